@@ -1,0 +1,33 @@
+"""The one configuration class: every default that a process of ImageFlow needs, overridden by `IMAGEFLOW_*`."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment when made; make one at a process's start and pass it down."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", frozen=True, extra="ignore")
+
+    home: Path = Path(".imageflow")
+    """Holds everything durable of the one-machine stack: database, objects, run logs."""
+    database_url: SecretStr | None = None
+    """A PostgreSQL to use as it is (postgresql://user:password@host:5432/name); else the embedded one in `home`."""
+    object_store_url: str | None = None
+    """s3://bucket/prefix or file:///folder; else the folder `home`/objects."""
+    games: Path = Path("games")
+    """Folder of the game files that the API may start."""
+    host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8080, ge=1, le=65_535)
+    dagster_port: int = Field(default=3000, ge=1, le=65_535)
+    capture_pool: int = Field(default=3, ge=1)
+    coords_pool: int = Field(default=2, ge=1)
+    tiles_pool: int = Field(default=2, ge=1)
+    upload_limit_bytes: int = Field(default=50_000_000, ge=1)
+
+    @property
+    def home_path(self) -> Path:
+        """`home`, absolute, so that a child process with another working directory means the same folder."""
+        return self.home.expanduser().absolute()

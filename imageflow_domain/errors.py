@@ -1,0 +1,85 @@
+"""The whole error tree. A message says what happened and what to do next, in one or two sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ImageFlowError(Exception):
+    """Root of every error that a user is meant to read."""
+
+
+class InvalidInput(ImageFlowError):
+    """The request itself is wrong; trying again unchanged cannot help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadFile:
+    """One file that cannot be used, and why."""
+
+    name: str
+    reason: str
+
+
+class BadFrames(InvalidInput):
+    """One or more source pictures cannot be used; `files` lists every one of them."""
+
+    def __init__(self, files: Sequence[BadFile], *, source: str) -> None:
+        self.files = tuple(files)
+        self.source = source
+        listed = "\n".join(f"  {f.name}: {f.reason}" for f in self.files)
+        super().__init__(
+            f"{len(self.files)} of the files in '{source}' cannot be used:\n{listed}\n"
+            "Mend or remove them, or pass --skip-bad to leave holes in the map."
+        )
+
+
+class NotFound(ImageFlowError):
+    """A survey, tile, object or driver of that name does not exist."""
+
+
+class ObjectMissing(NotFound):
+    """An object that a row promises is not in the store."""
+
+    def __init__(self, key: str, *, next_step: str) -> None:
+        self.key = key
+        super().__init__(f"No object at '{key}': {next_step}.")
+
+
+class Conflict(ImageFlowError):
+    """The thing exists already, or is being changed by somebody else."""
+
+
+class NotReady(ImageFlowError):
+    """An earlier layer of the survey is missing; the message names it."""
+
+
+class Unavailable(ImageFlowError):
+    """Something that the work needs is not there or down; the same call may succeed later."""
+
+
+class StoreUnavailable(Unavailable):
+    """The object store does not answer, is full or refuses to be written."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL cannot be reached or started."""
+
+
+class CaptureError(ImageFlowError):
+    """A game could not be driven."""
+
+
+class GameMissing(CaptureError):
+    """The game's program, or Xvfb, is not installed."""
+
+
+class GameDied(CaptureError):
+    """The game or its display ended; a fresh one may go on where it stopped."""
+
+
+class GameNeverSettled(CaptureError):
+    """The picture kept changing until the settle rule's time was up."""
+
+
+class PositionUnreachable(CaptureError):
+    """The game did not go, or has no way to go, to the commanded position."""

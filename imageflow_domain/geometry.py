@@ -1,0 +1,81 @@
+"""Whole and fractional pixels on the map plane: x right, y down."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imageflow_domain.errors import InvalidInput
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Offset:
+    """A whole-pixel displacement."""
+
+    dx_px: int
+    dy_px: int
+
+    def __add__(self, other: "Offset") -> "Offset":
+        return Offset(dx_px=self.dx_px + other.dx_px, dy_px=self.dy_px + other.dy_px)
+
+    def __sub__(self, other: "Offset") -> "Offset":
+        return Offset(dx_px=self.dx_px - other.dx_px, dy_px=self.dy_px - other.dy_px)
+
+    def __neg__(self) -> "Offset":
+        return Offset(dx_px=-self.dx_px, dy_px=-self.dy_px)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where something believes to be, to a fraction of a pixel; the top left corner of a picture."""
+
+    x_px: float
+    y_px: float
+
+
+class Size(BaseModel):
+    """Width and height of a picture in pixels."""
+
+    model_config = ConfigDict(frozen=True)
+
+    width_px: int = Field(ge=1, le=16_383)  # WebP holds no more
+    height_px: int = Field(ge=1, le=16_383)
+
+
+class Rect(BaseModel):
+    """A rectangle of whole pixels; right and bottom are exclusive."""
+
+    model_config = ConfigDict(frozen=True)
+
+    x_px: int
+    y_px: int
+    width_px: int = Field(ge=1)
+    height_px: int = Field(ge=1)
+
+    @property
+    def right_px(self) -> int:
+        return self.x_px + self.width_px
+
+    @property
+    def bottom_px(self) -> int:
+        return self.y_px + self.height_px
+
+    def intersection(self, other: "Rect") -> "Rect | None":
+        """Return the rectangle common to both, or `None` where they do not touch."""
+        left, top = max(self.x_px, other.x_px), max(self.y_px, other.y_px)
+        right, bottom = min(self.right_px, other.right_px), min(self.bottom_px, other.bottom_px)
+        if right <= left or bottom <= top:
+            return None
+        return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
+
+    def shifted(self, offset: Offset) -> "Rect":
+        return self.model_copy(update={"x_px": self.x_px + offset.dx_px, "y_px": self.y_px + offset.dy_px})
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `X,Y,W,H`; raise `InvalidInput` for anything else."""
+        try:
+            x, y, width, height = (int(part) for part in text.split(","))
+            return cls(x_px=x, y_px=y, width_px=width, height_px=height)
+        except ValueError as error:
+            raise InvalidInput(f"'{text}' is not X,Y,W,H in whole pixels with W and H above 0.") from error

@@ -1,0 +1,98 @@
+"""A survey's grid: areas (commanded camera positions) and the blocks that they are worked in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imageflow_domain.errors import InvalidInput
+
+BLOCK_SIDE = 10
+"""Areas on a block's side, unless a survey says otherwise."""
+
+BLOCK_GRID_SIDE = 10
+"""Blocks on a side of Dagster's static block partitions: 100 x 100 areas at `BLOCK_SIDE`."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Cell:
+    """One area of the grid, counted from its top left."""
+
+    row: int
+    col: int
+
+    def __str__(self) -> str:
+        return f"r{self.row:02d}_c{self.col:02d}"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Block:
+    """A square of areas: the unit of capture, work and retry."""
+
+    row: int
+    col: int
+
+    @property
+    def key(self) -> str:
+        """The block's partition key."""
+        return f"r{self.row:02d}c{self.col:02d}"
+
+    @classmethod
+    def parse(cls, key: str) -> Self:
+        try:
+            row, col = key.removeprefix("r").split("c")
+            return cls(row=int(row), col=int(col))
+        except ValueError as error:
+            raise InvalidInput(f"'{key}' is not a block: it looks like 'r00c01'.") from error
+
+
+class Grid(BaseModel):
+    """Rows and columns of areas."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int = Field(ge=1, le=1000)
+    cols: int = Field(ge=1, le=1000)
+
+    def __str__(self) -> str:
+        return f"{self.cols}x{self.rows}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `COLSxROWS`; raise `InvalidInput` for anything else."""
+        try:
+            cols, rows = (int(part) for part in text.lower().split("x"))
+            return cls(rows=rows, cols=cols)
+        except ValueError as error:
+            raise InvalidInput(f"'{text}' is not a grid: write COLUMNSxROWS, each 1 to 1000.") from error
+
+    def cells(self) -> Iterator[Cell]:
+        return (Cell(row=row, col=col) for row in range(self.rows) for col in range(self.cols))
+
+    def blocks(self, side: int) -> tuple[Block, ...]:
+        """Every block that holds an area of this grid, row by row."""
+        return tuple(
+            Block(row=row, col=col) for row in range(-(-self.rows // side)) for col in range(-(-self.cols // side))
+        )
+
+    def cells_of(self, block: Block, side: int) -> tuple[Cell, ...]:
+        """The areas of `block`, row by row; empty where it lies outside the grid."""
+        return tuple(
+            Cell(row=row, col=col)
+            for row in range(block.row * side, min((block.row + 1) * side, self.rows))
+            for col in range(block.col * side, min((block.col + 1) * side, self.cols))
+        )
+
+
+def block_of(cell: Cell, side: int) -> Block:
+    return Block(row=cell.row // side, col=cell.col // side)
+
+
+FORWARD = ((0, 1), (1, -1), (1, 0), (1, 1))
+"""Row and column steps to the neighbours that a cell is registered with: each pair once."""
+
+
+def forward_neighbours(cell: Cell) -> tuple[Cell, ...]:
+    """The right, lower left, lower and lower right neighbours; some may lie outside the grid."""
+    return tuple(Cell(row=cell.row + row, col=cell.col + col) for row, col in FORWARD)

@@ -1,0 +1,64 @@
+"""The one place that spells object keys. Every part is checked before it is joined."""
+
+import re
+
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.grid import Cell
+from imageflow_domain.ids import check_name, check_survey_id
+from imageflow_domain.tiles import TileId
+
+_DIGEST = re.compile(r"[0-9a-f]{32,64}")
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}")
+
+MAP_UPLOADS = "uploads/maps"
+DONE_MARKER = "_DONE"
+POSITIONS_FILE = "positions.csv"
+
+
+def _digest(value: str) -> str:
+    if not _DIGEST.fullmatch(value):
+        raise InvalidInput(f"'{value}' is not a digest.")
+    return value
+
+
+def check_file_name(name: str) -> str:
+    """Return `name` if it may be the last part of an upload's key; raise `InvalidInput` otherwise."""
+    if name.startswith("..") or not _FILE.fullmatch(name):
+        raise InvalidInput(
+            f"'{name}' is not a valid file name: use up to 128 letters, digits, spaces, '.', '_' and '-', "
+            "and begin with a letter, a digit or '_'."
+        )
+    return name
+
+
+def survey_prefix(survey: str) -> str:
+    """Everything that belongs to one survey alone."""
+    return f"surveys/{check_survey_id(survey)}"
+
+
+def screenshot(survey: str, cell: Cell) -> str:
+    return f"{survey_prefix(survey)}/screenshots/{cell}.webp"
+
+
+def thumbnail(survey: str, revision: str) -> str:
+    return f"{survey_prefix(survey)}/{_digest(revision)}/thumbnail.webp"
+
+
+def square_top(survey: str, revision: str, tile: TileId) -> str:
+    """The lossless top of one composed square, from which the overviews above are made."""
+    return f"{survey_prefix(survey)}/{_digest(revision)}/tops/{tile.z}/{tile.x}/{tile.y}.webp"
+
+
+def lineage(survey: str) -> str:
+    """The sealed record of placement, confidence and lineage."""
+    return f"{survey_prefix(survey)}/lineage.json.gz"
+
+
+def tile(digest: str) -> str:
+    """Tiles are stored once by the digest of their pixels and encoder settings."""
+    return f"tiles/{_digest(digest)[:2]}/{digest}.webp"
+
+
+def map_upload(game: str, save: str, batch: str) -> str:
+    """The folder of one uploaded set of frames."""
+    return f"{MAP_UPLOADS}/{check_name(game)}/{check_name(save)}/{check_name(batch)}"

@@ -1,0 +1,85 @@
+"""What the layers below must offer: the game driver and the frame source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+from imageflow_domain.geometry import Position, Size
+from imageflow_domain.grid import Cell, Grid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A commanded camera position: its cell, and where the driver believes that the picture's top left corner lies."""
+
+    cell: Cell
+    position: Position | None
+    """`None` where the source does not know: the survey then estimates a step from neighbouring pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a driver can do, known before it is started."""
+
+    view: Size
+    moves_freely: bool
+    """It can go to any position, not only to the cells of its own grid."""
+    retakes: bool
+    """Going to an area again gives its picture again; False for a folder whose files may be gone."""
+    reach_px: int
+    """Largest error of a believed position against its neighbour's, on either axis."""
+
+
+class GameDriver(Protocol):
+    """Drives one game for one survey, area by area. A context manager: entering starts, leaving closes.
+
+    Contract, which `tests/game_capture/test_driver_contract.py` holds every driver to:
+    - `capabilities` and `areas` need no started game.
+    - `__enter__` returns once the game shows its map; raises `GameMissing`, `GameDied`, `InvalidInput`.
+    - `grab` goes to the area, waits until the picture has settled and returns it: RGB, uint8, C-contiguous,
+      shape (view.height_px, view.width_px, 3), the caller's to keep. It raises `GameDied` (a fresh driver may
+      go on), `GameNeverSettled`, `PositionUnreachable`, or `BadFrames` where the source is unusable.
+    - With a game that stands still, grabbing an area twice gives equal pictures.
+    - `__exit__` ends every process that it started, also after an error, and may be called twice.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def areas(self, grid: Grid | None) -> tuple[Area, ...]:
+        """Return the areas to take for `grid`, row by row; cells without an area are holes.
+
+        `None` asks for the source's own grid; raises `InvalidInput` where it has none.
+        """
+        ...
+
+    def grab(self, area: Area) -> "NDArray[np.uint8]": ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+class FrameSource(Protocol):
+    """Pictures as named files: a local folder, or a prefix of the object store."""
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """Every file name, sorted, without folders. Raises `InvalidInput` where it is missing or empty."""
+        ...
+
+    def size(self, name: str) -> int:
+        """Bytes of one file."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """One file, whole. Raises `NotFound`."""
+        ...
