@@ -1,0 +1,241 @@
+"""Every table of the metadata database. Migrations under `imageflow_clients/migrations` follow it; a test compares.
+
+A cell's row and column name an area within its survey; there are no other ids for screenshots.
+"""
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_NOW = func.now()
+
+
+def _survey() -> Column[str]:
+    return Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True)
+
+
+def _row() -> Column[int]:
+    return Column("row", SmallInteger, primary_key=True)
+
+
+def _col() -> Column[int]:
+    return Column("col", SmallInteger, primary_key=True)
+
+
+saves = Table(
+    "saves",
+    metadata,
+    Column("game", Text, primary_key=True),
+    Column("save", Text, primary_key=True),
+    Column("surveys_begun", Integer, nullable=False, server_default="0"),  # numbers are never used again
+    Column("frames_begun", Integer, nullable=False, server_default="0"),
+    Column("latest_survey_id", Text, nullable=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+)
+
+surveys = Table(
+    "surveys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("game", Text, nullable=False),
+    Column("save", Text, nullable=False),
+    Column("spec", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("reason", Text, nullable=True),  # why it failed, for people
+    Column("rows", SmallInteger, nullable=False),
+    Column("cols", SmallInteger, nullable=False),
+    Column("view_width_px", Integer, nullable=False),
+    Column("view_height_px", Integer, nullable=False),
+    Column("reach_px", Integer, nullable=False),
+    Column("keep", Text, nullable=False),
+    Column("frame_number", Integer, nullable=True),
+    Column("native_zoom", SmallInteger, nullable=True),
+    Column("bounds_x_px", Integer, nullable=True),
+    Column("bounds_y_px", Integer, nullable=True),
+    Column("bounds_width_px", Integer, nullable=True),
+    Column("bounds_height_px", Integer, nullable=True),
+    Column("shift_x_px", Integer, nullable=True),  # from the driver's plane to the frame
+    Column("shift_y_px", Integer, nullable=True),
+    Column("revision", Text, nullable=True),
+    Column("published_revision", Text, nullable=True),
+    Column("placed_at", DateTime(timezone=True), nullable=True),
+    Column("published_at", DateTime(timezone=True), nullable=True),
+    Column("cleaned_at", DateTime(timezone=True), nullable=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("finished_at", DateTime(timezone=True), nullable=True),
+    ForeignKeyConstraint(["game", "save"], ["saves.game", "saves.save"]),
+    CheckConstraint("state IN ('planned', 'running', 'completed', 'failed', 'cancelled')", name="state"),
+    CheckConstraint("carrier IN ('command_line', 'sensor', 'operator')", name="carrier"),
+    Index("ix_surveys_game_save", "game", "save"),
+    Index("ix_surveys_state", "state"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("game_id", Text, nullable=False),
+    Column("save_data_id", Text, nullable=False),
+    Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+)
+
+areas = Table(
+    "areas",
+    metadata,
+    _survey(),
+    _row(),
+    _col(),
+    Column("x_px", Double, nullable=False),
+    Column("y_px", Double, nullable=False),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    _survey(),
+    _row(),
+    _col(),
+    Column("captured_at", DateTime(timezone=True), nullable=True),
+    Column("registered_at", DateTime(timezone=True), nullable=True),
+    Column("cut_at", DateTime(timezone=True), nullable=True),
+    Column("cut_revision", Text, nullable=True),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _survey(),
+    Column("layer", Text, primary_key=True),
+    Column("failures", SmallInteger, nullable=False, server_default="0"),
+    Column("reason", Text, nullable=True),
+    Column("run_id", Text, nullable=True),
+)
+
+screenshots = Table(
+    "screenshots",
+    metadata,
+    _survey(),
+    _row(),
+    _col(),
+    Column("object_key", Text, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="captured"),
+    Column("captured_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    CheckConstraint("status IN ('captured', 'placed', 'deleting')", name="status"),
+)
+
+pair_offsets = Table(
+    "pair_offsets",
+    metadata,
+    Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True),
+    Column("reference_row", SmallInteger, primary_key=True),
+    Column("reference_col", SmallInteger, primary_key=True),
+    Column("moving_row", SmallInteger, primary_key=True),
+    Column("moving_col", SmallInteger, primary_key=True),
+    Column("dx_px", Integer, nullable=False),
+    Column("dy_px", Integer, nullable=False),
+    Column("votes", Integer, nullable=False),
+    Column("agreement", REAL, nullable=False),
+    Column("compared_px", Integer, nullable=False),
+    Column("decisive", Boolean, nullable=False),
+    Column("residual_px", REAL, nullable=True),  # above half a pixel: dropped by the solve
+)
+
+coordinates = Table(
+    "coordinates",
+    metadata,
+    _survey(),
+    _row(),
+    _col(),
+    Column("x_px", Integer, nullable=False),
+    Column("y_px", Integer, nullable=False),
+    Column("confidence", REAL, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("group_number", Integer, nullable=False),
+    CheckConstraint("status IN ('anchored', 'ambiguous', 'unplaced')", name="status"),
+)
+
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("z", SmallInteger, primary_key=True),
+    Column("x", Integer, primary_key=True),
+    Column("y", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Index("ix_tiles_digest", "digest"),
+)
+
+tile_dependencies = Table(
+    "tile_dependencies",
+    metadata,
+    Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True),
+    Column("z", SmallInteger, primary_key=True),
+    Column("x", Integer, primary_key=True),
+    Column("y", Integer, primary_key=True),
+    Column("area_ids", ARRAY(Integer), nullable=False),  # row * columns of the survey + column
+)
+
+screenshot_usage = Table(
+    "screenshot_usage",
+    metadata,
+    _survey(),
+    _row(),
+    _col(),
+    Column("required_tiles", Integer, nullable=False),
+    Column("completed_tiles", Integer, nullable=False, server_default="0"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("prefix", Text, nullable=False),
+    Column("closing_etag", Text, nullable=False),
+    Column("survey_id", Text, nullable=True),  # outlives a deleted survey: an upload starts one survey, once
+    Column("reason", Text, nullable=True),
+    Column("noticed_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    UniqueConstraint("prefix", "closing_etag"),
+)
+
+run_heartbeats = Table(
+    "run_heartbeats",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("survey_id", Text, nullable=True),
+    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+)
