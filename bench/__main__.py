@@ -1,0 +1,97 @@
+"""`python -m bench [NAME...]`: runs benches, prints their figures beside the targets, writes `bench/results/<name>.json`.
+
+Exit status 1 where a target was missed or a bench failed, 2 for an unknown name.
+"""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import Figure, Result
+
+BENCHES = {
+    "registration": "finding offsets, against decoding the same shots",
+    "calibration": "stated against observed rates of right placements",
+    "cutting": "shots to tiles, against the encoder alone",
+    "blocks": "two block runs at once, against one after the other",
+    "dagster_share": "wall time of a survey in which no asset works",
+    "capture": "moving a live game and grabbing the settled picture",
+    "memory": "largest process of a 400-shot survey",
+}
+RESULTS = Path(__file__).parent / "results"
+
+
+def hardware() -> dict[str, str | int | float]:
+    """Return the machine in words that name no host: processor, cores, memory, Python."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _table(name: str, result: Result) -> Table:
+    table = Table(title=f"{name}: {BENCHES[name]}", title_justify="left", show_edge=False, pad_edge=False)
+    for column, justify in (("figure", "left"), ("value", "right"), ("target", "right"), ("reached", "left")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for figure in result.figures:
+        table.add_row(figure.name, f"{figure.value:.4g} {figure.unit}".strip(), figure.target, _reached(figure))
+    return table
+
+
+def _reached(figure: Figure) -> str:
+    return {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[figure.reached]
+
+
+def _record(name: str, result: Result) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    figures = [asdict(figure) | {"reached": figure.reached} for figure in result.figures]
+    record = {"bench": name, "skipped": result.skipped, "hardware": hardware(), "figures": figures}
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _run(name: str, console: Console) -> bool:
+    """Run one bench, show and record it; return whether every target was reached."""
+    result = cast("Result", import_module(f"bench.{name}").run())
+    _record(name, result)
+    if result.skipped:
+        console.print(f"{name}: not measured: {result.skipped}")
+        return True
+    console.print(_table(name, result))
+    return all(figure.reached is not False for figure in result.figures)
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named benches, or all that there are; return the exit status."""
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"No bench called {', '.join(unknown)}. There are: {', '.join(BENCHES)}.", file=sys.stderr)
+        return 2
+    console = Console()
+    reached = [_run(name, console) for name in names or BENCHES]
+    return 0 if all(reached) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
