@@ -1,4 +1,4 @@
-"""`python -m bench [NAME...]`: runs benches, prints their figures beside the targets, writes `bench/results/<name>.json`.
+"""`python -m bench [NAME...]` runs benches, prints figures beside targets, writes `bench/results/<name>.json`.
 
 Exit status 1 where a target was missed or a bench failed, 2 for an unknown name.
 """
