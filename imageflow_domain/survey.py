@@ -1,13 +1,17 @@
 """What a survey is asked to do, its states, and the layers that it goes through."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import BLOCK_GRID_SIDE, BLOCK_SIDE, Grid
+from imageflow_domain.geometry import Offset, Rect, Size
+from imageflow_domain.grid import BLOCK_GRID_SIDE, BLOCK_SIDE, Block, Cell, Grid
 from imageflow_domain.ids import Name
+from imageflow_domain.tiles import Frame
 
 
 class Layer(StrEnum):
@@ -94,3 +98,79 @@ class SurveySpec(BaseModel):
         if self.grid and max(self.grid.rows, self.grid.cols) > side:
             raise ValueError(f"a grid of {self.grid} areas is larger than {side}x{side}: use larger blocks")
         return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """One pass over one map of one save, as it stands in the database."""
+
+    id: str
+    spec: SurveySpec
+    state: SurveyState
+    carrier: Carrier
+    reason: str | None
+    """Why it failed, in words for people."""
+    grid: Grid
+    view: Size
+    reach_px: int
+    keep: Keep
+    frame: Frame | None
+    """`None` until the screenshots are placed; so are the next three."""
+    bounds: Rect | None
+    """The mosaic within the frame."""
+    shift: Offset | None
+    """From the driver's plane to the frame."""
+    revision: str | None
+    published_revision: str | None
+    """The revision that its addresses without one show; `None` until the overviews exist."""
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def block_side(self) -> int:
+        return self.spec.block_side
+
+    def blocks(self) -> tuple[Block, ...]:
+        return self.grid.blocks(self.block_side)
+
+    def area_id(self, cell: Cell) -> int:
+        """Row-major number of an area, by this survey's own width."""
+        return cell.row * self.grid.cols + cell.col
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a survey has already, by the database's own rows."""
+
+    blocks: frozenset[Block]
+    """Every block of the survey's grid."""
+    done_blocks: Mapping[Layer, frozenset[Block]]
+    """For each layer of `BLOCK_LAYERS`."""
+    done_layers: frozenset[Layer]
+    """Of the layers that are partitioned by survey alone."""
+    failures: Mapping[Layer, int]
+    """Attempts of each layer that have failed since it last succeeded."""
+    shots_planned: int
+    shots_taken: int
+    tiles_planned: int
+    """Native tiles; 0 until the screenshots are placed."""
+    tiles_cut: int
+    """Tiles of the current revision, all zooms."""
+
+    @property
+    def tasks(self) -> int:
+        """Steps of the whole survey: one for each block and block layer, and one for each other layer."""
+        return len(self.blocks) * len(BLOCK_LAYERS) + len(Layer) - len(BLOCK_LAYERS)
+
+    @property
+    def tasks_done(self) -> int:
+        return sum(len(done) for done in self.done_blocks.values()) + len(self.done_layers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a survey needs next: one layer, over the blocks that lack it."""
+
+    layer: Layer
+    blocks: tuple[Block, ...]
+    """Empty for a layer that is partitioned by survey alone."""

@@ -1,0 +1,35 @@
+"""Rows by which a run's worker says that it is alive."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from imageflow_clients.database import schema
+
+_T = schema.run_heartbeats
+
+
+def beat(connection: Connection, run_id: str, survey: str | None = None) -> None:
+    """Say that the worker of a run is alive now, by the database's clock."""
+    connection.execute(
+        upsert(_T)
+        .values(run_id=run_id, survey_id=survey)
+        .on_conflict_do_update(index_elements=["run_id"], set_={"seen_at": func.now()})
+    )
+
+
+def last_seen(connection: Connection, run_id: str) -> datetime | None:
+    return connection.execute(select(_T.c.seen_at).where(_T.c.run_id == run_id)).scalar_one_or_none()
+
+
+def silent_for_s(connection: Connection, run_id: str) -> float | None:
+    """Return for how many seconds a run's worker has been silent; `None` where it never spoke."""
+    age = connection.execute(
+        select(func.extract("epoch", func.now() - _T.c.seen_at)).where(_T.c.run_id == run_id)
+    ).scalar_one_or_none()
+    return None if age is None else float(age)
+
+
+def forget(connection: Connection, run_id: str) -> None:
+    connection.execute(delete(_T).where(_T.c.run_id == run_id))

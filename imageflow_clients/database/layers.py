@@ -1,0 +1,112 @@
+"""How far a survey is: which blocks and layers are whole, and which attempts failed."""
+
+from sqlalchemy import Connection, Table, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from imageflow_clients.database import schema
+from imageflow_domain.errors import NotFound
+from imageflow_domain.grid import Block
+from imageflow_domain.survey import Layer, Progress
+
+_BLOCKS = schema.blocks
+_ATTEMPTS = schema.attempts
+
+
+def progress(connection: Connection, survey: str) -> Progress:
+    """Read what a survey has; raise `NotFound`."""
+    surveys = schema.surveys
+    head = connection.execute(
+        select(surveys.c.revision, surveys.c.published_revision, surveys.c.placed_at, surveys.c.cleaned_at).where(
+            surveys.c.id == survey
+        )
+    ).one_or_none()
+    if head is None:
+        raise NotFound(f"There is no survey '{survey}'.")
+    rows = connection.execute(select(_BLOCKS).where(_BLOCKS.c.survey_id == survey)).all()
+    block = {row: Block(row=row.row, col=row.col) for row in rows}
+    placed = head.placed_at is not None
+    cut = frozenset(block[r] for r in rows if placed and r.cut_at and r.cut_revision == head.revision)
+    published = placed and len(cut) == len(rows) and head.published_revision == head.revision
+    whole = {Layer.COORDINATES: placed, Layer.OVERVIEWS: published, Layer.CLEANUP: head.cleaned_at is not None}
+    return Progress(
+        blocks=frozenset(block.values()),
+        done_blocks={
+            Layer.SCREENSHOTS: frozenset(block[r] for r in rows if r.captured_at),
+            Layer.PAIR_OFFSETS: frozenset(block[r] for r in rows if r.registered_at),
+            Layer.TILES: cut,
+        },
+        done_layers=frozenset(layer for layer, done in whole.items() if done),
+        failures={
+            Layer(row.layer): row.failures
+            for row in connection.execute(select(_ATTEMPTS).where(_ATTEMPTS.c.survey_id == survey))
+        },
+        shots_planned=_count(connection, schema.areas, survey),
+        shots_taken=_count(connection, schema.screenshots, survey),
+        tiles_planned=_count(connection, schema.tile_dependencies, survey),
+        tiles_cut=connection.execute(
+            select(func.count())
+            .select_from(schema.tiles)
+            .where(schema.tiles.c.survey_id == survey, schema.tiles.c.revision == head.revision)
+        ).scalar_one(),
+    )
+
+
+def mark_block(connection: Connection, survey: str, layer: Layer, block: Block, revision: str | None = None) -> None:
+    """Note that a block's layer is whole; for tiles, at which revision."""
+    values = {
+        Layer.SCREENSHOTS: {"captured_at": func.now()},
+        Layer.PAIR_OFFSETS: {"registered_at": func.now()},
+        Layer.TILES: {"cut_at": func.now(), "cut_revision": revision},
+    }[layer]
+    connection.execute(
+        update(_BLOCKS)
+        .where(_BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col)
+        .values(values)
+    )
+
+
+def is_captured(connection: Connection, survey: str, block: Block) -> bool:
+    return connection.execute(
+        select(_BLOCKS.c.captured_at.is_not(None)).where(
+            _BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col
+        )
+    ).scalar_one()
+
+
+def reopen_capture(connection: Connection, survey: str, block: Block) -> None:
+    """Take a block's screenshots again: what was registered with them no longer counts."""
+    here = (_BLOCKS.c.row == block.row) & (_BLOCKS.c.col == block.col)
+    around = or_(
+        here, _BLOCKS.c.row.between(block.row - 1, block.row) & _BLOCKS.c.col.between(block.col - 1, block.col + 1)
+    )
+    connection.execute(update(_BLOCKS).where(_BLOCKS.c.survey_id == survey, here).values(captured_at=None))
+    connection.execute(update(_BLOCKS).where(_BLOCKS.c.survey_id == survey, around).values(registered_at=None))
+
+
+def note_failure(connection: Connection, survey: str, layer: Layer, reason: str, run_id: str) -> int:
+    """Count a failed attempt of a layer, once a run; return how many there are since it last succeeded."""
+    row = connection.execute(
+        upsert(_ATTEMPTS)
+        .values(survey_id=survey, layer=layer, failures=1, reason=reason, run_id=run_id)
+        .on_conflict_do_update(
+            index_elements=["survey_id", "layer"],
+            set_={"failures": _ATTEMPTS.c.failures + 1, "reason": reason, "run_id": run_id},
+            where=_ATTEMPTS.c.run_id.is_distinct_from(run_id),
+        )
+        .returning(_ATTEMPTS.c.failures)
+    ).one_or_none()
+    if row is not None:
+        return int(row.failures)
+    return connection.execute(
+        select(_ATTEMPTS.c.failures).where(_ATTEMPTS.c.survey_id == survey, _ATTEMPTS.c.layer == layer)
+    ).scalar_one()
+
+
+def forget_failures(connection: Connection, survey: str, layer: Layer | None = None) -> None:
+    """Forget the failed attempts of a layer that has succeeded, or of all when a survey is taken up again."""
+    query = delete(_ATTEMPTS).where(_ATTEMPTS.c.survey_id == survey)
+    connection.execute(query if layer is None else query.where(_ATTEMPTS.c.layer == layer))
+
+
+def _count(connection: Connection, table: Table, survey: str) -> int:
+    return connection.execute(select(func.count()).select_from(table).where(table.c.survey_id == survey)).scalar_one()

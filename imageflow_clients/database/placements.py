@@ -1,0 +1,129 @@
+"""Rows of verified offsets between screenshots, and of where each screenshot lies."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
+
+from imageflow_clients.database import schema
+from imageflow_domain.geometry import Offset
+from imageflow_domain.grid import Cell
+from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
+
+_PAIRS = schema.pair_offsets
+_PLACES = schema.coordinates
+
+
+def replace_offsets(
+    connection: Connection, survey: str, references: Iterable[Cell], pairs: Sequence[PairOffset]
+) -> None:
+    """Store the offsets found for the given reference cells, in place of what stood there."""
+    connection.execute(
+        delete(_PAIRS).where(
+            _PAIRS.c.survey_id == survey,
+            tuple_(_PAIRS.c.reference_row, _PAIRS.c.reference_col).in_([(c.row, c.col) for c in references]),
+        )
+    )
+    if pairs:
+        connection.execute(
+            insert(_PAIRS),
+            [
+                {
+                    "survey_id": survey,
+                    "reference_row": pair.reference.row,
+                    "reference_col": pair.reference.col,
+                    "moving_row": pair.moving.row,
+                    "moving_col": pair.moving.col,
+                    "dx_px": pair.offset.dx_px,
+                    "dy_px": pair.offset.dy_px,
+                    "votes": pair.votes,
+                    "agreement": pair.agreement,
+                    "compared_px": pair.compared_px,
+                    "decisive": pair.decisive,
+                }
+                for pair in pairs
+            ],
+        )
+
+
+def offsets(connection: Connection, survey: str) -> tuple[PairOffset, ...]:
+    """Return every verified offset of a survey, by reference and moving cell."""
+    rows = connection.execute(select(_PAIRS).where(_PAIRS.c.survey_id == survey).order_by(*_PAIRS.primary_key))
+    return tuple(_pair(row) for row in rows)
+
+
+def dropped(connection: Connection, survey: str) -> tuple[DroppedOffset, ...]:
+    """Return the offsets that the solve could not keep, worst first."""
+    rows = connection.execute(
+        select(_PAIRS)
+        .where(_PAIRS.c.survey_id == survey, _PAIRS.c.residual_px.is_not(None))
+        .order_by(_PAIRS.c.residual_px.desc())
+    )
+    return tuple(DroppedOffset(pair=_pair(row), residual_px=row.residual_px) for row in rows)
+
+
+def replace_placements(
+    connection: Connection, survey: str, placements: Sequence[Placement], dropped: Sequence[DroppedOffset]
+) -> None:
+    """Store where every screenshot lies, in pixels of the frame, and which offsets were dropped."""
+    connection.execute(delete(_PLACES).where(_PLACES.c.survey_id == survey))
+    connection.execute(
+        insert(_PLACES),
+        [
+            {
+                "survey_id": survey,
+                "row": place.cell.row,
+                "col": place.cell.col,
+                "x_px": place.x_px,
+                "y_px": place.y_px,
+                "confidence": place.confidence,
+                "status": place.status,
+                "group_number": place.group,
+            }
+            for place in placements
+        ],
+    )
+    connection.execute(update(_PAIRS).where(_PAIRS.c.survey_id == survey).values(residual_px=None))
+    for drop in dropped:
+        pair = drop.pair
+        connection.execute(
+            update(_PAIRS)
+            .where(
+                _PAIRS.c.survey_id == survey,
+                _PAIRS.c.reference_row == pair.reference.row,
+                _PAIRS.c.reference_col == pair.reference.col,
+                _PAIRS.c.moving_row == pair.moving.row,
+                _PAIRS.c.moving_col == pair.moving.col,
+            )
+            .values(residual_px=drop.residual_px)
+        )
+
+
+def placements(connection: Connection, survey: str) -> tuple[Placement, ...]:
+    """Return where every screenshot lies, row by row."""
+    rows = connection.execute(
+        select(_PLACES).where(_PLACES.c.survey_id == survey).order_by(_PLACES.c.row, _PLACES.c.col)
+    )
+    return tuple(
+        Placement(
+            cell=Cell(row=row.row, col=row.col),
+            x_px=row.x_px,
+            y_px=row.y_px,
+            confidence=row.confidence,
+            status=PlacementStatus(row.status),
+            group=row.group_number,
+        )
+        for row in rows
+    )
+
+
+def _pair(row: Row[Any]) -> PairOffset:
+    return PairOffset(
+        reference=Cell(row=row.reference_row, col=row.reference_col),
+        moving=Cell(row=row.moving_row, col=row.moving_col),
+        offset=Offset(dx_px=row.dx_px, dy_px=row.dy_px),
+        votes=row.votes,
+        agreement=row.agreement,
+        compared_px=row.compared_px,
+        decisive=row.decisive,
+    )

@@ -1,0 +1,236 @@
+"""Rows of saves, surveys and their planned areas."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from imageflow_clients.database import schema
+from imageflow_domain.errors import NotFound
+from imageflow_domain.geometry import Offset, Position, Rect, Size
+from imageflow_domain.grid import Cell, Grid
+from imageflow_domain.ids import survey_id
+from imageflow_domain.ports import Area
+from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec, SurveyState
+from imageflow_domain.tiles import Frame
+
+_T = schema.surveys
+
+
+def plan(
+    connection: Connection,
+    spec: SurveySpec,
+    *,
+    carrier: Carrier,
+    grid: Grid,
+    view: Size,
+    reach_px: int,
+    keep: Keep,
+    areas: Sequence[Area],
+) -> Survey:
+    """Insert a survey under the save's next number, with its areas and blocks."""
+    saves = schema.saves
+    connection.execute(upsert(saves).values(game=spec.game, save=spec.save).on_conflict_do_nothing())
+    number = connection.execute(
+        update(saves)
+        .where(saves.c.game == spec.game, saves.c.save == spec.save)
+        .values(surveys_begun=saves.c.surveys_begun + 1)
+        .returning(saves.c.surveys_begun)
+    ).scalar_one()
+    name = survey_id(spec.game, spec.save, number)
+    connection.execute(
+        insert(_T).values(
+            id=name,
+            game=spec.game,
+            save=spec.save,
+            spec=spec.model_dump(mode="json"),
+            state=SurveyState.PLANNED,
+            carrier=carrier,
+            rows=grid.rows,
+            cols=grid.cols,
+            view_width_px=view.width_px,
+            view_height_px=view.height_px,
+            reach_px=reach_px,
+            keep=keep,
+        )
+    )
+    connection.execute(
+        insert(schema.areas),
+        [
+            {"survey_id": name, "row": a.cell.row, "col": a.cell.col, "x_px": a.position.x_px, "y_px": a.position.y_px}
+            for a in areas
+            if a.position is not None
+        ],
+    )
+    connection.execute(
+        insert(schema.blocks),
+        [{"survey_id": name, "row": block.row, "col": block.col} for block in grid.blocks(spec.block_side)],
+    )
+    return get(connection, name)
+
+
+def get(connection: Connection, survey: str, *, lock: bool = False) -> Survey:
+    """Return a survey, locked until the transaction ends where asked; raise `NotFound`."""
+    query = select(_T).where(_T.c.id == survey)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no survey '{survey}': `imageflow survey list` shows those that exist.")
+    return _survey(row)
+
+
+def find(
+    connection: Connection,
+    *,
+    game: str | None = None,
+    save: str | None = None,
+    states: Sequence[SurveyState] = (),
+    limit: int = 1000,
+) -> tuple[Survey, ...]:
+    """Return surveys that match, newest first."""
+    query = select(_T).order_by(_T.c.created_at.desc(), _T.c.id.desc()).limit(limit)
+    if game is not None:
+        query = query.where(_T.c.game == game)
+    if save is not None:
+        query = query.where(_T.c.save == save)
+    if states:
+        query = query.where(_T.c.state.in_(states))
+    return tuple(_survey(row) for row in connection.execute(query))
+
+
+def areas(connection: Connection, survey: str) -> tuple[Area, ...]:
+    """Return the planned areas, row by row."""
+    table = schema.areas
+    rows = connection.execute(select(table).where(table.c.survey_id == survey).order_by(table.c.row, table.c.col))
+    return tuple(
+        Area(cell=Cell(row=row.row, col=row.col), position=Position(x_px=row.x_px, y_px=row.y_px)) for row in rows
+    )
+
+
+def set_state(connection: Connection, survey: str, state: SurveyState, reason: str | None = None) -> None:
+    over = state in {SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED}
+    _change(connection, survey, state=state, reason=reason, finished_at=func.now() if over else None)
+
+
+def set_carrier(connection: Connection, survey: str, carrier: Carrier) -> None:
+    _change(connection, survey, carrier=carrier)
+
+
+def begin_frame(connection: Connection, game: str, save: str) -> int:
+    """Take the save's next frame number."""
+    saves = schema.saves
+    return connection.execute(
+        update(saves)
+        .where(saves.c.game == game, saves.c.save == save)
+        .values(frames_begun=saves.c.frames_begun + 1)
+        .returning(saves.c.frames_begun)
+    ).scalar_one()
+
+
+def latest(connection: Connection, game: str, save: str) -> Survey | None:
+    """Return the save's latest published survey."""
+    saves = schema.saves
+    name = connection.execute(
+        select(saves.c.latest_survey_id).where(saves.c.game == game, saves.c.save == save)
+    ).scalar_one_or_none()
+    return None if name is None else get(connection, name)
+
+
+def latest_of_all(connection: Connection) -> Survey | None:
+    """Return the survey that was published last, of any save."""
+    row = connection.execute(
+        select(_T).where(_T.c.published_revision.is_not(None)).order_by(_T.c.published_at.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else _survey(row)
+
+
+def mark_placed(
+    connection: Connection, survey: str, *, frame: Frame, bounds: Rect, shift: Offset, revision: str
+) -> None:
+    _change(
+        connection,
+        survey,
+        frame_number=frame.number,
+        native_zoom=frame.native_zoom,
+        bounds_x_px=bounds.x_px,
+        bounds_y_px=bounds.y_px,
+        bounds_width_px=bounds.width_px,
+        bounds_height_px=bounds.height_px,
+        shift_x_px=shift.dx_px,
+        shift_y_px=shift.dy_px,
+        revision=revision,
+        placed_at=func.now(),
+    )
+
+
+def forget_placement(connection: Connection, survey: str) -> None:
+    """Ask for a new placement; the frame stays, so that addresses and the save's other surveys still fit."""
+    _change(connection, survey, placed_at=None, cleaned_at=None)
+
+
+def publish(connection: Connection, survey: Survey) -> None:
+    """Switch the survey's moving addresses, and the save's latest, to its current revision."""
+    _change(connection, survey.id, published_revision=survey.revision, published_at=func.now())
+    saves = schema.saves
+    connection.execute(
+        update(saves)
+        .where(saves.c.game == survey.spec.game, saves.c.save == survey.spec.save)
+        .values(latest_survey_id=survey.id)
+    )
+
+
+def mark_cleaned(connection: Connection, survey: str) -> None:
+    _change(connection, survey, cleaned_at=func.now())
+
+
+def remove(connection: Connection, survey: Survey) -> None:
+    """Delete a survey's rows; the save's latest falls back to the survey published before it."""
+    connection.execute(delete(_T).where(_T.c.id == survey.id))
+    before = connection.execute(
+        select(_T.c.id)
+        .where(_T.c.game == survey.spec.game, _T.c.save == survey.spec.save, _T.c.published_revision.is_not(None))
+        .order_by(_T.c.published_at.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    saves = schema.saves
+    connection.execute(
+        update(saves)
+        .where(
+            saves.c.game == survey.spec.game, saves.c.save == survey.spec.save, saves.c.latest_survey_id == survey.id
+        )
+        .values(latest_survey_id=before)
+    )
+
+
+def _change(connection: Connection, survey: str, **values: Any) -> None:
+    if connection.execute(update(_T).where(_T.c.id == survey).values(**values)).rowcount != 1:
+        raise NotFound(f"There is no survey '{survey}' any more.")
+
+
+def _survey(row: Row[Any]) -> Survey:
+    placed = row.native_zoom is not None
+    return Survey(
+        id=row.id,
+        spec=SurveySpec.model_validate(row.spec),
+        state=SurveyState(row.state),
+        carrier=Carrier(row.carrier),
+        reason=row.reason,
+        grid=Grid(rows=row.rows, cols=row.cols),
+        view=Size(width_px=row.view_width_px, height_px=row.view_height_px),
+        reach_px=row.reach_px,
+        keep=Keep(row.keep),
+        frame=Frame(number=row.frame_number, native_zoom=row.native_zoom) if placed else None,
+        bounds=Rect(
+            x_px=row.bounds_x_px,
+            y_px=row.bounds_y_px,
+            width_px=row.bounds_width_px,
+            height_px=row.bounds_height_px,
+        )
+        if placed
+        else None,
+        shift=Offset(dx_px=row.shift_x_px, dy_px=row.shift_y_px) if placed else None,
+        revision=row.revision,
+        published_revision=row.published_revision,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
