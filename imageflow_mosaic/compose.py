@@ -1,0 +1,272 @@
+"""Placed shots become one picture: the majority of exact colours, ties to the shot that shows it deepest inside.
+
+Every pixel is decided by itself, from absolute positions alone: neither the order of the shots nor the rectangle asked
+for can change it. Which squares of the map to compose, and when a shot is no longer needed, is `squares`' business.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imageflow_domain.geometry import Rect
+from imageflow_mosaic.codec import Pixels, check_pixels, packed
+
+_BAND_PX = 256
+"""Rows that are put to the vote at once: what the vote touches stays in the processor's cache."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedShot:
+    """A picture and where it lies.
+
+    Args:
+        x_px: Left edge, in pixels of the frame.
+        y_px: Top edge, in pixels of the frame.
+        pixels: RGB, shape (height, width, 3). Raises `InvalidInput` for anything else.
+    """
+
+    x_px: int
+    y_px: int
+    pixels: Pixels
+
+    def __post_init__(self) -> None:
+        check_pixels(self.pixels, channels=(3,))
+
+    @property
+    def rect(self) -> Rect:
+        height, width = self.pixels.shape[:2]
+        return Rect(x_px=self.x_px, y_px=self.y_px, width_px=width, height_px=height)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Canvas:
+    """A composed piece of the map."""
+
+    rect: Rect
+    """What it shows, in pixels of the frame."""
+    rgba: Pixels
+    """Shape (height, width, 4); alpha 255 where a shot shows the place, all channels 0 elsewhere."""
+    full: bool
+    """Whether every pixel is covered."""
+
+    @property
+    def rgb(self) -> Pixels:
+        """Shape (height, width, 3), black where nothing covers; a fresh copy."""
+        return cv2.cvtColor(self.rgba, cv2.COLOR_RGBA2RGB).astype(np.uint8, copy=False)
+
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """Shape (height, width)."""
+        return np.not_equal(packed(self.rgba), 0)
+
+
+class _Box(NamedTuple):
+    """A rectangle of the frame like `Rect`, but cheap, and allowed to be empty."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def area(self) -> int:
+        return (self.right - self.left) * (self.bottom - self.top)
+
+    @property
+    def empty(self) -> bool:
+        return self.right <= self.left or self.bottom <= self.top
+
+    def common(self, other: "_Box") -> "_Box":
+        return _Box(
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+
+    def without(self, other: "_Box") -> Iterator["_Box"]:
+        """Yield the up to four boxes that `other`, which has pixels in common with this box, leaves of it."""
+        middle = self.common(other)
+        around = (
+            _Box(self.left, self.top, self.right, middle.top),
+            _Box(self.left, middle.bottom, self.right, self.bottom),
+            _Box(self.left, middle.top, middle.left, middle.bottom),
+            _Box(middle.right, middle.top, self.right, middle.bottom),
+        )
+        return (box for box in around if not box.empty)
+
+    def slices(self, left: int, top: int) -> tuple[slice, slice]:
+        """Return the index of this box in an array whose first pixel lies at `left`, `top`."""
+        return slice(self.top - top, self.bottom - top), slice(self.left - left, self.right - left)
+
+
+class _Part(NamedTuple):
+    """A piece of a shot that no mask hides."""
+
+    shot: PlacedShot
+    box: _Box
+
+    def within(self, area: _Box) -> "_Part":
+        return _Part(self.shot, self.box.common(area))
+
+    @property
+    def pixels(self) -> Pixels:
+        return self.shot.pixels[self.box.slices(self.shot.x_px, self.shot.y_px)]
+
+    @property
+    def depth(self) -> NDArray[np.int32]:
+        """Return each pixel's distance in px to the nearest edge of its shot, 1 at the edge itself."""
+        height, width = self.shot.pixels.shape[:2]
+        y = np.arange(self.box.top, self.box.bottom, dtype=np.int32) - self.shot.y_px
+        x = np.arange(self.box.left, self.box.right, dtype=np.int32) - self.shot.x_px
+        return np.minimum(np.minimum(y + 1, height - y)[:, None], np.minimum(x + 1, width - x)[None, :])
+
+
+def compose(shots: Sequence[PlacedShot], rect: Rect, masks: Sequence[Rect] = ()) -> Canvas:
+    """Return what `shots` show of `rect`.
+
+    A pixel takes the colour that most shots show there; among colours shown equally often, the one of the shot whose
+    edge is farthest from the pixel; among shots equally deep, the one that lies higher up, then farther left.
+
+    Args:
+        shots: In any order; those that do not touch `rect` are ignored.
+        rect: In pixels of the frame. Composing a part gives the same pixels as cutting it out of a whole.
+        masks: Rectangles of every shot that show no map, in pixels of the shot. What they hide does not count.
+    """
+    area = _Box(rect.x_px, rect.y_px, rect.right_px, rect.bottom_px)
+    parts = _visible_parts(shots, area, masks)
+    rgba = np.zeros((rect.height_px, rect.width_px, 4), np.uint8)
+    painted_area, disputed = _paint(parts, area, rgba)
+    if disputed is not None:
+        for top in range(area.top, area.bottom, _BAND_PX):
+            band = area.common(_Box(area.left, top, area.right, top + _BAND_PX))
+            rows, _ = band.slices(area.left, area.top)
+            _vote([part.within(band) for part in parts], band, packed(rgba)[rows], disputed[rows])
+    return Canvas(rect=rect, rgba=rgba, full=painted_area == area.area)
+
+
+def _visible_parts(shots: Sequence[PlacedShot], area: _Box, masks: Sequence[Rect]) -> list[_Part]:
+    """Return the unmasked pieces of every shot inside `area`, in the order of precedence of the shots."""
+    parts = []
+    for shot in _by_precedence(shots):
+        height, width = shot.pixels.shape[:2]
+        left, top = shot.x_px, shot.y_px
+        hidden = [_Box(left + m.x_px, top + m.y_px, left + m.right_px, top + m.bottom_px) for m in masks]
+        whole = _Box(left, top, left + width, top + height).common(area)
+        if not whole.empty:
+            parts += [_Part(shot, box) for box in _uncovered(whole, hidden)]
+    return parts
+
+
+def _by_precedence(shots: Sequence[PlacedShot]) -> list[PlacedShot]:
+    """Sort by position; shots at one position, which no camera needs but an upload may hold, by size and content."""
+    places = Counter((shot.y_px, shot.x_px) for shot in shots)
+
+    def precedence(shot: PlacedShot) -> tuple[int, int, tuple[int, ...], bytes]:
+        alone = places[shot.y_px, shot.x_px] == 1
+        content = b"" if alone else sha256(shot.pixels.tobytes()).digest()
+        return shot.y_px, shot.x_px, shot.pixels.shape, content
+
+    return sorted(shots, key=precedence)
+
+
+def _uncovered(box: _Box, covers: Sequence[_Box]) -> list[_Box]:
+    """Return what `covers` leave of `box`, as boxes that do not overlap."""
+    left_over = [box]
+    for cover in covers:
+        if not box.common(cover).empty:
+            left_over = [
+                rest
+                for piece in left_over
+                for rest in ((piece,) if piece.common(cover).empty else piece.without(cover))
+            ]
+    return left_over
+
+
+def _paint(parts: Sequence[_Part], area: _Box, rgba: Pixels) -> tuple[int, NDArray[np.bool_] | None]:
+    """Give every pixel the colour of the first part that shows it.
+
+    Returns the number of painted pixels, and where a later part shows another colour (`None`: nowhere).
+    """
+    painted: list[_Box] = []
+    disputed: NDArray[np.bool_] | None = None
+    for part in parts:
+        for old in painted:
+            shared = part.within(old)
+            if shared.box.empty:
+                continue
+            there = shared.box.slices(area.left, area.top)
+            differs = packed(cv2.cvtColor(shared.pixels, cv2.COLOR_RGB2RGBA)) != packed(rgba)[there]  # type: ignore[arg-type]
+            if differs.any():
+                if disputed is None:
+                    disputed = np.zeros(rgba.shape[:2], np.bool_)
+                disputed[there] |= differs
+        fresh = _uncovered(part.box, painted)
+        for box in fresh:
+            cv2.cvtColor(_Part(part.shot, box).pixels, cv2.COLOR_RGB2RGBA, dst=rgba[box.slices(area.left, area.top)])
+        painted += fresh
+    return sum(box.area for box in painted), disputed
+
+
+def _vote(parts: Sequence[_Part], band: _Box, canvas: NDArray[np.uint32], disputed: NDArray[np.bool_]) -> None:
+    """Settle the disputed pixels of a band in place.
+
+    Args:
+        parts: Cut to the band, in order of precedence; some may be empty.
+        canvas: Packed colours, shape (height, width) of the band.
+        disputed: Same shape.
+    """
+    total = int(np.count_nonzero(disputed))
+    if total == 0:
+        return
+    number = np.zeros(disputed.shape, np.int32)
+    number[disputed] = np.arange(total, dtype=np.int32)
+    ballots = np.zeros(total, np.intp)
+    colours: list[NDArray[np.uint32]] = []
+    depths: list[NDArray[np.int32]] = []
+    for part in parts:
+        if part.box.empty:
+            continue
+        here = part.box.slices(band.left, band.top)
+        wanted = disputed[here]
+        pixels = number[here][wanted]
+        if not pixels.size:
+            continue
+        slot = ballots[pixels]
+        while len(colours) <= slot.max():
+            colours.append(np.zeros(total, np.uint32))
+            depths.append(np.zeros(total, np.int32))
+        shown = packed(cv2.cvtColor(part.pixels, cv2.COLOR_RGB2RGBA))[wanted]  # type: ignore[arg-type]
+        deep = part.depth[wanted]
+        for k in np.unique(slot):
+            chosen = slot == k
+            colours[k][pixels[chosen]] = shown[chosen]
+            depths[k][pixels[chosen]] = deep[chosen]
+        ballots[pixels] += 1
+    canvas[disputed] = _winners(colours, depths)
+
+
+def _winners(colours: Sequence[NDArray[np.uint32]], depths: Sequence[NDArray[np.int32]]) -> NDArray[np.uint32]:
+    """Return for each pixel the most frequent of its colours, ties to the deepest, then to the earliest.
+
+    Args:
+        colours: One array a ballot, over all pixels; 0 where a pixel has fewer ballots.
+        depths: The same, in px; 0 where there is no ballot.
+    """
+    best = np.full(colours[0].shape, -1, np.int64)
+    winner = np.zeros_like(colours[0])
+    for colour, depth in zip(colours, depths, strict=True):
+        votes = np.zeros(colour.shape, np.int64)
+        for other in colours:
+            votes += colour == other
+        score = np.where(colour != 0, (votes << 32) + depth, -1)
+        better = score > best
+        best[better] = score[better]
+        winner[better] = colour[better]
+    return winner
