@@ -1,0 +1,183 @@
+"""Frames that somebody has taken already: files of one folder, checked before any work starts."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from game_capture.picture import MAX_BYTES, BadPicture, decode_rgb, pillow_limits
+from game_capture.positions import Index, Shot, index_by_list, index_by_name, is_picture_name
+from imageflow_domain.errors import BadFile, BadFrames, InvalidInput, NotFound, PositionUnreachable
+from imageflow_domain.geometry import Position, Size
+from imageflow_domain.grid import Cell, Grid
+from imageflow_domain.keys import POSITIONS_FILE
+from imageflow_domain.ports import Area, Capabilities, FrameSource
+
+_CHECK_THREADS = 4  # decoding leaves Python's lock, reading from a store waits
+
+
+class FolderParameters(BaseModel):
+    """How a folder of frames is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    step: tuple[Annotated[int, Field(ge=1, le=16_383)], Annotated[int, Field(ge=1, le=16_383)]] | None = None
+    """Pixels from a frame to its right and to its lower neighbour, where no positions.csv tells."""
+    skip_bad: bool = False
+    """Leave holes where files cannot be used, instead of refusing the folder."""
+    reach_px: int = Field(default=160, ge=1, le=4096)
+    """Largest error of a believed position against its neighbour's."""
+
+
+class FolderDriver:
+    """Serves the frames of a source as areas.
+
+    Args:
+        parameters: How to read it.
+        frames: A local folder or a prefix of the object store.
+    """
+
+    Parameters: ClassVar[type[BaseModel]] = FolderParameters
+
+    def __init__(self, parameters: FolderParameters, *, frames: FrameSource) -> None:
+        self._parameters = parameters
+        self._frames = frames
+        self._view: Size | None = None
+
+    @classmethod
+    def open(cls, parameters: FolderParameters, *, frames: FrameSource | None, scratch: Path) -> Self:  # noqa: ARG003  the registry's one signature
+        if frames is None:
+            raise InvalidInput("The folder driver needs frames: name a folder with --source.")
+        return cls(parameters, frames=frames)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Raises as `check` does: the view is the size that most frames have."""
+        view, _, _ = self._checked
+        return Capabilities(view=view, moves_freely=False, retakes=False, reach_px=self._parameters.reach_px)
+
+    @property
+    def skipped(self) -> tuple[BadFile, ...]:
+        """What was left out, and why; empty unless `skip_bad` is set."""
+        return self._checked[2]
+
+    def check(self) -> None:
+        """Decode every frame.
+
+        Raises `InvalidInput` where there are none, and `BadFrames` with every fault of every file unless bad ones
+        are to be skipped.
+        """
+        _ = self._checked
+
+    def areas(self, grid: Grid | None) -> tuple[Area, ...]:
+        """Return the areas that have a usable frame, after `check`; those outside `grid` are left out."""
+        _, shots, _ = self._checked
+        return tuple(
+            Area(cell=shot.cell, position=self._position(shot))
+            for shot in shots
+            if grid is None or (shot.cell.row < grid.rows and shot.cell.col < grid.cols)
+        )
+
+    def grab(self, area: Area) -> NDArray[np.uint8]:
+        shot = self._by_cell.get(area.cell)
+        if shot is None:
+            raise PositionUnreachable(f"'{self._frames.label}' has no frame for {area.cell}: it is a hole in the map.")
+        try:
+            pixels = self._decode(shot.file)
+            size = _size_of(pixels)
+            self._view = self._view or size
+            if size != self._view:
+                raise BadPicture(_unequal(size, self._view))
+        except BadPicture as error:
+            fault = BadFile(name=shot.file, reason=str(error))
+            raise BadFrames([fault], source=self._frames.label) from error
+        return pixels
+
+    def __enter__(self) -> Self:
+        _ = self._index
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Nothing was started."""
+
+    @cached_property
+    def _index(self) -> Index:
+        names = self._frames.names()
+        if not any(is_picture_name(name) for name in names):
+            raise InvalidInput(f"'{self._frames.label}' holds no pictures: put the frames into it.")
+        listed = POSITIONS_FILE in names
+        if listed and self._parameters.step is not None:
+            raise InvalidInput(f"'{self._frames.label}' has a {POSITIONS_FILE}: leave out the step.")
+        index = index_by_list(self._frames.read(POSITIONS_FILE), names) if listed else index_by_name(names)
+        if index.unusable:
+            raise BadFrames(index.faults, source=self._frames.label)
+        return index
+
+    @cached_property
+    def _by_cell(self) -> dict[Cell, Shot]:
+        return {shot.cell: shot for shot in self._index.shots}
+
+    @cached_property
+    def _checked(self) -> tuple[Size, tuple[Shot, ...], tuple[BadFile, ...]]:
+        """The common size, the usable shots, and what was skipped."""
+        index = self._index
+        pictures = [name for name in self._frames.names() if is_picture_name(name)]
+        with pillow_limits(), ThreadPoolExecutor(_CHECK_THREADS) as pool:
+            verdicts = dict(zip(pictures, pool.map(self._try, pictures), strict=True))
+        sizes = Counter(verdict for verdict in verdicts.values() if isinstance(verdict, Size))
+        faults = list(index.faults)
+        # Among equally common sizes the largest, so that the verdict does not depend on the order of files.
+        view = max(sizes, key=lambda size: (sizes[size], size.width_px * size.height_px), default=None)
+        good = set()
+        for name, verdict in verdicts.items():
+            if isinstance(verdict, BadFile):
+                faults.append(verdict)
+            elif view is not None and verdict != view:
+                faults.append(BadFile(name=name, reason=_unequal(verdict, view)))
+            else:
+                good.add(name)
+        shots = tuple(shot for shot in index.shots if shot.file in good)
+        if view is None or not shots or (faults and not self._parameters.skip_bad):
+            raise BadFrames(faults, source=self._frames.label)
+        self._view = view
+        return view, shots, tuple(faults)
+
+    def _try(self, name: str) -> Size | BadFile:
+        try:
+            return _size_of(self._decode(name))
+        except BadPicture as error:
+            return BadFile(name=name, reason=str(error))
+
+    def _decode(self, name: str) -> NDArray[np.uint8]:
+        try:
+            if self._frames.size(name) > MAX_BYTES:
+                raise BadPicture(f"is larger than {MAX_BYTES // 1024**2} MiB")
+            data = self._frames.read(name)
+        except NotFound as error:
+            raise BadPicture("is not there") from error
+        except BadPicture:
+            raise
+        except InvalidInput as error:
+            raise BadPicture(str(error)) from error
+        except OSError as error:
+            raise BadPicture(f"cannot be read ({error.strerror})") from error
+        return decode_rgb(data)
+
+    def _position(self, shot: Shot) -> Position | None:
+        if shot.position is not None or self._parameters.step is None:
+            return shot.position
+        step_x, step_y = self._parameters.step
+        return Position(x_px=float(shot.cell.col * step_x), y_px=float(shot.cell.row * step_y))
+
+
+def _size_of(pixels: NDArray[np.uint8]) -> Size:
+    return Size(width_px=pixels.shape[1], height_px=pixels.shape[0])
+
+
+def _unequal(size: Size, view: Size) -> str:
+    return f"is {size.width_px}x{size.height_px} px, but most frames are {view.width_px}x{view.height_px} px"

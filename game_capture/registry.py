@@ -1,0 +1,67 @@
+"""The one list of game drivers, and how one is opened by name. A driver's module is imported when it is chosen."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel, ValidationError
+
+from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.ports import FrameSource, GameDriver
+from imageflow_domain.survey import DriverSpec
+
+DRIVERS = {
+    "city": "game_capture.drivers.city:CityDriver",
+    "folder": "game_capture.drivers.folder:FolderDriver",
+    "openttd": "game_capture.drivers.openttd:OpenttdDriver",
+    "x11": "game_capture.drivers.x11:X11Driver",
+}
+"""Driver name to `module:class`. A new driver is one file and one line here."""
+
+
+class _DriverClass(Protocol):
+    """What a driver's class offers to be opened by name."""
+
+    Parameters: type[BaseModel]
+
+    @classmethod
+    def open(cls, parameters: Any, *, frames: FrameSource | None, scratch: Path) -> GameDriver: ...
+
+
+def driver_schema(name: str) -> dict[str, Any]:
+    """Return the JSON schema of a driver's parameters; raise `NotFound` for an unknown name."""
+    return _driver_class(name).Parameters.model_json_schema()
+
+
+def open_driver(spec: DriverSpec, *, frames: FrameSource | None = None, scratch: Path) -> GameDriver:
+    """Return a driver that is not started yet.
+
+    Args:
+        spec: The driver's name and its parameters, which its own model checks.
+        frames: Where the `folder` driver finds its pictures; other drivers leave it alone.
+        scratch: A folder that the driver may fill with configuration and logs; made when it is needed.
+
+    Raises `NotFound` for an unknown name and `InvalidInput` with the path of every wrong parameter.
+    """
+    driver = _driver_class(spec.name)
+    try:
+        parameters = driver.Parameters.model_validate(spec.parameters)
+    except ValidationError as error:
+        raise InvalidInput(_describe(spec.name, error)) from error
+    return driver.open(parameters, frames=frames, scratch=scratch)
+
+
+def _driver_class(name: str) -> _DriverClass:
+    target = DRIVERS.get(name)
+    if target is None:
+        raise NotFound(f"No game driver is called '{name}': the known ones are {', '.join(sorted(DRIVERS))}.")
+    module, _, attribute = target.partition(":")
+    return cast("_DriverClass", getattr(import_module(module), attribute))
+
+
+def _describe(name: str, error: ValidationError) -> str:
+    faults = "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'parameters'}: {fault['msg']}"
+        for fault in error.errors(include_url=False)
+    )
+    return f"The parameters of driver '{name}' are wrong: {faults}."
