@@ -125,7 +125,8 @@ class _Part(NamedTuple):
         height, width = self.shot.pixels.shape[:2]
         y = np.arange(self.box.top, self.box.bottom, dtype=np.int32) - self.shot.y_px
         x = np.arange(self.box.left, self.box.right, dtype=np.int32) - self.shot.x_px
-        return np.minimum(np.minimum(y + 1, height - y)[:, None], np.minimum(x + 1, width - x)[None, :])
+        depth: NDArray[np.int32] = np.minimum(np.minimum(y + 1, height - y)[:, None], np.minimum(x + 1, width - x))
+        return depth
 
 
 def compose(shots: Sequence[PlacedShot], rect: Rect, masks: Sequence[Rect] = ()) -> Canvas:
