@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.grid import BLOCK_GRID_SIDE, BLOCK_SIDE, Block, Cell, Grid
 from imageflow_domain.ids import Name
@@ -81,6 +82,8 @@ class SurveySpec(BaseModel):
     game: Name
     save: Name
     driver: DriverSpec
+    source: str | None = None
+    """Where the `folder` driver finds its frames: an absolute local folder, or an object-store prefix in uploads/."""
     grid: Grid | None = None
     """`None`: as many areas as the source has."""
     masks: tuple[Rect, ...] = ()
@@ -101,6 +104,19 @@ class SurveySpec(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mosaic:
+    """Where a placed survey lies in its save's frame."""
+
+    frame: Frame
+    bounds: Rect
+    """In pixels of the frame."""
+    shift: Offset
+    """From the driver's plane to the frame."""
+    revision: str
+    """Digest of placement, encoding and code: whatever decides a tile's pixels beside the screenshots."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Survey:
     """One pass over one map of one save, as it stands in the database."""
 
@@ -114,13 +130,8 @@ class Survey:
     view: Size
     reach_px: int
     keep: Keep
-    frame: Frame | None
-    """`None` until the screenshots are placed; so are the next three."""
-    bounds: Rect | None
-    """The mosaic within the frame."""
-    shift: Offset | None
-    """From the driver's plane to the frame."""
-    revision: str | None
+    mosaic: Mosaic | None
+    """`None` until the screenshots are placed."""
     published_revision: str | None
     """The revision that its addresses without one show; `None` until the overviews exist."""
     created_at: datetime
@@ -129,6 +140,19 @@ class Survey:
     @property
     def block_side(self) -> int:
         return self.spec.block_side
+
+    def placed(self) -> Mosaic:
+        """Return the mosaic; raise `NotReady` before the screenshots are placed."""
+        if self.mosaic is None:
+            raise NotReady(f"The screenshots of '{self.id}' have no coordinates: materialise coordinates first.")
+        return self.mosaic
+
+    def published(self) -> Mosaic:
+        """Return the mosaic whose tiles and overviews are all there; raise `NotReady` before."""
+        mosaic = self.placed()
+        if self.published_revision != mosaic.revision:
+            raise NotReady(f"'{self.id}' has no map yet (it is {self.state}): materialise its overviews first.")
+        return mosaic
 
     def blocks(self) -> tuple[Block, ...]:
         return self.grid.blocks(self.block_side)

@@ -36,6 +36,9 @@ def get(connection: Connection, job: int) -> Job:
     return Job(id=row.id, survey_id=row.survey_id)
 
 
-def of_survey(connection: Connection, survey: str) -> Job | None:
+def of_survey(connection: Connection, survey: str) -> Job:
+    """Return the job that began a survey; raise `NotFound` where none did."""
     row = connection.execute(select(_T).where(_T.c.survey_id == survey)).one_or_none()
-    return None if row is None else Job(id=row.id, survey_id=row.survey_id)
+    if row is None:
+        raise NotFound(f"No job began '{survey}'.")
+    return Job(id=row.id, survey_id=row.survey_id)

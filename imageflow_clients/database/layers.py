@@ -1,5 +1,7 @@
 """How far a survey is: which blocks and layers are whole, and which attempts failed."""
 
+from typing import Any
+
 from sqlalchemy import Connection, Table, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -10,6 +12,11 @@ from imageflow_domain.survey import Layer, Progress
 
 _BLOCKS = schema.blocks
 _ATTEMPTS = schema.attempts
+_BLOCK_MARKS = {
+    Layer.SCREENSHOTS: "captured_at",
+    Layer.PAIR_OFFSETS: "registered_at",
+    Layer.TILES: "cut_at",
+}
 
 
 def progress(connection: Connection, survey: str) -> Progress:
@@ -53,11 +60,9 @@ def progress(connection: Connection, survey: str) -> Progress:
 
 def mark_block(connection: Connection, survey: str, layer: Layer, block: Block, revision: str | None = None) -> None:
     """Note that a block's layer is whole; for tiles, at which revision."""
-    values = {
-        Layer.SCREENSHOTS: {"captured_at": func.now()},
-        Layer.PAIR_OFFSETS: {"registered_at": func.now()},
-        Layer.TILES: {"cut_at": func.now(), "cut_revision": revision},
-    }[layer]
+    values: dict[str, Any] = {_BLOCK_MARKS[layer]: func.now()}
+    if layer is Layer.TILES:
+        values["cut_revision"] = revision
     connection.execute(
         update(_BLOCKS)
         .where(_BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col)
@@ -97,9 +102,10 @@ def note_failure(connection: Connection, survey: str, layer: Layer, reason: str,
     ).one_or_none()
     if row is not None:
         return int(row.failures)
-    return connection.execute(
+    failures: int = connection.execute(
         select(_ATTEMPTS.c.failures).where(_ATTEMPTS.c.survey_id == survey, _ATTEMPTS.c.layer == layer)
     ).scalar_one()
+    return failures
 
 
 def forget_failures(connection: Connection, survey: str, layer: Layer | None = None) -> None:

@@ -12,7 +12,7 @@ from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ids import survey_id
 from imageflow_domain.ports import Area
-from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec, SurveyState
+from imageflow_domain.survey import Carrier, Keep, Mosaic, Survey, SurveySpec, SurveyState
 from imageflow_domain.tiles import Frame
 
 _T = schema.surveys
@@ -119,12 +119,13 @@ def set_carrier(connection: Connection, survey: str, carrier: Carrier) -> None:
 def begin_frame(connection: Connection, game: str, save: str) -> int:
     """Take the save's next frame number."""
     saves = schema.saves
-    return connection.execute(
+    number: int = connection.execute(
         update(saves)
         .where(saves.c.game == game, saves.c.save == save)
         .values(frames_begun=saves.c.frames_begun + 1)
         .returning(saves.c.frames_begun)
     ).scalar_one()
+    return number
 
 
 def latest(connection: Connection, game: str, save: str) -> Survey | None:
@@ -144,21 +145,19 @@ def latest_of_all(connection: Connection) -> Survey | None:
     return None if row is None else _survey(row)
 
 
-def mark_placed(
-    connection: Connection, survey: str, *, frame: Frame, bounds: Rect, shift: Offset, revision: str
-) -> None:
+def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
     _change(
         connection,
         survey,
-        frame_number=frame.number,
-        native_zoom=frame.native_zoom,
-        bounds_x_px=bounds.x_px,
-        bounds_y_px=bounds.y_px,
-        bounds_width_px=bounds.width_px,
-        bounds_height_px=bounds.height_px,
-        shift_x_px=shift.dx_px,
-        shift_y_px=shift.dy_px,
-        revision=revision,
+        frame_number=mosaic.frame.number,
+        native_zoom=mosaic.frame.native_zoom,
+        bounds_x_px=mosaic.bounds.x_px,
+        bounds_y_px=mosaic.bounds.y_px,
+        bounds_width_px=mosaic.bounds.width_px,
+        bounds_height_px=mosaic.bounds.height_px,
+        shift_x_px=mosaic.shift.dx_px,
+        shift_y_px=mosaic.shift.dy_px,
+        revision=mosaic.revision,
         placed_at=func.now(),
     )
 
@@ -170,7 +169,7 @@ def forget_placement(connection: Connection, survey: str) -> None:
 
 def publish(connection: Connection, survey: Survey) -> None:
     """Switch the survey's moving addresses, and the save's latest, to its current revision."""
-    _change(connection, survey.id, published_revision=survey.revision, published_at=func.now())
+    _change(connection, survey.id, published_revision=survey.placed().revision, published_at=func.now())
     saves = schema.saves
     connection.execute(
         update(saves)
@@ -208,7 +207,6 @@ def _change(connection: Connection, survey: str, **values: Any) -> None:
 
 
 def _survey(row: Row[Any]) -> Survey:
-    placed = row.native_zoom is not None
     return Survey(
         id=row.id,
         spec=SurveySpec.model_validate(row.spec),
@@ -219,18 +217,21 @@ def _survey(row: Row[Any]) -> Survey:
         view=Size(width_px=row.view_width_px, height_px=row.view_height_px),
         reach_px=row.reach_px,
         keep=Keep(row.keep),
-        frame=Frame(number=row.frame_number, native_zoom=row.native_zoom) if placed else None,
-        bounds=Rect(
-            x_px=row.bounds_x_px,
-            y_px=row.bounds_y_px,
-            width_px=row.bounds_width_px,
-            height_px=row.bounds_height_px,
-        )
-        if placed
-        else None,
-        shift=Offset(dx_px=row.shift_x_px, dy_px=row.shift_y_px) if placed else None,
-        revision=row.revision,
+        mosaic=_mosaic(row),
         published_revision=row.published_revision,
         created_at=row.created_at,
         finished_at=row.finished_at,
+    )
+
+
+def _mosaic(row: Row[Any]) -> Mosaic | None:
+    if row.revision is None:
+        return None
+    return Mosaic(
+        frame=Frame(number=row.frame_number, native_zoom=row.native_zoom),
+        bounds=Rect(
+            x_px=row.bounds_x_px, y_px=row.bounds_y_px, width_px=row.bounds_width_px, height_px=row.bounds_height_px
+        ),
+        shift=Offset(dx_px=row.shift_x_px, dy_px=row.shift_y_px),
+        revision=row.revision,
     )

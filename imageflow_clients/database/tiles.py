@@ -175,6 +175,11 @@ def missing_native(connection: Connection, survey: str, revision: str) -> tuple[
     return tuple(TileId(z=row.z, x=row.x, y=row.y) for row in rows)
 
 
+def digests_of(connection: Connection, survey: str) -> frozenset[str]:
+    """Return the digests of all tiles of a survey, of every revision."""
+    return frozenset(connection.execute(select(_T.c.digest).where(_T.c.survey_id == survey).distinct()).scalars())
+
+
 def unreferenced(connection: Connection, digests: Collection[str]) -> frozenset[str]:
     """Return, of these digests, those that no tile of any survey has."""
     return frozenset(digests) - frozenset(known_digests(connection, digests))

@@ -1,34 +1,20 @@
 """Rows of uploaded folders that were noticed: each closed folder starts one survey, once."""
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, insert, select
 
 from imageflow_clients.database import schema
 
 _T = schema.uploads
 
 
-def claim(connection: Connection, prefix: str, closing_etag: str) -> bool:
-    """Note a closed folder; return False where it was noticed before."""
-    row = connection.execute(
-        upsert(_T).values(prefix=prefix, closing_etag=closing_etag).on_conflict_do_nothing().returning(_T.c.id)
-    ).one_or_none()
-    return row is not None
-
-
-def settle(
+def note(
     connection: Connection, prefix: str, closing_etag: str, *, survey: str | None = None, reason: str | None = None
 ) -> None:
-    """Note which survey a claimed folder began, or why it began none."""
-    connection.execute(
-        update(_T)
-        .where(_T.c.prefix == prefix, _T.c.closing_etag == closing_etag)
-        .values(survey_id=survey, reason=reason)
-    )
+    """Note which survey a closed folder began, or why it began none; a second note of one folder is refused."""
+    connection.execute(insert(_T).values(prefix=prefix, closing_etag=closing_etag, survey_id=survey, reason=reason))
 
 
 def noticed(connection: Connection) -> frozenset[tuple[str, str]]:
-    """Return every folder and closing etag that was noticed."""
-    return frozenset(
-        (row.prefix, row.closing_etag) for row in connection.execute(select(_T.c.prefix, _T.c.closing_etag))
-    )
+    """Return prefix and closing etag of every folder that was noticed."""
+    rows = connection.execute(select(_T.c.prefix, _T.c.closing_etag))
+    return frozenset((row.prefix, row.closing_etag) for row in rows)

@@ -1,0 +1,80 @@
+"""Start, finish, fail, take up again: a survey's states, whoever carries it."""
+
+from dataclasses import replace
+
+from imageflow_clients.database import layers
+from imageflow_clients.database import surveys as rows
+from imageflow_domain.errors import Conflict
+from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
+from imageflow_surveys.next_step import MAX_ATTEMPTS
+from imageflow_surveys.stores import Stores
+
+UNFINISHED = (SurveyState.PLANNED, SurveyState.RUNNING)
+
+
+def read(stores: Stores, survey: str) -> Survey:
+    """Return a survey as it stands; raise `NotFound`."""
+    with stores.database.begin() as connection:
+        return rows.get(connection, survey)
+
+
+def start(stores: Stores, survey: Survey) -> Survey:
+    """Let a planned survey run."""
+    with stores.database.begin() as connection:
+        rows.set_state(connection, survey.id, SurveyState.RUNNING)
+    return replace(survey, state=SurveyState.RUNNING, reason=None)
+
+
+def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
+    """Hand a survey that is not being carried to `carrier`, its failed attempts forgotten.
+
+    Raises:
+        Conflict: Where somebody else carries it now.
+    """
+    with stores.database.begin() as connection:
+        survey = rows.get(connection, survey_id, lock=True)
+        if survey.state is SurveyState.RUNNING and survey.carrier is not carrier:
+            raise Conflict(
+                f"'{survey.id}' is being carried by the {survey.carrier.replace('_', ' ')}: wait for its end."
+            )
+        layers.forget_failures(connection, survey.id)
+        rows.set_carrier(connection, survey.id, carrier)
+        rows.set_state(connection, survey.id, SurveyState.RUNNING)
+        return rows.get(connection, survey.id)
+
+
+def finish(stores: Stores, survey: Survey) -> None:
+    """Note that nothing is missing any more."""
+    with stores.database.begin() as connection:
+        layers.forget_failures(connection, survey.id)
+        rows.set_state(connection, survey.id, SurveyState.COMPLETED)
+
+
+def note_success(stores: Stores, survey: str, layer: Layer) -> None:
+    with stores.database.begin() as connection:
+        layers.forget_failures(connection, survey, layer)
+
+
+def note_failure(stores: Stores, survey: Survey, layer: Layer, reason: str, run_id: str) -> bool:
+    """Count a failed run of a layer; return whether the survey was given up for it."""
+    with stores.database.begin() as connection:
+        failures = layers.note_failure(connection, survey.id, layer, reason, run_id)
+        given_up = failures >= MAX_ATTEMPTS
+        if given_up:
+            text = f"{layer} failed {failures} times, last: {reason}"
+            rows.set_state(connection, survey.id, SurveyState.FAILED, text)
+    return given_up
+
+
+def give_up(stores: Stores, survey: Survey, reason: str) -> None:
+    """End a survey that nobody carries any more, with the reason."""
+    with stores.database.begin() as connection:
+        rows.set_state(connection, survey.id, SurveyState.FAILED, reason)
+
+
+def settle_operators(stores: Stores, survey: Survey, *, done: bool) -> None:
+    """Bring the state of a survey that a person carries in Dagster's UI in line with what it has."""
+    state = SurveyState.COMPLETED if done else SurveyState.RUNNING
+    if survey.state is not state:
+        with stores.database.begin() as connection:
+            rows.set_state(connection, survey.id, state)

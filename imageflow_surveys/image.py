@@ -1,0 +1,77 @@
+"""Put a region of a survey together again from its lossless native tiles."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageflow_clients.database import tiles
+from imageflow_domain import keys
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.geometry import Rect
+from imageflow_domain.survey import Survey
+from imageflow_domain.tiles import tiles_touching
+from imageflow_mosaic.codec import decode_tile
+from imageflow_surveys.stores import Stores
+
+MAX_PIXELS = 400_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """Pixels of a mosaic."""
+
+    rgb: NDArray[np.uint8]
+    """(height, width, 3); black where nothing was surveyed."""
+    covered: NDArray[np.bool_]
+    """(height, width)."""
+
+
+def read_region(stores: Stores, survey: Survey, region: Rect) -> Region:
+    """Return a region at native zoom, exact to the pixel.
+
+    Args:
+        region: In pixels of the survey's frame.
+
+    Raises:
+        NotReady: Before the survey's overviews exist.
+        InvalidInput: Where the region lies outside the map or has more than `MAX_PIXELS`.
+        ObjectMissing: Where a tile's row stands but its object is gone.
+    """
+    mosaic = survey.published()
+    if region.intersection(mosaic.bounds) is None:
+        raise InvalidInput(f"The region lies outside the map, which is {describe(mosaic.bounds)}.")
+    if region.width_px * region.height_px > MAX_PIXELS:
+        raise InvalidInput(
+            f"{region.width_px} x {region.height_px} pixels are more than {MAX_PIXELS // 1_000_000} megapixels: "
+            f"name a part of the map with --region X,Y,W,H. The whole map is {describe(mosaic.bounds)}."
+        )
+    rgb = np.zeros((region.height_px, region.width_px, 3), np.uint8)
+    covered = np.zeros((region.height_px, region.width_px), np.bool_)
+    zoom = mosaic.frame.native_zoom
+    for tile in tiles_touching(region, zoom, zoom):
+        with stores.database.begin() as connection:
+            stored = tiles.find(connection, survey.id, mosaic.revision, tile)
+        if stored is None:
+            continue
+        data = stores.objects.get(keys.tile(stored.digest), next_step=f"materialise tiles of '{survey.id}' again")
+        rgba = decode_tile(data)
+        here = tile.rect(zoom)
+        part = here.intersection(region)
+        if part is None:
+            continue
+        inside = np.s_[
+            part.y_px - here.y_px : part.bottom_px - here.y_px, part.x_px - here.x_px : part.right_px - here.x_px
+        ]
+        outside = np.s_[
+            part.y_px - region.y_px : part.bottom_px - region.y_px,
+            part.x_px - region.x_px : part.right_px - region.x_px,
+        ]
+        rgb[outside] = rgba[inside][..., :3]
+        covered[outside] = rgba[inside][..., 3] > 0
+    return Region(rgb=rgb, covered=covered)
+
+
+def describe(rect: Rect) -> str:
+    """Spell a rectangle as `--region` takes it."""
+    return f"{rect.x_px},{rect.y_px},{rect.width_px},{rect.height_px}"

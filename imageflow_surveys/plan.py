@@ -1,0 +1,97 @@
+"""Begin a survey: check what it is asked to do, lay out its areas, and register it."""
+
+from collections.abc import Callable
+
+from imageflow_clients.database import Connection
+from imageflow_clients.database import surveys as rows
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.geometry import Position
+from imageflow_domain.grid import Cell, Grid, forward_neighbours
+from imageflow_domain.ports import Area, GameDriver
+from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
+from imageflow_mosaic.fingerprint import fingerprint
+from imageflow_mosaic.step import Step, estimate_step
+from imageflow_surveys.camera import driver_of
+from imageflow_surveys.stores import Stores
+
+_SAMPLES = 12
+"""Pictures from whose neighbouring pairs a step is estimated."""
+
+
+def _nothing(connection: Connection, survey: Survey) -> None:
+    """Add nothing to the transaction."""
+
+
+def plan_survey(
+    stores: Stores,
+    spec: SurveySpec,
+    carrier: Carrier,
+    along: Callable[[Connection, Survey], None] = _nothing,
+) -> Survey:
+    """Register a survey under its save's next number.
+
+    The whole source is checked first, so that nothing is registered that cannot be surveyed.
+
+    Args:
+        along: Writes what must stand or fall with the survey, in the same transaction.
+
+    Raises:
+        InvalidInput: With every fault of the parameters or of the source's files.
+    """
+    driver = driver_of(stores, spec)
+    capabilities = driver.capabilities
+    areas = driver.areas(spec.grid)
+    if not areas:
+        raise InvalidInput("The grid has no area that the driver can reach: name a larger grid or another centre.")
+    if any(area.position is None for area in areas):
+        step = _step(driver, areas, spec)
+        areas = tuple(_at_step(area, step) for area in areas)
+    grid = spec.grid or Grid(
+        rows=max(area.cell.row for area in areas) + 1, cols=max(area.cell.col for area in areas) + 1
+    )
+    # a grid from the source must fit the partitions as one from a person does
+    SurveySpec.model_validate(spec.model_copy(update={"grid": grid}).model_dump())
+    keep = spec.keep or (Keep.DELETE if capabilities.retakes else Keep.KEEP)
+    with stores.database.begin() as connection:
+        survey = rows.plan(
+            connection,
+            spec,
+            carrier=carrier,
+            grid=grid,
+            view=capabilities.view,
+            reach_px=spec.reach_px or capabilities.reach_px,
+            keep=keep,
+            areas=areas,
+        )
+        along(connection, survey)
+        return rows.get(connection, survey.id)
+
+
+def estimated_step(stores: Stores, spec: SurveySpec) -> Step | None:
+    """Return the step that a survey of a source without positions would use; `None` where positions are known."""
+    driver = driver_of(stores, spec)
+    areas = driver.areas(spec.grid)
+    return _step(driver, areas, spec) if any(area.position is None for area in areas) else None
+
+
+def _step(driver: GameDriver, areas: tuple[Area, ...], spec: SurveySpec) -> Step:
+    by_cell = {area.cell: area for area in areas}
+    chosen: dict[Cell, Area] = {}
+    # Evenly spread corners of 2 x 2 neighbourhoods: one corner may be open water.
+    for cell in sorted(by_cell)[:: max(1, len(by_cell) // (_SAMPLES // 3))]:
+        for near in (cell, *forward_neighbours(cell)):
+            if near in by_cell:
+                chosen[near] = by_cell[near]
+    with driver:
+        frames = {cell: fingerprint(driver.grab(area), spec.masks) for cell, area in chosen.items()}
+    return estimate_step(frames)
+
+
+def _at_step(area: Area, step: Step) -> Area:
+    row, col = area.cell.row, area.cell.col
+    return Area(
+        cell=area.cell,
+        position=Position(
+            x_px=col * step.right.dx_px + row * step.down.dx_px, y_px=col * step.right.dy_px + row * step.down.dy_px
+        ),
+    )

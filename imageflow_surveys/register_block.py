@@ -1,0 +1,95 @@
+"""Find the verified offsets between a block's screenshots and their neighbours'."""
+
+from dataclasses import dataclass
+
+from imageflow_clients.database import layers, placements
+from imageflow_clients.database import surveys as rows
+from imageflow_domain.geometry import Offset, Position
+from imageflow_domain.grid import Block, Cell, forward_neighbours
+from imageflow_domain.placement import PairOffset
+from imageflow_domain.survey import Layer, Survey
+from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
+from imageflow_mosaic.registration import register
+from imageflow_surveys.shots import Shots, shots_of
+from imageflow_surveys.stores import Stores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """What came of one block."""
+
+    shots: int
+    pairs: int
+    """Neighbouring pairs looked at; each pair belongs to the block of its first shot."""
+    offsets: tuple[PairOffset, ...]
+
+
+def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
+    """Store every verified offset from a block's screenshots to their forward neighbours, the halo's included.
+
+    Raises:
+        NotReady: Where screenshots of the block or of its halo have not been taken.
+    """
+    cells = survey.grid.cells_of(block, survey.block_side)
+    with stores.database.begin() as connection:
+        positions = {a.cell: a.position for a in rows.areas(connection, survey.id) if a.position is not None}
+    shots = shots_of(stores, survey)
+    planned = [cell for cell in cells if cell in positions]
+    _check_taken(shots, planned, positions)
+    pairs = 0
+    found: list[PairOffset] = []
+    window = _Window(shots)
+    for cell in planned:
+        window.keep_rows(cell.row, cell.row + 1)
+        for near in forward_neighbours(cell):
+            if near not in positions:
+                continue
+            pairs += 1
+            match = register(
+                window.fingerprint(cell),
+                window.fingerprint(near),
+                _expected(positions[cell], positions[near]),
+                survey.reach_px,
+            )
+            if match is not None:
+                found.append(
+                    PairOffset(
+                        reference=cell,
+                        moving=near,
+                        offset=match.offset,
+                        votes=match.votes,
+                        agreement=match.agreement,
+                        compared_px=match.compared_px,
+                        decisive=match.decisive,
+                    )
+                )
+    with stores.database.begin() as connection:
+        placements.replace_offsets(connection, survey.id, cells, found)
+        layers.mark_block(connection, survey.id, Layer.PAIR_OFFSETS, block)
+    return Registered(shots=len(planned), pairs=pairs, offsets=tuple(found))
+
+
+class _Window:
+    """Fingerprints of two grid rows at a time: memory does not grow with the block."""
+
+    def __init__(self, shots: Shots) -> None:
+        self._shots = shots
+        self._held: dict[Cell, Fingerprint] = {}
+
+    def keep_rows(self, first: int, last: int) -> None:
+        self._held = {cell: held for cell, held in self._held.items() if first <= cell.row <= last}
+
+    def fingerprint(self, cell: Cell) -> Fingerprint:
+        if cell not in self._held:
+            self._held[cell] = fingerprint(self._shots.load(cell), self._shots.survey.spec.masks)
+        return self._held[cell]
+
+
+def _check_taken(shots: Shots, cells: list[Cell], positions: dict[Cell, Position]) -> None:
+    needed = {near for cell in cells for near in (cell, *forward_neighbours(cell)) if near in positions}
+    for cell in sorted(needed - shots.stored.keys()):
+        shots.load(cell)  # raises NotReady, naming the block to take
+
+
+def _expected(reference: Position, moving: Position) -> Offset:
+    return Offset(dx_px=round(moving.x_px - reference.x_px), dy_px=round(moving.y_px - reference.y_px))

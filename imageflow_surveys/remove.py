@@ -1,0 +1,32 @@
+"""Delete a survey: its rows, its own objects, and the tiles that nobody else shows."""
+
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import tiles
+from imageflow_domain import keys
+from imageflow_domain.errors import Conflict
+from imageflow_domain.survey import Survey, SurveyState
+from imageflow_surveys.stores import Stores
+
+_BATCH = 5000
+
+
+def remove_survey(stores: Stores, survey: Survey) -> int:
+    """Delete a survey and return how many tile objects went with it; its name is never used again.
+
+    Raises:
+        Conflict: While it is running.
+    """
+    if survey.state is SurveyState.RUNNING:
+        raise Conflict(f"'{survey.id}' is running: wait for its end, or stop whatever carries it, then delete it.")
+    with stores.database.begin() as connection:
+        digests = list(tiles.digests_of(connection, survey.id))
+        rows.remove(connection, survey)
+    stores.objects.delete_prefix(f"{keys.survey_prefix(survey.id)}/")
+    deleted = 0
+    for first in range(0, len(digests), _BATCH):
+        with stores.database.begin() as connection:
+            orphans = tiles.unreferenced(connection, digests[first : first + _BATCH])
+        for digest in orphans:
+            stores.objects.delete(keys.tile(digest))
+        deleted += len(orphans)
+    return deleted

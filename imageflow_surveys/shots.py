@@ -1,0 +1,41 @@
+"""Read a survey's stored screenshots."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageflow_clients.database import screenshots
+from imageflow_clients.database.screenshots import StoredShot
+from imageflow_domain.errors import NotReady
+from imageflow_domain.grid import Cell, block_of
+from imageflow_domain.survey import Survey
+from imageflow_mosaic.codec import decode_picture
+from imageflow_surveys.stores import Stores
+
+
+@dataclass(frozen=True)
+class Shots:
+    """The screenshots of one survey by cell; each is read and decoded when asked for."""
+
+    stores: Stores
+    survey: Survey
+    stored: Mapping[Cell, StoredShot]
+
+    def load(self, cell: Cell) -> NDArray[np.uint8]:
+        """Return one screenshot: RGB, (height, width, 3).
+
+        Raises:
+            NotReady: Where it has not been taken, or was deleted once its tiles were made.
+            ObjectMissing: Where its row stands but its object is gone.
+        """
+        again = f"materialise screenshots of block {block_of(cell, self.survey.block_side).key} again"
+        if cell not in self.stored:
+            raise NotReady(f"The screenshot of area {cell} of '{self.survey.id}' is not stored: {again}.")
+        return decode_picture(self.stores.objects.get(self.stored[cell].object_key, next_step=again))
+
+
+def shots_of(stores: Stores, survey: Survey) -> Shots:
+    with stores.database.begin() as connection:
+        return Shots(stores, survey, screenshots.stored(connection, survey.id))

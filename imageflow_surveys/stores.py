@@ -1,0 +1,24 @@
+"""What every use case works on: the metadata database and the object store."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageflow_clients.database.engine import Database, open_database
+from imageflow_clients.objects import ObjectStore, open_object_store
+from imageflow_clients.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """Rows and objects, and a folder for what only lives as long as its process."""
+
+    database: Database
+    objects: ObjectStore
+    scratch: Path
+
+
+def open_stores(settings: Settings) -> Stores:
+    """Open both stores; raise `DatabaseUnavailable` or `StoreUnavailable`."""
+    scratch = settings.home_path / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return Stores(database=open_database(settings), objects=open_object_store(settings), scratch=scratch)

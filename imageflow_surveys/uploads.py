@@ -1,0 +1,87 @@
+"""Notice folders of frames that were uploaded and closed, and begin a survey for each, once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imageflow_clients.database import Connection, uploads
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.objects import StoredObject
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.ids import check_name
+from imageflow_domain.keys import DONE_MARKER, MAP_UPLOADS, POSITIONS_FILE
+from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
+from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.stores import Stores
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedFolder:
+    """An uploaded folder whose last file has arrived."""
+
+    prefix: str
+    game: str
+    save: str
+    closing_etag: str
+    """Of `positions.csv`, or else of the `_DONE` object: another one closes the folder again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noticed:
+    """What became of one closed folder."""
+
+    folder: ClosedFolder
+    survey: Survey | None
+    reason: str | None
+    """Why no survey began."""
+
+
+def notice_uploads(stores: Stores) -> tuple[Noticed, ...]:
+    """Begin a survey, carried by the sensor, for every closed folder that was not noticed before.
+
+    A folder is noted in the transaction that registers its survey: whenever a process dies, there are both or neither.
+    """
+    with stores.database.begin() as connection:
+        noticed = uploads.noticed(connection)
+    return tuple(
+        _begin(stores, folder)
+        for folder in closed_folders(stores)
+        if (folder.prefix, folder.closing_etag) not in noticed
+    )
+
+
+def closed_folders(stores: Stores) -> tuple[ClosedFolder, ...]:
+    """Return every closed folder under `uploads/maps/{game}/{save}/`; names that are not valid are passed over."""
+    folders: dict[str, dict[str, StoredObject]] = {}
+    for stored in stores.objects.list(f"{MAP_UPLOADS}/"):
+        prefix, _, name = stored.key.rpartition("/")
+        folders.setdefault(prefix, {})[name] = stored
+    return tuple(_closed(folders))
+
+
+def _closed(folders: dict[str, dict[str, StoredObject]]) -> Iterator[ClosedFolder]:
+    for prefix, files in sorted(folders.items()):
+        closing = files.get(POSITIONS_FILE) or files.get(DONE_MARKER)
+        parts = prefix.removeprefix(f"{MAP_UPLOADS}/").split("/")
+        if closing is None or len(parts) < 2:
+            continue
+        try:
+            game, save = check_name(parts[0]), check_name(parts[1])
+        except InvalidInput:
+            continue
+        yield ClosedFolder(prefix=prefix, game=game, save=save, closing_etag=closing.etag)
+
+
+def _begin(stores: Stores, folder: ClosedFolder) -> Noticed:
+    spec = SurveySpec(game=folder.game, save=folder.save, driver=DriverSpec(name="folder"), source=folder.prefix)
+
+    def note(connection: Connection, survey: Survey) -> None:
+        rows.set_state(connection, survey.id, SurveyState.RUNNING)
+        uploads.note(connection, folder.prefix, folder.closing_etag, survey=survey.id)
+
+    try:
+        survey = plan_survey(stores, spec, Carrier.SENSOR, along=note)
+    except InvalidInput as error:
+        with stores.database.begin() as connection:
+            uploads.note(connection, folder.prefix, folder.closing_etag, reason=str(error))
+        return Noticed(folder=folder, survey=None, reason=str(error))
+    return Noticed(folder=folder, survey=survey, reason=None)
