@@ -147,6 +147,11 @@ class Survey:
             raise NotReady(f"The screenshots of '{self.id}' have no coordinates: materialise coordinates first.")
         return self.mosaic
 
+    @property
+    def is_published(self) -> bool:
+        """Whether its addresses show the mosaic as it is placed now."""
+        return self.mosaic is not None and self.published_revision == self.mosaic.revision
+
     def published(self) -> Mosaic:
         """Return the mosaic whose tiles and overviews are all there; raise `NotReady` before."""
         mosaic = self.placed()

@@ -88,7 +88,7 @@ def _frame(
     """
     with stores.database.begin() as connection:
         latest = rows.latest(connection, survey.spec.game, survey.spec.save)
-    if latest is not None:
+    if latest is not None and latest.is_published:
         frame = latest.published().frame
         shift = shift_into_frame(stores, latest, survey, shots, areas, places)
         if shift is not None and _fits(bounds.shifted(shift), frame):
