@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from game_capture.frames import LocalFrames
 from game_capture.registry import open_driver
 from imageflow_clients.objects import StoreFrames
+from imageflow_clients.stores import Stores
 from imageflow_domain.errors import GameDied, InvalidInput
 from imageflow_domain.keys import MAP_UPLOADS
 from imageflow_domain.ports import Area, FrameSource, GameDriver
 from imageflow_domain.survey import SurveySpec
-from imageflow_surveys.stores import Stores
 
 RESTARTS_PER_AREA = 3
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from imageflow_clients.database import layers, screenshots
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.screenshots import StoredShot
+from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.codec import encode_screenshot
 from imageflow_surveys.camera import Camera
-from imageflow_surveys.stores import Stores
 
 
 @dataclass(frozen=True, kw_only=True)

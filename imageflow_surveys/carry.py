@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from imageflow_clients.database import layers
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys.next_step import MAX_ATTEMPTS
-from imageflow_surveys.stores import Stores
 
 UNFINISHED = (SurveyState.PLANNED, SurveyState.RUNNING)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from imageflow_clients.database import placements, screenshots, tiles
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.survey import Keep, Survey
-from imageflow_surveys.stores import Stores
 
 
 @dataclass(frozen=True, kw_only=True)

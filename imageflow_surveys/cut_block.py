@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from imageflow_clients.database import layers, placements, tiles
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.tiles import StoredTile
+from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Block, Cell
@@ -20,7 +21,6 @@ from imageflow_mosaic.stacking import lay_under
 from imageflow_surveys.place import shots_in
 from imageflow_surveys.shots import Shots, shots_of
 from imageflow_surveys.squares import squares_of
-from imageflow_surveys.stores import Stores
 
 _HELD_BYTES = 400_000_000
 """Decoded screenshots that are kept for the next squares."""

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageflow_clients.database import tiles
+from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import tiles_touching
 from imageflow_mosaic.codec import decode_tile
-from imageflow_surveys.stores import Stores
 
 MAX_PIXELS = 400_000_000
 

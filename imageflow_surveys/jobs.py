@@ -7,10 +7,10 @@ from imageflow_clients.database import Connection, layers
 from imageflow_clients.database import jobs as rows
 from imageflow_clients.database import surveys as survey_rows
 from imageflow_clients.database.jobs import Job
+from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
 from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.plan import plan_survey
-from imageflow_surveys.stores import Stores
 
 
 @dataclass(frozen=True, kw_only=True)

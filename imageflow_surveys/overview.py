@@ -8,13 +8,13 @@ import numpy as np
 from imageflow_clients.database import layers, tiles
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.tiles import StoredTile
+from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady
 from imageflow_domain.survey import Layer, Survey
 from imageflow_domain.tiles import LEVELS_IN_SQUARE, TILE_PX, TileId
 from imageflow_mosaic.codec import Pixels, decode_tile, encode_webp
 from imageflow_mosaic.pyramid import make_tile, parent_of
-from imageflow_surveys.stores import Stores
 
 THUMBNAIL_PX = 768
 

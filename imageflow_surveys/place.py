@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from imageflow_clients.database import Connection, layers, placements, screenshots, tiles
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.grid import Cell
@@ -20,7 +21,6 @@ from imageflow_mosaic.encoding import revision_signature
 from imageflow_mosaic.placement import place
 from imageflow_surveys.shared_frame import shift_into_frame
 from imageflow_surveys.shots import Shots, shots_of
-from imageflow_surveys.stores import Stores
 
 
 @dataclass(frozen=True, kw_only=True)

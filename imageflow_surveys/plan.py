@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell, Grid, forward_neighbours
@@ -12,7 +13,6 @@ from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
 from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.step import Step, estimate_step
 from imageflow_surveys.camera import driver_of
-from imageflow_surveys.stores import Stores
 
 _SAMPLES = 12
 """Pictures from whose neighbouring pairs a step is estimated."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from imageflow_clients.database import layers, placements
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Position
 from imageflow_domain.grid import Block, Cell, forward_neighbours
 from imageflow_domain.placement import PairOffset
@@ -11,7 +12,6 @@ from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
 from imageflow_mosaic.registration import register
 from imageflow_surveys.shots import Shots, shots_of
-from imageflow_surveys.stores import Stores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database import tiles
+from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import Survey, SurveyState
-from imageflow_surveys.stores import Stores
 
 _BATCH = 5000
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.ports import Area
@@ -11,7 +12,6 @@ from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.registration import register
 from imageflow_surveys.image import read_region
 from imageflow_surveys.shots import Shots
-from imageflow_surveys.stores import Stores
 
 _SAMPLES = 20
 """Spread screenshots that are looked for in the latest survey."""

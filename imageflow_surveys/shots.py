@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from imageflow_clients.database import screenshots
 from imageflow_clients.database.screenshots import StoredShot
+from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Cell, block_of
 from imageflow_domain.survey import Survey
 from imageflow_mosaic.codec import decode_picture
-from imageflow_surveys.stores import Stores
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from imageflow_clients.database import Connection, uploads
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.objects import StoredObject
+from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.ids import check_name
 from imageflow_domain.keys import DONE_MARKER, MAP_UPLOADS, POSITIONS_FILE
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
 from imageflow_surveys.plan import plan_survey
-from imageflow_surveys.stores import Stores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """How far a survey is: which blocks and layers are whole, and which attempts failed."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, or_, select, update
+from sqlalchemy import Connection, Table, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database import schema
@@ -11,7 +12,7 @@ from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Progress
 
 _BLOCKS = schema.blocks
-_ATTEMPTS = schema.attempts
+_FAILED = schema.failed_runs
 _BLOCK_MARKS = {
     Layer.SCREENSHOTS: "captured_at",
     Layer.PAIR_OFFSETS: "registered_at",
@@ -43,10 +44,7 @@ def progress(connection: Connection, survey: str) -> Progress:
             Layer.TILES: cut,
         },
         done_layers=frozenset(layer for layer, done in whole.items() if done),
-        failures={
-            Layer(row.layer): row.failures
-            for row in connection.execute(select(_ATTEMPTS).where(_ATTEMPTS.c.survey_id == survey))
-        },
+        failures=_failures(connection, survey),
         shots_planned=_count(connection, schema.areas, survey),
         shots_taken=_count(connection, schema.screenshots, survey),
         tiles_planned=_count(connection, schema.tile_dependencies, survey),
@@ -89,29 +87,26 @@ def reopen_capture(connection: Connection, survey: str, block: Block) -> None:
 
 
 def note_failure(connection: Connection, survey: str, layer: Layer, reason: str, run_id: str) -> int:
-    """Count a failed attempt of a layer, once a run; return how many there are since it last succeeded."""
-    row = connection.execute(
-        upsert(_ATTEMPTS)
-        .values(survey_id=survey, layer=layer, failures=1, reason=reason, run_id=run_id)
-        .on_conflict_do_update(
-            index_elements=["survey_id", "layer"],
-            set_={"failures": _ATTEMPTS.c.failures + 1, "reason": reason, "run_id": run_id},
-            where=_ATTEMPTS.c.run_id.is_distinct_from(run_id),
-        )
-        .returning(_ATTEMPTS.c.failures)
-    ).one_or_none()
-    if row is not None:
-        return int(row.failures)
-    failures: int = connection.execute(
-        select(_ATTEMPTS.c.failures).where(_ATTEMPTS.c.survey_id == survey, _ATTEMPTS.c.layer == layer)
-    ).scalar_one()
-    return failures
+    """Count a failed run of a layer, once; return how many there are since it last succeeded."""
+    connection.execute(
+        upsert(_FAILED).values(survey_id=survey, layer=layer, run_id=run_id, reason=reason).on_conflict_do_nothing()
+    )
+    return _failures(connection, survey).get(layer, 0)
 
 
 def forget_failures(connection: Connection, survey: str, layer: Layer | None = None) -> None:
-    """Forget the failed attempts of a layer that has succeeded, or of all when a survey is taken up again."""
-    query = delete(_ATTEMPTS).where(_ATTEMPTS.c.survey_id == survey)
-    connection.execute(query if layer is None else query.where(_ATTEMPTS.c.layer == layer))
+    """Stop counting the failed runs of a layer that has succeeded, or of all when a survey is taken up again."""
+    query = update(_FAILED).where(_FAILED.c.survey_id == survey).values(counts=False)
+    connection.execute(query if layer is None else query.where(_FAILED.c.layer == layer))
+
+
+def _failures(connection: Connection, survey: str) -> Mapping[Layer, int]:
+    rows = connection.execute(
+        select(_FAILED.c.layer, func.count().label("runs"))
+        .where(_FAILED.c.survey_id == survey, _FAILED.c.counts)
+        .group_by(_FAILED.c.layer)
+    )
+    return {Layer(row.layer): row.runs for row in rows}
 
 
 def _count(connection: Connection, table: Table, survey: str) -> int:

@@ -131,14 +131,14 @@ blocks = Table(
     Column("cut_revision", Text, nullable=True),
 )
 
-attempts = Table(
-    "attempts",
+failed_runs = Table(
+    "failed_runs",
     metadata,
     _survey(),
     Column("layer", Text, primary_key=True),
-    Column("failures", SmallInteger, nullable=False, server_default="0"),
-    Column("reason", Text, nullable=True),
-    Column("run_id", Text, nullable=True),
+    Column("run_id", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("counts", Boolean, nullable=False, server_default="true"),  # until the layer succeeds or is taken up again
 )
 
 screenshots = Table(

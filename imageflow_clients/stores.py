@@ -1,4 +1,4 @@
-"""What every use case works on: the metadata database and the object store."""
+"""What every use case works on: the metadata database and the object store, opened together."""
 
 from dataclasses import dataclass
 from pathlib import Path
