@@ -21,7 +21,7 @@ class Captured:
     shots: int
     kept: int
     """Of them, those that an attempt before this one had stored already."""
-    bytes: int
+    size_bytes: int
 
 
 def capture_block(stores: Stores, survey: Survey, block: Block, camera: Camera) -> Captured:
@@ -55,4 +55,4 @@ def capture_block(stores: Stores, survey: Survey, block: Block, camera: Camera) 
         total_bytes += len(data)
     with stores.database.begin() as connection:
         layers.mark_block(connection, survey.id, Layer.SCREENSHOTS, block)
-    return Captured(shots=len(planned), kept=sum(a.cell in stored for a in planned), bytes=total_bytes)
+    return Captured(shots=len(planned), kept=sum(a.cell in stored for a in planned), size_bytes=total_bytes)

@@ -1,7 +1,5 @@
 """Start, finish, fail, take up again: a survey's states, whoever carries it."""
 
-from dataclasses import replace
-
 from imageflow_clients.database import layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
@@ -16,13 +14,6 @@ def read(stores: Stores, survey: str) -> Survey:
     """Return a survey as it stands; raise `NotFound`."""
     with stores.database.begin() as connection:
         return rows.get(connection, survey)
-
-
-def start(stores: Stores, survey: Survey) -> Survey:
-    """Let a planned survey run."""
-    with stores.database.begin() as connection:
-        rows.set_state(connection, survey.id, SurveyState.RUNNING)
-    return replace(survey, state=SurveyState.RUNNING, reason=None)
 
 
 def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
@@ -72,9 +63,15 @@ def give_up(stores: Stores, survey: Survey, reason: str) -> None:
         rows.set_state(connection, survey.id, SurveyState.FAILED, reason)
 
 
-def settle_operators(stores: Stores, survey: Survey, *, done: bool) -> None:
+def cancel(stores: Stores, survey: Survey, reason: str) -> None:
+    """End a survey because somebody stopped one of its runs."""
+    with stores.database.begin() as connection:
+        rows.set_state(connection, survey.id, SurveyState.CANCELLED, reason)
+
+
+def settle_operators(stores: Stores, survey: Survey, *, begun: bool, done: bool) -> None:
     """Bring the state of a survey that a person carries in Dagster's UI in line with what it has."""
-    state = SurveyState.COMPLETED if done else SurveyState.RUNNING
+    state = SurveyState.COMPLETED if done else SurveyState.RUNNING if begun else SurveyState.PLANNED
     if survey.state is not state:
         with stores.database.begin() as connection:
             rows.set_state(connection, survey.id, state)

@@ -34,7 +34,7 @@ class Cut:
     tiles: int
     encoded: int
     """Of them, those whose pixels no stored tile had yet."""
-    bytes: int
+    size_bytes: int
 
 
 def cut_block(stores: Stores, survey: Survey, block: Block) -> Cut:
@@ -61,7 +61,7 @@ def cut_block(stores: Stores, survey: Survey, block: Block) -> Cut:
         encoded += fresh
     with stores.database.begin() as connection:
         layers.mark_block(connection, survey.id, Layer.TILES, block, mosaic.revision)
-    return Cut(squares=len(squares), tiles=len(stored), encoded=encoded, bytes=sum(tile.bytes for tile in stored))
+    return Cut(squares=len(squares), tiles=len(stored), encoded=encoded, size_bytes=sum(tile.bytes for tile in stored))
 
 
 @dataclass

@@ -1,7 +1,5 @@
 """Rows by which a run's worker says that it is alive."""
 
-from datetime import datetime
-
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -19,16 +17,22 @@ def beat(connection: Connection, run_id: str, survey: str | None = None) -> None
     )
 
 
-def last_seen(connection: Connection, run_id: str) -> datetime | None:
-    return connection.execute(select(_T.c.seen_at).where(_T.c.run_id == run_id)).scalar_one_or_none()
-
-
 def silent_for_s(connection: Connection, run_id: str) -> float | None:
     """Return for how many seconds a run's worker has been silent; `None` where it never spoke."""
     age = connection.execute(
         select(func.extract("epoch", func.now() - _T.c.seen_at)).where(_T.c.run_id == run_id)
     ).scalar_one_or_none()
     return None if age is None else float(age)
+
+
+def age_s(connection: Connection, timestamp: float) -> float:
+    """Return how many seconds ago, by the database's clock, an instant was.
+
+    Args:
+        timestamp: Seconds since 1970 UTC.
+    """
+    now: float = connection.execute(select(func.extract("epoch", func.now()))).scalar_one()
+    return float(now) - timestamp
 
 
 def forget(connection: Connection, run_id: str) -> None:

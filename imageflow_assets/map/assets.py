@@ -1,0 +1,142 @@
+"""The map's six assets: which partition, call down, what to show."""
+
+import time
+
+import dagster as dg
+
+from imageflow_assets.failures import RETRIES, explained
+from imageflow_assets.map import metadata as shown
+from imageflow_assets.map.partitions import HALO, SURVEY_BLOCKS, SURVEYS, WHOLE_SURVEY, blocks_of_run
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import Layer
+from imageflow_surveys import blocks, carry
+from imageflow_surveys.clean_up import clean_up
+from imageflow_surveys.overview import make_overviews
+from imageflow_surveys.place import place_survey
+
+_GROUP = "map"
+CODE_VERSION = "1"
+
+
+# Neighbouring assets with equal backfill policies are merged into one run and then split, which breaks the halo's
+# order; different policies keep it.
+@dg.asset(
+    partitions_def=SURVEY_BLOCKS,
+    backfill_policy=dg.BackfillPolicy.multi_run(10),
+    pool="capture",
+    retry_policy=RETRIES,
+    code_version=CODE_VERSION,
+    group_name=_GROUP,
+    kinds={"image"},
+)
+def screenshots(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+    """Settled pictures of a block's areas, from a driven game or from uploaded frames, stored without loss."""
+    begin = time.monotonic()
+    with explained():
+        done = [
+            blocks.capture_blocks(stores, carry.read(stores, survey), of_survey)
+            for survey, of_survey in blocks_of_run(context).items()
+        ]
+    return dg.MaterializeResult(metadata=shown.captured(done, time.monotonic() - begin))
+
+
+@dg.asset(
+    partitions_def=SURVEY_BLOCKS,
+    deps=[dg.AssetDep(screenshots, partition_mapping=HALO)],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="coords",
+    retry_policy=RETRIES,
+    code_version=CODE_VERSION,
+    group_name=_GROUP,
+)
+def pair_offsets(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+    """Verified whole-pixel offsets from a block's screenshots to their neighbours, the block's halo included."""
+    begin = time.monotonic()
+    with explained():
+        done = [
+            blocks.register_blocks(stores, carry.read(stores, survey), of_survey)
+            for survey, of_survey in blocks_of_run(context).items()
+        ]
+    return dg.MaterializeResult(metadata=shown.registered(done, time.monotonic() - begin))
+
+
+@dg.asset(
+    partitions_def=SURVEYS,
+    deps=[dg.AssetDep(pair_offsets, partition_mapping=WHOLE_SURVEY)],
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    retry_policy=RETRIES,
+    code_version=CODE_VERSION,
+    group_name=_GROUP,
+    kinds={"postgres"},
+)
+def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+    """Where each screenshot lies in the save's frame, to the pixel, and how sure that is."""
+    begin = time.monotonic()
+    with explained():
+        placed = place_survey(stores, carry.read(stores, context.partition_key))
+    return dg.MaterializeResult(metadata=shown.placed(placed, time.monotonic() - begin))
+
+
+@dg.asset(
+    partitions_def=SURVEY_BLOCKS,
+    deps=[dg.AssetDep(coordinates, partition_mapping=WHOLE_SURVEY)],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="tiles",
+    retry_policy=RETRIES,
+    code_version=CODE_VERSION,
+    group_name=_GROUP,
+    kinds={"image"},
+)
+def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+    """Tiles of a block's squares: native zoom, and the parents that lie inside a square."""
+    begin = time.monotonic()
+    with explained():
+        done = [
+            blocks.cut_blocks(stores, carry.read(stores, survey), of_survey)
+            for survey, of_survey in blocks_of_run(context).items()
+        ]
+    return dg.MaterializeResult(metadata=shown.cut(done, time.monotonic() - begin))
+
+
+@dg.asset(
+    partitions_def=SURVEYS,
+    deps=[dg.AssetDep(tiles, partition_mapping=WHOLE_SURVEY)],
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    retry_policy=RETRIES,
+    code_version=CODE_VERSION,
+    group_name=_GROUP,
+    kinds={"image"},
+)
+def overviews(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+    """The levels above the squares; its last step switches "latest" to this survey."""
+    begin = time.monotonic()
+    with explained():
+        survey = carry.read(stores, context.partition_key)
+        made = make_overviews(stores, survey)
+    return dg.MaterializeResult(metadata=shown.overviews(survey, made, time.monotonic() - begin))
+
+
+@dg.asset(
+    partitions_def=SURVEYS,
+    deps=[overviews],
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    retry_policy=RETRIES,
+    code_version=CODE_VERSION,
+    group_name=_GROUP,
+)
+def screenshot_cleanup(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+    """The sealed record of placement and lineage; then screenshots that no tile needs are deleted, or kept."""
+    begin = time.monotonic()
+    with explained():
+        cleaned = clean_up(stores, carry.read(stores, context.partition_key))
+    return dg.MaterializeResult(metadata=shown.cleaned(cleaned, time.monotonic() - begin))
+
+
+BY_LAYER = {
+    Layer.SCREENSHOTS: screenshots,
+    Layer.PAIR_OFFSETS: pair_offsets,
+    Layer.COORDINATES: coordinates,
+    Layer.TILES: tiles,
+    Layer.OVERVIEWS: overviews,
+    Layer.CLEANUP: screenshot_cleanup,
+}

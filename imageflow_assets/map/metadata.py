@@ -1,0 +1,141 @@
+"""What a person sees of a materialisation in Dagster's UI."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+
+import dagster as dg
+
+from imageflow_clients.settings import Settings
+from imageflow_domain.placement import Placement, PlacementStatus
+from imageflow_domain.survey import Survey
+from imageflow_surveys.blocks import CapturedBlocks
+from imageflow_surveys.clean_up import Cleaned
+from imageflow_surveys.cut_block import Cut
+from imageflow_surveys.overview import Overview
+from imageflow_surveys.place import Placed
+from imageflow_surveys.register_block import Registered
+from imageflow_surveys.trust import Finding, least_sure
+
+Shown = Mapping[str, dg.MetadataValue]  # type: ignore[type-arg]  # the values' own type does not matter here
+
+_ROWS = 20
+"""Rows of a table that a person is shown."""
+
+
+def captured(done: Sequence[CapturedBlocks], seconds: float) -> Shown:
+    shots = sum(d.shots for d in done)
+    return {
+        "screenshots": dg.MetadataValue.int(shots),
+        "kept_from_an_earlier_attempt": dg.MetadataValue.int(sum(d.kept for d in done)),
+        "game_restarts": dg.MetadataValue.int(sum(d.restarts for d in done)),
+        "megabytes": _megabytes(sum(d.size_bytes for d in done)),
+        **_time(seconds, shots),
+    }
+
+
+def registered(done: Sequence[Registered], seconds: float) -> Shown:
+    shots = sum(d.shots for d in done)
+    offsets = [offset for d in done for offset in d.offsets]
+    weakest = sorted(offsets, key=lambda pair: (pair.agreement, pair.votes))[:_ROWS]
+    return {
+        "screenshots": dg.MetadataValue.int(shots),
+        "neighbouring_pairs": dg.MetadataValue.int(sum(d.pairs for d in done)),
+        "verified_offsets": dg.MetadataValue.int(len(offsets)),
+        "weakest_offsets": _table(
+            {
+                "reference": str(pair.reference),
+                "moving": str(pair.moving),
+                "dx_px": pair.offset.dx_px,
+                "dy_px": pair.offset.dy_px,
+                "votes": pair.votes,
+                "agreement": round(pair.agreement, 4),
+            }
+            for pair in weakest
+        ),
+        **_time(seconds, shots),
+    }
+
+
+def placed(result: Placed, seconds: float) -> Shown:
+    mosaic = result.mosaic
+    return {
+        **{status.value: dg.MetadataValue.int(result.count(status)) for status in PlacementStatus},
+        "dropped_offsets": dg.MetadataValue.int(len(result.dropped)),
+        "frame": dg.MetadataValue.int(mosaic.frame.number),
+        "new_frame": dg.MetadataValue.bool(result.new_frame),
+        "mosaic_px": dg.MetadataValue.text(f"{mosaic.bounds.width_px} x {mosaic.bounds.height_px}"),
+        "revision": dg.MetadataValue.text(mosaic.revision),
+        "least_sure": _table(_row(place) for place in least_sure(result.placements, _ROWS)),
+        **_time(seconds, len(result.placements)),
+    }
+
+
+def cut(done: Sequence[Cut], seconds: float) -> Shown:
+    count = sum(d.tiles for d in done)
+    return {
+        "squares": dg.MetadataValue.int(sum(d.squares for d in done)),
+        "tiles": dg.MetadataValue.int(count),
+        "encoded": dg.MetadataValue.int(sum(d.encoded for d in done)),
+        "megabytes": _megabytes(sum(d.size_bytes for d in done)),
+        "seconds": dg.MetadataValue.float(round(seconds, 2)),
+    }
+
+
+def overviews(survey: Survey, made: Overview, seconds: float) -> Shown:
+    picture = base64.b64encode(made.thumbnail).decode()
+    settings = Settings()
+    return {
+        "mosaic": dg.MetadataValue.md(f"![The map of {survey.id}](data:image/webp;base64,{picture})"),
+        "map": dg.MetadataValue.url(f"http://{settings.host}:{settings.gateway_port}/maps/{survey.id}"),
+        "levels": dg.MetadataValue.int(made.levels),
+        "tiles": dg.MetadataValue.int(made.tiles),
+        "megabytes": _megabytes(made.size_bytes),
+        "seconds": dg.MetadataValue.float(round(seconds, 2)),
+    }
+
+
+def cleaned(result: Cleaned, seconds: float) -> Shown:
+    return {
+        "kept": dg.MetadataValue.int(result.kept),
+        "deleted": dg.MetadataValue.int(result.deleted),
+        "megabytes_freed": _megabytes(result.bytes_freed),
+        "sealed_record": dg.MetadataValue.text(result.lineage_key),
+        "seconds": dg.MetadataValue.float(round(seconds, 2)),
+    }
+
+
+def finding(found: Finding) -> Shown:
+    offenders = found.offenders
+    return {
+        "finding": dg.MetadataValue.text(found.text),
+        "offenders": dg.MetadataValue.md("\n".join(f"- {offender}" for offender in offenders[:100]) or "none"),
+        "offenders_in_all": dg.MetadataValue.int(len(offenders)),
+    }
+
+
+def _row(place: Placement) -> dict[str, str | int | float]:
+    return {
+        "area": str(place.cell),
+        "x_px": place.x_px,
+        "y_px": place.y_px,
+        "confidence": round(place.confidence, 4),
+        "status": place.status.value,
+        "group": place.group,
+    }
+
+
+def _table(rows: Iterable[dict[str, str | int | float]]) -> dg.TableMetadataValue | dg.TextMetadataValue:
+    records = [dg.TableRecord(dict(row)) for row in rows]
+    # Dagster cannot infer the columns of a table without rows
+    return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("none")
+
+
+def _megabytes(size: int) -> dg.FloatMetadataValue:
+    return dg.MetadataValue.float(round(size / 1e6, 2))
+
+
+def _time(seconds: float, shots: int) -> Shown:
+    return {
+        "seconds": dg.MetadataValue.float(round(seconds, 2)),
+        "milliseconds_per_screenshot": dg.MetadataValue.float(round(1000 * seconds / max(1, shots), 1)),
+    }
