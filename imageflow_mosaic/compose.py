@@ -99,6 +99,11 @@ class _Box(NamedTuple):
     def empty(self) -> bool:
         return self.right <= self.left or self.bottom <= self.top
 
+    def touches(self, other: "_Box") -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
     def common(self, other: "_Box") -> "_Box":
         return _Box(
             max(self.left, other.left),
@@ -108,7 +113,7 @@ class _Box(NamedTuple):
         )
 
     def without(self, other: "_Box") -> Iterator["_Box"]:
-        """Yield the up to four boxes that `other`, which has pixels in common with this box, leaves of it."""
+        """Yield the up to four boxes that `other`, which touches this box, leaves of it."""
         middle = self.common(other)
         around = (
             _Box(self.left, self.top, self.right, middle.top),
@@ -139,6 +144,10 @@ class _Part(NamedTuple):
     @property
     def pixels(self) -> Pixels:
         return self.shot.pixels[self.box.slices(self.shot.x_px, self.shot.y_px)]
+
+    @property
+    def packed(self) -> NDArray[np.uint32]:
+        return packed(cv2.cvtColor(self.pixels, cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False))
 
 
 def compose(shots: Sequence[PlacedShot], rect: Rect, masks: Sequence[Rect] = ()) -> Canvas:
@@ -193,11 +202,9 @@ def _uncovered(box: _Box, covers: Sequence[_Box]) -> list[_Box]:
     """Return what `covers` leave of `box`, as boxes that do not overlap."""
     left_over = [box]
     for cover in covers:
-        if not box.common(cover).empty:
+        if box.touches(cover):
             left_over = [
-                rest
-                for piece in left_over
-                for rest in ((piece,) if piece.common(cover).empty else piece.without(cover))
+                rest for piece in left_over for rest in (piece.without(cover) if piece.touches(cover) else (piece,))
             ]
     return left_over
 
@@ -210,17 +217,16 @@ def _paint(parts: Sequence[_Part], area: _Box, rgba: Pixels) -> tuple[int, NDArr
     painted: list[_Box] = []
     disputed: NDArray[np.bool_] | None = None
     for part in parts:
-        for old in painted:
+        touched = [old for old in painted if old.touches(part.box)]
+        for old in touched:
             shared = part.within(old)
-            if shared.box.empty:
-                continue
             there = shared.box.slices(area.left, area.top)
-            differs = packed(cv2.cvtColor(shared.pixels, cv2.COLOR_RGB2RGBA)) != packed(rgba)[there]  # type: ignore[arg-type]
+            differs = shared.packed != packed(rgba)[there]
             if differs.any():
                 if disputed is None:
                     disputed = np.zeros(rgba.shape[:2], np.bool_)
                 disputed[there] |= differs
-        fresh = _uncovered(part.box, painted)
+        fresh = _uncovered(part.box, touched)
         for box in fresh:
             cv2.cvtColor(_Part(part.shot, box).pixels, cv2.COLOR_RGB2RGBA, dst=rgba[box.slices(area.left, area.top)])
         painted += fresh
