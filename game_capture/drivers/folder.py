@@ -78,7 +78,7 @@ class FolderDriver:
         """Return the areas that have a usable frame, after `check`; those outside `grid` are left out."""
         _, shots, _ = self._checked
         return tuple(
-            Area(cell=shot.cell, position=self._position(shot))
+            Area(cell=shot.cell, position=self._position(shot), file=shot.file)
             for shot in shots
             if grid is None or (shot.cell.row < grid.rows and shot.cell.col < grid.cols)
         )

@@ -1,0 +1,116 @@
+"""Runs one command so that it, and all that it starts, ends with its owner, however the owner ends.
+
+Run as a program of its own, by `processes.py`: `python leash.py LIFELINE PATIENCE COMMAND...`. LIFELINE is the reading
+end of a pipe whose writing end only the owner holds, PATIENCE the seconds between asking to end and killing; a parent-death signal alone would fire when the owner's *thread* ends.
+Imports the standard library only, so that it starts in a few milliseconds.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+_LOOK_S = 1.0
+NOT_STARTED = 127
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return its exit status, or 128 and the signal that ended it."""
+    lifeline, patience_s, command = int(arguments[0]), float(arguments[1]), arguments[2:]
+    os.set_inheritable(lifeline, False)
+    owner = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    # What the command leaves behind becomes this process's child, and can be found and ended.
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    bell, ring = os.pipe()
+    os.set_blocking(ring, False)
+    signal.set_wakeup_fd(ring)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _wake)
+    child = os.fork()
+    if child == 0:
+        _become(command, libc)
+    keep = {0, 1, 2, lifeline, bell, ring}
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if descriptor not in keep:
+            with contextlib.suppress(OSError):  # the listing's own descriptor
+                os.close(descriptor)
+    status = _watch(child, owner, lifeline, bell)
+    _end_all(patience_s)
+    return os.waitstatus_to_exitcode(status) % 256 if status is not None else 0
+
+
+_asked: list[int] = []
+
+
+def _wake(number: int, _frame: object) -> None:
+    if number != signal.SIGCHLD:
+        _asked.append(number)
+
+
+def _become(command: Sequence[str], libc: ctypes.CDLL) -> None:
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606  a fixed argument list, no shell
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+    os._exit(NOT_STARTED)
+
+
+def _watch(child: int, owner: int, lifeline: int, bell: int) -> int | None:
+    """Return the child's wait status, or `None` where the owner or a signal ended the watch."""
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN | select.POLLHUP)
+    poll.register(bell, select.POLLIN)
+    while True:
+        ready = [descriptor for descriptor, _ in poll.poll(int(_LOOK_S * 1000))]
+        if bell in ready:
+            os.read(bell, 512)
+        with contextlib.suppress(ChildProcessError):
+            while (reaped := os.waitpid(-1, os.WNOHANG))[0]:
+                if reaped[0] == child:
+                    return reaped[1]
+        # A process forked from the owner may hold the pipe open after the owner is gone.
+        if lifeline in ready or _asked or os.getppid() != owner:
+            return None
+
+
+def _end_all(patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while children := _children():
+        number = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, number)
+        time.sleep(0.01)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def _children() -> list[int]:
+    mine = os.getpid()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            # The command's name, in brackets, may hold spaces: the parent is the second field after it.
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[1]) == mine and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

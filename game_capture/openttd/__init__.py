@@ -1,0 +1,1 @@
+"""What is particular to OpenTTD: its configuration, its savegames, its console and its geometry."""

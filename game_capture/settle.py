@@ -1,0 +1,63 @@
+"""When a picture counts as settled: so many equal grabs in a row. Knows neither displays nor games."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from imageflow_domain.errors import GameNeverSettled
+from imageflow_domain.geometry import Rect
+
+Picture = NDArray[np.uint8]
+
+
+class SettleRule(BaseModel):
+    """How long to wait for a picture that stands still."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    equal_grabs: int = Field(default=2, ge=1, le=50)
+    """Equal pictures in a row; 1 takes the first."""
+    interval_s: float = Field(default=0.015, ge=0, le=10)
+    """Between two grabs."""
+    timeout_s: float = Field(default=10.0, gt=0, le=600)
+    ignored: tuple[Rect, ...] = ()
+    """Parts of the picture that may keep changing: clocks, cursors."""
+
+
+def settle(
+    grab: Callable[[], Picture],
+    rule: SettleRule,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Picture:
+    """Return the last of `rule.equal_grabs` equal pictures, shape as grabbed.
+
+    Raises `GameNeverSettled` when the rule's time is up first.
+    """
+    deadline = clock() + rule.timeout_s
+    picture = grab()
+    equal = 1
+    while equal < rule.equal_grabs:
+        if clock() >= deadline:
+            raise GameNeverSettled(
+                f"The picture kept changing for {rule.timeout_s:g} s: pause the game, ignore what moves, "
+                "or ask for fewer equal grabs."
+            )
+        sleep(rule.interval_s)
+        latest = grab()
+        equal = equal + 1 if _equal(picture, latest, rule.ignored) else 1
+        picture = latest
+    return picture
+
+
+def _equal(one: Picture, other: Picture, ignored: tuple[Rect, ...]) -> bool:
+    if not ignored:
+        return np.array_equal(one, other)
+    changed = (one != other).any(axis=-1)
+    for rect in ignored:
+        changed[max(rect.y_px, 0) : max(rect.bottom_px, 0), max(rect.x_px, 0) : max(rect.right_px, 0)] = False
+    return not changed.any()
