@@ -19,6 +19,8 @@ class Area:
     cell: Cell
     position: Position | None
     """`None` where the source does not know: the survey then estimates a step from neighbouring pictures."""
+    file: str | None = None
+    """Name of the picture's file, where the source has files."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,6 +91,7 @@ def _at_step(area: Area, step: Step) -> Area:
     row, col = area.cell.row, area.cell.col
     return Area(
         cell=area.cell,
+        file=area.file,
         position=Position(
             x_px=col * step.right.dx_px + row * step.down.dx_px, y_px=col * step.right.dy_px + row * step.down.dy_px
         ),

@@ -117,6 +117,7 @@ areas = Table(
     _col(),
     Column("x_px", Double, nullable=False),
     Column("y_px", Double, nullable=False),
+    Column("file", Text, nullable=True),  # its name in the folder that it came from
 )
 
 blocks = Table(

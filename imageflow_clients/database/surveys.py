@@ -58,7 +58,14 @@ def plan(
     connection.execute(
         insert(schema.areas),
         [
-            {"survey_id": name, "row": a.cell.row, "col": a.cell.col, "x_px": a.position.x_px, "y_px": a.position.y_px}
+            {
+                "survey_id": name,
+                "row": a.cell.row,
+                "col": a.cell.col,
+                "x_px": a.position.x_px,
+                "y_px": a.position.y_px,
+                "file": a.file,
+            }
             for a in areas
             if a.position is not None
         ],
@@ -103,7 +110,8 @@ def areas(connection: Connection, survey: str) -> tuple[Area, ...]:
     table = schema.areas
     rows = connection.execute(select(table).where(table.c.survey_id == survey).order_by(table.c.row, table.c.col))
     return tuple(
-        Area(cell=Cell(row=row.row, col=row.col), position=Position(x_px=row.x_px, y_px=row.y_px)) for row in rows
+        Area(cell=Cell(row=row.row, col=row.col), position=Position(x_px=row.x_px, y_px=row.y_px), file=row.file)
+        for row in rows
     )
 
 

@@ -1,0 +1,68 @@
+"""From the command line's options to a driver's own parameters, which the driver's model then validates."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from imageflow_domain.errors import InvalidInput
+
+_OPTIONS_OF = {
+    "folder": {"step", "skip_bad"},
+    "city": {"seed"},
+    "openttd": {"seed", "load", "centre"},
+    "x11": {"config"},
+}
+"""Options that mean something to each driver; another driver's option is a mistake that is better said."""
+
+
+def driver_parameters(driver: str, *, settings: tuple[str, ...], config: Path | None, **options: Any) -> dict[str, Any]:
+    """Return the parameters that the options given for `driver` stand for.
+
+    Args:
+        settings: NAME=VALUE, the value in YAML.
+        config: YAML file of parameters.
+        options: The other driver options by name; `None` and False were not given.
+
+    Raises:
+        InvalidInput: For an option of another driver, or text that is not YAML.
+    """
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    if config is not None:
+        given["config"] = config
+    foreign = sorted(given.keys() - _OPTIONS_OF[driver])
+    if foreign:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
+        raise InvalidInput(f"The {driver} driver has no {named}: `imageflow survey run --help` says whose it is.")
+    given.pop("config", None)
+    parameters = {**_from_file(config), **{name: _plain(value) for name, value in given.items()}}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise InvalidInput(f"'{setting}' is not NAME=VALUE.")
+        parameters[name.strip()] = _yaml(text, f"--set {name}")
+    return parameters
+
+
+def _from_file(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        text = config.read_text()
+    except OSError as error:
+        raise InvalidInput(f"'{config}' cannot be read: {error.strerror}.") from error
+    parameters = _yaml(text, str(config))
+    if not isinstance(parameters, dict):
+        raise InvalidInput(f"'{config}' is not a YAML mapping of parameters.")
+    return parameters
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"{where} is not YAML: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    return str(value.absolute()) if isinstance(value, Path) else value

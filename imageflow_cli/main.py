@@ -1,0 +1,74 @@
+"""Entry point: the command group, and the one place where errors become a sentence and an exit code."""
+
+import sys
+from typing import NoReturn
+
+import click
+
+from imageflow_cli.console import errors
+from imageflow_domain.errors import CaptureError, ImageFlowError, InvalidInput, NotFound, Unavailable
+
+EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (InvalidInput, 2),
+    (NotFound, 3),
+    (Unavailable, 4),
+    (CaptureError, 5),
+    (ImageFlowError, 1),
+)
+_INTERRUPTED = 130
+
+
+class _Group(click.Group):
+    """Imports a command's module only when it is used: `--help` answers at once."""
+
+    _modules = {  # noqa: RUF012 - never changed
+        "survey": ("imageflow_cli.survey", "survey"),
+        "up": ("imageflow_cli.up", "up"),
+        "doctor": ("imageflow_cli.doctor", "doctor"),
+        "upload": ("imageflow_cli.upload", "upload"),
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self._modules:
+            return None
+        module, name = self._modules[cmd_name]
+        command: click.Command = getattr(__import__(module, fromlist=[name]), name)
+        return command
+
+
+@click.command(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 3 not found, 4 something that is needed is missing or down, "
+    "5 the game could not be driven, 130 interrupted.",
+)
+@click.version_option(package_name="imageflow")
+def cli() -> None:
+    """Pictures become assets that one can trust: survey a game's map, and browse it."""
+
+
+def main() -> NoReturn:
+    """Run the command line; never show a traceback for an error that a user is meant to read."""
+    try:
+        cli(standalone_mode=False)
+    except ImageFlowError as error:
+        errors.print(f"[bold red]Error:[/] {_escaped(str(error))}", soft_wrap=True)
+        sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        errors.print("Interrupted.")
+        sys.exit(_INTERRUPTED)
+    sys.exit(0)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

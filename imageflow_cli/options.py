@@ -1,0 +1,43 @@
+"""Option types that several commands take: grids, rectangles, positions, steps."""
+
+from typing import Any
+
+import click
+
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.geometry import Rect
+from imageflow_domain.grid import Grid
+from imageflow_domain.ids import check_name, check_survey_id
+
+
+class _Parsed(click.ParamType):
+    """A value that a domain type reads from text."""
+
+    def __init__(self, name: str, parse: Any) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+def _pair(text: str) -> tuple[int, int]:
+    try:
+        x, y = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InvalidInput(f"'{text}' is not X,Y in whole numbers.") from error
+    return x, y
+
+
+GRID = _Parsed("COLSxROWS", Grid.parse)
+RECT = _Parsed("X,Y,W,H", Rect.parse)
+PAIR = _Parsed("X,Y", _pair)
+NAME = _Parsed("NAME", check_name)
+SURVEY = _Parsed("SURVEY", check_survey_id)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON, last line last.")

@@ -1,0 +1,107 @@
+"""What `survey run`, `resume` and `delete` do with Dagster's instance at hand."""
+
+from collections.abc import Mapping
+
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_cli.carrying import carry_to_the_end
+from imageflow_cli.console import errors
+from imageflow_cli.progress import survey_bars
+from imageflow_cli.session import Session, open_session
+from imageflow_clients.database import Connection, layers, placements
+from imageflow_clients.database import surveys as rows
+from imageflow_domain.geometry import Position
+from imageflow_domain.grid import Cell
+from imageflow_domain.placement import PlacementStatus
+from imageflow_domain.survey import Carrier, Survey, SurveySpec, SurveyState
+from imageflow_surveys import carry, trust
+from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.remove import remove_survey
+from imageflow_surveys.trust import Finding
+
+
+def run_survey(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> Survey:
+    """Plan a survey and carry it to its end; its errors are `plan_survey`'s and `SurveyFailed`.
+
+    Args:
+        unless_mapped: Return the save's latest survey, where there is one, and do nothing.
+    """
+    session = open_session()
+    if unless_mapped:
+        with session.stores.database.begin() as connection:
+            latest = rows.latest(connection, spec.game, spec.save)
+        if latest is not None:
+            errors.print(f"'{latest.id}' is mapped already.")
+            return latest
+
+    def begin(connection: Connection, survey: Survey) -> None:
+        rows.set_state(connection, survey.id, SurveyState.RUNNING)
+
+    survey = plan_survey(session.stores, spec, Carrier.COMMAND_LINE, along=begin)
+    _introduce(session, survey)
+    return _carry(session, survey, bars=bars)
+
+
+def resume_survey(survey_id: str, *, bars: bool) -> Survey:
+    """Go on with a survey that nobody carries; raise `NotFound` or `Conflict`."""
+    session = open_session()
+    return _carry(session, carry.take_up(session.stores, survey_id, Carrier.COMMAND_LINE), bars=bars)
+
+
+def delete_survey(survey_id: str) -> int:
+    """Delete a survey and its partition; return how many tile objects went with it."""
+    session = open_session()
+    deleted = remove_survey(session.stores, carry.read(session.stores, survey_id))
+    session.instance.delete_dynamic_partition(str(SURVEYS.name), survey_id)
+    return deleted
+
+
+def _introduce(session: Session, survey: Survey) -> None:
+    with session.stores.database.begin() as connection:
+        areas = rows.areas(connection, survey.id)
+    at = {area.cell: area.position for area in areas}
+    view = f"{survey.view.width_px}x{survey.view.height_px} px"
+    errors.print(f"[bold]{survey.id}[/]: {len(areas)} areas in a {survey.grid} grid, {view} each{_step(at)}.")
+
+
+def _step(at: Mapping[Cell, Position | None]) -> str:
+    """Say how far the first neighbouring areas lie apart, where there are any."""
+    said = []
+    for name, d_row, d_col in (("to the right", 0, 1), ("down", 1, 0)):
+        for cell, here in at.items():
+            there = at.get(Cell(row=cell.row + d_row, col=cell.col + d_col))
+            if here is not None and there is not None:
+                said.append(f"{there.x_px - here.x_px:.0f},{there.y_px - here.y_px:.0f} px {name}")
+                break
+    return f", step {' and '.join(said)}" if said else ""
+
+
+def _carry(session: Session, survey: Survey, *, bars: bool) -> Survey:
+    with survey_bars(session.stores, survey, shown=bars):
+        done = carry_to_the_end(session, survey)
+    _report(session, done)
+    return done
+
+
+def _report(session: Session, survey: Survey) -> None:
+    """Say how sure the map is, and every finding against it."""
+    with session.stores.database.begin() as connection:
+        places = placements.placements(connection, survey.id)
+        tiles = layers.progress(connection, survey.id).tiles_cut
+    anchored = sum(place.status is PlacementStatus.ANCHORED for place in places)
+    errors.print(f"{anchored} of {len(places)} screenshots are anchored to the pixel; {tiles} tiles.")
+    for look in (
+        trust.loops_close,
+        trust.shots_placed,
+        trust.decisive_offsets_kept,
+        trust.mostly_anchored,
+        trust.one_group,
+    ):
+        _warn(look(session.stores, survey))
+
+
+def _warn(finding: Finding) -> None:
+    if finding.holds:
+        return
+    listed = "".join(f"\n  {offender}" for offender in finding.offenders[:10])
+    more = f"\n  and {len(finding.offenders) - 10} more" if len(finding.offenders) > 10 else ""
+    errors.print(f"[yellow]Warning:[/] {finding.text}{listed}{more}", highlight=False)

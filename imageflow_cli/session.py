@@ -1,0 +1,33 @@
+"""What a command works with: settings, stores, and Dagster's instance, opened once."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One process's connections."""
+
+    settings: Settings
+    stores: Stores
+    instance: "dg.DagsterInstance"
+
+
+def stores_only() -> Stores:
+    """Open the stores for a command that asks nothing of Dagster, whose import takes a second."""
+    return open_stores(Settings())
+
+
+def open_session() -> Session:
+    """Open everything; raise `DatabaseUnavailable` or `StoreUnavailable`."""
+    from imageflow_resources.storage import load_instance
+    from imageflow_resources.stores import shared_stores
+
+    settings = Settings()
+    return Session(settings=settings, stores=shared_stores(), instance=load_instance(settings))

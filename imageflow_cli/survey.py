@@ -1,0 +1,244 @@
+"""`imageflow survey`: run, resume, look at, export and delete surveys."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from imageflow_cli.console import errors, print_json, results
+from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json
+from imageflow_domain.geometry import Rect
+from imageflow_domain.grid import Grid
+from imageflow_domain.survey import DriverSpec, Encoding, Keep, Survey, SurveySpec
+
+
+@click.group()
+def survey() -> None:
+    """Survey a game's map, and look at what came of it."""
+
+
+@survey.command()
+@click.option(
+    "--driver", required=True, type=click.Choice(["folder", "city", "openttd", "x11"]), help="What to survey."
+)
+@click.option("--game", required=True, type=NAME, help="Name of the game: a-z, 0-9 and _.")
+@click.option("--save", required=True, type=NAME, help="Name of its save: all surveys of a save share one map frame.")
+@click.option("--source", type=click.Path(path_type=Path), help="folder: where the frames lie.")
+@click.option("--step", type=PAIR, help="folder: pixels between neighbouring frames, instead of an estimate.")
+@click.option("--skip-bad", is_flag=True, help="folder: leave holes where frames cannot be used.")
+@click.option("--grid", type=GRID, help="How many areas to take; a folder's frames say so themselves.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="city, openttd: the world's seed.")
+@click.option("--load", type=click.Path(path_type=Path), help="openttd: the savegame.")
+@click.option("--centre", type=PAIR, help="openttd: the tile in the middle of the survey.")
+@click.option("--config", type=click.Path(path_type=Path), help="x11: YAML file that describes the game.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other parameter of the driver.")
+@click.option("--mask", "masks", multiple=True, type=RECT, help="A head-up display in every picture; repeat for more.")
+@click.option("--reach", type=click.IntRange(1, 4096), help="Largest error of a position against its neighbour's, px.")
+@click.option("--block-side", type=click.IntRange(1, 100), help="Areas on a block's side (default 10).")
+@click.option("--keep", type=click.Choice([k.value for k in Keep]), help="What becomes of the screenshots.")
+@click.option("--lossless-method", type=click.IntRange(0, 4), help="WebP effort: 0 is fast, 4 is small (default).")
+@click.option("--unless-mapped", is_flag=True, help="Do nothing where the save has a map already.")
+@as_json
+def run(
+    driver: str,
+    game: str,
+    save: str,
+    source: Path | None,
+    grid: Grid | None,
+    masks: tuple[Rect, ...],
+    reach: int | None,
+    block_side: int | None,
+    keep: str | None,
+    lossless_method: int | None,
+    unless_mapped: bool,
+    as_json: bool,
+    **parameters: Any,
+) -> None:
+    """Survey a map from here to its end, and print the survey's id.
+
+    \b
+    imageflow survey run --driver folder --source shots/ --game mygame --save home
+    imageflow survey run --driver city --grid 10x10 --seed 7 --game city --save demo
+    imageflow survey run --driver openttd --load town.sav --grid 6x6 --centre 512,512 --game openttd --save town
+    """
+    from imageflow_cli.driver_parameters import driver_parameters
+    from imageflow_cli.running import run_survey
+
+    spec = SurveySpec.model_validate(
+        {
+            "game": game,
+            "save": save,
+            "driver": DriverSpec(name=driver, parameters=driver_parameters(driver, **parameters)),
+            "source": str(source.absolute()) if source else None,
+            "grid": grid,
+            "masks": masks,
+            "reach_px": reach,
+            "keep": keep,
+            "encoding": Encoding() if lossless_method is None else Encoding(lossless_method=lossless_method),
+            **({} if block_side is None else {"block_side": block_side}),
+        }
+    )
+    done = run_survey(spec, unless_mapped=unless_mapped, bars=not as_json)
+    if as_json:
+        print_json({"survey": done.id})
+    else:
+        results.print(done.id)
+
+
+@survey.command()
+@click.argument("survey_id", metavar="SURVEY", type=SURVEY)
+@as_json
+def resume(survey_id: str, as_json: bool) -> None:
+    """Go on with a survey that was interrupted or has failed."""
+    from imageflow_cli.running import resume_survey
+
+    done = resume_survey(survey_id, bars=not as_json)
+    if as_json:
+        print_json({"survey": done.id})
+    else:
+        results.print(done.id)
+
+
+@survey.command(name="list")
+@click.option("--game", type=NAME, help="Only of this game.")
+@click.option("--save", type=NAME, help="Only of this save.")
+@as_json
+def list_(game: str | None, save: str | None, as_json: bool) -> None:
+    """List surveys, newest first."""
+    from imageflow_cli.session import stores_only
+    from imageflow_clients.database import surveys as rows
+
+    with stores_only().database.begin() as connection:
+        found = rows.find(connection, game=game, save=save)
+    if as_json:
+        print_json([_facts(one) for one in found])
+        return
+    if not found:
+        errors.print("There are no surveys yet: `imageflow survey run --help` shows how to make one.")
+        return
+    table = Table("survey", "state", "driver", "grid", "begun", "reason")
+    for one in found:
+        begun = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        table.add_row(one.id, one.state, one.spec.driver.name, str(one.grid), begun, one.reason or "")
+    results.print(table)
+
+
+@survey.command()
+@click.argument("survey_id", metavar="SURVEY", type=SURVEY)
+@as_json
+def show(survey_id: str, as_json: bool) -> None:
+    """Show how far a survey is, and how sure of its map."""
+    from imageflow_cli.session import stores_only
+    from imageflow_clients.database import layers, placements
+    from imageflow_surveys import carry
+
+    stores = stores_only()
+    one = carry.read(stores, survey_id)
+    with stores.database.begin() as connection:
+        progress = layers.progress(connection, one.id)
+        places = placements.placements(connection, one.id)
+    statuses: dict[str, int] = {}
+    for place in places:
+        statuses[place.status.value] = statuses.get(place.status.value, 0) + 1
+    facts = {
+        **_facts(one),
+        "areas": progress.shots_planned,
+        "tasks": f"{progress.tasks_done} of {progress.tasks}",
+        "tiles": progress.tiles_cut,
+        **statuses,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        results.print(f"{name:<12} {value}")
+
+
+@survey.command()
+@click.argument("survey_id", metavar="SURVEY", type=SURVEY)
+@click.option("--csv", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+def coordinates(survey_id: str, path: Path) -> None:
+    """Write where every screenshot lies: file,row,col,x,y,confidence,status,group."""
+    from imageflow_cli.session import stores_only
+    from imageflow_clients.database import placements
+    from imageflow_clients.database import surveys as rows
+    from imageflow_surveys import carry
+
+    stores = stores_only()
+    one = carry.read(stores, survey_id)
+    one.placed()
+    with stores.database.begin() as connection:
+        places = placements.placements(connection, one.id)
+        files = {area.cell: area.file for area in rows.areas(connection, one.id)}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "row", "col", "x", "y", "confidence", "status", "group"])
+        for place in places:
+            cell = place.cell
+            writer.writerow(
+                [
+                    files.get(cell) or f"{cell}.webp",
+                    cell.row,
+                    cell.col,
+                    place.x_px,
+                    place.y_px,
+                    f"{place.confidence:.6f}",
+                    place.status.value,
+                    place.group,
+                ]
+            )
+    errors.print(f"{len(places)} positions written to {path}.")
+
+
+@survey.command()
+@click.argument("survey_id", metavar="SURVEY", type=SURVEY)
+@click.option("--region", type=RECT, help="Part of the map, in pixels of its frame; `survey show` tells its bounds.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help=".png or .webp")
+def image(survey_id: str, region: Rect | None, output: Path) -> None:
+    """Write the map, or a region of it, at native zoom and without loss."""
+    from imageflow_cli.picture_file import write_picture
+    from imageflow_cli.session import stores_only
+    from imageflow_surveys import carry
+    from imageflow_surveys.image import read_region
+
+    stores = stores_only()
+    one = carry.read(stores, survey_id)
+    part = region or one.published().bounds
+    write_picture(output, read_region(stores, one, part))
+    errors.print(f"{part.width_px} x {part.height_px} pixels written to {output}.")
+
+
+@survey.command()
+@click.argument("survey_id", metavar="SURVEY", type=SURVEY)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(survey_id: str, yes: bool) -> None:
+    """Delete a survey, its screenshots, and the tiles that no other survey shows."""
+    from imageflow_cli.running import delete_survey
+
+    if not yes:
+        click.confirm(f"Delete '{survey_id}' and its map?", abort=True, err=True)
+    tiles = delete_survey(survey_id)
+    errors.print(f"'{survey_id}' is deleted, with {tiles} tiles.")
+
+
+def _facts(one: Survey) -> dict[str, Any]:
+    mosaic = one.mosaic
+    return {
+        "survey": one.id,
+        "state": one.state.value,
+        "reason": one.reason,
+        "carrier": one.carrier.value,
+        "driver": one.spec.driver.name,
+        "grid": str(one.grid),
+        "view": f"{one.view.width_px}x{one.view.height_px}",
+        "begun": one.created_at.isoformat(timespec="seconds"),
+        "ended": one.finished_at.isoformat(timespec="seconds") if one.finished_at else None,
+        "bounds": f"{mosaic.bounds.x_px},{mosaic.bounds.y_px},{mosaic.bounds.width_px},{mosaic.bounds.height_px}"
+        if mosaic
+        else None,
+        "frame": mosaic.frame.number if mosaic else None,
+        "native_zoom": mosaic.frame.native_zoom if mosaic else None,
+        "revision": one.published_revision,
+    }
