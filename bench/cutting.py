@@ -12,10 +12,11 @@ from game_capture.drivers.city import CityDriver, CityParameters
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Encoding
+from imageflow_domain.tiles import SQUARE_PX
 from imageflow_mosaic.codec import decode_picture, encode_screenshot
+from imageflow_mosaic.compose import PlacedShot, compose
 from imageflow_mosaic.encoding import encode_top
 from imageflow_mosaic.pyramid import CutTile, cut_square
-from imageflow_mosaic.squares import compose_squares
 
 AREA_PX = 4096
 NATIVE_ZOOM = 5
@@ -90,9 +91,19 @@ def _figures(shots: Shots, method: int) -> tuple[Figure, ...]:
 
 
 def _cut(shots: Shots, encoding: Encoding) -> list[CutTile]:
+    """Decode every shot that touches the area, once, and cut the area square by square."""
     area = Rect(x_px=0, y_px=0, width_px=AREA_PX, height_px=AREA_PX)
-    canvases = compose_squares(shots.places, lambda number: decode_picture(shots.stored[number]), bounds=area)
-    return [tile for canvas in canvases for tile in cut_square(canvas, NATIVE_ZOOM, encoding)]
+    placed = [
+        PlacedShot(x_px=place.x_px, y_px=place.y_px, pixels=decode_picture(stored))
+        for place, stored in zip(shots.places, shots.stored, strict=True)
+        if place.intersection(area)
+    ]
+    squares = [
+        Rect(x_px=x, y_px=y, width_px=SQUARE_PX, height_px=SQUARE_PX)
+        for y in range(0, AREA_PX, SQUARE_PX)
+        for x in range(0, AREA_PX, SQUARE_PX)
+    ]
+    return [tile for square in squares for tile in cut_square(compose(placed, square), NATIVE_ZOOM, encoding)]
 
 
 def _store(tiles: Sequence[CutTile]) -> None:

@@ -1,7 +1,7 @@
 """Placed shots become one picture: the majority of exact colours, ties to the shot that shows it deepest inside.
 
 Every pixel is decided by itself, from absolute positions alone: neither the order of the shots nor the rectangle asked
-for can change it. Which squares of the map to compose, and when a shot is no longer needed, is `squares`' business.
+for can change it. Which squares of the map to compose, and from which shots, is the caller's business.
 """
 
 from collections import Counter

@@ -6,10 +6,9 @@ from game_capture.drivers.city import CityDriver, CityParameters
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Encoding
-from imageflow_domain.tiles import TileId
+from imageflow_domain.tiles import SQUARE_PX, TileId
 from imageflow_mosaic.compose import PlacedShot, compose
 from imageflow_mosaic.pyramid import cut_square
-from imageflow_mosaic.squares import compose_squares
 
 
 def survey(parameters: CityParameters) -> list[PlacedShot]:
@@ -23,9 +22,8 @@ def survey(parameters: CityParameters) -> list[PlacedShot]:
 
 
 def digests(shots: list[PlacedShot]) -> dict[TileId, str]:
-    canvases = compose_squares([shot.rect for shot in shots], lambda number: shots[number].pixels)
-    encoding = Encoding()
-    return {tile.id: tile.digest for canvas in canvases for tile in cut_square(canvas, 4, encoding)}
+    canvas = compose(shots, Rect(x_px=0, y_px=0, width_px=2 * SQUARE_PX, height_px=SQUARE_PX))
+    return {tile.id: tile.digest for tile in cut_square(canvas, 4, Encoding())}
 
 
 def city(*, drift_seed: int = 1, paused: bool = True) -> list[PlacedShot]:
