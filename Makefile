@@ -1,0 +1,61 @@
+# `make demo` and `make test` are all that a new user needs; the rest is for people who work on ImageFlow.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE ?= 1
+LEAFLET := imageflow_gateway/static/vendor/leaflet/leaflet.js
+
+.PHONY: demo up test check fast bench soak screenshots pins webui clean help
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.run $(LEAFLET) ## Survey the example frames, and serve the map and Dagster (SERVE=0: only survey)
+	@$(BIN)/imageflow survey run --driver folder --source examples/openttd-small --game openttd --save example --unless-mapped
+ifneq ($(SERVE),0)
+	@exec $(BIN)/imageflow up
+endif
+
+up: $(VENV)/.run $(LEAFLET) ## Start the local stack
+	@exec $(BIN)/imageflow up
+
+test: check ## Pass every check and every test
+	$(BIN)/pytest
+
+check: $(VENV)/.dev $(LEAFLET) ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fast: $(VENV)/.dev $(LEAFLET) ## Only the tests that start no stack and no game
+	$(BIN)/pytest -m "not e2e"
+
+bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
+	$(BIN)/python -m bench
+
+webui: $(LEAFLET) ## Fetch the map page's JavaScript
+
+$(LEAFLET): webui/package-lock.json webui/build.mjs | $(VENV)/.run
+	@$(BIN)/python webui/build.py
+
+pins: $(VENV)/.dev ## Pin the dependencies anew from pyproject.toml
+	$(BIN)/uv pip compile -q --upgrade --universal --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --no-annotate --no-header --no-emit-index-url --python-version 3.11 -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ImageFlow needs Python 3.11 or newer: name one with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing ImageFlow into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/run.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+clean: ## Remove everything that was built; the surveys under .imageflow stay
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache imageflow_gateway/static/vendor

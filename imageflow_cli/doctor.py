@@ -1,0 +1,103 @@
+"""`imageflow doctor`: what is there, what is missing, and what to install."""
+
+import importlib.metadata
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import psutil
+from rich.table import Table
+
+from imageflow_cli.console import print_json, results
+from imageflow_cli.options import as_json
+from imageflow_cli.ports import is_free
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import open_stores
+from imageflow_domain.errors import ImageFlowError, Unavailable
+
+_GAMES_PATH = "/usr/games:/usr/local/games"
+_LOW_DISK_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One thing that was looked at."""
+
+    name: str
+    found: bool
+    needed: bool
+    """Whether ImageFlow cannot work without it; the rest serves one driver or one page."""
+    text: str
+
+
+@click.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """Look at everything that ImageFlow uses, and say what to install."""
+    looks = list(_looks(Settings()))
+    if as_json:
+        print_json([vars(look) for look in looks])
+    else:
+        table = Table("", "what", "found")
+        for look in looks:
+            mark = "[green]ok[/]" if look.found else "[red]missing[/]" if look.needed else "[yellow]absent[/]"
+            table.add_row(mark, look.name, look.text)
+        results.print(table)
+    missing = [look.name for look in looks if look.needed and not look.found]
+    if missing:
+        raise Unavailable(f"Missing: {', '.join(missing)}.")
+
+
+def _looks(settings: Settings) -> Iterator[Look]:
+    yield Look(
+        name="Python",
+        found=sys.version_info >= (3, 11),
+        needed=True,
+        text=f"{platform.python_version()}; 3.11 or newer is needed",
+    )
+    yield Look(name="ImageFlow", found=True, needed=True, text=importlib.metadata.version("imageflow"))
+    free = psutil.disk_usage(str(_existing(settings))).free
+    yield Look(
+        name="Disk",
+        found=free > _LOW_DISK_BYTES,
+        needed=True,
+        text=f"{free / 1e9:.1f} GB free for {settings.home_path}",
+    )
+    yield from _stores(settings)
+    for program, package, what in (
+        ("Xvfb", "xvfb", "live games need a virtual display"),
+        ("xdotool", "xdotool", "live games are driven with it"),
+        ("openttd", "openttd openttd-opengfx", "the openttd driver"),
+    ):
+        path = shutil.which(program) or shutil.which(program, path=_GAMES_PATH)
+        yield Look(
+            name=program, found=path is not None, needed=False, text=path or f"{what}: apt-get install {package}"
+        )
+    for name, port in (("Map's port", settings.gateway_port), ("Dagster's port", settings.dagster_port)):
+        free_port = is_free(settings.host, port)
+        text = f"{port} is free" if free_port else f"{port} is in use: by `imageflow up`, or by another program"
+        yield Look(name=name, found=free_port, needed=False, text=text)
+
+
+def _stores(settings: Settings) -> Iterator[Look]:
+    try:
+        stores = open_stores(settings)
+        with stores.database.begin() as connection:
+            version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    except ImageFlowError as error:
+        yield Look(name="Stores", found=False, needed=True, text=str(error))
+        return
+    embedded = "embedded" if settings.database_url is None else "given by IMAGEFLOW_DATABASE_URL"
+    yield Look(name="PostgreSQL", found=True, needed=True, text=f"{version}, {embedded}")
+    yield Look(name="Object store", found=True, needed=True, text=stores.objects.label)
+
+
+def _existing(settings: Settings) -> Path:
+    path = settings.home_path
+    while not path.exists():
+        path = path.parent
+    return path

@@ -1,0 +1,203 @@
+"""The local stack: which processes it has, and how they start, live and end together."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+import httpx
+import yaml
+
+from imageflow_clients.settings import Settings
+from imageflow_domain.errors import Unavailable
+from imageflow_resources.storage import dagster_home
+
+_READY_S = 90.0
+_END_S = 15.0
+_RESTART_AFTER_S = 2.0
+_LOG_TAIL = 15
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One process of the stack."""
+
+    name: str
+    command: tuple[str, ...]
+    ready_url: str | None = None
+    """Answers 200 once the service is of use."""
+
+
+def services(settings: Settings, workspace: Path, socket: Path) -> tuple[Service, ...]:
+    """Return the stack's processes in the order in which they start."""
+    python = (sys.executable, "-m")
+    at = ("-h", settings.host, "-p", str(settings.dagster_port))
+    location = ("-m", "imageflow_assets.definitions", "-a", "defs", "--location-name", "imageflow")
+    base = f"http://{_reachable(settings.host)}"
+    return (
+        Service(
+            name="code",
+            command=(*python, "dagster", "code-server", "start", *location, "--socket", str(socket)),
+        ),
+        Service(
+            name="dagster",
+            command=(*python, "dagster_webserver", *at, "-w", str(workspace)),
+            ready_url=f"{base}:{settings.dagster_port}/server_info",
+        ),
+        Service(name="daemon", command=(*python, "dagster._daemon", "run", "-w", str(workspace))),
+        Service(
+            name="gateway",
+            command=(*python, "imageflow_gateway"),
+            ready_url=f"{base}:{settings.gateway_port}/health/ready",
+        ),
+    )
+
+
+class Stack:
+    """Starts the services, keeps them up, and ends them. A context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        home = dagster_home(settings)
+        self._logs = settings.home_path / "logs"
+        self._logs.mkdir(parents=True, exist_ok=True)
+        socket = home / "code.sock"
+        workspace = home / "workspace.yaml"
+        workspace.write_text(
+            yaml.safe_dump({"load_from": [{"grpc_server": {"socket": str(socket), "location_name": "imageflow"}}]})
+        )
+        self._services = services(settings, workspace, socket)
+        self._socket = socket
+        self._environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(home),
+            "IMAGEFLOW_HOME": str(settings.home_path),
+            "IMAGEFLOW_HOST": settings.host,
+            "IMAGEFLOW_GATEWAY_PORT": str(settings.gateway_port),
+            "IMAGEFLOW_DAGSTER_PORT": str(settings.dagster_port),
+            "PYTHONWARNINGS": "ignore",
+        }
+        self._running: dict[str, _Process] = {}
+
+    def __enter__(self) -> Self:
+        self._socket.unlink(missing_ok=True)
+        try:
+            for service in self._services:
+                self._running[service.name] = self._start(service)
+            self._await_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End every service, the last one started first."""
+        for process in reversed(self._running.values()):
+            process.end()
+        self._running.clear()
+
+    def keep_up(self) -> str | None:
+        """Start a service again that has ended; return its name, or `None` where all are up."""
+        for service in self._services:
+            process = self._running[service.name]
+            if process.has_ended and time.monotonic() - process.begun > _RESTART_AFTER_S:
+                process.end()
+                if service.name == "code":
+                    self._socket.unlink(missing_ok=True)
+                self._running[service.name] = self._start(service)
+                return service.name
+        return None
+
+    def _start(self, service: Service) -> "_Process":
+        return _Process(service.name, service.command, self._environment, self._logs / f"{service.name}.log")
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + _READY_S
+        for service in self._services:
+            while not self._is_ready(service):
+                process = self._running[service.name]
+                if process.has_ended:
+                    raise Unavailable(
+                        f"'{service.name}' ended at once. Its log, {process.log}, ends:\n{process.tail()}"
+                    )
+                if time.monotonic() > deadline:
+                    raise Unavailable(
+                        f"'{service.name}' was not ready within {_READY_S:.0f} s. Its log, {process.log}, ends:\n"
+                        f"{process.tail()}"
+                    )
+                time.sleep(0.1)
+
+    def _is_ready(self, service: Service) -> bool:
+        if service.name == "code":
+            return self._socket.exists()
+        if service.ready_url is None:
+            return True
+        try:
+            return httpx.get(service.ready_url, timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+class _Process:
+    """One child in a process group of its own, which dies with this process."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self.begun = time.monotonic()
+        with ExitStack() as stack:
+            out: IO[bytes] = stack.enter_context(log.open("wb"))
+            self._child = subprocess.Popen(
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    @property
+    def has_ended(self) -> bool:
+        return self._child.poll() is not None
+
+    def tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL:])
+
+    def end(self) -> None:
+        """Ask the whole group to end, and make it after a while."""
+        _signal_group(self._child.pid, signal.SIGTERM)
+        try:
+            self._child.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            _signal_group(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return  # all of it has ended
+
+
+def _reachable(host: str) -> str:
+    """The address under which this machine reaches a service that listens on `host`."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

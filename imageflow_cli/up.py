@@ -1,0 +1,71 @@
+"""`imageflow up`: start the local stack, say where it is, and end it with Ctrl-C."""
+
+import signal
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from imageflow_cli.console import errors, results
+from imageflow_cli.ports import is_free
+from imageflow_clients.settings import Settings
+from imageflow_domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from imageflow_cli.stack import Stack
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_LOOK_S = 1.0
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (default 127.0.0.1: this machine alone).")
+@click.option("--port", type=click.IntRange(1, 65_535), help="The map's port (default 8080).")
+@click.option("--dagster-port", type=click.IntRange(1, 65_535), help="Dagster's port (default 3000).")
+def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
+    """Start everything on this machine: database, Dagster, sensors and the map. Ctrl-C ends it."""
+    from imageflow_cli.session import open_session
+    from imageflow_cli.stack import Stack
+    from imageflow_resources.pools import set_pools
+
+    given: dict[str, Any] = {"host": host, "gateway_port": port, "dagster_port": dagster_port}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    if settings.host not in _LOOPBACK:
+        errors.print(
+            f"[yellow]Warning:[/] there are no logins yet: whoever reaches {settings.host} can start games and read "
+            "everything."
+        )
+    for what, number in (("map", settings.gateway_port), ("Dagster", settings.dagster_port)):
+        if not is_free(settings.host, number):
+            option = "--port" if what == "map" else "--dagster-port"
+            raise Unavailable(
+                f"Port {number}, for the {what}, is in use on {settings.host}: name another with {option}."
+            )
+    signal.signal(signal.SIGTERM, _interrupt)
+    starting = errors.status("Starting PostgreSQL, Dagster and the map ...")
+    starting.start()
+    try:
+        set_pools(open_session().instance, settings)
+        with Stack(settings) as stack:
+            starting.stop()
+            results.print(f"Map:      http://{settings.host}:{settings.gateway_port}/")
+            results.print(f"Dagster:  http://{settings.host}:{settings.dagster_port}/")
+            errors.print("Ctrl-C stops both.")
+            _keep_up(stack, settings)
+    finally:
+        starting.stop()
+
+
+def _keep_up(stack: "Stack", settings: Settings) -> NoReturn:
+    while True:
+        time.sleep(_LOOK_S)
+        ended = stack.keep_up()
+        if ended is not None:
+            errors.print(
+                f"[yellow]Warning:[/] '{ended}' had ended and was started again; see {settings.home_path}/logs."
+            )
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
+    raise KeyboardInterrupt
