@@ -17,6 +17,9 @@ Pixels = NDArray[np.uint8]
 MAX_PIXELS = 80_000_000
 """Larger pictures are refused unread: twice an 8K screen, and below the size at which Pillow warns of a bomb."""
 
+_FORMATS = ("PNG", "WEBP", "JPEG", "BMP")
+"""Read at all; Pillow's many other readers are left out of reach of uploads."""
+
 _EXACT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"})
 """Pillow's modes with at most eight bits a channel that become RGBA without loss."""
 
@@ -54,7 +57,7 @@ def encode_webp(pixels: Pixels, *, lossless: bool, method: int, quality: int) ->
 
 
 def decode_picture(data: bytes) -> Pixels:
-    """Return any stored opaque picture as RGB, shape (height, width, 3).
+    """Return a stored opaque picture (WebP, PNG, JPEG, BMP) as RGB, shape (height, width, 3).
 
     Grey, palette and opaque-alpha pictures are converted without loss. Raises `InvalidInput` for bytes that are no
     whole picture, are larger than `MAX_PIXELS`, have more than eight bits a channel, or are transparent anywhere.
@@ -132,7 +135,7 @@ def _plain_webp_size(data: bytes) -> tuple[int, int] | None:
 
 def _decode_with_pillow(data: bytes) -> Pixels:
     try:
-        with Image.open(BytesIO(data)) as image:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
             _check_size(*image.size)
             if image.mode not in _EXACT_MODES:
                 raise InvalidInput(f"Pictures of Pillow's mode {image.mode} lose by conversion: give 8-bit ones.")

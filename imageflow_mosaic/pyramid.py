@@ -28,7 +28,7 @@ class CutTile:
     level_above_native: int
     encoding: Encoding
     digest: str
-    """64 hexadecimal digits over pixels, size and encoder settings: equal digests mean equal bytes."""
+    """64 hexadecimal digits over pixels, size and encoder settings: tiles of one digest are stored once."""
 
     @property
     def is_top(self) -> bool:
