@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
-from imageflow_domain.geometry import Position, Size
+from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Capabilities:
     """Going to an area again gives its picture again; False for a folder whose files may be gone."""
     reach_px: int
     """Largest error of a believed position against its neighbour's, on either axis."""
+    hud: tuple[Rect, ...] = ()
+    """Rectangles of every picture that the driver knows to show its game's head-up display, not the map."""
 
 
 class GameDriver(Protocol):

@@ -40,6 +40,7 @@ def plan_survey(
     """
     driver = driver_of(stores, spec)
     capabilities = driver.capabilities
+    spec = spec.model_copy(update={"masks": (*spec.masks, *(m for m in capabilities.hud if m not in spec.masks))})
     areas = driver.areas(spec.grid)
     if not areas:
         raise InvalidInput("The grid has no area that the driver can reach: name a larger grid or another centre.")

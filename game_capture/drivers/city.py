@@ -100,7 +100,7 @@ class CityDriver:
     @property
     def capabilities(self) -> Capabilities:
         reach_px = max(1, 2 * self._parameters.drift_px)
-        return Capabilities(view=self._view, moves_freely=True, retakes=True, reach_px=reach_px)
+        return Capabilities(view=self._view, moves_freely=True, retakes=True, reach_px=reach_px, hud=self.hud)
 
     @property
     def hud(self) -> tuple[Rect, ...]:
