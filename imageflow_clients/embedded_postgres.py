@@ -36,7 +36,7 @@ _STOP_S = 30.0
 _POLL_S = 0.02
 _TURN = threading.Lock()
 _MEMBERSHIPS: dict[Path, int] = {}
-"""The lock by which this process counts as a client, for each folder; a process is one client, however often it asks."""
+"""The lock by which this process counts as one client of a folder, however often it asks."""
 
 
 class EmbeddedPostgres:
@@ -143,9 +143,9 @@ class EmbeddedPostgres:
                 )
             if _answers(folder):
                 return
-            command = [sys.executable, "-m", "imageflow_clients.postgres.supervisor", folder.path, _programs()]
+            command = [sys.executable, "-m", "imageflow_clients.postgres.supervisor"]
             done = subprocess.run(
-                [*command, "--idle", str(self._idle_s)],
+                [*command, str(folder.path), str(_programs()), "--idle", str(self._idle_s)],
                 cwd="/",
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
                 start_new_session=True,  # Ctrl-C is for us, not for a server that others use

@@ -169,8 +169,8 @@ class Supervisor:
             _write_private(password_file, password, self._account)
             os.chown(made, self._account.uid, self._account.gid)
             self._initdb(made, password_file)
-            os.rename(password_file, made / self._folder.secret.name)
-            os.rename(made, self._folder.data)
+            password_file.rename(made / self._folder.secret.name)
+            made.rename(self._folder.data)
         finally:
             password_file.unlink(missing_ok=True)
             shutil.rmtree(made, ignore_errors=True)
@@ -178,13 +178,13 @@ class Supervisor:
     def _initdb(self, data: Path, password_file: Path) -> None:
         # The password is random and long: rounds that slow down guessing would only slow down connecting.
         command = [
-            self._programs / "initdb",
-            *("-D", data, "-U", ROLE, f"--pwfile={password_file}"),
+            str(self._programs / "initdb"),
+            *("-D", str(data), "-U", ROLE, f"--pwfile={password_file}"),
             *("--auth-local=scram-sha-256", "--auth-host=reject", "-c", "scram_iterations=1"),
             *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
             "--sync-method=syncfs",
         ]
-        done = subprocess.run(  # noqa: PLW1509
+        done = subprocess.run(
             command,
             preexec_fn=self._become_server_account,
             cwd="/",

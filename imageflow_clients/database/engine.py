@@ -1,0 +1,86 @@
+"""Opening the metadata database, and its transactions. Queries live in the modules beside, one a noun."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from imageflow_clients.database.connecting import connect_with_patience, embedded_server, given_url, reason_of
+from imageflow_clients.database.migrating import migrate
+from imageflow_clients.settings import Settings
+from imageflow_domain.errors import DatabaseUnavailable
+
+
+class Database:
+    """An engine and its transactions. Safe to share among threads; after a fork, open another."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Give a connection in a transaction: committed at the end of the block, rolled back when it raises.
+
+        A connection that was lost before the block is replaced, also when the embedded server has to be started
+        again. Raises `DatabaseUnavailable` where there is none to be had or it is lost within the block, whose work
+        is then undone: the same block may be run again.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise DatabaseUnavailable(
+                "Every connection of this process to the database is busy: try again in a moment."
+            ) from error
+        except (OperationalError, InterfaceError) as error:
+            raise _unavailable(error) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _unavailable(error) from error
+            raise
+
+    def close(self) -> None:
+        """Close every idle connection; the next transaction opens another."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the metadata database with the newest schema.
+
+    Starts the embedded server where no database is given. Raises `DatabaseUnavailable`, or `InvalidInput` for a URL
+    that is none of PostgreSQL.
+    """
+    embedded = embedded_server(settings)
+    url = given_url(settings) if embedded is None else embedded.url("imageflow")
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=15,
+        connect_args={"application_name": "imageflow"},
+    )
+    connect_with_patience(engine, embedded)
+    database = Database(engine)
+    try:
+        migrate(database.begin)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _unavailable(error: DBAPIError) -> DatabaseUnavailable:
+    cause = reason_of(error.orig or error)
+    if re.search("No space left|Disk quota", cause):
+        return DatabaseUnavailable("The disk of the database is full: free some space, then try again.")
+    return DatabaseUnavailable(f"The database failed: {cause}. Try again.")
