@@ -27,8 +27,8 @@ SURVEY_BLOCKS = dg.MultiPartitionsDefinition({"survey": SURVEYS, "block": BLOCKS
 
 
 def _needing(block: Block) -> set[str]:
-    """The blocks whose pairs reach into `block`: a pair belongs to its upper or left shot's block."""
-    steps = ((0, 0), (0, -1), (-1, 0), (-1, -1), (-1, 1))
+    """The blocks whose pairs reach into `block`: a pair belongs to the block of its first shot."""
+    steps = ((0, 0), (0, -1), (0, 1), (-1, -1), (-1, 0), (-1, 1))
     near = (Block(row=block.row + row, col=block.col + col) for row, col in steps)
     return {b.key for b in near if b in _INDEX}
 
