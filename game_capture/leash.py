@@ -1,7 +1,8 @@
 """Runs one command so that it, and all that it starts, ends with its owner, however the owner ends.
 
-Run as a program of its own, by `processes.py`: `python leash.py LIFELINE PATIENCE COMMAND...`. LIFELINE is the reading
-end of a pipe whose writing end only the owner holds, PATIENCE the seconds between asking to end and killing; a parent-death signal alone would fire when the owner's *thread* ends.
+Run as a program of its own, by `processes.py`: `python leash.py LIFELINE PATIENCE COMMAND...`. LIFELINE is the
+reading end of a pipe whose writing end only the owner holds: a parent-death signal alone would fire when the owner's
+*thread* ends. PATIENCE is how many seconds lie between asking to end and killing.
 Imports the standard library only, so that it starts in a few milliseconds.
 """
 

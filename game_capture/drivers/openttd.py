@@ -19,7 +19,7 @@ from game_capture.openttd.savegame import map_size
 from game_capture.settle import SettleRule, settle
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
-from imageflow_domain.grid import Cell, Grid
+from imageflow_domain.grid import Grid
 from imageflow_domain.ports import Area, Capabilities, FrameSource
 
 _FRAME_BELOW_CONSOLE_PX = 8
@@ -115,7 +115,6 @@ class OpenttdDriver:
         middle = Tile(x=wide // 2, y=high // 2)
         if self._parameters.centre is not None:
             middle = Tile(x=self._parameters.centre[0], y=self._parameters.centre[1])
-        first = Cell(row=0, col=0)
         step_x, step_y = self._parameters.step
         left_px = middle.centre.x_px - (grid.cols - 1) * step_x / 2
         top_px = middle.centre.y_px - (grid.rows - 1) * step_y / 2
@@ -125,8 +124,8 @@ class OpenttdDriver:
         for cell in grid.cells():
             tile = Tile.nearest(
                 Position(
-                    x_px=corner.x_px + (cell.col - first.col) * step_x,
-                    y_px=corner.y_px + (cell.row - first.row) * step_y,
+                    x_px=corner.x_px + cell.col * step_x,
+                    y_px=corner.y_px + cell.row * step_y,
                 )
             )
             if tile.inside(size):
@@ -148,16 +147,17 @@ class OpenttdDriver:
         console.confirm(strip)
         return to_rgb(picture)
 
-    def screenshot_region(self, area: Area, size: Size) -> NDArray[np.uint8]:
-        """Return the game's own screenshot, without any window: an oracle for tests.
+    def screenshot_region(self, area: Area, size: Size) -> tuple[NDArray[np.uint8], Position]:
+        """Return the game's own screenshot, without any window, and where its top left corner lies: an oracle.
 
-        Its top left corner is that of `area`'s picture; RGB, uint8, shape (size.height_px, size.width_px, 3).
+        The picture is RGB, uint8, shape (size.height_px, size.width_px, 3). It begins above that of `area`, where
+        the window begins; its position shares the error of `area`'s.
         """
         console = self._running()
         before = self.grab(area)
         self._screenshots += 1
         name = f"region{self._screenshots}"
-        console.command(f"screenshot normal size {size.width_px} {size.height_px + self._frame.y_px} {name}")
+        console.command(f"screenshot normal size {size.width_px} {size.height_px} {name}")
         pixels = self._read_screenshot(console, name)
         # A box that tells of the screenshot covers the view for a while.
         deadline = time.monotonic() + _SCREENSHOT_S
@@ -165,7 +165,8 @@ class OpenttdDriver:
             if time.monotonic() > deadline:
                 raise GameNeverSettled("The game's message about its screenshot does not go away: start it again.")
             time.sleep(0.05)
-        return np.ascontiguousarray(pixels[self._frame.y_px :])
+        corner = self._top_left(self._tile(area))
+        return pixels, Position(x_px=corner.x_px, y_px=corner.y_px - self._frame.y_px)
 
     def __enter__(self) -> Self:
         self._scratch.mkdir(parents=True, exist_ok=True)
@@ -175,7 +176,7 @@ class OpenttdDriver:
             self._map_size()  # says sooner than the game, and more clearly, that a file is no savegame
         start = ("-g", str(parameters.load.resolve())) if parameters.load else ("-g", "-G", str(parameters.seed))
         config = configuration(self._window, map_side=parameters.map_size, landscape=parameters.landscape)
-        console = Console(self._window, configuration=config, arguments=start, scratch=home)
+        console = Console(self._window, configuration=config, arguments=start, home=home)
         with contextlib.ExitStack() as undo:
             undo.callback(console.stop)
             console.start(timeout_s=parameters.start_timeout_s)

@@ -1,0 +1,206 @@
+"""Any program that runs on X11 and scrolls by keys or mouse, described by configuration only.
+
+It scrolls relatively: where the camera is, is dead reckoning from the place where the program starts.
+"""
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from game_capture.grabber import Screen, to_rgb
+from game_capture.processes import find_program
+from game_capture.scrolling import Action, Scroll
+from game_capture.settle import SettleRule, settle
+from game_capture.stage import Stage
+from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput
+from imageflow_domain.geometry import Offset, Position, Rect, Size
+from imageflow_domain.grid import Cell, Grid
+from imageflow_domain.ports import Area, Capabilities, FrameSource
+
+_LOOK_S = 0.1
+_END_S = 0.5  # the end of a process is known a moment later than its window is gone
+
+_Word = Annotated[str, Field(min_length=1, max_length=4096)]
+_Side = Annotated[int, Field(ge=64, le=8192)]
+_Step = Annotated[int, Field(ge=1, le=8192)]
+_Place = tuple[Annotated[int, Field(ge=0, le=8191)], Annotated[int, Field(ge=0, le=8191)]]
+
+
+class X11Parameters(BaseModel):
+    """A program, its window, and how its camera is moved.
+
+    `{scratch}`, `{width}` and `{height}` in the command and the environment stand for a private folder and the
+    window's size.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: tuple[_Word, ...] = Field(min_length=1)
+    """Program and arguments; no shell reads them."""
+    environment: dict[_Word, str] = {}
+    """Added to this process's environment."""
+    window: tuple[_Side, _Side] = (1280, 1024)
+    """Width and height of the display, which the program's window should fill."""
+    crop: Rect | None = None
+    """The part of the window that shows the map; by default all of it."""
+    scroll: Scroll
+    """Keys or drags that move the camera."""
+    step: tuple[_Step, _Step]
+    """Pixels from an area to its right and its lower neighbour, rounded to what the scroll can do."""
+    reach_px: int = Field(default=64, ge=1, le=4096)
+    """Largest error of a believed position against its neighbour's."""
+    start_wait_s: float = Field(default=2.0, ge=0, le=600)
+    """From the start until the first look at the picture."""
+    start_timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """From the start until the picture must have settled."""
+    prepare: tuple[Action, ...] = ()
+    """What to do once the program is up: close a menu, pause the game."""
+    home: tuple[Action, ...] = ()
+    """What brings the camera to the survey's first area, top left."""
+    park: _Place | None = None
+    """Where the pointer rests while pictures are taken; by default at the crop's outside, or the screen's corner."""
+    move_wait_s: float = Field(default=0.1, ge=0, le=60)
+    """After each movement, before the picture is looked at."""
+    settle: SettleRule = SettleRule()
+    """When a picture is taken; its ignored rectangles are in pixels of the crop."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        screen = Rect(x_px=0, y_px=0, width_px=self.window[0], height_px=self.window[1])
+        if self.crop is not None and self.crop.intersection(screen) != self.crop:
+            raise ValueError("the crop must lie inside the window")
+        crop = self.crop or screen
+        if self.step[0] >= crop.width_px or self.step[1] >= crop.height_px:
+            raise ValueError("the step must be smaller than the crop, so that neighbours overlap")
+        if self.park is not None and (self.park[0] >= self.window[0] or self.park[1] >= self.window[1]):
+            raise ValueError("the pointer must be parked inside the window")
+        return self
+
+
+class X11Driver:
+    """Scrolls a program from cell to cell, by whichever way is asked for.
+
+    Args:
+        scratch: A folder, made when needed, in which each run gets a folder of its own.
+    """
+
+    Parameters: ClassVar[type[BaseModel]] = X11Parameters
+
+    def __init__(self, parameters: X11Parameters, *, scratch: Path) -> None:
+        self._parameters = parameters
+        self._scratch = scratch
+        self._screen = Size(width_px=parameters.window[0], height_px=parameters.window[1])
+        whole = Rect(x_px=0, y_px=0, width_px=self._screen.width_px, height_px=self._screen.height_px)
+        self._crop = parameters.crop or whole
+        self._step = tuple(parameters.scroll.reachable(step, axis) for axis, step in enumerate(parameters.step))
+        self._stage: Stage | None = None
+        self._at = Cell(row=0, col=0)
+
+    @classmethod
+    def open(cls, parameters: X11Parameters, *, frames: FrameSource | None, scratch: Path) -> Self:  # noqa: ARG003  the registry's one signature
+        return cls(parameters, scratch=scratch)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        view = Size(width_px=self._crop.width_px, height_px=self._crop.height_px)
+        return Capabilities(view=view, moves_freely=False, retakes=True, reach_px=self._parameters.reach_px)
+
+    def areas(self, grid: Grid | None) -> tuple[Area, ...]:
+        """Return every cell of `grid`; raise `InvalidInput` without one."""
+        if grid is None:
+            raise InvalidInput("This game has no grid of its own: give one with --grid.")
+        return tuple(Area(cell=cell, position=self._position(cell)) for cell in grid.cells())
+
+    def grab(self, area: Area) -> NDArray[np.uint8]:
+        stage = self._running()
+        self._go(stage, area.cell)
+        picture = settle(lambda: stage.grab(self._crop), self._parameters.settle)
+        if _is_blank(picture):
+            # A dead program's window is black, and stands still.
+            time.sleep(_END_S)
+        stage.check_alive()
+        return to_rgb(picture)
+
+    def __enter__(self) -> Self:
+        parameters = self._parameters
+        program = find_program(parameters.command[0], packages="xvfb xdotool, and the game's own package")
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        home = Path(tempfile.mkdtemp(prefix="x11-", dir=self._scratch)).resolve()
+        stage = Stage(self._screen, home=home)
+        with contextlib.ExitStack() as undo:
+            undo.callback(stage.stop)
+            stage.start(
+                [program, *(self._fill(word, home) for word in parameters.command[1:])],
+                environment={name: self._fill(value, home) for name, value in parameters.environment.items()},
+            )
+            self._wait_until_ready(stage)
+            for action in (*parameters.prepare, *parameters.home):
+                action.perform(stage.send)
+            self._park(stage)
+            stage.check_alive()
+            undo.pop_all()
+        self._stage, self._at = stage, Cell(row=0, col=0)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._stage is not None:
+            self._stage.stop()
+            self._stage = None
+
+    def _running(self) -> Stage:
+        if self._stage is None:
+            raise CaptureError("The game is not running: enter the driver first.")
+        return self._stage
+
+    def _position(self, cell: Cell) -> Position:
+        return Position(x_px=cell.col * self._step[0], y_px=cell.row * self._step[1])
+
+    def _go(self, stage: Stage, cell: Cell) -> None:
+        if cell == self._at:
+            stage.check_alive()
+            return
+        here, there = self._position(self._at), self._position(cell)
+        offset = Offset(dx_px=round(there.x_px - here.x_px), dy_px=round(there.y_px - here.y_px))
+        # Until the last key is sent, nobody knows where the camera is.
+        self._at = cell
+        self._parameters.scroll.move(stage.send, offset, self._crop)
+        self._park(stage)
+
+    def _park(self, stage: Stage) -> None:
+        x, y = self._parameters.park or (self._screen.width_px - 1, self._screen.height_px - 1)
+        stage.send(f"mousemove {x} {y}")
+        time.sleep(self._parameters.move_wait_s)
+
+    def _wait_until_ready(self, stage: Stage) -> None:
+        """Return once the picture shows something, and stands still."""
+        began = time.monotonic()
+        while time.monotonic() - began < self._parameters.start_wait_s:
+            stage.check_alive()
+            time.sleep(_LOOK_S)
+        while _is_blank(stage.grab(self._crop)):
+            if time.monotonic() - began > self._parameters.start_timeout_s:
+                raise GameNeverSettled(
+                    f"The window stayed empty for {self._parameters.start_timeout_s:g} s: try the command by hand."
+                )
+            time.sleep(_LOOK_S)
+        left_s = max(1.0, self._parameters.start_timeout_s - (time.monotonic() - began))
+        settle(lambda: stage.grab(self._crop), self._parameters.settle.model_copy(update={"timeout_s": left_s}))
+
+    def _fill(self, text: str, home: Path) -> str:
+        for name, value in (
+            ("{scratch}", str(home)),
+            ("{width}", str(self._screen.width_px)),
+            ("{height}", str(self._screen.height_px)),
+        ):
+            text = text.replace(name, value)
+        return text
+
+
+def _is_blank(picture: Screen) -> bool:
+    return bool((picture == picture[0, 0]).all())

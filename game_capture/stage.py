@@ -1,0 +1,83 @@
+"""One program on a private display, with its keys, its mouse and its pixels, and an end for all of them together."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from game_capture.display import Display
+from game_capture.grabber import Grabber, Screen
+from game_capture.processes import Leashed
+from game_capture.xdotool import Xdotool
+from imageflow_domain.errors import GameDied
+from imageflow_domain.geometry import Rect, Size
+
+
+class Stage:
+    """A display on which one program is running, or was.
+
+    Args:
+        screen: The display's size.
+        home: An existing folder for this run alone; `stop` removes it.
+    """
+
+    def __init__(self, screen: Size, *, home: Path) -> None:
+        self.home = home
+        self._log = home / "game.log"
+        self._display = Display(screen, scratch=home)
+        self._game: Leashed | None = None
+        self._keys: Xdotool | None = None
+        self._grabber: Grabber | None = None
+
+    def start(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+        """Start the display, then the program; `environment` adds to this process's own.
+
+        Raises `GameMissing` without Xvfb or xdotool, and `GameDied`.
+        """
+        self._display.start()
+        self._keys = Xdotool(self._display)
+        self._grabber = Grabber(self._display)
+        self._game = Leashed(
+            command,
+            log=self._log,
+            environment={**os.environ, **environment, **self._display.environment},
+            folder=self.home,
+        )
+
+    def send(self, *commands: str) -> None:
+        """Hand xdotool's commands over; raise `GameDied`."""
+        self.check_alive()
+        assert self._keys is not None  # noqa: S101  a living stage has them
+        self._keys.send(*commands)
+
+    def grab(self, rect: Rect) -> Screen:
+        """Return a part of the screen as it is now; raise `GameDied`."""
+        self.check_alive()
+        assert self._grabber is not None  # noqa: S101  a living stage has one
+        return self._grabber.grab(rect)
+
+    def log(self) -> str:
+        """Return all that the program has printed."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def last_words(self) -> str:
+        """Return the last line that the program printed, or nothing."""
+        return self._game.last_words() if self._game else ""
+
+    def check_alive(self) -> None:
+        """Raise `GameDied` where the program or its display has ended."""
+        if self._game is None or not self._game.running:
+            words = self.last_words()
+            raise GameDied(f"The game ended{f' ({words})' if words else ''}: start it again.")
+        if not self._display.running:
+            raise GameDied("The game's display ended: start the game again.")
+
+    def stop(self) -> None:
+        """End the program, the display and all that belongs to them; may be called twice."""
+        for part in (self._keys, self._grabber):
+            if part is not None:
+                part.close()
+        if self._game is not None:
+            self._game.stop()
+        self._display.stop()
+        shutil.rmtree(self.home, ignore_errors=True)

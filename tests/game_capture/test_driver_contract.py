@@ -1,0 +1,215 @@
+"""What every game driver keeps to, whatever game it drives; see the port's docstring."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import pytest
+
+from game_capture.registry import DRIVERS
+from imageflow_domain.errors import BadFrames, GameDied, GameMissing, InvalidInput
+from imageflow_domain.grid import Grid
+from imageflow_domain.ports import GameDriver
+
+if TYPE_CHECKING:
+    from tests.game_capture.conftest import Games
+
+GRID = Grid(rows=2, cols=3)
+WITH_PROCESSES = ("openttd", "x11")
+
+pytestmark = pytest.mark.timeout(120)
+
+every_driver = pytest.mark.parametrize("name", sorted(DRIVERS))
+every_process_driver = pytest.mark.parametrize("name", WITH_PROCESSES)
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def child(name: str) -> psutil.Process:
+    return next(process for process in children() if process.name() == name)
+
+
+def wait_until_gone(pids: set[int], timeout_s: float = 8.0) -> set[int]:
+    deadline = time.monotonic() + timeout_s
+    while left := {pid for pid in pids if is_running(pid)}:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return left
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def grab_all(driver: GameDriver) -> list[bytes]:
+    return [driver.grab(area).tobytes() for area in driver.areas(GRID)]
+
+
+@every_driver
+def test_capabilities_and_areas_need_no_started_game(name: str, games: Games) -> None:
+    driver = games.open(name)
+    areas = driver.areas(GRID)
+    assert [area.cell for area in areas] == list(GRID.cells())
+    assert driver.capabilities.view.width_px > 0
+    assert driver.capabilities.reach_px > 0
+    assert not children()
+
+
+@every_driver
+def test_a_grid_is_needed_where_the_game_has_none(name: str, games: Games) -> None:
+    driver = games.open(name)
+    if name == "folder":
+        assert [area.cell for area in driver.areas(None)] == list(GRID.cells())
+    else:
+        with pytest.raises(InvalidInput, match="--grid"):
+            driver.areas(None)
+
+
+@every_driver
+def test_a_picture_has_the_promised_shape_and_belongs_to_the_caller(name: str, games: Games) -> None:
+    with games.open(name) as driver:
+        area = driver.areas(GRID)[0]
+        view = driver.capabilities.view
+        picture = driver.grab(area)
+        assert picture.shape == (view.height_px, view.width_px, 3)
+        assert picture.dtype == np.uint8
+        assert picture.flags.c_contiguous
+        before = picture.copy()
+        picture[:] = 0
+        assert np.array_equal(driver.grab(area), before)
+
+
+@every_driver
+def test_areas_of_a_game_that_stands_still_look_the_same_again(name: str, games: Games) -> None:
+    with games.open(name) as driver:
+        forward = grab_all(driver)
+        backward = [driver.grab(area).tobytes() for area in reversed(driver.areas(GRID))]
+        assert forward == backward[::-1]
+        assert len(set(forward)) > 1
+
+
+@every_driver
+def test_a_fresh_driver_shows_the_same_areas(name: str, games: Games) -> None:
+    pictures = []
+    for _ in range(2):
+        with games.open(name) as driver:
+            pictures.append(grab_all(driver))
+    assert pictures[0] == pictures[1]
+
+
+@every_driver
+def test_leaving_ends_every_process_and_may_be_done_twice(name: str, games: Games) -> None:
+    driver = games.open(name)
+    with driver:
+        driver.grab(driver.areas(GRID)[0])
+        assert bool(children()) == (name in WITH_PROCESSES)
+    assert not children()
+    driver.__exit__(None, None, None)
+    assert not games.scratch.exists() or not list(games.scratch.iterdir())
+
+
+@every_driver
+def test_leaving_after_an_error_ends_every_process(name: str, games: Games) -> None:
+    driver = games.open(name)
+    with pytest.raises(ZeroDivisionError), driver:
+        raise ZeroDivisionError
+    assert not children()
+
+
+@every_process_driver
+@pytest.mark.parametrize("victim", ["openttd", "Xvfb"])
+def test_a_game_that_died_is_reported_and_a_fresh_one_goes_on(name: str, victim: str, games: Games) -> None:
+    with games.open(name) as driver:
+        areas = driver.areas(GRID)
+        first = driver.grab(areas[0])
+        child(victim).kill()
+        with pytest.raises(GameDied):
+            driver.grab(areas[1])
+        with pytest.raises(GameDied):
+            driver.grab(areas[0])
+    assert not children()
+    with games.open(name) as driver:
+        assert np.array_equal(driver.grab(areas[0]), first)
+
+
+@every_process_driver
+@pytest.mark.parametrize("victim", ["openttd", "Xvfb"])
+def test_a_game_killed_in_the_middle_of_grabs_never_gives_a_wrong_picture(name: str, victim: str, games: Games) -> None:
+    with games.open(name) as driver:
+        areas = driver.areas(GRID)
+        right = grab_all(driver)
+        doomed = child(victim)
+        killer = subprocess.Popen(["sh", "-c", f"sleep 0.15; kill -9 {doomed.pid}"])
+        with pytest.raises(GameDied):  # noqa: PT012  the loop ends by the error
+            while True:
+                for area, picture in zip(areas, right, strict=True):
+                    assert driver.grab(area).tobytes() == picture
+        killer.wait()
+
+
+@every_process_driver
+def test_everything_ends_when_the_owner_is_killed(name: str, games: Games) -> None:
+    spec = games.spec(name)
+    script = """
+import sys, time, psutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+from game_capture.registry import open_driver
+from imageflow_domain.survey import DriverSpec
+with open_driver(DriverSpec.model_validate_json(sys.argv[1]), scratch=Path(sys.argv[2])):
+    print(*(process.pid for process in psutil.Process().children(recursive=True)), flush=True)
+    time.sleep(60)
+"""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", script, spec.model_dump_json(), str(games.scratch)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert owner.stdout is not None
+    pids = {int(pid) for pid in owner.stdout.readline().split()}
+    assert len(pids) >= 3, "a display, a game and a keyboard"
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    owner.stdout.close()
+    assert not wait_until_gone(pids)
+
+
+@every_process_driver
+def test_a_missing_program_is_named(name: str, games: Games, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = games.open(name)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(GameMissing, match="apt install"):
+        driver.__enter__()
+    assert not children()
+
+
+def test_a_frame_that_became_unusable_is_reported_by_name(games: Games) -> None:
+    with games.open("folder") as driver:
+        areas = driver.areas(GRID)
+        (games.folder / "frames" / "r01_c01.png").write_bytes(b"")
+        driver.grab(areas[0])
+        with pytest.raises(BadFrames, match="r01_c01"):
+            driver.grab(areas[4])
+
+
+@every_driver
+def test_parameters_survive_their_way_through_json(name: str, games: Games) -> None:
+    spec = games.spec(name)
+    again = spec.model_validate(json.loads(spec.model_dump_json()))
+    assert games.open(name, **again.parameters).areas(GRID) == games.open(name).areas(GRID)
