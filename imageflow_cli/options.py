@@ -10,7 +10,7 @@ from imageflow_domain.grid import Grid
 from imageflow_domain.ids import check_name, check_survey_id
 
 
-class _Parsed(click.ParamType):
+class _Parsed(click.ParamType[Any]):
     """A value that a domain type reads from text."""
 
     def __init__(self, name: str, parse: Any) -> None:

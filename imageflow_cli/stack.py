@@ -142,7 +142,7 @@ class Stack:
         if service.ready_url is None:
             return True
         try:
-            return httpx.get(service.ready_url, timeout=5).status_code == httpx.codes.OK
+            return bool(httpx.get(service.ready_url, timeout=5).is_success)
         except httpx.TransportError:
             return False
 

@@ -29,7 +29,7 @@ CODE_VERSION = "1"
     group_name=_GROUP,
     kinds={"image"},
 )
-def screenshots(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+def screenshots(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Settled pictures of a block's areas, from a driven game or from uploaded frames, stored without loss."""
     begin = time.monotonic()
     with explained():
@@ -49,7 +49,7 @@ def screenshots(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stor
     code_version=CODE_VERSION,
     group_name=_GROUP,
 )
-def pair_offsets(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+def pair_offsets(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Verified whole-pixel offsets from a block's screenshots to their neighbours, the block's halo included."""
     begin = time.monotonic()
     with explained():
@@ -69,7 +69,7 @@ def pair_offsets(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Sto
     group_name=_GROUP,
     kinds={"postgres"},
 )
-def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Where each screenshot lies in the save's frame, to the pixel, and how sure that is."""
     begin = time.monotonic()
     with explained():
@@ -87,7 +87,7 @@ def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stor
     group_name=_GROUP,
     kinds={"image"},
 )
-def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Tiles of a block's squares: native zoom, and the parents that lie inside a square."""
     begin = time.monotonic()
     with explained():
@@ -107,7 +107,7 @@ def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -
     group_name=_GROUP,
     kinds={"image"},
 )
-def overviews(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+def overviews(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """The levels above the squares; its last step switches "latest" to this survey."""
     begin = time.monotonic()
     with explained():
@@ -124,7 +124,9 @@ def overviews(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores
     code_version=CODE_VERSION,
     group_name=_GROUP,
 )
-def screenshot_cleanup(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult:
+def screenshot_cleanup(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+) -> dg.MaterializeResult[None]:
     """The sealed record of placement and lineage; then screenshots that no tile needs are deleted, or kept."""
     begin = time.monotonic()
     with explained():

@@ -45,7 +45,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, .
         run = record.dagster_run
         with stores.database.begin() as connection:
             silent_s = heartbeats.silent_for_s(connection, run.run_id)
-            age_s = heartbeats.age_s(connection, record.create_timestamp)
+            age_s = heartbeats.age_s(connection, record.create_timestamp.timestamp())
         silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
         if silence_s > allowed_s:
             instance.report_run_failed(run, f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead.")

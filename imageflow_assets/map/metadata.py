@@ -16,7 +16,7 @@ from imageflow_surveys.place import Placed
 from imageflow_surveys.register_block import Registered
 from imageflow_surveys.trust import Finding, least_sure
 
-Shown = Mapping[str, dg.MetadataValue]  # type: ignore[type-arg]  # the values' own type does not matter here
+Shown = Mapping[str, dg.MetadataValue]
 
 _ROWS = 20
 """Rows of a table that a person is shown."""

@@ -23,7 +23,7 @@ def advance_surveys(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
         context.log.warning("Failed runs whose worker is dead: %s", ", ".join(dead))
     with stores.database.begin() as connection:
         surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
-    asked = []
+    asked: list[dg.RunRequest] = []
     for survey in surveys:
         match survey.carrier:
             case Carrier.SENSOR:
