@@ -33,6 +33,14 @@ class BadFrames(InvalidInput):
         )
 
 
+class TooLarge(InvalidInput):
+    """More bytes than are taken at once."""
+
+
+class Refused(ImageFlowError):
+    """The request comes from where nobody may change anything."""
+
+
 class NotFound(ImageFlowError):
     """A survey, tile, object or driver of that name does not exist."""
 

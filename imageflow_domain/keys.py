@@ -13,6 +13,7 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}")
 MAP_UPLOADS = "uploads/maps"
 DONE_MARKER = "_DONE"
 POSITIONS_FILE = "positions.csv"
+MAP_UPLOAD_TYPES = (".png", ".webp", ".jpg", ".bmp", ".csv")
 
 
 def _digest(value: str) -> str:
@@ -62,3 +63,10 @@ def tile(digest: str) -> str:
 def map_upload(game: str, save: str, batch: str) -> str:
     """The folder of one uploaded set of frames."""
     return f"{MAP_UPLOADS}/{check_name(game)}/{check_name(save)}/{check_name(batch)}"
+
+
+def map_upload_file(game: str, save: str, batch: str, name: str) -> str:
+    """One file of such a folder: a picture, positions, or the marker that closes the folder."""
+    if name != DONE_MARKER and not check_file_name(name).lower().endswith(MAP_UPLOAD_TYPES):
+        raise InvalidInput(f"'{name}' is not taken: upload {', '.join(MAP_UPLOAD_TYPES)} or {DONE_MARKER}.")
+    return f"{map_upload(game, save, batch)}/{name}"

@@ -1,0 +1,49 @@
+"""Parts of addresses, checked before a route sees them, and what every route works with."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import AfterValidator
+
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.ids import Name, check_survey_id
+from imageflow_gateway.published import PublishedMaps
+
+_INT32 = 2**31
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """What the routes of one app share."""
+
+    settings: Settings
+    stores: Stores
+    maps: PublishedMaps
+
+
+async def _gateway(request: Request) -> Gateway:  # async: a plain function would cost each request a thread
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+def _survey_id(value: str) -> str:
+    try:
+        return check_survey_id(value)
+    except InvalidInput as error:  # pydantic collects ValueErrors only
+        raise ValueError(str(error)) from error
+
+
+GatewayDep = Annotated[Gateway, Depends(_gateway)]
+SurveyId = Annotated[str, AfterValidator(_survey_id), Path(examples=["city-first-0001"])]
+Revision = Annotated[str, Path(pattern="^[0-9a-f]{32,64}$")]
+GamePart = Annotated[Name, Path(examples=["openttd"])]
+SavePart = Annotated[Name, Path(examples=["home"])]
+GameQuery = Annotated[Name | None, Query(description="Only this game; goes with `save`.")]
+SaveQuery = Annotated[Name | None, Query(description="Only this save of the game.")]
+Zoom = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
+Column = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
+Row = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
+Picture = Literal["webp", "png"]

@@ -1,0 +1,105 @@
+"""What every request goes through: an id, one log line, the security headers, HEAD, and the last net for errors."""
+
+import logging
+import re
+import time
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from imageflow_gateway.errors import unexpected_response
+
+_LOG = logging.getLogger(__name__)
+
+REQUEST_ID: Final = "x-request-id"
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_CLOSED_REQUEST = 499
+"""As nginx logs a client that went away."""
+
+_EVERYWHERE = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    # Leaflet keeps an empty picture as a data URL for tiles that it drops.
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+_READABLE_ELSEWHERE = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "ETag",
+    "cross-origin-resource-policy": "cross-origin",
+}
+_OPEN_PREFIX = "/tiles/"
+
+
+class Edge:
+    """The outermost layer; everything below may raise."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await _Exchange(self._app, scope, receive, send).run()
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        self._id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        self._app, self._scope, self._receive, self._send = app, scope, receive, send
+        self._bodiless = scope["method"] == "HEAD"
+        self._status: int | None = None
+        self._bytes = 0
+
+    async def run(self) -> None:
+        begun = time.perf_counter()
+        # A HEAD is answered as its GET is, down to the length, by every route.
+        inner = {**self._scope, "method": "GET"} if self._bodiless else self._scope
+        try:
+            await self._app(inner, self._receive, self._answer)
+        except ClientDisconnect:
+            self._status = self._status or _CLOSED_REQUEST
+        except Exception:  # the last net: whatever it is, the client gets an answer and the log the reason
+            _LOG.exception("unexpected error", extra={"fields": {"request_id": self._id}})
+            if self._status is not None:
+                raise
+            await unexpected_response(self._id)(self._scope, self._receive, self._answer)
+        finally:
+            self._log(time.perf_counter() - begun)
+
+    async def _answer(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers[REQUEST_ID] = self._id
+            headers.setdefault("cache-control", "no-cache")
+            for name, value in _EVERYWHERE.items():
+                headers[name] = value
+            if self._scope["path"].startswith(_OPEN_PREFIX):
+                headers.update(_READABLE_ELSEWHERE)
+        elif self._bodiless:
+            message = {**message, "body": b""}
+        self._bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def _log(self, seconds: float) -> None:
+        # The path alone: a query may carry what no log should keep.
+        fields = {
+            "request_id": self._id,
+            "method": self._scope["method"],
+            "path": self._scope["path"],
+            "status": self._status,
+            "bytes": self._bytes,
+            "ms": round(seconds * 1000, 2),
+        }
+        _LOG.info("request", extra={"fields": fields})

@@ -1,0 +1,154 @@
+"""The one table from error to HTTP status, and the one JSON shape that every error has."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from imageflow_domain import errors as domain
+
+_LOG = logging.getLogger(__name__)
+
+
+class ErrorFacts(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(examples=["NOT_FOUND"])
+    message: str
+    """What happened and what to do, in words for people."""
+    details: dict[str, Any] = Field(default_factory=dict)
+    timestamp: datetime
+
+
+class ErrorBody(BaseModel):
+    """The shape of every error."""
+
+    error: ErrorFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How one class of errors is told over HTTP."""
+
+    status: int
+    code: str
+
+
+TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
+    domain.InvalidInput: Answer(status=400, code="INVALID_INPUT"),
+    domain.BadFrames: Answer(status=400, code="BAD_FRAMES"),
+    domain.TooLarge: Answer(status=413, code="TOO_LARGE"),
+    domain.Refused: Answer(status=403, code="REFUSED"),
+    domain.NotFound: Answer(status=404, code="NOT_FOUND"),
+    domain.ObjectMissing: Answer(status=404, code="OBJECT_MISSING"),
+    domain.Conflict: Answer(status=409, code="CONFLICT"),
+    domain.NotReady: Answer(status=409, code="NOT_READY"),
+    domain.Unavailable: Answer(status=503, code="UNAVAILABLE"),
+    domain.StoreUnavailable: Answer(status=503, code="STORE_UNAVAILABLE"),
+    domain.DatabaseUnavailable: Answer(status=503, code="DATABASE_UNAVAILABLE"),
+    domain.CaptureError: Answer(status=503, code="CAPTURE_FAILED"),
+    domain.GameMissing: Answer(status=503, code="GAME_MISSING"),
+    domain.ImageFlowError: Answer(status=500, code="FAILED"),
+}
+"""An error that is not listed is answered as its nearest parent is."""
+
+_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+_RETRY_AFTER_S = 5
+
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    422: {"model": ErrorBody, "description": "A part of the address or the body is wrong; `details` names each."},
+    "default": {"model": ErrorBody, "description": "Any other error, in the same shape."},
+}
+"""For OpenAPI."""
+
+
+def answer_for(error: domain.ImageFlowError) -> Answer:
+    return next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)
+
+
+def error_response(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    body = ErrorBody(
+        error=ErrorFacts(code=code, message=message, details=dict(details or {}), timestamp=datetime.now(UTC))
+    )
+    return JSONResponse(
+        body.model_dump(mode="json"), status_code=status, headers={"cache-control": "no-store", **(headers or {})}
+    )
+
+
+def domain_response(error: domain.ImageFlowError) -> JSONResponse:
+    """Tell an error of ours as the table says."""
+    answer = answer_for(error)
+    if answer.status >= 500:
+        _LOG.warning("%s: %s", answer.code, error)
+    return error_response(
+        answer.status,
+        answer.code,
+        str(error),
+        details=_details(error),
+        headers={"retry-after": str(_RETRY_AFTER_S)} if answer.status == 503 else None,
+    )
+
+
+def unexpected_response(request_id: str) -> JSONResponse:
+    """Tell an error that nobody foresaw: nothing of its inside, but the id under which it is logged."""
+    return error_response(
+        500,
+        "INTERNAL_ERROR",
+        f"Something unexpected went wrong. The gateway's log has the reason under request id {request_id}.",
+        details={"request_id": request_id},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Let an app answer every error in the one shape."""
+    app.add_exception_handler(domain.ImageFlowError, _on_domain_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+
+
+async def _on_domain_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, domain.ImageFlowError)  # noqa: S101 - registered for this class alone
+    return domain_response(error)
+
+
+async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    # The offending values stay out: they may be secrets, and they may not be JSON.
+    fields = [
+        {"field": ".".join(str(part) for part in fault["loc"]), "problem": str(fault["msg"])}
+        for fault in error.errors()
+    ]
+    told = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in fields)
+    return error_response(422, "VALIDATION_FAILED", f"The request is not right: {told}.", details={"fields": fields})
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    code = _HTTP_CODES.get(error.status_code, f"HTTP_{error.status_code}")
+    message = {
+        404: f"There is nothing at '{request.url.path}': /openapi.json lists every address.",
+        405: f"'{request.url.path}' does not take {request.method}.",
+    }.get(error.status_code, str(error.detail))
+    return error_response(error.status_code, code, message, headers=error.headers)
+
+
+def _details(error: domain.ImageFlowError) -> Mapping[str, Any]:
+    if isinstance(error, domain.BadFrames):
+        return {"files": [{"name": file.name, "reason": file.reason} for file in error.files]}
+    if isinstance(error, domain.ObjectMissing):
+        return {"key": error.key}
+    return {}

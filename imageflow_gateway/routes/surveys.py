@@ -1,0 +1,54 @@
+"""Surveys: which there are, how each stands, and its thumbnail."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from imageflow_clients.database import layers
+from imageflow_clients.database import surveys as rows
+from imageflow_domain import keys
+from imageflow_gateway.addresses import GameQuery, GatewayDep, SaveQuery, SurveyId
+from imageflow_gateway.etags import matches, quoted
+from imageflow_gateway.schemas import SurveyDetail, SurveyList, SurveySummary
+
+router = APIRouter(prefix="/api/surveys", tags=["surveys"])
+
+
+@router.get("", summary="List surveys")
+def list_surveys(
+    gateway: GatewayDep,
+    game: GameQuery = None,
+    save: SaveQuery = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> SurveyList:
+    """Newest first; of one game, or of one save of it, where asked."""
+    with gateway.stores.database.begin() as connection:
+        found = rows.find(connection, game=game, save=save, limit=limit)
+    return SurveyList(surveys=[SurveySummary.of(survey) for survey in found])
+
+
+@router.get("/{survey}", summary="One survey")
+def read_survey(survey: SurveyId, gateway: GatewayDep) -> SurveyDetail:
+    """Its state and progress, and where its map lies once it is placed."""
+    with gateway.stores.database.begin() as connection:
+        return SurveyDetail.of_progress(rows.get(connection, survey), layers.progress(connection, survey))
+
+
+@router.get(
+    "/{survey}/thumbnail.webp",
+    summary="The whole map as one small picture",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": {}}}, 304: {"description": "The picture that the client has."}},
+)
+def read_thumbnail(
+    survey: SurveyId, gateway: GatewayDep, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """At most 768 px on its longer side; transparent where nothing was surveyed."""
+    revision = gateway.maps.of_survey(survey).revision
+    headers = {"etag": quoted(revision), "cache-control": "public, max-age=10"}
+    if matches(if_none_match, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    data = gateway.stores.objects.get(
+        keys.thumbnail(survey, revision), next_step=f"materialise overviews of '{survey}' again"
+    )
+    return Response(data, media_type="image/webp", headers=headers)

@@ -1,0 +1,58 @@
+"""Uploads of frames; a closed folder becomes a survey by itself."""
+
+import tempfile
+from pathlib import Path as FilePath
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.ids import Name
+from imageflow_gateway.addresses import GamePart, GatewayDep, SavePart
+from imageflow_gateway.schemas import Uploaded
+
+PREFIX: Final = "/api/uploads/"
+
+router = APIRouter(prefix="/api/uploads", tags=["uploads"])
+
+
+@router.put(
+    "/maps/{game}/{save}/{batch}/{file}",
+    summary="Upload one file of a map's frames",
+    status_code=201,
+    responses={200: {"model": Uploaded, "description": "The file took the place of an older one."}},
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}, "required": True}},
+)
+async def put_map_file(
+    request: Request,
+    response: Response,
+    gateway: GatewayDep,
+    game: GamePart,
+    save: SavePart,
+    batch: Annotated[Name, Path(examples=["monday"])],
+    file: Annotated[str, Path(max_length=128, examples=["r00_c00.png"])],
+) -> Uploaded:
+    """Take a picture, `positions.csv`, or the empty `_DONE` that closes the folder; the body is the file itself.
+
+    The file is there whole or not at all. Once `positions.csv` or `_DONE` has come, a survey of the folder begins, so
+    send that last.
+    """
+    key = keys.map_upload_file(game, save, batch, file)
+    with tempfile.TemporaryDirectory(dir=gateway.stores.scratch, prefix="upload-") as folder:
+        spool = FilePath(folder) / "body"
+        with spool.open("wb") as out:
+            async for chunk in request.stream():
+                out.write(chunk)
+        size, replaced = await run_in_threadpool(_keep, gateway.stores, key, spool)
+    if replaced:
+        response.status_code = 200
+    return Uploaded(key=key, bytes=size)
+
+
+def _keep(stores: Stores, key: str, spool: FilePath) -> tuple[int, bool]:
+    replaced = stores.objects.exists(key)
+    data = spool.read_bytes()
+    stores.objects.put(key, data)
+    return len(data), replaced

@@ -1,0 +1,69 @@
+"""Serving the gateway with Granian, in this one process: killed, it leaves nothing behind that holds the port."""
+
+import asyncio
+import errno
+import signal
+import socket
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import open_stores
+from imageflow_domain.errors import InvalidInput, Unavailable
+from imageflow_gateway.app import create_app
+from imageflow_gateway.logs import configure_logs
+
+_LEFT_TO_US = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        Unavailable: Where the port is in use, or a store cannot be opened.
+        InvalidInput: Where the host is no address of this machine.
+    """
+    check_port(settings.host, settings.gateway_port)
+    configure_logs()
+    stores = open_stores(settings)
+    server = Server(
+        create_app(settings, stores),
+        address=settings.host,
+        port=settings.gateway_port,
+        interface=Interfaces.ASGINL,
+        websockets=False,
+        log_level=LogLevels.error,
+        log_dictconfig=_LEFT_TO_US,
+    )
+    try:
+        asyncio.run(_until_signalled(server))
+    finally:
+        stores.database.close()
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise where the gateway could not listen: Granian shares a port that is in use instead of saying so."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Unavailable(
+                f"Port {port} of {host} is in use: stop what listens there, or set IMAGEFLOW_GATEWAY_PORT."
+            ) from error
+        if error.errno == errno.EACCES:
+            raise Unavailable(
+                f"Port {port} is reserved for the system: set IMAGEFLOW_GATEWAY_PORT above 1023."
+            ) from error
+        raise InvalidInput(f"'{host}' is no address of this machine: set IMAGEFLOW_HOST to one.") from error
+
+
+async def _until_signalled(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    await server.serve()
