@@ -45,7 +45,7 @@ class LocalFrames:
     def _inside(self, name: str) -> Path:
         path = (self._folder / name).resolve()
         if not path.is_relative_to(self._folder.resolve()):
-            raise InvalidInput("leads out of the folder")
+            raise InvalidInput(f"'{name}' is a link that leads out of the folder.")
         if not path.is_file():
             raise NotFound(f"No file '{name}' in '{self._folder}'.")
         return path

@@ -88,7 +88,7 @@ class FolderDriver:
         if shot is None:
             raise PositionUnreachable(f"'{self._frames.label}' has no frame for {area.cell}: it is a hole in the map.")
         try:
-            pixels = self._decode(shot.file)
+            pixels = decode_rgb(self._read(shot.file))
             size = _size_of(pixels)
             self._view = self._view or size
             if size != self._view:
@@ -113,10 +113,16 @@ class FolderDriver:
         listed = POSITIONS_FILE in names
         if listed and self._parameters.step is not None:
             raise InvalidInput(f"'{self._frames.label}' has a {POSITIONS_FILE}: leave out the step.")
-        index = index_by_list(self._frames.read(POSITIONS_FILE), names) if listed else index_by_name(names)
+        index = index_by_list(self._read_list(), names) if listed else index_by_name(names)
         if index.unusable:
             raise BadFrames(index.faults, source=self._frames.label)
         return index
+
+    def _read_list(self) -> bytes:
+        try:
+            return self._read(POSITIONS_FILE)
+        except BadPicture as error:
+            raise BadFrames([BadFile(name=POSITIONS_FILE, reason=str(error))], source=self._frames.label) from error
 
     @cached_property
     def _by_cell(self) -> dict[Cell, Shot]:
@@ -149,15 +155,15 @@ class FolderDriver:
 
     def _try(self, name: str) -> Size | BadFile:
         try:
-            return _size_of(self._decode(name))
+            return _size_of(decode_rgb(self._read(name)))
         except BadPicture as error:
             return BadFile(name=name, reason=str(error))
 
-    def _decode(self, name: str) -> NDArray[np.uint8]:
+    def _read(self, name: str) -> bytes:
         try:
             if self._frames.size(name) > MAX_BYTES:
                 raise BadPicture(f"is larger than {MAX_BYTES // 1024**2} MiB")
-            data = self._frames.read(name)
+            return self._frames.read(name)
         except NotFound as error:
             raise BadPicture("is not there") from error
         except BadPicture:
@@ -166,7 +172,6 @@ class FolderDriver:
             raise BadPicture(str(error)) from error
         except OSError as error:
             raise BadPicture(f"cannot be read ({error.strerror})") from error
-        return decode_rgb(data)
 
     def _position(self, shot: Shot) -> Position | None:
         if shot.position is not None or self._parameters.step is None:

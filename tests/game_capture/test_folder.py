@@ -1,0 +1,258 @@
+"""Folders of frames: what is read, what is converted, and every way in which a file can be wrong."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from game_capture.drivers.folder import FolderDriver, FolderParameters
+from game_capture.frames import LocalFrames
+from game_capture.picture import decode_rgb
+from imageflow_domain.errors import BadFrames, InvalidInput, NotFound, PositionUnreachable
+from imageflow_domain.geometry import Position, Size
+from imageflow_domain.grid import Cell, Grid
+from imageflow_domain.ports import Area
+
+WIDTH, HEIGHT = 40, 30
+
+
+def noise(seed: int = 0, *, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, *, bits: int = 8) -> bytes:
+    """A PNG whose header promises what its body does not hold."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """2 x 2 good frames, named by cell."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(4):
+        noise(number).save(frames / f"r{number // 2:02d}_c{number % 2:02d}.png")
+    return frames
+
+
+def opened(folder: Path, **parameters: Any) -> FolderDriver:
+    return FolderDriver(FolderParameters(**parameters), frames=LocalFrames(folder))
+
+
+def faults(folder: Path) -> dict[str, list[str]]:
+    with pytest.raises(BadFrames) as caught:
+        opened(folder).check()
+    listed: dict[str, list[str]] = {}
+    for file in caught.value.files:
+        listed.setdefault(file.name, []).append(file.reason)
+    return listed
+
+
+def test_names_tell_cells_and_a_step_tells_positions(folder: Path) -> None:
+    areas = opened(folder).areas(None)
+    assert [area.cell for area in areas] == list(Grid(rows=2, cols=2).cells())
+    assert {area.position for area in areas} == {None}
+    assert areas[3].file == "r01_c01.png"
+    assert opened(folder, step=(30, 20)).areas(None)[3].position == Position(x_px=30.0, y_px=20.0)
+
+
+def test_positions_come_from_the_list_and_names_do_not_matter(folder: Path) -> None:
+    (folder / "r00_c00.png").rename(folder / "first picture.png")
+    rows = ["y,x,file,row,col", "0.5,-3,first picture.png,0,0", "0,30,r00_c01.png,0,1"]
+    rows += ["20,0,r01_c00.png,7,0", "", "20,30,r01_c01.png,7,1"]
+    (folder / "positions.csv").write_text("\ufeff" + "\r\n".join(rows), encoding="utf-8")
+    areas = opened(folder).areas(None)
+    assert areas[0] == Area(cell=Cell(row=0, col=0), position=Position(x_px=-3.0, y_px=0.5), file="first picture.png")
+    assert [area.cell.row for area in areas] == [0, 0, 7, 7]
+    with pytest.raises(InvalidInput, match="leave out the step"):
+        opened(folder, step=(30, 20)).areas(None)
+
+
+def test_a_smaller_grid_takes_a_part_and_a_larger_one_has_holes(folder: Path) -> None:
+    driver = opened(folder)
+    assert len(driver.areas(Grid(rows=1, cols=2))) == 2
+    assert len(driver.areas(Grid(rows=9, cols=9))) == 4
+    with pytest.raises(PositionUnreachable, match="hole"):
+        driver.grab(Area(cell=Cell(row=5, col=5), position=None))
+
+
+def test_notes_markers_and_hidden_files_are_no_frames(folder: Path) -> None:
+    for name in ("README", "README.md", "meta.json", "truth.csv", "notes.txt", ".DS_Store", "_DONE"):
+        (folder / name).write_bytes(b"")
+    (folder / "sub").mkdir()
+    assert len(opened(folder).areas(None)) == 4
+
+
+@pytest.mark.parametrize(
+    "kind", ["grey", "palette", "one bit", "opaque alpha", "opaque palette", "grey alpha", "bmp", "webp"]
+)
+def test_pictures_are_converted_without_loss(kind: str) -> None:
+    colours = noise()
+    grey = colours.convert("L")
+    few = colours.quantize(16)
+    with_alpha = colours.copy()
+    with_alpha.putalpha(255)
+    grey_alpha = grey.copy()
+    grey_alpha.putalpha(255)
+    data, wanted = {
+        "grey": (encoded(grey), grey),
+        "palette": (encoded(few), few),
+        "one bit": (encoded(colours.convert("1")), colours.convert("1")),
+        "opaque alpha": (encoded(with_alpha), colours),
+        "opaque palette": (encoded(few, transparency=255), few),
+        "grey alpha": (encoded(grey_alpha), grey),
+        "bmp": (encoded(colours, "BMP"), colours),
+        "webp": (encoded(colours, "WEBP", lossless=True), colours),
+    }[kind]
+    pixels = decode_rgb(data)
+    assert np.array_equal(pixels, np.asarray(wanted.convert("RGB")))
+    assert pixels.flags.c_contiguous
+    assert pixels.flags.writeable
+
+
+BAD_FILES = {
+    "empty": (b"", "0 bytes"),
+    "text": (b"not a picture at all", "not a picture"),
+    "cut": (encoded(noise())[:-200], "cut short"),
+    "tail": (encoded(noise())[:-6], "cut short"),
+    "flipped": (encoded(noise())[:700] + b"\x55\xaa" + encoded(noise())[702:], "damaged"),
+    "cut webp": (encoded(noise(), "WEBP", lossless=True)[:-300], "not a picture|cut short"),
+    "cut jpeg": (encoded(noise(), "JPEG")[:-300], "cut short"),
+    "cut bmp": (encoded(noise(), "BMP")[:-300], "cut short"),
+    "small": (encoded(noise(width=39)), "39x30 px, but most frames are 40x30"),
+    "sixteen": (encoded(Image.fromarray(np.zeros((HEIGHT, WIDTH), dtype=np.uint16))), "16 bits"),
+    "sixteen colours": (png(WIDTH, HEIGHT, bits=16), "16 bits"),
+    "clear": (encoded(Image.new("RGBA", (WIDTH, HEIGHT), (1, 2, 3, 254))), "transparent"),
+    "clear palette": (encoded(noise().quantize(16), transparency=0), "transparent"),
+    "bomb": (png(60_000, 60_000), "pixels"),
+    "small bomb": (png(9_000, 9_000), "pixels"),
+    "wide": (png(16_384, 10), "16,383"),
+    "animation": (encoded(noise(1), "PNG", save_all=True, append_images=[noise(2)]), "animation"),
+    "cmyk": (encoded(noise().convert("CMYK"), "JPEG"), "CMYK"),
+    "tiff": (encoded(noise(), "TIFF"), "not a picture in PNG"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_bad_file_is_named_with_its_reason(kind: str, folder: Path) -> None:
+    data, reason = BAD_FILES[kind]
+    (folder / "r01_c01.png").write_bytes(data)
+    listed = faults(folder)
+    assert list(listed) == ["r01_c01.png"]
+    with pytest.raises(BadFrames, match=reason):
+        opened(folder).check()
+
+
+def test_every_bad_file_is_listed_at_once_and_can_be_skipped(folder: Path) -> None:
+    for number, (data, _) in enumerate(BAD_FILES.values()):
+        (folder / f"r02_c{number:02d}.png").write_bytes(data)
+    (folder / "holiday.png").write_bytes(encoded(noise()))
+    (folder / "r0_c0.png").write_bytes(encoded(noise()))
+    (folder / "r1000_c0.png").write_bytes(encoded(noise()))
+    assert len(faults(folder)) == len(BAD_FILES) + 3
+    driver = opened(folder, skip_bad=True)
+    assert [area.cell for area in driver.areas(None)] == list(Grid(rows=2, cols=2).cells())
+    assert len(driver.skipped) == len(BAD_FILES) + 3
+    assert driver.capabilities.view == Size(width_px=WIDTH, height_px=HEIGHT)
+
+
+def test_nothing_but_bad_files_is_refused_even_when_they_may_be_skipped(tmp_path: Path) -> None:
+    (tmp_path / "r00_c00.png").write_bytes(b"")
+    with pytest.raises(BadFrames):
+        opened(tmp_path, skip_bad=True).areas(None)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("r01_c01.png,1,1,abc,20", "x 'abc' is not a number"),
+        ("r01_c01.png,1,1,30,nan", "y 'nan' is not a number"),
+        ("r01_c01.png,1,1,inf,20", "x 'inf' is not a number"),
+        ("r01_c01.png,1,1,1_0,20", "x '1_0' is not a number"),
+        ("r01_c01.png,1,1,1e300,20", "beyond"),
+        ("r01_c01.png,-1,1,30,20", "row -1 is not between"),
+        ("r01_c01.png,1.5,1,30,20", "row '1.5' is not a whole number"),
+        ("r01_c01.png,1,1000,30,20", "col 1000 is not between"),
+        ("r01_c01.png,1,1,30", "4 values instead of 5"),
+        ("r01_c01.png,0,0,30,20", "row 0, col 0 is taken by line 2"),
+        ("r00_c00.png,1,1,30,20", "'r00_c00.png' is listed in line 2"),
+        ("gone.png,1,1,30,20", "there is no file 'gone.png'"),
+        ("../r01_c01.png,1,1,30,20", "there is no file"),
+        (",1,1,30,20", "there is no file ''"),
+    ],
+)
+def test_a_wrong_row_is_named_by_its_line(row: str, reason: str, folder: Path) -> None:
+    good = ["file,row,col,x,y", "r00_c00.png,0,0,0,0", "r00_c01.png,0,1,30,0", "r01_c00.png,1,0,0,20"]
+    (folder / "positions.csv").write_text("\n".join([*good, row]))
+    listed = faults(folder)
+    assert any(reason in text for text in listed["positions.csv line 5"])
+    assert len(opened(folder, skip_bad=True).areas(None)) == 3
+
+
+def test_a_picture_without_a_row_is_a_fault(folder: Path) -> None:
+    (folder / "positions.csv").write_text("file,row,col,x,y\nr00_c00.png,0,0,0,0\n")
+    assert set(faults(folder)) == {"r00_c01.png", "r01_c00.png", "r01_c01.png"}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is empty"),
+        (b"file,row,col,x\n", "columns are"),
+        (b"file,row,col,x,y,z\n", "columns are"),
+        (b"r00_c00.png,0,0,0,0\n", "columns are"),
+        (b"\xff\xfe\x00", "UTF-8"),
+        (b'file,row,col,x,y\n"r00', "comma-separated"),
+    ],
+)
+def test_an_unreadable_list_is_refused_even_when_bad_files_may_be_skipped(
+    data: bytes, reason: str, folder: Path
+) -> None:
+    (folder / "positions.csv").write_bytes(data)
+    with pytest.raises(BadFrames, match=reason):
+        opened(folder, skip_bad=True).areas(None)
+
+
+def test_missing_and_empty_folders_are_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="There is no folder"):
+        opened(tmp_path / "nowhere").areas(None)
+    with pytest.raises(InvalidInput, match="is empty"):
+        opened(tmp_path).areas(None)
+    (tmp_path / "README.md").write_text("soon")
+    with pytest.raises(InvalidInput, match="holds no pictures"):
+        opened(tmp_path).areas(None)
+
+
+def test_links_that_lead_out_of_the_folder_are_refused(folder: Path, tmp_path: Path) -> None:
+    noise().save(tmp_path / "secret.png")
+    (folder / "r02_c00.png").symlink_to(tmp_path / "secret.png")
+    (folder / "r02_c01.png").symlink_to(tmp_path / "nowhere.png")
+    (folder / "r02_c02.png").symlink_to(folder / "r00_c00.png")
+    assert set(faults(folder)) == {"r02_c00.png", "r02_c01.png"}
+    with pytest.raises(InvalidInput, match="leads out"):
+        LocalFrames(folder).read("../secret.png")
+    with pytest.raises(NotFound):
+        LocalFrames(folder).read("r09_c09.png")
+
+
+def test_a_position_list_that_is_a_link_out_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("file,row,col,x,y\n")
+    (folder / "positions.csv").symlink_to(tmp_path / "other.csv")
+    assert "leads out" in faults(folder)["positions.csv"][0]
