@@ -88,7 +88,7 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"No bench called {', '.join(unknown)}. There are: {', '.join(BENCHES)}.", file=sys.stderr)
         return 2
-    console = Console()
+    console = Console(width=max(Console().width, 120))  # a figure a line, in a pipe as well
     reached = [_run(name, console) for name in names or BENCHES]
     return 0 if all(reached) else 1
 
