@@ -68,19 +68,24 @@ def cars(roads: Mask, *, top: int, left: int, tick: int, salt: int) -> Iterator[
     """Yield the cars of a region of tiles.
 
     Args:
-        roads: Drivable tiles, shape (rows, columns), its first tile at (`top`, `left`) of the world.
+        roads: Drivable tiles, shape (rows, columns), its first tile at (`top`, `left`) of the world. Cars of the
+            outermost two tiles may be missing: what lies beyond is not known.
         tick: Time; a car drives 1 to 3 px a tick. At one tick the cars of overlapping regions agree.
         salt: Chooses which cars there are.
     """
-    for row in np.flatnonzero(_runs(roads)):
-        yield from _line(roads[row], int(row), top + int(row), left, tick, salt, upright=False)
-    for col in np.flatnonzero(_runs(roads.T)):
-        yield from _line(roads[:, col], int(col), left + int(col), top, tick, salt + 1, upright=True)
+    level, upright = _streets(roads), _streets(roads.T)
+    for row in np.flatnonzero(level.any(axis=1)):
+        yield from _line(level[row], int(row), top + int(row), left, tick, salt, upright=False)
+    for col in np.flatnonzero(upright.any(axis=1)):
+        yield from _line(upright[col], int(col), left + int(col), top, tick, salt + 1, upright=True)
 
 
-def _runs(roads: Mask) -> Mask:
-    driven: Mask = np.any(roads[:, 1:] & roads[:, :-1], axis=1)
-    return driven
+def _streets(roads: Mask) -> Mask:
+    """Tiles with a drivable neighbour in their row: a street that is only crossed has none."""
+    beside = np.zeros_like(roads)
+    beside[:, 1:] = roads[:, :-1]
+    beside[:, :-1] |= roads[:, 1:]
+    return roads & beside
 
 
 def _line(street: Mask, line: int, number: int, start: int, tick: int, salt: int, *, upright: bool) -> Iterator[Car]:
