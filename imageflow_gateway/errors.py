@@ -129,7 +129,10 @@ async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
     # The offending values stay out: they may be secrets, and they may not be JSON.
     fields = [
-        {"field": ".".join(str(part) for part in fault["loc"]), "problem": str(fault["msg"])}
+        {
+            "field": ".".join(str(part) for part in fault["loc"]),
+            "problem": str(fault["msg"]).removeprefix("Value error, "),
+        }
         for fault in error.errors()
     ]
     told = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in fields)
@@ -143,7 +146,10 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
         404: f"There is nothing at '{request.url.path}': /openapi.json lists every address.",
         405: f"'{request.url.path}' does not take {request.method}.",
     }.get(error.status_code, str(error.detail))
-    return error_response(error.status_code, code, message, headers=error.headers)
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"  # the edge answers HEAD wherever GET is answered
+    return error_response(error.status_code, code, message, headers=headers)
 
 
 def _details(error: domain.ImageFlowError) -> Mapping[str, Any]:

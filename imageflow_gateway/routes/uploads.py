@@ -4,16 +4,20 @@ import tempfile
 from pathlib import Path as FilePath
 from typing import Annotated, Final
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
+from imageflow_domain.errors import StoreUnavailable
 from imageflow_domain.ids import Name
 from imageflow_gateway.addresses import GamePart, GatewayDep, SavePart
 from imageflow_gateway.schemas import Uploaded
 
 PREFIX: Final = "/api/uploads/"
+
+_KEEPING = CapacityLimiter(4)
+"""Bodies that are in memory at once, on threads of their own: a slow store must not keep tiles waiting."""
 
 router = APIRouter(prefix="/api/uploads", tags=["uploads"])
 
@@ -40,12 +44,18 @@ async def put_map_file(
     send that last.
     """
     key = keys.map_upload_file(game, save, batch, file)
-    with tempfile.TemporaryDirectory(dir=gateway.stores.scratch, prefix="upload-") as folder:
-        spool = FilePath(folder) / "body"
-        with spool.open("wb") as out:
-            async for chunk in request.stream():
-                out.write(chunk)
-        size, replaced = await run_in_threadpool(_keep, gateway.stores, key, spool)
+    scratch = gateway.stores.scratch
+    try:
+        with tempfile.TemporaryDirectory(dir=scratch, prefix="upload-") as folder:
+            spool = FilePath(folder) / "body"
+            with spool.open("wb") as out:
+                async for chunk in request.stream():
+                    out.write(chunk)
+            size, replaced = await to_thread.run_sync(_keep, gateway.stores, key, spool, limiter=_KEEPING)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"'{scratch}' cannot hold the upload ({error.strerror}): free some space, then try again."
+        ) from error
     if replaced:
         response.status_code = 200
     return Uploaded(key=key, bytes=size)
