@@ -6,7 +6,9 @@ from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
+from game_capture.opening import Opening
 from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.grid import Grid
 from imageflow_domain.ports import FrameSource, GameDriver
 from imageflow_domain.survey import DriverSpec
 
@@ -25,7 +27,7 @@ class _DriverClass(Protocol):
     Parameters: type[BaseModel]
 
     @classmethod
-    def open(cls, parameters: Any, *, frames: FrameSource | None, scratch: Path) -> GameDriver: ...
+    def open(cls, parameters: Any, opening: Opening) -> GameDriver: ...
 
 
 def driver_schema(name: str) -> dict[str, Any]:
@@ -33,13 +35,17 @@ def driver_schema(name: str) -> dict[str, Any]:
     return _driver_class(name).Parameters.model_json_schema()
 
 
-def open_driver(spec: DriverSpec, *, frames: FrameSource | None = None, scratch: Path) -> GameDriver:
+def open_driver(
+    spec: DriverSpec, *, frames: FrameSource | None = None, scratch: Path, grid: Grid | None = None
+) -> GameDriver:
     """Return a driver that is not started yet.
 
     Args:
         spec: The driver's name and its parameters, which its own model checks.
         frames: Where the `folder` driver finds its pictures; other drivers leave it alone.
         scratch: A folder that the driver may fill with configuration and logs; made when it is needed.
+        grid: The survey's grid. With it, areas that an earlier driver laid out can be grabbed without asking this one
+            for its areas first.
 
     Raises `NotFound` for an unknown name and `InvalidInput` with the path of every wrong parameter.
     """
@@ -48,7 +54,7 @@ def open_driver(spec: DriverSpec, *, frames: FrameSource | None = None, scratch:
         parameters = driver.Parameters.model_validate(spec.parameters)
     except ValidationError as error:
         raise InvalidInput(_describe(spec.name, error)) from error
-    return driver.open(parameters, frames=frames, scratch=scratch)
+    return driver.open(parameters, Opening(frames=frames, scratch=scratch, grid=grid))
 
 
 def _driver_class(name: str) -> _DriverClass:

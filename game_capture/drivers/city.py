@@ -1,7 +1,6 @@
 """A simulated city game whose truth is known: for tests, demonstrations and scale. It starts no process."""
 
 import time
-from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
@@ -13,10 +12,11 @@ from game_capture.city.atlas import atlas
 from game_capture.city.noise import pick, scatter
 from game_capture.city.view import render
 from game_capture.city.world import World
+from game_capture.opening import Opening
 from imageflow_domain.errors import CaptureError, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.ports import Area, Capabilities, FrameSource
+from imageflow_domain.ports import Area, Capabilities
 
 _MARGIN_PX = 32
 """Overlap that is left when both neighbours have drifted apart as far as they can."""
@@ -94,8 +94,11 @@ class CityDriver:
         self._shots = 0
 
     @classmethod
-    def open(cls, parameters: CityParameters, *, frames: FrameSource | None, scratch: Path) -> Self:  # noqa: ARG003  the registry's one signature
-        return cls(parameters)
+    def open(cls, parameters: CityParameters, opening: Opening) -> Self:
+        driver = cls(parameters)
+        if opening.grid is not None:
+            driver.areas(opening.grid)
+        return driver
 
     @property
     def capabilities(self) -> Capabilities:
@@ -136,7 +139,7 @@ class CityDriver:
     def truth(self, area: Area) -> Position:
         """Return the exact top left corner of the area's picture, in whole pixels of the world.
 
-        Raises `InvalidInput` before the world's size is known, which `areas` settles.
+        Raises `InvalidInput` before the world's size is known, which `areas` or the survey's grid settles.
         """
         if self._extent is None:
             raise InvalidInput("The city's size is not known: ask for its areas first, or give a world.")

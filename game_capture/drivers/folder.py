@@ -3,13 +3,13 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from game_capture.opening import Opening
 from game_capture.picture import MAX_BYTES, BadPicture, decode_rgb, pillow_limits
 from game_capture.positions import Index, Shot, index_by_list, index_by_name, is_picture_name
 from imageflow_domain.errors import BadFile, BadFrames, InvalidInput, NotFound, PositionUnreachable
@@ -50,10 +50,10 @@ class FolderDriver:
         self._view: Size | None = None
 
     @classmethod
-    def open(cls, parameters: FolderParameters, *, frames: FrameSource | None, scratch: Path) -> Self:  # noqa: ARG003  the registry's one signature
-        if frames is None:
+    def open(cls, parameters: FolderParameters, opening: Opening) -> Self:
+        if opening.frames is None:
             raise InvalidInput("The folder driver needs frames: name a folder with --source.")
-        return cls(parameters, frames=frames)
+        return cls(parameters, frames=opening.frames)
 
     @property
     def capabilities(self) -> Capabilities:

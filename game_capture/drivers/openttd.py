@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from game_capture.grabber import to_rgb
+from game_capture.opening import Opening
 from game_capture.openttd.config import Landscape, configuration
 from game_capture.openttd.console import Console
 from game_capture.openttd.geometry import Tile
@@ -20,7 +21,7 @@ from game_capture.settle import SettleRule, settle
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Grid
-from imageflow_domain.ports import Area, Capabilities, FrameSource
+from imageflow_domain.ports import Area, Capabilities
 
 _FRAME_BELOW_CONSOLE_PX = 8
 _STATUS_BAR_PX = 24
@@ -96,8 +97,8 @@ class OpenttdDriver:
         self._screenshots = 0
 
     @classmethod
-    def open(cls, parameters: OpenttdParameters, *, frames: FrameSource | None, scratch: Path) -> Self:  # noqa: ARG003  the registry's one signature
-        return cls(parameters, scratch=scratch)
+    def open(cls, parameters: OpenttdParameters, opening: Opening) -> Self:
+        return cls(parameters, scratch=opening.scratch)
 
     @property
     def capabilities(self) -> Capabilities:

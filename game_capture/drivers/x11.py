@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from game_capture.grabber import Screen, to_rgb
+from game_capture.opening import Opening
 from game_capture.processes import find_program
 from game_capture.scrolling import Action, Scroll
 from game_capture.settle import SettleRule, settle
@@ -21,7 +22,7 @@ from game_capture.stage import Stage
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.ports import Area, Capabilities, FrameSource
+from imageflow_domain.ports import Area, Capabilities
 
 _LOOK_S = 0.1
 _END_S = 0.5  # the end of a process is known a moment later than its window is gone
@@ -103,8 +104,8 @@ class X11Driver:
         self._at = Cell(row=0, col=0)
 
     @classmethod
-    def open(cls, parameters: X11Parameters, *, frames: FrameSource | None, scratch: Path) -> Self:  # noqa: ARG003  the registry's one signature
-        return cls(parameters, scratch=scratch)
+    def open(cls, parameters: X11Parameters, opening: Opening) -> Self:
+        return cls(parameters, scratch=opening.scratch)
 
     @property
     def capabilities(self) -> Capabilities:

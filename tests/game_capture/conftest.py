@@ -13,6 +13,7 @@ from game_capture.frames import LocalFrames
 from game_capture.openttd.config import configuration
 from game_capture.registry import open_driver
 from imageflow_domain.geometry import Size
+from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
 from imageflow_domain.survey import DriverSpec
 
@@ -42,10 +43,10 @@ class Games:
         self.folder = folder
         self.scratch = folder / "scratch"
 
-    def open(self, name: str, **changes: Any) -> GameDriver:
+    def open(self, name: str, *, grid: Grid | None = None, **changes: Any) -> GameDriver:
         spec = self.spec(name, **changes)
         frames = LocalFrames(self.folder / "frames") if name == "folder" else None
-        return open_driver(spec, frames=frames, scratch=self.scratch)
+        return open_driver(spec, frames=frames, scratch=self.scratch, grid=grid)
 
     def spec(self, name: str, **changes: Any) -> DriverSpec:
         parameters: dict[str, Any] = getattr(self, f"_{name}")()

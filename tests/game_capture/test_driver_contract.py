@@ -113,6 +113,18 @@ def test_a_fresh_driver_shows_the_same_areas(name: str, games: Games) -> None:
 
 
 @every_driver
+def test_a_fresh_driver_grabs_areas_that_another_laid_out(name: str, games: Games) -> None:
+    areas = games.open(name).areas(GRID)
+    pictures = []
+    for asked in (True, False):
+        with games.open(name, grid=GRID) as driver:
+            if asked:
+                driver.areas(GRID)
+            pictures.append([driver.grab(area).tobytes() for area in areas[::-1]])
+    assert pictures[0] == pictures[1]
+
+
+@every_driver
 def test_leaving_ends_every_process_and_may_be_done_twice(name: str, games: Games) -> None:
     driver = games.open(name)
     with driver:
