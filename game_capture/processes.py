@@ -20,7 +20,7 @@ def find_program(name: str, *, packages: str) -> str:
     found = shutil.which(name) or shutil.which(name, path=str(_GAMES))
     if found is None:
         raise GameMissing(f"The program '{name}' is not installed: on Debian, run 'apt install {packages}'.")
-    return found
+    return str(Path(found).absolute())  # it is started from another folder
 
 
 class Leashed:

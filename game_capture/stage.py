@@ -1,16 +1,31 @@
 """One program on a private display, with its keys, its mouse and its pixels, and an end for all of them together."""
 
+import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from game_capture.display import Display
 from game_capture.grabber import Grabber, Screen
 from game_capture.processes import Leashed
 from game_capture.xdotool import Xdotool
-from imageflow_domain.errors import GameDied
+from imageflow_domain.errors import GameDied, Unavailable
 from imageflow_domain.geometry import Rect, Size
+
+
+@contextlib.contextmanager
+def own_folder(scratch: Path, prefix: str) -> Iterator[Path]:
+    """Make a folder for one run inside `scratch`; what cannot be written while it is set up becomes `Unavailable`."""
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        yield Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=scratch)).resolve()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Unavailable(
+            f"The game cannot be set up in '{scratch}' ({reason}): see that it can be written."
+        ) from error
 
 
 class Stage:

@@ -53,7 +53,7 @@ def _house(kind: int) -> Image.Image:
     canvas.meadow()
     roof, wall = paint.ROOFS[kind % 6], paint.WALLS[(kind // 2) % 6]
     shape = kind // 6 % 3
-    width, left = (56, 20) if shape == 0 else (44, 14 + 12 * (kind % 3))
+    width, left = (56, 20) if shape == 0 else (44, 22 if shape == 1 else 14 + 12 * (kind % 3))
     top, depth, storey = 22 + 2 * (kind % 4), 26, 20 if shape != 2 else 30
     foot = top + depth + storey
     canvas.box(left + 6, top + 12, width + 4, depth + storey - 8, paint.SHADE)

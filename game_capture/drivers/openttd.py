@@ -1,7 +1,6 @@
 """A real OpenTTD on a private display, sent from tile to tile through its console."""
 
 import contextlib
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -18,6 +17,7 @@ from game_capture.openttd.console import Console
 from game_capture.openttd.geometry import Tile
 from game_capture.openttd.savegame import map_size
 from game_capture.settle import SettleRule, settle
+from game_capture.stage import own_folder
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Grid
@@ -170,15 +170,12 @@ class OpenttdDriver:
         return pixels, Position(x_px=corner.x_px, y_px=corner.y_px - self._frame.y_px)
 
     def __enter__(self) -> Self:
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix="openttd-", dir=self._scratch)).resolve()
         parameters = self._parameters
-        if parameters.load is not None:
-            self._map_size()  # says sooner than the game, and more clearly, that a file is no savegame
+        self._map_size()  # says sooner than the game, and more clearly, that a file is no savegame
         start = ("-g", str(parameters.load.resolve())) if parameters.load else ("-g", "-G", str(parameters.seed))
         config = configuration(self._window, map_side=parameters.map_size, landscape=parameters.landscape)
-        console = Console(self._window, configuration=config, arguments=start, home=home)
-        with contextlib.ExitStack() as undo:
+        with own_folder(self._scratch, "openttd") as home, contextlib.ExitStack() as undo:
+            console = Console(self._window, configuration=config, arguments=start, home=home)
             undo.callback(console.stop)
             console.start(timeout_s=parameters.start_timeout_s)
             # A savegame keeps its own state.

@@ -1,10 +1,19 @@
 """Any program that runs on X11 and scrolls by keys or mouse, described by configuration only.
 
-It scrolls relatively: where the camera is, is dead reckoning from the place where the program starts.
+It scrolls relatively: where the camera is, is dead reckoning from the place where the program starts. For example:
+
+    command: [lincity-ng, --window, --size, "{width}x{height}"]
+    environment: {HOME: "{scratch}"}
+    window: [1280, 1024]
+    crop: {x_px: 0, y_px: 40, width_px: 1280, height_px: 900}
+    scroll: {by: keys, px_per_press: [64, 64], hold_ms: 0, pause_ms: 40}
+    step: [1024, 704]
+    prepare: [{key: Return}, {wait_s: 2}, {key: p}]
+    home: [{key: Left, count: 60}, {key: Up, count: 60}]
+    settle: {equal_grabs: 3, interval_s: 0.03, timeout_s: 10}
 """
 
 import contextlib
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -18,7 +27,7 @@ from game_capture.opening import Opening
 from game_capture.processes import find_program
 from game_capture.scrolling import Action, Scroll
 from game_capture.settle import SettleRule, settle
-from game_capture.stage import Stage
+from game_capture.stage import Stage, own_folder
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
@@ -131,10 +140,8 @@ class X11Driver:
     def __enter__(self) -> Self:
         parameters = self._parameters
         program = find_program(parameters.command[0], packages="xvfb xdotool, and the game's own package")
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix="x11-", dir=self._scratch)).resolve()
-        stage = Stage(self._screen, home=home)
-        with contextlib.ExitStack() as undo:
+        with own_folder(self._scratch, "x11") as home, contextlib.ExitStack() as undo:
+            stage = Stage(self._screen, home=home)
             undo.callback(stage.stop)
             stage.start(
                 [program, *(self._fill(word, home) for word in parameters.command[1:])],

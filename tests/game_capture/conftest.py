@@ -43,6 +43,10 @@ class Games:
         self.folder = folder
         self.scratch = folder / "scratch"
 
+    def need(self, *programs: str) -> None:
+        """Skip the test without these programs; in CI, fail it."""
+        need(*programs)
+
     def open(self, name: str, *, grid: Grid | None = None, **changes: Any) -> GameDriver:
         spec = self.spec(name, **changes)
         frames = LocalFrames(self.folder / "frames") if name == "folder" else None

@@ -1,0 +1,145 @@
+"""What a driver starts ends with it, whatever it does; displays do not collide, and let nobody else in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from game_capture.display import Display
+from game_capture.grabber import Grabber
+from game_capture.processes import Leashed, find_program
+from imageflow_domain.errors import GameDied, GameMissing, Unavailable
+from imageflow_domain.geometry import Rect, Size
+from imageflow_domain.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.game_capture.conftest import Games
+
+SCREEN = Size(width_px=320, height_px=200)
+CORNER = Rect(x_px=0, y_px=0, width_px=32, height_px=32)
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def leashed(folder: Path, *command: str) -> Leashed:
+    return Leashed(command, log=folder / "log", environment=os.environ, folder=folder)
+
+
+def until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_process_that_left_its_group_is_ended_too(tmp_path: Path) -> None:
+    started = leashed(tmp_path, "sh", "-c", "trap '' TERM; setsid sleep 61 & echo $!; sleep 60")
+    until(lambda: (tmp_path / "log").read_text().strip() != "")
+    runaway = psutil.Process(int((tmp_path / "log").read_text()))
+    started.stop()
+    started.stop()
+    assert not runaway.is_running()
+    assert not started.running
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_what_a_finished_command_left_behind_is_ended(tmp_path: Path) -> None:
+    started = leashed(tmp_path, "sh", "-c", "sleep 62 & echo $!")
+    until(lambda: not started.running)
+    assert not psutil.pid_exists(int((tmp_path / "log").read_text()))
+    started.stop()
+
+
+def test_the_end_of_the_thread_that_started_it_ends_nothing(tmp_path: Path) -> None:
+    started: list[Leashed] = []
+    thread = threading.Thread(target=lambda: started.append(leashed(tmp_path, "sleep", "60")))
+    thread.start()
+    thread.join()
+    time.sleep(0.2)
+    assert started[0].running
+    started[0].stop()
+    assert not started[0].running
+
+
+def test_the_last_words_of_a_command_are_kept(tmp_path: Path) -> None:
+    started = leashed(tmp_path, "sh", "-c", "echo first; echo no such picture >&2; exit 3")
+    until(lambda: not started.running)
+    assert started.last_words() == "no such picture"
+    started.stop()
+    absent = leashed(tmp_path, "/nonexistent/game")
+    until(lambda: not absent.running)
+    assert "No such file" in absent.last_words()
+    absent.stop()
+
+
+def test_a_missing_program_names_its_packages() -> None:
+    with pytest.raises(GameMissing, match="apt install lincity-ng"):
+        find_program("no-such-game", packages="lincity-ng")
+
+
+def test_displays_started_at_once_do_not_collide(games: Games, tmp_path: Path) -> None:
+    games.need("Xvfb")
+
+    def start(number: int) -> Display:
+        (tmp_path / str(number)).mkdir()
+        display = Display(SCREEN, scratch=tmp_path / str(number))
+        display.start()
+        return display
+
+    with ThreadPoolExecutor(5) as pool:
+        displays = list(pool.map(start, range(5)))
+    assert len({display.name for display in displays}) == 5
+    for display in displays:
+        grabber = Grabber(display)
+        assert grabber.grab(CORNER).shape == (32, 32, 4)
+        grabber.close()
+        display.stop()
+        display.stop()
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_a_display_lets_in_only_who_has_its_cookie(games: Games, tmp_path: Path) -> None:
+    games.need("Xvfb", "xdotool")
+    with Display(SCREEN, scratch=tmp_path) as display:
+        assert (tmp_path / "Xauthority").stat().st_mode & 0o077 == 0
+        stranger = {"PATH": os.environ["PATH"], "DISPLAY": display.name, "XAUTHORITY": "/dev/null"}
+        command = ["xdotool", "getdisplaygeometry"]
+        assert "320" not in subprocess.run(command, env=stranger, capture_output=True, text=True, check=False).stdout
+        friend = stranger | dict(display.environment)
+        assert subprocess.run(command, env=friend, capture_output=True, text=True, check=True).stdout == "320 200\n"
+
+
+def test_a_display_that_died_is_reported(games: Games, tmp_path: Path) -> None:
+    games.need("Xvfb")
+    before = os.environ.get("XAUTHORITY")
+    with Display(SCREEN, scratch=tmp_path) as display:
+        grabber = Grabber(display)
+        server = next(p for p in psutil.Process().children(recursive=True) if p.name() == "Xvfb")
+        server.kill()
+        until(lambda: not display.running)
+        with pytest.raises(GameDied, match="display"):
+            grabber.grab(CORNER)
+        with pytest.raises(GameDied, match="does not answer"):
+            Grabber(display)
+        grabber.close()
+        grabber.close()
+    assert os.environ.get("XAUTHORITY") == before
+
+
+@pytest.mark.parametrize("name", ["openttd", "x11"])
+def test_a_scratch_folder_that_cannot_be_written_is_named(name: str, games: Games) -> None:
+    driver = games.open(name)
+    assert driver.areas(Grid(rows=1, cols=1))
+    games.scratch.write_text("a file, not a folder")
+    with pytest.raises(Unavailable, match="scratch"):
+        driver.__enter__()
