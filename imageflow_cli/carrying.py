@@ -4,7 +4,7 @@ import dagster as dg
 
 from imageflow_assets.definitions import defs
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.carrying import LAYER_TAG, SURVEY_TAG, carrier_name
+from imageflow_assets.map.carrying import carrier_name, run_tags
 from imageflow_assets.map.partitions import SURVEYS, ranges
 from imageflow_cli.session import Session
 from imageflow_clients.database import layers
@@ -46,7 +46,7 @@ def _next(session: Session, survey: Survey) -> Step | None:
 
 
 def _materialise(session: Session, survey: Survey, step: Step) -> None:
-    tags = {SURVEY_TAG: survey.id, LAYER_TAG: step.layer.value}
+    tags = run_tags(survey, step)
     if step.layer not in BLOCK_LAYERS:
         _run(session, survey, step, partition=survey.id, tags=tags)
         return

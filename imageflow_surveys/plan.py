@@ -68,13 +68,6 @@ def plan_survey(
         return rows.get(connection, survey.id)
 
 
-def estimated_step(stores: Stores, spec: SurveySpec) -> Step | None:
-    """Return the step that a survey of a source without positions would use; `None` where positions are known."""
-    driver = driver_of(stores, spec)
-    areas = driver.areas(spec.grid)
-    return _step(driver, areas, spec) if any(area.position is None for area in areas) else None
-
-
 def _step(driver: GameDriver, areas: tuple[Area, ...], spec: SurveySpec) -> Step:
     by_cell = {area.cell: area for area in areas}
     chosen: dict[Cell, Area] = {}

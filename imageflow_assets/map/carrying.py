@@ -81,7 +81,7 @@ def requests(survey: Survey, step: Step, attempt: int) -> Iterator[dg.RunRequest
     Args:
         attempt: How many runs of this layer there were before: it makes the run keys new.
     """
-    tags = {SURVEY_TAG: survey.id, LAYER_TAG: step.layer.value, ATTEMPT_TAG: str(attempt + 1)}
+    tags = {**run_tags(survey, step), ATTEMPT_TAG: str(attempt + 1)}
     assets = [BY_LAYER[step.layer].key]
     if step.layer not in BLOCK_LAYERS:
         yield dg.RunRequest(
@@ -94,6 +94,11 @@ def requests(survey: Survey, step: Step, attempt: int) -> Iterator[dg.RunRequest
             asset_selection=assets,
             tags={**tags, **span.tags},
         )
+
+
+def run_tags(survey: Survey, step: Step) -> dict[str, str]:
+    """Return the tags by which a carrier finds its runs again; Dagster itself shall not repeat them."""
+    return {SURVEY_TAG: survey.id, LAYER_TAG: step.layer.value, "dagster/max_retries": "0"}
 
 
 def settle_stalled(stores: Stores, survey: Survey) -> bool:

@@ -1,0 +1,96 @@
+"""The `imageflow` command and a running stack, as a user has them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "openttd-small"
+_READY_S = 120
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The `imageflow` command, with a home of its own."""
+
+    home: Path
+    env: dict[str, str]
+
+    def run(self, *arguments: str, expect: int = 0, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "imageflow_cli.main", *arguments],
+            env=self.env,
+            cwd=self.home.parent,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert done.returncode == expect, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *arguments: str, **options: Any) -> Any:
+        return json.loads(self.run(*arguments, "--json", **options).stdout.splitlines()[-1])
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running `imageflow up`."""
+
+    cli: Cli
+    gateway: str
+    dagster: str
+    process: "subprocess.Popen[str]"
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        answer = httpx.post(f"{self.dagster}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def await_state(self, survey: str, state: str, timeout_s: float) -> dict[str, Any]:
+        """Wait until a survey has reached a state."""
+        return wait_for(
+            lambda: self._in_state(survey, state),
+            timeout_s,
+            lambda: f"{survey}: {self.cli.json('survey', 'show', survey)}",
+        )
+
+    def _in_state(self, survey: str, state: str) -> dict[str, Any] | None:
+        facts: dict[str, Any] = httpx.get(f"{self.gateway}/api/surveys/{survey}", timeout=30).json()
+        assert facts["state"] == state or facts["state"] not in {"failed", "cancelled"}, facts
+        return facts if facts["state"] == state else None
+
+
+T = TypeVar("T")
+
+
+def wait_for(look: Callable[[], T | None], timeout_s: float, describe: Callable[[], str]) -> T:
+    """Return what `look` finds; fail with `describe()` after a while."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"not within {timeout_s:.0f} s: {describe()}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(home: Path, **extra: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("IMAGEFLOW_", "DAGSTER_"))}
+    return {**clean, "IMAGEFLOW_HOME": str(home), **extra}

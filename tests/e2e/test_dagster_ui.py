@@ -1,0 +1,147 @@
+"""An operator who knows only Dagster's UI: its own GraphQL calls plan, materialise, backfill and show a survey."""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.stack import Stack, wait_for
+
+pytestmark = pytest.mark.e2e
+
+_LAUNCH = """
+mutation($params: ExecutionParams!) {
+  launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } }
+}"""
+_RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+_MATERIALIZED = """
+query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetMaterializations(limit: 50) { partition metadataEntries { label
+    ... on MarkdownMetadataEntry { mdStr } ... on IntMetadataEntry { intValue } } } } } }"""
+_BACKFILL = """
+mutation($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) { __typename
+    ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } }
+}"""
+_BACKFILL_STATUS = """
+query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""
+_CHECKS = """
+query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { assetChecksOrError {
+  ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } } }"""
+
+
+def _run(stack: Stack, params: dict[str, Any], timeout_s: float = 90) -> str:
+    launched = stack.graphql(_LAUNCH, params=params)["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    run = launched["run"]["runId"]
+
+    def ended() -> str | None:
+        status: str = stack.graphql(_RUN, id=run)["runOrError"]["status"]
+        return status if status in {"SUCCESS", "FAILURE", "CANCELED"} else None
+
+    assert wait_for(ended, timeout_s, lambda: f"run {run}") == "SUCCESS"
+    return str(run)
+
+
+def _selector(job: str, assets: list[str] | None = None) -> dict[str, Any]:
+    selector: dict[str, Any] = {
+        "repositoryLocationName": "imageflow",
+        "repositoryName": "__repository__",
+        "jobName": job,
+    }
+    if assets:
+        selector["assetSelection"] = [{"path": [asset]} for asset in assets]
+    return selector
+
+
+def _plan(stack: Stack, save: str, grid: str, **config: Any) -> str:
+    before = {s["survey"] for s in stack.cli.json("survey", "list")}
+    ops = {"register_survey": {"config": {"game": "city", "save": save, "driver": "city", "grid": grid, **config}}}
+    _run(stack, {"selector": _selector("plan_survey"), "runConfigData": {"ops": ops}, "mode": "default"})
+    (planned,) = {s["survey"] for s in stack.cli.json("survey", "list")} - before
+    return str(planned)
+
+
+def _materialise(stack: Stack, asset: str, partition: str) -> None:
+    tags = [{"key": "dagster/partition", "value": partition}]
+    if "|" in partition:
+        block, survey = partition.split("|")
+        tags += [
+            {"key": "dagster/partition/block", "value": block},
+            {"key": "dagster/partition/survey", "value": survey},
+        ]
+    _run(
+        stack,
+        {
+            "selector": _selector("__ASSET_JOB", [asset]),
+            "runConfigData": {},
+            "mode": "default",
+            "executionMetadata": {"tags": tags},
+        },
+    )
+
+
+def test_a_survey_by_command_line_is_seen_with_numbers_preview_and_passed_checks(
+    stack: Stack, example_survey: str
+) -> None:
+    for asset in ("screenshots", "pair_offsets", "tiles"):
+        node = stack.graphql(_MATERIALIZED, key={"path": [asset]})["assetNodeOrError"]
+        assert f"r00c00|{example_survey}" in {m["partition"] for m in node["assetMaterializations"]}
+    overviews = stack.graphql(_MATERIALIZED, key={"path": ["overviews"]})["assetNodeOrError"]["assetMaterializations"]
+    (mine,) = [m for m in overviews if m["partition"] == example_survey]
+    shown = {entry["label"]: entry for entry in mine["metadataEntries"]}
+    assert shown["mosaic"]["mdStr"].startswith("![")
+    assert shown["tiles"]["intValue"] > 80
+    for asset, checks in (("coordinates", 5), ("overviews", 1)):
+        node = stack.graphql(_CHECKS, key={"path": [asset]})["assetNodeOrError"]
+        found = node["assetChecksOrError"]["checks"]
+        assert len(found) == checks
+        assert {check["executionForLatestMaterialization"]["status"] for check in found} == {"SUCCEEDED"}
+
+
+def test_an_operator_plans_and_materialises_a_survey_step_by_step(stack: Stack) -> None:
+    survey = _plan(stack, "by_hand", "3x2")
+    for asset in ("screenshots", "pair_offsets"):
+        _materialise(stack, asset, f"r00c00|{survey}")
+    _materialise(stack, "coordinates", survey)
+    _materialise(stack, "tiles", f"r00c00|{survey}")
+    for asset in ("overviews", "screenshot_cleanup"):
+        _materialise(stack, asset, survey)
+    stack.await_state(survey, "completed", 30)
+
+
+def test_a_block_outside_the_surveys_grid_materialises_as_empty(stack: Stack) -> None:
+    survey = _plan(stack, "outside", "2x2")
+    _materialise(stack, "screenshots", f"r05c05|{survey}")
+    assert stack.cli.json("survey", "show", survey)["tasks"].startswith("0 of")
+
+
+def test_a_started_plan_is_carried_by_the_sensor(stack: Stack) -> None:
+    survey = _plan(stack, "started", "3x3", start=True)
+    stack.await_state(survey, "completed", 120)
+
+
+def test_a_backfill_over_all_assets_makes_a_survey(stack: Stack) -> None:
+    survey = _plan(stack, "backfilled", "2x2")
+    block = f"r00c00|{survey}"
+    per_asset = [
+        {"assetKey": {"path": [asset]}, "partitions": {"ranges": [{"start": key, "end": key}]}}
+        for asset, key in (
+            ("screenshots", block),
+            ("pair_offsets", block),
+            ("coordinates", survey),
+            ("tiles", block),
+            ("overviews", survey),
+            ("screenshot_cleanup", survey),
+        )
+    ]
+    launched = stack.graphql(_BACKFILL, params={"partitionsByAssets": per_asset})["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+
+    def ended() -> str | None:
+        backfill = stack.graphql(_BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
+        status: str = backfill["status"]
+        return status if status not in {"REQUESTED"} else None
+
+    assert wait_for(ended, 280, lambda: "the backfill") == "COMPLETED_SUCCESS"
+    stack.await_state(survey, "completed", 30)
