@@ -70,17 +70,21 @@ def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
             known = ", ".join(sorted(game.savegames)) or "none"
             raise NotFound(f"Game '{request.game_id}' has no savegame '{request.savegame}': known are {known}.")
         parameters["load"] = str(_beside(folder, game.savegames[request.savegame]))
-    return SurveySpec(
-        game=request.game_id,
-        save=request.save_data_id,
-        driver=DriverSpec(name=game.driver.name, parameters=parameters),
-        source=str(_beside(folder, game.source)) if game.source else None,
-        grid=request.grid or game.grid,
-        masks=game.masks,
-        reach_px=game.reach_px,
-        keep=game.keep,
-        encoding=game.encoding,
-    )
+    try:
+        return SurveySpec(
+            game=request.game_id,
+            save=request.save_data_id,
+            driver=DriverSpec(name=game.driver.name, parameters=parameters),
+            source=str(_beside(folder, game.source)) if game.source else None,
+            grid=request.grid or game.grid,
+            masks=game.masks,
+            reach_px=game.reach_px,
+            keep=game.keep,
+            encoding=game.encoding,
+        )
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        raise InvalidInput(f"Game '{request.game_id}' cannot be surveyed so: {faults}.") from error
 
 
 def _beside(folder: Path, name: str) -> Path:

@@ -1,0 +1,150 @@
+"""One real database, one folder of objects and one published survey for all tests of the gateway."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
+from imageflow_domain.grid import Grid
+from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Survey, SurveySpec
+from imageflow_gateway.app import create_app
+from imageflow_surveys import carry
+from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
+from imageflow_surveys.overview import make_overviews
+from imageflow_surveys.place import place_survey
+from imageflow_surveys.plan import plan_survey
+
+UPLOAD_LIMIT_BYTES = 100_000
+
+GAME_FILE = """
+title: A small city
+driver: {name: city, parameters: {paused: true, view: [640, 512], drift_px: 8}}
+grid: {rows: 2, cols: 3}
+savegames: {spring: spring.sav}
+"""
+
+
+def city(save: str, **parameters: object) -> SurveySpec:
+    """Ask for a small paused city."""
+    return SurveySpec(
+        game="city",
+        save=save,
+        driver=DriverSpec(
+            name="city", parameters={"paused": True, "view": [640, 512], "drift_px": 8, "water": 0.0, **parameters}
+        ),
+        grid=Grid(rows=3, cols=4),
+        encoding=Encoding(lossless_method=0),
+    )
+
+
+def survey_city(stores: Stores, save: str) -> Survey:
+    """Survey a small city from its first picture to its published map."""
+    survey = plan_survey(stores, city(save), Carrier.COMMAND_LINE)
+    capture_blocks(stores, survey, survey.blocks())
+    register_blocks(stores, survey, survey.blocks())
+    place_survey(stores, survey)
+    survey = carry.read(stores, survey.id)
+    cut_blocks(stores, survey, survey.blocks())
+    make_overviews(stores, survey)
+    carry.finish(stores, survey)
+    return carry.read(stores, survey.id)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    games = tmp_path_factory.mktemp("games")
+    (games / "city.yaml").write_text(GAME_FILE)
+    (games / "broken.yaml").write_text("title: [")
+    return Settings(
+        home=tmp_path_factory.mktemp("home"),
+        games=games,
+        gateway_port=free_port(),
+        upload_limit_bytes=UPLOAD_LIMIT_BYTES,
+    )
+
+
+@pytest.fixture(scope="session")
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture(scope="session")
+def survey(stores: Stores) -> Survey:
+    return survey_city(stores, "first")
+
+
+class Client:
+    """Asks an app within this process, from plain functions."""
+
+    def __init__(self, portal: BlockingPortal, client: AsyncClient) -> None:
+        self._portal = portal
+        self._client = client
+
+    def request(self, method: str, url: str, **options: Any) -> Response:
+        return self._portal.call(partial(self._client.request, method, url, **options))
+
+    def get(self, url: str, **options: Any) -> Response:
+        return self.request("GET", url, **options)
+
+    def head(self, url: str, **options: Any) -> Response:
+        return self.request("HEAD", url, **options)
+
+    def put(self, url: str, **options: Any) -> Response:
+        return self.request("PUT", url, **options)
+
+    def post(self, url: str, **options: Any) -> Response:
+        return self.request("POST", url, **options)
+
+
+@contextmanager
+def asking(app: FastAPI, *, port: int = 80) -> Iterator[Client]:
+    with start_blocking_portal() as portal:
+        client = AsyncClient(transport=ASGITransport(app), base_url=f"http://127.0.0.1:{port}")
+        yield Client(portal, client)
+        portal.call(client.aclose)
+
+
+@pytest.fixture(scope="session")
+def client(settings: Settings, stores: Stores) -> Iterator[Client]:
+    with asking(create_app(settings, stores), port=settings.gateway_port) as client:
+        yield client
+
+
+@pytest.fixture
+def ask() -> Callable[..., Any]:
+    """Ask any app."""
+    return asking
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[bool, str], None]:
+    """Skip where something is missing, but fail where CI promised it."""
+
+    def check(is_there: bool, reason: str) -> None:
+        if not is_there:
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def vendor() -> Path:
+    return Path(__file__).parents[2] / "imageflow_gateway" / "static" / "vendor" / "leaflet" / "leaflet.js"

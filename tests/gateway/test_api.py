@@ -1,0 +1,180 @@
+"""Jobs, surveys, games, health and what every answer has in common."""
+
+from typing import Any
+
+import pytest
+
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import Carrier, Survey, SurveyState
+from imageflow_gateway.app import create_app
+from imageflow_surveys import carry
+
+JOB = {"game_id": "city", "save_data_id": "asked"}
+
+
+def test_a_job_registers_a_survey_that_the_sensor_carries(client: Any, stores: Stores) -> None:
+    answer = client.post("/api/jobs", json=JOB | {"grid": {"rows": 2, "cols": 2}, "seed": 5})
+    assert answer.status_code == 202
+    begun = answer.json()
+    assert begun == {
+        "job_id": begun["job_id"],
+        "status": "running",
+        "dag_run_id": None,
+        "survey_id": begun["survey_id"],
+    }
+    survey = carry.read(stores, begun["survey_id"])
+    assert (survey.carrier, survey.state) == (Carrier.SENSOR, SurveyState.RUNNING)
+    assert (survey.grid.rows, survey.spec.driver.parameters["seed"]) == (2, 5)
+    status = client.get(answer.headers["location"]).json()
+    assert status == {
+        "job_id": begun["job_id"],
+        "status": "running",
+        "progress": 0.0,
+        "total_tasks": 6,
+        "completed_tasks": 0,
+        "tiles_created": 0,
+        "survey_id": survey.id,
+        "reason": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "names"),
+    [
+        (JOB | {"game_id": "nosuch"}, 404, "NOT_FOUND", "city"),
+        (JOB | {"savegame": "autumn"}, 404, "NOT_FOUND", "spring"),
+        (JOB | {"game_id": "broken"}, 400, "INVALID_INPUT", "broken.yaml"),
+        (JOB | {"game_id": "../etc"}, 422, "VALIDATION_FAILED", "body.game_id"),
+        (JOB | {"grid": {"rows": 0, "cols": 1}}, 422, "VALIDATION_FAILED", "body.grid.rows"),
+        (JOB | {"grid": {"rows": 500, "cols": 500}}, 400, "INVALID_INPUT", "100x100"),
+        (JOB | {"command": "rm"}, 422, "VALIDATION_FAILED", "body.command"),
+        ({}, 422, "VALIDATION_FAILED", "body.save_data_id"),
+    ],
+)
+def test_a_wrong_job_is_refused_with_the_reason(
+    client: Any, body: dict[str, Any], status: int, code: str, names: str
+) -> None:
+    answer = client.post("/api/jobs", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert names in answer.json()["error"]["message"]
+
+
+def test_an_unknown_job_is_not_found(client: Any) -> None:
+    assert client.get("/api/jobs/999999/status").status_code == 404
+    assert client.get("/api/jobs/0/status").status_code == 422
+
+
+def test_surveys_are_listed_newest_first_and_by_save(client: Any, survey: Survey) -> None:
+    ids = [
+        found["id"] for found in client.get("/api/surveys", params={"game": "city", "save": "first"}).json()["surveys"]
+    ]
+    assert ids == [survey.id]
+    created = [found["created_at"] for found in client.get("/api/surveys").json()["surveys"]]
+    assert created == sorted(created, reverse=True)
+    assert client.get("/api/surveys", params={"game": "another"}).json() == {"surveys": []}
+
+
+def test_a_survey_tells_state_counts_place_and_links(client: Any, survey: Survey) -> None:
+    told = client.get(f"/api/surveys/{survey.id}").json()
+    mosaic = survey.published()
+    assert (told["state"], told["revision"], told["progress"]) == ("completed", mosaic.revision, 83.3)
+    assert told["counts"]["shots_taken"] == told["counts"]["shots_planned"] == 12
+    assert told["counts"]["tiles_cut"] > told["counts"]["native_tiles_planned"] > 0
+    assert told["bounds"] == mosaic.bounds.model_dump()
+    assert told["frame"]["side_px"] == 512 << told["frame"]["native_zoom"]
+    for name in ("self", "map", "tilejson", "thumbnail"):
+        assert client.get(told["links"][name]).status_code == 200
+
+
+def test_the_thumbnail_is_answered_once_to_who_has_it(client: Any, survey: Survey) -> None:
+    address = f"/api/surveys/{survey.id}/thumbnail.webp"
+    answer = client.get(address)
+    assert (answer.headers["content-type"], answer.content[8:12]) == ("image/webp", b"WEBP")
+    assert client.get(address, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+
+
+def test_games_are_listed_and_a_broken_file_says_why(client: Any) -> None:
+    games = {game["game_id"]: game for game in client.get("/api/games").json()["games"]}
+    assert (games["city"]["title"], games["city"]["savegames"]) == ("A small city", ["spring"])
+    assert games["broken"]["title"] is None
+    assert "broken.yaml" in games["broken"]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/api/nothing", 404, "NOT_FOUND"),
+        ("GET", "/static/nothing.js", 404, "NOT_FOUND"),
+        ("GET", "/static/../app.py", 404, "NOT_FOUND"),
+        ("GET", "/static/%2e%2e/app.py", 404, "NOT_FOUND"),
+        ("DELETE", "/api/jobs", 405, "METHOD_NOT_ALLOWED"),
+        ("GET", "/api/surveys/city-first-9999", 404, "NOT_FOUND"),
+        ("GET", "/api/surveys/Nonsense", 422, "VALIDATION_FAILED"),
+    ],
+)
+def test_what_is_not_there_is_told_in_the_same_shape(
+    client: Any, method: str, path: str, status: int, code: str
+) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_writes_from_elsewhere_are_refused_before_they_are_read(client: Any) -> None:
+    for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+        answer = client.post("/api/jobs", json=JOB, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "REFUSED")
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_json_body_has_a_limit_of_its_own(client: Any) -> None:
+    answer = client.post("/api/jobs", content=b'"' + b"x" * 1_000_001, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
+
+
+def test_health_lives_and_works(client: Any, survey: Survey) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/health/ready").json() == {"status": "ok"}
+
+
+def test_readiness_names_the_store_that_is_down(settings: Settings, stores: Stores, ask: Any) -> None:
+    class Down:
+        def exists(self, key: str) -> bool:
+            from imageflow_domain.errors import StoreUnavailable
+
+            raise StoreUnavailable("The bucket does not answer: start it.")
+
+    from dataclasses import replace
+
+    broken = replace(stores, objects=Down())  # type: ignore[arg-type]
+    with ask(create_app(settings, broken)) as client:
+        answer = client.get("/health/ready")
+        assert answer.status_code == 503
+        assert answer.json()["error"]["details"] == {
+            "database": "ok",
+            "store": "The bucket does not answer: start it.",
+        }
+        assert client.get("/health").status_code == 200
+
+
+def test_openapi_lists_every_address_with_the_error_shape(client: Any) -> None:
+    document = client.get("/openapi.json").json()
+    assert {"/api/jobs", "/api/jobs/{job_id}/status", "/api/surveys", "/tiles/{z}/{x}/{y}.{picture}"} <= set(
+        document["paths"]
+    )
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert operation["summary"], path
+            shape = operation["responses"]["422"]["content"]["application/json"]["schema"]["$ref"]
+            assert shape.endswith("/ErrorBody")
+
+
+def test_the_log_has_one_line_a_request_without_its_query(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="imageflow_gateway"):
+        answer = client.get("/api/surveys?game=city&token=secret")
+    lines = [record.__dict__["fields"] for record in caplog.records if record.name == "imageflow_gateway.edge"]
+    assert len(lines) == 1
+    assert lines[0]["request_id"] == answer.headers["x-request-id"]
+    assert (lines[0]["path"], lines[0]["status"]) == ("/api/surveys", 200)
+    assert "secret" not in str(lines)

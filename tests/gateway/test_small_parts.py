@@ -1,0 +1,65 @@
+"""Entity tags, the short memory, log lines and TileJSON's arithmetic."""
+
+import json
+import logging
+
+import pytest
+
+from imageflow_domain.geometry import Rect
+from imageflow_gateway.etags import matches
+from imageflow_gateway.logs import JsonLines
+from imageflow_gateway.recent import Recent
+from imageflow_gateway.tilejson import smallest_zoom
+
+
+@pytest.mark.parametrize("header", ['"abc"', 'W/"abc"', '"x", "abc"', '"x",W/"abc" , "y"', "*", " * "])
+def test_if_none_match_names_the_tag(header: str) -> None:
+    assert matches(header, '"abc"')
+
+
+@pytest.mark.parametrize("header", [None, "", '"abcd"', "abc", '"abc', 'W/"ab"', '"a,bc"'])
+def test_if_none_match_names_another(header: str | None) -> None:
+    assert not matches(header, '"abc"')
+
+
+def test_recent_asks_again_after_its_time() -> None:
+    now = 0.0
+    asked: list[int] = []
+    recent: Recent[str, int] = Recent(ttl_s=1.0, size=2, clock=lambda: now)
+
+    def make() -> int:
+        asked.append(1)
+        return len(asked)
+
+    assert [recent.get("a", make), recent.get("a", make)] == [1, 1]
+    now = 1.5
+    assert recent.get("a", make) == 2
+
+
+def test_recent_forgets_the_oldest_first_and_keeps_no_failure() -> None:
+    recent: Recent[str, str] = Recent(ttl_s=9.0, size=2)
+    with pytest.raises(LookupError):
+        recent.get("a", lambda: {}["a"])  # type: ignore[var-annotated]
+    for key in "abc":
+        recent.get(key, lambda key=key: key)  # type: ignore[misc]
+    assert recent.get("c", lambda: "new") == "c"
+    assert recent.get("a", lambda: "new") == "new"
+
+
+def test_a_log_line_is_one_json_object() -> None:
+    record = logging.LogRecord("here", logging.INFO, "", 0, 'two\nlines "%s"', ("x",), None)
+    record.fields = {"status": 200}
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    assert json.loads(line) | {"time": ""} == {
+        "time": "",
+        "level": "info",
+        "logger": "here",
+        "message": 'two\nlines "x"',
+        "status": 200,
+    }
+
+
+@pytest.mark.parametrize(("longer_px", "zoom"), [(512, 5), (513, 4), (1024, 4), (8192, 1), (16384, 0)])
+def test_smallest_zoom_shows_the_whole_map_in_one_tiles_size(longer_px: int, zoom: int) -> None:
+    assert smallest_zoom(Rect(x_px=0, y_px=0, width_px=100, height_px=longer_px), native_zoom=5) == zoom

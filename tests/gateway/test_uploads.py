@@ -1,0 +1,71 @@
+"""Uploads: limits, names, and whole or not at all."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+
+FOLDER = "/api/uploads/maps/city/first/monday"
+
+
+def test_a_file_lies_in_the_store_as_it_was_sent(client: Any, stores: Stores) -> None:
+    data = bytes(range(256)) * 300
+    answer = client.put(f"{FOLDER}/r00_c00.png", content=data)
+    assert answer.status_code == 201
+    assert answer.json() == {"key": "uploads/maps/city/first/monday/r00_c00.png", "bytes": len(data)}
+    assert stores.objects.get("uploads/maps/city/first/monday/r00_c00.png", next_step="") == data
+
+
+def test_a_file_sent_again_takes_the_place_of_the_older_one(client: Any, stores: Stores) -> None:
+    client.put(f"{FOLDER}/again.webp", content=b"old")
+    assert client.put(f"{FOLDER}/again.webp", content=b"new").status_code == 200
+    assert stores.objects.get("uploads/maps/city/first/monday/again.webp", next_step="") == b"new"
+
+
+def test_the_marker_may_be_empty(client: Any) -> None:
+    assert client.put(f"{FOLDER}/_DONE", content=b"").json()["bytes"] == 0
+
+
+async def _chunks(total: int) -> AsyncIterator[bytes]:
+    for _ in range(0, total, 1000):
+        yield b"x" * 1000
+
+
+def test_too_much_is_refused_by_its_stated_length(client: Any, settings: Settings, stores: Stores) -> None:
+    answer = client.put(f"{FOLDER}/large.png", content=b"x" * (settings.upload_limit_bytes + 1))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
+    assert not stores.objects.exists("uploads/maps/city/first/monday/large.png")
+
+
+def test_too_much_is_refused_while_it_is_read(client: Any, settings: Settings, stores: Stores) -> None:
+    answer = client.put(f"{FOLDER}/stream.png", content=_chunks(settings.upload_limit_bytes + 1000))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
+    assert not stores.objects.exists("uploads/maps/city/first/monday/stream.png")
+    assert not list(stores.scratch.glob("upload-*"))
+
+
+def test_as_much_as_the_limit_is_taken(client: Any, settings: Settings) -> None:
+    assert client.put(f"{FOLDER}/full.png", content=_chunks(settings.upload_limit_bytes)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("city/first/monday/notes.txt", 400),
+        ("city/first/monday/.hidden.png", 400),
+        ("city/first/monday/..%2f..%2fa.png", 404),
+        ("city/first/monday/a%00.png", 400),
+        ("city/first/monday/_done", 400),
+        ("city/first/monday/" + "a" * 130 + ".png", 422),
+        ("City/first/monday/a.png", 422),
+        ("city/../monday/a.png", 404),
+        ("city/first/mon|day/a.png", 422),
+        ("city/first/a.png", 404),
+    ],
+)
+def test_names_that_are_not_taken(client: Any, path: str, status: int) -> None:
+    answer = client.put(f"/api/uploads/maps/{path}", content=b"x")
+    assert (answer.status_code, set(answer.json())) == (status, {"error"})
