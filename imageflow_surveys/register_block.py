@@ -58,7 +58,7 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
                         moving=near,
                         offset=match.offset,
                         votes=match.votes,
-                        agreement=match.agreement,
+                        agreement=float(match.agreement),
                         compared_px=match.compared_px,
                         decisive=match.decisive,
                     )
