@@ -18,7 +18,7 @@ MAX_CELL = 999
 
 MAX_POSITION_PX = 1e8
 
-_NAME = re.compile(r"r(\d{1,6})_c(\d{1,6})\.(?:png|webp|bmp|jpe?g)", re.IGNORECASE)
+_NAME = re.compile(r"r(\d{1,6})_c(\d{1,6})\.[a-z0-9]{1,5}", re.IGNORECASE)
 _IGNORED_ENDINGS = (".md", ".json", ".csv", ".txt")
 
 

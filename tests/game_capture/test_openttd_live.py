@@ -168,3 +168,14 @@ def test_x11_neighbours_overlap_where_they_should(games: Games) -> None:
         (first[200:] != below[:-200]).any(axis=-1).mean(),
     )
     assert max(differing) < 0.001
+
+
+def test_x11_scrolls_by_held_keys_to_within_its_reach(games: Games) -> None:
+    """Arrow keys move this game in steps of 20 px, and by the time that they are held: dead reckoning is not exact."""
+    keys = {"by": "keys", "px_per_press": (200, 200), "hold_ms": 333, "pause_ms": 60}
+    with games.open("x11", scroll=keys, step=(400, 200)) as driver:
+        first, right = (driver.grab(area) for area in driver.areas(Grid(rows=1, cols=2)))
+    unequal = {dx: float(np.mean(first[:, dx:] != right[:, :-dx])) for dx in range(336, 465)}
+    moved = min(unequal, key=lambda dx: unequal[dx])
+    assert unequal[moved] < 0.001
+    assert moved % 20 == 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +71,29 @@ def test_the_end_of_the_thread_that_started_it_ends_nothing(tmp_path: Path) -> N
     assert started[0].running
     started[0].stop()
     assert not started[0].running
+
+
+def test_a_fork_of_the_owner_that_lives_on_holds_nothing_up(tmp_path: Path) -> None:
+    script = """
+import os, sys, time
+from pathlib import Path
+from game_capture.processes import Leashed
+folder = Path(sys.argv[1])
+Leashed(["sh", "-c", "echo $$; sleep 63"], log=folder / "log", environment=os.environ, folder=folder)
+if os.fork() == 0:
+    (folder / "fork").write_text(str(os.getpid()))
+time.sleep(64)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    owner = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=environment)
+    for name in ("log", "fork"):
+        until(lambda file=tmp_path / name: file.exists() and file.read_text().strip() != "")  # type: ignore[misc]
+    owner.kill()
+    owner.wait()
+    try:
+        until(lambda: not psutil.pid_exists(int((tmp_path / "log").read_text())))
+    finally:
+        os.kill(int((tmp_path / "fork").read_text()), signal.SIGKILL)
 
 
 def test_the_last_words_of_a_command_are_kept(tmp_path: Path) -> None:
