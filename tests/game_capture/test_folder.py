@@ -256,3 +256,14 @@ def test_a_position_list_that_is_a_link_out_is_refused(folder: Path, tmp_path: P
     (tmp_path / "other.csv").write_text("file,row,col,x,y\n")
     (folder / "positions.csv").symlink_to(tmp_path / "other.csv")
     assert "leads out" in faults(folder)["positions.csv"][0]
+
+
+def test_the_example_frames_are_read_with_their_positions() -> None:
+    examples = Path(__file__).parents[2] / "examples" / "openttd-small"
+    driver = opened(examples)
+    areas = driver.areas(None)
+    assert [area.cell for area in areas] == list(Grid(rows=6, cols=6).cells())
+    assert areas[1].position == Position(x_px=1024.0, y_px=184.0)
+    with Image.open(examples / "r05_c05.png") as image, driver:
+        assert image.mode == "P"
+        assert np.array_equal(driver.grab(areas[-1]), np.asarray(image.convert("RGB")))
