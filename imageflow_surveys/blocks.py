@@ -7,7 +7,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.placement import PairOffset
 from imageflow_domain.survey import Survey
-from imageflow_surveys.camera import Camera, game_of
+from imageflow_surveys.camera import Camera, driver_of
 from imageflow_surveys.capture_block import Captured, capture_block
 from imageflow_surveys.cut_block import Cut, cut_block
 from imageflow_surveys.register_block import Registered, register_block
@@ -36,7 +36,7 @@ class CapturedBlocks:
 
 def capture_blocks(stores: Stores, survey: Survey, blocks: Iterable[Block]) -> CapturedBlocks:
     """Take the screenshots of several blocks with one game; the errors are `capture_block`'s."""
-    with Camera(lambda: game_of(stores, survey)) as camera:
+    with Camera(lambda: driver_of(stores, survey.spec)) as camera:
         captured = tuple(capture_block(stores, survey, block, camera) for block in blocks)
         return CapturedBlocks(blocks=captured, restarts=camera.restarts)
 

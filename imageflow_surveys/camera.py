@@ -15,22 +15,14 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import GameDied, InvalidInput
 from imageflow_domain.keys import MAP_UPLOADS
 from imageflow_domain.ports import Area, FrameSource, GameDriver
-from imageflow_domain.survey import Survey, SurveySpec
+from imageflow_domain.survey import SurveySpec
 
 RESTARTS_PER_AREA = 3
 
 
 def driver_of(stores: Stores, spec: SurveySpec) -> GameDriver:
     """Return the survey's driver, not yet started; raise `InvalidInput` where its parameters are wrong."""
-    return open_driver(spec.driver, frames=_frames(stores, spec.source), scratch=stores.scratch)
-
-
-def game_of(stores: Stores, survey: Survey) -> GameDriver:
-    """Return a planned survey's driver, not yet started, laid out over the survey's own grid."""
-    driver = driver_of(stores, survey.spec)
-    if survey.spec.grid is not None:
-        driver.areas(survey.spec.grid)
-    return driver
+    return open_driver(spec.driver, frames=_frames(stores, spec.source), scratch=stores.scratch, grid=spec.grid)
 
 
 def _frames(stores: Stores, source: str | None) -> FrameSource | None:

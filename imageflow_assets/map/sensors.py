@@ -11,7 +11,7 @@ from imageflow_surveys.uploads import notice_uploads
 
 
 @dg.sensor(
-    target=list(BY_LAYER.values()),
+    asset_selection=dg.AssetSelection.assets(*BY_LAYER.values()),
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
@@ -38,7 +38,7 @@ def advance_surveys(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
     )
 
 
-@dg.sensor(minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING, target=list(BY_LAYER.values()))
+@dg.sensor(minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING)
 def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Begin a survey for each folder under uploads/maps/ that its positions.csv or a _DONE object has closed."""
     noticed = notice_uploads(stores)
