@@ -1,0 +1,121 @@
+"""What is kept of a screenshot so that its neighbours can be registered with it: pixels and a sample of its patches.
+
+How patches of two screenshots are compared is `registration`'s business.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imageflow_domain.geometry import Rect
+from imageflow_mosaic.codec import Pixels, check_pixels, packed
+
+PATCH_PX = 4
+"""Side of a patch."""
+
+COARSE = 64
+FINE = 4
+"""One in so many patches is sampled: enough for land, and enough for a shore in open water."""
+
+_BAND_ROWS = 128
+"""Rows that are hashed at once: the intermediate numbers stay in the processor's cache."""
+
+_ALONG = np.uint32(0x9E3779B1)
+_DOWN = np.uint32(0x85EBCA6B)
+_SPREAD = np.uint32(0xC2B2AE35)
+"""Odd numbers without structure: the golden ratio's, and two of MurmurHash3's."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Patches:
+    """Sampled patches by their top left pixel, row by row."""
+
+    x_px: NDArray[np.int32]
+    y_px: NDArray[np.int32]
+    hashes: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fingerprint:
+    """One screenshot, ready to be registered. Holds 4 bytes a pixel."""
+
+    packed: NDArray[np.uint32]
+    """One number a pixel, shape (height, width)."""
+    masks: tuple[Rect, ...]
+    """What belongs to the head-up display, clipped to the picture."""
+    coarse: Patches
+    """One in `COARSE` of all patches outside the masks."""
+
+    @property
+    def width_px(self) -> int:
+        return int(self.packed.shape[1])
+
+    @property
+    def height_px(self) -> int:
+        return int(self.packed.shape[0])
+
+
+def fingerprint(pixels: Pixels, masks: Sequence[Rect] = ()) -> Fingerprint:
+    """Return the fingerprint of a screenshot.
+
+    Args:
+        pixels: RGB, shape (height, width, 3).
+        masks: Rectangles of the head-up display, in pixels of the picture; they may reach beyond it.
+
+    Raises:
+        InvalidInput: For pixels of another shape or type.
+    """
+    check_pixels(pixels, channels=(3,))
+    height, width = pixels.shape[:2]
+    whole = Rect(x_px=0, y_px=0, width_px=width, height_px=height)
+    clipped = tuple(part for part in (mask.intersection(whole) for mask in masks) if part is not None)
+    numbers = packed(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False))
+    return Fingerprint(packed=numbers, masks=clipped, coarse=sample(numbers, whole, clipped, one_in=COARSE))
+
+
+def sample(numbers: NDArray[np.uint32], window: Rect, masks: Sequence[Rect], *, one_in: int) -> Patches:
+    """Return one in `one_in` of the patches that lie inside `window` and touch no mask.
+
+    A patch is chosen by the hash of its own top row, so two pictures of one place choose the same patches. Rows of
+    one colour are never chosen: where there is nothing to see there is nothing to compare.
+
+    Args:
+        numbers: One number a pixel, shape (height, width).
+        window: Inside the picture.
+    """
+    rows = range(window.y_px, window.bottom_px - PATCH_PX + 1, _BAND_ROWS)
+    if window.width_px < PATCH_PX or len(rows) == 0:
+        nothing = np.zeros(0, np.int32)
+        return Patches(x_px=nothing, y_px=nothing, hashes=nothing.astype(np.uint32))
+    limit = np.uint32(2**32 // one_in)
+    found = [_sample_band(numbers, window, top, limit) for top in rows]
+    y, x, hashes = (np.concatenate(part) for part in zip(*found, strict=True))
+    for mask in masks:
+        free = (x <= mask.x_px - PATCH_PX) | (x >= mask.right_px) | (y <= mask.y_px - PATCH_PX) | (y >= mask.bottom_px)
+        y, x, hashes = y[free], x[free], hashes[free]
+    return Patches(x_px=x, y_px=y, hashes=hashes)
+
+
+def _sample_band(
+    numbers: NDArray[np.uint32], window: Rect, top: int, limit: np.uint32
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]]:
+    bottom = min(top + _BAND_ROWS + PATCH_PX - 1, window.bottom_px)
+    band = numbers[top:bottom, window.x_px : window.right_px]
+    along = band[:, 1:] - band[:, :-1]  # all zero in a row of one colour
+    along *= _ALONG
+    pairs = along[:, :-1] ^ (along[:, 1:] >> np.uint32(15))
+    along = pairs[:, :-1] * _SPREAD
+    along += pairs[:, 1:]
+    along *= _DOWN
+    columns = along.shape[1]
+    flat = along.ravel()
+    chosen = np.flatnonzero(along[: bottom - top - PATCH_PX + 1].ravel() - np.uint32(1) < limit)
+    y, x = np.divmod(chosen.astype(np.int32), np.int32(columns))
+    hashes = flat[chosen]
+    for row in range(1, PATCH_PX):
+        hashes = (hashes ^ hashes >> np.uint32(15)) * _SPREAD + flat[chosen + row * columns]
+    hashes ^= band[y, x] * _ALONG
+    return y + np.int32(top), x + np.int32(window.x_px), hashes

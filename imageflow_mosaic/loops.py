@@ -1,0 +1,109 @@
+"""Loops of neighbouring offsets: in whole pixels they add up to nothing, or one of their offsets is wrong."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageflow_domain.geometry import Offset
+from imageflow_domain.grid import FORWARD, Cell
+from imageflow_domain.placement import PairOffset
+
+_RIGHT, _LOWER_LEFT, _LOWER, _LOWER_RIGHT = range(len(FORWARD))
+
+Side = tuple[int, int, int, int]
+"""Row and column of a pair's first shot within a square of four, the pair's direction, and the sign it is walked in."""
+
+TRIANGLES: tuple[tuple[Side, ...], ...] = (
+    ((0, 0, _RIGHT, 1), (0, 1, _LOWER, 1), (0, 0, _LOWER_RIGHT, -1)),
+    ((0, 0, _LOWER, 1), (1, 0, _RIGHT, 1), (0, 0, _LOWER_RIGHT, -1)),
+    ((0, 0, _RIGHT, 1), (0, 1, _LOWER_LEFT, 1), (0, 0, _LOWER, -1)),
+    ((0, 1, _LOWER_LEFT, 1), (1, 0, _RIGHT, 1), (0, 1, _LOWER, -1)),
+)
+QUAD: tuple[Side, ...] = ((0, 0, _RIGHT, 1), (0, 1, _LOWER, 1), (1, 0, _RIGHT, -1), (0, 0, _LOWER, -1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenLoop:
+    """Neighbouring offsets that contradict one another."""
+
+    pairs: tuple[PairOffset, ...]
+    misclosure: Offset
+    """What they add up to, walked around."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(sorted({cell for pair in self.pairs for cell in (pair.reference, pair.moving)}))
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(str, self.cells))}: off by {self.misclosure.dx_px}, {self.misclosure.dy_px} px"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Walked:
+    """Every loop of one kind that has all its sides."""
+
+    sides: NDArray[np.intp]
+    """Numbers of the pairs, shape (loops, sides)."""
+    dx_px: NDArray[np.int64]
+    dy_px: NDArray[np.int64]
+    """What each adds up to."""
+
+    @property
+    def is_closed(self) -> NDArray[np.bool_]:
+        closed: NDArray[np.bool_] = (self.dx_px == 0) & (self.dy_px == 0)
+        return closed
+
+
+def walk(pairs: Sequence[PairOffset]) -> Iterator[Walked]:
+    """Walk around every triangle of neighbours, and around every quad that no diagonal divides."""
+    if not pairs:
+        return
+    table = _table(pairs)
+    dx = np.array([pair.offset.dx_px for pair in pairs], np.int64)
+    dy = np.array([pair.offset.dy_px for pair in pairs], np.int64)
+    undivided = (_side(table, (0, 0, _LOWER_RIGHT, 1)) < 0) & (_side(table, (0, 1, _LOWER_LEFT, 1)) < 0)
+    for kind in (*TRIANGLES, QUAD):
+        sides = np.stack([_side(table, side) for side in kind], axis=-1)
+        there = (sides >= 0).all(axis=-1)
+        if kind is QUAD:
+            there &= undivided
+        numbers = sides[there]
+        signs = np.array([sign for *_, sign in kind])
+        yield Walked(sides=numbers, dx_px=(dx[numbers] * signs).sum(axis=1), dy_px=(dy[numbers] * signs).sum(axis=1))
+
+
+def open_loops(pairs: Sequence[PairOffset]) -> tuple[OpenLoop, ...]:
+    """Return every triangle or undivided quad of neighbouring offsets that does not close, row by row."""
+    found = [
+        OpenLoop(
+            pairs=tuple(pairs[side] for side in loops.sides[number]),
+            misclosure=Offset(dx_px=int(loops.dx_px[number]), dy_px=int(loops.dy_px[number])),
+        )
+        for loops in walk(pairs)
+        for number in np.flatnonzero(~loops.is_closed)
+    ]
+    return tuple(sorted(found, key=lambda loop: loop.cells))
+
+
+def _table(pairs: Sequence[PairOffset]) -> NDArray[np.intp]:
+    """Numbers of the pairs by direction and first cell, -1 where there is none; one row and column to spare."""
+    rows = np.array([pair.reference.row for pair in pairs])
+    cols = np.array([pair.reference.col for pair in pairs])
+    steps = {step: direction for direction, step in enumerate(FORWARD)}
+    directions = np.array(
+        [steps.get((pair.moving.row - pair.reference.row, pair.moving.col - pair.reference.col), -1) for pair in pairs]
+    )
+    rows, cols = rows - rows.min(), cols - cols.min()
+    table = np.full((len(FORWARD), rows.max() + 2, cols.max() + 3), -1, np.intp)
+    known = directions >= 0
+    # Lower-left pairs begin one column right of their square: one spare column on the left keeps all of them.
+    table[directions[known], rows[known], cols[known] + 1] = np.flatnonzero(known)
+    return table
+
+
+def _side(table: NDArray[np.intp], side: Side) -> NDArray[np.intp]:
+    row, col, direction, _ = side
+    height, width = table.shape[1:]
+    return table[direction, row : height - 1 + row, col : width - 1 + col]

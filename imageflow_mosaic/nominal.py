@@ -1,0 +1,142 @@
+"""How far nominal positions are off, learnt from the anchored shots: where another shot should lie, and how surely."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageflow_domain.grid import Cell
+
+_FARTHEST = 8
+"""Cells; from farther anchored shots nothing about the neighbourhood is learnt."""
+
+_SAMPLES = 400
+"""Anchored shots that the errors of prediction are measured on."""
+
+Place = tuple[int, int]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prior:
+    """Probability of each error of a predicted place, before a pixel has been looked at."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    """By error in px, from `-reach_px` to `reach_px`; each adds up to at most 1."""
+
+    @property
+    def reach_px(self) -> int:
+        return self.x.size // 2
+
+    def at(self, dx_px: int, dy_px: int) -> float:
+        return float(self.x[dx_px + self.reach_px] * self.y[dy_px + self.reach_px])
+
+    def radius_px(self, outside: float) -> Place:
+        """The errors, x and y, beyond which less than `outside` of the probability lies."""
+        return _radius(self.x, outside), _radius(self.y, outside)
+
+
+class NominalErrors:
+    """Predicts places from nominal positions and the errors of anchored shots.
+
+    Two predictions compete at each distance from the nearest anchored shots: the survey's common shift, right where
+    each shot's error is its own, and the neighbourhood's, right where errors grow from shot to shot. The one that
+    would have placed the anchored shots better is used, and its errors there are the prior.
+    """
+
+    def __init__(self, places: Mapping[Cell, Place], nominal: Mapping[Cell, Point], *, reach_px: int) -> None:
+        self._nominal = nominal
+        self._reach_px = reach_px
+        self._errors = {
+            cell: (place[0] - nominal[cell][0], place[1] - nominal[cell][1])
+            for cell, place in sorted(places.items())
+            if cell in nominal
+        }
+        self._priors: dict[int, tuple[bool, Prior]] = {}
+
+    def expected(self, cell: Cell) -> Point | None:
+        """Where the top left corner should lie; `None` where the nominal position is not known."""
+        if cell not in self._nominal:
+            return None
+        distance = self._distance(cell)
+        local, _ = self._learnt(distance)
+        error = self._around(cell, distance) if local else self._common
+        x, y = self._nominal[cell]
+        return x + error[0], y + error[1]
+
+    def prior(self, cell: Cell) -> Prior:
+        """Errors of `expected`, rounded to whole pixels."""
+        return self._learnt(self._distance(cell))[1]
+
+    @cached_property
+    def _common(self) -> Point:
+        return _middle(list(self._errors.values())) if self._errors else (0.0, 0.0)
+
+    def _distance(self, cell: Cell) -> int:
+        for distance in range(1, _FARTHEST):
+            if any(near in self._errors for near in _ring(cell, distance)):
+                return distance
+        return _FARTHEST
+
+    def _around(self, cell: Cell, distance: int) -> Point:
+        """The middle error of the anchored shots at `distance`, or of all where there are none."""
+        near = [self._errors[other] for other in _ring(cell, distance) if other in self._errors]
+        return _middle(near) if near else self._common
+
+    def _learnt(self, distance: int) -> tuple[bool, Prior]:
+        """Whether the neighbourhood predicts better at this distance, and the better prediction's errors."""
+        if distance not in self._priors:
+            cells = list(self._errors)
+            cells = cells[:: -(-len(cells) // _SAMPLES)] if cells else []
+            own = [self._errors[cell] for cell in cells]
+            common = _differences(own, [self._common] * len(own))
+            around = _differences(own, [self._around(cell, distance) for cell in cells])
+            local = distance < _FARTHEST and np.abs(around).sum() < np.abs(common).sum()
+            errors = np.rint(around if local else common).astype(np.int64)
+            x, y = (_probabilities(errors[:, axis], self._reach_px) for axis in (0, 1))
+            self._priors[distance] = (bool(local), Prior(x=x, y=y))
+        return self._priors[distance]
+
+
+def _ring(cell: Cell, distance: int) -> Iterator[Cell]:
+    for row in range(-distance, distance + 1):
+        step = 1 if abs(row) == distance else 2 * distance
+        for col in range(-distance, distance + 1, step):
+            yield Cell(row=cell.row + row, col=cell.col + col)
+
+
+def _middle(points: Sequence[Point]) -> Point:
+    x, y = np.median(np.array(points), axis=0)
+    return float(x), float(y)
+
+
+def _differences(first: Sequence[Point], second: Sequence[Point]) -> NDArray[np.float64]:
+    return np.array(first, np.float64).reshape(-1, 2) - np.array(second, np.float64).reshape(-1, 2)
+
+
+def _probabilities(errors: NDArray[np.int64], reach_px: int) -> NDArray[np.float64]:
+    """Probability of each error from `-reach_px` to `reach_px`.
+
+    Seen errors have their share; new ones have as much as PPM's method C would give them (A. Moffat, 1990: the
+    distinct values among all), spread as Laplace's distribution of the seen errors' size, and a little of it evenly.
+    """
+    every = np.arange(-reach_px, reach_px + 1)
+    seen = Counter(int(error) for error in np.clip(errors, -reach_px, reach_px))
+    spread = max(1.0, float(np.abs(errors).mean())) if errors.size else max(1.0, reach_px / 4)
+    base = np.exp(-np.abs(every) / spread)
+    base = 0.98 * base / base.sum() + 0.02 / every.size
+    total = errors.size + max(1, len(seen))
+    shares = np.array([seen[int(error)] for error in every], np.float64)
+    probabilities: NDArray[np.float64] = (shares + max(1, len(seen)) * base) / total
+    return probabilities
+
+
+def _radius(probabilities: NDArray[np.float64], outside: float) -> int:
+    middle = probabilities.size // 2
+    both = probabilities[middle:] + probabilities[middle::-1]
+    both[0] /= 2
+    return int(np.searchsorted(np.cumsum(both), 1 - outside).clip(0, middle))

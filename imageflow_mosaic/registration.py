@@ -1,0 +1,210 @@
+"""Two screenshots to the whole-pixel offset between them: patches vote, equality of pixels decides.
+
+The vote is a Hough transform over patches that occur once in either picture's part that can overlap; see D. Ballard,
+"Generalizing the Hough transform to detect arbitrary shapes" (1981). Screenshots of a game repeat their pixels exactly,
+so that a candidate can be held against every pixel of the overlap.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageflow_domain.geometry import Offset, Rect
+from imageflow_mosaic.agreement import Agreement, agreement_at
+from imageflow_mosaic.fingerprint import COARSE, FINE, PATCH_PX, Fingerprint, Patches, sample
+
+MIN_VOTES = {COARSE: 24, FINE: 48}
+"""By density of the sample: fewer patches than these prove nothing, whatever the pixels say."""
+
+_MIN_LEAD = 2
+"""The winner must have so many times the runner-up's votes."""
+
+_MIN_EXTENT_PX = 96
+"""Votes that lie closer together may all come from one sprite, and sprites repeat."""
+
+_MIN_SQUARES = 4
+_SQUARE_PX = 32
+"""Votes must come from so many squares of this side."""
+
+_CONTRADICTIONS = 12
+"""So many patches seen elsewhere refute an offset; sprites drawn in another order are far fewer pixels."""
+
+_LATTICE = 16
+"""Offsets within reach are looked at in so many steps on each axis."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A verified offset of one picture from another."""
+
+    offset: Offset
+    votes: int
+    """Sampled patches, unique in both pictures, that agree on the offset."""
+    agreement: float
+    """Share of compared static pixels that are exactly equal, 0 to 1."""
+    compared_px: int
+    decisive: bool
+    """Every other offset within reach is refuted by patches that it would have to show, and does not."""
+
+
+def register(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px: int) -> Match | None:
+    """Return the whole-pixel offset at which `moving` continues `reference`.
+
+    Patches that are unique in both overlap windows vote; the winner must have twice the runner-up's votes, from places
+    that no single sprite covers, and the pixels of the overlap must be equal there. A sparse sample goes first, and
+    a denser one where it does not suffice.
+
+    Args:
+        expected: Where `moving`'s top left corner is believed to lie, in pixels of `reference`.
+        reach_px: Largest error of `expected`, on either axis.
+
+    Returns:
+        `None` where nothing distinctive is seen in both, such as open water; never an offset that was merely likely.
+    """
+    windows = _windows(reference, moving, expected, reach_px)
+    if windows is None:
+        return None
+    sparse = _Ballot(_inside(reference.coarse, windows[0]), _inside(moving.coarse, windows[1]), expected, reach_px)
+    match = _judged(reference, moving, sparse, MIN_VOTES[COARSE])
+    if match is not None and match.decisive:
+        return match
+    dense = _Ballot(
+        sample(reference.packed, windows[0], reference.masks, one_in=FINE),
+        sample(moving.packed, windows[1], moving.masks, one_in=FINE),
+        expected,
+        reach_px,
+    )
+    return _judged(reference, moving, dense, MIN_VOTES[FINE])
+
+
+class _Ballot:
+    """The vote of two samples, and what speaks for its winner."""
+
+    def __init__(self, reference: Patches, moving: Patches, expected: Offset, reach_px: int) -> None:
+        self.expected, self.reach_px = expected, reach_px
+        at, to = _shared(reference.hashes, moving.hashes)
+        dx = reference.x_px[at] - moving.x_px[to]
+        dy = reference.y_px[at] - moving.y_px[to]
+        near = (np.abs(dx - expected.dx_px) <= reach_px) & (np.abs(dy - expected.dy_px) <= reach_px)
+        dx, dy, at = dx[near], dy[near], at[near]
+        keys = (dy - (expected.dy_px - reach_px)) * np.int32(2 * reach_px + 1) + dx - (expected.dx_px - reach_px)
+        choices, first, counts = np.unique(keys, return_index=True, return_counts=True)
+        self.votes = self.runner_up = 0
+        self.offset = expected
+        if choices.size == 0:
+            return
+        winner = int(np.argmax(counts))
+        self.votes = int(counts[winner])
+        self.runner_up = int(np.delete(counts, winner).max(initial=0))
+        self.offset = Offset(dx_px=int(dx[first[winner]]), dy_px=int(dy[first[winner]]))
+        voters = at[keys == choices[winner]]
+        self.x_px, self.y_px = reference.x_px[voters], reference.y_px[voters]
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether the votes come from farther apart than one sprite is wide."""
+        squares = np.unique(self.y_px // _SQUARE_PX * np.int32(1 << 16) + self.x_px // _SQUARE_PX)
+        extent_px = max(np.ptp(self.x_px), np.ptp(self.y_px))
+        return bool(squares.size >= _MIN_SQUARES and extent_px >= _MIN_EXTENT_PX)
+
+    def refutes_all_others(self, reference: Fingerprint, moving: Fingerprint) -> bool:
+        """Whether at every other offset within reach enough winning patches would have to be seen elsewhere."""
+        seen = _seen(self.x_px, self.y_px, reference, moving, self.expected, self.reach_px)
+        moved_x, moved_y = self.x_px - self.offset.dx_px, self.y_px - self.offset.dy_px
+        other = _seen(moved_x, moved_y, moving, reference, -self.expected, self.reach_px)
+        return bool(np.maximum(seen, other[::-1, ::-1]).min() >= _CONTRADICTIONS)
+
+
+def _judged(reference: Fingerprint, moving: Fingerprint, ballot: _Ballot, min_votes: int) -> Match | None:
+    if ballot.votes < min_votes or ballot.votes < _MIN_LEAD * ballot.runner_up or not ballot.is_spread:
+        return None
+    agreement = agreement_at(reference, moving, ballot.offset)
+    if not agreement.holds:
+        return None
+    return _match(ballot, agreement, decisive=ballot.refutes_all_others(reference, moving))
+
+
+def _match(ballot: _Ballot, agreement: Agreement, *, decisive: bool) -> Match:
+    return Match(
+        offset=ballot.offset,
+        votes=ballot.votes,
+        agreement=agreement.share,
+        compared_px=agreement.compared_px,
+        decisive=decisive,
+    )
+
+
+def _windows(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px: int) -> tuple[Rect, Rect] | None:
+    """The parts of both pictures that overlap at any offset within reach; `None` where none does."""
+    seen = _window(reference, moving, expected, reach_px)
+    other = _window(moving, reference, -expected, reach_px)
+    return None if seen is None or other is None else (seen, other)
+
+
+def _window(picture: Fingerprint, other: Fingerprint, expected: Offset, reach_px: int) -> Rect | None:
+    left, top = max(0, expected.dx_px - reach_px), max(0, expected.dy_px - reach_px)
+    right = min(picture.width_px, expected.dx_px + reach_px + other.width_px)
+    bottom = min(picture.height_px, expected.dy_px + reach_px + other.height_px)
+    if right - left < PATCH_PX or bottom - top < PATCH_PX:
+        return None
+    return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
+
+
+def _inside(patches: Patches, window: Rect) -> Patches:
+    """The patches that lie inside `window` whole."""
+    first, last = np.searchsorted(patches.y_px, (window.y_px, window.bottom_px - PATCH_PX + 1))
+    x = patches.x_px[first:last]
+    inside = (x >= window.x_px) & (x <= window.right_px - PATCH_PX)
+    return Patches(x_px=x[inside], y_px=patches.y_px[first:last][inside], hashes=patches.hashes[first:last][inside])
+
+
+def _shared(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where hashes that occur exactly once in both arrays lie in the one and in the other."""
+    once, at = _once(first)
+    twice, to = _once(second)
+    if once.size == 0 or twice.size == 0:
+        return at[:0], to[:0]
+    place = np.searchsorted(twice, once)
+    place[place == twice.size] = 0
+    equal = twice[place] == once
+    return at[equal], to[place[equal]]
+
+
+def _once(hashes: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+    """The hashes that occur exactly once, sorted, and where."""
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    differs = np.ones(ordered.size + 1, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=differs[1:-1])
+    alone = differs[1:] & differs[:-1]
+    return ordered[alone], order[alone]
+
+
+def _seen(
+    x_px: NDArray[np.int32],
+    y_px: NDArray[np.int32],
+    picture: Fingerprint,
+    other: Fingerprint,
+    expected: Offset,
+    reach_px: int,
+) -> NDArray[np.float32]:
+    """How many of the patches at `x_px`, `y_px` of `picture` lie inside its overlap with `other`.
+
+    Counted for each of a lattice of offsets within reach of `expected`, rows by dy; never too many.
+    """
+    spacing = 2 * reach_px / _LATTICE
+    slack = spacing / 2
+    steps = np.linspace(-reach_px, reach_px, _LATTICE + 1, dtype=np.float32)[:, None]
+    inside = []
+    for place, size, other_size, middle in (
+        (x_px, picture.width_px, other.width_px, expected.dx_px),
+        (y_px, picture.height_px, other.height_px, expected.dy_px),
+    ):
+        begin, end = np.maximum(middle + steps + slack, 0), np.minimum(middle + steps - slack + other_size, size)
+        # An offset that leaves the picture's edge alone loses nothing there to the lattice's spacing.
+        begin = np.where(middle + steps + slack <= 0, 0, begin)
+        inside.append(((place >= begin) & (place + PATCH_PX <= end)).astype(np.float32))
+    along, down = inside
+    counts: NDArray[np.float32] = down @ along.T
+    return counts
