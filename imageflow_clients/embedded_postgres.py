@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.rows import TupleRow
 from sqlalchemy import URL
 
 from imageflow_clients.postgres.layout import (
@@ -33,6 +34,7 @@ from imageflow_domain.errors import DatabaseUnavailable
 
 _LOCK_S = 90.0
 _STOP_S = 30.0
+_CONNECT_S = 15.0
 _POLL_S = 0.02
 _TURN = threading.Lock()
 _MEMBERSHIPS: dict[Path, int] = {}
@@ -159,21 +161,35 @@ class EmbeddedPostgres:
                 raise DatabaseUnavailable(said[-1] if said else f"PostgreSQL did not start: see '{folder.log}'.")
 
     def _create(self, database: str) -> None:
-        folder = self._folder()
-        with psycopg.connect(
-            host=str(folder.socket_folder()),
-            port=5432,
-            user=ROLE,
-            password=folder.password(),
-            dbname="postgres",
-            autocommit=True,
-        ) as connection:
+        with self._connect("postgres") as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
             if known is None:
                 try:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
                 except (errors.DuplicateDatabase, errors.UniqueViolation):
                     return  # another process was a moment faster
+
+    def _connect(self, database: str) -> "psycopg.Connection[TupleRow]":
+        deadline = time.monotonic() + _CONNECT_S
+        while True:
+            folder = self._folder()
+            try:
+                return psycopg.connect(
+                    host=str(folder.socket_folder()),
+                    port=5432,
+                    user=ROLE,
+                    password=folder.password(),
+                    dbname=database,
+                    autocommit=True,
+                )
+            except psycopg.OperationalError as error:
+                # A server that was just killed may seem to listen for a moment.
+                if time.monotonic() > deadline:
+                    raise DatabaseUnavailable(
+                        f"The embedded PostgreSQL in '{folder.path}' takes no connections: see '{folder.log}'."
+                    ) from error
+            time.sleep(_POLL_S)
+            self.ensure_running()
 
 
 def _answers(folder: ServerFolder) -> bool:

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
 from imageflow_domain.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _LOCK = 0x696D6166  # "imaf": any number that nobody else locks
@@ -37,11 +41,23 @@ def upgrade(connection: Connection, revision: str) -> None:
     """Migrate up to `revision` within the connection's transaction."""
     # Takes a quarter of a second to import, and is needed once in a database's life.
     from alembic import command
+
+    command.upgrade(_config(connection), revision)
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    """Take migrations back down to `revision`, or to "base", within the connection's transaction."""
+    from alembic import command
+
+    command.downgrade(_config(connection), revision)
+
+
+def _config(connection: Connection) -> "Config":
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    command.upgrade(config, revision)
+    return config
 
 
 def newest_revision() -> str:

@@ -182,7 +182,6 @@ class Supervisor:
             *("-D", str(data), "-U", ROLE, f"--pwfile={password_file}"),
             *("--auth-local=scram-sha-256", "--auth-host=reject", "-c", "scram_iterations=1"),
             *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
-            "--sync-method=syncfs",
         ]
         done = subprocess.run(
             command,

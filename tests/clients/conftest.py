@@ -1,0 +1,39 @@
+"""Embedded servers in folders of their own, stopped at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from imageflow_clients.embedded_postgres import EmbeddedPostgres
+from imageflow_clients.settings import Settings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a server that is not there yet."""
+    path = tmp_path / "home" / "postgres"
+    yield path
+    EmbeddedPostgres(path).stop()
+
+
+@pytest.fixture
+def server(folder: Path) -> EmbeddedPostgres:
+    return EmbeddedPostgres(folder, idle_s=0.2)
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose server lives as long as the tests."""
+    home = tmp_path_factory.mktemp("home")
+    yield home
+    EmbeddedPostgres(home / "postgres").stop()
+
+
+@pytest.fixture
+def empty_database(shared_home: Path, request: pytest.FixtureRequest) -> Settings:
+    """Settings that name an empty database, as a user's own server would be named."""
+    url = EmbeddedPostgres(shared_home / "postgres").url(f"test_{abs(hash(request.node.nodeid))}")
+    given = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return Settings(home=shared_home, database_url=SecretStr(given))

@@ -1,0 +1,169 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError
+
+from imageflow_clients.database.connecting import connect_with_patience
+from imageflow_clients.database.engine import Database, open_database
+from imageflow_clients.database.migrating import MIGRATIONS, current_revision, downgrade, newest_revision, upgrade
+from imageflow_clients.database.schema import metadata
+from imageflow_clients.embedded_postgres import EmbeddedPostgres
+from imageflow_clients.settings import Settings
+from imageflow_domain.errors import DatabaseUnavailable, InvalidInput, NotReady
+from tests.clients.servers import ROOT, alive, server_pid, within
+
+OPEN = """
+from imageflow_clients.database.engine import open_database
+from imageflow_clients.settings import Settings
+open_database(Settings())
+"""
+
+
+def given(settings: Settings) -> str:
+    assert settings.database_url is not None
+    return settings.database_url.get_secret_value()
+
+
+def test_migrating_an_empty_database_gives_exactly_the_tables_of_the_schema(empty_database: Settings) -> None:
+    with open_database(empty_database) as database, database.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+        checks = text(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype IN ('c', 'f') ORDER BY conname"
+        )
+        migrated = connection.execute(checks).all()
+        connection.execute(text("CREATE SCHEMA direct; SET search_path = direct"))
+        metadata.create_all(connection)
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        assert [(name, rule) for name, rule in connection.execute(checks)] == [(name, rule) for name, rule in migrated]
+
+
+def test_migrations_can_be_taken_back_and_run_again(empty_database: Settings) -> None:
+    with open_database(empty_database) as database, database.begin() as connection:
+        downgrade(connection, "base")
+        left = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars().all()
+        assert left == ["alembic_version"]
+        upgrade(connection, newest_revision())
+        assert current_revision(connection) == newest_revision()
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
+
+
+def test_processes_that_open_an_empty_database_at_once_migrate_it_once(empty_database: Settings) -> None:
+    several = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN], cwd=ROOT, env={**os.environ, "IMAGEFLOW_DATABASE_URL": given(empty_database)}
+        )
+        for _ in range(3)
+    ]
+    assert [process.wait() for process in several] == [0, 0, 0]
+    with create_engine(given(empty_database).replace("postgresql:", "postgresql+psycopg:")).connect() as connection:
+        assert current_revision(connection) == newest_revision()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(empty_database: Settings) -> None:
+    with open_database(empty_database) as database, database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseUnavailable, match="newer ImageFlow"):
+        open_database(empty_database)
+
+
+def test_a_block_that_raises_leaves_nothing_and_its_error_passes(empty_database: Settings) -> None:
+    with open_database(empty_database) as database:
+        with pytest.raises(NotReady):
+            note_then_fail(database)
+        with database.begin() as connection:
+            assert connection.execute(text("SELECT count(*) FROM saves")).scalar() == 0
+            connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', 's')"))
+        with pytest.raises(IntegrityError), database.begin() as connection:
+            connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', 's')"))
+
+
+def note_then_fail(database: Database) -> None:
+    with database.begin() as connection:
+        connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', 's')"))
+        raise NotReady("later")
+
+
+def kill_within_a_transaction(database: Database, server: int) -> None:
+    with database.begin() as connection:
+        os.kill(server, signal.SIGKILL)
+        connection.execute(text("SELECT pg_sleep(5)"))
+
+
+@pytest.mark.parametrize("killed", ["server", "supervisor"])
+def test_threads_whose_pool_lost_a_killed_server_go_on_with_a_fresh_one(tmp_path: Path, killed: str) -> None:
+    home = tmp_path / "home"
+    database = open_database(Settings(home=home))
+    entered = threading.Barrier(4)
+
+    def hold() -> None:
+        with database.begin() as connection:
+            connection.execute(text("SELECT 1"))
+            entered.wait()
+
+    threads = [threading.Thread(target=hold) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    old = server_pid(home / "postgres")
+    victim = old if killed == "server" else int((home / "postgres" / "supervisor.lock").read_text())
+    os.kill(victim, signal.SIGKILL)
+    assert within(5, lambda: not alive(old))
+    begun = time.monotonic()
+    with database.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM surveys")).scalar() == 0
+    assert time.monotonic() - begun < 10
+    with pytest.raises(DatabaseUnavailable, match="Try again"):
+        kill_within_a_transaction(database, server_pid(home / "postgres"))
+    with database.begin() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    database.close()
+    EmbeddedPostgres(home / "postgres").stop()
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://root:hidden1@host/db", "hidden1", "postgresql://user:hidden1@host:port/db", "sqlite:///hidden1"]
+)
+def test_a_url_of_another_database_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(InvalidInput, match="must look like postgresql://") as caught:
+        open_database(Settings(database_url=SecretStr(url)))
+    assert "hidden1" not in str(caught.value)
+
+
+def test_a_wrong_password_is_said_at_once_and_never_shown(empty_database: Settings) -> None:
+    right = given(empty_database)
+    wrong = right.replace(right.split(":")[2].split("@")[0], "hidden1")
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match=r"refuses the connection: password authentication failed") as caught:
+        open_database(Settings(database_url=SecretStr(wrong)))
+    assert time.monotonic() - begun < 5
+    assert "hidden1" not in str(caught.value)
+
+
+def test_a_database_that_is_down_is_one_clear_sentence_after_some_patience() -> None:
+    engine = create_engine("postgresql+psycopg://user:hidden1@127.0.0.1:1/db")
+    connect_with_patience(engine, None, patience_s=0.3)
+    with pytest.raises(DatabaseUnavailable) as caught, Database(engine).begin():
+        pass
+    assert str(caught.value) == (
+        "PostgreSQL at '127.0.0.1:1/db' refuses the connection: Connection refused. "
+        "Start it, or mend IMAGEFLOW_DATABASE_URL."
+    )
