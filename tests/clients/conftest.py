@@ -1,5 +1,6 @@
 """Embedded servers in folders of their own, stopped at the end."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +38,15 @@ def empty_database(shared_home: Path, request: pytest.FixtureRequest) -> Setting
     url = EmbeddedPostgres(shared_home / "postgres").url(f"test_{abs(hash(request.node.nodeid))}")
     given = url.set(drivername="postgresql").render_as_string(hide_password=False)
     return Settings(home=shared_home, database_url=SecretStr(given))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("only an account that may mount can make a disk that is full")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)

