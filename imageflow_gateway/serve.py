@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 
@@ -14,6 +15,11 @@ from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_gateway.app import create_app
 from imageflow_gateway.logs import configure_logs
+
+_LOG = logging.getLogger(__name__)
+
+_GRACE_S = 5.0
+"""What requests that have begun get to end by themselves."""
 
 _LEFT_TO_US = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
 
@@ -63,7 +69,19 @@ def check_port(host: str, port: int) -> None:
 
 
 async def _until_signalled(server: Server) -> None:
-    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
-    await server.serve()
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    serving = asyncio.create_task(server.serve())
+    asking = asyncio.create_task(asked.wait())
+    await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)
+    asking.cancel()
+    server.stop()  # type: ignore[no-untyped-call]  # Granian states no types here
+    # Granian itself would wait for ever for the rest of a body that its sender does not send.
+    await asyncio.wait({serving}, timeout=_GRACE_S)
+    if serving.done():
+        serving.result()
+    else:
+        _LOG.warning("stopping: requests that had not ended after %s s were cut off", _GRACE_S)
+        logging.disable()  # each layer would complain of it again
+        serving.cancel()

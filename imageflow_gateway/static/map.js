@@ -42,7 +42,12 @@ const view = new MapView(document.getElementById("map"), {
 /** The survey that the address names; null for "the latest". */
 function named() {
   const match = window.location.pathname.match(/^\/maps\/([^/]+)/);
-  return match === null ? null : decodeURIComponent(match[1]);
+  if (match === null) return null;
+  try {
+    return decodeURIComponent(match[1]);
+  } catch {
+    return match[1]; // no text at all, and so no survey
+  }
 }
 
 function showMap(tilejson) {

@@ -1,13 +1,18 @@
 """One real database, one folder of objects and one published survey for all tests of the gateway."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
@@ -25,6 +30,7 @@ from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
 
 UPLOAD_LIMIT_BYTES = 100_000
+READY_S = 60.0
 
 GAME_FILE = """
 title: A small city
@@ -60,7 +66,7 @@ def survey_city(stores: Stores, save: str) -> Survey:
     return carry.read(stores, survey.id)
 
 
-def free_port() -> int:
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -74,7 +80,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(
         home=tmp_path_factory.mktemp("home"),
         games=games,
-        gateway_port=free_port(),
+        gateway_port=_free_port(),
         upload_limit_bytes=UPLOAD_LIMIT_BYTES,
     )
 
@@ -89,6 +95,41 @@ def stores(settings: Settings) -> Iterator[Stores]:
 @pytest.fixture(scope="session")
 def survey(stores: Stores) -> Survey:
     return survey_city(stores, "first")
+
+
+class Served:
+    """A gateway that was started, and where it answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        environment = os.environ | {
+            "IMAGEFLOW_HOME": str(settings.home),
+            "IMAGEFLOW_GAMES": str(settings.games),
+            "IMAGEFLOW_GATEWAY_PORT": str(settings.gateway_port),
+            "IMAGEFLOW_UPLOAD_LIMIT_BYTES": str(settings.upload_limit_bytes),
+        }
+        self.port = settings.gateway_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        # A pipe that nobody reads would fill, and stop the gateway.
+        self._log = settings.home / f"gateway-{self.port}.log"
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "imageflow_gateway"], env=environment, stderr=log)
+
+    def wait(self) -> None:
+        until = time.monotonic() + READY_S
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the gateway did not get ready: {self.stop()}")
+
+    def stop(self) -> str:
+        """End it as Ctrl-C does; return its log."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=20)
+        return self._log.read_text()
 
 
 class Client:
@@ -132,6 +173,40 @@ def client(settings: Settings, stores: Stores) -> Iterator[Client]:
 def ask() -> Callable[..., Any]:
     """Ask any app."""
     return asking
+
+
+@pytest.fixture(scope="session")
+def served(settings: Settings, stores: Stores) -> Iterator[Served]:
+    gateway = Served(settings)
+    try:
+        gateway.wait()
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[Settings], Served]]:
+    """Start another gateway, which ends with the test."""
+    started: list[Served] = []
+
+    def begin(settings: Settings) -> Served:
+        started.append(Served(settings))
+        return started[-1]
+
+    yield begin
+    for gateway in started:
+        gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    return _free_port
+
+
+@pytest.fixture(scope="session")
+def make_survey() -> Callable[[Stores, str], Survey]:
+    return survey_city
 
 
 @pytest.fixture(scope="session")

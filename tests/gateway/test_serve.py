@@ -1,0 +1,105 @@
+"""Serving through Granian in a process of its own."""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import InvalidInput, Unavailable
+from imageflow_domain.survey import Survey
+from imageflow_gateway.serve import check_port
+
+
+def test_tiles_come_through_the_server(served: Any, survey: Survey) -> None:
+    with httpx.Client(base_url=served.url) as client:
+        document = client.get("/tiles/tilejson.json").json()
+        assert document["tiles"][0].startswith(served.url)
+        tile = client.get("/tiles/0/0/0.webp")
+        assert tile.status_code == 200
+        assert client.get("/tiles/0/0/0.webp", headers={"if-none-match": tile.headers["etag"]}).status_code == 304
+        head = client.head("/tiles/0/0/0.webp")
+        assert (head.headers["content-length"], head.content) == (tile.headers["content-length"], b"")
+
+
+def test_a_stated_length_above_the_limit_is_answered_before_the_body(served: Any, settings: Settings) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as wire:
+        head = (
+            "PUT /api/uploads/maps/city/first/monday/huge.png HTTP/1.1\r\n"
+            f"Host: 127.0.0.1:{served.port}\r\nContent-Length: {settings.upload_limit_bytes + 1}\r\n\r\n"
+        )
+        wire.sendall(head.encode())
+        assert wire.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(served: Any, stores: Stores) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as wire:
+        head = (
+            "PUT /api/uploads/maps/city/first/monday/half.png HTTP/1.1\r\n"
+            f"Host: 127.0.0.1:{served.port}\r\nContent-Length: 5000\r\n\r\n"
+        )
+        wire.sendall(head.encode() + b"x" * 2000)
+        time.sleep(0.3)
+    until = time.monotonic() + 5
+    while list(stores.scratch.glob("upload-*")) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not list(stores.scratch.glob("upload-*"))
+    assert not stores.objects.exists("uploads/maps/city/first/monday/half.png")
+
+
+def test_a_port_in_use_is_one_sentence_and_exit_code_1(
+    served: Any, settings: Settings, start: Callable[[Settings], Any]
+) -> None:
+    second = start(settings)
+    second.process.wait(timeout=60)
+    log = second.stop()
+    assert second.process.returncode == 1
+    assert log.endswith(
+        f"Port {served.port} of 127.0.0.1 is in use: stop what listens there, or set IMAGEFLOW_GATEWAY_PORT.\n"
+    )
+
+
+def test_check_port_tells_what_is_wrong() -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as Granian listens
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(Unavailable, match="in use"):
+            check_port("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(InvalidInput, match="no address of this machine"):
+        check_port("203.0.113.7", 8080)
+
+
+def test_an_interrupt_ends_it_in_order_and_its_log_is_json(
+    settings: Settings, stores: Stores, start: Callable[[Settings], Any], free_port: Callable[[], int]
+) -> None:
+    gateway = start(settings.model_copy(update={"gateway_port": free_port()}))
+    gateway.wait()
+    httpx.get(f"{gateway.url}/nothing")
+    log = gateway.stop()
+    assert gateway.process.returncode == 0
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [line["status"] for line in lines if line.get("path") == "/nothing"] == [404]
+
+
+def test_a_request_that_never_ends_does_not_keep_it_from_ending(
+    settings: Settings, stores: Stores, start: Callable[[Settings], Any], free_port: Callable[[], int]
+) -> None:
+    gateway = start(settings.model_copy(update={"gateway_port": free_port()}))
+    gateway.wait()
+    with socket.create_connection(("127.0.0.1", gateway.port)) as wire:
+        wire.sendall(b"PUT /api/uploads/maps/a/b/c/d.png HTTP/1.1\r\nHost: ")
+        wire.sendall(f"127.0.0.1:{gateway.port}\r\nContent-Length: 9\r\n\r\nabc".encode())
+        time.sleep(0.3)
+        begun = time.monotonic()
+        log = gateway.stop()
+        assert time.monotonic() - begun < 15
+    assert gateway.process.returncode == 0
+    assert "cut off" in log.splitlines()[-1]
+    assert not stores.objects.exists("uploads/maps/a/b/c/d.png")
+    assert not list(stores.scratch.glob("upload-*"))
