@@ -145,7 +145,7 @@ class Supervisor:
         while self._server.poll() is None:
             got = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, _WATCH_S)
             told = got is not None and got.si_signo == signal.SIGTERM
-            if told or not is_linked(self._clients, self._folder.clients_lock):
+            if told or not self._can_be_found():
                 self._stop(self._server)
             elif not try_lock(self._clients, fcntl.LOCK_EX):
                 idle_since = None
@@ -157,6 +157,10 @@ class Supervisor:
                     self._stop(self._server)
                 else:
                     fcntl.flock(self._clients, fcntl.LOCK_UN)
+
+    def _can_be_found(self) -> bool:
+        """Whether nobody removed the folder, or the socket (as those do who tidy up /tmp)."""
+        return is_linked(self._clients, self._folder.clients_lock) and any(self._sockets.glob(".s.PGSQL.*"))
 
     def _make_data(self) -> None:
         for unfinished in self._folder.path.glob("data.new-*"):
@@ -200,9 +204,9 @@ class Supervisor:
         try:
             self._sockets.mkdir(mode=0o700)
         except FileExistsError:
-            check_socket_folder(self._sockets, self._account.uid)
-        else:
-            os.chown(self._sockets, self._account.uid, self._account.gid)
+            mine = self._sockets.lstat().st_uid == os.geteuid()
+            check_socket_folder(self._sockets, os.geteuid() if mine else self._account.uid)
+        os.chown(self._sockets, self._account.uid, self._account.gid)
 
     def _launch(self, deadline: float) -> "subprocess.Popen[bytes] | None":
         """Return the server once it is ready, or None when it ended."""

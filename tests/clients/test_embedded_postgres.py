@@ -7,9 +7,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
+from imageflow_clients.database.engine import Database, open_database
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.postgres.layout import ServerFolder
+from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable
 from tests.clients.servers import (
     ROOT,
@@ -198,6 +201,36 @@ def test_a_socket_folder_that_others_can_enter_is_refused(server: EmbeddedPostgr
     with pytest.raises(DatabaseUnavailable, match="not a private folder"):
         server.ensure_running()
     sockets.rmdir()
+
+
+def test_a_server_whose_socket_was_tidied_away_is_replaced(server: EmbeddedPostgres, folder: Path) -> None:
+    answer(server, "CREATE TABLE kept AS SELECT 7 AS number")
+    old = server_pid(folder)
+    shutil.rmtree(ServerFolder(folder).socket_folder())
+    assert answer(server, "SELECT number FROM kept") == 7
+    assert not alive(old)
+
+
+def test_a_disk_that_fills_up_loses_nothing_that_was_committed(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=120m", str(small_disk)], check=True)
+    settings = Settings(home=small_disk)
+    with open_database(settings) as database:
+        with database.begin() as connection:
+            connection.execute(text("CREATE TABLE kept AS SELECT 7 AS number"))
+        free = os.statvfs(small_disk)
+        with (small_disk / "filler").open("wb") as filler:
+            filler.write(bytes(max(0, free.f_bavail * free.f_frsize - 2_000_000)))
+        with pytest.raises(DatabaseUnavailable, match=r"full: free some space, then try again\.$"):
+            fill(database)
+        (small_disk / "filler").unlink()
+        with database.begin() as connection:
+            assert connection.execute(text("SELECT number FROM kept")).scalar() == 7
+    EmbeddedPostgres(small_disk / "postgres").stop()
+
+
+def fill(database: Database) -> None:
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE l AS SELECT repeat(md5(n::text), 60) FROM generate_series(1, 50000) n"))
 
 
 def test_a_full_disk_is_one_clear_sentence_and_the_data_are_made_once_there_is_room(small_disk: Path) -> None:
