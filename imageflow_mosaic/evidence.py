@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset, Rect
-from imageflow_mosaic.agreement import COLOURS, colour_numbers, cut, overlap
+from imageflow_mosaic.agreement import COLOURS, colour_numbers, overlap
 from imageflow_mosaic.fingerprint import Fingerprint
 
 Shifts = NDArray[np.int64]
@@ -69,7 +69,7 @@ class Animation:
     def still(self, picture: Fingerprint) -> NDArray[np.uint32]:
         """Return the picture's numbers; all that runs has one number of its own, and what is masked is 0."""
         runs = self.runs
-        numbers = picture.packed.copy()
+        numbers = picture.numbers(picture.rect)
         if runs.any():
             numbers[runs[colour_numbers(numbers)]] = 1
         for mask in picture.masks:
@@ -188,7 +188,8 @@ def _compare(
     )
     if part is None:
         return 0, 0
-    mine, theirs = cut(there, part), cut(here, part.shifted(Offset(dx_px=-dx, dy_px=-dy)))
+    mine = there[part.y_px : part.bottom_px, part.x_px : part.right_px]
+    theirs = here[part.y_px - dy : part.bottom_px - dy, part.x_px - dx : part.right_px - dx]
     unequal = mine != theirs
     hidden = (mine == 0) | (theirs == 0)
     return int(np.count_nonzero(unequal & ~hidden)), int(unequal.size - np.count_nonzero(hidden))
@@ -200,4 +201,4 @@ def _overlaps(
     mine, theirs = overlap(first, offset, second), overlap(second, -offset, first)
     if mine is None or theirs is None:
         return None, None
-    return cut(first.packed, mine), cut(second.packed, theirs)
+    return first.numbers(mine), second.numbers(theirs)

@@ -20,7 +20,7 @@ COARSE = 64
 FINE = 4
 """One in so many patches is sampled: enough for land, and enough for a shore in open water."""
 
-_BAND_ROWS = 128
+_BAND_ROWS = 64
 """Rows that are hashed at once: the intermediate numbers stay in the processor's cache."""
 
 _ALONG = np.uint32(0x9E3779B1)
@@ -40,10 +40,10 @@ class Patches:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fingerprint:
-    """One screenshot, ready to be registered. Holds 4 bytes a pixel."""
+    """One screenshot, ready to be registered."""
 
-    packed: NDArray[np.uint32]
-    """One number a pixel, shape (height, width)."""
+    pixels: Pixels
+    """RGB, shape (height, width, 3): the array that was given, not a copy."""
     masks: tuple[Rect, ...]
     """What belongs to the head-up display, clipped to the picture."""
     coarse: Patches
@@ -51,18 +51,37 @@ class Fingerprint:
 
     @property
     def width_px(self) -> int:
-        return int(self.packed.shape[1])
+        return int(self.pixels.shape[1])
 
     @property
     def height_px(self) -> int:
-        return int(self.packed.shape[0])
+        return int(self.pixels.shape[0])
+
+    @property
+    def rect(self) -> Rect:
+        return Rect(x_px=0, y_px=0, width_px=self.width_px, height_px=self.height_px)
+
+    def numbers(self, part: Rect) -> NDArray[np.uint32]:
+        """Return one number for each pixel of a part that lies inside the picture, shape (height, width)."""
+        return _numbers(self.pixels[part.y_px : part.bottom_px, part.x_px : part.right_px])
+
+    def sample(self, window: Rect, *, one_in: int) -> Patches:
+        """Return one in `one_in` of the patches that lie inside `window` and touch no mask.
+
+        A patch is chosen by the hash of its own top row, so two pictures of one place choose the same patches. Rows of
+        one colour are never chosen: where there is nothing to see there is nothing to compare.
+
+        Args:
+            window: Inside the picture.
+        """
+        return _sample(self.pixels, self.masks, window, one_in)
 
 
 def fingerprint(pixels: Pixels, masks: Sequence[Rect] = ()) -> Fingerprint:
     """Return the fingerprint of a screenshot.
 
     Args:
-        pixels: RGB, shape (height, width, 3).
+        pixels: RGB, shape (height, width, 3). Kept as it is: it must not change any more.
         masks: Rectangles of the head-up display, in pixels of the picture; they may reach beyond it.
 
     Raises:
@@ -72,26 +91,20 @@ def fingerprint(pixels: Pixels, masks: Sequence[Rect] = ()) -> Fingerprint:
     height, width = pixels.shape[:2]
     whole = Rect(x_px=0, y_px=0, width_px=width, height_px=height)
     clipped = tuple(part for part in (mask.intersection(whole) for mask in masks) if part is not None)
-    numbers = packed(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False))
-    return Fingerprint(packed=numbers, masks=clipped, coarse=sample(numbers, whole, clipped, one_in=COARSE))
+    return Fingerprint(pixels=pixels, masks=clipped, coarse=_sample(pixels, clipped, whole, COARSE))
 
 
-def sample(numbers: NDArray[np.uint32], window: Rect, masks: Sequence[Rect], *, one_in: int) -> Patches:
-    """Return one in `one_in` of the patches that lie inside `window` and touch no mask.
+def _numbers(pixels: Pixels) -> NDArray[np.uint32]:
+    return packed(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False))
 
-    A patch is chosen by the hash of its own top row, so two pictures of one place choose the same patches. Rows of
-    one colour are never chosen: where there is nothing to see there is nothing to compare.
 
-    Args:
-        numbers: One number a pixel, shape (height, width).
-        window: Inside the picture.
-    """
+def _sample(pixels: Pixels, masks: Sequence[Rect], window: Rect, one_in: int) -> Patches:
     rows = range(window.y_px, window.bottom_px - PATCH_PX + 1, _BAND_ROWS)
     if window.width_px < PATCH_PX or len(rows) == 0:
         nothing = np.zeros(0, np.int32)
         return Patches(x_px=nothing, y_px=nothing, hashes=nothing.astype(np.uint32))
     limit = np.uint32(2**32 // one_in)
-    found = [_sample_band(numbers, window, top, limit) for top in rows]
+    found = [_sample_band(pixels, window, top, limit) for top in rows]
     y, x, hashes = (np.concatenate(part) for part in zip(*found, strict=True))
     for mask in masks:
         free = (x <= mask.x_px - PATCH_PX) | (x >= mask.right_px) | (y <= mask.y_px - PATCH_PX) | (y >= mask.bottom_px)
@@ -100,10 +113,10 @@ def sample(numbers: NDArray[np.uint32], window: Rect, masks: Sequence[Rect], *, 
 
 
 def _sample_band(
-    numbers: NDArray[np.uint32], window: Rect, top: int, limit: np.uint32
+    pixels: Pixels, window: Rect, top: int, limit: np.uint32
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]]:
     bottom = min(top + _BAND_ROWS + PATCH_PX - 1, window.bottom_px)
-    band = numbers[top:bottom, window.x_px : window.right_px]
+    band = _numbers(pixels[top:bottom, window.x_px : window.right_px])
     along = band[:, 1:] - band[:, :-1]  # all zero in a row of one colour
     along *= _ALONG
     pairs = along[:, :-1] ^ (along[:, 1:] >> np.uint32(15))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_mosaic.agreement import Agreement, agreement_at
-from imageflow_mosaic.fingerprint import COARSE, FINE, PATCH_PX, Fingerprint, Patches, sample
+from imageflow_mosaic.fingerprint import COARSE, FINE, PATCH_PX, Fingerprint, Patches
 
 MIN_VOTES = {COARSE: 24, FINE: 48}
 """By density of the sample: fewer patches than these prove nothing, whatever the pixels say."""
@@ -27,8 +27,8 @@ _MIN_SQUARES = 4
 _SQUARE_PX = 32
 """Votes must come from so many squares of this side."""
 
-_CONTRADICTIONS = 12
-"""So many patches seen elsewhere refute an offset; sprites drawn in another order are far fewer pixels."""
+CONTRADICTIONS = {COARSE: 3, FINE: 24}
+"""By density of the sample: so many patches seen elsewhere refute an offset."""
 
 _LATTICE = 16
 """Offsets within reach are looked at in so many steps on each axis."""
@@ -66,16 +66,16 @@ def register(reference: Fingerprint, moving: Fingerprint, expected: Offset, reac
     if windows is None:
         return None
     sparse = _Ballot(_inside(reference.coarse, windows[0]), _inside(moving.coarse, windows[1]), expected, reach_px)
-    match = _judged(reference, moving, sparse, MIN_VOTES[COARSE])
-    if match is not None and match.decisive:
+    match = _judged(reference, moving, sparse, COARSE)
+    if match is not None:
         return match
     dense = _Ballot(
-        sample(reference.packed, windows[0], reference.masks, one_in=FINE),
-        sample(moving.packed, windows[1], moving.masks, one_in=FINE),
+        reference.sample(windows[0], one_in=FINE),
+        moving.sample(windows[1], one_in=FINE),
         expected,
         reach_px,
     )
-    return _judged(reference, moving, dense, MIN_VOTES[FINE])
+    return _judged(reference, moving, dense, FINE)
 
 
 class _Ballot:
@@ -108,21 +108,21 @@ class _Ballot:
         extent_px = max(np.ptp(self.x_px), np.ptp(self.y_px))
         return bool(squares.size >= _MIN_SQUARES and extent_px >= _MIN_EXTENT_PX)
 
-    def refutes_all_others(self, reference: Fingerprint, moving: Fingerprint) -> bool:
+    def refutes_all_others(self, reference: Fingerprint, moving: Fingerprint, contradictions: int) -> bool:
         """Whether at every other offset within reach enough winning patches would have to be seen elsewhere."""
         seen = _seen(self.x_px, self.y_px, reference, moving, self.expected, self.reach_px)
         moved_x, moved_y = self.x_px - self.offset.dx_px, self.y_px - self.offset.dy_px
         other = _seen(moved_x, moved_y, moving, reference, -self.expected, self.reach_px)
-        return bool(np.maximum(seen, other[::-1, ::-1]).min() >= _CONTRADICTIONS)
+        return bool(np.maximum(seen, other[::-1, ::-1]).min() >= contradictions)
 
 
-def _judged(reference: Fingerprint, moving: Fingerprint, ballot: _Ballot, min_votes: int) -> Match | None:
-    if ballot.votes < min_votes or ballot.votes < _MIN_LEAD * ballot.runner_up or not ballot.is_spread:
+def _judged(reference: Fingerprint, moving: Fingerprint, ballot: _Ballot, density: int) -> Match | None:
+    if ballot.votes < MIN_VOTES[density] or ballot.votes < _MIN_LEAD * ballot.runner_up or not ballot.is_spread:
         return None
     agreement = agreement_at(reference, moving, ballot.offset)
     if not agreement.holds:
         return None
-    return _match(ballot, agreement, decisive=ballot.refutes_all_others(reference, moving))
+    return _match(ballot, agreement, decisive=ballot.refutes_all_others(reference, moving, CONTRADICTIONS[density]))
 
 
 def _match(ballot: _Ballot, agreement: Agreement, *, decisive: bool) -> Match:
