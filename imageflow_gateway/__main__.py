@@ -2,19 +2,36 @@
 
 import sys
 
+from pydantic import ValidationError
+
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import ImageFlowError
+from imageflow_domain.errors import ImageFlowError, InvalidInput, Unavailable
 from imageflow_gateway.serve import serve
+
+_WRONG_INPUT, _UNAVAILABLE, _FAILED = 2, 4, 1
+"""As the `imageflow` command has them."""
 
 
 def main() -> int:
-    """Return 0 after an orderly end, 1 where serving could not begin; the reason goes to standard error."""
+    """Return 0 after an orderly end, and else an exit code; the reason goes to standard error as one sentence."""
     try:
         serve(Settings())
+    except ValidationError as error:
+        # The values themselves stay out: one of them may be a password.
+        faults = "; ".join(f"IMAGEFLOW_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+        return _end(_WRONG_INPUT, f"The environment is not right: {faults}.")
+    except InvalidInput as error:
+        return _end(_WRONG_INPUT, str(error))
+    except Unavailable as error:
+        return _end(_UNAVAILABLE, str(error))
     except ImageFlowError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+        return _end(_FAILED, str(error))
     return 0
+
+
+def _end(code: int, reason: str) -> int:
+    sys.stderr.write(f"{reason}\n")
+    return code
 
 
 if __name__ == "__main__":

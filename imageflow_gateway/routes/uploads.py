@@ -1,8 +1,7 @@
 """Uploads of frames; a closed folder becomes a survey by itself."""
 
 import tempfile
-from pathlib import Path as FilePath
-from typing import Annotated, Final
+from typing import IO, Annotated, Final
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Request, Response
@@ -46,11 +45,10 @@ async def put_map_file(
     key = keys.map_upload_file(game, save, batch, file)
     scratch = gateway.stores.scratch
     try:
-        with tempfile.TemporaryDirectory(dir=scratch, prefix="upload-") as folder:
-            spool = FilePath(folder) / "body"
-            with spool.open("wb") as out:
-                async for chunk in request.stream():
-                    out.write(chunk)
+        # A file without a name: whatever ends this process, nothing of it is left.
+        with tempfile.TemporaryFile(dir=scratch) as spool:
+            async for chunk in request.stream():
+                spool.write(chunk)
             size, replaced = await to_thread.run_sync(_keep, gateway.stores, key, spool, limiter=_KEEPING)
     except OSError as error:
         raise StoreUnavailable(
@@ -61,8 +59,9 @@ async def put_map_file(
     return Uploaded(key=key, bytes=size)
 
 
-def _keep(stores: Stores, key: str, spool: FilePath) -> tuple[int, bool]:
+def _keep(stores: Stores, key: str, spool: IO[bytes]) -> tuple[int, bool]:
     replaced = stores.objects.exists(key)
-    data = spool.read_bytes()
+    spool.seek(0)
+    data = spool.read()
     stores.objects.put(key, data)
     return len(data), replaced

@@ -118,7 +118,7 @@ class Served:
         until = time.monotonic() + READY_S
         while time.monotonic() < until and self.process.poll() is None:
             try:
-                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                if httpx.get(f"{self.url}/health/ready", trust_env=False).status_code == 200:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)

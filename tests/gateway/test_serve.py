@@ -17,7 +17,7 @@ from imageflow_gateway.serve import check_port
 
 
 def test_tiles_come_through_the_server(served: Any, survey: Survey) -> None:
-    with httpx.Client(base_url=served.url) as client:
+    with httpx.Client(base_url=served.url, trust_env=False) as client:
         document = client.get("/tiles/tilejson.json").json()
         assert document["tiles"][0].startswith(served.url)
         tile = client.get("/tiles/0/0/0.webp")
@@ -45,20 +45,18 @@ def test_an_upload_that_breaks_off_leaves_nothing(served: Any, stores: Stores) -
         )
         wire.sendall(head.encode() + b"x" * 2000)
         time.sleep(0.3)
-    until = time.monotonic() + 5
-    while list(stores.scratch.glob("upload-*")) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not list(stores.scratch.glob("upload-*"))
+    time.sleep(0.3)
+    assert not [path for path in stores.scratch.iterdir() if path.is_file()]
     assert not stores.objects.exists("uploads/maps/city/first/monday/half.png")
 
 
-def test_a_port_in_use_is_one_sentence_and_exit_code_1(
+def test_a_port_in_use_is_one_sentence_and_an_exit_code(
     served: Any, settings: Settings, start: Callable[[Settings], Any]
 ) -> None:
     second = start(settings)
     second.process.wait(timeout=60)
     log = second.stop()
-    assert second.process.returncode == 1
+    assert second.process.returncode == 4
     assert log.endswith(
         f"Port {served.port} of 127.0.0.1 is in use: stop what listens there, or set IMAGEFLOW_GATEWAY_PORT.\n"
     )
@@ -80,7 +78,7 @@ def test_an_interrupt_ends_it_in_order_and_its_log_is_json(
 ) -> None:
     gateway = start(settings.model_copy(update={"gateway_port": free_port()}))
     gateway.wait()
-    httpx.get(f"{gateway.url}/nothing")
+    httpx.get(f"{gateway.url}/nothing", trust_env=False)
     log = gateway.stop()
     assert gateway.process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
@@ -102,4 +100,4 @@ def test_a_request_that_never_ends_does_not_keep_it_from_ending(
     assert gateway.process.returncode == 0
     assert "cut off" in log.splitlines()[-1]
     assert not stores.objects.exists("uploads/maps/a/b/c/d.png")
-    assert not list(stores.scratch.glob("upload-*"))
+    assert not [path for path in stores.scratch.iterdir() if path.is_file()]
