@@ -133,7 +133,7 @@ class ObjectStore:
             yield
         except (FileNotFoundError, NotFoundError) as error:
             if "NoSuchBucket" in str(error):
-                raise StoreUnavailable(f"The bucket of {self.label} does not exist: create it.") from error
+                raise _explain(self.label, key, str(error)) from error
             raise FileNotFoundError(key) from error
         except (BaseError, OSError) as error:
             raise _explain(self.label, key, str(error)) from error
@@ -250,8 +250,9 @@ def _explain(label: str, key: str, said: str) -> ImageFlowError:
         (r"os error (28|122)\b|No space left|StorageFull", "is full: free some space, then try again"),
         (r"os error 27\b|File too large", "does not take so large a file: raise the limit of file sizes"),
         (r"os error 30\b|Read-only", "is on a read-only disk: name another one"),
-        (r"os error (1|13)\b|Permission ?denied|AccessDenied|\b403\b", "refuses '{key}': give this account access"),
+        (r"NoSuchBucket", "has no such bucket: create it"),
         (r"Unauthenticated|SignatureDoesNotMatch|InvalidAccessKeyId|\b401\b", "refuses our keys: mend AWS_*"),
+        (r"os error (1|13)\b|Permission ?denied|AccessDenied|\b403\b", "refuses '{key}': give this account access"),
         (r"builder error|URL scheme is not allowed", "is reached over http only when AWS_ALLOW_HTTP=true"),
         (r"error sending request|connect|dns|timed out", "does not answer: start it, or mend AWS_ENDPOINT_URL"),
     ):

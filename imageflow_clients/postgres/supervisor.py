@@ -284,7 +284,7 @@ def _last_complaint(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     complaints = [line for line in lines if re.search(r"FATAL|PANIC|error:", line)]
     chosen = (complaints or lines or ["it said nothing"])[-1]
-    return re.sub(r"^.*?(?:FATAL|PANIC|error):\s*", "", chosen)
+    return re.sub(r"^(?:.*?(?:FATAL|PANIC|error)|initdb):\s*", "", chosen)
 
 
 def _explain(folder: ServerFolder, reason: str, number: int | None = None) -> str:
