@@ -27,6 +27,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         docs_url=None,  # both pages load their scripts from elsewhere
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
+        generate_unique_id_function=lambda route: route.name,  # what generated clients call each operation
     )
     app.state.gateway = Gateway(settings=settings, stores=stores, maps=PublishedMaps(stores))
     errors.install(app)

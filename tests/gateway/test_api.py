@@ -1,11 +1,13 @@
 """Jobs, surveys, games, health and what every answer has in common."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_domain.errors import StoreUnavailable
 from imageflow_domain.survey import Carrier, Survey, SurveyState
 from imageflow_gateway.app import create_app
 from imageflow_surveys import carry
@@ -138,16 +140,13 @@ def test_health_lives_and_works(client: Any, survey: Survey) -> None:
     assert client.get("/health/ready").json() == {"status": "ok"}
 
 
+class _DownStore:
+    def exists(self, key: str) -> bool:
+        raise StoreUnavailable("The bucket does not answer: start it.")
+
+
 def test_readiness_names_the_store_that_is_down(settings: Settings, stores: Stores, ask: Any) -> None:
-    class Down:
-        def exists(self, key: str) -> bool:
-            from imageflow_domain.errors import StoreUnavailable
-
-            raise StoreUnavailable("The bucket does not answer: start it.")
-
-    from dataclasses import replace
-
-    broken = replace(stores, objects=Down())  # type: ignore[arg-type]
+    broken = replace(stores, objects=_DownStore())  # type: ignore[arg-type]
     with ask(create_app(settings, broken)) as client:
         answer = client.get("/health/ready")
         assert answer.status_code == 503
@@ -163,9 +162,12 @@ def test_openapi_lists_every_address_with_the_error_shape(client: Any) -> None:
     assert {"/api/jobs", "/api/jobs/{job_id}/status", "/api/surveys", "/tiles/{z}/{x}/{y}.{picture}"} <= set(
         document["paths"]
     )
+    names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
+    assert len(names) == len(set(names))
     for path, methods in document["paths"].items():
         for operation in methods.values():
             assert operation["summary"], path
+            assert operation["operationId"].isidentifier()
             shape = operation["responses"]["422"]["content"]["application/json"]["schema"]["$ref"]
             assert shape.endswith("/ErrorBody")
 
