@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -71,28 +73,22 @@ class EmbeddedPostgres:
         )
 
     def ensure_running(self) -> None:
-        """Return once the server takes connections, starting it if need be; 0.1 ms where it is up.
+        """Return once the server takes connections, starting it if need be; under a millisecond where it is up.
 
         This process counts as a client from now on. Raises `DatabaseUnavailable`.
         """
-        with _TURN:
-            try:
-                folder = self._folder()
-                self._join(folder)
-                if not _answers(folder):
-                    self._start(folder)
-            except OSError as error:
-                raise DatabaseUnavailable(
-                    f"The database's folder '{self._given}' cannot be used: {error.strerror} ('{error.filename}'). "
-                    "Mend that, or set IMAGEFLOW_HOME or IMAGEFLOW_DATABASE_URL."
-                ) from error
+        with _TURN, self._explained():
+            folder = self._folder()
+            self._join(folder)
+            if not _answers(folder):
+                self._start(folder)
 
     def stop(self) -> bool:
         """Stop the server unless another process uses it; return whether it is down.
 
         This process no longer counts as a client; it does again when it connects next.
         """
-        with _TURN:
+        with _TURN, self._explained():
             if not self._given.exists():
                 return True
             folder = self._folder()
@@ -104,6 +100,16 @@ class EmbeddedPostgres:
                 return _end_supervisor(folder)
             finally:
                 os.close(clients)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"The database's folder '{self._given}' cannot be used: {error.strerror} ('{error.filename}'). "
+                "Mend that, or set IMAGEFLOW_HOME or IMAGEFLOW_DATABASE_URL."
+            ) from error
 
     def _folder(self) -> ServerFolder:
         path = self._given.expanduser().absolute()

@@ -77,21 +77,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _own(folder: ServerFolder, programs: Path, idle_s: float, report: int) -> int:
     try:
-        with _open_log(folder) as log:
-            for descriptor in (0, 1, 2):
-                os.dup2(log.fileno(), descriptor)
-            # Taken synchronously by `sigtimedwait`, so that nothing happens halfway through a step.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
-            supervisor = Supervisor(folder, programs, log)
-            supervisor.start()
-            _tell(report, _READY)
-            supervisor.watch(idle_s)
+        log = _open_log(folder)
+        for descriptor in (0, 1, 2):
+            os.dup2(log.fileno(), descriptor)
+        # Taken synchronously by `sigtimedwait`, so that nothing happens halfway through a step.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
+        supervisor = Supervisor(folder, programs, log)
+        supervisor.start()
     except DatabaseUnavailable as error:
         _tell(report, str(error).encode())
         return 1
     except OSError as error:
         _tell(report, _explain(folder, f"{error.strerror}: '{error.filename}'", error.errno).encode())
         return 1
+    _tell(report, _READY)
+    supervisor.watch(idle_s)
     return 0
 
 
@@ -163,21 +163,21 @@ class Supervisor:
         return is_linked(self._clients, self._folder.clients_lock) and any(self._sockets.glob(".s.PGSQL.*"))
 
     def _make_data(self) -> None:
-        for unfinished in self._folder.path.glob("data.new-*"):
-            shutil.rmtree(unfinished)
-        made = self._folder.path / f"data.new-{os.getpid()}"
-        made.mkdir(mode=0o700)
-        password_file = self._folder.path / f"{made.name}.secret"
+        """Make the data under a name that nobody looks for, and give them theirs once they are whole."""
+        making = self._folder.path / "data.new"
+        shutil.rmtree(making, ignore_errors=True)
         try:
-            password = secrets.token_hex(32)
-            _write_private(password_file, password, self._account)
-            os.chown(made, self._account.uid, self._account.gid)
+            making.mkdir(mode=0o700)
+            password_file, made = making / self._folder.secret.name, making / "data"
+            _write_private(password_file, secrets.token_hex(32), self._account)
+            made.mkdir(mode=0o700)
+            for path in (making, made):
+                os.chown(path, self._account.uid, self._account.gid)
             self._initdb(made, password_file)
-            password_file.rename(made / self._folder.secret.name)
+            password_file.rename(made / password_file.name)
             made.rename(self._folder.data)
         finally:
-            password_file.unlink(missing_ok=True)
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(making, ignore_errors=True)
 
     def _initdb(self, data: Path, password_file: Path) -> None:
         # The password is random and long: rounds that slow down guessing would only slow down connecting.

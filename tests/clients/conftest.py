@@ -12,6 +12,12 @@ from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 
 
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("IMAGEFLOW_")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """The folder of a server that is not there yet."""

@@ -165,11 +165,12 @@ def test_a_pid_file_cut_short_or_of_another_program_does_not_stop_a_start(
 
 
 def test_data_that_was_not_made_to_the_end_is_made_again(server: EmbeddedPostgres, folder: Path) -> None:
-    unfinished = folder / "data.new-1"
+    unfinished = folder / "data.new" / "data"
     unfinished.mkdir(parents=True)
+    (folder / "data.new" / "imageflow.secret").write_text("old")
     (unfinished / "PG_VERSION").write_text("18")
     assert answer(server) == 42
-    assert not unfinished.exists()
+    assert not unfinished.parent.exists()
 
 
 def test_a_folder_that_was_removed_and_made_again_gets_a_server_of_its_own(folder: Path) -> None:
@@ -241,6 +242,12 @@ def test_a_full_disk_is_one_clear_sentence_and_the_data_are_made_once_there_is_r
     subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
     assert answer(server) == 42
     server.stop()
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatabaseUnavailable, match=r"cannot be used: Not a directory .* set IMAGEFLOW_HOME"):
+        EmbeddedPostgres(tmp_path / "file" / "postgres").ensure_running()
 
 
 def test_a_missing_package_is_one_clear_sentence(folder: Path) -> None:

@@ -66,6 +66,12 @@ def alone() -> None:
     return None
 
 
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("IMAGEFLOW_", "DAGSTER_"))]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("a home") / "of mine"
