@@ -54,6 +54,8 @@ def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
             results.print(f"Dagster:  http://{settings.host}:{settings.dagster_port}/")
             errors.print("Ctrl-C stops both.")
             _keep_up(stack, settings)
+    except KeyboardInterrupt:
+        errors.print("Stopped.")  # the way in which a stack is meant to end
     finally:
         starting.stop()
 

@@ -12,12 +12,18 @@ import pytest
 from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port
 
 _READY_S = 120
+_SLOW_CITY = """
+title: A city whose camera takes its time
+driver: {name: city, parameters: {seed: 3, pace_s: 1, view: [640, 512], drift_px: 8}}
+grid: {rows: 4, cols: 4}
+"""
 
 
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     folder = tmp_path_factory.mktemp("one machine")
     shutil.copytree(ROOT / "games", folder / "games")
+    (folder / "games" / "slow_city.yaml").write_text(_SLOW_CITY)
     ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
     return Cli(home=folder / ".imageflow", env=environment(folder / ".imageflow", **ports))
 

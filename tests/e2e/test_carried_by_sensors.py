@@ -1,0 +1,117 @@
+"""What the sensors do in a running stack: uploads and jobs become maps, and what stopped moving is found."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.stack import EXAMPLE, Stack, wait_for
+
+pytestmark = pytest.mark.e2e
+
+
+def test_an_uploaded_folder_is_surveyed_once(stack: Stack) -> None:
+    stack.cli.run("upload", str(EXAMPLE), "--game", "openttd", "--save", "uploaded")
+    survey = wait_for(lambda: _survey_of(stack, "uploaded"), 60, lambda: "no survey began")
+    stack.await_state(survey, "completed", 150)
+    time.sleep(8)  # more than one tick of the sensor
+    assert len(stack.cli.json("survey", "list", "--save", "uploaded")) == 1
+
+
+def test_frames_put_over_the_api_are_surveyed_once_a_marker_closes_them(stack: Stack) -> None:
+    batch = f"{stack.gateway}/api/uploads/maps/openttd/put/one"
+    for row in range(2):
+        for col in range(2):
+            name = f"r{row:02d}_c{col:02d}.png"
+            assert httpx.put(f"{batch}/{name}", content=(EXAMPLE / name).read_bytes()).is_success
+    assert _survey_of(stack, "put") is None
+    assert httpx.put(f"{batch}/_DONE", content=b"").is_success
+    survey = wait_for(lambda: _survey_of(stack, "put"), 60, lambda: "no survey began")
+    stack.await_state(survey, "completed", 150)
+
+
+def test_a_job_over_the_api_becomes_a_map(stack: Stack) -> None:
+    begun = httpx.post(
+        f"{stack.gateway}/api/jobs", json={"game_id": "city", "save_data_id": "job", "grid": {"rows": 2, "cols": 2}}
+    )
+    assert begun.status_code == 202, begun.text
+    job = begun.json()["job_id"]
+
+    def completed() -> dict[str, object] | None:
+        status: dict[str, object] = httpx.get(f"{stack.gateway}/api/jobs/{job}/status", timeout=30).json()
+        assert status["status"] in {"preparing", "running", "completed"}, status
+        return status if status["status"] == "completed" else None
+
+    status = wait_for(completed, 150, lambda: f"job {job}")
+    assert status["progress"] == 100.0
+    assert status["completed_tasks"] == status["total_tasks"]
+    assert int(str(status["tiles_created"])) > 0
+
+
+def test_a_run_whose_worker_and_code_server_were_killed_together_is_found_and_done_again(stack: Stack) -> None:
+    begun = httpx.post(f"{stack.gateway}/api/jobs", json={"game_id": "slow_city", "save_data_id": "killed"}).json()
+    survey = begun["survey_id"]
+    wait_for(lambda: _taken(stack, survey), 90, lambda: "no screenshot was taken")
+    victims = _workers_and_code_server(stack)
+    assert len(victims) >= 2
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    stack.await_state(survey, "completed", 240)
+    _assert_failed_run(stack, survey)
+
+
+def test_a_command_line_that_was_killed_leaves_a_survey_that_says_so_and_can_be_resumed(stack: Stack) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "4x4"]
+        + ["--game", "city", "--save", "left", "--set", "pace_s=0.5", "--lossless-method", "0"],
+        env=stack.cli.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    survey = wait_for(lambda: _survey_of(stack, "left"), 60, lambda: "no survey began")
+    wait_for(lambda: _taken(stack, survey), 60, lambda: "no screenshot was taken")
+    process.kill()
+    process.wait()
+    facts = wait_for(lambda: _failed(stack, survey), 90, lambda: "the survey is not given up")
+    assert f"imageflow survey resume {survey}" in facts["reason"]
+    stack.cli.run("survey", "resume", survey)
+    assert stack.cli.json("survey", "show", survey)["state"] == "completed"
+
+
+def _survey_of(stack: Stack, save: str) -> str | None:
+    found = stack.cli.json("survey", "list", "--save", save)
+    return str(found[0]["survey"]) if found else None
+
+
+def _failed(stack: Stack, survey: str) -> dict[str, str] | None:
+    facts: dict[str, str] = stack.cli.json("survey", "show", survey)
+    return facts if facts["state"] == "failed" else None
+
+
+def _taken(stack: Stack, survey: str) -> bool | None:
+    folder = Path(stack.cli.home) / "objects" / "surveys" / survey / "screenshots"
+    return True if folder.exists() and len(list(folder.glob("*.webp"))) >= 2 else None
+
+
+def _workers_and_code_server(stack: Stack) -> list[int]:
+    """Return the code server's processes and its run workers: what one out-of-memory kill may take at once."""
+    found = []
+    for child in psutil.Process(stack.process.pid).children(recursive=True):
+        command = " ".join(child.cmdline())
+        if "code-server" in command or "api grpc" in command or "execute_run" in command or "spawn_main" in command:
+            found.append(child.pid)
+    return found
+
+
+def _assert_failed_run(stack: Stack, survey: str) -> None:
+    query = """query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results { status } } } }"""
+    runs = stack.graphql(query, filter={"tags": [{"key": "imageflow/survey", "value": survey}]})
+    statuses = [run["status"] for run in runs["runsOrError"]["results"]]
+    assert "FAILURE" in statuses
+    assert statuses.count("SUCCESS") >= 6

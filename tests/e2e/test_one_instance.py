@@ -1,0 +1,106 @@
+"""Command line, plain `dagster dev` and the stack share one instance, which outlives each of them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.stack import EXAMPLE, ROOT, Cli, environment, free_port, wait_for
+
+pytestmark = pytest.mark.e2e
+
+_PARTITIONS = """
+query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetMaterializations(limit: 20) { partition runId } } } }"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like the repository's root: configuration files, and nothing set in the environment."""
+    root = tmp_path_factory.mktemp("root")
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, root / name)
+    return root
+
+
+def test_a_survey_by_command_line_is_seen_in_dagster_dev_before_and_after_a_restart(folder: Path) -> None:
+    env = {name: value for name, value in environment(folder).items() if not name.startswith("IMAGEFLOW_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "folder", "--source", str(EXAMPLE),
+         "--game", "openttd", "--save", "shared", "--lossless-method", "0"],
+        cwd=folder, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    survey = done.stdout.strip()
+    for _ in ("first start", "after a restart"):
+        with _dagster_dev(folder, env) as address:
+            answer = httpx.post(
+                f"{address}/graphql",
+                json={"query": _PARTITIONS, "variables": {"key": {"path": ["coordinates"]}}},
+                timeout=60,
+            ).json()
+            found = answer["data"]["assetNodeOrError"]["assetMaterializations"]
+            assert survey in {materialisation["partition"] for materialisation in found}
+
+
+def test_seven_surveys_the_daemon_and_the_command_line_share_the_instance(cli: Cli, stack: object) -> None:
+    command = [
+        sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--json", "--driver", "city", "--grid", "2x2",
+        "--game", "city", "--save", "seven", "--set", "view=[320,256]", "--set", "drift_px=8", "--lossless-method", "0",
+    ]  # fmt: skip
+    running = [
+        subprocess.Popen(command, env=cli.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(7)
+    ]
+    ended = [(process.communicate(timeout=240), process.returncode) for process in running]
+    assert [code for _, code in ended] == [0] * 7, ended
+    surveys = cli.json("survey", "list", "--save", "seven")
+    assert len({one["survey"] for one in surveys}) == 7
+    assert {one["state"] for one in surveys} == {"completed"}
+
+
+@contextmanager
+def _dagster_dev(folder: Path, env: dict[str, str]) -> Iterator[str]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dagster", "dev", "-p", str(port)],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+
+    def loaded() -> bool | None:
+        query = "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
+        try:
+            answer = httpx.post(f"{address}/graphql", json={"query": query}, timeout=10).json()
+        except httpx.HTTPError:
+            return None
+        entries = answer["data"]["workspaceOrError"]["locationEntries"]
+        return True if entries and entries[0]["loadStatus"] == "LOADED" else None
+
+    try:
+        wait_for(loaded, 120, lambda: "dagster dev")
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(30)
+        finally:
+            _kill_group(process.pid)
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
