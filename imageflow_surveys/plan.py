@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from pydantic import ValidationError
+
 from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
@@ -50,8 +52,7 @@ def plan_survey(
     grid = spec.grid or Grid(
         rows=max(area.cell.row for area in areas) + 1, cols=max(area.cell.col for area in areas) + 1
     )
-    # a grid from the source must fit the partitions as one from a person does
-    SurveySpec.model_validate(spec.model_copy(update={"grid": grid}).model_dump())
+    _check_fits(spec, grid)
     keep = spec.keep or (Keep.DELETE if capabilities.retakes else Keep.KEEP)
     with stores.database.begin() as connection:
         survey = rows.plan(
@@ -66,6 +67,15 @@ def plan_survey(
         )
         along(connection, survey)
         return rows.get(connection, survey.id)
+
+
+def _check_fits(spec: SurveySpec, grid: Grid) -> None:
+    """Raise `InvalidInput` unless a grid from the source fits the partitions, as one from a person must."""
+    try:
+        SurveySpec.model_validate(spec.model_copy(update={"grid": grid}).model_dump())
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        raise InvalidInput(f"The source cannot be surveyed so: {faults}.") from error
 
 
 def _step(driver: GameDriver, areas: tuple[Area, ...], spec: SurveySpec) -> Step:
