@@ -113,7 +113,7 @@ class Mosaic:
     shift: Offset
     """From the driver's plane to the frame."""
     revision: str
-    """Digest of placement, encoding and code: whatever decides a tile's pixels beside the screenshots."""
+    """Digest of screenshots, placement, encoding and code: of whatever decides a tile's pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,7 +57,7 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
     placed = Placed(
         placements=places,
         dropped=solution.dropped,
-        mosaic=Mosaic(frame=frame, bounds=bounds, shift=shift, revision=_revision(survey, frame, places)),
+        mosaic=Mosaic(frame=frame, bounds=bounds, shift=shift, revision=_revision(survey, frame, places, shots)),
         new_frame=new_frame,
     )
     _store(stores, survey, placed)
@@ -113,13 +113,13 @@ def _bounds(places: Sequence[Placement], view: Size) -> Rect:
     )
 
 
-def _revision(survey: Survey, frame: Frame, places: Sequence[Placement]) -> str:
-    """Digest of all that decides a tile's pixels, beside the screenshots themselves."""
+def _revision(survey: Survey, frame: Frame, places: Sequence[Placement], shots: Shots) -> str:
+    """Digest of all that decides a tile's pixels: its addresses are cached for good."""
     facts = {
         "encoding": revision_signature(survey.spec.encoding),
         "frame": [frame.number, frame.native_zoom],
         "masks": [mask.model_dump() for mask in survey.spec.masks],
-        "places": [[p.cell.row, p.cell.col, p.x_px, p.y_px, p.status] for p in places],
+        "shots": [[p.cell.row, p.cell.col, p.x_px, p.y_px, p.status, shots.stored[p.cell].digest] for p in places],
     }
     return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
