@@ -27,8 +27,9 @@ def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
     settings = Settings()
     files = _files(folder, settings.upload_limit_bytes)
     now = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
-    prefix = keys.map_upload(game, save, f"{now}_{secrets.token_hex(2)}")
-    _put(stores_only(), prefix, files, bars=not as_json)
+    batch = f"{now}_{secrets.token_hex(2)}"
+    prefix = keys.map_upload(game, save, batch)
+    _put(stores_only(), (game, save, batch), files, bars=not as_json)
     if as_json:
         print_json({"prefix": prefix, "files": len(files)})
     else:
@@ -44,16 +45,15 @@ def _files(folder: Path, limit_bytes: int) -> list[Path]:
     large = [path.name for path in files if path.stat().st_size > limit_bytes]
     if large:
         raise InvalidInput(f"Larger than {limit_bytes // 1_000_000} MB: {', '.join(large)}.")
-    for path in files:
-        keys.check_file_name(path.name)
+    files = [path for path in files if path.suffix.lower() in keys.MAP_UPLOAD_TYPES]
     if not files:
-        raise InvalidInput(f"'{folder}' holds no files: put the frames into it.")
+        raise InvalidInput(f"'{folder}' holds no pictures: put the frames into it.")
     return sorted(files, key=lambda path: path.name == keys.POSITIONS_FILE)
 
 
-def _put(stores: Stores, prefix: str, files: list[Path], *, bars: bool) -> None:
+def _put(stores: Stores, folder: tuple[str, str, str], files: list[Path], *, bars: bool) -> None:
     with Progress(console=errors, disable=not bars) as progress:
         for path in progress.track(files, description="Uploading"):
-            stores.objects.put(f"{prefix}/{path.name}", path.read_bytes())
+            stores.objects.put(keys.map_upload_file(*folder, path.name), path.read_bytes())
     if files[-1].name != keys.POSITIONS_FILE:
-        stores.objects.put(f"{prefix}/{keys.DONE_MARKER}", b"")
+        stores.objects.put(keys.map_upload_file(*folder, keys.DONE_MARKER), b"")

@@ -68,12 +68,14 @@ def test_a_run_whose_worker_and_code_server_were_killed_together_is_found_and_do
 
 def test_a_command_line_that_was_killed_leaves_a_survey_that_says_so_and_can_be_resumed(stack: Stack) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "4x4"]
-        + ["--game", "city", "--save", "left", "--set", "pace_s=0.5", "--lossless-method", "0"],
+        [
+            sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "4x4",
+            "--game", "city", "--save", "left", "--set", "pace_s=0.5", "--lossless-method", "0",
+        ],
         env=stack.cli.env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    )
+    )  # fmt: skip
     survey = wait_for(lambda: _survey_of(stack, "left"), 60, lambda: "no survey began")
     wait_for(lambda: _taken(stack, survey), 60, lambda: "no screenshot was taken")
     process.kill()
