@@ -48,6 +48,9 @@ _SETTINGS = {
     "max_wal_senders": "0",
     "min_wal_size": "64MB",
     "max_wal_size": "256MB",
+    "io_method": "sync",  # no processes of its own for reading ahead
+    "max_logical_replication_workers": "0",
+    "max_parallel_workers_per_gather": "0",  # would need /dev/shm, which containers keep small
     "jit": "off",
     "log_checkpoints": "off",
     "log_min_messages": "warning",
