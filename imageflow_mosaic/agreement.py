@@ -9,7 +9,10 @@ from imageflow_domain.geometry import Offset, Rect
 from imageflow_mosaic.fingerprint import Fingerprint
 
 MIN_SHARE = 0.985
-"""Of compared static pixels that must be equal: sprites drawn in another order, or cars, are fewer."""
+"""Of all compared pixels that must be equal where nothing runs: sprites drawn in another order are fewer."""
+
+MIN_STATIC_SHARE = 0.94
+"""Of the static pixels that must be equal where something runs: cars on a street are fewer."""
 
 MIN_COMPARED_PX = 1024
 
@@ -21,8 +24,11 @@ _MIXER = np.uint32(0x9E3779B1)
 _ANALYSED_PX = 1 << 16
 """About so many pixels tell which colours run."""
 
-_RUNNING_RATE = 0.25
-"""A colour that differs more often than this belongs to running animation."""
+_RUNNING_RATE = 0.05
+"""A colour that differs more often than this belongs to running animation.
+
+At a wrong offset next to every colour does, and hardly a pixel is left to compare.
+"""
 
 _COUNTED_PX = 16
 """A colour of fewer pixels says nothing about itself."""
@@ -59,7 +65,7 @@ def agreement_at(reference: Fingerprint, moving: Fingerprint, offset: Offset) ->
         shown = ~hidden
         there, here, equal = there[shown], here[shown], equal[shown]
     compared = equal.size
-    share = np.count_nonzero(equal) / max(1, compared)
+    share = int(np.count_nonzero(equal)) / max(1, compared)
     if share >= MIN_SHARE or compared < MIN_COMPARED_PX:
         return Agreement(share=share, compared_px=compared, holds=share >= MIN_SHARE and compared >= MIN_COMPARED_PX)
     every = max(1, compared // _ANALYSED_PX) | 1  # odd: it meets every column of an even picture
@@ -97,11 +103,11 @@ def _of_static(there: NDArray[np.uint32], here: NDArray[np.uint32], equal: NDArr
     # What runs in one picture and stands still in the other is no animation but another place.
     static = ~(runs[mine] & runs[theirs])
     compared = int(np.count_nonzero(static))
-    share = np.count_nonzero(equal & static) / max(1, compared)
+    share = int(np.count_nonzero(equal & static)) / max(1, compared)
     counted = seen * every >= 2 * _COUNTED_PX
     standing = int(np.count_nonzero(counted & ~runs))
     holds = bool(
-        share >= MIN_SHARE
+        share >= MIN_STATIC_SHARE
         and compared * every >= MIN_COMPARED_PX
         and standing >= _MIN_STATIC_COLOURS
         and standing >= _MIN_STATIC_COLOUR_SHARE * np.count_nonzero(counted)

@@ -4,17 +4,16 @@ All anchored neighbours are heard together, pixel by pixel. A place that they al
 allow; between these the nominal position decides, by the errors that it was seen to have elsewhere.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import Placement, PlacementStatus
+from imageflow_domain.placement import PairOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.evidence import Animation, Shifts, Witness, weigh
@@ -26,11 +25,19 @@ _NEAR_CELLS = 2
 _MOST_WITNESSES = 8
 _PICTURES_HELD = 24
 
+_PAIRS_LEARNT = 6
+"""Pairs of anchored shots, all over the survey and again near each loose one, that show what runs in this game."""
+
 _OUTSIDE = 1e-3
 """Probability that is given up to look at fewer places."""
 
 _NOTHING_AGREES = 0.01
 """Confidence where the pixels allow no place at all: the picture may not be of here."""
+
+_PROVEN = 0.999
+"""Confidence at which a place that all other places within reach are refuted for counts as anchored."""
+
+Places = dict[Cell, tuple[int, int]]
 
 
 def settle_ambiguous(
@@ -43,25 +50,27 @@ def settle_ambiguous(
 ) -> tuple[Placement, ...]:
     """Return the solution's placements, those that are not anchored moved to the likeliest place.
 
-    Confidence is the probability of the place among all that the pixels allow. Status stays `ambiguous`: whatever is
-    found here rests on where the shot was believed to be.
+    Confidence is the probability of the place among all that the pixels allow. A shot joins the anchored ones where
+    they, pixel by pixel, refute every other place within reach; else it stays `ambiguous`, because what is found then
+    rests on where the shot was believed to be.
 
     Args:
-        load: Reads one shot, RGB of shape (height, width, 3). Asked for loose shots and their anchored neighbours only,
-            row by row; few are held at a time.
+        load: Reads one shot, RGB of shape (height, width, 3). Asked for loose shots and their neighbours only; few are
+            held at a time.
         masks: Rectangles of the head-up display.
         reach_px: Largest error of a nominal position.
     """
     anchored = {p.cell: (p.x_px, p.y_px) for p in solution.placements if p.status is PlacementStatus.ANCHORED}
-    loose: dict[int, list[Placement]] = {}
+    groups: dict[int, list[Placement]] = {}
     for placement in solution.placements:
         if placement.status is PlacementStatus.AMBIGUOUS:
-            loose.setdefault(placement.group, []).append(placement)
-    if not loose or not anchored:
+            groups.setdefault(placement.group, []).append(placement)
+    if not groups or not anchored:
         return solution.placements
     nominal = {area.cell: (area.position.x_px, area.position.y_px) for area in areas if area.position is not None}
-    settler = _Settler(anchored, NominalErrors(anchored, nominal, reach_px=reach_px), _Pictures(load, masks))
-    settled = {p.cell: p for group in sorted(loose.values(), key=_first) for p in settler.settle(group)}
+    errors = NominalErrors(anchored, nominal, reach_px=reach_px)
+    settler = _Settler(anchored, errors, _Pictures(load, masks), solution.kept, reach_px)
+    settled = settler.settle(sorted(groups.values(), key=_first))
     return tuple(settled.get(placement.cell, placement) for placement in solution.placements)
 
 
@@ -88,55 +97,128 @@ class _Pictures:
 class _Settler:
     """Finds places for groups of shots that keep their relative positions."""
 
-    def __init__(self, anchored: dict[Cell, tuple[int, int]], errors: NominalErrors, pictures: _Pictures) -> None:
-        self._anchored, self._errors, self._pictures = anchored, errors, pictures
+    def __init__(
+        self,
+        anchored: Places,
+        errors: NominalErrors,
+        pictures: _Pictures,
+        kept: Sequence[PairOffset],
+        reach_px: int,
+    ) -> None:
+        self._anchored, self._errors, self._pictures, self._reach_px = dict(anchored), errors, pictures, reach_px
         self._animation = Animation()
+        self._pairs: dict[Cell, list[PairOffset]] = {}
+        self._learnt: set[PairOffset] = set()
+        ours = [pair for pair in kept if pair.reference in anchored]
+        for pair in ours:
+            self._pairs.setdefault(pair.reference, []).append(pair)
+        self._learn(ours[:: max(1, len(ours) // _PAIRS_LEARNT)][:_PAIRS_LEARNT])
 
-    def settle(self, group: Sequence[Placement]) -> list[Placement]:
-        """Return the group's shots, moved together."""
-        expected = {p.cell: self._errors.expected(p.cell) for p in group}
-        known = [p for p in group if expected[p.cell] is not None]
-        if not known:
-            return list(group)
-        witnesses = [witness for placement in group for witness in self._witnesses(placement)]
-        priors = [self._errors.prior(p.cell) for p in known]
-        shifts, prior = _candidates(priors)
+    def settle(self, groups: Sequence[Sequence[Placement]]) -> dict[Cell, Placement]:
+        """Return all groups' shots, moved.
+
+        Groups beside anchored shots go first, and again once a neighbour has joined those; the others lean on what has
+        been settled by then, as far as that is sure.
+        """
+        settled: dict[Cell, Placement] = {}
+        waiting = deque(groups)
+        alone: list[Sequence[Placement]] = []
+        while waiting:
+            group = waiting.popleft()
+            witnesses = self._witnesses(group, self._anchored)
+            if not witnesses:
+                alone.append(group)
+                continue
+            placed, is_only = self._place(group, witnesses)
+            settled |= {p.cell: p for p in placed}
+            if is_only and self._refutes_the_rest(witnesses):
+                placed = [_proven(p) for p in placed]
+                settled |= {p.cell: p for p in placed}
+                self._anchored |= {p.cell: (p.x_px, p.y_px) for p in placed}
+                near = {cell for p in placed for cell in _around(p.cell)}
+                again = [other for other in groups if _is_loose(other, settled) and any(p.cell in near for p in other)]
+                alone = [other for other in alone if other not in again]
+                waiting.extend(other for other in again if other not in waiting)
+        for group in alone:
+            known = {cell: (p.x_px, p.y_px) for cell, p in settled.items()}
+            placed, _ = self._place(group, self._witnesses(group, known))
+            leaned = [settled[cell].confidence for p in group for cell in _around(p.cell) if cell in settled]
+            settled |= {p.cell: self._discounted(p, before, leaned) for p, before in zip(placed, group, strict=True)}
+        return settled
+
+    def _place(self, group: Sequence[Placement], witnesses: Sequence[Witness]) -> tuple[list[Placement], bool]:
+        """Return the group at its likeliest place, and whether the witnesses allow no other that is likely at all."""
+        known = [p for p in group if self._errors.expected(p.cell) is not None]
+        shifts, prior = _candidates([self._errors.prior(p.cell) for p in known])
+        outside = max(0.0, 1 - float(prior.sum()))
+        posterior, is_only = prior, False
         if witnesses:
             evidence = weigh(witnesses, shifts, self._animation)
             if not evidence.allowed.any():
-                return [replace(p, confidence=_NOTHING_AGREES) for p in group]
+                return [replace(p, confidence=_NOTHING_AGREES) for p in group], False
             posterior = prior * evidence.likelihood
-            outside = max(0.0, 1 - prior.sum()) * float(evidence.allowed.mean())
-        else:
-            posterior, outside = prior, max(0.0, 1 - prior.sum())
+            outside *= float(evidence.allowed.mean())
+            is_only = int(np.count_nonzero(evidence.allowed)) == 1
         best = int(np.argmax(posterior))
         sure = float(posterior[best] / (posterior.sum() + outside))
         dx, dy = (int(step) for step in shifts[best])
-        return [replace(p, x_px=p.x_px + dx, y_px=p.y_px + dy, confidence=sure) for p in group]
+        return [replace(p, x_px=p.x_px + dx, y_px=p.y_px + dy, confidence=sure) for p in group], is_only
 
-    def _witnesses(self, placement: Placement) -> list[Witness]:
-        """Anchored neighbours that overlap the shot where it lies now; on the way, learn what moves between them."""
-        row, col = placement.cell.row, placement.cell.col
-        near = sorted(
-            (
-                Cell(row=row + down, col=col + right)
-                for down in range(-_NEAR_CELLS, _NEAR_CELLS + 1)
-                for right in range(-_NEAR_CELLS, _NEAR_CELLS + 1)
-            ),
-            key=lambda cell: (max(abs(cell.row - row), abs(cell.col - col)), cell),
-        )
-        shot = self._pictures.of(placement.cell)
-        found: list[tuple[Cell, Witness]] = []
-        for cell in near:
-            if cell not in self._anchored or len(found) == _MOST_WITNESSES:
+    def _refutes_the_rest(self, witnesses: Sequence[Witness]) -> bool:
+        """Whether one place alone is allowed of all within reach, however unlikely."""
+        y, x = np.mgrid[-self._reach_px : self._reach_px + 1, -self._reach_px : self._reach_px + 1]
+        evidence = weigh(witnesses, np.stack([x.ravel(), y.ravel()], axis=1), self._animation)
+        return int(np.count_nonzero(evidence.allowed)) == 1
+
+    def _discounted(self, placed: Placement, before: Placement, leaned: Sequence[float]) -> Placement:
+        """A place that rests on others is as sure as these; where they are wrong, as sure as it was believed to be."""
+        if not leaned or self._errors.expected(placed.cell) is None:
+            return placed
+        prior = self._errors.prior(placed.cell)
+        dx, dy = placed.x_px - before.x_px, placed.y_px - before.y_px
+        sure = min(leaned)
+        return replace(placed, confidence=sure * placed.confidence + (1 - sure) * prior.at(dx, dy))
+
+    def _witnesses(self, group: Sequence[Placement], places: Places) -> list[Witness]:
+        """Placed neighbours that overlap the group's shots where these lie now."""
+        found: list[Witness] = []
+        for placement in group:
+            near = [cell for cell in _around(placement.cell) if cell in places]
+            if not near:
                 continue
-            x, y = self._anchored[cell]
-            offset = Offset(dx_px=placement.x_px - x, dy_px=placement.y_px - y)
-            if abs(offset.dx_px) < shot.width_px and abs(offset.dy_px) < shot.height_px:
-                found.append((cell, Witness(placed=self._pictures.of(cell), shot=shot, offset=offset)))
-        for (_, first), (_, second) in pairwise(found):
-            self._animation.learn(first.placed, second.placed, first.offset - second.offset)
-        return [witness for _, witness in found]
+            self._learn([pair for cell in near for pair in self._pairs.get(cell, ()) if pair.moving in near])
+            shot = self._pictures.of(placement.cell)
+            seen = 0
+            for cell in near:
+                x, y = places[cell]
+                offset = Offset(dx_px=placement.x_px - x, dy_px=placement.y_px - y)
+                if abs(offset.dx_px) < shot.width_px and abs(offset.dy_px) < shot.height_px and seen < _MOST_WITNESSES:
+                    found.append(Witness(placed=self._pictures.of(cell), shot=shot, offset=offset))
+                    seen += 1
+        return found
+
+    def _learn(self, pairs: Sequence[PairOffset]) -> None:
+        for pair in pairs[:_PAIRS_LEARNT]:
+            if pair not in self._learnt:
+                self._learnt.add(pair)
+                self._animation.learn(self._pictures.of(pair.reference), self._pictures.of(pair.moving), pair.offset)
+
+
+def _proven(placed: Placement) -> Placement:
+    confidence = max(placed.confidence, _PROVEN)
+    return replace(placed, confidence=confidence, status=PlacementStatus.ANCHORED, group=0)
+
+
+def _is_loose(group: Sequence[Placement], settled: Mapping[Cell, Placement]) -> bool:
+    status = PlacementStatus.ANCHORED
+    return all(p.cell not in settled or settled[p.cell].status is not status for p in group)
+
+
+def _around(cell: Cell) -> list[Cell]:
+    """The cells near one, nearest first."""
+    reach = range(-_NEAR_CELLS, _NEAR_CELLS + 1)
+    near = [(max(abs(row), abs(col)), row, col) for row in reach for col in reach if (row, col) != (0, 0)]
+    return [Cell(row=cell.row + row, col=cell.col + col) for _, row, col in sorted(near)]
 
 
 def _candidates(priors: Sequence[Prior]) -> tuple[Shifts, NDArray[np.float64]]:

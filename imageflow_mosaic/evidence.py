@@ -16,10 +16,10 @@ Shifts = NDArray[np.int64]
 _POINTS = (12, 48, 256)
 """Telling pixels looked at in each neighbour, round by round; few shifts are left for the later ones."""
 
-_MOST_WHOLE = 300
+_MOST_WHOLE = 100
 """Shifts that are compared on every pixel; where more are left, the pixels say next to nothing."""
 
-_RUNNING_RATE = 0.25
+_RUNNING_RATE = 0.03
 _NOISE_PX = 8.0
 _NOISE_RATE = 5e-4
 """Pixels that differ although the place is right: sprites drawn in another order."""

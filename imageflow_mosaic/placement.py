@@ -26,7 +26,7 @@ _SCALES_PX = (8.0, 2.0, 0.5, 0.5)
 
 _FIRST_WEIGHTS = {"closed": 1.0, "alone": 0.1, "open": 1e-3}
 
-_DOUBT = {"closed": 1e-6, "decisive": 1e-3, "likely": 4e-3}
+_DOUBT = {"closed": 1e-6, "decisive": 2e-4, "likely": 1e-3}
 """Probability that a kept offset is wrong: in a closed loop, on its own, and on its own with others not refuted."""
 
 _LEAST_WEIGHT = 1e-9
@@ -40,6 +40,8 @@ class Solution:
     """By cell. Group 0 is anchored; the others lie where their nominal positions say, each rigid in itself."""
     dropped: tuple[DroppedOffset, ...]
     """Offsets that contradict the solution, or were too few to decide between; in the order given."""
+    kept: tuple[PairOffset, ...] = ()
+    """Offsets that the solution fulfils to the pixel."""
 
 
 def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) -> Solution:
@@ -68,7 +70,8 @@ def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) 
         for pair, residual, keep in zip(used, residuals, kept, strict=True)
         if not keep
     )
-    return Solution(placements=placements, dropped=dropped)
+    agreed = tuple(pair for pair, keep in zip(used, kept, strict=True) if keep)
+    return Solution(placements=placements, dropped=dropped, kept=agreed)
 
 
 class _Graph:
