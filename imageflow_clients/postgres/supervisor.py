@@ -148,8 +148,10 @@ class Supervisor:
         while self._server.poll() is None:
             got = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, _WATCH_S)
             told = got is not None and got.si_signo == signal.SIGTERM
-            if told or not self._can_be_found():
-                self._stop(self._server)
+            if not is_linked(self._clients, self._folder.clients_lock):
+                self._stop(self._server, orderly=False)  # the folder is being removed: write nothing more
+            elif told or not any(self._sockets.glob(".s.PGSQL.*")):
+                self._stop(self._server)  # also where somebody tidied up /tmp
             elif not try_lock(self._clients, fcntl.LOCK_EX):
                 idle_since = None
             else:
@@ -160,10 +162,6 @@ class Supervisor:
                     self._stop(self._server)
                 else:
                     fcntl.flock(self._clients, fcntl.LOCK_UN)
-
-    def _can_be_found(self) -> bool:
-        """Whether nobody removed the folder, or the socket (as those do who tidy up /tmp)."""
-        return is_linked(self._clients, self._folder.clients_lock) and any(self._sockets.glob(".s.PGSQL.*"))
 
     def _make_data(self) -> None:
         """Make the data under a name that nobody looks for, and give them theirs once they are whole."""
@@ -239,8 +237,9 @@ class Supervisor:
         # SIGQUIT ends a server at once, with all its children; the next start recovers from its log.
         self._account.enter(signal.SIGQUIT)
 
-    def _stop(self, server: "subprocess.Popen[bytes]") -> None:
-        for stop_signal, patience_s in ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+    def _stop(self, server: "subprocess.Popen[bytes]", *, orderly: bool = True) -> None:
+        steps = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+        for stop_signal, patience_s in steps if orderly else steps[1:]:
             server.send_signal(stop_signal)
             try:
                 server.wait(patience_s)
