@@ -39,6 +39,8 @@ def capture_block(stores: Stores, survey: Survey, block: Block, camera: Camera) 
         again = bool(planned) and layers.is_captured(connection, survey.id, block)
         if again:
             layers.reopen_capture(connection, survey.id, block)
+            # or an attempt that goes on after a kill would keep the old pictures
+            screenshots.forget(connection, survey.id, cells)
             rows.forget_placement(connection, survey.id)
         stored = {} if again else screenshots.stored(connection, survey.id)
     total_bytes = 0
