@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,9 +21,14 @@ _MOST_WHOLE = 100
 """Shifts that are compared on every pixel; where more are left, the pixels say next to nothing."""
 
 _RUNNING_RATE = 0.03
-_NOISE_PX = 8.0
-_NOISE_RATE = 5e-4
+_RIM_PX = 2
+_NOISE_PX = 4.0
+_NOISE_RATE = 1e-4
 """Pixels that differ although the place is right: sprites drawn in another order."""
+
+_LUCK_PX = 2.0
+_TELLING_NOISE_RATE = 0.02
+_LEARNT_POINTS = 4096
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,8 +46,8 @@ class Animation:
     def __init__(self) -> None:
         self._seen = np.zeros(COLOURS, np.int64)
         self._same = np.zeros(COLOURS, np.int64)
-        self._compared = 0
-        self._unequal = 0
+        self._compared = self._unequal = 0
+        self._looked = self._missed = 0
 
     def learn(self, first: Fingerprint, second: Fingerprint, offset: Offset) -> None:
         """Take in what two shots show of the same place."""
@@ -51,9 +57,16 @@ class Animation:
         mine, theirs, equal = colour_numbers(there), colour_numbers(here), there == here
         self._seen += np.bincount(mine.ravel(), minlength=COLOURS) + np.bincount(theirs.ravel(), minlength=COLOURS)
         self._same += 2 * np.bincount(mine[equal], minlength=COLOURS)
-        runs = self.runs
-        self._compared += equal.size
-        self._unequal += int(np.count_nonzero(~(equal | runs[mine] & runs[theirs])))
+        still_there, still_here = self.still(first), self.still(second)
+        everywhere = np.zeros(2, np.int64)
+        wrong, seen = _compare(still_there, still_here, offset, everywhere)
+        self._compared += seen
+        self._unequal += wrong
+        place = np.array([offset.dx_px, offset.dy_px])
+        x, y = _telling(still_here, still_there.shape, -place, everywhere, _LEARNT_POINTS)
+        missed, looked = _look(still_here, still_there, x, y, place[None])
+        self._looked += int(looked[0])
+        self._missed += int(missed[0])
 
     @property
     def runs(self) -> NDArray[np.bool_]:
@@ -66,12 +79,21 @@ class Animation:
         """Share of still pixels that differ although the place is right."""
         return _NOISE_RATE + 2 * self._unequal / max(1, self._compared)
 
+    @property
+    def telling_noise_rate(self) -> float:
+        """Share of telling pixels that differ although the place is right: cars drive where there is much to see."""
+        return _TELLING_NOISE_RATE + 2 * self._missed / max(1, self._looked)
+
     def still(self, picture: Fingerprint) -> NDArray[np.uint32]:
-        """Return the picture's numbers; all that runs has one number of its own, and what is masked is 0."""
+        """Return the picture's numbers; all that runs is 1, what is masked or lies at the rim of what runs is 0."""
         runs = self.runs
         numbers = picture.numbers(picture.rect)
         if runs.any():
-            numbers[runs[colour_numbers(numbers)]] = 1
+            moving = runs[colour_numbers(numbers)]
+            # Waves lick at the shore: which of two still colours shows there changes with what runs.
+            rim = cv2.dilate(moving.astype(np.uint8), np.ones((2 * _RIM_PX + 1,) * 2, np.uint8)).astype(np.bool_)
+            numbers[rim] = 0
+            numbers[moving] = 1
         for mask in picture.masks:
             numbers[mask.y_px : mask.bottom_px, mask.x_px : mask.right_px] = 0
         return numbers
@@ -125,9 +147,7 @@ def weigh(witnesses: Sequence[Witness], shifts: Shifts, animation: Animation) ->
                 wrong, seen = _look(source, target, x, y, sign * (offset + shifts[alive]))
                 unequal[alive] += wrong
                 compared[alive] += seen
-                alive = alive[
-                    unequal[alive] <= 1.5 + 3 * animation.noise_rate * compared[alive] + 0.02 * compared[alive]
-                ]
+                alive = alive[unequal[alive] <= _LUCK_PX + animation.telling_noise_rate * compared[alive]]
     refuted = np.ones(count, np.bool_)
     refuted[alive] = False
     unequal[alive], compared[alive] = 0.0, 0.0
@@ -146,7 +166,7 @@ def weigh(witnesses: Sequence[Witness], shifts: Shifts, animation: Animation) ->
 def _telling(
     source: NDArray[np.uint32], target: tuple[int, ...], offset: NDArray[np.int64], reach: NDArray[np.int64], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels of `source` that differ from their left neighbour, where `target` can lie over it; evenly chosen."""
+    """Still pixels of `source` that differ from their left neighbour, where `target` can lie over it; evenly chosen."""
     height, width = source.shape
     left, top = np.maximum(offset - reach, 0)
     right = min(width, int(offset[0] + reach[0]) + target[1])
@@ -154,7 +174,7 @@ def _telling(
     part = source[top:bottom, left:right]
     if part.shape[0] < 1 or part.shape[1] < 2:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    found = np.flatnonzero(part[:, 1:] != part[:, :-1])
+    found = np.flatnonzero((part[:, 1:] != part[:, :-1]) & (part[:, 1:] > 1) & (part[:, :-1] > 1))
     # A stride that shares no factor with the picture's texture spreads the choice over all of it.
     found = found[np.linspace(0, found.size - 1, min(count, found.size)).astype(np.int64)]
     y, x = np.divmod(found, part.shape[1] - 1)

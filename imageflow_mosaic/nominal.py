@@ -16,6 +16,9 @@ _FARTHEST = 8
 _SAMPLES = 400
 """Anchored shots that the errors of prediction are measured on."""
 
+_ENOUGH = 8
+"""Anchored shots of a kind that tell more about it than all others together."""
+
 Place = tuple[int, int]
 Point = tuple[float, float]
 
@@ -56,25 +59,38 @@ class NominalErrors:
             for cell, place in sorted(places.items())
             if cell in nominal
         }
-        self._priors: dict[int, tuple[bool, Prior]] = {}
+        self._by_distance: dict[int, _Learnt] = {}
 
     def expected(self, cell: Cell) -> Point | None:
         """Where the top left corner should lie; `None` where the nominal position is not known."""
         if cell not in self._nominal:
             return None
         distance = self._distance(cell)
-        local, _ = self._learnt(distance)
-        error = self._around(cell, distance) if local else self._common
+        error = self._around(cell, distance) if self._learnt(distance).is_local else self._common
         x, y = self._nominal[cell]
         return x + error[0], y + error[1]
 
     def prior(self, cell: Cell) -> Prior:
         """Errors of `expected`, rounded to whole pixels."""
-        return self._learnt(self._distance(cell))[1]
+        learnt = self._learnt(self._distance(cell))
+        return Prior(
+            x=self._table(learnt, 0, at_rim=cell.col in self._rim_cols),
+            y=self._table(learnt, 1, at_rim=cell.row in self._rim_rows),
+        )
 
     @cached_property
     def _common(self) -> Point:
         return _middle(list(self._errors.values())) if self._errors else (0.0, 0.0)
+
+    @cached_property
+    def _rim_cols(self) -> set[int]:
+        cols = [cell.col for cell in self._nominal]
+        return {min(cols), max(cols)}
+
+    @cached_property
+    def _rim_rows(self) -> set[int]:
+        rows = [cell.row for cell in self._nominal]
+        return {min(rows), max(rows)}
 
     def _distance(self, cell: Cell) -> int:
         for distance in range(1, _FARTHEST):
@@ -87,19 +103,40 @@ class NominalErrors:
         near = [self._errors[other] for other in _ring(cell, distance) if other in self._errors]
         return _middle(near) if near else self._common
 
-    def _learnt(self, distance: int) -> tuple[bool, Prior]:
-        """Whether the neighbourhood predicts better at this distance, and the better prediction's errors."""
-        if distance not in self._priors:
+    def _learnt(self, distance: int) -> "_Learnt":
+        """The prediction that is better at this distance, and its errors."""
+        if distance not in self._by_distance:
             cells = list(self._errors)
             cells = cells[:: -(-len(cells) // _SAMPLES)] if cells else []
             own = [self._errors[cell] for cell in cells]
             common = _differences(own, [self._common] * len(own))
             around = _differences(own, [self._around(cell, distance) for cell in cells])
-            local = distance < _FARTHEST and np.abs(around).sum() < np.abs(common).sum()
-            errors = np.rint(around if local else common).astype(np.int64)
-            x, y = (_probabilities(errors[:, axis], self._reach_px) for axis in (0, 1))
-            self._priors[distance] = (bool(local), Prior(x=x, y=y))
-        return self._priors[distance]
+            is_local = bool(distance < _FARTHEST and np.abs(around).sum() < np.abs(common).sum())
+            errors = np.rint(around if is_local else common).astype(np.int64)
+            at_rim = np.array(
+                [(cell.col in self._rim_cols, cell.row in self._rim_rows) for cell in cells], np.bool_
+            ).reshape(-1, 2)
+            self._by_distance[distance] = _Learnt(is_local=is_local, errors=errors, at_rim=at_rim, tables={})
+        return self._by_distance[distance]
+
+    def _table(self, learnt: "_Learnt", axis: int, *, at_rim: bool) -> NDArray[np.float64]:
+        """Probabilities of one axis: a map's edge stops the camera, so shots at the rim have errors of their own."""
+        if (axis, at_rim) not in learnt.tables:
+            alike = learnt.at_rim[:, axis] == at_rim
+            errors = learnt.errors[alike if np.count_nonzero(alike) >= _ENOUGH else slice(None), axis]
+            learnt.tables[axis, at_rim] = _probabilities(errors, self._reach_px)
+        return learnt.tables[axis, at_rim]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Learnt:
+    is_local: bool
+    """The neighbourhood predicts better than the common shift."""
+    errors: NDArray[np.int64]
+    """Of the better prediction, for each sampled shot: x and y."""
+    at_rim: NDArray[np.bool_]
+    """Whether each sampled shot lies in the grid's first or last column, and row."""
+    tables: dict[tuple[int, bool], NDArray[np.float64]]
 
 
 def _ring(cell: Cell, distance: int) -> Iterator[Cell]:
