@@ -94,9 +94,19 @@ def _frame(
         if shift is not None and _fits(bounds.shifted(shift), frame):
             return frame, shift, False
     with stores.database.begin() as connection:
-        number = rows.begin_frame(connection, survey.spec.game, survey.spec.save)
+        number = _own_frame(connection, survey) or rows.begin_frame(connection, survey.spec.game, survey.spec.save)
     frame, shift = first_frame(bounds, number)
     return frame, shift, True
+
+
+def _own_frame(connection: Connection, survey: Survey) -> int | None:
+    """Return the number of the frame that an earlier placement opened for this survey and that no other one joined."""
+    if survey.mosaic is None:
+        return None
+    others = rows.find(connection, game=survey.spec.game, save=survey.spec.save)
+    taken = {other.mosaic.frame.number for other in others if other.mosaic is not None and other.id != survey.id}
+    number = survey.mosaic.frame.number
+    return None if number in taken else number
 
 
 def _fits(bounds: Rect, frame: Frame) -> bool:
