@@ -28,10 +28,10 @@ class StoresResource(dg.ConfigurableResource[Stores]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Stores]:
         stores = shared_stores()
-        if context.run_id is None:
+        if context.run is None:
             yield stores
             return
-        with beating(stores, context.run_id):
+        with beating(stores, context.run.run_id):
             yield stores
 
 
