@@ -158,7 +158,7 @@ class _Settler:
                 return [replace(p, confidence=_NOTHING_AGREES) for p in group], False
             posterior = prior * evidence.likelihood
             outside *= float(evidence.allowed.mean())
-            is_only = int(np.count_nonzero(evidence.allowed)) == 1
+            is_only = evidence.only is not None
         best = int(np.argmax(posterior))
         sure = float(posterior[best] / (posterior.sum() + outside))
         dx, dy = (int(step) for step in shifts[best])
@@ -168,7 +168,7 @@ class _Settler:
         """Whether one place alone is allowed of all within reach, however unlikely."""
         y, x = np.mgrid[-self._reach_px : self._reach_px + 1, -self._reach_px : self._reach_px + 1]
         evidence = weigh(witnesses, np.stack([x.ravel(), y.ravel()], axis=1), self._animation)
-        return int(np.count_nonzero(evidence.allowed)) == 1
+        return evidence.only is not None
 
     def _discounted(self, placed: Placement, before: Placement, leaned: Sequence[float]) -> Placement:
         """A place that rests on others is as sure as these; where they are wrong, as sure as it was believed to be."""

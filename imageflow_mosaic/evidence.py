@@ -23,8 +23,17 @@ _MOST_WHOLE = 100
 _RUNNING_RATE = 0.03
 _RIM_PX = 2
 _NOISE_PX = 4.0
-_NOISE_RATE = 1e-4
 """Pixels that differ although the place is right: sprites drawn in another order."""
+
+_UNSEEN_PX = 50
+_UNSEEN_RATE = 1e-3
+"""What is taken for granted of a colour that was hardly seen: so many pixels of it, and so many of these differ."""
+
+_TOLERANCE = 4
+"""So many times the noise is too much for a shift: waves that stood alike in the pairs learnt from may differ now."""
+
+_CLEARLY = 8
+"""So many times the noise refutes a shift for good."""
 
 _LUCK_PX = 2.0
 _TELLING_NOISE_RATE = 0.02
@@ -44,29 +53,28 @@ class Animation:
     """What moves by itself in this game, learnt from pairs of shots whose offset is known."""
 
     def __init__(self) -> None:
-        self._seen = np.zeros(COLOURS, np.int64)
-        self._same = np.zeros(COLOURS, np.int64)
-        self._compared = self._unequal = 0
+        self._seen, self._same, self._missed_still = (np.zeros(COLOURS, np.int64) for _ in range(3))
         self._looked = self._missed = 0
 
     def learn(self, first: Fingerprint, second: Fingerprint, offset: Offset) -> None:
         """Take in what two shots show of the same place."""
-        there, here = _overlaps(first, second, offset)
-        if there is None or here is None:
+        parts = overlap(first, offset, second), overlap(second, -offset, first)
+        if parts[0] is None or parts[1] is None:
             return
+        there, here = first.numbers(parts[0]), second.numbers(parts[1])
         mine, theirs, equal = colour_numbers(there), colour_numbers(here), there == here
         self._seen += np.bincount(mine.ravel(), minlength=COLOURS) + np.bincount(theirs.ravel(), minlength=COLOURS)
         self._same += 2 * np.bincount(mine[equal], minlength=COLOURS)
         still_there, still_here = self.still(first), self.still(second)
-        everywhere = np.zeros(2, np.int64)
-        wrong, seen = _compare(still_there, still_here, offset, everywhere)
-        self._compared += seen
-        self._unequal += wrong
+        there, here = _cut(still_there, parts[0]), _cut(still_here, parts[1])
+        missed = (there != here) & (there != 0) & (here != 0)
+        self._missed_still += np.bincount(mine[missed], minlength=COLOURS)
+        self._missed_still += np.bincount(theirs[missed], minlength=COLOURS)
         place = np.array([offset.dx_px, offset.dy_px])
-        x, y = _telling(still_here, still_there.shape, -place, everywhere, _LEARNT_POINTS)
-        missed, looked = _look(still_here, still_there, x, y, place[None])
+        x, y = _telling(still_here, still_there.shape, -place, np.zeros(2, np.int64), _LEARNT_POINTS)
+        missed_points, looked = _look(still_here, still_there, x, y, place[None])
         self._looked += int(looked[0])
-        self._missed += int(missed[0])
+        self._missed += int(missed_points[0])
 
     @property
     def runs(self) -> NDArray[np.bool_]:
@@ -74,10 +82,16 @@ class Animation:
         runs: NDArray[np.bool_] = self._seen - self._same > _RUNNING_RATE * self._seen
         return runs
 
-    @property
-    def noise_rate(self) -> float:
-        """Share of still pixels that differ although the place is right."""
-        return _NOISE_RATE + 2 * self._unequal / max(1, self._compared)
+    def noise(self, picture: Fingerprint) -> NDArray[np.float64]:
+        """How many pixels are expected to differ although the place is right, summed from the top left corner.
+
+        Returns:
+            Shape (height + 1, width + 1): the number for rows above and columns left of each place.
+        """
+        rates = (self._missed_still + _UNSEEN_RATE * _UNSEEN_PX) / (self._seen + _UNSEEN_PX)
+        numbers = colour_numbers(picture.numbers(picture.rect))
+        summed: NDArray[np.float64] = np.asarray(cv2.integral(rates.astype(np.float32)[numbers]), np.float64)
+        return summed
 
     @property
     def telling_noise_rate(self) -> float:
@@ -111,7 +125,15 @@ class Evidence:
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
-        return self.unequal <= 2 * self.noise_px
+        return self.unequal <= _TOLERANCE * self.noise_px
+
+    @property
+    def only(self) -> int | None:
+        """The one shift that is allowed with room to spare while all others are far from it; `None` for none."""
+        best = int(np.argmin(self.unequal / self.noise_px))
+        clear = self.unequal > _CLEARLY * self.noise_px
+        clear[best] = self.unequal[best] <= self.noise_px[best]
+        return best if clear.all() else None
 
     @property
     def likelihood(self) -> NDArray[np.float64]:
@@ -151,16 +173,24 @@ def weigh(witnesses: Sequence[Witness], shifts: Shifts, animation: Animation) ->
     refuted = np.ones(count, np.bool_)
     refuted[alive] = False
     unequal[alive], compared[alive] = 0.0, 0.0
+    noise = np.zeros(count)
+    sums = {id(w.shot): animation.noise(w.shot) for w in witnesses}
     whole = alive[:_MOST_WHOLE]
     for witness in witnesses:
         there, here = pictures[id(witness.placed)], pictures[id(witness.shot)]
         for number in whole:
-            wrong_px, seen_px = _compare(there, here, witness.offset, shifts[number])
-            unequal[number] += wrong_px
-            compared[number] += seen_px
+            dx, dy = (int(step) for step in shifts[number])
+            moved = Offset(dx_px=witness.offset.dx_px + dx, dy_px=witness.offset.dy_px + dy)
+            part = overlap(witness.shot, -moved, witness.placed)
+            if part is not None:
+                wrong_px, seen_px = _compare(there, here, part, moved)
+                unequal[number] += wrong_px
+                compared[number] += seen_px
+                noise[number] += _within(sums[id(witness.shot)], part)
+    noise[alive[_MOST_WHOLE:]] = noise[whole].max(initial=0)
     compared[alive[_MOST_WHOLE:]] = compared[whole].max(initial=0)
     unequal[refuted] = np.inf
-    return Evidence(unequal=unequal, compared=compared, noise_px=_NOISE_PX + animation.noise_rate * compared)
+    return Evidence(unequal=unequal, compared=compared, noise_px=_NOISE_PX + noise)
 
 
 def _telling(
@@ -198,27 +228,17 @@ def _look(
     return ((found != wanted) & seen).sum(axis=1).astype(np.float64), seen.sum(axis=1).astype(np.float64)
 
 
-def _compare(
-    there: NDArray[np.uint32], here: NDArray[np.uint32], offset: Offset, shift: NDArray[np.int64]
-) -> tuple[int, int]:
-    dx, dy = offset.dx_px + int(shift[0]), offset.dy_px + int(shift[1])
-    height, width = there.shape
-    part = Rect(x_px=0, y_px=0, width_px=width, height_px=height).intersection(
-        Rect(x_px=dx, y_px=dy, width_px=here.shape[1], height_px=here.shape[0])
-    )
-    if part is None:
-        return 0, 0
-    mine = there[part.y_px : part.bottom_px, part.x_px : part.right_px]
-    theirs = here[part.y_px - dy : part.bottom_px - dy, part.x_px - dx : part.right_px - dx]
-    unequal = mine != theirs
+def _compare(there: NDArray[np.uint32], here: NDArray[np.uint32], part: Rect, offset: Offset) -> tuple[int, int]:
+    """How many still pixels of a part of `here` differ from `there`, and how many are compared."""
+    mine, theirs = _cut(there, part.shifted(offset)), _cut(here, part)
     hidden = (mine == 0) | (theirs == 0)
-    return int(np.count_nonzero(unequal & ~hidden)), int(unequal.size - np.count_nonzero(hidden))
+    return int(np.count_nonzero((mine != theirs) & ~hidden)), int(mine.size - np.count_nonzero(hidden))
 
 
-def _overlaps(
-    first: Fingerprint, second: Fingerprint, offset: Offset
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]] | tuple[None, None]:
-    mine, theirs = overlap(first, offset, second), overlap(second, -offset, first)
-    if mine is None or theirs is None:
-        return None, None
-    return first.numbers(mine), second.numbers(theirs)
+def _within(summed: NDArray[np.float64], part: Rect) -> float:
+    top, bottom = summed[part.y_px], summed[part.bottom_px]
+    return float(bottom[part.right_px] - bottom[part.x_px] - top[part.right_px] + top[part.x_px])
+
+
+def _cut(numbers: NDArray[np.uint32], part: Rect) -> NDArray[np.uint32]:
+    return numbers[part.y_px : part.bottom_px, part.x_px : part.right_px]

@@ -16,6 +16,9 @@ _FARTHEST = 8
 _SAMPLES = 400
 """Anchored shots that the errors of prediction are measured on."""
 
+_MANY = 60
+"""Of so many anchored shots none moves the middle."""
+
 _ENOUGH = 8
 """Anchored shots of a kind that tell more about it than all others together."""
 
@@ -82,6 +85,12 @@ class NominalErrors:
     def _common(self) -> Point:
         return _middle(list(self._errors.values())) if self._errors else (0.0, 0.0)
 
+    def _common_without_each(self, own: Sequence[Point]) -> list[Point]:
+        """The common shift as it would be without each shot in turn: a few shots must not confirm themselves."""
+        if len(own) < 2 or len(own) > _MANY:
+            return [self._common] * len(own)
+        return [_middle([*own[:number], *own[number + 1 :]]) for number in range(len(own))]
+
     @cached_property
     def _rim_cols(self) -> set[int]:
         cols = [cell.col for cell in self._nominal]
@@ -109,7 +118,7 @@ class NominalErrors:
             cells = list(self._errors)
             cells = cells[:: -(-len(cells) // _SAMPLES)] if cells else []
             own = [self._errors[cell] for cell in cells]
-            common = _differences(own, [self._common] * len(own))
+            common = _differences(own, self._common_without_each(own))
             around = _differences(own, [self._around(cell, distance) for cell in cells])
             is_local = bool(distance < _FARTHEST and np.abs(around).sum() < np.abs(common).sum())
             errors = np.rint(around if is_local else common).astype(np.int64)
