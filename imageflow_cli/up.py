@@ -9,6 +9,7 @@ import click
 
 from imageflow_cli.console import errors, results
 from imageflow_cli.ports import is_free
+from imageflow_clients.database.connecting import embedded_server
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Unavailable
 
@@ -58,6 +59,14 @@ def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
         errors.print("Stopped.")  # the way in which a stack is meant to end
     finally:
         starting.stop()
+        _stop_database(settings)
+
+
+def _stop_database(settings: Settings) -> None:
+    """Stop the embedded server at once, unless another process of ours still uses it."""
+    server = embedded_server(settings)
+    if server is not None:
+        server.stop()
 
 
 def _keep_up(stack: "Stack", settings: Settings) -> NoReturn:
