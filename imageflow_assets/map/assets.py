@@ -1,6 +1,8 @@
 """The map's six assets: which partition, call down, what to show."""
 
 import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import dagster as dg
 
@@ -8,7 +10,8 @@ from imageflow_assets.failures import RETRIES, explained
 from imageflow_assets.map import metadata as shown
 from imageflow_assets.map.partitions import HALO, SURVEY_BLOCKS, SURVEYS, WHOLE_SURVEY, blocks_of_run
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Layer
+from imageflow_domain.grid import Block
+from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys import blocks, carry
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.overview import make_overviews
@@ -16,6 +19,16 @@ from imageflow_surveys.place import place_survey
 
 _GROUP = "map"
 CODE_VERSION = "1"
+
+T = TypeVar("T")
+
+
+def _of_each_survey(
+    context: dg.AssetExecutionContext, stores: Stores, work: Callable[[Stores, Survey, Iterable[Block]], T]
+) -> list[T]:
+    """Do a run's blocks, survey by survey: a backfill may span several."""
+    with explained():
+        return [work(stores, carry.read(stores, survey), own) for survey, own in blocks_of_run(context).items()]
 
 
 # Neighbouring assets with equal backfill policies are merged into one run and then split, which breaks the halo's
@@ -32,11 +45,7 @@ CODE_VERSION = "1"
 def screenshots(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Settled pictures of a block's areas, from a driven game or from uploaded frames, stored without loss."""
     begin = time.monotonic()
-    with explained():
-        done = [
-            blocks.capture_blocks(stores, carry.read(stores, survey), of_survey)
-            for survey, of_survey in blocks_of_run(context).items()
-        ]
+    done = _of_each_survey(context, stores, blocks.capture_blocks)
     return dg.MaterializeResult(metadata=shown.captured(done, time.monotonic() - begin))
 
 
@@ -52,11 +61,7 @@ def screenshots(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stor
 def pair_offsets(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Verified whole-pixel offsets from a block's screenshots to their neighbours, the block's halo included."""
     begin = time.monotonic()
-    with explained():
-        done = [
-            blocks.register_blocks(stores, carry.read(stores, survey), of_survey)
-            for survey, of_survey in blocks_of_run(context).items()
-        ]
+    done = _of_each_survey(context, stores, blocks.register_blocks)
     return dg.MaterializeResult(metadata=shown.registered(done, time.monotonic() - begin))
 
 
@@ -90,11 +95,7 @@ def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stor
 def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Tiles of a block's squares: native zoom, and the parents that lie inside a square."""
     begin = time.monotonic()
-    with explained():
-        done = [
-            blocks.cut_blocks(stores, carry.read(stores, survey), of_survey)
-            for survey, of_survey in blocks_of_run(context).items()
-        ]
+    done = _of_each_survey(context, stores, blocks.cut_blocks)
     return dg.MaterializeResult(metadata=shown.cut(done, time.monotonic() - begin))
 
 
