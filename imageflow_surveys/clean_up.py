@@ -29,7 +29,7 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     Raises:
         NotReady: Before the survey's overviews exist.
     """
-    survey.published()
+    revision = survey.published().revision
     key = keys.lineage(survey.id)
     with stores.database.begin() as connection:
         stored = screenshots.stored(connection, survey.id)
@@ -37,6 +37,8 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
         if stored and not doomed:
             stores.objects.put(key, _record(stores, survey))
         if survey.keep is Keep.DELETE:
+            # placed again to the same revision, a survey's tiles all exist without being cut again
+            tiles.count_usage(connection, survey.id, revision, survey.grid.cols)
             unneeded = [cell for cell in tiles.no_longer_needed(connection, survey.id) if cell in stored]
             screenshots.mark_deleting(connection, survey.id, unneeded)
             doomed = screenshots.being_deleted(connection, survey.id)

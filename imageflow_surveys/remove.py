@@ -14,11 +14,13 @@ def remove_survey(stores: Stores, survey: Survey) -> int:
     """Delete a survey and return how many tile objects went with it; its name is never used again.
 
     Raises:
+        NotFound: Where it is gone already.
         Conflict: While it is running.
     """
-    if survey.state is SurveyState.RUNNING:
-        raise Conflict(f"'{survey.id}' is running: wait for its end, or stop whatever carries it, then delete it.")
     with stores.database.begin() as connection:
+        # locked: whoever takes it up meanwhile finds it gone
+        if rows.get(connection, survey.id, lock=True).state is SurveyState.RUNNING:
+            raise Conflict(f"'{survey.id}' is running: wait for its end, or stop whatever carries it, then delete it.")
         digests = list(tiles.digests_of(connection, survey.id))
         rows.remove(connection, survey)
     stores.objects.delete_prefix(f"{keys.survey_prefix(survey.id)}/")
