@@ -1,0 +1,157 @@
+"""Cleaning up: the record is sealed, only what no tile needs goes, and a killed deletion is finished."""
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete
+
+from imageflow_clients.database import layers, schema, screenshots
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.errors import NotReady
+from imageflow_domain.grid import Block, Cell
+from imageflow_domain.survey import Keep, Layer, Survey
+from imageflow_surveys import carry
+from imageflow_surveys.blocks import capture_blocks
+from imageflow_surveys.clean_up import clean_up
+from imageflow_surveys.cut_block import cut_block
+from imageflow_surveys.overview import make_overviews
+from imageflow_surveys.place import place_survey
+from tests.surveys.cities import carried, city, cut, digests, places_of, published
+from tests.surveys.stand_ins import FailingStore, Killed, Moment
+
+ONLY = Block(row=0, col=0)
+
+
+def _objects(stores: Stores, survey: Survey) -> set[str]:
+    return {stored.key for stored in stores.objects.list(f"{keys.survey_prefix(survey.id)}/screenshots/")}
+
+
+def _rows(stores: Stores, survey: Survey) -> int:
+    with stores.database.begin() as connection:
+        stored = screenshots.stored(connection, survey.id)
+        return len(stored) + len(screenshots.being_deleted(connection, survey.id))
+
+
+def _is_clean(stores: Stores, survey: Survey) -> bool:
+    with stores.database.begin() as connection:
+        return Layer.CLEANUP in layers.progress(connection, survey.id).done_layers
+
+
+def test_the_sealed_record_tells_every_place_and_offset(stores: Stores) -> None:
+    survey = published(stores, city("sealed"))
+    with stores.database.begin() as connection:
+        stored = screenshots.stored(connection, survey.id)
+    result = clean_up(stores, survey)
+    record = json.loads(gzip.decompress(stores.objects.get(result.lineage_key, next_step="")))
+    assert record["survey"] == survey.id
+    assert record["revision"] == survey.published().revision
+    assert record["spec"] == survey.spec.model_dump(mode="json")
+    told = {
+        Cell(row=s["row"], col=s["col"]): (s["x_px"], s["y_px"], s["status"], s["digest"])
+        for s in record["screenshots"]
+    }
+    assert told == {p.cell: (p.x_px, p.y_px, p.status, stored[p.cell].digest) for p in places_of(stores, survey)}
+    assert len(record["offsets"]) >= 12
+    assert {"reference", "moving", "dx_px", "dy_px", "votes", "agreement"} == set(record["offsets"][0])
+
+
+def test_a_survey_that_keeps_its_screenshots_loses_none(stores: Stores) -> None:
+    survey = published(stores, city("keeps", keep=Keep.KEEP))
+    before = _objects(stores, survey)
+    result = clean_up(stores, survey)
+    assert (result.kept, result.deleted, result.bytes_freed) == (9, 0, 0)
+    assert _objects(stores, survey) == before
+    assert _is_clean(stores, survey)
+
+
+def test_screenshots_that_no_tile_needs_are_deleted_where_asked(stores: Stores) -> None:
+    survey = published(stores, city("deletes", keep=Keep.DELETE))
+    with stores.database.begin() as connection:
+        size = sum(shot.bytes for shot in screenshots.stored(connection, survey.id).values())
+    result = clean_up(stores, survey)
+    assert (result.kept, result.deleted, result.bytes_freed) == (0, 9, size)
+    assert (_objects(stores, survey), _rows(stores, survey)) == (set(), 0)
+    assert all(stores.objects.exists(keys.tile(digest)) for digest in digests(stores, survey).values())
+
+
+def test_a_screenshot_that_a_missing_tile_needs_is_kept(stores: Stores) -> None:
+    survey = cut(stores, city("needed", grid="4x4", keep=Keep.DELETE))
+    mosaic = survey.placed()
+    zoom = mosaic.frame.native_zoom
+    first_tile = (mosaic.bounds.x_px // 512, mosaic.bounds.y_px // 512)
+    table = schema.tiles
+    with stores.database.begin() as connection:
+        lost = connection.execute(
+            delete(table).where(
+                table.c.survey_id == survey.id,
+                table.c.z == zoom,
+                table.c.x == first_tile[0],
+                table.c.y == first_tile[1],
+            )
+        )
+    assert lost.rowcount == 1
+    make_overviews(stores, survey)
+    result = clean_up(stores, carry.read(stores, survey.id))
+    needed = {
+        place.cell
+        for place in places_of(stores, survey)
+        if place.x_px < (first_tile[0] + 1) * 512 and place.y_px < (first_tile[1] + 1) * 512
+    }
+    assert 0 < len(needed) < 16
+    assert _objects(stores, survey) == {keys.screenshot(survey.id, cell) for cell in needed}
+    assert (result.kept, result.deleted) == (len(needed), 16 - len(needed))
+
+
+@pytest.mark.parametrize("died_at", [1, 4])
+def test_a_deletion_that_was_killed_is_finished_by_the_next(stores: Stores, home: Path, died_at: int) -> None:
+    survey = published(stores, city(f"killed_{died_at}", keep=Keep.DELETE))
+    failing = FailingStore(home, Moment(Killed(), at_call=died_at), concerns=lambda key: "/screenshots/" in key)
+    with pytest.raises(Killed):
+        clean_up(replace(stores, objects=failing), survey)
+    assert len(_objects(stores, survey)) == 9 - (died_at - 1)
+    assert not _is_clean(stores, survey)
+    sealed = stores.objects.get(keys.lineage(survey.id), next_step="")
+
+    clean_up(stores, survey)
+    assert (_objects(stores, survey), _rows(stores, survey)) == (set(), 0)
+    assert _is_clean(stores, survey)
+    assert stores.objects.get(keys.lineage(survey.id), next_step="") == sealed
+
+
+def test_cleaning_up_twice_keeps_the_sealed_record(stores: Stores) -> None:
+    survey = published(stores, city("cleaned_twice", keep=Keep.DELETE))
+    clean_up(stores, survey)
+    sealed = stores.objects.get(keys.lineage(survey.id), next_step="")
+    again = clean_up(stores, survey)
+    assert (again.kept, again.deleted) == (0, 0)
+    assert stores.objects.get(keys.lineage(survey.id), next_step="") == sealed
+
+
+def test_nothing_is_cleaned_up_before_the_map_is_published(stores: Stores) -> None:
+    survey = cut(stores, city("too_early", keep=Keep.DELETE))
+    with pytest.raises(NotReady, match="materialise its overviews first"):
+        clean_up(stores, survey)
+    assert len(_objects(stores, survey)) == 9
+
+
+def test_tiles_and_coordinates_after_the_cleanup_name_the_screenshots_to_take_again(stores: Stores) -> None:
+    survey = published(stores, city("too_late", keep=Keep.DELETE))
+    clean_up(stores, survey)
+    with pytest.raises(NotReady, match="materialise screenshots of block r00c00 again"):
+        cut_block(stores, survey, ONLY)
+    with pytest.raises(NotReady, match="materialise screenshots of block r00c00 again"):
+        place_survey(stores, survey)
+    assert carry.read(stores, survey.id) == survey
+
+
+def test_screenshots_taken_again_after_the_cleanup_are_cleaned_up_again(stores: Stores) -> None:
+    survey = carried(stores, published(stores, city("cleaned_anew", keep=Keep.DELETE)))
+    assert _objects(stores, survey) == set()
+    capture_blocks(stores, survey, survey.blocks())
+    assert len(_objects(stores, survey)) == 9
+    carried(stores, survey)
+    assert (_objects(stores, survey), _rows(stores, survey)) == (set(), 0)

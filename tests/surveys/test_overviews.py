@@ -1,0 +1,124 @@
+"""The levels above: every one exists, they average what lies below, and publishing is the last step."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imageflow_clients.database import layers, screenshots, tiles
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.errors import NotReady, ObjectMissing
+from imageflow_domain.grid import Block
+from imageflow_domain.survey import Layer, Survey
+from imageflow_domain.tiles import TileId
+from imageflow_mosaic.codec import decode_tile
+from imageflow_surveys import carry
+from imageflow_surveys.blocks import cut_blocks, register_blocks
+from imageflow_surveys.capture_block import capture_block
+from imageflow_surveys.image import read_region
+from imageflow_surveys.overview import THUMBNAIL_PX, make_overviews
+from imageflow_surveys.place import place_survey
+from tests.surveys.cities import city, cut, digests, placed, published
+from tests.surveys.stand_ins import FailingStore, Killed, Moment, failing_camera
+
+
+def test_every_tile_but_the_top_one_has_a_parent_up_to_zoom_zero(stores: Stores, shown: Survey) -> None:
+    made = set(digests(stores, shown))
+    assert TileId(z=0, x=0, y=0) in made
+    assert {tile.z for tile in made} == set(range(shown.published().frame.native_zoom + 1))
+    assert all(tile.parent in made for tile in made if tile.z > 0)
+
+
+def test_tile_zero_shows_the_whole_map_small(stores: Stores, shown: Survey) -> None:
+    mosaic = shown.published()
+    scale = 1 << mosaic.frame.native_zoom
+    top = decode_tile(stores.objects.get(keys.tile(digests(stores, shown)[TileId(z=0, x=0, y=0)]), next_step=""))
+    left, upper = mosaic.bounds.x_px // scale, mosaic.bounds.y_px // scale
+    right, lower = mosaic.bounds.right_px // scale, mosaic.bounds.bottom_px // scale
+    inside = np.zeros((512, 512), np.bool_)
+    inside[upper:lower, left:right] = True
+    assert top[inside][:, 3].mean() > 240
+    beyond = np.ones((512, 512), np.bool_)
+    beyond[: lower + 2, : right + 2] = False
+    assert not top[beyond][:, 3].any()
+    full = read_region(stores, shown, mosaic.bounds).rgb.mean(axis=(0, 1))
+    assert np.abs(top[inside][:, :3].mean(axis=0) - full).max() < 6
+
+
+def test_what_came_of_it_counts_all_levels_and_brings_a_thumbnail(stores: Stores) -> None:
+    survey = cut(stores, city("counted", grid="4x4"))
+    made = make_overviews(stores, survey)
+    recorded = digests(stores, survey)
+    assert made.tiles == len(recorded)
+    assert made.levels == survey.placed().frame.native_zoom + 1
+    with Image.open(BytesIO(made.thumbnail)) as picture:
+        width, height = picture.size
+    bounds = survey.placed().bounds
+    assert max(width, height) <= THUMBNAIL_PX
+    assert width / height == pytest.approx(bounds.width_px / bounds.height_px, rel=0.02)
+
+
+def test_publishing_names_the_block_whose_tiles_are_missing(stores: Stores) -> None:
+    survey, _ = placed(stores, city("lacking", grid="4x4", block_side=2))
+    cut_blocks(stores, survey, [block for block in survey.blocks() if block != Block(row=0, col=1)])
+    with pytest.raises(NotReady, match="lacks the tiles of block r00c01: materialise tiles first"):
+        make_overviews(stores, survey)
+    assert carry.read(stores, survey.id).published_revision is None
+
+
+def test_a_square_s_top_that_is_gone_is_named(stores: Stores) -> None:
+    survey = cut(stores, city("no_top"))
+    mosaic = survey.placed()
+    stores.objects.delete(keys.square_top(survey.id, mosaic.revision, TileId(z=mosaic.frame.native_zoom - 2, x=0, y=0)))
+    with pytest.raises(ObjectMissing, match=f"materialise tiles of '{survey.id}' again"):
+        make_overviews(stores, survey)
+
+
+def test_the_published_survey_becomes_its_save_s_latest(stores: Stores) -> None:
+    first, second = published(stores, city("latest")), cut(stores, city("latest", drift_seed=2))
+    with stores.database.begin() as connection:
+        assert rows.latest(connection, "city", "latest") == first
+    make_overviews(stores, second)
+    with stores.database.begin() as connection:
+        assert rows.latest(connection, "city", "latest") == carry.read(stores, second.id)
+
+
+def test_a_publication_that_is_killed_leaves_the_old_revision_served(stores: Stores, home: Path) -> None:
+    old = published(stores, city("switch", drift_seed=1))
+    with failing_camera(city("switch", drift_seed=2), Moment(Killed(), at_call=100)) as camera:
+        capture_block(stores, old, Block(row=0, col=0), camera)
+    register_blocks(stores, old, old.blocks())
+    place_survey(stores, carry.read(stores, old.id))
+    new = carry.read(stores, old.id)
+    cut_blocks(stores, new, new.blocks())
+    assert new.placed().revision != old.published().revision
+
+    thumbnail = keys.thumbnail(new.id, new.placed().revision)
+    failing = FailingStore(home, Moment(Killed(), at_call=1), concerns=lambda key: key == thumbnail)
+    with pytest.raises(Killed):
+        make_overviews(Stores(database=stores.database, objects=failing, scratch=stores.scratch), new)
+
+    now = carry.read(stores, old.id)
+    assert now.published_revision == old.published_revision
+    with stores.database.begin() as connection:
+        served = tiles.find(connection, old.id, str(now.published_revision), TileId(z=0, x=0, y=0))
+        assert Layer.OVERVIEWS not in layers.progress(connection, old.id).done_layers
+    assert served is not None
+    assert decode_tile(stores.objects.get(keys.tile(served.digest), next_step="")).any()
+
+    make_overviews(stores, new)
+    assert carry.read(stores, old.id).published_revision == new.placed().revision
+
+
+def test_publishing_counts_for_each_screenshot_the_tiles_that_show_it(stores: Stores) -> None:
+    survey = cut(stores, city("usage"))
+    with stores.database.begin() as connection:
+        assert tiles.no_longer_needed(connection, survey.id) == ()
+    make_overviews(stores, survey)
+    with stores.database.begin() as connection:
+        done = set(tiles.no_longer_needed(connection, survey.id))
+        assert done == set(screenshots.stored(connection, survey.id))

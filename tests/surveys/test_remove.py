@@ -1,0 +1,73 @@
+"""Deleting a survey takes what is its own, and leaves what others show."""
+
+import pytest
+
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.errors import Conflict, NotFound
+from imageflow_domain.survey import Carrier, Survey
+from imageflow_surveys import carry
+from imageflow_surveys.image import read_region
+from imageflow_surveys.remove import remove_survey
+from tests.surveys.cities import city, digests, planned, published
+
+
+def _own(stores: Stores, survey: Survey) -> list[str]:
+    return [stored.key for stored in stores.objects.list(f"{keys.survey_prefix(survey.id)}/")]
+
+
+def test_a_survey_that_shares_no_tile_leaves_nothing_behind(stores: Stores) -> None:
+    survey = published(stores, city("alone", seed=301))
+    own_tiles = set(digests(stores, survey).values())
+    assert remove_survey(stores, survey) == len(own_tiles)
+    assert not any(stores.objects.exists(keys.tile(digest)) for digest in own_tiles)
+    assert _own(stores, survey) == []
+    with pytest.raises(NotFound):
+        carry.read(stores, survey.id)
+
+
+def test_tiles_that_another_survey_shows_stay(stores: Stores) -> None:
+    gone, stays = published(stores, city("goes", seed=302)), published(stores, city("stays", seed=302))
+    assert digests(stores, gone) == digests(stores, stays)
+    assert remove_survey(stores, gone) == 0
+    assert read_region(stores, stays, stays.published().bounds).covered.any()
+    assert _own(stores, gone) == []
+    assert _own(stores, stays)
+
+
+def test_of_two_surveys_only_the_tiles_of_the_deleted_one_go(stores: Stores) -> None:
+    """The second year's houses differ in one corner: most tiles are shared, some are not."""
+    spec = {"grid": "12x3", "seed": 303}
+    stays = published(stores, city("part", **spec, year=0))
+    goes = published(stores, city("part", **spec, year=4, changes=0.05))
+    kept, lost = set(digests(stores, stays).values()), set(digests(stores, goes).values())
+    assert kept & lost
+    assert lost - kept
+    assert remove_survey(stores, goes) == len(lost - kept)
+    assert all(stores.objects.exists(keys.tile(digest)) for digest in kept)
+    assert not any(stores.objects.exists(keys.tile(digest)) for digest in lost - kept)
+
+
+def test_a_running_survey_is_not_deleted(stores: Stores) -> None:
+    survey = carry.take_up(stores, planned(stores, city("runs")).id, Carrier.COMMAND_LINE)
+    with pytest.raises(Conflict, match="is running"):
+        remove_survey(stores, survey)
+    assert carry.read(stores, survey.id) == survey
+
+
+def test_a_survey_that_was_taken_up_since_it_was_read_is_not_deleted(stores: Stores) -> None:
+    seen = planned(stores, city("runs_now"))
+    carry.take_up(stores, seen.id, Carrier.SENSOR)
+    with pytest.raises(Conflict, match="is running"):
+        remove_survey(stores, seen)
+
+
+def test_the_latest_falls_back_to_the_survey_published_before(stores: Stores) -> None:
+    first, second = published(stores, city("fallback")), published(stores, city("fallback"))
+    remove_survey(stores, second)
+    with stores.database.begin() as connection:
+        assert rows.latest(connection, "city", "fallback") == first
+    remove_survey(stores, first)
+    with stores.database.begin() as connection:
+        assert rows.latest(connection, "city", "fallback") is None
