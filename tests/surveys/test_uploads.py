@@ -1,0 +1,141 @@
+"""An uploaded folder begins one survey, once, when its last file closes it."""
+
+from collections.abc import Iterator
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from sqlalchemy import select
+
+from imageflow_clients.database import schema
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.survey import Carrier, SurveyState
+from imageflow_surveys.uploads import Noticed, closed_folders, notice_uploads
+from tests.surveys.cities import carried, city, driver_of_city
+
+SPEC = city("source", seed=51, drift_px=0)
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict[str, bytes]:
+    """The pictures of a city, by their cells' names."""
+    pictures = {}
+    with driver_of_city(SPEC) as driver:
+        for area in driver.areas(SPEC.grid):
+            data = BytesIO()
+            Image.fromarray(driver.grab(area)).save(data, "PNG")
+            pictures[f"{area.cell}.png"] = data.getvalue()
+    return pictures
+
+
+def _positions(jitter_px: int = 0) -> bytes:
+    lines = ["file,row,col,x,y"]
+    for area in driver_of_city(SPEC).areas(SPEC.grid):
+        assert area.position is not None
+        x, y = area.position.x_px + jitter_px, area.position.y_px
+        lines.append(f"{area.cell}.png,{area.cell.row},{area.cell.col},{x},{y}")
+    return "\n".join(lines).encode()
+
+
+def _put(stores: Stores, save: str, files: dict[str, bytes]) -> str:
+    for name, data in files.items():
+        stores.objects.put(keys.map_upload_file("uploaded", save, "batch", name), data)
+    return keys.map_upload("uploaded", save, "batch")
+
+
+def _notice(stores: Stores, save: str) -> Iterator[Noticed]:
+    return (notice for notice in notice_uploads(stores) if notice.folder.save == save)
+
+
+def _surveys(stores: Stores, save: str) -> list[str]:
+    with stores.database.begin() as connection:
+        return [survey.id for survey in rows.find(connection, game="uploaded", save=save)]
+
+
+@pytest.mark.parametrize("closing", [keys.POSITIONS_FILE, keys.DONE_MARKER])
+def test_a_closed_folder_begins_one_survey_that_the_sensor_carries(
+    stores: Stores, frames: dict[str, bytes], closing: str
+) -> None:
+    save = closing.strip("_").split(".")[0].lower()
+    content = _positions() if closing == keys.POSITIONS_FILE else b""
+    prefix = _put(stores, save, {**frames, closing: content})
+    (notice,) = _notice(stores, save)
+    assert notice.survey is not None
+    assert (notice.folder.prefix, notice.reason) == (prefix, None)
+    assert notice.survey.id == f"uploaded-{save}-0001"
+    assert notice.survey.spec.source == prefix
+    assert (notice.survey.carrier, notice.survey.state) == (Carrier.SENSOR, SurveyState.RUNNING)
+    assert list(_notice(stores, save)) == []
+    assert _surveys(stores, save) == [notice.survey.id]
+
+
+def test_an_uploaded_survey_goes_from_the_store_to_its_map(stores: Stores, frames: dict[str, bytes]) -> None:
+    _put(stores, "to_the_map", {**frames, keys.POSITIONS_FILE: _positions()})
+    (notice,) = _notice(stores, "to_the_map")
+    assert notice.survey is not None
+    assert carried(stores, notice.survey).is_published
+
+
+def test_a_folder_that_is_not_closed_begins_nothing(stores: Stores, frames: dict[str, bytes]) -> None:
+    prefix = _put(stores, "open", frames)
+    assert list(_notice(stores, "open")) == []
+    assert prefix not in {folder.prefix for folder in closed_folders(stores)}
+    assert _surveys(stores, "open") == []
+
+
+def test_bad_frames_begin_no_survey_and_the_reason_is_noted_once(stores: Stores, frames: dict[str, bytes]) -> None:
+    bad = {**frames, "r01_c01.png": b"not a picture", keys.DONE_MARKER: b""}
+    prefix = _put(stores, "bad", bad)
+    (notice,) = _notice(stores, "bad")
+    assert notice.survey is None
+    assert notice.reason is not None
+    assert "r01_c01.png" in notice.reason
+    assert _surveys(stores, "bad") == []
+    table = schema.uploads
+    with stores.database.begin() as connection:
+        (noted,) = connection.execute(select(table).where(table.c.prefix == prefix)).all()
+    assert (noted.survey_id, noted.reason) == (None, notice.reason)
+    assert list(_notice(stores, "bad")) == []
+
+
+def test_a_folder_that_is_too_wide_is_noted_and_holds_up_no_other(stores: Stores, frames: dict[str, bytes]) -> None:
+    picture = frames["r00_c00.png"]
+    listed = b"file,row,col,x,y\nr00_c00.png,0,0,0,0\nr00_c101.png,0,101,20000,0\n"
+    wide = {"r00_c00.png": picture, "r00_c101.png": picture, keys.POSITIONS_FILE: listed}
+    _put(stores, "too_wide", wide)
+    _put(stores, "too_wide_after", {**frames, keys.POSITIONS_FILE: _positions()})
+    noticed = {notice.folder.save: notice for notice in notice_uploads(stores)}
+    assert noticed["too_wide"].survey is None
+    assert "larger than 100x100" in str(noticed["too_wide"].reason)
+    assert noticed["too_wide_after"].survey is not None
+
+
+def test_the_same_folder_closed_by_another_file_later_begins_another_survey(
+    stores: Stores, frames: dict[str, bytes]
+) -> None:
+    _put(stores, "later", {**frames, keys.POSITIONS_FILE: _positions()})
+    assert len(list(_notice(stores, "later"))) == 1
+    _put(stores, "later", {keys.POSITIONS_FILE: _positions(jitter_px=3)})
+    (second,) = _notice(stores, "later")
+    assert second.survey is not None
+    assert second.survey.id == "uploaded-later-0002"
+    assert list(_notice(stores, "later")) == []
+
+
+def test_a_mended_folder_that_is_closed_again_begins_its_survey(stores: Stores, frames: dict[str, bytes]) -> None:
+    _put(stores, "mended", {**frames, "r02_c02.png": b"", keys.POSITIONS_FILE: _positions()})
+    (refused,) = _notice(stores, "mended")
+    assert refused.survey is None
+    _put(stores, "mended", {"r02_c02.png": frames["r02_c02.png"], keys.POSITIONS_FILE: _positions(jitter_px=1)})
+    (begun,) = _notice(stores, "mended")
+    assert begun.survey is not None
+
+
+def test_names_that_are_not_valid_are_passed_over(stores: Stores, frames: dict[str, bytes]) -> None:
+    for prefix in ("uploads/maps/Not A Name/save/batch", "uploads/maps/alone"):
+        stores.objects.put(f"{prefix}/_DONE", b"")
+    folders = {folder.prefix for folder in closed_folders(stores)}
+    assert not folders & {"uploads/maps/Not A Name/save/batch", "uploads/maps/alone"}
+    assert not [notice for notice in notice_uploads(stores) if notice.folder.game == "Not A Name"]
