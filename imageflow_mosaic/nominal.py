@@ -1,6 +1,5 @@
 """How far nominal positions are off, learnt from the anchored shots: where another shot should lie, and how surely."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,9 @@ _FARTHEST = 8
 
 _SAMPLES = 400
 """Anchored shots that the errors of prediction are measured on."""
+
+_DOUBTS = 4
+"""So many shots of unknown error are added to those seen."""
 
 _MANY = 60
 """Of so many anchored shots none moves the middle."""
@@ -167,18 +169,35 @@ def _differences(first: Sequence[Point], second: Sequence[Point]) -> NDArray[np.
 def _probabilities(errors: NDArray[np.int64], reach_px: int) -> NDArray[np.float64]:
     """Probability of each error from `-reach_px` to `reach_px`.
 
-    Seen errors have their share; new ones have as much as PPM's method C would give them (A. Moffat, 1990: the
-    distinct values among all), spread as Laplace's distribution of the seen errors' size, and a little of it evenly.
+    Seen errors have their share. As in PPM's method C (A. Moffat, 1990) each distinct one counts once more for errors
+    that were never seen, and a few shots prove little: these are spread over the shapes that explain what was seen.
     """
     every = np.arange(-reach_px, reach_px + 1)
-    seen = Counter(int(error) for error in np.clip(errors, -reach_px, reach_px))
-    spread = max(1.0, float(np.abs(errors).mean())) if errors.size else max(1.0, reach_px / 4)
-    base = np.exp(-np.abs(every) / spread)
-    base = 0.98 * base / base.sum() + 0.02 / every.size
-    total = errors.size + max(1, len(seen))
-    shares = np.array([seen[int(error)] for error in every], np.float64)
-    probabilities: NDArray[np.float64] = (shares + max(1, len(seen)) * base) / total
+    errors = np.clip(errors, -reach_px, reach_px)
+    seen = np.bincount(errors + reach_px, minlength=every.size)
+    new = _DOUBTS + np.count_nonzero(seen)
+    spread = 0.99 * _spread(errors, every) + 0.01 / every.size
+    probabilities: NDArray[np.float64] = (seen + new * spread) / (errors.size + new)
     return probabilities
+
+
+def _spread(errors: NDArray[np.int64], every: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Laplace's, the normal and the even distribution of the errors' size, each as far as it explains the errors."""
+    away = np.abs(every)
+    more = 1 + 2 / errors.size if errors.size else 1.0  # a few errors are seldom the largest ones
+    size = np.abs(errors) if errors.size else away
+    shapes = np.stack(
+        [
+            np.exp(-away / max(1.0, more * float(size.mean()))),
+            np.exp(-0.5 * (away / max(1.0, more * float(np.sqrt((size**2).mean())))) ** 2),
+            (away <= np.ceil(more * float(size.max()))).astype(np.float64),
+        ]
+    )
+    shapes /= shapes.sum(axis=1, keepdims=True)
+    explained = np.log(np.maximum(shapes[:, errors + every.size // 2], 1e-12)).sum(axis=1)
+    weights = np.exp(explained - explained.max())
+    spread: NDArray[np.float64] = weights @ shapes / weights.sum()
+    return spread
 
 
 def _radius(probabilities: NDArray[np.float64], outside: float) -> int:
