@@ -1,0 +1,38 @@
+"""One real database and one folder of objects for all tests of assets, and a Dagster instance for each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_clients.embedded_postgres import EmbeddedPostgres
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
+from imageflow_domain.survey import Survey
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose server lives as long as the tests."""
+    folder = tmp_path_factory.mktemp("assets")
+    yield folder
+    EmbeddedPostgres(folder / "postgres").stop()
+
+
+@pytest.fixture(scope="session")
+def stores(home: Path) -> Iterator[Stores]:
+    opened = open_stores(Settings(home=home))
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def add_partition(instance: dg.DagsterInstance, survey: Survey) -> None:
+    instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
