@@ -10,6 +10,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, ObjectMissing
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Survey
+from imageflow_domain.tiles import TileId
 from imageflow_mosaic.codec import decode_tile
 from imageflow_mosaic.loops import open_loops
 
@@ -107,8 +108,10 @@ def tiles_whole(stores: Stores, survey: Survey) -> Finding:
     """Whether every promised tile is there and decodes."""
     revision = survey.placed().revision
     with stores.database.begin() as connection:
-        missing = tiles.missing_native(connection, survey.id, revision)
+        native = tiles.missing_native(connection, survey.id, revision)
         promised = list(tiles.every(connection, survey.id, revision))
+    there = {tile.id for tile in promised}
+    missing = sorted(_with_ancestors({*native, *there}) - there)
     faults = [f"{t.z}/{t.x}/{t.y}: no row" for t in missing]
     seen: dict[str, str | None] = {}
     for tile in promised:
@@ -128,6 +131,17 @@ def tiles_whole(stores: Stores, survey: Survey) -> Finding:
 def least_sure(places: Sequence[Placement], count: int) -> tuple[Placement, ...]:
     """Return the screenshots that are least surely placed, worst first."""
     return tuple(sorted(places, key=_confidence)[:count])
+
+
+def _with_ancestors(tiles_: set[TileId]) -> set[TileId]:
+    """Return the tiles and all above them: every tile of a published map has its parents, up to zoom 0."""
+    whole = set(tiles_)
+    for tile in tiles_:
+        above = tile
+        while above.z > 0 and above.parent not in whole:
+            above = above.parent
+            whole.add(above)
+    return whole
 
 
 def _fault(stores: Stores, digest: str) -> str | None:
