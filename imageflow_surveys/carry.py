@@ -1,6 +1,6 @@
 """Start, finish, fail, take up again: a survey's states, whoever carries it."""
 
-from imageflow_clients.database import layers
+from imageflow_clients.database import heartbeats, layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
@@ -14,6 +14,11 @@ def read(stores: Stores, survey: str) -> Survey:
     """Return a survey as it stands; raise `NotFound`."""
     with stores.database.begin() as connection:
         return rows.get(connection, survey)
+
+
+def carrier_name(survey_id: str) -> str:
+    """The name under which a survey's command line says that it is alive."""
+    return f"command_line/{survey_id}"
 
 
 def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
@@ -31,6 +36,9 @@ def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
         layers.forget_failures(connection, survey.id)
         rows.set_carrier(connection, survey.id, carrier)
         rows.set_state(connection, survey.id, SurveyState.RUNNING)
+        if carrier is Carrier.COMMAND_LINE:
+            # its first sign of life: the last one of an earlier command line would get the survey given up again
+            heartbeats.beat(connection, carrier_name(survey.id))
         return rows.get(connection, survey.id)
 
 
