@@ -3,7 +3,7 @@
 What is missing is read from our own rows; Dagster is only asked whether a run lives.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -65,7 +65,7 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
     runs = instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: survey.id, LAYER_TAG: step.layer}), limit=_MAX_RUNS)
     if any(run.status in _ALIVE for run in runs):
         return
-    for run in reversed(runs):
+    for run in _unsuccessful(runs):
         if run.status is dg.DagsterRunStatus.CANCELED:
             carry.cancel(stores, survey, f"Run {run.run_id} of {step.layer} was cancelled in Dagster.")
             return
@@ -73,6 +73,27 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
         if carry.note_failure(stores, survey, step.layer, reason, run.run_id):
             return
     yield from requests(survey, step, attempt=len(runs))
+
+
+def _unsuccessful(runs: Sequence[dg.DagsterRun]) -> Iterator[dg.DagsterRun]:
+    """Yield for each attempt that left its layer unfinished, oldest first, the run that speaks for it.
+
+    An attempt is one run for each range of blocks: where several of them fail, that is one failure. An attempt that
+    succeeded counts only as the last one: what an earlier one made may have been asked for again since.
+
+    Args:
+        runs: All runs of one layer, newest first, none alive.
+    """
+    attempts: dict[str, list[dg.DagsterRun]] = {}
+    for run in reversed(runs):
+        attempts.setdefault(run.tags.get(ATTEMPT_TAG, ""), []).append(run)
+    for number, attempt in enumerate(attempts.values(), start=1):
+        by_status = {run.status: run for run in reversed(attempt)}
+        worst = by_status.get(dg.DagsterRunStatus.CANCELED) or by_status.get(dg.DagsterRunStatus.FAILURE)
+        if worst is not None:
+            yield worst
+        elif number == len(attempts):
+            yield attempt[-1]
 
 
 def requests(survey: Survey, step: Step, attempt: int) -> Iterator[dg.RunRequest]:
@@ -121,7 +142,7 @@ def settle_stalled(stores: Stores, survey: Survey) -> bool:
 
 def carrier_name(survey: Survey) -> str:
     """The name under which a survey's command line says that it is alive."""
-    return f"command_line/{survey.id}"
+    return carry.carrier_name(survey.id)
 
 
 def settle_operators(stores: Stores, survey: Survey) -> None:
