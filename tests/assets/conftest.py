@@ -6,11 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
-from imageflow_domain.survey import Survey
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +30,3 @@ def stores(home: Path) -> Iterator[Stores]:
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as made:
         yield made
-
-
-def add_partition(instance: dg.DagsterInstance, survey: Survey) -> None:
-    instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])

@@ -10,9 +10,8 @@ from imageflow_assets.map.checks import CHECKS
 from imageflow_clients.database import schema
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.grid import Cell
 from imageflow_domain.survey import Survey
-from tests.assets.conftest import add_partition
+from tests.assets.runs import add_partition
 from tests.surveys.cities import city, digests, planned, published
 
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -209,17 +208,6 @@ def test_an_overview_that_is_missing_is_named(stores: Stores, evaluate: Evaluate
     evaluation = evaluate("tiles_whole", survey)
     _expect(evaluation, passed=False)
     assert _shown(evaluation) == "- 0/0/0: no row"
-
-
-def test_a_tile_s_object_of_another_picture_size_is_no_tile(stores: Stores, evaluate: Evaluate, survey: Survey) -> None:
-    made = digests(stores, survey)
-    spoilt = max(made)
-    stores.objects.put(
-        keys.tile(made[spoilt]), stores.objects.get(keys.screenshot(survey.id, Cell(row=0, col=0)), next_step="")
-    )
-    evaluation = evaluate("tiles_whole", survey)
-    _expect(evaluation, passed=False)
-    assert f"- {spoilt.z}/{spoilt.x}/{spoilt.y}: its object does not decode" in _shown(evaluation)
 
 
 def test_checks_of_a_survey_that_is_not_placed_say_what_to_do(stores: Stores, instance: dg.DagsterInstance) -> None:

@@ -1,0 +1,88 @@
+"""Runs and sensor ticks of a Dagster instance, as its daemon would make them."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import dagster as dg
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from sqlalchemy import func, update
+
+from imageflow_assets.definitions import build_defs
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.sensors import advance_surveys
+from imageflow_clients.database import heartbeats, schema
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import Survey
+
+_ORIGIN = RemoteJobOrigin(
+    repository_origin=RemoteRepositoryOrigin(
+        code_location_origin=RegisteredCodeLocationOrigin("imageflow_assets.definitions"),
+        repository_name="__repository__",
+    ),
+    job_name="__ASSET_JOB",
+)
+"""Dagster keeps no queued run without it."""
+
+
+def add_partition(instance: dg.DagsterInstance, survey: Survey) -> None:
+    instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
+
+
+def add_run(
+    instance: dg.DagsterInstance,
+    status: dg.DagsterRunStatus,
+    tags: dict[str, str] | None = None,
+    *,
+    age_s: float = 0,
+) -> str:
+    """Record a run as Dagster's launcher would have left it; return its id."""
+    run = dg.DagsterRun(
+        job_name="__ASSET_JOB", run_id=str(uuid4()), status=status, tags=tags or {}, remote_job_origin=_ORIGIN
+    )
+    instance.run_storage.add_historical_run(run, datetime.now(UTC) - timedelta(seconds=age_s))
+    return run.run_id
+
+
+def ended(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.DagsterRunStatus) -> str:
+    """Record the run that a request asked for, as it ended."""
+    return add_run(instance, status, dict(request.tags))
+
+
+def beat(stores: Stores, name: str, *, ago_s: float) -> None:
+    """Let a worker or a command line have given its last sign of life so long ago."""
+    table = schema.run_heartbeats
+    with stores.database.begin() as connection:
+        heartbeats.beat(connection, name)
+        connection.execute(
+            update(table).where(table.c.run_id == name).values(seen_at=func.now() - timedelta(seconds=ago_s))
+        )
+
+
+def age(stores: Stores, survey: Survey, seconds: float) -> None:
+    """Let a survey have been registered so long ago."""
+    table = schema.surveys
+    with stores.database.begin() as connection:
+        connection.execute(
+            update(table).where(table.c.id == survey.id).values(created_at=func.now() - timedelta(seconds=seconds))
+        )
+
+
+def tick(instance: dg.DagsterInstance, stores: Stores) -> list[dg.RunRequest]:
+    """Evaluate `advance_surveys` once, as the daemon does every second; return the runs that it asks for."""
+    definitions = build_defs(resources={"stores": stores})
+    with dg.build_sensor_context(instance=instance, definitions=definitions, resources={"stores": stores}) as context:
+        result = advance_surveys(context)
+    assert isinstance(result, dg.SensorResult)
+    return list(result.run_requests or ())
+
+
+def execute(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    """Do what a run request asks for, in this process."""
+    job = build_defs(resources={"stores": stores}).resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(
+        instance=instance,
+        asset_selection=list(request.asset_selection or ()),
+        partition_key=request.partition_key,
+        tags=dict(request.tags),
+        raise_on_error=False,
+    )

@@ -1,0 +1,246 @@
+"""The sensor's survey goes on by one range run a layer, waits, counts what failed, and is given up in words."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+from sqlalchemy import update
+
+from imageflow_assets.map.assets import BY_LAYER
+from imageflow_assets.map.carrying import ATTEMPT_TAG, LAYER_TAG, SURVEY_TAG, carry_on
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_clients.database import layers, schema
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveyState
+from imageflow_surveys import carry
+from imageflow_surveys.blocks import capture_blocks
+from tests.assets.runs import add_run, ended, execute, tick
+from tests.surveys.cities import city, count_anchored, places_of, planned
+
+_FAILURE, _SUCCESS, _CANCELED = (
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.CANCELED,
+)
+ALIVE = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+    dg.DagsterRunStatus.QUEUED,
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_survey_is_left_running(stores: Stores) -> Iterator[None]:
+    """A tick of the sensor sees all surveys: end those of this test."""
+    yield
+    with stores.database.begin() as connection:
+        left = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
+    for survey in left:
+        carry.cancel(stores, survey, "the test is over")
+
+
+def _started(stores: Stores, save: str, **more: object) -> Survey:
+    survey = planned(stores, city(save, **more), Carrier.SENSOR)  # type: ignore[arg-type]
+    return carry.take_up(stores, survey.id, Carrier.SENSOR)
+
+
+def _asked(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> list[dg.RunRequest]:
+    return list(carry_on(instance, stores, carry.read(stores, survey.id)))
+
+
+def _state(stores: Stores, survey: Survey) -> SurveyState:
+    return carry.read(stores, survey.id).state
+
+
+def _failures(stores: Stores, survey: Survey) -> int:
+    with stores.database.begin() as connection:
+        return sum(layers.progress(connection, survey.id).failures.values())
+
+
+def test_a_square_survey_is_asked_for_by_one_run_over_the_range_of_its_blocks(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "range", grid="4x4", block_side=2)
+    (request,) = _asked(instance, stores, survey)
+    assert request.asset_selection == [BY_LAYER[Layer.SCREENSHOTS].key]
+    assert request.partition_key is None
+    assert request.tags["dagster/asset_partition_range_start"] == f"r00c00|{survey.id}"
+    assert request.tags["dagster/asset_partition_range_end"] == f"r01c01|{survey.id}"
+    assert (request.tags[SURVEY_TAG], request.tags[LAYER_TAG]) == (survey.id, "screenshots")
+    assert request.tags["dagster/max_retries"] == "0"
+    assert instance.has_dynamic_partition(str(SURVEYS.name), survey.id)
+
+
+def test_only_the_blocks_that_are_missing_are_asked_for(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _started(stores, "missing", grid="4x4", block_side=2)
+    capture_blocks(stores, survey, survey.blocks()[:2])
+    (request,) = _asked(instance, stores, survey)
+    assert request.tags["dagster/asset_partition_range_start"] == f"r01c00|{survey.id}"
+
+
+def test_asking_twice_gives_the_same_run_key_so_that_nothing_runs_twice(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "same_key")
+    (first,), (second,) = _asked(instance, stores, survey), _asked(instance, stores, survey)
+    assert first.run_key == second.run_key
+    ended(instance, first, _FAILURE)
+    (third,) = _asked(instance, stores, survey)
+    assert third.run_key != first.run_key
+    assert (first.tags[ATTEMPT_TAG], third.tags[ATTEMPT_TAG]) == ("1", "2")
+
+
+@pytest.mark.parametrize("status", ALIVE)
+def test_a_survey_waits_while_a_run_of_its_layer_is_alive(
+    stores: Stores, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    survey = _started(stores, f"waits_{status.value.lower()}")
+    (request,) = _asked(instance, stores, survey)
+    ended(instance, request, status)
+    assert _asked(instance, stores, survey) == []
+    assert (_state(stores, survey), _failures(stores, survey)) == (SurveyState.RUNNING, 0)
+
+
+def test_runs_of_others_are_not_waited_for(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _started(stores, "others")
+    add_run(instance, dg.DagsterRunStatus.STARTED, {SURVEY_TAG: "city-else-0001", LAYER_TAG: "screenshots"})
+    add_run(instance, dg.DagsterRunStatus.STARTED, {SURVEY_TAG: survey.id, LAYER_TAG: "tiles"})
+    assert len(_asked(instance, stores, survey)) == 1
+
+
+def test_a_failed_run_is_counted_once_however_often_the_sensor_looks(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "counted_once")
+    (request,) = _asked(instance, stores, survey)
+    ended(instance, request, _FAILURE)
+    for _ in range(4):
+        assert len(_asked(instance, stores, survey)) == 1
+    assert (_state(stores, survey), _failures(stores, survey)) == (SurveyState.RUNNING, 1)
+
+
+def test_after_three_failed_attempts_the_survey_is_failed_with_the_step_s_own_words(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _with_driver(stores, _started(stores, "never"), DriverSpec(name="x11", parameters={}))
+    for attempt in range(3):
+        (request,) = tick(instance, stores)
+        assert request.tags[ATTEMPT_TAG] == str(attempt + 1)
+        assert not execute(instance, stores, request).success
+    assert tick(instance, stores) == []
+    failed = carry.read(stores, survey.id)
+    assert failed.state is SurveyState.FAILED
+    assert failed.reason is not None
+    assert failed.reason.startswith("screenshots failed 3 times, last: The parameters of driver 'x11' are wrong")
+    assert failed.finished_at is not None
+
+
+def _with_driver(stores: Stores, survey: Survey, driver: DriverSpec) -> Survey:
+    """Spoil a survey's driver, as a game that was uninstalled since spoils it."""
+    spec = survey.spec.model_copy(update={"driver": driver})
+    with stores.database.begin() as connection:
+        connection.execute(
+            update(schema.surveys).where(schema.surveys.c.id == survey.id).values(spec=spec.model_dump(mode="json"))
+        )
+    return carry.read(stores, survey.id)
+
+
+def test_ranges_of_one_attempt_count_as_one_failure(stores: Stores, instance: dg.DagsterInstance) -> None:
+    """A long survey needs several runs a layer: one that fails must not use up all attempts at once."""
+    survey = _started(stores, "ranges", grid="5x1", block_side=1)
+    for failures in (1, 2):
+        requests = _asked(instance, stores, survey)
+        assert len(requests) == 4
+        for number, request in enumerate(requests):
+            ended(instance, request, _FAILURE if number in {0, 2} else _SUCCESS)
+        assert len(_asked(instance, stores, survey)) == 4
+        assert (_state(stores, survey), _failures(stores, survey)) == (SurveyState.RUNNING, failures)
+    for request in _asked(instance, stores, survey):
+        ended(instance, request, _FAILURE)
+    assert _asked(instance, stores, survey) == []
+    assert _state(stores, survey) is SurveyState.FAILED
+
+
+def test_a_run_that_succeeds_without_making_its_layer_whole_is_no_endless_loop(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "empty_success")
+    for _ in range(3):
+        (request,) = _asked(instance, stores, survey)
+        ended(instance, request, _SUCCESS)
+    assert _asked(instance, stores, survey) == []
+    failed = carry.read(stores, survey.id)
+    assert failed.state is SurveyState.FAILED
+    assert "ended without making everything" in str(failed.reason)
+
+
+def test_a_cancelled_run_cancels_the_survey(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _started(stores, "cancelled")
+    (request,) = _asked(instance, stores, survey)
+    run_id = ended(instance, request, _CANCELED)
+    assert _asked(instance, stores, survey) == []
+    cancelled = carry.read(stores, survey.id)
+    assert cancelled.state is SurveyState.CANCELLED
+    assert cancelled.reason == f"Run {run_id} of screenshots was cancelled in Dagster."
+
+
+def test_one_cancelled_range_cancels_the_survey_also_when_another_failed(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "cancelled_range", grid="3x1", block_side=1)
+    first, second = _asked(instance, stores, survey)
+    ended(instance, first, _FAILURE)
+    ended(instance, second, _CANCELED)
+    assert _asked(instance, stores, survey) == []
+    assert _state(stores, survey) is SurveyState.CANCELLED
+
+
+def test_the_sensor_carries_a_survey_to_its_end_with_one_run_a_layer(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "to_the_end", grid="4x4", block_side=2)
+    asked = []
+    for _ in range(len(Layer)):
+        (request,) = tick(instance, stores)
+        assert execute(instance, stores, request).success
+        asked.append(request.tags[LAYER_TAG])
+    assert asked == list(Layer)
+    assert tick(instance, stores) == []
+    done = carry.read(stores, survey.id)
+    assert (done.state, done.reason, done.is_published) == (SurveyState.COMPLETED, None, True)
+    assert count_anchored(places_of(stores, done)) == 16
+    assert len(instance.get_materialized_partitions(BY_LAYER[Layer.TILES].key)) == 4
+
+
+def test_a_survey_whose_pictures_are_asked_for_again_is_not_failed_by_its_old_runs(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    """Three ranges succeeded once: they are no failed attempts when one block is taken again."""
+    survey = _started(stores, "old_runs", grid="5x1", block_side=1)
+    for request in tick(instance, stores):
+        assert execute(instance, stores, request).success
+    for request in tick(instance, stores):
+        assert execute(instance, stores, request).success
+    capture_blocks(stores, survey, survey.blocks()[1:2])
+    again = tick(instance, stores)
+    assert [request.tags[LAYER_TAG] for request in again] == ["pair_offsets"] * 2
+    assert _state(stores, survey) is SurveyState.RUNNING
+
+
+@pytest.mark.parametrize("carrier", [Carrier.COMMAND_LINE, Carrier.OPERATOR])
+def test_the_sensor_asks_for_nothing_where_somebody_else_carries(
+    stores: Stores, instance: dg.DagsterInstance, carrier: Carrier
+) -> None:
+    survey = planned(stores, city(f"else_{carrier}"), carrier)
+    assert tick(instance, stores) == []
+    assert carry.read(stores, survey.id) == survey
+
+
+def test_an_operator_s_survey_is_running_once_it_has_something(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = planned(stores, city("operator"), Carrier.OPERATOR)
+    capture_blocks(stores, survey, survey.blocks())
+    assert tick(instance, stores) == []
+    assert _state(stores, survey) is SurveyState.RUNNING

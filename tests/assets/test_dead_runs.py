@@ -1,0 +1,137 @@
+"""What has died is found: runs by their workers' heartbeats, surveys by their command line's."""
+
+import dagster as dg
+import pytest
+
+from imageflow_assets.map.carrying import FIRST_SIGN_S, SILENCE_S, carrier_name, fail_dead_runs, settle_stalled
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import Carrier, Survey, SurveyState
+from imageflow_surveys import carry
+from tests.assets.runs import add_run, age, beat, tick
+from tests.surveys.cities import city, planned
+
+_STARTED, _FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
+LONG_AGO_S = 3600.0
+
+
+def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def test_a_run_whose_heartbeat_stopped_is_failed_and_says_why(stores: Stores, instance: dg.DagsterInstance) -> None:
+    run_id = add_run(instance, _STARTED, age_s=LONG_AGO_S)
+    beat(stores, run_id, ago_s=SILENCE_S + 5)
+    assert fail_dead_runs(instance, stores) == (run_id,)
+    assert _status(instance, run_id) is _FAILURE
+    (entry,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    assert "no sign of life for 3" in str(entry.dagster_event.message if entry.dagster_event else "")
+    assert fail_dead_runs(instance, stores) == ()
+
+
+def test_a_run_whose_worker_beats_lives_however_old_it_is(stores: Stores, instance: dg.DagsterInstance) -> None:
+    run_id = add_run(instance, _STARTED, age_s=LONG_AGO_S)
+    beat(stores, run_id, ago_s=SILENCE_S - 10)
+    assert fail_dead_runs(instance, stores) == ()
+    assert _status(instance, run_id) is _STARTED
+
+
+@pytest.mark.parametrize(("age_s", "dead"), [(FIRST_SIGN_S - 10, False), (FIRST_SIGN_S + 10, True)])
+def test_a_worker_may_take_a_minute_to_give_its_first_sign(
+    stores: Stores, instance: dg.DagsterInstance, age_s: float, dead: bool
+) -> None:
+    run_id = add_run(instance, _STARTED, age_s=age_s)
+    assert fail_dead_runs(instance, stores) == ((run_id,) if dead else ())
+
+
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+)
+def test_a_run_that_never_came_to_work_is_failed_too(
+    stores: Stores, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    run_id = add_run(instance, status, age_s=LONG_AGO_S)
+    assert fail_dead_runs(instance, stores) == (run_id,)
+
+
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+)
+def test_a_run_that_ended_is_left_alone(
+    stores: Stores, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    run_id = add_run(instance, status, age_s=LONG_AGO_S)
+    assert fail_dead_runs(instance, stores) == ()
+    assert _status(instance, run_id) is status
+
+
+def test_the_sensor_fails_dead_runs_and_asks_anew_for_what_they_left(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = carry.take_up(stores, planned(stores, city("dead_run"), Carrier.SENSOR).id, Carrier.SENSOR)
+    (request,) = tick(instance, stores)
+    run_id = add_run(instance, _STARTED, dict(request.tags), age_s=LONG_AGO_S)
+    (again,) = tick(instance, stores)
+    assert _status(instance, run_id) is _FAILURE
+    assert again.run_key != request.run_key
+    for _ in range(2):
+        add_run(instance, _STARTED, dict(again.tags), age_s=LONG_AGO_S)
+        asked = tick(instance, stores)
+        again = asked[0] if asked else again
+    failed = carry.read(stores, survey.id)
+    assert failed.state is SurveyState.FAILED
+    assert "screenshots failed 3 times, last: " in str(failed.reason)
+    assert "no sign of life" in str(failed.reason)
+
+
+def _by_command_line(stores: Stores, save: str) -> Survey:
+    return carry.take_up(stores, planned(stores, city(save)).id, Carrier.COMMAND_LINE)
+
+
+def test_a_survey_whose_command_line_fell_silent_is_given_up_with_how_to_go_on(stores: Stores) -> None:
+    survey = _by_command_line(stores, "silent")
+    beat(stores, carrier_name(survey), ago_s=SILENCE_S + 5)
+    assert settle_stalled(stores, survey)
+    failed = carry.read(stores, survey.id)
+    assert failed.state is SurveyState.FAILED
+    assert f"`imageflow survey resume {survey.id}` goes on" in str(failed.reason)
+
+
+def test_a_survey_whose_command_line_beats_goes_on_however_old_it_is(stores: Stores) -> None:
+    survey = _by_command_line(stores, "beating")
+    age(stores, survey, LONG_AGO_S)
+    beat(stores, carrier_name(survey), ago_s=SILENCE_S - 10)
+    assert not settle_stalled(stores, carry.read(stores, survey.id))
+    assert carry.read(stores, survey.id).state is SurveyState.RUNNING
+
+
+@pytest.mark.parametrize(("seconds", "stalled"), [(FIRST_SIGN_S - 10, False), (FIRST_SIGN_S + 10, True)])
+def test_a_command_line_may_take_a_minute_to_give_its_first_sign(stores: Stores, seconds: float, stalled: bool) -> None:
+    survey = planned(stores, city(f"first_sign_{stalled}".lower()))
+    age(stores, survey, seconds)
+    assert settle_stalled(stores, carry.read(stores, survey.id)) is stalled
+
+
+@pytest.mark.parametrize("carrier", [Carrier.SENSOR, Carrier.OPERATOR])
+def test_only_a_command_line_s_survey_can_stall(stores: Stores, carrier: Carrier) -> None:
+    survey = carry.take_up(stores, planned(stores, city(f"no_stall_{carrier}")).id, carrier)
+    age(stores, survey, LONG_AGO_S)
+    assert not settle_stalled(stores, carry.read(stores, survey.id))
+
+
+def test_the_sensor_finds_a_silent_command_line(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _by_command_line(stores, "found")
+    beat(stores, carrier_name(survey), ago_s=LONG_AGO_S)
+    tick(instance, stores)
+    assert carry.read(stores, survey.id).state is SurveyState.FAILED
+
+
+def test_a_survey_resumed_after_its_command_line_died_is_not_given_up_before_its_first_sign(stores: Stores) -> None:
+    """The old heartbeat is still there, and the resumed command line needs seconds to begin."""
+    survey = _by_command_line(stores, "resumed")
+    beat(stores, carrier_name(survey), ago_s=LONG_AGO_S)
+    assert settle_stalled(stores, survey)
+    resumed = carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
+    assert not settle_stalled(stores, resumed)
+    assert carry.read(stores, survey.id).state is SurveyState.RUNNING

@@ -1,0 +1,119 @@
+"""Dagster loads everything, sensors run without being switched on, and an operator plans a survey from its pages."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from PIL import Image
+
+from imageflow_assets.definitions import build_defs, defs
+from imageflow_assets.map.assets import BY_LAYER
+from imageflow_assets.map.partitions import SURVEY_BLOCKS, SURVEYS
+from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.geometry import Rect
+from imageflow_domain.grid import Grid
+from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Survey, SurveyState
+from imageflow_surveys import carry
+from tests.surveys.cities import city, driver_of_city
+
+SMALL_CITY = {"view": [320, 256], "drift_px": 8, "paused": True}
+
+
+def test_all_definitions_load() -> None:
+    dg.Definitions.validate_loadable(defs)
+    dg.Definitions.validate_loadable(build_defs(resources={"stores": object()}))
+
+
+def test_there_is_one_asset_a_layer_partitioned_as_the_layer_is() -> None:
+    graph = defs.resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {layer.value for layer in Layer}
+    for layer, asset in BY_LAYER.items():
+        assert asset.key.to_user_string() == layer.value
+        assert asset.partitions_def == (SURVEY_BLOCKS if layer in BLOCK_LAYERS else SURVEYS)
+
+
+def test_assets_depend_on_each_other_in_the_order_of_the_layers() -> None:
+    order = list(Layer)
+    for before, layer in pairwise(order):
+        assert {key.to_user_string() for key in BY_LAYER[layer].dependency_keys} == {before.value}
+
+
+@pytest.mark.parametrize("sensor", [advance_surveys, notice_map_uploads])
+def test_sensors_run_without_being_switched_on(sensor: dg.SensorDefinition) -> None:
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert defs.resolve_sensor_def(sensor.name).default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def _plan(
+    stores: Stores, instance: dg.DagsterInstance, *, raise_on_error: bool = True, **config: Any
+) -> dg.ExecuteInProcessResult:
+    job = build_defs(resources={"stores": stores}).resolve_job_def("plan_survey")
+    return job.execute_in_process(
+        instance=instance,
+        run_config={"ops": {"register_survey": {"config": config}}},
+        raise_on_error=raise_on_error,
+    )
+
+
+def _planned(stores: Stores, result: dg.ExecuteInProcessResult) -> Survey:
+    return carry.read(stores, result.output_for_node("register_survey"))
+
+
+def test_an_operator_plans_a_survey_by_its_configuration_alone(stores: Stores, instance: dg.DagsterInstance) -> None:
+    result = _plan(stores, instance, game="city", save="by_hand", parameters=SMALL_CITY, grid="4x3", masks=["1,2,30,4"])
+    survey = _planned(stores, result)
+    assert survey.id == "city-by_hand-0001"
+    assert (survey.state, survey.carrier) == (SurveyState.PLANNED, Carrier.OPERATOR)
+    assert survey.grid == Grid(cols=4, rows=3)
+    assert survey.spec.driver.parameters == SMALL_CITY
+    assert survey.spec.masks == (Rect(x_px=1, y_px=2, width_px=30, height_px=4),)
+    assert instance.get_dynamic_partitions(str(SURVEYS.name)) == [survey.id]
+
+
+def test_a_survey_that_is_to_start_is_the_sensor_s(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _planned(
+        stores, _plan(stores, instance, game="city", save="start", parameters=SMALL_CITY, grid="3x3", start=True)
+    )
+    assert (survey.state, survey.carrier) == (SurveyState.RUNNING, Carrier.SENSOR)
+    carry.cancel(stores, survey, "the test is over")
+
+
+def test_an_operator_plans_a_folder_of_frames(stores: Stores, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    spec = city("frames", seed=61, drift_px=0)
+    with driver_of_city(spec) as driver:
+        for area in driver.areas(spec.grid):
+            Image.fromarray(driver.grab(area)).save(tmp_path / f"{area.cell}.png")
+    survey = _planned(
+        stores, _plan(stores, instance, game="frames", save="folder", driver="folder", source=str(tmp_path))
+    )
+    assert (survey.grid, survey.spec.source) == (Grid(rows=3, cols=3), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"game": "No Name", "grid": "3x3"}, "not a valid name"),
+        ({"grid": "three"}, "COLUMNSxROWS"),
+        ({"grid": "3x3", "masks": ["1,2,3"]}, "X,Y,W,H"),
+        ({"grid": "200x200"}, "use larger blocks"),
+        ({"grid": "3x3", "driver": "doom"}, "No game driver is called 'doom'"),
+        ({"grid": "3x3", "parameters": {"sead": 7}}, "sead"),
+        ({}, "--grid"),
+    ],
+)
+def test_a_wrong_configuration_fails_in_words_and_registers_nothing(
+    stores: Stores, instance: dg.DagsterInstance, wrong: dict[str, Any], said: str
+) -> None:
+    result = _plan(stores, instance, raise_on_error=False, **{"game": "city", "save": "wrong", **wrong})
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    told = failure.step_failure_data.user_failure_data
+    assert told is not None
+    assert said in str(told.description)
+    with stores.database.begin() as connection:
+        assert rows.find(connection, save="wrong") == ()
+    assert instance.get_dynamic_partitions(str(SURVEYS.name)) == []

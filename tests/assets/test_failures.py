@@ -1,0 +1,66 @@
+"""Domain errors become Dagster's failures in their own words, and are tried again only where that can help."""
+
+import dagster as dg
+import pytest
+
+from imageflow_assets.failures import explained
+from imageflow_domain.errors import (
+    BadFile,
+    BadFrames,
+    CaptureError,
+    Conflict,
+    DatabaseUnavailable,
+    GameDied,
+    GameMissing,
+    GameNeverSettled,
+    ImageFlowError,
+    InvalidInput,
+    NotFound,
+    NotReady,
+    ObjectMissing,
+    PositionUnreachable,
+    StoreUnavailable,
+)
+
+MAY_PASS = [StoreUnavailable, DatabaseUnavailable, GameDied, GameNeverSettled, PositionUnreachable, CaptureError]
+WILL_NOT_PASS = [GameMissing, InvalidInput, NotFound, NotReady, Conflict]
+
+
+@pytest.mark.parametrize("kind", MAY_PASS)
+def test_what_may_pass_by_itself_is_tried_again(kind: type[ImageFlowError]) -> None:
+    with pytest.raises(dg.Failure) as caught, explained():
+        raise kind("what happened and what to do")
+    assert caught.value.allow_retries
+    assert caught.value.description == "what happened and what to do"
+
+
+@pytest.mark.parametrize("kind", WILL_NOT_PASS)
+def test_what_cannot_pass_fails_at_once(kind: type[ImageFlowError]) -> None:
+    with pytest.raises(dg.Failure) as caught, explained():
+        raise kind("what happened and what to do")
+    assert not caught.value.allow_retries
+    assert isinstance(caught.value.__cause__, kind)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadFrames([BadFile(name="r00_c00.png", reason="is empty")], source="frames"),
+        ObjectMissing("surveys/x", next_step="materialise screenshots again"),
+    ],
+)
+def test_errors_that_name_files_and_objects_keep_their_text(error: ImageFlowError) -> None:
+    with pytest.raises(dg.Failure) as caught, explained():
+        raise error
+    assert caught.value.description == str(error)
+    assert not caught.value.allow_retries
+
+
+def test_an_error_that_nobody_foresaw_is_left_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), explained():
+        raise ZeroDivisionError
+
+
+def test_what_goes_well_is_left_alone() -> None:
+    with explained():
+        pass
