@@ -1,0 +1,75 @@
+"""A run bears what passes by itself, goes on where it stopped, and tells what came of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+
+from imageflow_assets.map.assets import BY_LAYER
+from imageflow_assets.map.carrying import requests
+from imageflow_clients.database import layers
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import StoreUnavailable
+from imageflow_domain.survey import Layer, Survey
+from imageflow_surveys.next_step import next_step
+from tests.assets.runs import add_partition, execute
+from tests.surveys.cities import city, planned, published
+from tests.surveys.stand_ins import FailingStore, Moment
+
+
+def _request(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> dg.RunRequest:
+    """Return the one run that a survey needs next."""
+    add_partition(instance, survey)
+    with stores.database.begin() as connection:
+        step = next_step(layers.progress(connection, survey.id))
+    assert step is not None
+    (request,) = requests(survey, step, attempt=0)
+    return request
+
+
+def _materialization(result: dg.ExecuteInProcessResult) -> dg.AssetMaterialization:
+    return result.get_asset_materialization_events()[0].step_materialization_data.materialization
+
+
+def _shown(result: dg.ExecuteInProcessResult, name: str) -> object:
+    return _materialization(result).metadata[name].value
+
+
+def test_a_store_that_is_down_for_a_moment_costs_no_attempt(
+    stores: Stores, instance: dg.DagsterInstance, home: Path
+) -> None:
+    survey = planned(stores, city("moment"))
+    down = Moment(StoreUnavailable("the disk is full"), at_call=4)
+    failing = FailingStore(home, down, concerns=lambda key: survey.id in key)
+    result = execute(instance, replace(stores, objects=failing), _request(instance, stores, survey))
+    assert result.success
+    assert len([event for event in result.all_events if event.is_step_up_for_retry]) == 1
+    assert (_shown(result, "screenshots"), _shown(result, "kept_from_an_earlier_attempt"), down.calls) == (9, 3, 10)
+
+
+def test_a_layer_that_is_missing_is_not_tried_again(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = planned(stores, city("nothing_yet"))
+    add_partition(instance, survey)
+    request = dg.RunRequest(partition_key=survey.id, asset_selection=[BY_LAYER[Layer.COORDINATES].key])
+    result = execute(instance, stores, request)
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+
+
+def test_a_person_sees_the_map_and_what_is_least_sure(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = published(stores, city("seen"))
+    add_partition(instance, survey)
+    again = {
+        layer: execute(instance, stores, dg.RunRequest(partition_key=survey.id, asset_selection=[BY_LAYER[layer].key]))
+        for layer in (Layer.COORDINATES, Layer.OVERVIEWS)
+    }
+    assert all(result.success for result in again.values())
+    assert (_shown(again[Layer.COORDINATES], "anchored"), _shown(again[Layer.COORDINATES], "frame")) == (9, 1)
+    table = _materialization(again[Layer.COORDINATES]).metadata["least_sure"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert len(table.records) == 9
+    assert "data:image/webp;base64," in str(_shown(again[Layer.OVERVIEWS], "mosaic"))
+    for result in again.values():
+        checks = result.get_asset_check_evaluations()
+        assert checks
+        assert all(check.passed for check in checks), checks
