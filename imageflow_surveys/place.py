@@ -87,8 +87,8 @@ def _frame(
     A survey that is placed again keeps its frame where it fits; a later one joins the save's latest where they agree.
     """
     with stores.database.begin() as connection:
-        latest = rows.latest(connection, survey.spec.game, survey.spec.save)
-    if latest is not None and latest.is_published:
+        latest = _latest_published(connection, survey)
+    if latest is not None:
         frame = latest.published().frame
         shift = shift_into_frame(stores, latest, survey, shots, areas, places)
         if shift is not None and _fits(bounds.shifted(shift), frame):
@@ -97,6 +97,15 @@ def _frame(
         number = _own_frame(connection, survey) or rows.begin_frame(connection, survey.spec.game, survey.spec.save)
     frame, shift = first_frame(bounds, number)
     return frame, shift, True
+
+
+def _latest_published(connection: Connection, survey: Survey) -> Survey | None:
+    """Return the save's latest survey, or the newest other one while that is placed anew and not published yet."""
+    game, save = survey.spec.game, survey.spec.save
+    latest = rows.latest(connection, game, save)
+    if latest is None or latest.is_published:
+        return latest
+    return next((other for other in rows.find(connection, game=game, save=save) if other.is_published), None)
 
 
 def _own_frame(connection: Connection, survey: Survey) -> int | None:
