@@ -51,6 +51,19 @@ def test_a_published_survey_placed_again_keeps_its_frame_and_revision(stores: St
     assert (again.new_frame, again.mosaic) == (False, survey.mosaic)
 
 
+def test_a_survey_placed_anew_twice_before_it_is_published_stays_in_the_shared_frame(stores: Stores) -> None:
+    first = published(stores, city("anew_twice"))
+    second = published(stores, city("anew_twice", drift_seed=2))
+    with failing_camera(city("anew_twice", drift_seed=3), Moment(Killed(), at_call=100)) as camera:
+        capture_block(stores, second, Block(row=0, col=0), camera)
+    register_blocks(stores, second, second.blocks())
+    for _ in range(2):
+        again = place_survey(stores, carry.read(stores, second.id))
+        assert (again.new_frame, again.mosaic.frame) == (False, first.placed().frame)
+    _, third = placed(stores, city("anew_twice", drift_seed=4))
+    assert third.mosaic.frame == first.placed().frame
+
+
 def test_a_survey_that_leaves_a_joined_frame_opens_another(stores: Stores) -> None:
     published(stores, city("leaves"))
     second, joined = placed(stores, city("leaves", drift_seed=2))
