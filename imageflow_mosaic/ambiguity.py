@@ -18,7 +18,7 @@ from imageflow_domain.ports import Area
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.evidence import Animation, Shifts, Witness, weigh
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
-from imageflow_mosaic.nominal import NominalErrors, Prior
+from imageflow_mosaic.nominal import NominalErrors, Prior, joined, radius_px
 from imageflow_mosaic.placement import Solution
 
 _NEAR_CELLS = 2
@@ -148,8 +148,7 @@ class _Settler:
 
     def _place(self, group: Sequence[Placement], witnesses: Sequence[Witness]) -> tuple[list[Placement], bool]:
         """Return the group at its likeliest place, and whether the witnesses allow no other that is likely at all."""
-        known = [p for p in group if self._errors.expected(p.cell) is not None]
-        shifts, prior = _candidates([self._errors.prior(p.cell) for p in known])
+        shifts, prior = _candidates(self._prior(group))
         outside = max(0.0, 1 - float(prior.sum()))
         posterior, is_only = prior, False
         if witnesses:
@@ -163,6 +162,15 @@ class _Settler:
         sure = float(posterior[best] / (posterior.sum() + outside))
         dx, dy = (int(step) for step in shifts[best])
         return [replace(p, x_px=p.x_px + dx, y_px=p.y_px + dy, confidence=sure) for p in group], is_only
+
+    def _prior(self, group: Sequence[Placement]) -> Prior:
+        """Probabilities of the group's shifts, by how far each of its shots is from where it should be."""
+        expected = [(p, self._errors.expected(p.cell)) for p in group]
+        known = [(p, at) for p, at in expected if at is not None]
+        return joined(
+            [self._errors.prior(p.cell) for p, _ in known],
+            [(round(p.x_px - at[0]), round(p.y_px - at[1])) for p, at in known],
+        )
 
     def _refutes_the_rest(self, witnesses: Sequence[Witness]) -> bool:
         """Whether one place alone is allowed of all within reach, however unlikely."""
@@ -221,17 +229,14 @@ def _around(cell: Cell) -> list[Cell]:
     return [Cell(row=cell.row + row, col=cell.col + col) for _, row, col in sorted(near)]
 
 
-def _candidates(priors: Sequence[Prior]) -> tuple[Shifts, NDArray[np.float64]]:
-    """Shifts worth trying, likeliest first, and their probabilities; a group's is its members' in the middle."""
-    radii = [prior.radius_px(_OUTSIDE) for prior in priors]
-    reach_x, reach_y = max(x for x, _ in radii), max(y for _, y in radii)
-    axes = []
-    for reach, tables in ((reach_x, [p.x for p in priors]), (reach_y, [p.y for p in priors])):
-        middle = tables[0].size // 2
-        joint = np.exp(np.mean([np.log(table) for table in tables], axis=0))
-        axes.append(joint[middle - reach : middle + reach + 1] / max(1.0, joint.sum()))
+def _candidates(prior: Prior) -> tuple[Shifts, NDArray[np.float64]]:
+    """Shifts worth trying, likeliest first, and their probabilities."""
+    reach_x, reach_y = radius_px(prior.x, _OUTSIDE), radius_px(prior.y, _OUTSIDE)
+    middle = prior.reach_px
+    across = prior.x[middle - reach_x : middle + reach_x + 1]
+    down = prior.y[middle - reach_y : middle + reach_y + 1]
     y, x = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
-    probabilities = np.outer(axes[1], axes[0]).ravel()
+    probabilities = np.outer(down, across).ravel()
     shifts = np.stack([x.ravel(), y.ravel()], axis=1)
     order = np.lexsort((np.abs(shifts).sum(axis=1), -probabilities))
     return shifts[order], probabilities[order]

@@ -14,8 +14,11 @@ from imageflow_mosaic.fingerprint import Fingerprint
 Shifts = NDArray[np.int64]
 """Places to try, shape (shifts, 2): x and y, in pixels from where the shot lies now."""
 
-_POINTS = (12, 48, 256)
+_POINTS = (4, 12, 48, 256)
 """Telling pixels looked at in each neighbour, round by round; few shifts are left for the later ones."""
+
+_MOST_LOOKS = 2_000_000
+"""Above so many shifts times pixels a round is left out: where so much is left, a few pixels more tell nothing."""
 
 _MOST_WHOLE = 100
 """Shifts that are compared on every pixel; where more are left, the pixels say next to nothing."""
@@ -160,6 +163,8 @@ def weigh(witnesses: Sequence[Witness], shifts: Shifts, animation: Animation) ->
     pictures = {id(p): animation.still(p) for w in witnesses for p in (w.placed, w.shot)}
     reach = np.abs(shifts).max(axis=0, initial=0)
     for points in _POINTS:
+        if alive.size * points > _MOST_LOOKS:
+            break
         unequal[alive], compared[alive] = 0.0, 0.0
         for witness in witnesses:
             there, here = pictures[id(witness.placed)], pictures[id(witness.shot)]
@@ -220,12 +225,16 @@ def _look(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """At each offset, how many of the source's pixels are unequal in the target, and how many are seen there at all."""
     height, width = target.shape
+    x, y, offsets = x.astype(np.int32), y.astype(np.int32), offsets.astype(np.int32)
     there_x, there_y = x + offsets[:, :1], y + offsets[:, 1:]
-    inside = (there_x >= 0) & (there_x < width) & (there_y >= 0) & (there_y < height)
-    flat = np.where(inside, there_y * width + there_x, 0)
-    found, wanted = target.ravel()[flat], source[y, x]
-    seen = inside & (found != 0) & (wanted != 0)
-    return ((found != wanted) & seen).sum(axis=1).astype(np.float64), seen.sum(axis=1).astype(np.float64)
+    inside = (there_x >= 0) & (there_x < width)
+    inside &= (there_y >= 0) & (there_y < height)
+    there_y *= np.int32(width)
+    there_y += there_x
+    found, wanted = target.ravel().take(there_y, mode="clip"), source[y, x]
+    inside &= (found != 0) & (wanted != 0)
+    missed = inside & (found != wanted)
+    return np.count_nonzero(missed, axis=1).astype(np.float64), np.count_nonzero(inside, axis=1).astype(np.float64)
 
 
 def _compare(there: NDArray[np.uint32], here: NDArray[np.uint32], part: Rect, offset: Offset) -> tuple[int, int]:

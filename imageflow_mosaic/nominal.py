@@ -16,13 +16,16 @@ _SAMPLES = 400
 """Anchored shots that the errors of prediction are measured on."""
 
 _DOUBTS = 4
-"""So many shots of unknown error are added to those seen."""
+"""So many shots of which nothing is known are added to those seen."""
+
+_ENOUGH = 3
+"""Anchored shots at the rim, or inside, from whose errors their kind's shape is taken."""
+
+_EXACT = 10.0
+"""How much likelier none is than any error, where a driver knows its positions."""
 
 _MANY = 60
 """Of so many anchored shots none moves the middle."""
-
-_ENOUGH = 8
-"""Anchored shots of a kind that tell more about it than all others together."""
 
 Place = tuple[int, int]
 Point = tuple[float, float]
@@ -34,7 +37,9 @@ class Prior:
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
-    """By error in px, from `-reach_px` to `reach_px`; each adds up to at most 1."""
+    """By error in px, from `-reach_px` to `reach_px`; each adds up to 1."""
+    is_own: bool
+    """The error is the shot's own; else it is its neighbourhood's, and its neighbours share it."""
 
     @property
     def reach_px(self) -> int:
@@ -42,10 +47,6 @@ class Prior:
 
     def at(self, dx_px: int, dy_px: int) -> float:
         return float(self.x[dx_px + self.reach_px] * self.y[dy_px + self.reach_px])
-
-    def radius_px(self, outside: float) -> Place:
-        """The errors, x and y, beyond which less than `outside` of the probability lies."""
-        return _radius(self.x, outside), _radius(self.y, outside)
 
 
 class NominalErrors:
@@ -81,6 +82,7 @@ class NominalErrors:
         return Prior(
             x=self._table(learnt, 0, at_rim=cell.col in self._rim_cols),
             y=self._table(learnt, 1, at_rim=cell.row in self._rim_rows),
+            is_own=not learnt.is_local,
         )
 
     @cached_property
@@ -133,9 +135,10 @@ class NominalErrors:
     def _table(self, learnt: "_Learnt", axis: int, *, at_rim: bool) -> NDArray[np.float64]:
         """Probabilities of one axis: a map's edge stops the camera, so shots at the rim have errors of their own."""
         if (axis, at_rim) not in learnt.tables:
-            alike = learnt.at_rim[:, axis] == at_rim
-            errors = learnt.errors[alike if np.count_nonzero(alike) >= _ENOUGH else slice(None), axis]
-            learnt.tables[axis, at_rim] = _probabilities(errors, self._reach_px)
+            errors = learnt.errors[:, axis]
+            alike = errors[learnt.at_rim[:, axis] == at_rim]
+            like = alike if alike.size >= _ENOUGH else errors
+            learnt.tables[axis, at_rim] = _probabilities(alike, like, self._reach_px)
         return learnt.tables[axis, at_rim]
 
 
@@ -166,23 +169,26 @@ def _differences(first: Sequence[Point], second: Sequence[Point]) -> NDArray[np.
     return np.array(first, np.float64).reshape(-1, 2) - np.array(second, np.float64).reshape(-1, 2)
 
 
-def _probabilities(errors: NDArray[np.int64], reach_px: int) -> NDArray[np.float64]:
+def _probabilities(errors: NDArray[np.int64], like: NDArray[np.int64], reach_px: int) -> NDArray[np.float64]:
     """Probability of each error from `-reach_px` to `reach_px`.
 
     Seen errors have their share. As in PPM's method C (A. Moffat, 1990) each distinct one counts once more for errors
-    that were never seen, and a few shots prove little: these are spread over the shapes that explain what was seen.
+    that were never seen, and a few shots prove little: these are spread over the shapes that explain `like`.
     """
     every = np.arange(-reach_px, reach_px + 1)
-    errors = np.clip(errors, -reach_px, reach_px)
-    seen = np.bincount(errors + reach_px, minlength=every.size)
+    seen = _counts(errors, reach_px)
     new = _DOUBTS + np.count_nonzero(seen)
-    spread = 0.99 * _spread(errors, every) + 0.01 / every.size
+    spread = 0.99 * _spread(np.clip(like, -reach_px, reach_px), every) + 0.01 / every.size
     probabilities: NDArray[np.float64] = (seen + new * spread) / (errors.size + new)
     return probabilities
 
 
+def _counts(errors: NDArray[np.int64], reach_px: int) -> NDArray[np.int64]:
+    return np.bincount(np.clip(errors, -reach_px, reach_px) + reach_px, minlength=2 * reach_px + 1)
+
+
 def _spread(errors: NDArray[np.int64], every: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Laplace's, the normal and the even distribution of the errors' size, each as far as it explains the errors."""
+    """Laplace's, the normal and the even distribution of the errors' size, and none at all; as far as each explains."""
     away = np.abs(every)
     more = 1 + 2 / errors.size if errors.size else 1.0  # a few errors are seldom the largest ones
     size = np.abs(errors) if errors.size else away
@@ -191,6 +197,7 @@ def _spread(errors: NDArray[np.int64], every: NDArray[np.int64]) -> NDArray[np.f
             np.exp(-away / max(1.0, more * float(size.mean()))),
             np.exp(-0.5 * (away / max(1.0, more * float(np.sqrt((size**2).mean())))) ** 2),
             (away <= np.ceil(more * float(size.max()))).astype(np.float64),
+            np.where(away == 0, every.size * _EXACT, 1.0),
         ]
     )
     shapes /= shapes.sum(axis=1, keepdims=True)
@@ -200,7 +207,32 @@ def _spread(errors: NDArray[np.int64], every: NDArray[np.int64]) -> NDArray[np.f
     return spread
 
 
-def _radius(probabilities: NDArray[np.float64], outside: float) -> int:
+def joined(priors: Sequence[Prior], errors: Sequence[Place]) -> Prior:
+    """Return the probability of each shift of a group of shots that keep their relative places.
+
+    Args:
+        errors: How far each shot lies from where it should be before the shift, in px.
+    """
+    if len(priors) == 1 and tuple(errors[0]) == (0, 0):
+        return priors[0]
+    is_own = all(prior.is_own for prior in priors)
+    power = 1.0 if is_own else 1 / len(priors)
+    tables = []
+    for axis, each in enumerate(([p.x for p in priors], [p.y for p in priors])):
+        reach_px = each[0].size // 2
+        at = np.arange(-reach_px, reach_px + 1)
+        logs = [
+            np.log(table[np.clip(at + e[axis], -reach_px, reach_px) + reach_px])
+            for table, e in zip(each, errors, strict=True)
+        ]
+        summed = power * np.sum(logs, axis=0)
+        shares = np.exp(summed - summed.max())
+        tables.append(shares / shares.sum())
+    return Prior(x=tables[0], y=tables[1], is_own=is_own)
+
+
+def radius_px(probabilities: NDArray[np.float64], outside: float) -> int:
+    """The error, of a table from `-reach_px` to `reach_px`, beyond which less than `outside` of it lies."""
     middle = probabilities.size // 2
     both = probabilities[middle:] + probabilities[middle::-1]
     both[0] /= 2

@@ -12,7 +12,7 @@ from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.ports import Area
 from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.codec import Pixels
-from imageflow_mosaic.nominal import NominalErrors
+from imageflow_mosaic.nominal import NominalErrors, joined, radius_px
 from imageflow_mosaic.placement import place
 from tests.mosaic.worlds import Corner, Surveyed, city, land, view, water
 
@@ -167,7 +167,7 @@ def test_errors_of_each_shot_alone_are_predicted_by_the_common_shift() -> None:
     prior = errors.prior(LAST)
     assert prior.x[REACH_PX] > 0.9
     assert prior.y.max() < 0.1
-    assert prior.radius_px(0.01)[0] < prior.radius_px(0.01)[1] <= REACH_PX
+    assert radius_px(prior.x, 0.05) < radius_px(prior.y, 0.05) <= REACH_PX
     assert prior.x.sum() == pytest.approx(1)
     assert prior.y.sum() == pytest.approx(1)
 
@@ -176,3 +176,17 @@ def test_a_shot_of_unknown_position_has_no_expected_place() -> None:
     errors = NominalErrors({}, {Cell(row=0, col=0): (0.0, 0.0)}, reach_px=REACH_PX)
     assert errors.expected(Cell(row=0, col=1)) is None
     assert errors.expected(Cell(row=0, col=0)) == (0.0, 0.0)
+
+
+def test_the_error_of_a_group_is_surer_than_that_of_each_of_its_shots() -> None:
+    rng = np.random.default_rng(0)
+    cells = list(Grid(rows=12, cols=12).cells())
+    nominal = {cell: (1000.0 * cell.col, 800.0 * cell.row) for cell in cells}
+    places = {cell: (1000 * cell.col, 800 * cell.row + int(rng.integers(-20, 21))) for cell in cells[:100]}
+    errors = NominalErrors(places, nominal, reach_px=REACH_PX)
+    one, other = errors.prior(cells[110]), errors.prior(cells[111])
+    both = joined([one, other], [(0, 30), (0, -6)])
+    # shifted up by 10 to 14 px both errors are usual ones; unshifted the first is not
+    assert both.y[REACH_PX] < 0.5 * one.y[REACH_PX]
+    assert both.y[REACH_PX - 20 : REACH_PX].sum() > 0.9
+    assert both.y.sum() == pytest.approx(1)
