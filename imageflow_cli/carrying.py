@@ -4,7 +4,7 @@ import dagster as dg
 
 from imageflow_assets.definitions import defs
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.carrying import carrier_name, run_tags
+from imageflow_assets.map.carrying import run_tags
 from imageflow_assets.map.partitions import SURVEYS, ranges
 from imageflow_cli.session import Session
 from imageflow_clients.database import layers
@@ -29,7 +29,7 @@ def carry_to_the_end(session: Session, survey: Survey) -> Survey:
         SurveyFailed: With the failed asset's own words; what was made is kept, and the survey can be resumed.
     """
     session.instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
-    with beating(session.stores, carrier_name(survey)):
+    with beating(session.stores, carry.carrier_name(survey.id)):
         try:
             while (step := _next(session, survey)) is not None:
                 _materialise(session, survey, step)

@@ -1,13 +1,14 @@
 """Start, finish, fail, take up again: a survey's states, whoever carries it."""
 
-from imageflow_clients.database import heartbeats, layers
+from imageflow_clients.database import Connection, heartbeats, layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys.next_step import MAX_ATTEMPTS
 
-UNFINISHED = (SurveyState.PLANNED, SurveyState.RUNNING)
+_SILENCE_S = 12.0
+"""A command line says every five seconds that it is alive; one that has missed two beats has ended."""
 
 
 def read(stores: Stores, survey: str) -> Survey:
@@ -29,9 +30,10 @@ def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
     """
     with stores.database.begin() as connection:
         survey = rows.get(connection, survey_id, lock=True)
-        if survey.state is SurveyState.RUNNING and survey.carrier is not carrier:
+        if survey.state is SurveyState.RUNNING and (survey.carrier is not carrier or _speaks(connection, survey)):
             raise Conflict(
-                f"'{survey.id}' is being carried by the {survey.carrier.replace('_', ' ')}: wait for its end."
+                f"'{survey.id}' is being carried by the {survey.carrier.replace('_', ' ')}: wait for its end, or, if "
+                f"it was killed, for {_SILENCE_S:.0f} seconds."
             )
         layers.forget_failures(connection, survey.id)
         rows.set_carrier(connection, survey.id, carrier)
@@ -42,16 +44,17 @@ def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
         return rows.get(connection, survey.id)
 
 
+def _speaks(connection: Connection, survey: Survey) -> bool:
+    """Whether a command line that carries the survey has given a sign of life of late."""
+    silent_s = heartbeats.silent_for_s(connection, carrier_name(survey.id))
+    return silent_s is not None and silent_s < _SILENCE_S
+
+
 def finish(stores: Stores, survey: Survey) -> None:
     """Note that nothing is missing any more."""
     with stores.database.begin() as connection:
         layers.forget_failures(connection, survey.id)
         rows.set_state(connection, survey.id, SurveyState.COMPLETED)
-
-
-def note_success(stores: Stores, survey: str, layer: Layer) -> None:
-    with stores.database.begin() as connection:
-        layers.forget_failures(connection, survey, layer)
 
 
 def note_failure(stores: Stores, survey: Survey, layer: Layer, reason: str, run_id: str) -> bool:

@@ -32,6 +32,9 @@ _ALIVE = [
     dg.DagsterRunStatus.CANCELING,
     dg.DagsterRunStatus.QUEUED,
 ]
+_LAUNCHED = [status for status in _ALIVE if status is not dg.DagsterRunStatus.QUEUED]
+"""A queue may hold a run for as long as it likes; from then on it has a worker."""
+
 _MAX_RUNS = 200
 
 
@@ -41,7 +44,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, .
     Dagster's default launcher does not notice when worker and code server die together.
     """
     dead = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_ALIVE)):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_LAUNCHED)):
         run = record.dagster_run
         with stores.database.begin() as connection:
             silent_s = heartbeats.silent_for_s(connection, run.run_id)
@@ -127,7 +130,7 @@ def settle_stalled(stores: Stores, survey: Survey) -> bool:
     if survey.carrier is not Carrier.COMMAND_LINE:
         return False
     with stores.database.begin() as connection:
-        silent_s = heartbeats.silent_for_s(connection, carrier_name(survey))
+        silent_s = heartbeats.silent_for_s(connection, carry.carrier_name(survey.id))
         age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
     silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
     if silence_s <= allowed_s:
@@ -138,11 +141,6 @@ def settle_stalled(stores: Stores, survey: Survey) -> bool:
         f"The command line that carried it ended {silence_s:.0f} s ago: `imageflow survey resume {survey.id}` goes on.",
     )
     return True
-
-
-def carrier_name(survey: Survey) -> str:
-    """The name under which a survey's command line says that it is alive."""
-    return carry.carrier_name(survey.id)
 
 
 def settle_operators(stores: Stores, survey: Survey) -> None:

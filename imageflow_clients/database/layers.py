@@ -94,10 +94,9 @@ def note_failure(connection: Connection, survey: str, layer: Layer, reason: str,
     return _failures(connection, survey).get(layer, 0)
 
 
-def forget_failures(connection: Connection, survey: str, layer: Layer | None = None) -> None:
-    """Stop counting the failed runs of a layer that has succeeded, or of all when a survey is taken up again."""
-    query = update(_FAILED).where(_FAILED.c.survey_id == survey).values(counts=False)
-    connection.execute(query if layer is None else query.where(_FAILED.c.layer == layer))
+def forget_failures(connection: Connection, survey: str) -> None:
+    """Stop counting a survey's failed runs: it is done, or taken up again."""
+    connection.execute(update(_FAILED).where(_FAILED.c.survey_id == survey).values(counts=False))
 
 
 def _failures(connection: Connection, survey: str) -> Mapping[Layer, int]:

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from imageflow_assets.map.carrying import FIRST_SIGN_S, SILENCE_S, carrier_name, fail_dead_runs, settle_stalled
+from imageflow_assets.map.carrying import FIRST_SIGN_S, SILENCE_S, fail_dead_runs, settle_stalled
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Survey, SurveyState
 from imageflow_surveys import carry
@@ -91,7 +91,7 @@ def _by_command_line(stores: Stores, save: str) -> Survey:
 
 def test_a_survey_whose_command_line_fell_silent_is_given_up_with_how_to_go_on(stores: Stores) -> None:
     survey = _by_command_line(stores, "silent")
-    beat(stores, carrier_name(survey), ago_s=SILENCE_S + 5)
+    beat(stores, carry.carrier_name(survey.id), ago_s=SILENCE_S + 5)
     assert settle_stalled(stores, survey)
     failed = carry.read(stores, survey.id)
     assert failed.state is SurveyState.FAILED
@@ -101,7 +101,7 @@ def test_a_survey_whose_command_line_fell_silent_is_given_up_with_how_to_go_on(s
 def test_a_survey_whose_command_line_beats_goes_on_however_old_it_is(stores: Stores) -> None:
     survey = _by_command_line(stores, "beating")
     age(stores, survey, LONG_AGO_S)
-    beat(stores, carrier_name(survey), ago_s=SILENCE_S - 10)
+    beat(stores, carry.carrier_name(survey.id), ago_s=SILENCE_S - 10)
     assert not settle_stalled(stores, carry.read(stores, survey.id))
     assert carry.read(stores, survey.id).state is SurveyState.RUNNING
 
@@ -122,7 +122,7 @@ def test_only_a_command_line_s_survey_can_stall(stores: Stores, carrier: Carrier
 
 def test_the_sensor_finds_a_silent_command_line(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = _by_command_line(stores, "found")
-    beat(stores, carrier_name(survey), ago_s=LONG_AGO_S)
+    beat(stores, carry.carrier_name(survey.id), ago_s=LONG_AGO_S)
     tick(instance, stores)
     assert carry.read(stores, survey.id).state is SurveyState.FAILED
 
@@ -130,7 +130,7 @@ def test_the_sensor_finds_a_silent_command_line(stores: Stores, instance: dg.Dag
 def test_a_survey_resumed_after_its_command_line_died_is_not_given_up_before_its_first_sign(stores: Stores) -> None:
     """The old heartbeat is still there, and the resumed command line needs seconds to begin."""
     survey = _by_command_line(stores, "resumed")
-    beat(stores, carrier_name(survey), ago_s=LONG_AGO_S)
+    beat(stores, carry.carrier_name(survey.id), ago_s=LONG_AGO_S)
     assert settle_stalled(stores, survey)
     resumed = carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
     assert not settle_stalled(stores, resumed)

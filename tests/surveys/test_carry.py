@@ -80,15 +80,10 @@ def test_failures_of_different_layers_are_counted_apart(stores: Stores) -> None:
     assert _failures(stores, survey) == dict.fromkeys(Layer, 1)
 
 
-def test_a_layer_that_succeeded_starts_counting_anew(stores: Stores) -> None:
-    survey = carry.take_up(stores, planned(stores, city("anew")).id, Carrier.SENSOR)
-    carry.note_failure(stores, survey, Layer.TILES, "no space", "run-1")
-    carry.note_failure(stores, survey, Layer.OVERVIEWS, "no space", "run-2")
-    carry.note_success(stores, survey.id, Layer.TILES)
-    assert _failures(stores, survey) == {Layer.OVERVIEWS: 1}
-    # the old run is still in Dagster's list: seen again, it must not count again
-    assert not carry.note_failure(stores, survey, Layer.TILES, "no space", "run-1")
-    assert _failures(stores, survey) == {Layer.OVERVIEWS: 1}
+def test_a_second_command_line_is_refused_while_the_first_gives_signs_of_life(stores: Stores) -> None:
+    survey = carry.take_up(stores, planned(stores, city("twice")).id, Carrier.COMMAND_LINE)
+    with pytest.raises(Conflict, match="command line"):
+        carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
 
 
 def test_a_survey_taken_up_again_has_all_its_attempts_again(stores: Stores) -> None:
