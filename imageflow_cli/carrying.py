@@ -1,21 +1,32 @@
 """The command line as a survey's carrier: it materialises layer after layer, in this process."""
 
-import dagster as dg
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from dagster import ExecuteInProcessResult
+from dagster._core.execution.plan.objects import ErrorSource, StepFailureData
 
 from imageflow_assets.definitions import defs
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.carrying import run_tags
+from imageflow_assets.map.carrying import fail_dead_runs, run_tags
 from imageflow_assets.map.partitions import SURVEYS, ranges
+from imageflow_cli.console import errors
 from imageflow_cli.session import Session
 from imageflow_clients.database import layers
 from imageflow_domain.errors import ImageFlowError
-from imageflow_domain.survey import BLOCK_LAYERS, Step, Survey
+from imageflow_domain.survey import BLOCK_LAYERS, Layer, Step, Survey
+from imageflow_resources.pools import POOL_OF_LAYER, is_free, set_pools
 from imageflow_resources.stores import beating
 from imageflow_surveys import carry
 from imageflow_surveys.next_step import next_step
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Failures are printed once, by the command line itself."""
+
+_LOOK_S = 1.0
 
 
 class SurveyFailed(ImageFlowError):
@@ -27,9 +38,11 @@ def carry_to_the_end(session: Session, survey: Survey) -> Survey:
 
     Raises:
         SurveyFailed: With the failed asset's own words; what was made is kept, and the survey can be resumed.
+        KeyboardInterrupt: On SIGINT or SIGTERM; the survey says that it can be resumed.
     """
     session.instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
-    with beating(session.stores, carry.carrier_name(survey.id)):
+    set_pools(session.instance, session.settings)
+    with beating(session.stores, carry.carrier_name(survey.id)), _ended_by_sigterm():
         try:
             while (step := _next(session, survey)) is not None:
                 _materialise(session, survey, step)
@@ -38,6 +51,20 @@ def carry_to_the_end(session: Session, survey: Survey) -> Survey:
             raise
     carry.finish(session.stores, survey)
     return carry.read(session.stores, survey.id)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the body as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _next(session: Session, survey: Survey) -> Step | None:
@@ -51,7 +78,23 @@ def _materialise(session: Session, survey: Survey, step: Step) -> None:
         _run(session, survey, step, partition=survey.id, tags=tags)
         return
     for span in ranges(survey.id, step.blocks):
+        _await_pool(session, step.layer)
         _run(session, survey, step, partition=None, tags={**tags, **span.tags})
+
+
+def _await_pool(session: Session, layer: Layer) -> None:
+    """Wait, in words, until others leave room: inside a run, waiting hears no signal.
+
+    A run whose worker was killed holds its slots until somebody fails it; without a running stack that is us.
+    """
+    pool = POOL_OF_LAYER[layer]
+    said = False
+    while not is_free(session.instance, pool):
+        fail_dead_runs(session.instance, session.stores)
+        if not said:
+            errors.print(f"Waiting for room in pool '{pool}': other surveys use all of it.")
+            said = True
+        time.sleep(_LOOK_S)
 
 
 def _run(session: Session, survey: Survey, step: Step, *, partition: str | None, tags: dict[str, str]) -> None:
@@ -65,6 +108,8 @@ def _run(session: Session, survey: Survey, step: Step, *, partition: str | None,
     )
     if result.success:
         return
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
     reason = _why(result)
     carry.note_failure(session.stores, survey, step.layer, reason, result.run_id)
     carry.give_up(session.stores, survey, f"{step.layer}: {reason}")
@@ -73,12 +118,18 @@ def _run(session: Session, survey: Survey, step: Step, *, partition: str | None,
     )
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data is not None and data.user_failure_data.description:
-                return data.user_failure_data.description
-            if data.error is not None:
-                return data.error.message.strip().splitlines()[-1]
+def _failures(result: ExecuteInProcessResult) -> Iterator[StepFailureData]:
+    return (event.step_failure_data for event in result.all_events if event.is_step_failure)
+
+
+def _was_interrupted(result: ExecuteInProcessResult) -> bool:
+    return any(failure.error_source is ErrorSource.INTERRUPT for failure in _failures(result))
+
+
+def _why(result: ExecuteInProcessResult) -> str:
+    for failure in _failures(result):
+        if failure.user_failure_data is not None and failure.user_failure_data.description:
+            return str(failure.user_failure_data.description)
+        if failure.error is not None:
+            return str(failure.error.message).strip().splitlines()[-1]
     return f"run {result.run_id} failed; Dagster's page of it says why"

@@ -3,6 +3,9 @@
 import dagster as dg
 
 from imageflow_clients.settings import Settings
+from imageflow_domain.survey import Layer
+
+POOL_OF_LAYER = {Layer.SCREENSHOTS: "capture", Layer.PAIR_OFFSETS: "coords", Layer.TILES: "tiles"}
 
 
 def set_pools(instance: dg.DagsterInstance, settings: Settings) -> None:
@@ -13,3 +16,9 @@ def set_pools(instance: dg.DagsterInstance, settings: Settings) -> None:
     for pool, limit in wanted.items():
         if there.get(pool) != limit:
             storage.set_concurrency_slots(pool, limit)
+
+
+def is_free(instance: dg.DagsterInstance, pool: str) -> bool:
+    """Return whether a step could claim a slot of a pool now."""
+    info = instance.event_log_storage.get_concurrency_info(pool)
+    return info.active_slot_count + info.pending_step_count < info.slot_count

@@ -6,12 +6,13 @@ from typing import TypeVar
 
 import dagster as dg
 
-from imageflow_assets.failures import RETRIES, explained
+from imageflow_assets.failures import explained
 from imageflow_assets.map import metadata as shown
 from imageflow_assets.map.partitions import HALO, SURVEY_BLOCKS, SURVEYS, WHOLE_SURVEY, blocks_of_run
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
+from imageflow_resources.pools import POOL_OF_LAYER
 from imageflow_surveys import blocks, carry
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.overview import make_overviews
@@ -27,7 +28,7 @@ def _of_each_survey(
     context: dg.AssetExecutionContext, stores: Stores, work: Callable[[Stores, Survey, Iterable[Block]], T]
 ) -> list[T]:
     """Do a run's blocks, survey by survey: a backfill may span several."""
-    with explained():
+    with explained(context.retry_number):
         return [work(stores, carry.read(stores, survey), own) for survey, own in blocks_of_run(context).items()]
 
 
@@ -36,8 +37,7 @@ def _of_each_survey(
 @dg.asset(
     partitions_def=SURVEY_BLOCKS,
     backfill_policy=dg.BackfillPolicy.multi_run(10),
-    pool="capture",
-    retry_policy=RETRIES,
+    pool=POOL_OF_LAYER[Layer.SCREENSHOTS],
     code_version=CODE_VERSION,
     group_name=_GROUP,
     kinds={"image"},
@@ -53,8 +53,7 @@ def screenshots(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stor
     partitions_def=SURVEY_BLOCKS,
     deps=[dg.AssetDep(screenshots, partition_mapping=HALO)],
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool="coords",
-    retry_policy=RETRIES,
+    pool=POOL_OF_LAYER[Layer.PAIR_OFFSETS],
     code_version=CODE_VERSION,
     group_name=_GROUP,
 )
@@ -69,7 +68,6 @@ def pair_offsets(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Sto
     partitions_def=SURVEYS,
     deps=[dg.AssetDep(pair_offsets, partition_mapping=WHOLE_SURVEY)],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    retry_policy=RETRIES,
     code_version=CODE_VERSION,
     group_name=_GROUP,
     kinds={"postgres"},
@@ -77,7 +75,7 @@ def pair_offsets(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Sto
 def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """Where each screenshot lies in the save's frame, to the pixel, and how sure that is."""
     begin = time.monotonic()
-    with explained():
+    with explained(context.retry_number):
         placed = place_survey(stores, carry.read(stores, context.partition_key))
     return dg.MaterializeResult(metadata=shown.placed(placed, time.monotonic() - begin))
 
@@ -86,8 +84,7 @@ def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stor
     partitions_def=SURVEY_BLOCKS,
     deps=[dg.AssetDep(coordinates, partition_mapping=WHOLE_SURVEY)],
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool="tiles",
-    retry_policy=RETRIES,
+    pool=POOL_OF_LAYER[Layer.TILES],
     code_version=CODE_VERSION,
     group_name=_GROUP,
     kinds={"image"},
@@ -103,7 +100,6 @@ def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -
     partitions_def=SURVEYS,
     deps=[dg.AssetDep(tiles, partition_mapping=WHOLE_SURVEY)],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    retry_policy=RETRIES,
     code_version=CODE_VERSION,
     group_name=_GROUP,
     kinds={"image"},
@@ -111,7 +107,7 @@ def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -
 def overviews(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """The levels above the squares; its last step switches "latest" to this survey."""
     begin = time.monotonic()
-    with explained():
+    with explained(context.retry_number):
         survey = carry.read(stores, context.partition_key)
         made = make_overviews(stores, survey)
     return dg.MaterializeResult(metadata=shown.overviews(survey, made, time.monotonic() - begin))
@@ -121,7 +117,6 @@ def overviews(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores
     partitions_def=SURVEYS,
     deps=[overviews],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    retry_policy=RETRIES,
     code_version=CODE_VERSION,
     group_name=_GROUP,
 )
@@ -130,7 +125,7 @@ def screenshot_cleanup(
 ) -> dg.MaterializeResult[None]:
     """The sealed record of placement and lineage; then screenshots that no tile needs are deleted, or kept."""
     begin = time.monotonic()
-    with explained():
+    with explained(context.retry_number):
         cleaned = clean_up(stores, carry.read(stores, context.partition_key))
     return dg.MaterializeResult(metadata=shown.cleaned(cleaned, time.monotonic() - begin))
 

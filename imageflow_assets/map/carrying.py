@@ -51,6 +51,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, .
             age_s = heartbeats.age_s(connection, record.create_timestamp.timestamp())
         silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
         if silence_s > allowed_s:
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             instance.report_run_failed(run, f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead.")
             dead.append(run.run_id)
     return tuple(dead)

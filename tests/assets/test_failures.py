@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from imageflow_assets.failures import explained
+from imageflow_assets.failures import RETRIES, explained
 from imageflow_domain.errors import (
     BadFile,
     BadFrames,
@@ -28,15 +28,22 @@ WILL_NOT_PASS = [GameMissing, InvalidInput, NotFound, NotReady, Conflict]
 
 @pytest.mark.parametrize("kind", MAY_PASS)
 def test_what_may_pass_by_itself_is_tried_again(kind: type[ImageFlowError]) -> None:
-    with pytest.raises(dg.Failure) as caught, explained():
+    with pytest.raises(dg.RetryRequested) as caught, explained(retry_number=0):
         raise kind("what happened and what to do")
-    assert caught.value.allow_retries
+    assert caught.value.max_retries == RETRIES.max_retries
+
+
+@pytest.mark.parametrize("kind", MAY_PASS)
+def test_the_last_attempt_fails_in_its_own_words(kind: type[ImageFlowError]) -> None:
+    with pytest.raises(dg.Failure) as caught, explained(retry_number=RETRIES.max_retries):
+        raise kind("what happened and what to do")
+    assert not caught.value.allow_retries
     assert caught.value.description == "what happened and what to do"
 
 
 @pytest.mark.parametrize("kind", WILL_NOT_PASS)
 def test_what_cannot_pass_fails_at_once(kind: type[ImageFlowError]) -> None:
-    with pytest.raises(dg.Failure) as caught, explained():
+    with pytest.raises(dg.Failure) as caught, explained(retry_number=0):
         raise kind("what happened and what to do")
     assert not caught.value.allow_retries
     assert isinstance(caught.value.__cause__, kind)

@@ -39,6 +39,18 @@ class Cli:
         assert "Traceback" not in done.stderr
         return done
 
+    def attempt(self, *arguments: str) -> bool | None:
+        """Return True where a command succeeds, `None` where it does not."""
+        done = subprocess.run(
+            [sys.executable, "-m", "imageflow_cli.main", *arguments],
+            env=self.env,
+            cwd=self.home.parent,
+            capture_output=True,
+            timeout=240,
+            check=False,
+        )
+        return True if done.returncode == 0 else None
+
     def json(self, *arguments: str, **options: Any) -> Any:
         return json.loads(self.run(*arguments, "--json", **options).stdout.splitlines()[-1])
 
@@ -74,14 +86,14 @@ class Stack:
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T | None], timeout_s: float, describe: Callable[[], str]) -> T:
+def wait_for(look: Callable[[], T | None], timeout_s: float, describe: Callable[[], str], *, every_s: float = 0.5) -> T:
     """Return what `look` finds; fail with `describe()` after a while."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         found = look()
         if found is not None:
             return found
-        time.sleep(0.5)
+        time.sleep(every_s)
     raise AssertionError(f"not within {timeout_s:.0f} s: {describe()}")
 
 

@@ -1,0 +1,94 @@
+"""Ctrl-C, SIGTERM and SIGKILL in the middle of `survey run`: it ends at once and says how to go on, and that works."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imageflow_clients.database import layers
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
+from imageflow_domain.survey import Progress
+from tests.e2e.stack import Cli, environment, wait_for
+
+pytestmark = pytest.mark.e2e
+
+_TAKING: Callable[[Progress], bool] = lambda progress: progress.shots_taken >= 2  # noqa: E731 - a table of moments
+_CUTTING: Callable[[Progress], bool] = lambda progress: progress.tiles_cut >= 1  # noqa: E731
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    home = tmp_path_factory.mktemp("interrupted") / "home"
+    return Cli(home=home, env=environment(home))
+
+
+@pytest.fixture(scope="module")
+def stores(cli: Cli) -> Stores:
+    return open_stores(Settings(home=cli.home))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", [_TAKING, _CUTTING], ids=["taking screenshots", "cutting tiles"])
+def test_an_interrupted_survey_ends_at_once_and_can_be_resumed(
+    cli: Cli, stores: Stores, number: signal.Signals, moment: Callable[[Progress], bool], request: pytest.FixtureRequest
+) -> None:
+    process, survey = _begun(cli, stores, moment)
+    begin = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert time.monotonic() - begin < 15
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    shown = cli.json("survey", "show", survey)
+    assert shown["state"] == "failed"
+    assert f"imageflow survey resume {survey}" in shown["reason"]
+    cli.run("survey", "resume", survey)
+
+
+def test_a_survey_whose_command_line_was_killed_in_a_pooled_step_can_be_resumed_without_a_stack(
+    cli: Cli, stores: Stores
+) -> None:
+    for _ in range(2):  # as many as the pool of tiles has slots
+        process, survey = _begun(cli, stores, _CUTTING)
+        process.kill()
+        process.wait()
+    wait_for(lambda: cli.attempt("survey", "resume", survey), 120, lambda: f"{survey} cannot be resumed")
+    assert cli.json("survey", "show", survey)["state"] == "completed"
+
+
+def _begun(cli: Cli, stores: Stores, moment: Callable[[Progress], bool]) -> tuple["subprocess.Popen[str]", str]:
+    """Start a survey and return when the moment has come."""
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "5x5",
+            "--game", "city", "--save", "broken", "--set", "pace_s=0.1",
+        ],
+        env=cli.env,
+        cwd=Path(cli.home).parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    before = {one.id for one in _all(stores)}
+
+    def come() -> str | None:
+        assert process.poll() is None, process.communicate()
+        for one in _all(stores):
+            if one.id not in before:
+                with stores.database.begin() as connection:
+                    if moment(layers.progress(connection, one.id)):
+                        return one.id
+        return None
+
+    return process, wait_for(come, 90, lambda: "the moment did not come", every_s=0.05)
+
+
+def _all(stores: Stores) -> tuple[rows.Survey, ...]:
+    with stores.database.begin() as connection:
+        return rows.find(connection)
