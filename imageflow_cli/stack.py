@@ -1,6 +1,7 @@
 """The local stack: which processes it has, and how they start, live and end together."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import httpx
 import yaml
 
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import Unavailable
+from imageflow_domain.errors import Conflict, Unavailable
 from imageflow_resources.storage import dagster_home
 
 _READY_S = 90.0
@@ -89,6 +90,7 @@ class Stack:
         self._running: dict[str, _Process] = {}
 
     def __enter__(self) -> Self:
+        self._lock = _only_stack_of(self._settings.home_path)
         self._socket.unlink(missing_ok=True)
         try:
             for service in self._services:
@@ -104,6 +106,7 @@ class Stack:
         for process in reversed(self._running.values()):
             process.end()
         self._running.clear()
+        self._lock.close()
 
     def keep_up(self) -> str | None:
         """Start a service again that has ended; return its name, or `None` where all are up."""
@@ -145,6 +148,19 @@ class Stack:
             return bool(httpx.get(service.ready_url, timeout=5).is_success)
         except httpx.TransportError:
             return False
+
+
+def _only_stack_of(home: Path) -> IO[bytes]:
+    """Return the lock of a home's one stack, held until it is closed; raise `Conflict` where another stack has it."""
+    lock = (home / "up.lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise Conflict(
+            f"`imageflow up` is running for '{home}' already: one stack serves one IMAGEFLOW_HOME."
+        ) from error
+    return lock
 
 
 class _Process:

@@ -1,5 +1,6 @@
 """Whole and fractional pixels on the map plane: x right, y down."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -67,6 +68,28 @@ class Rect(BaseModel):
         if right <= left or bottom <= top:
             return None
         return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
+
+    def without(self, covers: Sequence["Rect"]) -> tuple["Rect", ...]:
+        """Return what `covers` leave of this rectangle, as rectangles that do not overlap."""
+        left_over = [self]
+        for cover in covers:
+            left_over = [rest for piece in left_over for rest in piece._around(cover)]
+        return tuple(left_over)
+
+    def _around(self, cover: "Rect") -> Iterator["Rect"]:
+        """Yield the up to four rectangles that one cover leaves: above, below, left and right of it."""
+        middle = self.intersection(cover)
+        if middle is None:
+            yield self
+            return
+        for left, top, right, bottom in (
+            (self.x_px, self.y_px, self.right_px, middle.y_px),
+            (self.x_px, middle.bottom_px, self.right_px, self.bottom_px),
+            (self.x_px, middle.y_px, middle.x_px, middle.bottom_px),
+            (middle.right_px, middle.y_px, self.right_px, middle.bottom_px),
+        ):
+            if left < right and top < bottom:
+                yield Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
 
     def shifted(self, offset: Offset) -> "Rect":
         return self.model_copy(update={"x_px": self.x_px + offset.dx_px, "y_px": self.y_px + offset.dy_px})

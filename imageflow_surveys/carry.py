@@ -7,8 +7,8 @@ from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys.next_step import MAX_ATTEMPTS
 
-_SILENCE_S = 12.0
-"""A command line says every five seconds that it is alive; one that has missed two beats has ended."""
+SILENCE_S = 30.0
+"""Workers and command lines say every five seconds that they are alive; one that was silent for so long is dead."""
 
 
 def read(stores: Stores, survey: str) -> Survey:
@@ -30,11 +30,7 @@ def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
     """
     with stores.database.begin() as connection:
         survey = rows.get(connection, survey_id, lock=True)
-        if survey.state is SurveyState.RUNNING and (survey.carrier is not carrier or _speaks(connection, survey)):
-            raise Conflict(
-                f"'{survey.id}' is being carried by the {survey.carrier.replace('_', ' ')}: wait for its end, or, if "
-                f"it was killed, for {_SILENCE_S:.0f} seconds."
-            )
+        check_not_carried(connection, survey)
         layers.forget_failures(connection, survey.id)
         rows.set_carrier(connection, survey.id, carrier)
         rows.set_state(connection, survey.id, SurveyState.RUNNING)
@@ -44,10 +40,21 @@ def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
         return rows.get(connection, survey.id)
 
 
-def _speaks(connection: Connection, survey: Survey) -> bool:
-    """Whether a command line that carries the survey has given a sign of life of late."""
-    silent_s = heartbeats.silent_for_s(connection, carrier_name(survey.id))
-    return silent_s is not None and silent_s < _SILENCE_S
+def check_not_carried(connection: Connection, survey: Survey) -> None:
+    """Raise `Conflict` while somebody carries a survey; an operator does so only for as long as a run lasts."""
+    if survey.state is not SurveyState.RUNNING:
+        return
+    if survey.carrier is Carrier.SENSOR:
+        raise Conflict(
+            f"'{survey.id}' is carried by the sensor of `imageflow up`: wait for its end, or cancel its run in Dagster."
+        )
+    if survey.carrier is Carrier.COMMAND_LINE:
+        silent_s = heartbeats.silent_for_s(connection, carrier_name(survey.id))
+        if silent_s is not None and silent_s < SILENCE_S:
+            raise Conflict(
+                f"'{survey.id}' is carried by a command line: wait for its end, or, if it was killed, for "
+                f"{SILENCE_S:.0f} seconds."
+            )
 
 
 def finish(stores: Stores, survey: Survey) -> None:

@@ -157,13 +157,20 @@ def _store(stores: Stores, survey: Survey, placed: Placed) -> None:
 
 
 def _dependencies(survey: Survey, placed: Placed) -> Mapping[TileId, Sequence[int]]:
-    """Return for each native tile the areas whose screenshots touch it."""
+    """Return for each native tile the areas whose screenshots show some of it: what a mask hides shows nothing."""
     zoom = placed.mosaic.frame.native_zoom
+    seen = visible_parts(survey.view, survey.spec.masks)
     needs: dict[TileId, list[int]] = {}
     for place_ in placed.placements:
-        for tile in tiles_touching(shot_rect(survey.view, place_), zoom, zoom):
+        corner = Offset(dx_px=place_.x_px, dy_px=place_.y_px)
+        for tile in sorted({t for part in seen for t in tiles_touching(part.shifted(corner), zoom, zoom)}):
             needs.setdefault(tile, []).append(survey.area_id(place_.cell))
     return needs
+
+
+def visible_parts(view: Size, masks: Sequence[Rect]) -> tuple[Rect, ...]:
+    """Return what masks leave of a picture, in its own pixels."""
+    return Rect(x_px=0, y_px=0, width_px=view.width_px, height_px=view.height_px).without(masks)
 
 
 def shot_rect(view: Size, place_: Placement) -> Rect:

@@ -8,13 +8,14 @@ from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
-from imageflow_domain.geometry import Position
+from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid, forward_neighbours
 from imageflow_domain.ports import Area, GameDriver
 from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
 from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.step import Step, estimate_step
 from imageflow_surveys.camera import driver_of
+from imageflow_surveys.image import describe
 
 _SAMPLES = 12
 """Pictures from whose neighbouring pairs a step is estimated."""
@@ -43,6 +44,7 @@ def plan_survey(
     driver = driver_of(stores, spec)
     capabilities = driver.capabilities
     spec = spec.model_copy(update={"masks": (*spec.masks, *(m for m in capabilities.hud if m not in spec.masks))})
+    _check_masks(spec, capabilities.view)
     areas = driver.areas(spec.grid)
     if not areas:
         raise InvalidInput("The grid has no area that the driver can reach: name a larger grid or another centre.")
@@ -67,6 +69,17 @@ def plan_survey(
         )
         along(connection, survey)
         return rows.get(connection, survey.id)
+
+
+def _check_masks(spec: SurveySpec, view: Size) -> None:
+    """Raise `InvalidInput` for a mask beside the picture, and for masks that leave nothing of it."""
+    whole = Rect(x_px=0, y_px=0, width_px=view.width_px, height_px=view.height_px)
+    size = f"{view.width_px}x{view.height_px} px"
+    for mask in spec.masks:
+        if mask.intersection(whole) is None:
+            raise InvalidInput(f"The mask {describe(mask)} lies outside the pictures, which are {size}.")
+    if not whole.without(spec.masks):
+        raise InvalidInput(f"The masks cover the whole picture of {size}: name only what is not the map.")
 
 
 def _check_fits(spec: SurveySpec, grid: Grid) -> None:

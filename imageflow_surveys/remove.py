@@ -4,8 +4,8 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.database import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import Conflict
-from imageflow_domain.survey import Survey, SurveyState
+from imageflow_domain.survey import Survey
+from imageflow_surveys import carry
 
 _BATCH = 5000
 
@@ -15,12 +15,11 @@ def remove_survey(stores: Stores, survey: Survey) -> int:
 
     Raises:
         NotFound: Where it is gone already.
-        Conflict: While it is running.
+        Conflict: While somebody carries it.
     """
     with stores.database.begin() as connection:
         # locked: whoever takes it up meanwhile finds it gone
-        if rows.get(connection, survey.id, lock=True).state is SurveyState.RUNNING:
-            raise Conflict(f"'{survey.id}' is running: wait for its end, or stop whatever carries it, then delete it.")
+        carry.check_not_carried(connection, rows.get(connection, survey.id, lock=True))
         digests = list(tiles.digests_of(connection, survey.id))
         rows.remove(connection, survey)
     stores.objects.delete_prefix(f"{keys.survey_prefix(survey.id)}/")

@@ -7,7 +7,7 @@ from imageflow_clients.database import Connection, uploads
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.objects import StoredObject
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import ImageFlowError, InvalidInput, Unavailable
 from imageflow_domain.ids import check_name
 from imageflow_domain.keys import DONE_MARKER, MAP_UPLOADS, POSITIONS_FILE
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
@@ -80,7 +80,9 @@ def _begin(stores: Stores, folder: ClosedFolder) -> Noticed:
 
     try:
         survey = plan_survey(stores, spec, Carrier.SENSOR, along=note)
-    except InvalidInput as error:
+    except Unavailable:
+        raise  # the folder is not to blame: the next tick looks again
+    except ImageFlowError as error:
         with stores.database.begin() as connection:
             uploads.note(connection, folder.prefix, folder.closing_etag, reason=str(error))
         return Noticed(folder=folder, survey=None, reason=str(error))

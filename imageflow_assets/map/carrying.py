@@ -13,14 +13,12 @@ from imageflow_clients.database import heartbeats, layers
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Step, Survey
 from imageflow_surveys import carry
+from imageflow_surveys.carry import SILENCE_S
 from imageflow_surveys.next_step import next_step
 
 SURVEY_TAG = "imageflow/survey"
 LAYER_TAG = "imageflow/layer"
 ATTEMPT_TAG = "imageflow/attempt"
-
-SILENCE_S = 30.0
-"""A worker that has been silent for so long is dead: it says every five seconds that it is alive."""
 
 FIRST_SIGN_S = 60.0
 """So long may a new run's worker, or a new survey's carrier, take to give its first sign."""

@@ -32,7 +32,7 @@ def test_a_planned_survey_runs_once_it_is_taken_up(stores: Stores) -> None:
 @pytest.mark.parametrize("other", [Carrier.SENSOR, Carrier.OPERATOR])
 def test_a_running_survey_is_not_taken_from_its_carrier(stores: Stores, other: Carrier) -> None:
     survey = carry.take_up(stores, planned(stores, city(f"mine_{other}")).id, Carrier.COMMAND_LINE)
-    with pytest.raises(Conflict, match="carried by the command line: wait for its end"):
+    with pytest.raises(Conflict, match="carried by a command line: wait for its end"):
         carry.take_up(stores, survey.id, other)
     assert carry.read(stores, survey.id) == survey
 

@@ -157,3 +157,15 @@ def test_what_goes_along_stands_or_falls_with_the_survey(stores: Stores) -> None
 def test_a_folder_that_is_not_absolute_is_refused(stores: Stores) -> None:
     with pytest.raises(InvalidInput, match="absolute"):
         planned(stores, _folder("relative", Path("examples/openttd-small")))
+
+
+@pytest.mark.parametrize(
+    ("mask", "why"),
+    [
+        (Rect(x_px=0, y_px=0, width_px=9999, height_px=9999), "cover the whole picture"),
+        (Rect(x_px=5000, y_px=0, width_px=10, height_px=10), "outside the pictures"),
+    ],
+)
+def test_masks_that_leave_nothing_or_lie_beside_the_picture_are_refused(stores: Stores, mask: Rect, why: str) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        plan_survey(stores, city("masked").model_copy(update={"masks": (mask,)}), Carrier.OPERATOR)

@@ -51,7 +51,7 @@ def test_of_two_surveys_only_the_tiles_of_the_deleted_one_go(stores: Stores) -> 
 
 def test_a_running_survey_is_not_deleted(stores: Stores) -> None:
     survey = carry.take_up(stores, planned(stores, city("runs")).id, Carrier.COMMAND_LINE)
-    with pytest.raises(Conflict, match="is running"):
+    with pytest.raises(Conflict, match="is carried by"):
         remove_survey(stores, survey)
     assert carry.read(stores, survey.id) == survey
 
@@ -59,7 +59,7 @@ def test_a_running_survey_is_not_deleted(stores: Stores) -> None:
 def test_a_survey_that_was_taken_up_since_it_was_read_is_not_deleted(stores: Stores) -> None:
     seen = planned(stores, city("runs_now"))
     carry.take_up(stores, seen.id, Carrier.SENSOR)
-    with pytest.raises(Conflict, match="is running"):
+    with pytest.raises(Conflict, match="is carried by"):
         remove_survey(stores, seen)
 
 
