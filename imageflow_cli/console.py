@@ -1,10 +1,13 @@
 """Where the command line writes: results to standard output, everything else to standard error."""
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 results = Console()
 errors = Console(stderr=True)
@@ -13,3 +16,17 @@ errors = Console(stderr=True)
 def print_json(value: Any) -> None:
     """Print one JSON value on a line of its own."""
     click.echo(json.dumps(value, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Draw a table on a terminal; elsewhere, one line a row with tabs between whole values. No cell is markup."""
+    if not results.is_terminal:
+        for row in rows:
+            click.echo("\t".join(str(cell) for cell in row))
+        return
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text.assemble(cell) for cell in row))
+    results.print(table)

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import click
 import psutil
-from rich.table import Table
+from rich.text import Text
 
-from imageflow_cli.console import print_json, results
+from imageflow_cli.console import print_json, print_table
 from imageflow_cli.options import as_json
 from imageflow_cli.ports import is_free
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import ImageFlowError, Unavailable
+from imageflow_surveys.games import list_games
 
 _GAMES_PATH = "/usr/games:/usr/local/games"
 _LOW_DISK_BYTES = 2_000_000_000
@@ -42,14 +43,16 @@ def doctor(as_json: bool) -> None:
     if as_json:
         print_json([vars(look) for look in looks])
     else:
-        table = Table("", "what", "found")
-        for look in looks:
-            mark = "[green]ok[/]" if look.found else "[red]missing[/]" if look.needed else "[yellow]absent[/]"
-            table.add_row(mark, look.name, look.text)
-        results.print(table)
+        print_table(("", "what", "found"), ((_mark(look), look.name, look.text) for look in looks))
     missing = [look.name for look in looks if look.needed and not look.found]
     if missing:
         raise Unavailable(f"Missing: {', '.join(missing)}.")
+
+
+def _mark(look: Look) -> Text:
+    if look.found:
+        return Text("ok", style="green")
+    return Text("missing", style="red") if look.needed else Text("absent", style="yellow")
 
 
 def _looks(settings: Settings) -> Iterator[Look]:
@@ -68,6 +71,7 @@ def _looks(settings: Settings) -> Iterator[Look]:
         text=f"{free / 1e9:.1f} GB free for {settings.home_path}",
     )
     yield from _stores(settings)
+    yield _games(settings.games.absolute())
     for program, package, what in (
         ("Xvfb", "xvfb", "live games need a virtual display"),
         ("xdotool", "xdotool", "live games are driven with it"),
@@ -94,6 +98,13 @@ def _stores(settings: Settings) -> Iterator[Look]:
     embedded = "embedded" if settings.database_url is None else "given by IMAGEFLOW_DATABASE_URL"
     yield Look(name="PostgreSQL", found=True, needed=True, text=f"{version}, {embedded}")
     yield Look(name="Object store", found=True, needed=True, text=stores.objects.label)
+
+
+def _games(folder: Path) -> Look:
+    count = len(list_games(folder))
+    text = f"{count} game {'file' if count == 1 else 'files'} in '{folder}'"
+    hint = "" if count else ": the API starts only what a file there names; IMAGEFLOW_GAMES names another folder"
+    return Look(name="Games", found=count > 0, needed=False, text=text + hint)
 
 
 def _existing(settings: Settings) -> Path:

@@ -4,9 +4,10 @@ import sys
 from typing import NoReturn
 
 import click
+from pydantic import ValidationError
 
-from imageflow_cli.console import errors
 from imageflow_domain.errors import CaptureError, ImageFlowError, InvalidInput, NotFound, Unavailable
+from imageflow_domain.faults import describe_faults
 
 EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (InvalidInput, 2),
@@ -55,19 +56,21 @@ def main() -> NoReturn:
     try:
         cli(standalone_mode=False)
     except ImageFlowError as error:
-        errors.print(f"[bold red]Error:[/] {_escaped(str(error))}", soft_wrap=True)
-        sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+        _end(error)
+    except ValidationError as error:
+        _end(InvalidInput(f"{describe_faults(error)}."))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        errors.print("Interrupted.")
+        click.echo("Interrupted.", err=True)
         sys.exit(_INTERRUPTED)
     sys.exit(0)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
+def _end(error: ImageFlowError) -> NoReturn:
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+    sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+import click
+
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_cli.carrying import carry_to_the_end
-from imageflow_cli.console import errors
 from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
 from imageflow_clients.database import Connection, layers, placements
@@ -30,7 +31,7 @@ def run_survey(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> Survey:
         with session.stores.database.begin() as connection:
             latest = rows.latest(connection, spec.game, spec.save)
         if latest is not None:
-            errors.print(f"'{latest.id}' is mapped already.")
+            click.echo(f"'{latest.id}' is mapped already.", err=True)
             return latest
 
     def begin(connection: Connection, survey: Survey) -> None:
@@ -60,7 +61,8 @@ def _introduce(session: Session, survey: Survey) -> None:
         areas = rows.areas(connection, survey.id)
     at = {area.cell: area.position for area in areas}
     view = f"{survey.view.width_px}x{survey.view.height_px} px"
-    errors.print(f"[bold]{survey.id}[/]: {len(areas)} areas in a {survey.grid} grid, {view} each{_step(at)}.")
+    name = click.style(survey.id, bold=True)
+    click.echo(f"{name}: {len(areas)} areas in a {survey.grid} grid, {view} each{_step(at)}.", err=True)
 
 
 def _step(at: Mapping[Cell, Position | None]) -> str:
@@ -88,7 +90,7 @@ def _report(session: Session, survey: Survey) -> None:
         places = placements.placements(connection, survey.id)
         tiles = layers.progress(connection, survey.id).tiles_cut
     anchored = sum(place.status is PlacementStatus.ANCHORED for place in places)
-    errors.print(f"{anchored} of {len(places)} screenshots are anchored to the pixel; {tiles} tiles.")
+    click.echo(f"{anchored} of {len(places)} screenshots are anchored to the pixel; {tiles} tiles.", err=True)
     for look in (
         trust.loops_close,
         trust.shots_placed,
@@ -104,4 +106,4 @@ def _warn(finding: Finding) -> None:
         return
     listed = "".join(f"\n  {offender}" for offender in finding.offenders[:10])
     more = f"\n  and {len(finding.offenders) - 10} more" if len(finding.offenders) > 10 else ""
-    errors.print(f"[yellow]Warning:[/] {finding.text}{listed}{more}", highlight=False)
+    click.echo(f"{click.style('Warning:', fg='yellow')} {finding.text}{listed}{more}", err=True)

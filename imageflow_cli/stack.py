@@ -43,7 +43,6 @@ def services(settings: Settings, workspace: Path, socket: Path) -> tuple[Service
     python = (sys.executable, "-m")
     at = ("-h", settings.host, "-p", str(settings.dagster_port))
     location = ("-m", "imageflow_assets.definitions", "-a", "defs", "--location-name", "imageflow")
-    base = f"http://{_reachable(settings.host)}"
     return (
         Service(
             name="code",
@@ -52,13 +51,13 @@ def services(settings: Settings, workspace: Path, socket: Path) -> tuple[Service
         Service(
             name="dagster",
             command=(*python, "dagster_webserver", *at, "-w", str(workspace)),
-            ready_url=f"{base}:{settings.dagster_port}/server_info",
+            ready_url=f"{settings.dagster_url}/server_info",
         ),
         Service(name="daemon", command=(*python, "dagster._daemon", "run", "-w", str(workspace))),
         Service(
             name="gateway",
             command=(*python, "imageflow_gateway"),
-            ready_url=f"{base}:{settings.gateway_port}/health/ready",
+            ready_url=f"{settings.gateway_url}/health/ready",
         ),
     )
 
@@ -210,10 +209,3 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
     except ProcessLookupError:
         return  # all of it has ended
-
-
-def _reachable(host: str) -> str:
-    """The address under which this machine reaches a service that listens on `host`."""
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

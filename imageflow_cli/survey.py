@@ -1,13 +1,13 @@
 """`imageflow survey`: run, resume, look at, export and delete surveys."""
 
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
-from imageflow_cli.console import errors, print_json, results
+from imageflow_cli.console import print_json, print_table
 from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
@@ -70,7 +70,7 @@ def run(
         {
             "game": game,
             "save": save,
-            "driver": DriverSpec(name=driver, parameters=driver_parameters(driver, **parameters)),
+            "driver": DriverSpec(name=driver, parameters=driver_parameters(driver, source=source, **parameters)),
             "source": str(source.absolute()) if source else None,
             "grid": grid,
             "masks": masks,
@@ -84,7 +84,7 @@ def run(
     if as_json:
         print_json({"survey": done.id})
     else:
-        results.print(done.id)
+        click.echo(done.id)
 
 
 @survey.command()
@@ -98,7 +98,7 @@ def resume(survey_id: str, as_json: bool) -> None:
     if as_json:
         print_json({"survey": done.id})
     else:
-        results.print(done.id)
+        click.echo(done.id)
 
 
 @survey.command(name="list")
@@ -116,13 +116,12 @@ def list_(game: str | None, save: str | None, as_json: bool) -> None:
         print_json([_facts(one) for one in found])
         return
     if not found:
-        errors.print("There are no surveys yet: `imageflow survey run --help` shows how to make one.")
+        click.echo("There are no surveys yet: `imageflow survey run --help` shows how to make one.", err=True)
         return
-    table = Table("survey", "state", "driver", "grid", "begun", "reason")
-    for one in found:
-        begun = one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
-        table.add_row(one.id, one.state, one.spec.driver.name, str(one.grid), begun, one.reason or "")
-    results.print(table)
+    print_table(
+        ("survey", "state", "driver", "grid", "begun", "reason"),
+        ((one.id, one.state, one.spec.driver.name, str(one.grid), _begun(one), one.reason or "") for one in found),
+    )
 
 
 @survey.command()
@@ -153,7 +152,7 @@ def show(survey_id: str, as_json: bool) -> None:
         print_json(facts)
         return
     for name, value in facts.items():
-        results.print(f"{name:<12} {value}")
+        click.echo(f"{name:<12} {value}")
 
 
 @survey.command()
@@ -162,17 +161,19 @@ def show(survey_id: str, as_json: bool) -> None:
 def coordinates(survey_id: str, path: Path) -> None:
     """Write where every screenshot lies: file,row,col,x,y,confidence,status,group."""
     from imageflow_cli.session import stores_only
+    from imageflow_cli.whole_file import check_folder_of, whole_file
     from imageflow_clients.database import placements
     from imageflow_clients.database import surveys as rows
     from imageflow_surveys import carry
 
+    check_folder_of(path)
     stores = stores_only()
     one = carry.read(stores, survey_id)
     one.placed()
     with stores.database.begin() as connection:
         places = placements.placements(connection, one.id)
         files = {area.cell: area.file for area in rows.areas(connection, one.id)}
-    with path.open("w", newline="") as file:
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "row", "col", "x", "y", "confidence", "status", "group"])
         for place in places:
@@ -189,7 +190,7 @@ def coordinates(survey_id: str, path: Path) -> None:
                     place.group,
                 ]
             )
-    errors.print(f"{len(places)} positions written to {path}.")
+    click.echo(f"{len(places)} positions written to {path}.", err=True)
 
 
 @survey.command()
@@ -198,7 +199,7 @@ def coordinates(survey_id: str, path: Path) -> None:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help=".png or .webp")
 def image(survey_id: str, region: Rect | None, output: Path) -> None:
     """Write the map, or a region of it, at native zoom and without loss."""
-    from imageflow_cli.picture_file import write_picture
+    from imageflow_cli.picture_file import check_picture_file, write_picture
     from imageflow_cli.session import stores_only
     from imageflow_surveys import carry
     from imageflow_surveys.image import read_region
@@ -206,8 +207,9 @@ def image(survey_id: str, region: Rect | None, output: Path) -> None:
     stores = stores_only()
     one = carry.read(stores, survey_id)
     part = region or one.published().bounds
+    check_picture_file(output, part)
     write_picture(output, read_region(stores, one, part))
-    errors.print(f"{part.width_px} x {part.height_px} pixels written to {output}.")
+    click.echo(f"{part.width_px} x {part.height_px} pixels written to {output}.", err=True)
 
 
 @survey.command()
@@ -217,10 +219,15 @@ def delete(survey_id: str, yes: bool) -> None:
     """Delete a survey, its screenshots, and the tiles that no other survey shows."""
     from imageflow_cli.running import delete_survey
 
-    if not yes:
-        click.confirm(f"Delete '{survey_id}' and its map?", abort=True, err=True)
+    if not yes and not click.confirm(f"Delete '{survey_id}' and its map?", err=True):
+        click.echo("Nothing deleted.", err=True)
+        sys.exit(1)
     tiles = delete_survey(survey_id)
-    errors.print(f"'{survey_id}' is deleted, with {tiles} tiles.")
+    click.echo(f"'{survey_id}' is deleted, with {tiles} tiles.", err=True)
+
+
+def _begun(one: Survey) -> str:
+    return one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _facts(one: Survey) -> dict[str, Any]:

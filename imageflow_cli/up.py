@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from imageflow_cli.console import errors, results
+from imageflow_cli.console import errors
 from imageflow_cli.ports import is_free
 from imageflow_clients.database.connecting import embedded_server
 from imageflow_clients.settings import Settings
@@ -51,8 +51,8 @@ def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
         set_pools(open_session().instance, settings)
         with Stack(settings) as stack:
             starting.stop()
-            results.print(f"Map:      http://{settings.host}:{settings.gateway_port}/")
-            results.print(f"Dagster:  http://{settings.host}:{settings.dagster_port}/")
+            click.echo(f"Map:      {settings.gateway_url}/")
+            click.echo(f"Dagster:  {settings.dagster_url}/")
             errors.print("Ctrl-C stops both.")
             _keep_up(stack, settings)
     except KeyboardInterrupt:

@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from imageflow_cli.console import errors, print_json, results
+from imageflow_cli.console import errors, print_json
 from imageflow_cli.options import NAME, as_json
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput
+
+_SHOWN = 10
 
 
 @click.command()
@@ -25,7 +27,11 @@ def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
     from imageflow_cli.session import stores_only
 
     settings = Settings()
-    files = _files(folder, settings.upload_limit_bytes)
+    files, left_out = _files(folder, settings.upload_limit_bytes)
+    if left_out:
+        more = f" and {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
+        taken = ", ".join(keys.MAP_UPLOAD_TYPES)
+        click.echo(f"Left out: {', '.join(left_out[:_SHOWN])}{more}; only {taken} are uploaded.", err=True)
     now = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     batch = f"{now}_{secrets.token_hex(2)}"
     prefix = keys.map_upload(game, save, batch)
@@ -33,22 +39,38 @@ def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
     if as_json:
         print_json({"prefix": prefix, "files": len(files)})
     else:
-        results.print(prefix)
-        errors.print(f"{len(files)} files uploaded: `imageflow survey list` shows the survey once it has begun.")
+        click.echo(prefix)
+        click.echo(
+            f"{len(files)} files uploaded: `imageflow survey list` shows the survey once it has begun.", err=True
+        )
 
 
-def _files(folder: Path, limit_bytes: int) -> list[Path]:
-    """Return what to upload, the closing object last; raise `InvalidInput` with every file that cannot be."""
+def _files(folder: Path, limit_bytes: int) -> tuple[list[Path], list[str]]:
+    """Return what to upload, the closing object last, and the names of what is left out.
+
+    Raises `InvalidInput` with every file that cannot be uploaded, and where no picture is among them.
+    """
     if not folder.is_dir():
         raise InvalidInput(f"'{folder}' is not a folder.")
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_")))
-    large = [path.name for path in files if path.stat().st_size > limit_bytes]
-    if large:
-        raise InvalidInput(f"Larger than {limit_bytes // 1_000_000} MB: {', '.join(large)}.")
-    files = [path for path in files if path.suffix.lower() in keys.MAP_UPLOAD_TYPES]
-    if not files:
+    present = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_")))
+    files = [path for path in present if path.suffix.lower() in keys.MAP_UPLOAD_TYPES]
+    if all(path.suffix.lower() == ".csv" for path in files):
         raise InvalidInput(f"'{folder}' holds no pictures: put the frames into it.")
-    return sorted(files, key=lambda path: path.name == keys.POSITIONS_FILE)
+    faults = [fault for path in files if (fault := _fault(path, limit_bytes))]
+    if faults:
+        raise InvalidInput("\n".join(faults))
+    left_out = [path.name for path in present if path not in files]
+    return sorted(files, key=lambda path: path.name == keys.POSITIONS_FILE), left_out
+
+
+def _fault(path: Path, limit_bytes: int) -> str | None:
+    try:
+        keys.check_file_name(path.name)
+    except InvalidInput as error:
+        return str(error)
+    if path.stat().st_size > limit_bytes:
+        return f"'{path.name}' is larger than {limit_bytes // 1_000_000} MB."
+    return None
 
 
 def _put(stores: Stores, folder: tuple[str, str, str], files: list[Path], *, bars: bool) -> None:

@@ -30,7 +30,6 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KEY_BYTES = 1024
 # A folder's store keeps unfinished objects under such names and shows none of them.
 _UNFINISHED = re.compile(r"#\d+$")
-_FOLDERS_LIMIT = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +110,6 @@ class ObjectStore:
         with self._explained(prefix):
             for batch in obstore.list(self._store, folder):
                 yield from (_stored(meta) for meta in batch)
-
-    def list_folders(self, prefix: str = "") -> tuple[str, ...]:
-        """Return the folders directly inside a folder, sorted, each as a prefix that ends with "/"."""
-        with self._explained(prefix):
-            found = obstore.list_with_delimiter(self._store, _check_prefix(prefix))["common_prefixes"]
-        if len(found) > _FOLDERS_LIMIT:
-            raise InvalidInput(f"'{prefix}' holds more than {_FOLDERS_LIMIT} folders: name one of them.")
-        return tuple(sorted(f"{folder.rstrip('/')}/" for folder in found))
 
     def list_files(self, prefix: str) -> tuple[StoredObject, ...]:
         """Return the objects directly inside a folder, sorted by key."""

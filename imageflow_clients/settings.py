@@ -1,13 +1,21 @@
 """The one configuration class: every default that a process of ImageFlow needs, overridden by `IMAGEFLOW_*`."""
 
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from imageflow_domain.errors import InvalidInput
+
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 class Settings(BaseSettings):
-    """Read from the environment when made; make one at a process's start and pass it down."""
+    """Read from the environment when made; make one at a process's start and pass it down.
+
+    Raises `InvalidInput` with every variable that is wrong.
+    """
 
     model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", frozen=True, extra="ignore")
 
@@ -31,3 +39,30 @@ class Settings(BaseSettings):
     def home_path(self) -> Path:
         """`home`, absolute, so that a child process with another working directory means the same folder."""
         return self.home.expanduser().absolute()
+
+    @property
+    def gateway_url(self) -> str:
+        """Where this machine reaches the map, without a slash at the end."""
+        return f"http://{self._reachable_host}:{self.gateway_port}"
+
+    @property
+    def dagster_url(self) -> str:
+        """Where this machine reaches Dagster's UI, without a slash at the end."""
+        return f"http://{self._reachable_host}:{self.dagster_port}"
+
+    @property
+    def _reachable_host(self) -> str:
+        """The address under which this machine reaches what listens on `host`."""
+        if self.host in _EVERY_ADDRESS:
+            return "127.0.0.1"
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_the_variables(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            # The values themselves stay out: one of them may be a password.
+            faults = "; ".join(f"IMAGEFLOW_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+            raise InvalidInput(f"The environment is not right: {faults}.") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from imageflow_clients.database.engine import Database, open_database
 from imageflow_clients.objects import ObjectStore, open_object_store
 from imageflow_clients.settings import Settings
+from imageflow_domain.errors import StoreUnavailable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,5 +21,10 @@ class Stores:
 def open_stores(settings: Settings) -> Stores:
     """Open both stores; raise `DatabaseUnavailable` or `StoreUnavailable`."""
     scratch = settings.home_path / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"'{settings.home_path}' cannot hold our files ({error.strerror}): set IMAGEFLOW_HOME to a folder that can."
+        ) from error
     return Stores(database=open_database(settings), objects=open_object_store(settings), scratch=scratch)

@@ -13,7 +13,7 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}")
 MAP_UPLOADS = "uploads/maps"
 DONE_MARKER = "_DONE"
 POSITIONS_FILE = "positions.csv"
-MAP_UPLOAD_TYPES = (".png", ".webp", ".jpg", ".bmp", ".csv")
+MAP_UPLOAD_TYPES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".csv")
 
 
 def _digest(value: str) -> str:

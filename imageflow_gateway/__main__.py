@@ -2,8 +2,6 @@
 
 import sys
 
-from pydantic import ValidationError
-
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import ImageFlowError, InvalidInput, Unavailable
 from imageflow_gateway.serve import serve
@@ -16,10 +14,6 @@ def main() -> int:
     """Return 0 after an orderly end, and else an exit code; the reason goes to standard error as one sentence."""
     try:
         serve(Settings())
-    except ValidationError as error:
-        # The values themselves stay out: one of them may be a password.
-        faults = "; ".join(f"IMAGEFLOW_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
-        return _end(_WRONG_INPUT, f"The environment is not right: {faults}.")
     except InvalidInput as error:
         return _end(_WRONG_INPUT, str(error))
     except Unavailable as error:

@@ -1,6 +1,5 @@
 """The job by which an operator registers a survey from Dagster's UI alone."""
 
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,9 +11,10 @@ from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
+from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Grid
-from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
+from imageflow_domain.grid import BLOCK_SIDE, Grid
+from imageflow_domain.survey import Carrier, Encoding, Survey, SurveySpec, SurveyState
 from imageflow_surveys.plan import plan_survey
 
 
@@ -28,6 +28,18 @@ class PlanConfig(dg.Config):
     grid: str = Field(default="", description="COLUMNSxROWS of areas; empty for all that a folder holds.")
     source: str = Field(default="", description="For the folder driver: an absolute folder, or a prefix in uploads/.")
     masks: list[str] = Field(default=[], description="X,Y,W,H of head-up displays in every picture.")
+    reach_px: int | None = Field(
+        default=None, description="Largest error of a position against its neighbour's; the driver's own if left out."
+    )
+    block_side: int = Field(default=BLOCK_SIDE, description="Areas on a block's side, 1 to 100.")
+    keep: str = Field(
+        default="",
+        description="What becomes of the screenshots once no tile needs them: keep or delete; "
+        "empty to delete what the driver can take again.",
+    )
+    lossless_method: int = Field(
+        default=Encoding().lossless_method, description="WebP effort of the sharpest tiles: 0 is fast, 4 is small."
+    )
     start: bool = Field(
         default=False,
         description="True: the sensor carries the survey to its map. False: you materialise and backfill it yourself.",
@@ -65,13 +77,19 @@ def plan_survey_job() -> None:
 
 def _spec(config: PlanConfig) -> SurveySpec:
     try:
-        return SurveySpec(
-            game=config.game,
-            save=config.save,
-            driver=DriverSpec(name=config.driver, parameters=config.parameters),
-            source=str(Path(config.source)) if config.source else None,
-            grid=Grid.parse(config.grid) if config.grid else None,
-            masks=tuple(Rect.parse(mask) for mask in config.masks),
+        return SurveySpec.model_validate(
+            {
+                "game": config.game,
+                "save": config.save,
+                "driver": {"name": config.driver, "parameters": config.parameters},
+                "source": config.source or None,
+                "grid": Grid.parse(config.grid) if config.grid else None,
+                "masks": [Rect.parse(mask) for mask in config.masks],
+                "reach_px": config.reach_px,
+                "block_side": config.block_side,
+                "keep": config.keep or None,
+                "encoding": {"lossless_method": config.lossless_method},
+            }
         )
     except ValidationError as error:
-        raise InvalidInput(str(error)) from error
+        raise InvalidInput(f"The survey cannot be planned so: {describe_faults(error)}.") from error

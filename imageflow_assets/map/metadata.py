@@ -83,10 +83,9 @@ def cut(done: Sequence[Cut], seconds: float) -> Shown:
 
 def overviews(survey: Survey, made: Overview, seconds: float) -> Shown:
     picture = base64.b64encode(made.thumbnail).decode()
-    settings = Settings()
     return {
         "mosaic": dg.MetadataValue.md(f"![The map of {survey.id}](data:image/webp;base64,{picture})"),
-        "map": dg.MetadataValue.url(f"http://{settings.host}:{settings.gateway_port}/maps/{survey.id}"),
+        "map": dg.MetadataValue.url(f"{Settings().gateway_url}/maps/{survey.id}"),
         "levels": dg.MetadataValue.int(made.levels),
         "tiles": dg.MetadataValue.int(made.tiles),
         "megabytes": _megabytes(made.size_bytes),

@@ -1,6 +1,6 @@
 """Rows by which a run's worker says that it is alive."""
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database import schema
@@ -33,7 +33,3 @@ def age_s(connection: Connection, timestamp: float) -> float:
     """
     now: float = connection.execute(select(func.extract("epoch", func.now()))).scalar_one()
     return float(now) - timestamp
-
-
-def forget(connection: Connection, run_id: str) -> None:
-    connection.execute(delete(_T).where(_T.c.run_id == run_id))

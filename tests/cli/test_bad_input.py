@@ -8,45 +8,24 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from imageflow_cli.main import main
-from imageflow_resources.stores import shared_stores
-from tests.e2e.stack import Cli, environment
+from tests.cli.here import command_line
+from tests.e2e.stack import Cli
 
 pytestmark = pytest.mark.e2e
 
 _SIZE = (320, 256)
 
 
-class _Here(Cli):
-    """The command line within this process, which spares two seconds of imports a call."""
-
-    def run(self, *arguments: str, expect: int = 0, timeout_s: float = 0) -> subprocess.CompletedProcess[str]:
-        out, err = io.StringIO(), io.StringIO()
-        argv, sys.argv = sys.argv, ["imageflow", *arguments]
-        try:
-            with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-                main()
-        finally:
-            sys.argv = argv
-        assert ended.value.code == expect, f"{arguments}: {ended.value.code}\n{out.getvalue()}\n{err.getvalue()}"
-        return subprocess.CompletedProcess(arguments, expect, out.getvalue(), err.getvalue())
-
-
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    home = tmp_path_factory.mktemp("bad input") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMAGEFLOW_HOME", str(home))
-        shared_stores.cache_clear()
-        yield _Here(home=home, env=environment(home))
-        shared_stores.cache_clear()
+    with command_line(tmp_path_factory.mktemp("bad input") / "home") as cli:
+        yield cli
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_domain.keys import MAP_UPLOAD_TYPES
 
 FOLDER = "/api/uploads/maps/city/first/monday"
 
@@ -69,3 +70,8 @@ def test_as_much_as_the_limit_is_taken(client: Any, settings: Settings) -> None:
 def test_names_that_are_not_taken(client: Any, path: str, status: int) -> None:
     answer = client.put(f"/api/uploads/maps/{path}", content=b"x")
     assert (answer.status_code, set(answer.json())) == (status, {"error"})
+
+
+@pytest.mark.parametrize("ending", MAP_UPLOAD_TYPES)
+def test_every_type_that_a_folder_is_uploaded_with_is_taken(client: Any, ending: str) -> None:
+    assert client.put(f"{FOLDER}/one_of_each{ending}", content=b"-").status_code == 201

@@ -1,0 +1,34 @@
+"""A file that is written whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from imageflow_domain.errors import StoreUnavailable
+
+
+def check_folder_of(path: Path) -> None:
+    """Raise `StoreUnavailable` where `path` cannot be written, before the work whose result it is to hold."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise StoreUnavailable(f"'{path}' cannot be written: '{folder}' is not a folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreUnavailable(f"'{path}' cannot be written: '{folder}' is closed to this account.")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give another path to write to; it takes the place of `path` once the body has ended well.
+
+    Raises `StoreUnavailable` where that cannot be written; nothing is left half-written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise StoreUnavailable(f"'{path}' cannot be written: {error.strerror or error}.") from error
+    finally:
+        with suppress(OSError):  # its folder may be none
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,16 @@
+"""What a model finds wrong with its input, in words for people."""
+
+from pydantic import ValidationError
+
+_PREFIX = "Value error, "
+
+
+def describe_faults(error: ValidationError) -> str:
+    """Return every fault as `loc: msg`. The values themselves stay out: one of them may be a password."""
+    return "; ".join(_describe(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False))
+
+
+def _describe(loc: tuple[int | str, ...], said: str) -> str:
+    where = ".".join(str(part) for part in loc)
+    reason = said.removeprefix(_PREFIX).rstrip(".")
+    return f"{where}: {reason}" if where else reason

@@ -1,0 +1,40 @@
+"""The `imageflow` command within this process, which spares two seconds of imports a call."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from imageflow_cli.main import main
+from imageflow_resources.stores import shared_stores
+from tests.e2e.stack import Cli, environment
+
+
+class Here(Cli):
+    """Runs `main` itself, with its standard streams caught."""
+
+    def run(
+        self, *arguments: str, expect: int = 0, timeout_s: float = 0, typed: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["imageflow", *arguments])
+            patch.setattr(sys, "stdin", io.StringIO(typed))
+            with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+                main()
+        assert ended.value.code == expect, f"{arguments}: {ended.value.code}\n{out.getvalue()}\n{err.getvalue()}"
+        return subprocess.CompletedProcess(arguments, expect, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def command_line(home: Path) -> Iterator[Here]:
+    """Give the command line with a home of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMAGEFLOW_HOME", str(home))
+        shared_stores.cache_clear()
+        yield Here(home=home, env=environment(home))
+        shared_stores.cache_clear()
