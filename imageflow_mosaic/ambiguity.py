@@ -143,7 +143,7 @@ class _Settler:
             known = {cell: (p.x_px, p.y_px) for cell, p in settled.items()}
             placed, _ = self._place(group, self._witnesses(group, known))
             leaned = [settled[cell].confidence for p in group for cell in _around(p.cell) if cell in settled]
-            settled |= {p.cell: self._discounted(p, before, leaned) for p, before in zip(placed, group, strict=True)}
+            settled |= {p.cell: p for p in (self._discounted(group, placed, leaned) if leaned else placed)}
         return settled
 
     def _place(self, group: Sequence[Placement], witnesses: Sequence[Witness]) -> tuple[list[Placement], bool]:
@@ -178,14 +178,13 @@ class _Settler:
         evidence = weigh(witnesses, np.stack([x.ravel(), y.ravel()], axis=1), self._animation)
         return evidence.only is not None
 
-    def _discounted(self, placed: Placement, before: Placement, leaned: Sequence[float]) -> Placement:
+    def _discounted(
+        self, group: Sequence[Placement], placed: Sequence[Placement], leaned: Sequence[float]
+    ) -> list[Placement]:
         """A place that rests on others is as sure as these; where they are wrong, as sure as it was believed to be."""
-        if not leaned or self._errors.expected(placed.cell) is None:
-            return placed
-        prior = self._errors.prior(placed.cell)
-        dx, dy = placed.x_px - before.x_px, placed.y_px - before.y_px
-        sure = min(leaned)
-        return replace(placed, confidence=sure * placed.confidence + (1 - sure) * prior.at(dx, dy))
+        dx, dy = placed[0].x_px - group[0].x_px, placed[0].y_px - group[0].y_px
+        believed, sure = self._prior(group).at(dx, dy), min(leaned)
+        return [replace(p, confidence=sure * p.confidence + (1 - sure) * believed) for p in placed]
 
     def _witnesses(self, group: Sequence[Placement], places: Places) -> list[Witness]:
         """Placed neighbours that overlap the group's shots where these lie now."""
