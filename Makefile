@@ -22,7 +22,7 @@ up: $(VENV)/.run $(LEAFLET) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check ## Pass every check and every test
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest
 
 check: $(VENV)/.dev $(LEAFLET) ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
