@@ -16,8 +16,14 @@ from imageflow_domain.geometry import Size
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
 from imageflow_domain.survey import DriverSpec
+from tests.game_capture import own_children
 
 GAMES = ":/usr/games"
+
+
+@pytest.fixture(autouse=True)
+def _leave_out_what_runs_already() -> None:
+    own_children.remember()
 
 
 def need(*programs: str) -> None:

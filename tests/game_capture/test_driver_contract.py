@@ -19,6 +19,7 @@ from game_capture.registry import DRIVERS
 from imageflow_domain.errors import BadFrames, GameDied, GameMissing, InvalidInput
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
+from tests.game_capture.own_children import own_children
 
 if TYPE_CHECKING:
     from tests.game_capture.conftest import Games
@@ -32,12 +33,8 @@ every_driver = pytest.mark.parametrize("name", sorted(DRIVERS))
 every_process_driver = pytest.mark.parametrize("name", WITH_PROCESSES)
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
 def child(name: str) -> psutil.Process:
-    return next(process for process in children() if process.name() == name)
+    return next(process for process in own_children() if process.name() == name)
 
 
 def wait_until_gone(pids: set[int], timeout_s: float = 8.0) -> set[int]:
@@ -67,7 +64,7 @@ def test_capabilities_and_areas_need_no_started_game(name: str, games: Games) ->
     assert [area.cell for area in areas] == list(GRID.cells())
     assert driver.capabilities.view.width_px > 0
     assert driver.capabilities.reach_px > 0
-    assert not children()
+    assert not own_children()
 
 
 @every_driver
@@ -129,8 +126,8 @@ def test_leaving_ends_every_process_and_may_be_done_twice(name: str, games: Game
     driver = games.open(name)
     with driver:
         driver.grab(driver.areas(GRID)[0])
-        assert bool(children()) == (name in WITH_PROCESSES)
-    assert not children()
+        assert bool(own_children()) == (name in WITH_PROCESSES)
+    assert not own_children()
     driver.__exit__(None, None, None)
     assert not games.scratch.exists() or not list(games.scratch.iterdir())
 
@@ -140,7 +137,7 @@ def test_leaving_after_an_error_ends_every_process(name: str, games: Games) -> N
     driver = games.open(name)
     with pytest.raises(ZeroDivisionError), driver:
         raise ZeroDivisionError
-    assert not children()
+    assert not own_children()
 
 
 @every_process_driver
@@ -154,7 +151,7 @@ def test_a_game_that_died_is_reported_and_a_fresh_one_goes_on(name: str, victim:
             driver.grab(areas[1])
         with pytest.raises(GameDied):
             driver.grab(areas[0])
-    assert not children()
+    assert not own_children()
     with games.open(name) as driver:
         assert np.array_equal(driver.grab(areas[0]), first)
 
@@ -208,7 +205,7 @@ def test_a_missing_program_is_named(name: str, games: Games, monkeypatch: pytest
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(GameMissing, match="apt install"):
         driver.__enter__()
-    assert not children()
+    assert not own_children()
 
 
 def test_a_frame_that_became_unusable_is_reported_by_name(games: Games) -> None:

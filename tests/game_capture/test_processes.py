@@ -21,6 +21,7 @@ from game_capture.processes import Leashed, find_program
 from imageflow_domain.errors import GameDied, GameMissing, Unavailable
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Grid
+from tests.game_capture.own_children import own_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def test_a_process_that_left_its_group_is_ended_too(tmp_path: Path) -> None:
     started.stop()
     assert not runaway.is_running()
     assert not started.running
-    assert not psutil.Process().children(recursive=True)
+    assert not own_children()
 
 
 def test_what_a_finished_command_left_behind_is_ended(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_displays_started_at_once_do_not_collide(games: Games, tmp_path: Path) -
         grabber.close()
         display.stop()
         display.stop()
-    assert not psutil.Process().children(recursive=True)
+    assert not own_children()
 
 
 def test_a_display_lets_in_only_who_has_its_cookie(games: Games, tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_display_that_died_is_reported(games: Games, tmp_path: Path) -> None:
     before = os.environ.get("XAUTHORITY")
     with Display(SCREEN, scratch=tmp_path) as display:
         grabber = Grabber(display)
-        server = next(p for p in psutil.Process().children(recursive=True) if p.name() == "Xvfb")
+        server = next(p for p in own_children() if p.name() == "Xvfb")
         server.kill()
         until(lambda: not display.running)
         with pytest.raises(GameDied, match="display"):
