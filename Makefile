@@ -7,7 +7,7 @@ SERVE ?= 1
 NODE := 24.19.0
 LEAFLET := imageflow_gateway/static/vendor/leaflet/leaflet.js
 
-.PHONY: demo up test check fast bench soak screenshots pins webui clean help
+.PHONY: demo up test stack-tests other-tests check fast bench soak screenshots pins webui clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,7 +22,14 @@ up: $(VENV)/.run $(LEAFLET) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check ## Pass every check and every test
-	$(BIN)/pytest
+	@$(MAKE) --no-print-directory -j2 -k -Oline stack-tests other-tests
+
+# Side by side: the tests of the running stack mostly wait.
+stack-tests:
+	$(BIN)/pytest tests/e2e
+
+other-tests:
+	$(BIN)/pytest --ignore=tests/e2e
 
 check: $(VENV)/.dev $(LEAFLET) ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -163,9 +163,12 @@ window.addEventListener("popstate", () => {
   pendingCamera = camera.parse(window.location.hash);
   refresh();
 });
-window.addEventListener("hashchange", () => {
-  const position = camera.parse(window.location.hash);
-  if (position !== null) view.go(position);
+window.addEventListener("hashchange", (event) => {
+  // The event's own address: a late note of where the map was may have replaced the page's by now.
+  const position = camera.parse(new URL(event.newURL).hash);
+  if (position === null) return;
+  clearTimeout(hashTimer);
+  view.go(position);
 });
 
 if (window.L === undefined) {
