@@ -38,8 +38,8 @@ class Prior:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     """By error in px, from `-reach_px` to `reach_px`; each adds up to 1."""
-    is_own: bool
-    """The error is the shot's own; else it is its neighbourhood's, and its neighbours share it."""
+    learnt_from: int
+    """Anchored shots that the prediction rests on; 0 where it is the neighbourhood's, whose error neighbours share."""
 
     @property
     def reach_px(self) -> int:
@@ -82,7 +82,7 @@ class NominalErrors:
         return Prior(
             x=self._table(learnt, 0, at_rim=cell.col in self._rim_cols),
             y=self._table(learnt, 1, at_rim=cell.row in self._rim_rows),
-            is_own=not learnt.is_local,
+            learnt_from=0 if learnt.is_local else len(self._errors),
         )
 
     @cached_property
@@ -215,8 +215,9 @@ def joined(priors: Sequence[Prior], errors: Sequence[Place]) -> Prior:
     """
     if len(priors) == 1 and tuple(errors[0]) == (0, 0):
         return priors[0]
-    is_own = all(prior.is_own for prior in priors)
-    power = 1.0 if is_own else 1 / len(priors)
+    # The shots' own errors even out among themselves; that of the common shift, known from as many, does not.
+    learnt_from = min(prior.learnt_from for prior in priors)
+    power = max(1 / len(priors), learnt_from / (learnt_from + len(priors)))
     tables = []
     for axis, each in enumerate(([p.x for p in priors], [p.y for p in priors])):
         reach_px = each[0].size // 2
@@ -228,7 +229,7 @@ def joined(priors: Sequence[Prior], errors: Sequence[Place]) -> Prior:
         summed = power * np.sum(logs, axis=0)
         shares = np.exp(summed - summed.max())
         tables.append(shares / shares.sum())
-    return Prior(x=tables[0], y=tables[1], is_own=is_own)
+    return Prior(x=tables[0], y=tables[1], learnt_from=learnt_from)
 
 
 def radius_px(probabilities: NDArray[np.float64], outside: float) -> int:
