@@ -95,7 +95,7 @@ class Stack:
             for service in self._services:
                 self._running[service.name] = self._start(service)
             self._await_ready()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nothing that was started may stay
             self.__exit__()
             raise
         return self

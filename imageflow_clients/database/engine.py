@@ -73,7 +73,7 @@ def open_database(settings: Settings) -> Database:
     database = Database(engine)
     try:
         migrate(database.begin)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: the pool is nobody else's to close
         database.close()
         raise
     return database
