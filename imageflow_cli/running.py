@@ -48,12 +48,11 @@ def resume_survey(survey_id: str, *, bars: bool) -> Survey:
     return _carry(session, carry.take_up(session.stores, survey_id, Carrier.COMMAND_LINE), bars=bars)
 
 
-def delete_survey(survey_id: str) -> int:
-    """Delete a survey and its partition; return how many tile objects went with it."""
+def delete_survey(survey_id: str) -> None:
+    """Delete a survey and its partition."""
     session = open_session()
-    deleted = remove_survey(session.stores, carry.read(session.stores, survey_id))
+    remove_survey(session.stores, carry.read(session.stores, survey_id))
     session.instance.delete_dynamic_partition(str(SURVEYS.name), survey_id)
-    return deleted
 
 
 def _introduce(session: Session, survey: Survey) -> None:

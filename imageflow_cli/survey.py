@@ -216,14 +216,14 @@ def image(survey_id: str, region: Rect | None, output: Path) -> None:
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(survey_id: str, yes: bool) -> None:
-    """Delete a survey, its screenshots, and the tiles that no other survey shows."""
+    """Delete a survey and its screenshots; tiles that no other survey shows go with `imageflow sweep`."""
     from imageflow_cli.running import delete_survey
 
     if not yes and not click.confirm(f"Delete '{survey_id}' and its map?", err=True):
         click.echo("Nothing deleted.", err=True)
         sys.exit(1)
-    tiles = delete_survey(survey_id)
-    click.echo(f"'{survey_id}' is deleted, with {tiles} tiles.", err=True)
+    delete_survey(survey_id)
+    click.echo(f"'{survey_id}' is deleted; its tiles go once nothing has needed them for a day.", err=True)
 
 
 def _begun(one: Survey) -> str:

@@ -5,6 +5,7 @@ S3 is set up by the usual `AWS_*` variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCES
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,8 +46,9 @@ class StoredObject:
 class ObjectStore:
     """Objects by key. Safe to share among threads."""
 
-    def __init__(self, store: LocalStore | S3Store, *, label: str) -> None:
+    def __init__(self, store: LocalStore | S3Store, *, label: str, folder: Path | None = None) -> None:
         self._store = store
+        self._folder = folder
         self.label = label
         """How messages name it."""
 
@@ -116,6 +118,29 @@ class ObjectStore:
         with self._explained(prefix):
             found = obstore.list_with_delimiter(self._store, _check_prefix(prefix))["objects"]
         return tuple(sorted((_stored(meta) for meta in found), key=lambda stored: stored.key))
+
+    def list_folders(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of the folders directly inside a folder, sorted."""
+        with self._explained(prefix):
+            found = obstore.list_with_delimiter(self._store, _check_prefix(prefix))["common_prefixes"]
+        return tuple(sorted(folder.rstrip("/").rpartition("/")[2] for folder in found))
+
+    def delete_unfinished(self, older_than: timedelta) -> int:
+        """Remove what killed processes had not finished writing, and return how much there was.
+
+        Only a folder keeps such files, under names that no listing shows; a bucket's lifecycle rule ends what was sent
+        in parts.
+        """
+        if self._folder is None:
+            return 0
+        latest = time.time() - older_than.total_seconds()
+        count = 0
+        with self._explained(""):
+            for path in self._folder.rglob("*#*"):
+                if _UNFINISHED.search(path.name) and path.stat().st_mtime <= latest:
+                    path.unlink(missing_ok=True)
+                    count += 1
+        return count
 
     @contextmanager
     def _explained(self, key: str) -> Iterator[None]:
@@ -205,7 +230,7 @@ def _stored(meta: "ObjectMeta") -> StoredObject:
 def _open_folder(folder: Path) -> ObjectStore:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return ObjectStore(LocalStore(folder, automatic_cleanup=True), label=f"the folder '{folder}'")
+        return ObjectStore(LocalStore(folder, automatic_cleanup=True), label=f"the folder '{folder}'", folder=folder)
     except (BaseError, OSError) as error:
         raise _explain(f"the folder '{folder}'", str(folder), str(error)) from error
 

@@ -5,11 +5,11 @@ import re
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.grid import Cell
 from imageflow_domain.ids import check_name, check_survey_id
-from imageflow_domain.tiles import TileId
 
 _DIGEST = re.compile(r"[0-9a-f]{32,64}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}")
 
+SURVEYS = "surveys"
 MAP_UPLOADS = "uploads/maps"
 DONE_MARKER = "_DONE"
 POSITIONS_FILE = "positions.csv"
@@ -34,7 +34,7 @@ def check_file_name(name: str) -> str:
 
 def survey_prefix(survey: str) -> str:
     """Everything that belongs to one survey alone."""
-    return f"surveys/{check_survey_id(survey)}"
+    return f"{SURVEYS}/{check_survey_id(survey)}"
 
 
 def screenshot(survey: str, cell: Cell) -> str:
@@ -45,11 +45,6 @@ def thumbnail(survey: str, revision: str) -> str:
     return f"{survey_prefix(survey)}/{_digest(revision)}/thumbnail.webp"
 
 
-def square_top(survey: str, revision: str, tile: TileId) -> str:
-    """The lossless top of one composed square, from which the overviews above are made."""
-    return f"{survey_prefix(survey)}/{_digest(revision)}/tops/{tile.z}/{tile.x}/{tile.y}.webp"
-
-
 def lineage(survey: str) -> str:
     """The sealed record of placement, confidence and lineage."""
     return f"{survey_prefix(survey)}/lineage.json.gz"
@@ -58,6 +53,11 @@ def lineage(survey: str) -> str:
 def tile(digest: str) -> str:
     """Tiles are stored once by the digest of their pixels and encoder settings."""
     return f"tiles/{_digest(digest)[:2]}/{digest}.webp"
+
+
+def lossless(digest: str) -> str:
+    """The same pixels as a tile that is encoded with loss, kept to average the levels above from."""
+    return f"lossless/{_digest(digest)[:2]}/{digest}.webp"
 
 
 def map_upload(game: str, save: str, batch: str) -> str:

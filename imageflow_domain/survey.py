@@ -112,8 +112,10 @@ class Mosaic:
     """In pixels of the frame."""
     shift: Offset
     """From the driver's plane to the frame."""
+    placement: str
+    """Digest of screenshots and placement: of whatever decides a tile's pixels, but for its encoder."""
     revision: str
-    """Digest of screenshots, placement, encoding and code: of whatever decides a tile's pixels."""
+    """Digest of placement, encoding and code."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,8 @@ def cut_blocks(stores: Stores, survey: Survey, blocks: Iterable[Block]) -> Cut:
     return Cut(
         squares=sum(b.squares for b in done),
         tiles=sum(b.tiles for b in done),
+        composed=sum(b.composed for b in done),
         encoded=sum(b.encoded for b in done),
         size_bytes=sum(b.size_bytes for b in done),
+        source=" and ".join(sorted({b.source for b in done})),
     )

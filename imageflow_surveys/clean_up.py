@@ -4,7 +4,7 @@ import gzip
 import json
 from dataclasses import dataclass
 
-from imageflow_clients.database import placements, screenshots, tiles
+from imageflow_clients.database import dependencies, placements, screenshots
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -38,8 +38,8 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
             stores.objects.put(key, _record(stores, survey))
         if survey.keep is Keep.DELETE:
             # placed again to the same revision, a survey's tiles all exist without being cut again
-            tiles.count_usage(connection, survey.id, revision, survey.grid.cols)
-            unneeded = [cell for cell in tiles.no_longer_needed(connection, survey.id) if cell in stored]
+            dependencies.count_usage(connection, survey.id, revision, survey.grid.cols)
+            unneeded = [cell for cell in dependencies.no_longer_needed(connection, survey.id) if cell in stored]
             screenshots.mark_deleting(connection, survey.id, unneeded)
             doomed = screenshots.being_deleted(connection, survey.id)
     for object_key in doomed.values():

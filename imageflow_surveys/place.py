@@ -6,21 +6,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from imageflow_clients.database import Connection, layers, placements, screenshots, tiles
+from imageflow_clients.database import Connection, dependencies, layers, placements, screenshots, tiles
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Offset, Rect, Size
-from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
-from imageflow_domain.survey import Layer, Mosaic, Survey
+from imageflow_domain.survey import Encoding, Layer, Mosaic, Survey
 from imageflow_domain.tiles import Frame, TileId, first_frame, tiles_touching
 from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.encoding import revision_signature
 from imageflow_mosaic.placement import place
 from imageflow_surveys.shared_frame import shift_into_frame
-from imageflow_surveys.shots import Shots, shots_of
+from imageflow_surveys.shots import Shots, shots_of, visible_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +39,9 @@ class Placed:
 def place_survey(stores: Stores, survey: Survey) -> Placed:
     """Solve for all positions, bring them into the save's frame, and store them in one transaction.
 
+    The frame is that of the save's latest survey where both agree; of one that is placed and not published yet, where
+    the save has no map so far.
+
     Raises:
         NotReady: Where screenshots or offsets of a block are missing.
     """
@@ -51,16 +53,25 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
     solution = place(areas, pairs, reach_px=survey.reach_px)
     places = settle_ambiguous(solution, areas, shots.load, masks=survey.spec.masks, reach_px=survey.reach_px)
     bounds = _bounds(places, survey.view)
-    frame, shift, new_frame = _frame(stores, survey, shots, areas, places, bounds)
-    places = tuple(replace(p, x_px=p.x_px + shift.dx_px, y_px=p.y_px + shift.dy_px) for p in places)
-    bounds = bounds.shifted(shift)
-    placed = Placed(
-        placements=places,
-        dropped=solution.dropped,
-        mosaic=Mosaic(frame=frame, bounds=bounds, shift=shift, revision=_revision(survey, frame, places, shots)),
-        new_frame=new_frame,
-    )
-    _store(stores, survey, placed)
+    with stores.database.begin() as connection:
+        # One after another: the first survey of a save opens its frame, and whoever comes second joins it.
+        rows.lock_frames(connection, survey.spec.game, survey.spec.save)
+        frame, shift, new_frame = _frame(stores, survey, shots, areas, places, bounds)
+        places = tuple(replace(p, x_px=p.x_px + shift.dx_px, y_px=p.y_px + shift.dy_px) for p in places)
+        digest = _digest(survey, frame, places, shots)
+        placed = Placed(
+            placements=places,
+            dropped=solution.dropped,
+            mosaic=Mosaic(
+                frame=frame,
+                bounds=bounds.shifted(shift),
+                shift=shift,
+                placement=digest,
+                revision=revision_of(digest, survey.spec.encoding),
+            ),
+            new_frame=new_frame,
+        )
+        _store(connection, survey, placed)
     return placed
 
 
@@ -87,10 +98,10 @@ def _frame(
     A survey that is placed again keeps its frame where it fits; a later one joins the save's latest where they agree.
     """
     with stores.database.begin() as connection:
-        latest = _latest_published(connection, survey)
-    if latest is not None:
-        frame = latest.published().frame
-        shift = shift_into_frame(stores, latest, survey, shots, areas, places)
+        other = _whose_frame(connection, survey)
+    if other is not None:
+        frame = other.placed().frame
+        shift = shift_into_frame(stores, other, survey, shots, areas, places)
         if shift is not None and _fits(bounds.shifted(shift), frame):
             return frame, shift, False
     with stores.database.begin() as connection:
@@ -99,13 +110,20 @@ def _frame(
     return frame, shift, True
 
 
-def _latest_published(connection: Connection, survey: Survey) -> Survey | None:
-    """Return the save's latest survey, or the newest other one while that is placed anew and not published yet."""
+def _whose_frame(connection: Connection, survey: Survey) -> Survey | None:
+    """Return the save's latest survey, or the newest other one while that is placed anew and not published yet.
+
+    Of a save without a map: the oldest other survey that is placed and still has its screenshots.
+    """
     game, save = survey.spec.game, survey.spec.save
     latest = rows.latest(connection, game, save)
-    if latest is None or latest.is_published:
+    if latest is not None and latest.is_published:
         return latest
-    return next((other for other in rows.find(connection, game=game, save=save) if other.is_published), None)
+    others = [other for other in rows.find(connection, game=game, save=save) if other.id != survey.id]
+    published = next((other for other in others if other.is_published), None)
+    if published is not None or latest is not None:
+        return published
+    return next((other for other in reversed(others) if other.mosaic is not None), None)
 
 
 def _own_frame(connection: Connection, survey: Survey) -> int | None:
@@ -132,10 +150,9 @@ def _bounds(places: Sequence[Placement], view: Size) -> Rect:
     )
 
 
-def _revision(survey: Survey, frame: Frame, places: Sequence[Placement], shots: Shots) -> str:
-    """Digest of all that decides a tile's pixels: its addresses are cached for good."""
+def _digest(survey: Survey, frame: Frame, places: Sequence[Placement], shots: Shots) -> str:
+    """Digest of all that decides a tile's pixels, but for its encoder."""
     facts = {
-        "encoding": revision_signature(survey.spec.encoding),
         "frame": [frame.number, frame.native_zoom],
         "masks": [mask.model_dump() for mask in survey.spec.masks],
         "shots": [[p.cell.row, p.cell.col, p.x_px, p.y_px, p.status, shots.stored[p.cell].digest] for p in places],
@@ -143,17 +160,44 @@ def _revision(survey: Survey, frame: Frame, places: Sequence[Placement], shots: 
     return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _store(stores: Stores, survey: Survey, placed: Placed) -> None:
+def revision_of(placement: str, encoding: Encoding) -> str:
+    """Name a placement with an encoding and this version of the code: its addresses are cached for good.
+
+    Args:
+        placement: Digest of the placed screenshots.
+    """
+    return hashlib.blake2b(f"{placement} {revision_signature(encoding)}".encode(), digest_size=16).hexdigest()
+
+
+def _store(connection: Connection, survey: Survey, placed: Placed) -> None:
     needs = _dependencies(survey, placed)
     usage = Counter(area for areas in needs.values() for area in areas)
     cells = {survey.area_id(p.cell): p.cell for p in placed.placements}
-    with stores.database.begin() as connection:
-        placements.replace_placements(connection, survey.id, placed.placements, placed.dropped)
-        tiles.replace_dependencies(
-            connection, survey.id, needs, {cells[area]: required for area, required in usage.items()}
-        )
-        rows.mark_placed(connection, survey.id, placed.mosaic)
-        screenshots.mark_placed(connection, survey.id)
+    placements.replace_placements(connection, survey.id, placed.placements, placed.dropped)
+    dependencies.settle(connection, survey.id, needs, {cells[area]: required for area, required in usage.items()})
+    rows.mark_placed(connection, survey.id, placed.mosaic)
+    screenshots.mark_placed(connection, survey.id)
+    open_tile_layer(connection, survey, placed.mosaic)
+
+
+def open_tile_layer(connection: Connection, survey: Survey, mosaic: Mosaic) -> None:
+    """Begin the layer of a revision's tiles over the newest whole one in the same frame: its own, else the save's."""
+    base = None
+    latest = rows.latest(connection, survey.spec.game, survey.spec.save)
+    for shown in (rows.get(connection, survey.id), latest):
+        if shown is None or shown.published_revision is None or shown.mosaic is None:
+            continue
+        if shown.published_revision != mosaic.revision and shown.mosaic.frame == mosaic.frame:
+            base = tiles.find_layer(connection, shown.id, shown.published_revision, keep=True)
+            break
+    tiles.open_layer(
+        connection,
+        survey.id,
+        mosaic.revision,
+        placement=mosaic.placement,
+        encoding=revision_signature(survey.spec.encoding),
+        base=base,
+    )
 
 
 def _dependencies(survey: Survey, placed: Placed) -> Mapping[TileId, Sequence[int]]:
@@ -166,18 +210,3 @@ def _dependencies(survey: Survey, placed: Placed) -> Mapping[TileId, Sequence[in
         for tile in sorted({t for part in seen for t in tiles_touching(part.shifted(corner), zoom, zoom)}):
             needs.setdefault(tile, []).append(survey.area_id(place_.cell))
     return needs
-
-
-def visible_parts(view: Size, masks: Sequence[Rect]) -> tuple[Rect, ...]:
-    """Return what masks leave of a picture, in its own pixels."""
-    return Rect(x_px=0, y_px=0, width_px=view.width_px, height_px=view.height_px).without(masks)
-
-
-def shot_rect(view: Size, place_: Placement) -> Rect:
-    """The pixels of the frame that a placed screenshot covers."""
-    return Rect(x_px=place_.x_px, y_px=place_.y_px, width_px=view.width_px, height_px=view.height_px)
-
-
-def shots_in(view: Size, places: Sequence[Placement], rect: Rect) -> tuple[Cell, ...]:
-    """The areas whose screenshots touch a rectangle of the frame."""
-    return tuple(p.cell for p in places if shot_rect(view, p).intersection(rect) is not None)

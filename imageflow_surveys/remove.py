@@ -1,4 +1,4 @@
-"""Delete a survey: its rows, its own objects, and the tiles that nobody else shows."""
+"""Delete a survey: its rows and its own objects. Tiles that nobody else shows go with the sweeps to come."""
 
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database import tiles
@@ -7,11 +7,11 @@ from imageflow_domain import keys
 from imageflow_domain.survey import Survey
 from imageflow_surveys import carry
 
-_BATCH = 5000
 
+def remove_survey(stores: Stores, survey: Survey) -> None:
+    """Delete a survey; its name is never used again.
 
-def remove_survey(stores: Stores, survey: Survey) -> int:
-    """Delete a survey and return how many tile objects went with it; its name is never used again.
+    Surveys that show some of its tiles take those over first.
 
     Raises:
         NotFound: Where it is gone already.
@@ -20,14 +20,7 @@ def remove_survey(stores: Stores, survey: Survey) -> int:
     with stores.database.begin() as connection:
         # locked: whoever takes it up meanwhile finds it gone
         carry.check_not_carried(connection, rows.get(connection, survey.id, lock=True))
-        digests = list(tiles.digests_of(connection, survey.id))
+        for layer in tiles.layers_of_survey(connection, survey.id):
+            tiles.retire(connection, layer)
         rows.remove(connection, survey)
     stores.objects.delete_prefix(f"{keys.survey_prefix(survey.id)}/")
-    deleted = 0
-    for first in range(0, len(digests), _BATCH):
-        with stores.database.begin() as connection:
-            orphans = tiles.unreferenced(connection, digests[first : first + _BATCH])
-        for digest in orphans:
-            stores.objects.delete(keys.tile(digest))
-        deleted += len(orphans)
-    return deleted

@@ -1,6 +1,6 @@
-"""Read a survey's stored screenshots."""
+"""A survey's screenshots: read from the store, and what each shows of the frame."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,9 @@ from imageflow_clients.database import screenshots
 from imageflow_clients.database.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
+from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Cell, block_of
+from imageflow_domain.placement import Placement
 from imageflow_domain.survey import Survey
 from imageflow_mosaic.codec import decode_picture
 
@@ -39,3 +41,13 @@ class Shots:
 def shots_of(stores: Stores, survey: Survey) -> Shots:
     with stores.database.begin() as connection:
         return Shots(stores, survey, screenshots.stored(connection, survey.id))
+
+
+def visible_parts(view: Size, masks: Sequence[Rect]) -> tuple[Rect, ...]:
+    """Return what masks leave of a picture, in its own pixels."""
+    return Rect(x_px=0, y_px=0, width_px=view.width_px, height_px=view.height_px).without(masks)
+
+
+def shot_rect(view: Size, place_: Placement) -> Rect:
+    """The pixels of the frame that a placed screenshot covers."""
+    return Rect(x_px=place_.x_px, y_px=place_.y_px, width_px=view.width_px, height_px=view.height_px)

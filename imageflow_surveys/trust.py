@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from imageflow_clients.database import placements, screenshots, tiles
+from imageflow_clients.database import dependencies, placements, screenshots, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, ObjectMissing
@@ -108,7 +108,7 @@ def tiles_whole(stores: Stores, survey: Survey) -> Finding:
     """Whether every promised tile is there and decodes."""
     revision = survey.placed().revision
     with stores.database.begin() as connection:
-        native = tiles.missing_native(connection, survey.id, revision)
+        native = dependencies.missing_native(connection, survey.id, revision)
         promised = list(tiles.every(connection, survey.id, revision))
     there = {tile.id for tile in promised}
     missing = sorted(_with_ancestors({*native, *there}) - there)

@@ -75,7 +75,9 @@ def cut(done: Sequence[Cut], seconds: float) -> Shown:
     return {
         "squares": dg.MetadataValue.int(sum(d.squares for d in done)),
         "tiles": dg.MetadataValue.int(count),
+        "composed_native_tiles": dg.MetadataValue.int(sum(d.composed for d in done)),
         "encoded": dg.MetadataValue.int(sum(d.encoded for d in done)),
+        "made_from": dg.MetadataValue.text(" and ".join(sorted({d.source for d in done}))),
         "megabytes": _megabytes(sum(d.size_bytes for d in done)),
         "seconds": dg.MetadataValue.float(round(seconds, 2)),
     }

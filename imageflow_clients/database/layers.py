@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database import schema
@@ -24,9 +24,14 @@ def progress(connection: Connection, survey: str) -> Progress:
     """Read what a survey has; raise `NotFound`."""
     surveys = schema.surveys
     head = connection.execute(
-        select(surveys.c.revision, surveys.c.published_revision, surveys.c.placed_at, surveys.c.cleaned_at).where(
-            surveys.c.id == survey
-        )
+        select(
+            surveys.c.revision,
+            surveys.c.published_revision,
+            surveys.c.placed_at,
+            surveys.c.cleaned_at,
+            surveys.c.tiles_planned,
+            surveys.c.tiles_total,
+        ).where(surveys.c.id == survey)
     ).one_or_none()
     if head is None:
         raise NotFound(f"There is no survey '{survey}'.")
@@ -47,12 +52,8 @@ def progress(connection: Connection, survey: str) -> Progress:
         failures=_failures(connection, survey),
         shots_planned=_count(connection, schema.areas, survey),
         shots_taken=_count(connection, schema.screenshots, survey),
-        tiles_planned=_count(connection, schema.tile_dependencies, survey),
-        tiles_cut=connection.execute(
-            select(func.count())
-            .select_from(schema.tiles)
-            .where(schema.tiles.c.survey_id == survey, schema.tiles.c.revision == head.revision)
-        ).scalar_one(),
+        tiles_planned=head.tiles_planned,
+        tiles_cut=head.tiles_total if published else sum(r.tiles_cut for r in rows),
     )
 
 
@@ -74,6 +75,21 @@ def is_captured(connection: Connection, survey: str, block: Block) -> bool:
             _BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col
         )
     ).scalar_one()
+
+
+def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> bool:
+    return connection.execute(
+        select(func.coalesce(_BLOCKS.c.cut_revision == revision, false())).where(_at(survey, block))
+    ).scalar_one()
+
+
+def begin_cut(connection: Connection, survey: str, block: Block) -> None:
+    """Begin to count a block's tiles."""
+    connection.execute(update(_BLOCKS).where(_at(survey, block)).values(cut_at=None, cut_revision=None, tiles_cut=0))
+
+
+def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int) -> None:
+    connection.execute(update(_BLOCKS).where(_at(survey, block)).values(tiles_cut=_BLOCKS.c.tiles_cut + count))
 
 
 def reopen_capture(connection: Connection, survey: str, block: Block) -> None:
@@ -106,6 +122,10 @@ def _failures(connection: Connection, survey: str) -> Mapping[Layer, int]:
         .group_by(_FAILED.c.layer)
     )
     return {Layer(row.layer): row.runs for row in rows}
+
+
+def _at(survey: str, block: Block) -> ColumnElement[bool]:
+    return and_(_BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col)
 
 
 def _count(connection: Connection, table: Table, survey: str) -> int:

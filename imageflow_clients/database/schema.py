@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -85,8 +86,11 @@ surveys = Table(
     Column("bounds_height_px", Integer, nullable=True),
     Column("shift_x_px", Integer, nullable=True),  # from the driver's plane to the frame
     Column("shift_y_px", Integer, nullable=True),
+    Column("placement", Text, nullable=True),  # digest of what decides pixels, whatever the encoder
     Column("revision", Text, nullable=True),
     Column("published_revision", Text, nullable=True),
+    Column("tiles_planned", Integer, nullable=False, server_default="0"),  # native ones; by the plan, then as placed
+    Column("tiles_total", Integer, nullable=True),  # of all zooms, of the published revision
     Column("placed_at", DateTime(timezone=True), nullable=True),
     Column("published_at", DateTime(timezone=True), nullable=True),
     Column("cleaned_at", DateTime(timezone=True), nullable=True),
@@ -106,6 +110,9 @@ jobs = Table(
     Column("game_id", Text, nullable=False),
     Column("save_data_id", Text, nullable=False),
     Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("idempotency_key", Text, nullable=True, unique=True),
+    Column("request", JSONB, nullable=True),  # as it was asked: the same key may not ask for something else
+    Column("dag_run_id", Text, nullable=True),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
 )
 
@@ -130,6 +137,7 @@ blocks = Table(
     Column("registered_at", DateTime(timezone=True), nullable=True),
     Column("cut_at", DateTime(timezone=True), nullable=True),
     Column("cut_revision", Text, nullable=True),
+    Column("tiles_cut", Integer, nullable=False, server_default="0"),  # of all zooms, so far, of its last cut
 )
 
 failed_runs = Table(
@@ -187,18 +195,39 @@ coordinates = Table(
     CheckConstraint("status IN ('anchored', 'ambiguous', 'unplaced')", name="status"),
 )
 
+tile_layers = Table(
+    "tile_layers",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("placement", Text, nullable=True),
+    Column("encoding", Text, nullable=True),
+    Column("base_id", BigInteger, ForeignKey("tile_layers.id"), nullable=True),  # shows through where it has no row
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    UniqueConstraint("survey_id", "revision"),
+    Index("ix_tile_layers_base_id", "base_id"),
+)
+
 tiles = Table(
     "tiles",
     metadata,
-    Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True),
-    Column("revision", Text, primary_key=True),
+    Column("layer_id", BigInteger, ForeignKey("tile_layers.id", ondelete="CASCADE"), primary_key=True),
     Column("z", SmallInteger, primary_key=True),
     Column("x", Integer, primary_key=True),
     Column("y", Integer, primary_key=True),
-    Column("digest", Text, nullable=False),
-    Column("bytes", Integer, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("digest", Text, nullable=True),  # null: what the base shows there is gone
+    Column("inputs", Text, nullable=True),  # of a native tile: digest of the screenshots that it was composed from
     Index("ix_tiles_digest", "digest"),
+)
+
+tile_objects = Table(
+    "tile_objects",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("bytes", Integer, nullable=True),  # null: not known to be in the store
+    Column("unreferenced_at", DateTime(timezone=True), nullable=True),  # since when a sweep has seen no tile of it
+    Index("ix_tile_objects_unreferenced_at", "unreferenced_at", postgresql_where=text("unreferenced_at IS NOT NULL")),
 )
 
 tile_dependencies = Table(
@@ -209,6 +238,7 @@ tile_dependencies = Table(
     Column("x", Integer, primary_key=True),
     Column("y", Integer, primary_key=True),
     Column("area_ids", ARRAY(Integer), nullable=False),  # row * columns of the survey + column
+    Column("planned", Boolean, nullable=False, server_default="false"),  # by commanded positions, until it is placed
 )
 
 screenshot_usage = Table(

@@ -86,6 +86,10 @@ def get(connection: Connection, survey: str, *, lock: bool = False) -> Survey:
     return _survey(row)
 
 
+def exists(connection: Connection, survey: str) -> bool:
+    return connection.execute(select(_T.c.id).where(_T.c.id == survey)).one_or_none() is not None
+
+
 def find(
     connection: Connection,
     *,
@@ -122,6 +126,11 @@ def set_state(connection: Connection, survey: str, state: SurveyState, reason: s
 
 def set_carrier(connection: Connection, survey: str, carrier: Carrier) -> None:
     _change(connection, survey, carrier=carrier)
+
+
+def lock_frames(connection: Connection, game: str, save: str) -> None:
+    """Let nobody else choose a frame of this save until the transaction ends."""
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"frames of {game}/{save}", 0))))
 
 
 def begin_frame(connection: Connection, game: str, save: str) -> int:
@@ -165,9 +174,11 @@ def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
         bounds_height_px=mosaic.bounds.height_px,
         shift_x_px=mosaic.shift.dx_px,
         shift_y_px=mosaic.shift.dy_px,
+        placement=mosaic.placement,
         revision=mosaic.revision,
         placed_at=func.now(),
     )
+    _forget_other_cuts(connection, survey, mosaic.revision)
 
 
 def forget_placement(connection: Connection, survey: str) -> None:
@@ -175,9 +186,25 @@ def forget_placement(connection: Connection, survey: str) -> None:
     _change(connection, survey, placed_at=None, cleaned_at=None)
 
 
-def publish(connection: Connection, survey: Survey) -> None:
-    """Switch the survey's moving addresses, and the save's latest, to its current revision."""
-    _change(connection, survey.id, published_revision=survey.placed().revision, published_at=func.now())
+def set_encoding(connection: Connection, survey: str, spec: SurveySpec, revision: str) -> None:
+    """Ask for another encoding of a placed survey: the same pixels under another revision."""
+    _change(connection, survey, spec=spec.model_dump(mode="json"), revision=revision)
+    _forget_other_cuts(connection, survey, revision)
+
+
+def publish(connection: Connection, survey: Survey, tiles_total: int) -> None:
+    """Switch the survey's moving addresses, and the save's latest, to its current revision.
+
+    Args:
+        tiles_total: Tiles of the revision, of all zooms.
+    """
+    _change(
+        connection,
+        survey.id,
+        published_revision=survey.placed().revision,
+        published_at=func.now(),
+        tiles_total=tiles_total,
+    )
     saves = schema.saves
     connection.execute(
         update(saves)
@@ -206,6 +233,16 @@ def remove(connection: Connection, survey: Survey) -> None:
             saves.c.game == survey.spec.game, saves.c.save == survey.spec.save, saves.c.latest_survey_id == survey.id
         )
         .values(latest_survey_id=before)
+    )
+
+
+def _forget_other_cuts(connection: Connection, survey: str, revision: str) -> None:
+    """Count no tiles of blocks that were cut for another revision."""
+    table = schema.blocks
+    connection.execute(
+        update(table)
+        .where(table.c.survey_id == survey, table.c.cut_revision.is_distinct_from(revision))
+        .values(tiles_cut=0)
     )
 
 
@@ -241,5 +278,7 @@ def _mosaic(row: Row[Any]) -> Mosaic | None:
             x_px=row.bounds_x_px, y_px=row.bounds_y_px, width_px=row.bounds_width_px, height_px=row.bounds_height_px
         ),
         shift=Offset(dx_px=row.shift_x_px, dy_px=row.shift_y_px),
+        # Surveys of an older version were never given one; nothing is compared with it.
+        placement=row.placement or row.revision,
         revision=row.revision,
     )

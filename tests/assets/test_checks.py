@@ -5,10 +5,10 @@ from zlib import crc32
 
 import dagster as dg
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import Connection, delete, update
 
 from imageflow_assets.map.checks import CHECKS
-from imageflow_clients.database import schema
+from imageflow_clients.database import schema, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.survey import Survey
@@ -188,7 +188,10 @@ def test_tiles_without_a_row_without_an_object_or_that_do_not_decode_are_named(
     with stores.database.begin() as connection:
         connection.execute(
             delete(_TILES).where(
-                _TILES.c.survey_id == survey.id, _TILES.c.z == zoom, _TILES.c.x == no_row.x, _TILES.c.y == no_row.y
+                _TILES.c.layer_id == _layer(connection, survey),
+                _TILES.c.z == zoom,
+                _TILES.c.x == no_row.x,
+                _TILES.c.y == no_row.y,
             )
         )
     stores.objects.delete(keys.tile(made[no_object]))
@@ -205,7 +208,7 @@ def test_tiles_without_a_row_without_an_object_or_that_do_not_decode_are_named(
 
 def test_an_overview_that_is_missing_is_named(stores: Stores, evaluate: Evaluate, survey: Survey) -> None:
     with stores.database.begin() as connection:
-        connection.execute(delete(_TILES).where(_TILES.c.survey_id == survey.id, _TILES.c.z == 0))
+        connection.execute(delete(_TILES).where(_TILES.c.layer_id == _layer(connection, survey), _TILES.c.z == 0))
     evaluation = evaluate("tiles_whole", survey)
     _expect(evaluation, passed=False)
     assert _shown(evaluation) == "- 0/0/0: no row"
@@ -223,3 +226,7 @@ def test_checks_of_a_survey_that_is_not_placed_say_what_to_do(stores: Stores, in
             instance=instance,
             tags={"dagster/partition": survey.id},
         )
+
+
+def _layer(connection: Connection, survey: Survey) -> int:
+    return tiles.layer_of(connection, survey.id, survey.published().revision).id

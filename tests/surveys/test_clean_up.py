@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
-from imageflow_clients.database import layers, schema, screenshots
+from imageflow_clients.database import layers, schema, screenshots, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady
@@ -87,7 +87,7 @@ def test_a_screenshot_that_a_missing_tile_needs_is_kept(stores: Stores) -> None:
     with stores.database.begin() as connection:
         lost = connection.execute(
             delete(table).where(
-                table.c.survey_id == survey.id,
+                table.c.layer_id == tiles.layer_of(connection, survey.id, mosaic.revision).id,
                 table.c.z == zoom,
                 table.c.x == first_tile[0],
                 table.c.y == first_tile[1],

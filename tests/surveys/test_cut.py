@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from imageflow_clients.database import layers, schema, tiles
+from imageflow_clients.database import dependencies, layers, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady
@@ -20,7 +20,7 @@ from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.cut_block import cut_block
 from imageflow_surveys.image import read_region
 from imageflow_surveys.overview import make_overviews
-from imageflow_surveys.place import shot_rect
+from imageflow_surveys.shots import shot_rect
 from tests.surveys.cities import city, cut, digests, placed, places_of, published, registered, truth_of
 from tests.surveys.stand_ins import FailingStore, Killed, Moment
 
@@ -46,7 +46,7 @@ def test_blocks_cut_in_any_order_give_every_promised_tile_once(stores: Stores) -
     counts = [cut_block(stores, survey, block).tiles for block in reversed(survey.blocks())]
     assert sum(counts) == len(digests(stores, survey))
     with stores.database.begin() as connection:
-        assert tiles.missing_native(connection, survey.id, survey.placed().revision) == ()
+        assert dependencies.missing_native(connection, survey.id, survey.placed().revision) == ()
         done = layers.progress(connection, survey.id).done_blocks[Layer.TILES]
     assert done == set(survey.blocks())
 

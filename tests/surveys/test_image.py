@@ -64,7 +64,9 @@ def test_a_tile_s_object_that_is_gone_is_named(stores: Stores) -> None:
     survey = published(stores, city("gone_tile", seed=77))
     mosaic = survey.published()
     with stores.database.begin() as connection:
-        native = tiles.at_zoom(connection, survey.id, mosaic.revision, mosaic.frame.native_zoom)
+        native = tiles.at_zoom(
+            connection, tiles.layer_of(connection, survey.id, mosaic.revision), mosaic.frame.native_zoom
+        )
     key = keys.tile(next(iter(native.values())).digest)
     stores.objects.delete(key)
     with pytest.raises(ObjectMissing, match=f"'{key}': materialise tiles of '{survey.id}' again"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imageflow_clients.database import layers, screenshots, tiles
+from imageflow_clients.database import dependencies, layers, screenshots, tiles
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -70,10 +70,24 @@ def test_publishing_names_the_block_whose_tiles_are_missing(stores: Stores) -> N
     assert carry.read(stores, survey.id).published_revision is None
 
 
-def test_a_square_s_top_that_is_gone_is_named(stores: Stores) -> None:
-    survey = cut(stores, city("no_top"))
+def test_overviews_do_not_depend_on_the_lossless_copies(stores: Stores) -> None:
+    """They only spare work: what is lost is averaged again from the sharp tiles."""
+    wanted = digests(stores, published(stores, city("copies", seed=9)))
+    survey = cut(stores, city("no_copies", seed=9))
+    assert [stores.objects.delete(stored.key) for stored in list(stores.objects.list("lossless"))]
+    make_overviews(stores, survey)
+    assert digests(stores, carry.read(stores, survey.id)) == wanted
+
+
+def test_a_sharp_tile_that_is_gone_is_named(stores: Stores) -> None:
+    survey = cut(stores, city("no_tile", seed=10))
     mosaic = survey.placed()
-    stores.objects.delete(keys.square_top(survey.id, mosaic.revision, TileId(z=mosaic.frame.native_zoom - 2, x=0, y=0)))
+    with stores.database.begin() as connection:
+        layer = tiles.layer_of(connection, survey.id, mosaic.revision)
+        top = next(iter(tiles.at_zoom(connection, layer, mosaic.frame.native_zoom - 2).values()))
+        sharp = next(iter(tiles.at_zoom(connection, layer, mosaic.frame.native_zoom - 1).values()))
+    stores.objects.delete(keys.lossless(top.digest))
+    stores.objects.delete(keys.tile(sharp.digest))
     with pytest.raises(ObjectMissing, match=f"materialise tiles of '{survey.id}' again"):
         make_overviews(stores, survey)
 
@@ -117,8 +131,8 @@ def test_a_publication_that_is_killed_leaves_the_old_revision_served(stores: Sto
 def test_publishing_counts_for_each_screenshot_the_tiles_that_show_it(stores: Stores) -> None:
     survey = cut(stores, city("usage"))
     with stores.database.begin() as connection:
-        assert tiles.no_longer_needed(connection, survey.id) == ()
+        assert dependencies.no_longer_needed(connection, survey.id) == ()
     make_overviews(stores, survey)
     with stores.database.begin() as connection:
-        done = set(tiles.no_longer_needed(connection, survey.id))
+        done = set(dependencies.no_longer_needed(connection, survey.id))
         assert done == set(screenshots.stored(connection, survey.id))

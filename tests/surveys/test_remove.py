@@ -1,5 +1,7 @@
 """Deleting a survey takes what is its own, and leaves what others show."""
 
+from datetime import timedelta
+
 import pytest
 
 from imageflow_clients.database import surveys as rows
@@ -10,7 +12,13 @@ from imageflow_domain.survey import Carrier, Survey
 from imageflow_surveys import carry
 from imageflow_surveys.image import read_region
 from imageflow_surveys.remove import remove_survey
+from imageflow_surveys.sweep import sweep
 from tests.surveys.cities import city, digests, planned, published
+
+
+def _sweep_twice(stores: Stores) -> None:
+    for _ in range(2):
+        sweep(stores, grace=timedelta(0))
 
 
 def _own(stores: Stores, survey: Survey) -> list[str]:
@@ -20,7 +28,8 @@ def _own(stores: Stores, survey: Survey) -> list[str]:
 def test_a_survey_that_shares_no_tile_leaves_nothing_behind(stores: Stores) -> None:
     survey = published(stores, city("alone", seed=301))
     own_tiles = set(digests(stores, survey).values())
-    assert remove_survey(stores, survey) == len(own_tiles)
+    remove_survey(stores, survey)
+    _sweep_twice(stores)
     assert not any(stores.objects.exists(keys.tile(digest)) for digest in own_tiles)
     assert _own(stores, survey) == []
     with pytest.raises(NotFound):
@@ -30,7 +39,9 @@ def test_a_survey_that_shares_no_tile_leaves_nothing_behind(stores: Stores) -> N
 def test_tiles_that_another_survey_shows_stay(stores: Stores) -> None:
     gone, stays = published(stores, city("goes", seed=302)), published(stores, city("stays", seed=302))
     assert digests(stores, gone) == digests(stores, stays)
-    assert remove_survey(stores, gone) == 0
+    remove_survey(stores, gone)
+    assert digests(stores, stays)
+    _sweep_twice(stores)
     assert read_region(stores, stays, stays.published().bounds).covered.any()
     assert _own(stores, gone) == []
     assert _own(stores, stays)
@@ -44,7 +55,8 @@ def test_of_two_surveys_only_the_tiles_of_the_deleted_one_go(stores: Stores) -> 
     kept, lost = set(digests(stores, stays).values()), set(digests(stores, goes).values())
     assert kept & lost
     assert lost - kept
-    assert remove_survey(stores, goes) == len(lost - kept)
+    remove_survey(stores, goes)
+    _sweep_twice(stores)
     assert all(stores.objects.exists(keys.tile(digest)) for digest in kept)
     assert not any(stores.objects.exists(keys.tile(digest)) for digest in lost - kept)
 

@@ -39,10 +39,12 @@ def test_saves_of_one_game_do_not_share_a_frame_s_number(stores: Stores) -> None
     assert (result.new_frame, result.mosaic.frame.number) == (True, 1)
 
 
-def test_a_survey_that_was_only_placed_gives_nobody_its_frame(stores: Stores) -> None:
-    placed(stores, city("unpublished"))
-    _, result = placed(stores, city("unpublished", drift_seed=2))
-    assert result.mosaic.frame.number == 2
+def test_two_first_surveys_of_a_save_share_a_frame(stores: Stores) -> None:
+    """The second is registered against the screenshots of the first, which has no map yet."""
+    first, _ = placed(stores, city("unpublished"))
+    second, result = placed(stores, city("unpublished", drift_seed=2))
+    assert (result.new_frame, result.mosaic.frame) == (False, first.placed().frame)
+    assert truth_of(stores, second).shift == truth_of(stores, first).shift
 
 
 def test_a_published_survey_placed_again_keeps_its_frame_and_revision(stores: Stores) -> None:

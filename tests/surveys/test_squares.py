@@ -27,7 +27,7 @@ def _survey(grid: Grid, bounds: Rect, block_side: int) -> Survey:
         view=_VIEW,
         reach_px=64,
         keep=Keep.KEEP,
-        mosaic=Mosaic(frame=frame, bounds=bounds.shifted(shift), shift=shift, revision="0" * 32),
+        mosaic=Mosaic(frame=frame, bounds=bounds.shifted(shift), shift=shift, placement="1" * 32, revision="0" * 32),
         published_revision=None,
         created_at=datetime.now(UTC),
         finished_at=None,

@@ -1,0 +1,92 @@
+"""Take away what nobody needs any more: tiles that no survey shows, and what killed processes left behind.
+
+A tile's object goes only when two sweeps, a day apart, have found no tile that refers to it, and a last look under a
+lock on its digest finds none either. Nothing else of a survey is touched.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import tile_objects
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+
+GRACE = timedelta(hours=24)
+"""How long a tile's object must have been needed by nobody."""
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What came of a sweep, or would have come of it."""
+
+    noted: int
+    """Objects that this sweep was the first to find needed by nobody."""
+    deleted: int
+    """Tiles whose objects were deleted."""
+    surveys: tuple[str, ...]
+    """Deleted surveys of which objects were left."""
+    unfinished: int
+    """Files that a killed process had not finished writing."""
+
+
+def sweep(stores: Stores, *, grace: timedelta = GRACE, dry_run: bool = False) -> Swept:
+    """Delete what nobody needs; may run beside anything else, and be killed at any moment.
+
+    Args:
+        grace: Between the sweep that first finds an object needed by nobody and the one that deletes it.
+        dry_run: Only count.
+    """
+    if dry_run:
+        with stores.database.begin() as connection:
+            noted = tile_objects.count_unreferenced(connection)
+            deleted = tile_objects.count_unreferenced_for(connection, grace)
+        return Swept(noted=noted, deleted=deleted, surveys=tuple(_leftover_surveys(stores)), unfinished=0)
+    deleted = sum(_delete(stores, digest) for digest in _unreferenced(stores, grace))
+    with stores.database.begin() as connection:
+        noted = tile_objects.mark_unreferenced(connection)
+    leftovers = tuple(_leftover_surveys(stores))
+    for survey in leftovers:
+        stores.objects.delete_prefix(f"{keys.survey_prefix(survey)}/")
+    return Swept(
+        noted=noted, deleted=deleted, surveys=leftovers, unfinished=stores.objects.delete_unfinished(older_than=grace)
+    )
+
+
+def _unreferenced(stores: Stores, grace: timedelta) -> Iterator[str]:
+    """Yield every object that has been needed by nobody for so long, also those whose deletion was broken off."""
+    after = ""
+    while True:
+        with stores.database.begin() as connection:
+            batch = tile_objects.unreferenced_for(connection, grace, after=after, limit=_BATCH)
+        if not batch:
+            return
+        yield from batch
+        after = batch[-1]
+
+
+def _delete(stores: Stores, digest: str) -> bool:
+    """Delete one tile's objects unless somebody needs them after all; return whether they went."""
+    with stores.database.begin() as connection:
+        if not tile_objects.lock_unneeded(connection, digest):
+            return False
+        # noted first: whoever refers to it after a crash between here and there looks for the object
+        tile_objects.note_missing(connection, digest)
+    with stores.database.begin() as connection:
+        if not tile_objects.lock_unneeded(connection, digest):
+            return False
+        stores.objects.delete(keys.tile(digest))
+        stores.objects.delete(keys.lossless(digest))
+        tile_objects.forget(connection, digest)
+    return True
+
+
+def _leftover_surveys(stores: Stores) -> Iterator[str]:
+    """Yield names of surveys that have objects and no row: their names are never used again."""
+    for name in stores.objects.list_folders(keys.SURVEYS):
+        with stores.database.begin() as connection:
+            if not rows.exists(connection, name):
+                yield name
