@@ -14,7 +14,7 @@ from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Encoding, Layer, Mosaic, Survey
-from imageflow_domain.tiles import Frame, TileId, first_frame, tiles_touching
+from imageflow_domain.tiles import SQUARE_PX, Frame, TileId, first_frame, tiles_touching
 from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.encoding import revision_signature
 from imageflow_mosaic.placement import place
@@ -181,13 +181,16 @@ def _store(connection: Connection, survey: Survey, placed: Placed) -> None:
 
 
 def open_tile_layer(connection: Connection, survey: Survey, mosaic: Mosaic) -> None:
-    """Begin the layer of a revision's tiles over the newest whole one in the same frame: its own, else the save's."""
+    """Begin the layer of a revision's tiles over the newest whole one in the same frame: its own, else the save's.
+
+    A layer that reaches beyond the mosaic is none to begin over: it would show through there.
+    """
     base = None
-    latest = rows.latest(connection, survey.spec.game, survey.spec.save)
-    for shown in (rows.get(connection, survey.id), latest):
+    for shown in (rows.get(connection, survey.id), rows.latest(connection, survey.spec.game, survey.spec.save)):
         if shown is None or shown.published_revision is None or shown.mosaic is None:
             continue
-        if shown.published_revision != mosaic.revision and shown.mosaic.frame == mosaic.frame:
+        is_itself = shown.id == survey.id and shown.published_revision == mosaic.revision
+        if not is_itself and shown.mosaic.frame == mosaic.frame and _covers(mosaic.bounds, shown.mosaic.bounds):
             base = tiles.find_layer(connection, shown.id, shown.published_revision, keep=True)
             break
     tiles.open_layer(
@@ -197,6 +200,16 @@ def open_tile_layer(connection: Connection, survey: Survey, mosaic: Mosaic) -> N
         placement=mosaic.placement,
         encoding=revision_signature(survey.spec.encoding),
         base=base,
+    )
+
+
+def _covers(outer: Rect, inner: Rect) -> bool:
+    """Whether every square that `inner` touches is one that `outer` touches."""
+    return (
+        outer.x_px // SQUARE_PX <= inner.x_px // SQUARE_PX
+        and outer.y_px // SQUARE_PX <= inner.y_px // SQUARE_PX
+        and (outer.right_px - 1) // SQUARE_PX >= (inner.right_px - 1) // SQUARE_PX
+        and (outer.bottom_px - 1) // SQUARE_PX >= (inner.bottom_px - 1) // SQUARE_PX
     )
 
 

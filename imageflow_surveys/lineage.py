@@ -1,0 +1,98 @@
+"""What a place of the map was made from: its tile, the screenshots that show it, and the offsets that tie those.
+
+After the cleanup the sealed record answers for the screenshots that are gone.
+"""
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from imageflow_clients.database import placements, screenshots, tiles
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.errors import InvalidInput, ObjectMissing
+from imageflow_domain.grid import Cell
+from imageflow_domain.placement import PairOffset, Placement
+from imageflow_domain.survey import Survey
+from imageflow_domain.tiles import TILE_PX, TileId
+from imageflow_surveys.image import describe
+from imageflow_surveys.shots import shot_rect
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenShot:
+    """One screenshot that shows the place."""
+
+    placement: Placement
+    digest: str | None
+    """Of the encoded picture; `None` where neither the store nor a sealed record knows it."""
+    stored: bool
+    """Whether the picture itself is still there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """Where one pixel of a map comes from."""
+
+    tile: TileId
+    """The native tile that shows it."""
+    digest: str | None
+    """Of the tile; `None` where the map covers nothing there."""
+    revision: str
+    shots: tuple[SeenShot, ...]
+    offsets: tuple[PairOffset, ...]
+    """Verified offsets of these screenshots to each other and to their neighbours."""
+
+
+def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
+    """Return what the map shows at a place, and what that was made from.
+
+    Args:
+        x_px: In pixels of the survey's frame.
+        y_px: The same.
+
+    Raises:
+        NotReady: Before the survey has a map.
+        InvalidInput: Where the place lies outside the map.
+    """
+    mosaic = survey.published()
+    bounds = mosaic.bounds
+    if not (bounds.x_px <= x_px < bounds.right_px and bounds.y_px <= y_px < bounds.bottom_px):
+        raise InvalidInput(f"{x_px},{y_px} lies outside the map, which is {describe(bounds)}.")
+    tile = TileId(z=mosaic.frame.native_zoom, x=x_px // TILE_PX, y=y_px // TILE_PX)
+    with stores.database.begin() as connection:
+        shown = tiles.find(connection, survey.id, mosaic.revision, tile)
+        places = [p for p in placements.placements(connection, survey.id) if _shows(survey, p, x_px, y_px)]
+        stored = screenshots.stored(connection, survey.id)
+        cells = {place.cell for place in places}
+        offsets = [o for o in placements.offsets(connection, survey.id) if {o.reference, o.moving} & cells]
+    sealed = {} if all(p.cell in stored for p in places) else _sealed_digests(stores, survey)
+    return Lineage(
+        tile=tile,
+        digest=None if shown is None else shown.digest,
+        revision=mosaic.revision,
+        shots=tuple(
+            SeenShot(
+                placement=place,
+                digest=stored[place.cell].digest if place.cell in stored else sealed.get(place.cell),
+                stored=place.cell in stored,
+            )
+            for place in places
+        ),
+        offsets=tuple(offsets),
+    )
+
+
+def _shows(survey: Survey, place: Placement, x_px: int, y_px: int) -> bool:
+    rect = shot_rect(survey.view, place)
+    return rect.x_px <= x_px < rect.right_px and rect.y_px <= y_px < rect.bottom_px
+
+
+def _sealed_digests(stores: Stores, survey: Survey) -> Mapping[Cell, str]:
+    try:
+        data = stores.objects.get(keys.lineage(survey.id), next_step="materialise screenshot_cleanup")
+    except ObjectMissing:
+        return {}  # nothing was sealed yet: the screenshots were lost in another way, and the answer says so
+    record = json.loads(gzip.decompress(data))
+    return {Cell(row=s["row"], col=s["col"]): s["digest"] for s in record["screenshots"] if s["digest"]}

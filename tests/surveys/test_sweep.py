@@ -1,0 +1,137 @@
+"""A sweep takes what nobody needs, in two passes, and never what somebody is about to need."""
+
+import os
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from imageflow_clients.database import schema, tile_objects
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
+from imageflow_domain import keys
+from imageflow_domain.survey import Survey
+from imageflow_surveys.blocks import cut_blocks
+from imageflow_surveys.overview import make_overviews
+from imageflow_surveys.remove import remove_survey
+from imageflow_surveys.sweep import GRACE, sweep
+from tests.surveys.cities import city, digests, placed, published
+
+NOW = timedelta(0)
+
+
+def _are_there(stores: Stores, wanted: set[str]) -> list[bool]:
+    return [stores.objects.exists(keys.tile(digest)) for digest in sorted(wanted)]
+
+
+def _gone(stores: Stores, save: str, seed: int) -> set[str]:
+    """Publish and delete a survey; return the digests of its tiles."""
+    survey = published(stores, city(save, seed=seed))
+    wanted = set(digests(stores, survey).values())
+    remove_survey(stores, survey)
+    return wanted
+
+
+def test_one_sweep_only_notes_and_the_next_one_waits_for_a_day(stores: Stores) -> None:
+    wanted = _gone(stores, "a_day", 501)
+    assert sweep(stores).noted >= len(wanted)
+    assert sweep(stores).deleted == 0
+    assert all(_are_there(stores, wanted))
+    assert timedelta(hours=24) <= GRACE
+
+
+def test_a_second_sweep_after_the_grace_deletes_tiles_and_their_lossless_copies(stores: Stores) -> None:
+    wanted = _gone(stores, "two_passes", 502)
+    sweep(stores, grace=NOW)
+    assert all(_are_there(stores, wanted))
+    assert sweep(stores, grace=NOW).deleted >= len(wanted)
+    assert not any(_are_there(stores, wanted))
+    assert not any(stores.objects.exists(keys.lossless(digest)) for digest in wanted)
+    with stores.database.begin() as connection:
+        table = schema.tile_objects
+        assert connection.execute(select(table).where(table.c.digest.in_(wanted))).all() == []
+
+
+def test_tiles_that_a_later_survey_needs_again_between_the_passes_stay(stores: Stores) -> None:
+    wanted = _gone(stores, "needed_again", 503)
+    sweep(stores, grace=NOW)
+    survey = published(stores, city("needed_anew", seed=503))
+    assert set(digests(stores, survey).values()) == wanted
+    sweep(stores, grace=NOW)
+    assert all(_are_there(stores, wanted))
+
+
+def test_a_deletion_that_died_after_its_note_is_found_out_by_who_needs_the_tile(stores: Stores) -> None:
+    """The object is gone and its row still stands: that must not be believed."""
+    wanted = _gone(stores, "died_between", 504)
+    sweep(stores, grace=NOW)
+    first = min(wanted)
+    with stores.database.begin() as connection:
+        assert tile_objects.lock_unneeded(connection, first)
+        tile_objects.note_missing(connection, first)
+    stores.objects.delete(keys.tile(first))
+    published(stores, city("died_anew", seed=504))
+    assert all(_are_there(stores, wanted))
+
+
+def test_sweeps_beside_a_survey_take_none_of_its_tiles(stores: Stores, home: Path) -> None:
+    """The worst case: a grace of nothing, sweep after sweep, while equal tiles are cut, deleted and cut again."""
+    over = threading.Event()
+    failures: list[Exception] = []
+
+    def keep_sweeping() -> None:
+        own = open_stores(Settings(home=home))
+        try:
+            while not over.is_set():
+                sweep(own, grace=NOW)
+        except Exception as error:  # noqa: BLE001 - told by the test itself
+            failures.append(error)
+        finally:
+            own.database.close()
+
+    sweeper = threading.Thread(target=keep_sweeping)
+    sweeper.start()
+    try:
+        for turn in range(4):
+            survey, _ = placed(stores, city(f"beside_{turn}", seed=505))
+            cut_blocks(stores, survey, survey.blocks())
+            make_overviews(stores, survey)
+            assert all(_are_there(stores, set(digests(stores, survey).values())))
+            remove_survey(stores, survey)
+    finally:
+        over.set()
+        sweeper.join()
+    assert failures == []
+
+
+def test_objects_of_a_survey_whose_deletion_was_broken_off_go(stores: Stores) -> None:
+    survey = published(stores, city("broken_off", seed=506))
+    key = keys.thumbnail(survey.id, survey.published().revision)
+    remove_survey(stores, survey)
+    stores.objects.put(key, b"left over")
+    assert sweep(stores).surveys == (survey.id,)
+    assert not stores.objects.exists(key)
+
+
+@pytest.mark.parametrize(("hours", "left"), [(1, True), (25, False)])
+def test_files_that_a_killed_process_left_half_written_go_after_a_day(
+    stores: Stores, home: Path, hours: int, left: bool
+) -> None:
+    half = home / "objects" / "tiles" / f"half{hours}.webp#1"
+    half.parent.mkdir(parents=True, exist_ok=True)
+    half.write_bytes(b"RIFF")
+    written = time.time() - hours * 3600
+    os.utime(half, (written, written))
+    sweep(stores)
+    assert half.exists() == left
+
+
+def test_a_dry_run_counts_and_deletes_nothing(stores: Stores, shown: Survey) -> None:
+    wanted = _gone(stores, "dry", 507)
+    assert sweep(stores, grace=NOW, dry_run=True).noted >= len(wanted)
+    sweep(stores, grace=NOW)
+    assert sweep(stores, grace=NOW, dry_run=True).deleted >= len(wanted)
+    assert all(_are_there(stores, wanted | set(digests(stores, shown).values())))
