@@ -16,6 +16,9 @@ from imageflow_domain import keys
 GRACE = timedelta(hours=24)
 """How long a tile's object must have been needed by nobody."""
 
+UNFINISHED = timedelta(hours=1)
+"""How old a file must be that somebody began to write: far longer than any writing takes."""
+
 _BATCH = 500
 
 
@@ -33,11 +36,14 @@ class Swept:
     """Files that a killed process had not finished writing."""
 
 
-def sweep(stores: Stores, *, grace: timedelta = GRACE, dry_run: bool = False) -> Swept:
+def sweep(
+    stores: Stores, *, grace: timedelta = GRACE, unfinished: timedelta = UNFINISHED, dry_run: bool = False
+) -> Swept:
     """Delete what nobody needs; may run beside anything else, and be killed at any moment.
 
     Args:
         grace: Between the sweep that first finds an object needed by nobody and the one that deletes it.
+        unfinished: How old a half-written file must be; less than the default only where nobody writes.
         dry_run: Only count.
     """
     if dry_run:
@@ -51,9 +57,8 @@ def sweep(stores: Stores, *, grace: timedelta = GRACE, dry_run: bool = False) ->
     leftovers = tuple(_leftover_surveys(stores))
     for survey in leftovers:
         stores.objects.delete_prefix(f"{keys.survey_prefix(survey)}/")
-    return Swept(
-        noted=noted, deleted=deleted, surveys=leftovers, unfinished=stores.objects.delete_unfinished(older_than=grace)
-    )
+    files = stores.objects.delete_unfinished(older_than=unfinished)
+    return Swept(noted=noted, deleted=deleted, surveys=leftovers, unfinished=files)
 
 
 def _unreferenced(stores: Stores, grace: timedelta) -> Iterator[str]:

@@ -116,8 +116,8 @@ def test_objects_of_a_survey_whose_deletion_was_broken_off_go(stores: Stores) ->
     assert not stores.objects.exists(key)
 
 
-@pytest.mark.parametrize(("hours", "left"), [(1, True), (25, False)])
-def test_files_that_a_killed_process_left_half_written_go_after_a_day(
+@pytest.mark.parametrize(("hours", "left"), [(0, True), (2, False)])
+def test_files_that_a_killed_process_left_half_written_go_after_an_hour(
     stores: Stores, home: Path, hours: int, left: bool
 ) -> None:
     half = home / "objects" / "tiles" / f"half{hours}.webp#1"
