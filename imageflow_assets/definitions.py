@@ -9,6 +9,7 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.checks import CHECKS
 from imageflow_assets.map.jobs import plan_survey_job
 from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
+from imageflow_assets.map.upkeep import keep_in_order_job, nightly
 from imageflow_resources.stores import StoresResource
 
 
@@ -17,7 +18,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=list(BY_LAYER.values()),
         asset_checks=list(CHECKS),
-        jobs=[plan_survey_job],
+        jobs=[plan_survey_job, keep_in_order_job],
+        schedules=[nightly],
         sensors=[advance_surveys, notice_map_uploads],
         resources={"stores": StoresResource(), **(resources or {})},
         executor=dg.in_process_executor,

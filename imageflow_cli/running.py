@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import click
 
-from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map import records
 from imageflow_cli.carrying import carry_to_the_end
 from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
@@ -16,7 +16,6 @@ from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, Survey, SurveySpec, SurveyState
 from imageflow_surveys import carry, trust
 from imageflow_surveys.plan import plan_survey
-from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.trust import Finding
 
 
@@ -49,10 +48,9 @@ def resume_survey(survey_id: str, *, bars: bool) -> Survey:
 
 
 def delete_survey(survey_id: str) -> None:
-    """Delete a survey and its partition."""
+    """Delete a survey, its partition and its runs."""
     session = open_session()
-    remove_survey(session.stores, carry.read(session.stores, survey_id))
-    session.instance.delete_dynamic_partition(str(SURVEYS.name), survey_id)
+    records.delete_survey(session.instance, session.stores, carry.read(session.stores, survey_id))
 
 
 def _introduce(session: Session, survey: Survey) -> None:

@@ -25,6 +25,10 @@ class Settings(BaseSettings):
     """A PostgreSQL to use as it is (postgresql://user:password@host:5432/name); else the embedded one in `home`."""
     object_store_url: str | None = None
     """s3://bucket/prefix or file:///folder; else the folder `home`/objects."""
+    store_deadline_s: float = Field(default=30, gt=0)
+    """By when each request to an S3 server is over, retries included."""
+    store_requests: int = Field(default=16, ge=1)
+    """Requests of one process to an S3 server at once; others wait for their turn."""
     games: Path = Path("games")
     """Folder of the game files that the API may start."""
     host: str = "127.0.0.1"
@@ -33,6 +37,10 @@ class Settings(BaseSettings):
     capture_pool: int = Field(default=3, ge=1)
     coords_pool: int = Field(default=2, ge=1)
     tiles_pool: int = Field(default=2, ge=1)
+    retention_surveys: int | None = Field(default=None, ge=1)
+    """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
+    retention_days: int = Field(default=30, ge=0)
+    """Younger surveys are kept, whatever their number."""
     upload_limit_bytes: int = Field(default=50_000_000, ge=1)
 
     @property

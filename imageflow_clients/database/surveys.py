@@ -1,6 +1,6 @@
 """Rows of saves, surveys and their planned areas."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -90,13 +90,25 @@ def exists(connection: Connection, survey: str) -> bool:
     return connection.execute(select(_T.c.id).where(_T.c.id == survey)).one_or_none() is not None
 
 
+def names(
+    connection: Connection, *, of: Collection[str] | None = None, state: SurveyState | None = None
+) -> tuple[str, ...]:
+    """Return the ids of all surveys, or of those among `of` and in a state."""
+    query = select(_T.c.id).order_by(_T.c.id)
+    if of is not None:
+        query = query.where(_T.c.id.in_(of))
+    if state is not None:
+        query = query.where(_T.c.state == state)
+    return tuple(connection.execute(query).scalars())
+
+
 def find(
     connection: Connection,
     *,
     game: str | None = None,
     save: str | None = None,
     states: Sequence[SurveyState] = (),
-    limit: int = 1000,
+    limit: int | None = 1000,
 ) -> tuple[Survey, ...]:
     """Return surveys that match, newest first."""
     query = select(_T).order_by(_T.c.created_at.desc(), _T.c.id.desc()).limit(limit)
@@ -152,6 +164,12 @@ def latest(connection: Connection, game: str, save: str) -> Survey | None:
         select(saves.c.latest_survey_id).where(saves.c.game == game, saves.c.save == save)
     ).scalar_one_or_none()
     return None if name is None else get(connection, name)
+
+
+def latest_ids(connection: Connection) -> frozenset[str]:
+    """Return the latest published survey of every save."""
+    column = schema.saves.c.latest_survey_id
+    return frozenset(connection.execute(select(column).where(column.is_not(None))).scalars())
 
 
 def latest_of_all(connection: Connection) -> Survey | None:

@@ -6,6 +6,7 @@ shows through where it has no row.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -237,6 +238,23 @@ def _chain(layer: int) -> CTE:
     return begin.union_all(
         select(base.c.id, base.c.base_id, begin.c.depth + 1).join(begin, base.c.id == begin.c.base_id)
     )
+
+
+def superseded(connection: Connection, before: datetime) -> tuple[TileLayer, ...]:
+    """Return the layers of revisions that are neither shown nor being made, where the shown one is older than that."""
+    surveys = schema.surveys
+    rows = connection.execute(
+        select(_L)
+        .join(surveys, surveys.c.id == _L.c.survey_id)
+        .where(
+            surveys.c.published_at < before,
+            _L.c.created_at < before,
+            _L.c.revision != surveys.c.published_revision,
+            _L.c.revision != surveys.c.revision,
+        )
+        .order_by(_L.c.id)
+    ).mappings()
+    return tuple(map(_layer, rows))
 
 
 def _insert(connection: Connection, layer: TileLayer, rows: Sequence[TileRow]) -> None:

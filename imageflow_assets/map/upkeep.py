@@ -1,0 +1,98 @@
+"""Jobs that keep the stores in order, and their schedules: old surveys go by the retention, then what nobody needs."""
+
+from datetime import timedelta
+
+import dagster as dg
+from pydantic import Field
+
+from imageflow_assets.failures import explained
+from imageflow_assets.map.records import delete_survey
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+from imageflow_surveys.retain import Retention, expired_surveys, retire_revisions
+from imageflow_surveys.sweep import GRACE, sweep
+
+
+class RetentionConfig(dg.Config):
+    """Which surveys go. What is left out is as in the settings."""
+
+    keep: int | None = Field(
+        default=None, ge=1, description="Published surveys of each save that stay; IMAGEFLOW_RETENTION_SURVEYS."
+    )
+    days: int | None = Field(default=None, ge=0, description="Younger ones stay, too; IMAGEFLOW_RETENTION_DAYS.")
+    dry_run: bool = Field(default=False, description="Only say what would go.")
+
+
+class SweepConfig(dg.Config):
+    """How a sweep is made."""
+
+    grace_hours: float = Field(
+        default=GRACE.total_seconds() / 3600, ge=0, description="How long nobody must have needed a tile's object."
+    )
+    dry_run: bool = Field(default=False, description="Only count.")
+
+
+@dg.op
+def retire_old_surveys(
+    context: dg.OpExecutionContext, config: RetentionConfig, stores: dg.ResourceParam[Stores]
+) -> dg.Output[int]:
+    """Delete the surveys that the retention no longer keeps: partition, runs and objects."""
+    rule = retention(Settings(), keep=config.keep, days=config.days)
+    with explained():
+        expired = expired_surveys(stores, rule)
+        for survey in () if config.dry_run else expired:
+            delete_survey(context.instance, stores, survey)
+        revisions = retire_revisions(stores, dry_run=config.dry_run)
+    return dg.Output(
+        len(expired),
+        metadata={
+            "surveys": dg.MetadataValue.md("\n".join(f"- {survey.id}" for survey in expired) or "none"),
+            "superseded_revisions": revisions,
+            "dry_run": config.dry_run,
+        },
+    )
+
+
+@dg.op
+def sweep_objects(
+    config: SweepConfig,
+    stores: dg.ResourceParam[Stores],
+    after: int,  # noqa: ARG001 - the order alone
+) -> dg.Output[int]:
+    """Delete the objects that nobody has needed for a day."""
+    with explained():
+        swept = sweep(stores, grace=timedelta(hours=config.grace_hours), dry_run=config.dry_run)
+    return dg.Output(
+        swept.deleted,
+        metadata={
+            "newly_unneeded": swept.noted,
+            "deleted": swept.deleted,
+            "left_over_surveys": ", ".join(swept.surveys) or "none",
+            "half_written_files": swept.unfinished,
+            "dry_run": config.dry_run,
+        },
+    )
+
+
+@dg.job(
+    name="keep_in_order",
+    description="Retire surveys by the retention (IMAGEFLOW_RETENTION_*), then sweep what nobody needs any more.",
+)
+def keep_in_order_job() -> None:
+    sweep_objects(after=retire_old_surveys())
+
+
+nightly = dg.ScheduleDefinition(
+    name="nightly_upkeep",
+    job=keep_in_order_job,
+    cron_schedule="17 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+
+def retention(settings: Settings, *, keep: int | None = None, days: int | None = None) -> Retention:
+    """Return the rule of the settings, with what is given here in its place."""
+    return Retention(
+        keep=settings.retention_surveys if keep is None else keep,
+        older_than=timedelta(days=settings.retention_days if days is None else days),
+    )

@@ -1,0 +1,73 @@
+"""The nightly upkeep, as Dagster runs it."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from sqlalchemy import update
+
+from imageflow_assets.definitions import build_defs
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_clients.database import schema
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.survey import Survey
+from imageflow_surveys import carry
+from imageflow_surveys.runs import SURVEY_TAG
+from tests.assets.runs import add_partition, add_run
+from tests.surveys.cities import city, digests, published
+
+
+def _old(stores: Stores, instance: dg.DagsterInstance, seed: int, days: int) -> Survey:
+    survey = published(stores, city("upkeep", seed=seed))
+    carry.finish(stores, survey)
+    add_partition(instance, survey)
+    add_run(instance, dg.DagsterRunStatus.SUCCESS, {SURVEY_TAG: survey.id})
+    table = schema.surveys
+    with stores.database.begin() as connection:
+        then = datetime.now(UTC) - timedelta(days=days)
+        connection.execute(update(table).where(table.c.id == survey.id).values(created_at=then))
+    return survey
+
+
+def _upkeep(stores: Stores, instance: dg.DagsterInstance, **retention: object) -> dg.ExecuteInProcessResult:
+    job = build_defs(resources={"stores": stores}).resolve_job_def("keep_in_order")
+    config = {
+        "ops": {
+            "retire_old_surveys": {"config": retention},
+            "sweep_objects": {"config": {"grace_hours": 0, "dry_run": retention.get("dry_run", False)}},
+        }
+    }
+    return job.execute_in_process(instance=instance, run_config=config)
+
+
+def test_old_surveys_go_with_partition_runs_and_tiles_and_a_dry_run_changes_nothing(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    old, new = _old(stores, instance, 801, 90), _old(stores, instance, 802, 40)
+    unneeded = set(digests(stores, old).values()) - set(digests(stores, new).values())
+    assert unneeded
+
+    assert _upkeep(stores, instance, keep=1, days=30, dry_run=True).output_for_node("retire_old_surveys") == 1
+    assert instance.has_dynamic_partition(str(SURVEYS.name), old.id)
+    assert carry.read(stores, old.id)
+
+    for _ in range(2):
+        assert _upkeep(stores, instance, keep=1, days=30).success
+    with stores.database.begin() as connection:
+        assert [survey.id for survey in rows.find(connection, save="upkeep")] == [new.id]
+    assert instance.get_dynamic_partitions(str(SURVEYS.name)) == [new.id]
+    assert instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: old.id})) == []
+    assert len(instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: new.id}))) == 1
+    assert not any(stores.objects.exists(keys.tile(digest)) for digest in unneeded)
+    assert all(stores.objects.exists(keys.tile(digest)) for digest in digests(stores, new).values())
+
+
+def test_without_a_retention_no_survey_goes(stores: Stores, instance: dg.DagsterInstance) -> None:
+    _old(stores, instance, 803, 4000)
+    assert _upkeep(stores, instance).output_for_node("retire_old_surveys") == 0
+
+
+def test_the_upkeep_is_scheduled_every_night() -> None:
+    schedule = build_defs().resolve_schedule_def("nightly_upkeep")
+    assert (schedule.cron_schedule, schedule.default_status) == ("17 3 * * *", dg.DefaultScheduleStatus.RUNNING)
