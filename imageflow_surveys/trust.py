@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from imageflow_clients.database import dependencies, placements, screenshots, tiles
+from imageflow_clients.database.tiles import StoredTile
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import InvalidInput, ObjectMissing
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TileId
-from imageflow_mosaic.codec import decode_tile
 from imageflow_mosaic.loops import open_loops
 
 ANCHORED_SHARE = 0.9
@@ -105,7 +104,7 @@ def one_group(stores: Stores, survey: Survey) -> Finding:
 
 
 def tiles_whole(stores: Stores, survey: Survey) -> Finding:
-    """Whether every promised tile is there and decodes."""
+    """Whether every promised tile is there, whole."""
     revision = survey.placed().revision
     with stores.database.begin() as connection:
         native = dependencies.missing_native(connection, survey.id, revision)
@@ -116,14 +115,14 @@ def tiles_whole(stores: Stores, survey: Survey) -> Finding:
     seen: dict[str, str | None] = {}
     for tile in promised:
         if tile.digest not in seen:
-            seen[tile.digest] = _fault(stores, tile.digest)
+            seen[tile.digest] = _fault(stores, tile)
         fault = seen[tile.digest]
         if fault is not None:
             faults.append(f"{tile.id.z}/{tile.id.x}/{tile.id.y}: {fault}")
     return Finding(
         holds=not faults,
         severity=Severity.ERROR,
-        text=f"{len(faults)} of {len(promised) + len(missing)} promised tiles are missing or do not decode.",
+        text=f"{len(faults)} of {len(promised) + len(missing)} promised tiles are missing or not whole.",
         offenders=tuple(faults),
     )
 
@@ -144,14 +143,12 @@ def _with_ancestors(tiles_: set[TileId]) -> set[TileId]:
     return whole
 
 
-def _fault(stores: Stores, digest: str) -> str | None:
-    try:
-        decode_tile(stores.objects.get(keys.tile(digest), next_step="materialise tiles again"))
-    except ObjectMissing:
+def _fault(stores: Stores, tile: StoredTile) -> str | None:
+    # By its size, not by decoding it: of 50,000 tiles that took as long as a tenth of the survey.
+    there = stores.objects.head(keys.tile(tile.digest))
+    if there is None:
         return "its object is missing"
-    except InvalidInput:
-        return "its object does not decode"
-    return None
+    return None if there.size == tile.bytes else f"its object has {there.size} bytes of {tile.bytes}"
 
 
 def _places(stores: Stores, survey: Survey) -> tuple[Placement, ...]:

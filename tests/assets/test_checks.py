@@ -179,7 +179,7 @@ def test_a_second_group_is_a_warning_but_a_lone_screenshot_is_none(
     assert _shown(evaluation) == "- group 1: 2 screenshots"
 
 
-def test_tiles_without_a_row_without_an_object_or_that_do_not_decode_are_named(
+def test_tiles_without_a_row_without_an_object_or_that_are_torn_are_named(
     stores: Stores, evaluate: Evaluate, survey: Survey
 ) -> None:
     made = digests(stores, survey)
@@ -202,7 +202,7 @@ def test_tiles_without_a_row_without_an_object_or_that_do_not_decode_are_named(
     assert set(_shown(evaluation).splitlines()) == {
         f"- {zoom}/{no_row.x}/{no_row.y}: no row",
         f"- {zoom}/{no_object.x}/{no_object.y}: its object is missing",
-        f"- {zoom}/{broken.x}/{broken.y}: its object does not decode",
+        f"- {zoom}/{broken.x}/{broken.y}: its object has {len(whole) // 2} bytes of {len(whole)}",
     }
 
 
