@@ -9,6 +9,8 @@ import click
 
 from imageflow_cli.console import print_json, print_table
 from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json
+from imageflow_cli.upkeep import encode, lineage, prune
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import DriverSpec, Encoding, Keep, Survey, SurveySpec
@@ -214,6 +216,35 @@ def image(survey_id: str, region: Rect | None, output: Path) -> None:
 
 @survey.command()
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
+@click.option("--pmtiles", type=click.Path(path_type=Path, dir_okay=False), help="One PMTiles file to write.")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Folder for the tiles and a page.")
+@as_json
+def export(survey_id: str, pmtiles: Path | None, folder: Path | None, as_json: bool) -> None:
+    """Write the whole map for use elsewhere: as one PMTiles file, or as a folder for any web server.
+
+    \b
+    imageflow survey export openttd-example-0001 --pmtiles example.pmtiles
+    imageflow survey export openttd-example-0001 --folder site
+    """
+    from imageflow_cli.export import write_folder, write_pmtiles
+    from imageflow_cli.session import stores_only
+    from imageflow_surveys import carry
+
+    write, target = (write_folder, folder) if pmtiles is None else (write_pmtiles, pmtiles)
+    if target is None or (pmtiles is not None and folder is not None):
+        raise InvalidInput("Say what to write: either --pmtiles FILE or --folder DIR.")
+    stores = stores_only()
+    done = write(stores, carry.read(stores, survey_id), target, bar=not as_json)
+    if as_json:
+        print_json({"survey": survey_id, "tiles": done.tiles, "written": done.written, "path": str(target)})
+    else:
+        click.echo(
+            f"{done.tiles} tiles written to {target}, {done.tiles - done.written} of them by reference.", err=True
+        )
+
+
+@survey.command()
+@click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(survey_id: str, yes: bool) -> None:
     """Delete a survey and its screenshots; tiles that no other survey shows go with `imageflow sweep`."""
@@ -224,6 +255,10 @@ def delete(survey_id: str, yes: bool) -> None:
         sys.exit(1)
     delete_survey(survey_id)
     click.echo(f"'{survey_id}' is deleted; its tiles go once nothing has needed them for a day.", err=True)
+
+
+for command in (prune, encode, lineage):
+    survey.add_command(command)
 
 
 def _begun(one: Survey) -> str:

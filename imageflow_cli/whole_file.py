@@ -1,6 +1,7 @@
-"""A file that is written whole or not at all."""
+"""A file, or a folder, that is written whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,3 +33,20 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # its folder may be none
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give another folder to fill; it becomes `path`, which must be empty or not there, once the body has ended well.
+
+    Raises `StoreUnavailable` where that cannot be written; nothing is left half-written.
+    """
+    partial = path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir()
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise StoreUnavailable(f"'{path}' cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
-from imageflow_gateway.tilejson import FrameFacts
 from imageflow_surveys.jobs import JobStatus
+from imageflow_surveys.tilejson import FrameFacts
 
 JobState = Literal["preparing", "running", "completed", "failed", "cancelled"]
 

@@ -19,8 +19,8 @@ from imageflow_gateway.addresses import (
 )
 from imageflow_gateway.etags import matches, quoted
 from imageflow_gateway.published import PublishedMap
-from imageflow_gateway.tilejson import TileJson, tilejson
 from imageflow_mosaic.encoding import to_png
+from imageflow_surveys.tilejson import TileJson, tilejson
 
 router = APIRouter(prefix="/tiles", tags=["tiles"])
 
@@ -136,4 +136,10 @@ def _tile(
 
 def _tilejson(request: Request, response: Response, published: PublishedMap) -> TileJson:
     response.headers["cache-control"] = MOVING
-    return tilejson(published, str(request.base_url).rstrip("/"))
+    return tilejson(
+        published.survey,
+        published.mosaic,
+        published.revision,
+        path=f"/tiles/{published.survey.id}/{published.revision}/{{z}}/{{x}}/{{y}}.webp",
+        base_url=str(request.base_url).rstrip("/"),
+    )

@@ -9,7 +9,7 @@ from imageflow_domain.geometry import Rect
 from imageflow_gateway.etags import matches
 from imageflow_gateway.logs import JsonLines
 from imageflow_gateway.recent import Recent
-from imageflow_gateway.tilejson import smallest_zoom
+from imageflow_surveys.tilejson import smallest_zoom
 
 
 @pytest.mark.parametrize("header", ['"abc"', 'W/"abc"', '"x", "abc"', '"x",W/"abc" , "y"', "*", " * "])

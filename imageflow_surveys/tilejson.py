@@ -9,8 +9,8 @@ from math import atan, degrees, pi, sinh
 from pydantic import BaseModel
 
 from imageflow_domain.geometry import Rect
+from imageflow_domain.survey import Mosaic, Survey
 from imageflow_domain.tiles import TILE_PX
-from imageflow_gateway.published import PublishedMap
 
 LonLat = tuple[float, float]
 
@@ -56,15 +56,14 @@ class TileJson(BaseModel):
     imageflow: ImageFlowFacts
 
 
-def tilejson(published: PublishedMap, base_url: str) -> TileJson:
+def tilejson(survey: Survey, mosaic: Mosaic, revision: str, *, path: str, base_url: str = "") -> TileJson:
     """Describe a map.
 
     Args:
-        base_url: Scheme and host of the gateway, without a slash at the end.
+        path: The tiles' address without the host, with `{z}`, `{x}` and `{y}` to be filled in.
+        base_url: Scheme and host that serve them; empty where `path` is relative to the TileJSON's own address.
     """
-    survey, mosaic = published.survey, published.mosaic
     frame, bounds = mosaic.frame, mosaic.bounds
-    path = f"/tiles/{survey.id}/{published.revision}/{{z}}/{{x}}/{{y}}.webp"
     west, north = _lon_lat(bounds.x_px, bounds.y_px, frame.side_px)
     east, south = _lon_lat(bounds.right_px, bounds.bottom_px, frame.side_px)
     middle = _lon_lat(
@@ -82,7 +81,7 @@ def tilejson(published: PublishedMap, base_url: str) -> TileJson:
         center=(*middle, lowest),
         imageflow=ImageFlowFacts(
             survey=survey.id,
-            revision=published.revision,
+            revision=revision,
             game=survey.spec.game,
             save=survey.spec.save,
             frame=FrameFacts(number=frame.number, native_zoom=frame.native_zoom, side_px=frame.side_px),
