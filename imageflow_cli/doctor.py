@@ -90,6 +90,7 @@ def _looks(settings: Settings) -> Iterator[Look]:
 def _stores(settings: Settings) -> Iterator[Look]:
     try:
         stores = open_stores(settings)
+        stores.objects.check()
         with stores.database.begin() as connection:
             version = connection.exec_driver_sql("SHOW server_version").scalar_one()
     except ImageFlowError as error:

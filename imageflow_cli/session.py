@@ -25,9 +25,11 @@ def stores_only() -> Stores:
 
 
 def open_session() -> Session:
-    """Open everything; raise `DatabaseUnavailable` or `StoreUnavailable`."""
+    """Open everything, and see that it answers; raise `DatabaseUnavailable` or `StoreUnavailable`."""
     from imageflow_resources.storage import load_instance
     from imageflow_resources.stores import shared_stores
 
     settings = Settings()
-    return Session(settings=settings, stores=shared_stores(), instance=load_instance(settings))
+    stores = shared_stores()
+    stores.objects.check()
+    return Session(settings=settings, stores=stores, instance=load_instance(settings))

@@ -153,7 +153,7 @@ class EmbeddedPostgres:
                 return
             command = [sys.executable, "-m", "imageflow_clients.postgres.supervisor"]
             done = subprocess.run(
-                [*command, str(folder.path), str(_programs()), "--idle", str(self._idle_s)],
+                [*command, str(folder.path), str(postgres_programs()), "--idle", str(self._idle_s)],
                 cwd="/",
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
                 start_new_session=True,  # Ctrl-C is for us, not for a server that others use
@@ -234,7 +234,7 @@ def _end_supervisor(folder: ServerFolder) -> bool:
         os.close(supervisor)
 
 
-def _programs() -> Path:
+def postgres_programs() -> Path:
     """Return the folder of PostgreSQL's programs without importing their package, which would do work."""
     if sys.platform != "linux":
         raise DatabaseUnavailable("The embedded PostgreSQL runs on Linux only: set IMAGEFLOW_DATABASE_URL.")

@@ -1,34 +1,43 @@
 """The object store: a folder, or a bucket of S3. Objects are written whole or not at all.
 
 S3 is set up by the usual `AWS_*` variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
+How requests are bounded is `store_requests`' affair, how large objects travel `multipart`'s, and what is said where
+they fail `store_failures`'.
 """
 
+import asyncio
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from imageflow_clients.multipart import MULTIPART_BYTES, TAKING_BACK_S, MultipartUploads, PartsFailed
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import Conflict, ImageFlowError, InvalidInput, NotFound, ObjectMissing, StoreUnavailable
+from imageflow_clients.store_failures import explain
+from imageflow_clients.store_requests import BoundedRequests, DirectRequests
+from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailable
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import ListStream, ObjectMeta
     from obstore.store import S3Config
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KEY_BYTES = 1024
+_DELETED_AT_ONCE = 500
+_LONGEST_LIFE = timedelta(days=7)
+_CHECK_S = 5.0
+_RETRIED = 0.8
 # A folder's store keeps unfinished objects under such names and shows none of them.
 _UNFINISHED = re.compile(r"#\d+$")
 
@@ -44,19 +53,36 @@ class StoredObject:
 
 
 class ObjectStore:
-    """Objects by key. Safe to share among threads."""
+    """Objects by key. Safe to share among threads; after a fork, open another.
 
-    def __init__(self, store: LocalStore | S3Store, *, label: str, folder: Path | None = None) -> None:
+    Each request to a server is over, retries included, by IMAGEFLOW_STORE_DEADLINE_S; what cannot pass by itself (wrong
+    keys, no bucket) is not tried again. A listing is one request for each thousand objects.
+    """
+
+    def __init__(self, store: LocalStore | S3Store, *, label: str, bucket: "_Bucket | None" = None) -> None:
         self._store = store
-        self._folder = folder
+        self._bucket = bucket
+        self._requests = DirectRequests() if bucket is None else bucket.requests
         self.label = label
         """How messages name it."""
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` where the store cannot be read: nothing answers, wrong keys, no bucket."""
+        with self._explained("a listing"):
+            if self._bucket is None:
+                obstore.list_with_delimiter(self._store, "health/")
+            else:
+                self._bucket.requests.within(
+                    _CHECK_S, lambda: obstore.list_with_delimiter_async(self._store, "health/")
+                )
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object, whole or not at all, in place of any other of that key."""
         with self._explained(check_key(key)):
-            # Never in parts: a part that is left behind is seen by nobody, and kept and paid for.
-            obstore.put(self._store, key, data, use_multipart=False)
+            if self._bucket is not None and len(data) >= MULTIPART_BYTES:
+                self._bucket.put_in_parts(key, data)
+            else:
+                self._requests.make(obstore.put, obstore.put_async, self._store, key, data, use_multipart=False)
 
     def get(self, key: str, *, next_step: str) -> bytes:
         """Return an object.
@@ -69,7 +95,7 @@ class ObjectStore:
         """
         try:
             with self._explained(check_key(key)):
-                return bytes(obstore.get(self._store, key).bytes())
+                return self._requests.make(_read, _read_async, self._store, key)
         except FileNotFoundError as error:
             raise ObjectMissing(key, next_step=next_step) from error
 
@@ -77,9 +103,12 @@ class ObjectStore:
         """Return what is known of an object without reading it, or None where there is none."""
         try:
             with self._explained(check_key(key)):
-                return _stored(obstore.head(self._store, key))
+                return _stored(self._requests.make(obstore.head, obstore.head_async, self._store, key))
         except FileNotFoundError:
             return None
+        except StoreUnavailable:
+            self.check()  # an answer to HEAD gives no reason
+            raise
 
     def exists(self, key: str) -> bool:
         return self.head(key) is not None
@@ -88,59 +117,85 @@ class ObjectStore:
         """Remove an object; one that is not there is no error."""
         with self._explained(check_key(key)):
             try:
-                obstore.delete(self._store, key)
+                self._requests.make(obstore.delete, obstore.delete_async, self._store, key)
             except FileNotFoundError:
                 return
 
-    def delete_prefix(self, prefix: str) -> int:
-        """Remove every object below a folder, and return how many there were."""
-        keys = (stored.key for stored in self.list(prefix))
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """Remove objects, hundreds in one request where the store can; return how many keys there were.
+
+        Those that are not there are no error.
+        """
+        left = iter(keys)
         count = 0
-        while some := list(islice(keys, 500)):
-            with self._explained(prefix):
+        while some := [check_key(key) for key in islice(left, _DELETED_AT_ONCE)]:
+            with self._explained(some[0]):
                 try:
-                    obstore.delete(self._store, some)
+                    self._requests.make(obstore.delete, obstore.delete_async, self._store, some)
                 except FileNotFoundError:
                     for key in some:  # somebody else deletes here too: go on with what is left
                         self.delete(key)
             count += len(some)
         return count
 
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove every object below a folder, and return how many there were."""
+        return self.delete_many(stored.key for stored in self.list(prefix))
+
+    def delete_unfinished(self, older_than: timedelta) -> int:
+        """Remove what writers that were killed left of objects that never came to be; return how many.
+
+        Args:
+            older_than: Younger ones may still be written.
+        """
+        with self._explained("unfinished objects"):
+            if self._bucket is not None:
+                return self._bucket.parts.take_back(older_than=older_than)
+            return _delete_unfinished(Path(str(self._store.prefix)), older_than)
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yield every object below a folder, in no particular order, without holding them all."""
         folder = _check_prefix(prefix)
         with self._explained(prefix):
-            for batch in obstore.list(self._store, folder):
+            stream = obstore.list(self._store, folder)
+            while batch := self._requests.make(_next_batch, _next_batch_async, stream):
                 yield from (_stored(meta) for meta in batch)
 
     def list_files(self, prefix: str) -> tuple[StoredObject, ...]:
         """Return the objects directly inside a folder, sorted by key."""
         with self._explained(prefix):
-            found = obstore.list_with_delimiter(self._store, _check_prefix(prefix))["objects"]
+            found = self._requests.make(
+                obstore.list_with_delimiter, obstore.list_with_delimiter_async, self._store, _check_prefix(prefix)
+            )["objects"]
         return tuple(sorted((_stored(meta) for meta in found), key=lambda stored: stored.key))
 
     def list_folders(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the folders directly inside a folder, sorted."""
         with self._explained(prefix):
-            found = obstore.list_with_delimiter(self._store, _check_prefix(prefix))["common_prefixes"]
+            found = self._requests.make(
+                obstore.list_with_delimiter, obstore.list_with_delimiter_async, self._store, _check_prefix(prefix)
+            )["common_prefixes"]
         return tuple(sorted(folder.rstrip("/").rpartition("/")[2] for folder in found))
 
-    def delete_unfinished(self, older_than: timedelta) -> int:
-        """Remove what killed processes had not finished writing, and return how much there was.
+    def sign(self, method: Literal["GET", "PUT"], key: str, *, life: timedelta) -> str:
+        """Return an address by which whoever has it reads or writes one object without keys, for a while.
 
-        Only a folder keeps such files, under names that no listing shows; a bucket's lifecycle rule ends what was sent
-        in parts.
+        Args:
+            method: What the address is good for.
+            key: Of the object, which need not exist.
+            life: From now on, at most seven days.
+
+        Raises `InvalidInput` for a folder, which has no addresses.
         """
-        if self._folder is None:
-            return 0
-        latest = time.time() - older_than.total_seconds()
-        count = 0
-        with self._explained(""):
-            for path in self._folder.rglob("*#*"):
-                if _UNFINISHED.search(path.name) and path.stat().st_mtime <= latest:
-                    path.unlink(missing_ok=True)
-                    count += 1
-        return count
+        check_key(key)
+        if isinstance(self._store, LocalStore):
+            raise InvalidInput(
+                f"{self.label} gives no addresses: read and write through the API, or use a bucket of S3."
+            )
+        if not timedelta(seconds=1) <= life <= _LONGEST_LIFE:
+            raise InvalidInput("An address lives for a second at least, and for seven days at most.")
+        with self._explained(key):
+            return obstore.sign(self._store, method, key, life)
 
     @contextmanager
     def _explained(self, key: str) -> Iterator[None]:
@@ -149,44 +204,27 @@ class ObjectStore:
             yield
         except (FileNotFoundError, NotFoundError) as error:
             if "NoSuchBucket" in str(error):
-                raise _explain(self.label, key, str(error)) from error
+                raise explain(self.label, key, error) from error
             raise FileNotFoundError(key) from error
-        except (BaseError, OSError) as error:
-            raise _explain(self.label, key, str(error)) from error
+        except (BaseError, OSError, PartsFailed) as error:
+            raise explain(self.label, key, error) from error
 
 
-class StoreFrames:
-    """The pictures of one uploaded folder, as an `imageflow_domain.ports.FrameSource`."""
+class _Bucket:
+    """What only a bucket of a server has: bounded requests, and uploads in parts."""
 
-    def __init__(self, store: ObjectStore, prefix: str) -> None:
-        self._store = store
-        self._prefix = _check_prefix(prefix)
+    def __init__(self, requests: BoundedRequests, parts: MultipartUploads) -> None:
+        self.requests = requests
+        self.parts = parts
 
-    @property
-    def label(self) -> str:
-        return self._prefix.rstrip("/")
+    def put_in_parts(self, key: str, data: bytes) -> None:
+        seconds = self.requests.deadline_s
+        deadline = time.monotonic() + seconds
 
-    def names(self) -> Sequence[str]:
-        """Return every file name, sorted; raise `InvalidInput` where there is none."""
-        if not self._sizes:
-            raise InvalidInput(f"There is nothing under '{self.label}': upload the frames first.")
-        return sorted(self._sizes)
+        async def put() -> None:
+            await asyncio.to_thread(self.parts.put, key, data, seconds=deadline - time.monotonic())
 
-    def size(self, name: str) -> int:
-        """Return the bytes of one file; raise `NotFound`."""
-        try:
-            return self._sizes[name]
-        except KeyError:
-            raise NotFound(f"No file '{name}' in '{self.label}'.") from None
-
-    def read(self, name: str) -> bytes:
-        """Return one file, whole; raise `NotFound`."""
-        return self._store.get(f"{self._prefix}{name}", next_step="upload it again")
-
-    @cached_property
-    def _sizes(self) -> dict[str, int]:
-        # Listed once: a folder of frames is closed before anybody reads it.
-        return {stored.key.removeprefix(self._prefix): stored.size for stored in self._store.list_files(self._prefix)}
+        self.requests.within(seconds + 2 * TAKING_BACK_S, put)
 
 
 def open_object_store(settings: Settings) -> ObjectStore:
@@ -198,7 +236,7 @@ def open_object_store(settings: Settings) -> ObjectStore:
     if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
         return _open_folder(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
-        return _open_bucket(parts.netloc, parts.path.strip("/"))
+        return _open_bucket(settings, parts.netloc, parts.path.strip("/"))
     raise InvalidInput("IMAGEFLOW_OBJECT_STORE_URL must look like s3://bucket/prefix or file:///folder.")
 
 
@@ -230,12 +268,12 @@ def _stored(meta: "ObjectMeta") -> StoredObject:
 def _open_folder(folder: Path) -> ObjectStore:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return ObjectStore(LocalStore(folder, automatic_cleanup=True), label=f"the folder '{folder}'", folder=folder)
+        return ObjectStore(LocalStore(folder, automatic_cleanup=True), label=f"the folder '{folder}'")
     except (BaseError, OSError) as error:
-        raise _explain(f"the folder '{folder}'", str(folder), str(error)) from error
+        raise explain(f"the folder '{folder}'", str(folder), error) from error
 
 
-def _open_bucket(bucket: str, prefix: str) -> ObjectStore:
+def _open_bucket(settings: Settings, bucket: str, prefix: str) -> ObjectStore:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     parts = urlsplit(endpoint)
     label = f"'s3://{bucket}' at {parts.netloc.rpartition('@')[2] or 'AWS'}"
@@ -250,29 +288,47 @@ def _open_bucket(bucket: str, prefix: str) -> ObjectStore:
             # Keys travel unencrypted over http: only within this machine, or when told so.
             "allow_http": parts.hostname in _LOOPBACK or os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true",
             "connect_timeout": timedelta(seconds=5),
-            "timeout": timedelta(seconds=60),
+            "timeout": timedelta(seconds=settings.store_deadline_s),
         },
-        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=20)},
+        # It gives up a little before the deadline, so that its reason is heard.
+        retry_config={
+            "max_retries": 1000,
+            "retry_timeout": timedelta(seconds=_RETRIED * settings.store_deadline_s),
+            "backoff": {"max_backoff": timedelta(seconds=min(2, settings.store_deadline_s / 10))},
+        },
     )
-    return ObjectStore(store, label=label)
+    return ObjectStore(
+        store,
+        label=label,
+        bucket=_Bucket(
+            BoundedRequests(deadline_s=settings.store_deadline_s, at_once=settings.store_requests),
+            MultipartUploads(bucket, f"{prefix}/" if prefix else "", endpoint=endpoint or None),
+        ),
+    )
 
 
-def _explain(label: str, key: str, said: str) -> ImageFlowError:
-    if re.search(r"os error (20|21)\b", said):
-        return Conflict(f"In {label}, '{key}' would be a file and a folder at once: choose another name.")
-    if re.search(r"os error 36\b|name too long", said):
-        return InvalidInput(f"A part of '{key}' is too long for {label}: choose a shorter name.")
-    for pattern, sentence in (
-        (r"os error (28|122)\b|No space left|StorageFull", "is full: free some space, then try again"),
-        (r"os error 27\b|File too large", "does not take so large a file: raise the limit of file sizes"),
-        (r"os error 30\b|Read-only", "is on a read-only disk: name another one"),
-        (r"NoSuchBucket", "has no such bucket: create it"),
-        (r"Unauthenticated|SignatureDoesNotMatch|InvalidAccessKeyId|\b401\b", "refuses our keys: mend AWS_*"),
-        (r"os error (1|13)\b|Permission ?denied|AccessDenied|\b403\b", "refuses '{key}': give this account access"),
-        (r"builder error|URL scheme is not allowed", "is reached over http only when AWS_ALLOW_HTTP=true"),
-        (r"error sending request|connect|dns|timed out", "does not answer: start it, or mend AWS_ENDPOINT_URL"),
-    ):
-        if re.search(pattern, said, re.IGNORECASE):
-            return StoreUnavailable(f"The object store, {label}, {sentence.replace('{key}', key)}.")
-    first = said.strip().partition("\n")[0]
-    return StoreUnavailable(f"The object store, {label}, failed on '{key}': {first}.")
+def _read(store: LocalStore | S3Store, key: str) -> bytes:
+    return bytes(obstore.get(store, key).bytes())
+
+
+async def _read_async(store: LocalStore | S3Store, key: str) -> bytes:
+    return bytes(await (await obstore.get_async(store, key)).bytes_async())
+
+
+def _next_batch(stream: "ListStream[Sequence[ObjectMeta]]") -> "Sequence[ObjectMeta]":
+    return next(stream, ())
+
+
+async def _next_batch_async(stream: "ListStream[Sequence[ObjectMeta]]") -> "Sequence[ObjectMeta]":
+    try:
+        return await anext(stream)
+    except StopAsyncIteration:
+        return ()
+
+
+def _delete_unfinished(folder: Path, older_than: timedelta) -> int:
+    before = time.time() - older_than.total_seconds()
+    left = [path for path in folder.rglob("*#*") if _UNFINISHED.search(path.name) and path.stat().st_mtime <= before]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from game_capture.frames import LocalFrames
 from game_capture.registry import open_driver
-from imageflow_clients.objects import StoreFrames
+from imageflow_clients.store_frames import StoreFrames
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import GameDied, InvalidInput
 from imageflow_domain.keys import MAP_UPLOADS
@@ -22,10 +22,11 @@ RESTARTS_PER_AREA = 3
 
 def driver_of(stores: Stores, spec: SurveySpec) -> GameDriver:
     """Return the survey's driver, not yet started; raise `InvalidInput` where its parameters are wrong."""
-    return open_driver(spec.driver, frames=_frames(stores, spec.source), scratch=stores.scratch, grid=spec.grid)
+    return open_driver(spec.driver, frames=frames_of(stores, spec.source), scratch=stores.scratch, grid=spec.grid)
 
 
-def _frames(stores: Stores, source: str | None) -> FrameSource | None:
+def frames_of(stores: Stores, source: str | None) -> FrameSource | None:
+    """Return where a survey finds its frames; `None` for a driver that has none."""
     if source is None:
         return None
     if source.startswith(f"{MAP_UPLOADS}/"):

@@ -52,4 +52,4 @@ def _ask_database(stores: Stores) -> None:
 
 
 def _ask_store(stores: Stores) -> None:
-    stores.objects.exists("health")
+    stores.objects.check()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from imageflow_clients.objects import ObjectStore, StoreFrames, open_object_store
+from imageflow_clients.objects import ObjectStore, open_object_store
 from imageflow_clients.settings import Settings
+from imageflow_clients.store_frames import StoreFrames
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing, StoreUnavailable
 from tests.clients.servers import ROOT
 

@@ -1,0 +1,50 @@
+"""What went wrong with the object store, in words for people: from what stores and their libraries say."""
+
+import re
+
+from imageflow_domain.errors import Conflict, ImageFlowError, InvalidInput, StoreUnavailable
+
+# From the special to the general: the first that fits is said.
+_SENTENCES = (
+    (
+        r"os error (28|122)\b|No space left|StorageFull|\b507\b|EntityTooLarge.*quota",
+        "is full: free some space, then try again",
+    ),
+    (r"os error 27\b|File too large", "does not take so large a file: raise the limit of file sizes"),
+    (r"os error 30\b|Read-only|read only", "is read-only: make it writable, or name another one"),
+    (r"NoSuchBucket", "has no such bucket: create it"),
+    (
+        r"Unauthenticated|SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|ExpiredToken|\b401\b"
+        r"|Unable to locate credentials|Missing .*(?:credential|AccessKey)",
+        "refuses our keys: mend AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ),
+    (
+        r"os error (1|13)\b|Permission ?denied|AccessDenied|\b403\b",
+        "refuses '{key}': give this account access, or mend the bucket's name",
+    ),
+    (r"builder error|URL scheme is not allowed", "is reached over http only when AWS_ALLOW_HTTP=true"),
+    (
+        r"error sending request|connect|dns|\btimed out|ReadTimeout",
+        "does not answer: start it, or mend AWS_ENDPOINT_URL",
+    ),
+    (r"\b50\d\b|InternalError|Internal Error", "fails with '{key}' and does not say why: its own log may"),
+)
+
+
+def explain(label: str, key: str, error: BaseException) -> ImageFlowError:
+    """Return our error for one of a store; `key` is what the request was about."""
+    if isinstance(error, TimeoutError):
+        return StoreUnavailable(
+            f"The object store, {label}, did not answer in time: start it, mend AWS_ENDPOINT_URL, "
+            "or raise IMAGEFLOW_STORE_DEADLINE_S."
+        )
+    said = str(error)
+    if re.search(r"os error (20|21)\b", said):
+        return Conflict(f"In {label}, '{key}' would be a file and a folder at once: choose another name.")
+    if re.search(r"os error 36\b|name too long", said):
+        return InvalidInput(f"A part of '{key}' is too long for {label}: choose a shorter name.")
+    for pattern, sentence in _SENTENCES:
+        if re.search(pattern, said, re.IGNORECASE):
+            return StoreUnavailable(f"The object store, {label}, {sentence.replace('{key}', key)}.")
+    first = said.strip().partition("\n")[0]
+    return StoreUnavailable(f"The object store, {label}, failed on '{key}': {first}.")

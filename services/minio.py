@@ -1,0 +1,101 @@
+"""MinIO with one bucket, and an account that has only the rights that ImageFlow needs."""
+
+import json
+import secrets
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from minio import Minio as Client
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+
+from services.build import minio_program
+from services.child import Child, free_port
+
+BUCKET = "imageflow"
+ACCOUNT = "imageflow"
+POLICY: Mapping[str, Any] = json.loads(Path(__file__).with_name("bucket-policy.json").read_text(encoding="utf-8"))
+_ROOT = "root-of-tests"
+_WRITING = {"s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}
+
+
+class Minio:
+    """A MinIO server in a folder. It may be killed, stopped and started again on the same port."""
+
+    name = "minio"
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._program = minio_program()
+        self._port = free_port()
+        self._root_secret = secrets.token_hex(16)
+        self._secret = secrets.token_hex(16)
+        self._child: Child | None = None
+        self.start()
+        self._client().make_bucket(BUCKET)
+        self._admin().user_add(ACCOUNT, self._secret)
+        self.set_policy(POLICY)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables by which ImageFlow uses this server."""
+        return {
+            "IMAGEFLOW_OBJECT_STORE_URL": f"s3://{BUCKET}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": self._secret,
+            "AWS_REGION": "us-east-1",
+        }
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None and self._child.alive else None
+
+    def start(self) -> None:
+        """Start it, with what it kept."""
+        self._child = Child(
+            [self._program, "server", "--quiet", "--address", f"127.0.0.1:{self._port}", self._folder / "data"],
+            log=self._folder / "minio.log",
+            port=self._port,
+            environment={
+                "MINIO_ROOT_USER": _ROOT,
+                "MINIO_ROOT_PASSWORD": self._root_secret,
+                "MINIO_BROWSER": "off",
+                "MINIO_UPDATE": "off",
+            },
+        )
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._child is not None:
+            self._child.end(number)
+
+    def set_policy(self, policy: Mapping[str, Any]) -> None:
+        """Give ImageFlow's account exactly these rights, from now on."""
+        self._admin().policy_add(ACCOUNT, policy=dict(policy))
+        self._admin().policy_set(ACCOUNT, user=ACCOUNT)
+
+    def set_read_only(self, *, read_only: bool) -> None:
+        """Take the right to write from ImageFlow's account, or give it back."""
+        rights = [
+            {**statement, "Action": [one for one in statement["Action"] if one not in _WRITING]}
+            for statement in POLICY["Statement"]
+        ]
+        self.set_policy({**POLICY, "Statement": rights} if read_only else POLICY)
+
+    def unfinished(self, key: str) -> list[str]:
+        """Return the ids of the uploads in parts to `key` that were neither completed nor taken back."""
+        found = self._client()._list_multipart_uploads(BUCKET, prefix=key)
+        return [str(upload.upload_id) for upload in found.uploads]
+
+    def _client(self) -> Client:
+        return Client(endpoint=f"127.0.0.1:{self._port}", access_key=_ROOT, secret_key=self._root_secret, secure=False)
+
+    def _admin(self) -> MinioAdmin:
+        return MinioAdmin(
+            endpoint=f"127.0.0.1:{self._port}",
+            credentials=StaticProvider(_ROOT, self._root_secret),
+            secure=False,
+        )
