@@ -7,7 +7,6 @@ from pathlib import Path
 from bench.figures import Figure, Result
 from bench.surveying import run_survey
 from imageflow_clients.settings import Settings
-from imageflow_domain.survey import Layer
 
 TARGET_S = 5.0
 _EXAMPLE = Path(__file__).parents[1] / "examples" / "openttd-small"
@@ -37,14 +36,13 @@ def _working_s(home: Path, survey: str) -> float:
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     import dagster as dg
 
-    from imageflow_assets.map.carrying import LAYER_TAG, SURVEY_TAG
     from imageflow_resources.storage import load_instance
+    from imageflow_surveys.runs import SURVEY_TAG, layers_of
 
     with load_instance(Settings(home=home)) as instance:
         total_s = 0.0
         for run_ in instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: survey})):
-            layer = Layer(run_.tags[LAYER_TAG])
-            for step in instance.get_run_step_stats(run_.run_id, [layer.value]):
+            for step in instance.get_run_step_stats(run_.run_id, [layer.value for layer in layers_of(run_.tags)]):
                 if step.start_time is not None and step.end_time is not None:
                     total_s += step.end_time - step.start_time
         return total_s

@@ -11,17 +11,19 @@ from dagster._core.execution.plan.objects import ErrorSource, StepFailureData
 
 from imageflow_assets.definitions import defs
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.carrying import fail_dead_runs, run_tags
-from imageflow_assets.map.partitions import SURVEYS, ranges
+from imageflow_assets.map.carrying import fail_dead_runs
+from imageflow_assets.map.partitions import SURVEYS
 from imageflow_cli.console import errors
 from imageflow_cli.session import Session
-from imageflow_clients.database import layers
+from imageflow_clients.database import jobs, layers
+from imageflow_clients.database.jobs import Job
 from imageflow_domain.errors import ImageFlowError
-from imageflow_domain.survey import BLOCK_LAYERS, Layer, Step, Survey
+from imageflow_domain.survey import Layer, Step, Survey
 from imageflow_resources.pools import POOL_OF_LAYER, is_free, set_pools
 from imageflow_resources.stores import beating
 from imageflow_surveys import carry
 from imageflow_surveys.next_step import next_step
+from imageflow_surveys.runs import Run, runs_of
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Failures are printed once, by the command line itself."""
@@ -42,10 +44,12 @@ def carry_to_the_end(session: Session, survey: Survey) -> Survey:
     """
     session.instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
     set_pools(session.instance, session.settings)
+    with session.stores.database.begin() as connection:
+        job = jobs.find_of_survey(connection, survey.id)
     with beating(session.stores, carry.carrier_name(survey.id)), _ended_by_sigterm():
         try:
             while (step := _next(session, survey)) is not None:
-                _materialise(session, survey, step)
+                _materialise(session, survey, step, job)
         except KeyboardInterrupt:
             carry.give_up(session.stores, survey, f"Interrupted: `imageflow survey resume {survey.id}` goes on.")
             raise
@@ -72,14 +76,11 @@ def _next(session: Session, survey: Survey) -> Step | None:
         return next_step(layers.progress(connection, survey.id))
 
 
-def _materialise(session: Session, survey: Survey, step: Step) -> None:
-    tags = run_tags(survey, step)
-    if step.layer not in BLOCK_LAYERS:
-        _run(session, survey, step, partition=survey.id, tags=tags)
-        return
-    for span in ranges(survey.id, step.blocks):
-        _await_pool(session, step.layer)
-        _run(session, survey, step, partition=None, tags={**tags, **span.tags})
+def _materialise(session: Session, survey: Survey, step: Step, job: Job | None) -> None:
+    for run in runs_of(survey, step, at_once=None):
+        for layer in run.layers:
+            _await_pool(session, layer)
+        _run(session, survey, step, run, job)
 
 
 def _await_pool(session: Session, layer: Layer) -> None:
@@ -87,9 +88,9 @@ def _await_pool(session: Session, layer: Layer) -> None:
 
     A run whose worker was killed holds its slots until somebody fails it; without a running stack that is us.
     """
-    pool = POOL_OF_LAYER[layer]
+    pool = POOL_OF_LAYER.get(layer)
     said = False
-    while not is_free(session.instance, pool):
+    while pool is not None and not is_free(session.instance, pool):
         fail_dead_runs(session.instance, session.stores)
         if not said:
             errors.print(f"Waiting for room in pool '{pool}': other surveys use all of it.")
@@ -97,12 +98,12 @@ def _await_pool(session: Session, layer: Layer) -> None:
         time.sleep(_LOOK_S)
 
 
-def _run(session: Session, survey: Survey, step: Step, *, partition: str | None, tags: dict[str, str]) -> None:
+def _run(session: Session, survey: Survey, step: Step, run: Run, job: Job | None) -> None:
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=session.instance,
-        asset_selection=[BY_LAYER[step.layer].key],
-        partition_key=partition,
-        tags=tags,
+        asset_selection=[BY_LAYER[layer].key for layer in run.layers],
+        partition_key=None if run.blocks else survey.id,
+        tags=run.tags(job.id if job else None),
         run_config=_QUIET,
         raise_on_error=False,
     )
@@ -110,16 +111,21 @@ def _run(session: Session, survey: Survey, step: Step, *, partition: str | None,
         return
     if _was_interrupted(result):
         raise KeyboardInterrupt
+    layer = _layer_that_failed(result) or step.layer
     reason = _why(result)
-    carry.note_failure(session.stores, survey, step.layer, reason, result.run_id)
-    carry.give_up(session.stores, survey, f"{step.layer}: {reason}")
-    raise SurveyFailed(
-        f"{step.layer} of '{survey.id}' failed: {reason}\n`imageflow survey resume {survey.id}` goes on."
-    )
+    carry.note_failure(session.stores, survey, layer, reason, result.run_id)
+    carry.give_up(session.stores, survey, f"{layer}: {reason}")
+    raise SurveyFailed(f"{layer} of '{survey.id}' failed: {reason}\n`imageflow survey resume {survey.id}` goes on.")
 
 
 def _failures(result: ExecuteInProcessResult) -> Iterator[StepFailureData]:
     return (event.step_failure_data for event in result.all_events if event.is_step_failure)
+
+
+def _layer_that_failed(result: ExecuteInProcessResult) -> Layer | None:
+    """Return the layer whose step failed; `None` for a check's."""
+    names = {str(event.step_key) for event in result.all_events if event.is_step_failure}
+    return next((layer for layer in Layer if layer.value in names), None)
 
 
 def _was_interrupted(result: ExecuteInProcessResult) -> bool:

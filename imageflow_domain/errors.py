@@ -73,6 +73,22 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL cannot be reached or started."""
 
 
+class DagsterUnavailable(Unavailable):
+    """Dagster's webserver does not answer, or has not loaded our code."""
+
+
+class JobDelayed(Unavailable):
+    """A job was taken and begins by itself, later: Dagster could not be reached."""
+
+    def __init__(self, job_id: int, *, survey_id: str, why: str) -> None:
+        self.job_id = job_id
+        self.survey_id = survey_id
+        super().__init__(
+            f"Job {job_id} is taken, but not begun yet. {why} The job goes on by itself once Dagster is up: "
+            f"GET /api/jobs/{job_id}/status tells how far it is; do not send it again."
+        )
+
+
 class CaptureError(ImageFlowError):
     """A game could not be driven."""
 

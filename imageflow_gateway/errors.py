@@ -53,6 +53,8 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.Unavailable: Answer(status=503, code="UNAVAILABLE"),
     domain.StoreUnavailable: Answer(status=503, code="STORE_UNAVAILABLE"),
     domain.DatabaseUnavailable: Answer(status=503, code="DATABASE_UNAVAILABLE"),
+    domain.DagsterUnavailable: Answer(status=503, code="DAGSTER_UNAVAILABLE"),
+    domain.JobDelayed: Answer(status=503, code="JOB_DELAYED"),
     domain.CaptureError: Answer(status=503, code="CAPTURE_FAILED"),
     domain.GameMissing: Answer(status=503, code="GAME_MISSING"),
     domain.ImageFlowError: Answer(status=500, code="FAILED"),
@@ -155,6 +157,8 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 def _details(error: domain.ImageFlowError) -> Mapping[str, Any]:
     if isinstance(error, domain.BadFrames):
         return {"files": [{"name": file.name, "reason": file.reason} for file in error.files]}
+    if isinstance(error, domain.JobDelayed):
+        return {"job_id": error.job_id, "survey_id": error.survey_id, "status": "preparing"}
     if isinstance(error, domain.ObjectMissing):
         return {"key": error.key}
     return {}

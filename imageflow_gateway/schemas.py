@@ -27,13 +27,18 @@ class JobBegun(BaseModel):
 
     job_id: int
     status: JobState
-    dag_run_id: str | None = None
+    dag_run_id: str | None
     """Dagster's id of the job's first run; null until there is one."""
     survey_id: str
 
     @classmethod
     def of(cls, job: JobStatus) -> Self:
-        return cls(job_id=job.job.id, status=_JOB_STATES[job.survey.state], survey_id=job.survey.id)
+        return cls(
+            job_id=job.job.id,
+            status=_JOB_STATES[job.survey.state],
+            dag_run_id=job.job.dag_run_id,
+            survey_id=job.survey.id,
+        )
 
 
 class JobProgress(BaseModel):
@@ -46,9 +51,11 @@ class JobProgress(BaseModel):
     total_tasks: int
     completed_tasks: int
     tiles_created: int
+    dag_run_id: str | None
+    """Dagster's id of the job's first run; null until there is one."""
     survey_id: str
     reason: str | None
-    """Why it failed, in words for people."""
+    """Why it failed or was cancelled, in words for people."""
 
     @classmethod
     def of(cls, job: JobStatus) -> Self:
@@ -59,6 +66,7 @@ class JobProgress(BaseModel):
             total_tasks=job.progress.tasks,
             completed_tasks=job.progress.tasks_done,
             tiles_created=job.progress.tiles_cut,
+            dag_run_id=job.job.dag_run_id,
             survey_id=job.survey.id,
             reason=job.survey.reason,
         )

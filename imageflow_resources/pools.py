@@ -12,10 +12,25 @@ def set_pools(instance: dg.DagsterInstance, settings: Settings) -> None:
     """Bring the limits of the map's pools in line with the settings."""
     wanted = {"capture": settings.capture_pool, "coords": settings.coords_pool, "tiles": settings.tiles_pool}
     storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return
     there = {limit.name: limit.limit for limit in storage.get_pool_limits()}
     for pool, limit in wanted.items():
         if there.get(pool) != limit:
             storage.set_concurrency_slots(pool, limit)
+
+
+def runs_at_once(settings: Settings) -> int:
+    """Return how many runs may be under way: one for each slot, and three that place, finish or are planned."""
+    return settings.capture_pool + settings.coords_pool + settings.tiles_pool + 3
+
+
+def slots_of(instance: dg.DagsterInstance, layer: Layer) -> int:
+    """Return how many runs of a layer may work at once; 1 without pools."""
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return 1
+    return next((limit.limit for limit in storage.get_pool_limits() if limit.name == POOL_OF_LAYER.get(layer)), 1)
 
 
 def is_free(instance: dg.DagsterInstance, pool: str) -> bool:

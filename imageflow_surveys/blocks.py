@@ -1,7 +1,8 @@
 """Run a block's use case over many blocks of one survey, and add up what came of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
@@ -34,23 +35,50 @@ class CapturedBlocks:
         return sum(block.size_bytes for block in self.blocks)
 
 
-def capture_blocks(stores: Stores, survey: Survey, blocks: Iterable[Block]) -> CapturedBlocks:
-    """Take the screenshots of several blocks with one game; the errors are `capture_block`'s."""
+def _nothing(block: Block, done: Any) -> None:
+    """Report a block to nobody."""
+
+
+def capture_blocks(
+    stores: Stores,
+    survey: Survey,
+    blocks: Iterable[Block],
+    report: Callable[[Block, CapturedBlocks], None] = _nothing,
+) -> CapturedBlocks:
+    """Take the screenshots of several blocks with one game; the errors are `capture_block`'s.
+
+    Args:
+        report: Is told of each block as soon as it is whole.
+    """
+    captured = []
     with Camera(lambda: driver_of(stores, survey.spec)) as camera:
-        captured = tuple(capture_block(stores, survey, block, camera) for block in blocks)
-        return CapturedBlocks(blocks=captured, restarts=camera.restarts)
+        for block in blocks:
+            restarts = camera.restarts
+            captured.append(capture_block(stores, survey, block, camera))
+            report(block, CapturedBlocks(blocks=(captured[-1],), restarts=camera.restarts - restarts))
+        return CapturedBlocks(blocks=tuple(captured), restarts=camera.restarts)
 
 
-def register_blocks(stores: Stores, survey: Survey, blocks: Iterable[Block]) -> Registered:
-    """Register several blocks; the errors are `register_block`'s."""
-    done = [register_block(stores, survey, block) for block in blocks]
+def register_blocks(
+    stores: Stores, survey: Survey, blocks: Iterable[Block], report: Callable[[Block, Registered], None] = _nothing
+) -> Registered:
+    """Register several blocks, telling `report` of each; the errors are `register_block`'s."""
+    done = []
+    for block in blocks:
+        done.append(register_block(stores, survey, block))
+        report(block, done[-1])
     offsets: tuple[PairOffset, ...] = tuple(offset for block in done for offset in block.offsets)
     return Registered(shots=sum(b.shots for b in done), pairs=sum(b.pairs for b in done), offsets=offsets)
 
 
-def cut_blocks(stores: Stores, survey: Survey, blocks: Iterable[Block]) -> Cut:
-    """Cut several blocks; the errors are `cut_block`'s."""
-    done = [cut_block(stores, survey, block) for block in blocks]
+def cut_blocks(
+    stores: Stores, survey: Survey, blocks: Iterable[Block], report: Callable[[Block, Cut], None] = _nothing
+) -> Cut:
+    """Cut several blocks, telling `report` of each; the errors are `cut_block`'s."""
+    done = []
+    for block in blocks:
+        done.append(cut_block(stores, survey, block))
+        report(block, done[-1])
     return Cut(
         squares=sum(b.squares for b in done),
         tiles=sum(b.tiles for b in done),

@@ -1,16 +1,28 @@
-"""Surveys asked for over the API."""
+"""Surveys asked for over the API: begun, told, cancelled, taken up again."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from imageflow_clients.dagster import Dagster
 from imageflow_clients.database import Connection, layers
 from imageflow_clients.database import jobs as rows
 from imageflow_clients.database import surveys as survey_rows
 from imageflow_clients.database.jobs import Job
 from imageflow_clients.stores import Stores
+from imageflow_domain.errors import Conflict, DagsterUnavailable, JobDelayed
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
+from imageflow_surveys import carry
 from imageflow_surveys.games import JobRequest, survey_spec
+from imageflow_surveys.next_step import next_step
 from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.runs import ATTEMPT_TAG, SENSOR, SURVEY_TAG, SURVEYS_PARTITIONS, runs_of
+
+_LOG = logging.getLogger(__name__)
+
+LAUNCH_S = 45.0
+"""So long the sensor leaves a new job to whoever took it: longer than its calls to Dagster may take together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,22 +34,50 @@ class JobStatus:
     progress: Progress
 
 
-def begin_job(stores: Stores, games: Path, request: JobRequest) -> JobStatus:
-    """Register job and survey in one transaction; Dagster's sensor then carries the survey.
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A job that was asked for."""
+
+    status: JobStatus
+    is_new: bool
+    """No request of the same idempotency key came before."""
+
+
+def begin_job(
+    stores: Stores, dagster: Dagster, games: Path, request: JobRequest, *, capture_pool: int, key: str | None = None
+) -> Begun:
+    """Register job and survey in one transaction and launch the first run; the sensor then carries the survey.
+
+    The survey is `planned`, and so left alone by the sensor, until its run is launched.
+
+    Args:
+        capture_pool: Runs that may take screenshots at once.
+        key: Requests that are equal and have the same idempotency key ask for one job.
 
     Raises:
         NotFound: No such game or savegame.
         InvalidInput: The request or the game file is wrong.
+        Conflict: The key belongs to another request.
+        JobDelayed: Dagster is down: the job is kept, and the sensor begins it.
     """
+    asked = request.model_dump(mode="json")
+    known = _known(stores, key, asked)
+    if known is not None:
+        return Begun(status=known, is_new=False)
+    begun: list[Job] = []
 
     def note(connection: Connection, survey: Survey) -> None:
-        survey_rows.set_state(connection, survey.id, SurveyState.RUNNING)
-        rows.begin(connection, survey)
+        begun.append(rows.begin(connection, survey, asked, key))
 
-    survey = plan_survey(stores, survey_spec(games, request), Carrier.SENSOR, along=note)
-    with stores.database.begin() as connection:
-        job = rows.of_survey(connection, survey.id)
-    return job_status(stores, job.id)
+    try:
+        survey = plan_survey(stores, survey_spec(games, request), Carrier.SENSOR, along=note)
+    except Conflict:
+        known = _known(stores, key, asked)
+        if known is None:
+            raise
+        return Begun(status=known, is_new=False)  # the same request came twice at once
+    _launch(stores, dagster, begun[-1], survey, capture_pool)
+    return Begun(status=job_status(stores, begun[-1].id), is_new=True)
 
 
 def job_status(stores: Stores, job_id: int) -> JobStatus:
@@ -49,3 +89,89 @@ def job_status(stores: Stores, job_id: int) -> JobStatus:
             survey=survey_rows.get(connection, job.survey_id),
             progress=layers.progress(connection, job.survey_id),
         )
+
+
+def cancel_job(stores: Stores, dagster: Dagster, job_id: int) -> JobStatus:
+    """End a job for good and stop its runs; what it made stays, and it can be taken up again.
+
+    Where Dagster is down, the sensor stops the runs once it is up.
+
+    Raises:
+        NotFound: No such job.
+        Conflict: The job has ended, or a command line carries its survey.
+    """
+    with stores.database.begin() as connection:
+        job = rows.get(connection, job_id)
+        survey = survey_rows.get(connection, job.survey_id, lock=True)
+        if survey.state in {SurveyState.COMPLETED, SurveyState.FAILED}:
+            raise Conflict(f"Job {job.id} has {_ENDED[survey.state]} already: there is nothing to cancel.")
+        if survey.state is SurveyState.RUNNING and survey.carrier is not Carrier.SENSOR:
+            carry.check_not_carried(connection, survey)
+        if survey.state is not SurveyState.CANCELLED:
+            survey_rows.set_state(connection, survey.id, SurveyState.CANCELLED, "Cancelled over the API.")
+    try:
+        dagster.stop(dagster.alive({SURVEY_TAG: job.survey_id}))
+    except DagsterUnavailable as error:
+        _LOG.warning("job %s is cancelled, its runs are left to the sensor: %s", job.id, error)
+    return job_status(stores, job.id)
+
+
+def retry_job(stores: Stores, job_id: int) -> JobStatus:
+    """Let the sensor carry a job's survey on, by what is missing only, its failed attempts forgotten.
+
+    Raises:
+        NotFound: No such job.
+        Conflict: The job is under way, or nothing of it is missing.
+    """
+    status = job_status(stores, job_id)
+    if status.survey.state is SurveyState.PLANNED:
+        raise Conflict(f"Job {job_id} is being prepared and begins by itself: there is nothing to take up again.")
+    if status.survey.state is SurveyState.COMPLETED and next_step(status.progress) is None:
+        raise Conflict(f"Job {job_id} is complete: nothing of it is missing. POST /api/jobs surveys the game again.")
+    if status.survey.state is SurveyState.RUNNING and status.survey.carrier is Carrier.SENSOR:
+        raise Conflict(f"Job {job_id} is running: wait for its end, or cancel it first.")
+    carry.take_up(stores, status.survey.id, Carrier.SENSOR)
+    return job_status(stores, job_id)
+
+
+_ENDED = {SurveyState.COMPLETED: "been completed", SurveyState.FAILED: "failed"}
+
+
+def _known(stores: Stores, key: str | None, asked: dict[str, Any]) -> JobStatus | None:
+    if key is None:
+        return None
+    with stores.database.begin() as connection:
+        job = rows.find_of_key(connection, key, asked)
+    return None if job is None else job_status(stores, job.id)
+
+
+def _launch(stores: Stores, dagster: Dagster, job: Job, survey: Survey, capture_pool: int) -> None:
+    """Launch the run that the sensor would ask for first, and hand the survey to the sensor."""
+    with stores.database.begin() as connection:
+        step = next_step(layers.progress(connection, survey.id))
+    assert step is not None  # noqa: S101 - a survey that was just planned lacks everything
+    first = runs_of(survey, step, at_once=capture_pool)[0]
+    tags = {
+        **first.tags(job.id),
+        ATTEMPT_TAG: "1",
+        # by these Dagster itself drops a request of the sensor for the same run
+        "dagster/run_key": first.key(1),
+        "dagster/sensor_name": SENSOR,
+    }
+    try:
+        dagster.add_partition(SURVEYS_PARTITIONS, survey.id)
+        run_id = dagster.launch(first.layers, tags)
+    except DagsterUnavailable as error:
+        raise JobDelayed(job.id, survey_id=survey.id, why=str(error)) from error
+    with stores.database.begin() as connection:
+        rows.note_run(connection, job, run_id)
+    if not carry.begin(stores, survey.id):
+        _stop_late(dagster, job, run_id)
+
+
+def _stop_late(dagster: Dagster, job: Job, run_id: str) -> None:
+    """Stop the run of a job that was cancelled while it was launched."""
+    try:
+        dagster.stop([run_id])
+    except DagsterUnavailable as error:
+        _LOG.warning("job %s was cancelled, its run is left to the sensor: %s", job.id, error)

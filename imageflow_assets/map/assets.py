@@ -1,7 +1,7 @@
 """The map's six assets: which partition, call down, what to show."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import dagster as dg
@@ -17,6 +17,7 @@ from imageflow_surveys import blocks, carry
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
+from imageflow_surveys.runs import layers_of, partition_key
 
 _GROUP = "map"
 CODE_VERSION = "1"
@@ -24,44 +25,79 @@ CODE_VERSION = "1"
 T = TypeVar("T")
 
 
-def _of_each_survey(
-    context: dg.AssetExecutionContext, stores: Stores, work: Callable[[Stores, Survey, Iterable[Block]], T]
-) -> list[T]:
-    """Do a run's blocks, survey by survey: a backfill may span several."""
+_Work = Callable[[Stores, Survey, Iterable[Block], Callable[[Block, T], None]], T]
+"""A use case over blocks of one survey, which reports each block as soon as it is whole."""
+
+
+def _of_blocks(
+    context: dg.AssetExecutionContext,
+    stores: Stores,
+    layer: Layer,
+    work: _Work[T],
+    show: Callable[[Sequence[T], float], shown.Shown],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Do a run's blocks, survey by survey: a backfill may span several.
+
+    Where nothing else in the run waits for the result, each block is reported as soon as it is whole: what a crash
+    leaves undone is then no more than that. Dagster itself reports a range only as a whole, at its end.
+    """
+    begin = last = time.monotonic()
+    alone = context.run.asset_selection == {context.asset_key}
+    done = []
     with explained(context.retry_number):
-        return [work(stores, carry.read(stores, survey), own) for survey, own in blocks_of_run(context).items()]
+        for survey_id, blocks_ in blocks_of_run(context).items():
+            survey = carry.read(stores, survey_id)
+
+            def report(block: Block, made: T, survey: Survey = survey) -> None:
+                nonlocal last
+                before, last = last, time.monotonic()
+                if alone:
+                    context.log_event(_materialization(context.asset_key, survey, block, show([made], last - before)))
+
+            wanted = blocks_ if not layers_of(context.run.tags) else carry.missing(stores, survey, layer, blocks_)
+            done.append(work(stores, survey, wanted, report))
+    if not alone:
+        yield dg.MaterializeResult(metadata=show(done, time.monotonic() - begin))
+
+
+def _materialization(
+    asset: dg.AssetKey, survey: Survey, block: Block, metadata: shown.Shown
+) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(asset, partition=partition_key(survey.id, block), metadata=metadata)
 
 
 # Neighbouring assets with equal backfill policies are merged into one run and then split, which breaks the halo's
 # order; different policies keep it.
 @dg.asset(
     partitions_def=SURVEY_BLOCKS,
+    output_required=False,
     backfill_policy=dg.BackfillPolicy.multi_run(10),
     pool=POOL_OF_LAYER[Layer.SCREENSHOTS],
     code_version=CODE_VERSION,
     group_name=_GROUP,
     kinds={"image"},
 )
-def screenshots(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+def screenshots(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+) -> Iterator[dg.MaterializeResult[None]]:
     """Settled pictures of a block's areas, from a driven game or from uploaded frames, stored without loss."""
-    begin = time.monotonic()
-    done = _of_each_survey(context, stores, blocks.capture_blocks)
-    return dg.MaterializeResult(metadata=shown.captured(done, time.monotonic() - begin))
+    yield from _of_blocks(context, stores, Layer.SCREENSHOTS, blocks.capture_blocks, shown.captured)
 
 
 @dg.asset(
     partitions_def=SURVEY_BLOCKS,
+    output_required=False,
     deps=[dg.AssetDep(screenshots, partition_mapping=HALO)],
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool=POOL_OF_LAYER[Layer.PAIR_OFFSETS],
     code_version=CODE_VERSION,
     group_name=_GROUP,
 )
-def pair_offsets(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+def pair_offsets(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+) -> Iterator[dg.MaterializeResult[None]]:
     """Verified whole-pixel offsets from a block's screenshots to their neighbours, the block's halo included."""
-    begin = time.monotonic()
-    done = _of_each_survey(context, stores, blocks.register_blocks)
-    return dg.MaterializeResult(metadata=shown.registered(done, time.monotonic() - begin))
+    yield from _of_blocks(context, stores, Layer.PAIR_OFFSETS, blocks.register_blocks, shown.registered)
 
 
 @dg.asset(
@@ -82,6 +118,7 @@ def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stor
 
 @dg.asset(
     partitions_def=SURVEY_BLOCKS,
+    output_required=False,
     deps=[dg.AssetDep(coordinates, partition_mapping=WHOLE_SURVEY)],
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool=POOL_OF_LAYER[Layer.TILES],
@@ -89,11 +126,9 @@ def coordinates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stor
     group_name=_GROUP,
     kinds={"image"},
 )
-def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+def tiles(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> Iterator[dg.MaterializeResult[None]]:
     """Tiles of a block's squares: native zoom, and the parents that lie inside a square."""
-    begin = time.monotonic()
-    done = _of_each_survey(context, stores, blocks.cut_blocks)
-    return dg.MaterializeResult(metadata=shown.cut(done, time.monotonic() - begin))
+    yield from _of_blocks(context, stores, Layer.TILES, blocks.cut_blocks, shown.cut)
 
 
 @dg.asset(

@@ -1,6 +1,8 @@
 """Carry one survey by the next step: what Dagster knows of its runs decides whether to ask, wait or give up.
 
-What is missing is read from our own rows; Dagster is only asked whether a run lives.
+What is missing is read from our own rows; Dagster is only asked whether a run lives. A layer is done in attempts: runs
+over a few blocks each, a few of them under way at a time. Once one of them leaves its part unfinished, the others are
+waited for, that is one failed attempt, and what is missing by then is the next one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,20 +10,23 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.partitions import SURVEYS, ranges
-from imageflow_clients.database import heartbeats, layers
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_clients.database import heartbeats, jobs, layers
+from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Step, Survey
+from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Step, Survey, SurveyState
+from imageflow_resources.pools import slots_of
 from imageflow_surveys import carry
 from imageflow_surveys.carry import SILENCE_S
+from imageflow_surveys.jobs import LAUNCH_S
 from imageflow_surveys.next_step import next_step
-
-SURVEY_TAG = "imageflow/survey"
-LAYER_TAG = "imageflow/layer"
-ATTEMPT_TAG = "imageflow/attempt"
+from imageflow_surveys.runs import ATTEMPT_TAG, SURVEY_TAG, Run, blocks_of, layers_of, runs_of
 
 FIRST_SIGN_S = 60.0
 """So long may a new run's worker, or a new survey's carrier, take to give its first sign."""
+
+_WAITING = 1
+"""Runs of a layer that are under way beyond its pool's slots: their workers start while others work."""
 
 _ALIVE = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -33,7 +38,23 @@ _ALIVE = [
 _LAUNCHED = [status for status in _ALIVE if status is not dg.DagsterRunStatus.QUEUED]
 """A queue may hold a run for as long as it likes; from then on it has a worker."""
 
-_MAX_RUNS = 200
+_STOPPABLE = [status for status in _ALIVE if status is not dg.DagsterRunStatus.CANCELING]
+
+_MAX_RUNS = 400
+
+
+def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
+    """Add a partition for every survey that Dagster does not know, as after it lost its storage; return how many.
+
+    Partitions without a survey are left alone.
+    """
+    name = str(SURVEYS.name)
+    with stores.database.begin() as connection:
+        ours = rows.names(connection)
+    missing = sorted(set(ours) - set(instance.get_dynamic_partitions(name)))
+    if missing:
+        instance.add_dynamic_partitions(name, missing)
+    return len(missing)
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:
@@ -55,73 +76,105 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, .
     return tuple(dead)
 
 
+def stop_cancelled_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:
+    """Stop every run of a survey that was cancelled, and return their ids.
+
+    Whoever cancelled it stops them too, unless Dagster was down, or a run was launched at that very moment.
+    """
+    by_survey: dict[str, list[dg.DagsterRun]] = {}
+    for run in instance.get_runs(dg.RunsFilter(statuses=_STOPPABLE)):
+        if SURVEY_TAG in run.tags:
+            by_survey.setdefault(run.tags[SURVEY_TAG], []).append(run)
+    with stores.database.begin() as connection:
+        cancelled = rows.names(connection, of=by_survey.keys(), state=SurveyState.CANCELLED)
+    stopped = [run.run_id for survey in cancelled for run in by_survey[survey]]
+    for run_id in stopped:
+        instance.run_coordinator.cancel_run(run_id)
+    return tuple(stopped)
+
+
 def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> Iterator[dg.RunRequest]:
     """Yield the runs that a survey carried by the sensor needs now; finish it, or give it up, where that is due."""
+    if survey.state is SurveyState.PLANNED and not _is_left_to_us(stores, survey):
+        return
     if not instance.has_dynamic_partition(str(SURVEYS.name), survey.id):
         instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
     with stores.database.begin() as connection:
         step = next_step(layers.progress(connection, survey.id))
+        taken_up_at = carry.taken_up_at(connection, survey.id)
+        job = jobs.find_of_survey(connection, survey.id)
     if step is None:
         carry.finish(stores, survey)
         return
-    runs = instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: survey.id, LAYER_TAG: step.layer}), limit=_MAX_RUNS)
-    if any(run.status in _ALIVE for run in runs):
+    records = _records(instance, survey, step)
+    if job is not None and job.dag_run_id is None and records:
+        with stores.database.begin() as connection:
+            jobs.note_run(connection, job, records[-1].dagster_run.run_id)
+    runs = [record.dagster_run for record in records]
+    alive = [run for run in runs if run.status in _ALIVE]
+    attempt = max((_attempt(run) for run in runs), default=0)
+    # A run from before the survey was taken up again says nothing of it, cancelled or failed as it may be.
+    ours = [r.dagster_run for r in records if taken_up_at is None or r.create_timestamp >= taken_up_at]
+    current = [run for run in ours if _attempt(run) == attempt]
+    spoiled = _worst([run for run in current if run not in alive and _left_undone(run, step)])
+    if alive and (spoiled or step.layer not in BLOCK_LAYERS):
         return
-    for run in _unsuccessful(runs):
-        if run.status is dg.DagsterRunStatus.CANCELED:
-            carry.cancel(stores, survey, f"Run {run.run_id} of {step.layer} was cancelled in Dagster.")
+    if spoiled is not None:
+        if spoiled.status is dg.DagsterRunStatus.CANCELED:
+            carry.cancel(stores, survey, f"Run {spoiled.run_id} of {step.layer} was cancelled in Dagster.")
             return
-        reason = _why(instance, run)
-        if carry.note_failure(stores, survey, step.layer, reason, run.run_id):
+        if carry.note_failure(stores, survey, step.layer, _why(instance, spoiled), spoiled.run_id):
             return
-    yield from requests(survey, step, attempt=len(runs))
+    if spoiled is not None or not current:
+        attempt += 1
+    at_once = slots_of(instance, step.layer)
+    busy = {block for run in alive for block in blocks_of(run.tags)}
+    for run in runs_of(survey, step, at_once=at_once, busy=busy)[: max(0, at_once + _WAITING - len(alive))]:
+        yield _request(run, attempt, job=job.id if job else None)
 
 
-def _unsuccessful(runs: Sequence[dg.DagsterRun]) -> Iterator[dg.DagsterRun]:
-    """Yield for each attempt that left its layer unfinished, oldest first, the run that speaks for it.
-
-    An attempt is one run for each range of blocks: where several of them fail, that is one failure. An attempt that
-    succeeded counts only as the last one: what an earlier one made may have been asked for again since.
-
-    Args:
-        runs: All runs of one layer, newest first, none alive.
-    """
-    attempts: dict[str, list[dg.DagsterRun]] = {}
-    for run in reversed(runs):
-        attempts.setdefault(run.tags.get(ATTEMPT_TAG, ""), []).append(run)
-    for number, attempt in enumerate(attempts.values(), start=1):
-        by_status = {run.status: run for run in reversed(attempt)}
-        worst = by_status.get(dg.DagsterRunStatus.CANCELED) or by_status.get(dg.DagsterRunStatus.FAILURE)
-        if worst is not None:
-            yield worst
-        elif number == len(attempts):
-            yield attempt[-1]
+def _is_left_to_us(stores: Stores, survey: Survey) -> bool:
+    """Begin a planned survey that whoever planned it did not begin: Dagster was down, or he died."""
+    with stores.database.begin() as connection:
+        age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
+    return age_s > LAUNCH_S and carry.begin(stores, survey.id)
 
 
-def requests(survey: Survey, step: Step, attempt: int) -> Iterator[dg.RunRequest]:
-    """Yield one run for each contiguous range of the step's blocks, or one for a layer of whole surveys.
-
-    Args:
-        attempt: How many runs of this layer there were before: it makes the run keys new.
-    """
-    tags = {**run_tags(survey, step), ATTEMPT_TAG: str(attempt + 1)}
-    assets = [BY_LAYER[step.layer].key]
-    if step.layer not in BLOCK_LAYERS:
-        yield dg.RunRequest(
-            run_key=f"{survey.id}/{step.layer}/{attempt}", partition_key=survey.id, asset_selection=assets, tags=tags
-        )
-        return
-    for span in ranges(survey.id, step.blocks):
-        yield dg.RunRequest(
-            run_key=f"{survey.id}/{step.layer}/{span.first.key}-{span.last.key}/{attempt}",
-            asset_selection=assets,
-            tags={**tags, **span.tags},
-        )
+def _records(instance: dg.DagsterInstance, survey: Survey, step: Step) -> list[dg.RunRecord]:
+    """Return the runs of a survey that were to make the step's layer, newest first."""
+    found = instance.get_run_records(dg.RunsFilter(tags={SURVEY_TAG: survey.id}), limit=_MAX_RUNS)
+    return [record for record in found if step.layer in layers_of(record.dagster_run.tags)]
 
 
-def run_tags(survey: Survey, step: Step) -> dict[str, str]:
-    """Return the tags by which a carrier finds its runs again; Dagster itself shall not repeat them."""
-    return {SURVEY_TAG: survey.id, LAYER_TAG: step.layer.value, "dagster/max_retries": "0"}
+def _attempt(run: dg.DagsterRun) -> int:
+    return int(run.tags.get(ATTEMPT_TAG, "0"))
+
+
+def _left_undone(run: dg.DagsterRun, step: Step) -> bool:
+    """Whether a run that has ended did not do its part of a step; one that a person cancelled never did."""
+    blocks = blocks_of(run.tags)
+    return (
+        run.status is dg.DagsterRunStatus.CANCELED
+        or not blocks
+        or not step.blocks
+        or not set(step.blocks).isdisjoint(blocks)
+    )
+
+
+def _worst(runs: Sequence[dg.DagsterRun]) -> dg.DagsterRun | None:
+    """Return the run that speaks for a failed attempt."""
+    by_status = {run.status: run for run in runs}
+    order = (dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS)
+    return next((by_status[status] for status in order if status in by_status), None)
+
+
+def _request(run: Run, attempt: int, *, job: int | None) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run.key(attempt),
+        partition_key=None if run.blocks else run.survey,
+        asset_selection=[BY_LAYER[layer].key for layer in run.layers],
+        tags={**run.tags(job), ATTEMPT_TAG: str(attempt)},
+    )
 
 
 def settle_stalled(stores: Stores, survey: Survey) -> bool:

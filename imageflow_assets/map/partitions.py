@@ -1,28 +1,13 @@
 """How the map's assets are partitioned, and how partitions of one need those of another. Built-in mappings only:
 a custom one is dropped from the snapshot that Dagster's daemon reads."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
-
 import dagster as dg
 
-from imageflow_domain.grid import BLOCK_GRID_SIDE, Block
+from imageflow_domain.grid import Block
+from imageflow_surveys.runs import ALL_BLOCKS, SURVEYS_PARTITIONS
 
-SURVEYS = dg.DynamicPartitionsDefinition(name="surveys")
-
-
-def _in_shells(block: Block) -> tuple[int, Block]:
-    """Order blocks so that every square survey is one contiguous range of keys."""
-    return max(block.row, block.col), block
-
-
-_ALL = sorted(
-    (Block(row=row, col=col) for row in range(BLOCK_GRID_SIDE) for col in range(BLOCK_GRID_SIDE)), key=_in_shells
-)
-_INDEX = {block: index for index, block in enumerate(_ALL)}
-
-BLOCKS = dg.StaticPartitionsDefinition([block.key for block in _ALL])
+SURVEYS = dg.DynamicPartitionsDefinition(name=SURVEYS_PARTITIONS)
+BLOCKS = dg.StaticPartitionsDefinition([block.key for block in ALL_BLOCKS])
 SURVEY_BLOCKS = dg.MultiPartitionsDefinition({"survey": SURVEYS, "block": BLOCKS})
 
 
@@ -30,14 +15,14 @@ def _needing(block: Block) -> set[str]:
     """The blocks whose pairs reach into `block`: a pair belongs to the block of its first shot."""
     steps = ((0, 0), (0, -1), (0, 1), (-1, -1), (-1, 0), (-1, 1))
     near = (Block(row=block.row + row, col=block.col + col) for row, col in steps)
-    return {b.key for b in near if b in _INDEX}
+    return {b.key for b in near if b in ALL_BLOCKS}
 
 
 HALO = dg.MultiPartitionMapping(
     {
         "survey": dg.DimensionPartitionMapping("survey", dg.IdentityPartitionMapping()),
         "block": dg.DimensionPartitionMapping(
-            "block", dg.StaticPartitionMapping({block.key: _needing(block) for block in _ALL})
+            "block", dg.StaticPartitionMapping({block.key: _needing(block) for block in ALL_BLOCKS})
         ),
     }
 )
@@ -45,35 +30,6 @@ HALO = dg.MultiPartitionMapping(
 
 WHOLE_SURVEY = dg.MultiToSingleDimensionPartitionMapping("survey")
 """Between survey x block and survey, either way."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlockRange:
-    """A contiguous range of block keys of one survey, both ends included."""
-
-    survey: str
-    first: Block
-    last: Block
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Run tags that make a run cover the range."""
-        return {
-            "dagster/asset_partition_range_start": partition_key(self.survey, self.first),
-            "dagster/asset_partition_range_end": partition_key(self.survey, self.last),
-        }
-
-
-def partition_key(survey: str, block: Block) -> str:
-    return dg.MultiPartitionKey({"survey": survey, "block": block.key})
-
-
-def ranges(survey: str, blocks: Sequence[Block]) -> tuple[BlockRange, ...]:
-    """Cover exactly these blocks with as few contiguous ranges of keys as there can be."""
-    ordered = sorted(blocks, key=_in_shells)
-    runs = groupby(enumerate(ordered), key=lambda numbered: _INDEX[numbered[1]] - numbered[0])
-    groups = ([block for _, block in run] for _, run in runs)
-    return tuple(BlockRange(survey=survey, first=group[0], last=group[-1]) for group in groups)
 
 
 def blocks_of_run(context: dg.AssetExecutionContext) -> dict[str, tuple[Block, ...]]:

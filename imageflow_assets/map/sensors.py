@@ -5,12 +5,19 @@ import dagster as dg
 from imageflow_assets.map import carrying
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, SurveyState
+from imageflow_resources.pools import set_pools
+from imageflow_surveys.runs import SENSOR
 from imageflow_surveys.uploads import notice_uploads
+
+_SETTLED: set[str] = set()
+"""Homes of the instances that this process has settled; a code location that is loaded again is another process."""
 
 
 @dg.sensor(
+    name=SENSOR,
     asset_selection=dg.AssetSelection.assets(*BY_LAYER.values()),
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -18,9 +25,13 @@ from imageflow_surveys.uploads import notice_uploads
 def advance_surveys(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
     """Ask for what each started survey needs next, and find those that stopped moving."""
     instance = context.instance
+    _settle(context, stores)
     dead = carrying.fail_dead_runs(instance, stores)
     if dead:
         context.log.warning("Failed runs whose worker is dead: %s", ", ".join(dead))
+    stopped = carrying.stop_cancelled_runs(instance, stores)
+    if stopped:
+        context.log.info("Stopped runs of cancelled surveys: %s", ", ".join(stopped))
     with stores.database.begin() as connection:
         surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
     asked: list[dg.RunRequest] = []
@@ -36,6 +47,18 @@ def advance_surveys(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
         run_requests=asked,
         skip_reason=None if asked else f"Nothing to ask for: {len(surveys)} surveys are under way.",
     )
+
+
+def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> None:
+    """Bring pools and partitions of an instance in line with settings and surveys, once in each process."""
+    home = context.instance.root_directory
+    if home in _SETTLED:
+        return
+    set_pools(context.instance, Settings())
+    added = carrying.rebuild_partitions(context.instance, stores)
+    if added:
+        context.log.warning("Dagster lacked the partitions of %d surveys: they are there again.", added)
+    _SETTLED.add(home)
 
 
 @dg.sensor(minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -1,4 +1,6 @@
-"""Rows by which a run's worker says that it is alive."""
+"""Rows by which a run's worker says that it is alive, and a survey's carrier since when it carries."""
+
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -23,6 +25,11 @@ def silent_for_s(connection: Connection, run_id: str) -> float | None:
         select(func.extract("epoch", func.now() - _T.c.seen_at)).where(_T.c.run_id == run_id)
     ).scalar_one_or_none()
     return None if age is None else float(age)
+
+
+def seen_at(connection: Connection, name: str) -> datetime | None:
+    """Return when `name` last gave a sign of life; `None` where it never did."""
+    return connection.execute(select(_T.c.seen_at).where(_T.c.run_id == name)).scalar_one_or_none()
 
 
 def age_s(connection: Connection, timestamp: float) -> float:

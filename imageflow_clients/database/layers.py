@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, insert, or_, select, update
 
 from imageflow_clients.database import schema
 from imageflow_domain.errors import NotFound
@@ -103,10 +102,13 @@ def reopen_capture(connection: Connection, survey: str, block: Block) -> None:
 
 
 def note_failure(connection: Connection, survey: str, layer: Layer, reason: str, run_id: str) -> int:
-    """Count a failed run of a layer, once; return how many there are since it last succeeded."""
-    connection.execute(
-        upsert(_FAILED).values(survey_id=survey, layer=layer, run_id=run_id, reason=reason).on_conflict_do_nothing()
-    )
+    """Count a failed run of a layer, once; return how many there are since the survey was taken up.
+
+    A run that makes two layers counts for the one that was noted first.
+    """
+    known = select(_FAILED.c.run_id).where(_FAILED.c.survey_id == survey, _FAILED.c.run_id == run_id)
+    if connection.execute(known).first() is None:
+        connection.execute(insert(_FAILED).values(survey_id=survey, layer=layer, run_id=run_id, reason=reason))
     return _failures(connection, survey).get(layer, 0)
 
 

@@ -1,24 +1,33 @@
-"""The sensor's survey goes on by one range run a layer, waits, counts what failed, and is given up in words."""
+"""The sensor's survey goes on by range runs of each layer, waits, counts what failed, and is given up in words."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from sqlalchemy import update
 
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.carrying import ATTEMPT_TAG, LAYER_TAG, SURVEY_TAG, carry_on
+from imageflow_assets.map.carrying import carry_on
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.database import layers, schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveyState
+from imageflow_domain.geometry import Size
+from imageflow_domain.grid import Grid
+from imageflow_domain.survey import Carrier, DriverSpec, Keep, Layer, Step, Survey, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
-from tests.assets.runs import add_run, ended, execute, tick
+from imageflow_surveys.jobs import LAUNCH_S
+from imageflow_surveys.runs import ATTEMPT_TAG, LAYER_TAG, SURVEY_TAG, blocks_of, layers_of, runs_of
+from tests.assets.runs import add_run, age, ended, execute, tick
 from tests.surveys.cities import city, count_anchored, places_of, planned
+from tests.surveys.stand_ins import FailingStore, Moment
 
-_FAILURE, _SUCCESS, _CANCELED = (
+_STARTED, _FAILURE, _SUCCESS, _CANCELED = (
+    dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.CANCELED,
@@ -51,6 +60,31 @@ def _asked(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> list
     return list(carry_on(instance, stores, carry.read(stores, survey.id)))
 
 
+def _run(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run
+
+
+def _unregistered(grid: Grid) -> Survey:
+    """A survey of a grid that no store knows."""
+    return Survey(
+        id="city-large-0001",
+        spec=city("large"),
+        state=SurveyState.RUNNING,
+        carrier=Carrier.SENSOR,
+        reason=None,
+        grid=grid,
+        view=Size(width_px=320, height_px=256),
+        reach_px=16,
+        keep=Keep.KEEP,
+        mosaic=None,
+        published_revision=None,
+        created_at=datetime.now(UTC),
+        finished_at=None,
+    )
+
+
 def _state(stores: Stores, survey: Survey) -> SurveyState:
     return carry.read(stores, survey.id).state
 
@@ -65,11 +99,11 @@ def test_a_square_survey_is_asked_for_by_one_run_over_the_range_of_its_blocks(
 ) -> None:
     survey = _started(stores, "range", grid="4x4", block_side=2)
     (request,) = _asked(instance, stores, survey)
-    assert request.asset_selection == [BY_LAYER[Layer.SCREENSHOTS].key]
+    assert request.asset_selection == [BY_LAYER[Layer.SCREENSHOTS].key, BY_LAYER[Layer.PAIR_OFFSETS].key]
     assert request.partition_key is None
     assert request.tags["dagster/asset_partition_range_start"] == f"r00c00|{survey.id}"
     assert request.tags["dagster/asset_partition_range_end"] == f"r01c01|{survey.id}"
-    assert (request.tags[SURVEY_TAG], request.tags[LAYER_TAG]) == (survey.id, "screenshots")
+    assert (request.tags[SURVEY_TAG], request.tags[LAYER_TAG]) == (survey.id, "screenshots+pair_offsets")
     assert request.tags["dagster/max_retries"] == "0"
     assert instance.has_dynamic_partition(str(SURVEYS.name), survey.id)
 
@@ -149,19 +183,136 @@ def _with_driver(stores: Stores, survey: Survey, driver: DriverSpec) -> Survey:
 
 
 def test_ranges_of_one_attempt_count_as_one_failure(stores: Stores, instance: dg.DagsterInstance) -> None:
-    """A long survey needs several runs a layer: one that fails must not use up all attempts at once."""
+    """A long survey needs several runs a layer: two that fail must not use up two attempts at once."""
     survey = _started(stores, "ranges", grid="5x1", block_side=1)
     for failures in (1, 2):
         requests = _asked(instance, stores, survey)
-        assert len(requests) == 4
-        for number, request in enumerate(requests):
-            ended(instance, request, _FAILURE if number in {0, 2} else _SUCCESS)
-        assert len(_asked(instance, stores, survey)) == 4
+        assert len(requests) == 2
+        for request in requests:
+            ended(instance, request, _FAILURE)
+        assert len(_asked(instance, stores, survey)) == 2
         assert (_state(stores, survey), _failures(stores, survey)) == (SurveyState.RUNNING, failures)
     for request in _asked(instance, stores, survey):
         ended(instance, request, _FAILURE)
     assert _asked(instance, stores, survey) == []
     assert _state(stores, survey) is SurveyState.FAILED
+
+
+def test_ranges_follow_each_other_within_one_attempt(stores: Stores, instance: dg.DagsterInstance) -> None:
+    """One slot, and one run that waits for it: the next range is asked for as soon as one has ended."""
+    survey = _started(stores, "rolling", grid="5x1", block_side=1)
+    first, second = _asked(instance, stores, survey)
+    ended(instance, second, _STARTED)
+    assert execute(instance, stores, first).success
+    (third,) = _asked(instance, stores, survey)
+    assert len({first.run_key, second.run_key, third.run_key}) == 3
+    assert {request.tags[ATTEMPT_TAG] for request in (first, second, third)} == {"1"}
+    assert set(blocks_of(third.tags)).isdisjoint(blocks_of(first.tags) + blocks_of(second.tags))
+    assert _failures(stores, survey) == 0
+
+
+def test_a_failed_range_lets_the_others_end_before_the_next_attempt(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "others_end", grid="5x1", block_side=1)
+    first, second = _asked(instance, stores, survey)
+    ended(instance, first, _FAILURE)
+    working = ended(instance, second, _STARTED)
+    assert _asked(instance, stores, survey) == []
+    assert _failures(stores, survey) == 0
+    instance.report_run_failed(_run(instance, working))
+    assert [request.tags[ATTEMPT_TAG] for request in _asked(instance, stores, survey)] == ["2", "2"]
+    assert _failures(stores, survey) == 1
+
+
+def test_a_hundred_blocks_are_cut_for_the_slots_and_a_small_survey_is_not() -> None:
+    large = _unregistered(Grid(rows=100, cols=100))
+    runs = runs_of(large, Step(layer=Layer.TILES, blocks=large.blocks()), at_once=2)
+    assert [len(run.blocks) for run in runs] == [4] * 25
+    assert sorted(block for run in runs for block in run.blocks) == sorted(large.blocks())
+    rest = large.blocks()[-6:]
+    runs = runs_of(large, Step(layer=Layer.TILES, blocks=rest), at_once=2)
+    assert max(len(run.blocks) for run in runs) == 1, "what is left last is shared by all slots"
+    small = _unregistered(Grid(rows=6, cols=6))
+    (run,) = runs_of(small, Step(layer=Layer.SCREENSHOTS, blocks=small.blocks()), at_once=3)
+    assert run.layers == (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS)
+    (run,) = runs_of(small, Step(layer=Layer.OVERVIEWS, blocks=()), at_once=1)
+    assert run.layers == (Layer.OVERVIEWS, Layer.CLEANUP)
+
+
+def test_an_old_cancelled_run_says_nothing_of_a_survey_that_was_taken_up_again(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "up_again")
+    (request,) = _asked(instance, stores, survey)
+    ended(instance, request, _CANCELED)
+    assert _asked(instance, stores, survey) == []
+    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    (again,) = _asked(instance, stores, survey)
+    assert again.run_key != request.run_key
+    assert _state(stores, survey) is SurveyState.RUNNING
+
+
+def test_a_run_that_is_still_ending_when_its_survey_is_taken_up_cancels_nothing(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "still_ending")
+    (request,) = _asked(instance, stores, survey)
+    ending = ended(instance, request, dg.DagsterRunStatus.CANCELING)
+    carry.cancel(stores, survey, "somebody stopped it")
+    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    assert _asked(instance, stores, survey) == []
+    instance.report_run_canceled(_run(instance, ending))
+    assert len(_asked(instance, stores, survey)) == 1
+    assert _state(stores, survey) is SurveyState.RUNNING
+
+
+def test_what_a_person_cancelled_is_not_completed_or_failed_by_what_comes_late(stores: Stores) -> None:
+    survey = _started(stores, "late")
+    carry.cancel(stores, survey, "a person stopped it")
+    carry.finish(stores, survey)
+    carry.give_up(stores, survey, "too late")
+    for number in range(4):
+        carry.note_failure(stores, survey, Layer.TILES, "too late", f"run-{number}")
+    assert carry.read(stores, survey.id).reason == "a person stopped it"
+    assert _state(stores, survey) is SurveyState.CANCELLED
+
+
+def test_a_planned_survey_is_left_to_whoever_launches_it_and_begun_when_he_does_not(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = planned(stores, city("preparing"), Carrier.SENSOR)
+    assert tick(instance, stores) == []
+    assert _state(stores, survey) is SurveyState.PLANNED
+    age(stores, survey, LAUNCH_S + 1)
+    assert len(tick(instance, stores)) == 1
+    assert _state(stores, survey) is SurveyState.RUNNING
+
+
+def test_partitions_that_dagster_lacks_are_there_after_the_first_tick_and_others_stay(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = planned(stores, city("lost"), Carrier.OPERATOR)
+    instance.add_dynamic_partitions(str(SURVEYS.name), ["city-of_others-0001"])
+    tick(instance, stores)
+    assert {survey.id, "city-of_others-0001"} <= set(instance.get_dynamic_partitions(str(SURVEYS.name)))
+
+
+def test_each_block_of_a_range_is_reported_once_and_kept_when_a_later_one_fails(
+    stores: Stores, instance: dg.DagsterInstance, home: Path
+) -> None:
+    survey = _started(stores, "reported", grid="5x1", block_side=1)
+    first, second = _asked(instance, stores, survey)
+    assert [block.key for block in blocks_of(first.tags)] == ["r00c00", "r00c01"]
+    down = Moment(RuntimeError("the worker breaks down"), at_call=2)
+    failing = FailingStore(home, down, concerns=lambda key: survey.id in key)
+    assert not execute(instance, replace(stores, objects=failing), first).success
+    key = BY_LAYER[Layer.SCREENSHOTS].key
+    assert instance.get_materialized_partitions(key) == {f"r00c00|{survey.id}"}
+    assert execute(instance, stores, first).success
+    assert execute(instance, stores, second).success
+    records = instance.fetch_materializations(key, limit=10).records
+    assert sorted(str(record.partition_key).split("|")[0] for record in records) == ["r00c00", "r00c01", "r00c02"]
 
 
 def test_a_run_that_succeeds_without_making_its_layer_whole_is_no_endless_loop(
@@ -198,15 +349,15 @@ def test_one_cancelled_range_cancels_the_survey_also_when_another_failed(
     assert _state(stores, survey) is SurveyState.CANCELLED
 
 
-def test_the_sensor_carries_a_survey_to_its_end_with_one_run_a_layer(
+def test_the_sensor_carries_a_small_survey_to_its_end_with_four_runs(
     stores: Stores, instance: dg.DagsterInstance
 ) -> None:
     survey = _started(stores, "to_the_end", grid="4x4", block_side=2)
     asked = []
-    for _ in range(len(Layer)):
+    for _ in range(4):
         (request,) = tick(instance, stores)
         assert execute(instance, stores, request).success
-        asked.append(request.tags[LAYER_TAG])
+        asked += layers_of(request.tags)
     assert asked == list(Layer)
     assert tick(instance, stores) == []
     done = carry.read(stores, survey.id)

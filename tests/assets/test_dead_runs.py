@@ -69,7 +69,8 @@ def test_a_run_that_ended_is_left_alone(
 def test_the_sensor_fails_dead_runs_and_asks_anew_for_what_they_left(
     stores: Stores, instance: dg.DagsterInstance
 ) -> None:
-    survey = carry.take_up(stores, planned(stores, city("dead_run"), Carrier.SENSOR).id, Carrier.SENSOR)
+    survey = planned(stores, city("dead_run"), Carrier.SENSOR)
+    assert carry.begin(stores, survey.id)
     (request,) = tick(instance, stores)
     run_id = add_run(instance, _STARTED, dict(request.tags), age_s=LONG_AGO_S)
     (again,) = tick(instance, stores)

@@ -4,8 +4,9 @@ import dagster as dg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imageflow_assets.map.partitions import BLOCKS, HALO, SURVEY_BLOCKS, SURVEYS, partition_key, ranges
+from imageflow_assets.map.partitions import BLOCKS, HALO, SURVEY_BLOCKS, SURVEYS
 from imageflow_domain.grid import Block, Grid, block_of, forward_neighbours
+from imageflow_surveys.runs import contiguous, partition_key
 
 _KEYS = list(BLOCKS.get_partition_keys())
 _BLOCKS = [Block.parse(key) for key in _KEYS]
@@ -16,15 +17,21 @@ _BLOCKS = [Block.parse(key) for key in _KEYS]
 def test_ranges_cover_exactly_the_blocks_asked_for(blocks: set[Block]) -> None:
     covered = [
         key
-        for span in ranges("city-test-0001", sorted(blocks))
-        for key in _KEYS[_KEYS.index(span.first.key) : _KEYS.index(span.last.key) + 1]
+        for span in contiguous(sorted(blocks))
+        for key in _KEYS[_KEYS.index(span[0].key) : _KEYS.index(span[-1].key) + 1]
     ]
     assert sorted(covered) == sorted(block.key for block in blocks)
 
 
 def test_a_square_survey_is_one_range() -> None:
     for side in range(1, 11):
-        assert len(ranges("city-test-0001", Grid(rows=10 * side, cols=10 * side).blocks(10))) == 1
+        assert len(contiguous(Grid(rows=10 * side, cols=10 * side).blocks(10))) == 1
+
+
+def test_a_partition_s_key_is_spelt_as_dagster_spells_it() -> None:
+    block = Block(row=3, col=12)
+    key = dg.MultiPartitionKey({"survey": "city-test-0001", "block": block.key})
+    assert partition_key("city-test-0001", block) == str(key)
 
 
 def test_a_block_of_offsets_needs_exactly_the_blocks_that_its_pairs_reach() -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 import dagster as dg
 
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.carrying import requests
-from imageflow_clients.database import layers
+from imageflow_assets.map.carrying import carry_on
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import StoreUnavailable
-from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys.next_step import next_step
+from imageflow_domain.survey import Carrier, Layer, Survey
+from imageflow_surveys import carry
 from tests.assets.runs import add_partition, execute
 from tests.surveys.cities import city, planned, published
 from tests.surveys.stand_ins import FailingStore, Moment
@@ -19,11 +18,8 @@ from tests.surveys.stand_ins import FailingStore, Moment
 
 def _request(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> dg.RunRequest:
     """Return the one run that a survey needs next."""
-    add_partition(instance, survey)
-    with stores.database.begin() as connection:
-        step = next_step(layers.progress(connection, survey.id))
-    assert step is not None
-    (request,) = requests(survey, step, attempt=0)
+    (request,) = carry_on(instance, stores, carry.take_up(stores, survey.id, Carrier.SENSOR))
+    carry.cancel(stores, survey, "only what it asks for is wanted: no other test shall carry it on")
     return request
 
 

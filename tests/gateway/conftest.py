@@ -81,6 +81,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         home=tmp_path_factory.mktemp("home"),
         games=games,
         gateway_port=_free_port(),
+        dagster_port=_free_port(),  # nobody listens there: Dagster is down
         upload_limit_bytes=UPLOAD_LIMIT_BYTES,
     )
 

@@ -15,30 +15,63 @@ from imageflow_surveys import carry
 JOB = {"game_id": "city", "save_data_id": "asked"}
 
 
-def test_a_job_registers_a_survey_that_the_sensor_carries(client: Any, stores: Stores) -> None:
+def _delayed(client: Any, **fields: object) -> Any:
+    """Ask for a job while Dagster is down; return what the answer says of it."""
+    answer = client.post("/api/jobs", json=JOB | fields)
+    assert answer.status_code == 503, answer.text
+    return answer.json()["error"]["details"]
+
+
+def test_a_job_is_kept_while_dagster_is_down_and_its_answer_says_so(client: Any, stores: Stores) -> None:
     answer = client.post("/api/jobs", json=JOB | {"grid": {"rows": 2, "cols": 2}, "seed": 5})
-    assert answer.status_code == 202
-    begun = answer.json()
-    assert begun == {
-        "job_id": begun["job_id"],
-        "status": "running",
-        "dag_run_id": None,
-        "survey_id": begun["survey_id"],
-    }
-    survey = carry.read(stores, begun["survey_id"])
-    assert (survey.carrier, survey.state) == (Carrier.SENSOR, SurveyState.RUNNING)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    error = answer.json()["error"]
+    job, survey_id = error["details"]["job_id"], error["details"]["survey_id"]
+    assert (error["code"], error["details"]["status"]) == ("JOB_DELAYED", "preparing")
+    assert f"GET /api/jobs/{job}/status" in error["message"]
+    survey = carry.read(stores, survey_id)
+    assert (survey.carrier, survey.state) == (Carrier.SENSOR, SurveyState.PLANNED)
     assert (survey.grid.rows, survey.spec.driver.parameters["seed"]) == (2, 5)
-    status = client.get(answer.headers["location"]).json()
-    assert status == {
-        "job_id": begun["job_id"],
-        "status": "running",
+    assert client.get(f"/api/jobs/{job}/status").json() == {
+        "job_id": job,
+        "status": "preparing",
         "progress": 0.0,
         "total_tasks": 6,
         "completed_tasks": 0,
         "tiles_created": 0,
+        "dag_run_id": None,
         "survey_id": survey.id,
         "reason": None,
     }
+
+
+def test_the_same_request_under_one_idempotency_key_is_answered_with_one_job(client: Any) -> None:
+    headers = {"idempotency-key": "one"}
+    first = client.post("/api/jobs", json=JOB, headers=headers)
+    again = client.post("/api/jobs", json=JOB, headers=headers)
+    assert (first.status_code, again.status_code) == (503, 200)
+    job = first.json()["error"]["details"]["job_id"]
+    assert (again.json()["job_id"], again.json()["status"]) == (job, "preparing")
+    assert again.headers["location"] == f"/api/jobs/{job}/status"
+    other = client.post("/api/jobs", json=JOB | {"seed": 9}, headers=headers)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "CONFLICT")
+    assert f"job {job}" in other.json()["error"]["message"]
+    assert client.post("/api/jobs", json=JOB, headers={"idempotency-key": "x" * 256}).status_code == 422
+
+
+def test_a_job_is_cancelled_and_taken_up_again(client: Any, stores: Stores) -> None:
+    job = _delayed(client, save_data_id="stopped")["job_id"]
+    assert client.post(f"/api/jobs/{job}/retry").status_code == 409
+    for _ in range(2):
+        answer = client.post(f"/api/jobs/{job}/cancel")
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert client.get(f"/api/jobs/{job}/status").json()["reason"] == "Cancelled over the API."
+    again = client.post(f"/api/jobs/{job}/retry")
+    assert (again.status_code, again.json()["status"]) == (202, "running")
+    answer = client.post(f"/api/jobs/{job}/retry")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "CONFLICT")
+    for action in ("cancel", "retry"):
+        assert client.post(f"/api/jobs/999999/{action}").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,25 @@
 """Jobs over the API: a game file by name, and no more than grid, seed and a savegame's name from the request."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from imageflow_clients.dagster import Dagster
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.errors import Conflict, InvalidInput, JobDelayed, NotFound
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Keep, SurveyState
+from imageflow_surveys import carry
 from imageflow_surveys.games import JobRequest, list_games, load_game, survey_spec
-from imageflow_surveys.jobs import begin_job, job_status
+from imageflow_surveys.jobs import JobStatus, begin_job, cancel_job, job_status, retry_job
 from tests.surveys.cities import carried
+
+DOWN = Dagster(url="http://127.0.0.1:9")
+"""Nobody listens there."""
 
 TOWN = """
 title: A small town
@@ -121,26 +127,121 @@ def test_a_game_file_that_is_wrong_says_what(games: Path, content: str, fault: s
         load_game(games, "wrong")
 
 
-def test_a_job_begins_a_running_survey_of_the_sensor_and_tells_how_far_it_is(stores: Stores, games: Path) -> None:
-    begun = begin_job(stores, games, _request(save_data_id="job"))
-    assert begun.survey.id == "town-job-0001"
-    assert (begun.survey.state, begun.survey.carrier) == (SurveyState.RUNNING, Carrier.SENSOR)
-    assert (begun.progress.tasks_done, begun.progress.shots_planned) == (0, 9)
-    assert job_status(stores, begun.job.id) == begun
-    carried(stores, begun.survey)
-    done = job_status(stores, begun.job.id)
+def _begin(stores: Stores, games: Path, request: JobRequest, key: str | None = None) -> JobStatus:
+    """Ask for a job while Dagster is down; return what was kept of it."""
+    with pytest.raises(JobDelayed) as delayed:
+        begin_job(stores, DOWN, games, request, capture_pool=3, key=key)
+    return job_status(stores, delayed.value.job_id)
+
+
+def test_a_job_whose_dagster_is_down_is_kept_and_says_so(stores: Stores, games: Path) -> None:
+    with pytest.raises(
+        JobDelayed, match=r"Job \d+ is taken.*Dagster does not answer.*by itself.*do not send"
+    ) as delayed:
+        begin_job(stores, DOWN, games, _request(save_data_id="job"), capture_pool=3)
+    kept = job_status(stores, delayed.value.job_id)
+    assert kept.survey.id == delayed.value.survey_id == "town-job-0001"
+    assert (kept.survey.state, kept.survey.carrier) == (SurveyState.PLANNED, Carrier.SENSOR)
+    assert (kept.progress.tasks_done, kept.progress.shots_planned, kept.job.dag_run_id) == (0, 9, None)
+    carried(stores, kept.survey)
+    done = job_status(stores, kept.job.id)
     assert (done.progress.tasks_done, done.progress.shots_taken) == (done.progress.tasks, 9)
 
 
 def test_every_job_begins_a_survey_of_its_own(stores: Stores, games: Path) -> None:
-    first, second = (begin_job(stores, games, _request(save_data_id="two_jobs")) for _ in range(2))
+    first, second = (_begin(stores, games, _request(save_data_id="two_jobs")) for _ in range(2))
     assert first.job.id != second.job.id
     assert (first.survey.id, second.survey.id) == ("town-two_jobs-0001", "town-two_jobs-0002")
 
 
+def test_the_same_request_under_the_same_key_is_one_job(stores: Stores, games: Path) -> None:
+    request = _request(save_data_id="keyed", grid={"rows": 2, "cols": 2})
+    first = _begin(stores, games, request, key="monday")
+    again = begin_job(stores, DOWN, games, request, capture_pool=3, key="monday")
+    assert (again.is_new, again.status) == (False, first)
+    other = _begin(stores, games, request, key="tuesday")
+    assert other.job.id != first.job.id
+
+
+def test_a_key_that_was_used_for_another_request_is_refused_in_words(stores: Stores, games: Path) -> None:
+    first = _begin(stores, games, _request(save_data_id="used"), key="used")
+    with pytest.raises(Conflict, match=rf"'used' was used for job {first.job.id}, which asked for something else"):
+        begin_job(stores, DOWN, games, _request(save_data_id="used", seed=5), capture_pool=3, key="used")
+    with stores.database.begin() as connection:
+        assert [survey.id for survey in rows.find(connection, game="town", save="used")] == ["town-used-0001"]
+
+
+def test_the_same_request_sent_many_times_at_once_is_one_job(stores: Stores, games: Path) -> None:
+    request = _request(save_data_id="at_once")
+
+    def send(_: int) -> int:
+        try:
+            return begin_job(stores, DOWN, games, request, capture_pool=3, key="at once").status.job.id
+        except JobDelayed as delayed:
+            return delayed.job_id
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(send, range(8)))) == 1
+    with stores.database.begin() as connection:
+        assert len(rows.find(connection, game="town", save="at_once")) == 1
+
+
+def test_a_cancelled_job_stays_so_while_dagster_is_down_and_can_be_taken_up_again(stores: Stores, games: Path) -> None:
+    job = _begin(stores, games, _request(save_data_id="cancelled")).job.id
+    assert carry.begin(stores, "town-cancelled-0001")
+    for _ in range(2):
+        cancelled = cancel_job(stores, DOWN, job)
+        assert (cancelled.survey.state, cancelled.survey.reason) == (SurveyState.CANCELLED, "Cancelled over the API.")
+    assert not carry.begin(stores, "town-cancelled-0001")
+    again = retry_job(stores, job)
+    assert (again.survey.state, again.survey.carrier, again.survey.reason) == (
+        SurveyState.RUNNING,
+        Carrier.SENSOR,
+        None,
+    )
+
+
+def test_a_job_that_is_prepared_is_cancelled_for_good(stores: Stores, games: Path) -> None:
+    begun = _begin(stores, games, _request(save_data_id="unbegun"))
+    assert cancel_job(stores, DOWN, begun.job.id).survey.state is SurveyState.CANCELLED
+    assert not carry.begin(stores, begun.survey.id)
+    assert carry.read(stores, begun.survey.id).state is SurveyState.CANCELLED
+
+
+def test_only_what_ended_can_be_taken_up_again(stores: Stores, games: Path) -> None:
+    begun = _begin(stores, games, _request(save_data_id="retried"))
+    job = begun.job.id
+    with pytest.raises(Conflict, match="is being prepared"):
+        retry_job(stores, job)
+    carry.begin(stores, begun.survey.id)
+    with pytest.raises(Conflict, match="is running"):
+        retry_job(stores, job)
+    carry.give_up(stores, begun.survey, "the game died")
+    with pytest.raises(Conflict, match="has failed already"):
+        cancel_job(stores, DOWN, job)
+    assert retry_job(stores, job).survey.state is SurveyState.RUNNING
+    carried(stores, begun.survey)
+    carry.finish(stores, begun.survey)
+    with pytest.raises(Conflict, match="is complete: nothing of it is missing"):
+        retry_job(stores, job)
+    with pytest.raises(Conflict, match="been completed already"):
+        cancel_job(stores, DOWN, job)
+    assert job_status(stores, job).survey.state is SurveyState.COMPLETED
+
+
+def test_a_job_that_a_command_line_went_on_with_is_its_own_to_stop(stores: Stores, games: Path) -> None:
+    begun = _begin(stores, games, _request(save_data_id="resumed"))
+    carry.give_up(stores, begun.survey, "the game died")
+    carry.take_up(stores, begun.survey.id, Carrier.COMMAND_LINE)
+    with pytest.raises(Conflict, match="carried by a command line"):
+        cancel_job(stores, DOWN, begun.job.id)
+    with pytest.raises(Conflict, match="carried by a command line"):
+        retry_job(stores, begun.job.id)
+
+
 def test_a_job_that_cannot_be_surveyed_leaves_neither_job_nor_survey(stores: Stores, games: Path) -> None:
-    with pytest.raises(InvalidInput, match="load"):
-        begin_job(stores, games, _request(save_data_id="no_job", savegame="spring"))  # a city has no savegames
+    with pytest.raises(InvalidInput, match="load"):  # a city has no savegames
+        begin_job(stores, DOWN, games, _request(save_data_id="no_job", savegame="spring"), capture_pool=3)
     with stores.database.begin() as connection:
         assert rows.find(connection, game="town", save="no_job") == ()
 

@@ -1,0 +1,125 @@
+"""Dagster over its webserver's GraphQL, for processes that do not load Dagster: launch runs, find them, stop them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from imageflow_domain.errors import DagsterUnavailable, ImageFlowError
+
+_PATIENCE = httpx.Timeout(20.0, connect=2.0)
+_LOCATION, _REPOSITORY, _JOB = "imageflow", "__repository__", "__ASSET_JOB"
+_ALIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+
+_ADD_PARTITION = """
+mutation($repository: RepositorySelector!, $definition: String!, $key: String!) {
+  addDynamicPartition(repositorySelector: $repository, partitionsDefName: $definition, partitionKey: $key) {
+    __typename ... on PythonError { message } ... on UnauthorizedError { message }
+  }
+}"""
+_LAUNCH = """
+mutation($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on Error { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+  }
+}"""
+_FIND = """
+query($filter: RunsFilter!) {
+  runsOrError(filter: $filter) { __typename ... on Runs { results { runId } } ... on PythonError { message } }
+}"""
+_STOP = """
+mutation($runs: [String!]!) {
+  terminateRuns(runIds: $runs) {
+    __typename
+    ... on TerminateRunsResult { terminateRunResults { __typename ... on PythonError { message } } }
+    ... on PythonError { message }
+  }
+}"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dagster:
+    """A webserver of Dagster that has loaded our code location."""
+
+    url: str
+    """Without a slash at the end."""
+
+    def add_partition(self, definition: str, key: str) -> None:
+        """Add a key to dynamic partitions, unless it is there.
+
+        Raises:
+            DagsterUnavailable: Where no webserver answers, or it has not loaded our code.
+        """
+        variables = {
+            "repository": {"repositoryLocationName": _LOCATION, "repositoryName": _REPOSITORY},
+            "definition": definition,
+            "key": key,
+        }
+        added = self._ask(_ADD_PARTITION, variables)["addDynamicPartition"]
+        if added["__typename"] not in {"AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"}:
+            raise DagsterUnavailable(f"Dagster took no partition '{key}': {added.get('message', added['__typename'])}")
+
+    def launch(self, assets: Sequence[str], tags: Mapping[str, str]) -> str:
+        """Launch a run that materialises assets, and return its id.
+
+        Args:
+            assets: Their keys.
+            tags: Among them those that say which partitions the run covers.
+
+        Raises:
+            DagsterUnavailable: Where the run was not launched, or nobody could say whether it was.
+        """
+        params = {
+            "selector": {
+                "repositoryLocationName": _LOCATION,
+                "repositoryName": _REPOSITORY,
+                "jobName": _JOB,
+                "assetSelection": [{"path": [asset]} for asset in assets],
+            },
+            "mode": "default",
+            "runConfigData": {},
+            "executionMetadata": {"tags": [{"key": name, "value": value} for name, value in tags.items()]},
+        }
+        launched = self._ask(_LAUNCH, {"params": params})["launchRun"]
+        if launched["__typename"] != "LaunchRunSuccess":
+            said = launched.get("message") or launched.get("errors") or launched["__typename"]
+            raise DagsterUnavailable(f"Dagster launched no run: {said}")
+        return str(launched["run"]["runId"])
+
+    def alive(self, tags: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the ids of all runs that bear these tags and have not ended; raise `DagsterUnavailable`."""
+        wanted = {"tags": [{"key": name, "value": value} for name, value in tags.items()], "statuses": _ALIVE}
+        found = self._ask(_FIND, {"filter": wanted})["runsOrError"]
+        if found["__typename"] != "Runs":
+            raise DagsterUnavailable(f"Dagster does not tell its runs: {found.get('message', found['__typename'])}")
+        return tuple(run["runId"] for run in found["results"])
+
+    def stop(self, runs: Sequence[str]) -> None:
+        """Ask the workers of runs to end; raise `DagsterUnavailable`. A run that has ended meanwhile is left alone."""
+        if runs:
+            stopped = self._ask(_STOP, {"runs": list(runs)})["terminateRuns"]
+            if stopped["__typename"] != "TerminateRunsResult":
+                raise DagsterUnavailable(f"Dagster stopped no run: {stopped.get('message', stopped['__typename'])}")
+
+    def _ask(self, query: str, variables: Mapping[str, Any]) -> Any:
+        try:
+            # the address is this machine's or the cluster's own: a proxy of the environment has no part in it
+            answer = httpx.post(
+                f"{self.url}/graphql",
+                json={"query": query, "variables": variables},
+                timeout=_PATIENCE,
+                trust_env=False,
+            )
+            answer.raise_for_status()
+            body = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise DagsterUnavailable(
+                f"Dagster does not answer at {self.url} ({type(error).__name__}): start it with `imageflow up`."
+            ) from error
+        if body.get("errors"):
+            raise ImageFlowError(f"Dagster does not understand us: {body['errors'][0]['message']}")
+        return body["data"]
