@@ -10,7 +10,9 @@ import numpy as np
 from game_capture.city.atlas import EAST, NORTH, SOUTH, WEST, Range, atlas
 from game_capture.city.buildings import LARGE_TILES, SMALL_TILES
 from game_capture.city.noise import Floats, Hashes, Ints, hills, pick, scatter, share
+from game_capture.city.paint import TILE_PX
 from game_capture.city.streets import DISTRICT, Axis, Lots, Mask, axis, lots
+from imageflow_domain.geometry import Rect
 
 CHUNK: Final = 64
 """Tiles on a side of the part that is computed at once."""
@@ -63,12 +65,22 @@ class World:
         water_share: Share of the corner at the origin that is water, 0 to 1.
         year: How many times the town has been rebuilt in places.
         change_share: Share of districts that are rebuilt in one year, 0 to 1.
+        changes_within: Only districts of this part of the world, in pixels, are ever rebuilt.
     """
 
-    def __init__(self, *, seed: int, water_share: float, year: int, change_share: float) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        water_share: float,
+        year: int,
+        change_share: float,
+        changes_within: Rect | None = None,
+    ) -> None:
         self._seed = seed * 1_000_003
         self._year = year
         self._change_share = change_share
+        self._changes_within = changes_within
         self._chunks: OrderedDict[tuple[int, int], Chunk] = OrderedDict()
         corner = np.arange(_CALIBRATION)
         self._sea_level = float(np.quantile(self._heights(corner, corner), water_share))
@@ -206,6 +218,11 @@ class World:
         for year in range(1, self._year + 1):
             dice = scatter(columns.avenue, rows.avenue[:, None], self._salt(_Salt.YEAR) + 100 * year)
             latest[share(dice) < self._change_share] = year
+        if self._changes_within is not None:
+            within, side_px = self._changes_within, DISTRICT * TILE_PX
+            across = (columns.avenue >= within.x_px // side_px) & (columns.avenue < -(-within.right_px // side_px))
+            down = (rows.avenue >= within.y_px // side_px) & (rows.avenue < -(-within.bottom_px // side_px))
+            latest[~(down[:, None] & across)] = 0
         return latest
 
 

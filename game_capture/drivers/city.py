@@ -57,6 +57,8 @@ class CityParameters(BaseModel):
     """Later years show the same city, some districts rebuilt."""
     changes: float = Field(default=0.05, ge=0, le=1)
     """Share of districts that are rebuilt in one year."""
+    changes_within: tuple[int, int, _WorldSide, _WorldSide] | None = None
+    """Left, top, width and height of the part of the world, in pixels, whose districts are rebuilt; by default all."""
 
     @property
     def overlap(self) -> tuple[int, int]:
@@ -64,6 +66,13 @@ class CityParameters(BaseModel):
             return self.overlap_px
         across, down = (max(side // 5, 4 * self.drift_px + _MARGIN_PX) for side in self.view)
         return across, down
+
+    @property
+    def neighbourhood(self) -> Rect | None:
+        if self.changes_within is None:
+            return None
+        x_px, y_px, width_px, height_px = self.changes_within
+        return Rect(x_px=x_px, y_px=y_px, width_px=width_px, height_px=height_px)
 
     @model_validator(mode="after")
     def _keeps_overlap(self) -> Self:
@@ -181,6 +190,7 @@ class CityDriver:
             water_share=self._parameters.water,
             year=self._parameters.year,
             change_share=self._parameters.changes,
+            changes_within=self._parameters.neighbourhood,
         )
         return self
 

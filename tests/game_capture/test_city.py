@@ -184,3 +184,14 @@ def test_a_city_of_unknown_size_or_at_rest_shows_nothing() -> None:
 def test_an_overlap_that_drift_could_eat_is_refused(parameters: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="overlap"):
         city(**parameters)
+
+
+def test_changes_can_be_kept_to_one_neighbourhood() -> None:
+    grid = Grid(rows=12, cols=12)
+    within = {"changes": 1.0, "changes_within": (640, 640, 640, 640)}
+    before, after = (paste_all(city(seed=5, paused=True, year=year, **within), grid) for year in (0, 1))
+    changed = np.argwhere((before != after).any(axis=-1))
+    assert len(changed) > 1000
+    # a district begins at its avenue, up to seven tiles of 32 px beyond its cell of the lattice
+    assert changed.min() >= 640
+    assert changed.max() < 2 * 640 + 7 * 32
