@@ -184,7 +184,7 @@ class Progress:
     shots_planned: int
     shots_taken: int
     tiles_planned: int
-    """Native tiles; 0 until the screenshots are placed."""
+    """Native tiles: by the commanded positions until the screenshots are placed, then as placed."""
     tiles_cut: int
     """Tiles of the current revision, all zooms."""
 

@@ -112,7 +112,7 @@ class SurveyCounts(BaseModel):
     shots_planned: int
     shots_taken: int
     native_tiles_planned: int
-    """0 until the screenshots are placed."""
+    """By the commanded positions until the screenshots are placed, then as placed."""
     tiles_cut: int
     """Tiles of the newest placement, all zooms."""
 

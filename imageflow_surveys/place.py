@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from imageflow_clients.database import Connection, dependencies, layers, placements, screenshots, tiles
@@ -14,12 +14,13 @@ from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Encoding, Layer, Mosaic, Survey
-from imageflow_domain.tiles import SQUARE_PX, Frame, TileId, first_frame, tiles_touching
+from imageflow_domain.tiles import SQUARE_PX, Frame, first_frame
 from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.encoding import revision_signature
 from imageflow_mosaic.placement import place
+from imageflow_surveys.needs import needs
 from imageflow_surveys.shared_frame import shift_into_frame
-from imageflow_surveys.shots import Shots, shots_of, visible_parts
+from imageflow_surveys.shots import Shots, shots_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,11 +171,12 @@ def revision_of(placement: str, encoding: Encoding) -> str:
 
 
 def _store(connection: Connection, survey: Survey, placed: Placed) -> None:
-    needs = _dependencies(survey, placed)
-    usage = Counter(area for areas in needs.values() for area in areas)
+    corners = {p.cell: Offset(dx_px=p.x_px, dy_px=p.y_px) for p in placed.placements}
+    required = needs(survey, placed.mosaic.frame.native_zoom, corners)
+    usage = Counter(area for areas in required.values() for area in areas)
     cells = {survey.area_id(p.cell): p.cell for p in placed.placements}
     placements.replace_placements(connection, survey.id, placed.placements, placed.dropped)
-    dependencies.settle(connection, survey.id, needs, {cells[area]: required for area, required in usage.items()})
+    dependencies.settle(connection, survey.id, required, {cells[area]: tiles_ for area, tiles_ in usage.items()})
     rows.mark_placed(connection, survey.id, placed.mosaic)
     screenshots.mark_placed(connection, survey.id)
     open_tile_layer(connection, survey, placed.mosaic)
@@ -211,15 +213,3 @@ def _covers(outer: Rect, inner: Rect) -> bool:
         and (outer.right_px - 1) // SQUARE_PX >= (inner.right_px - 1) // SQUARE_PX
         and (outer.bottom_px - 1) // SQUARE_PX >= (inner.bottom_px - 1) // SQUARE_PX
     )
-
-
-def _dependencies(survey: Survey, placed: Placed) -> Mapping[TileId, Sequence[int]]:
-    """Return for each native tile the areas whose screenshots show some of it: what a mask hides shows nothing."""
-    zoom = placed.mosaic.frame.native_zoom
-    seen = visible_parts(survey.view, survey.spec.masks)
-    needs: dict[TileId, list[int]] = {}
-    for place_ in placed.placements:
-        corner = Offset(dx_px=place_.x_px, dy_px=place_.y_px)
-        for tile in sorted({t for part in seen for t in tiles_touching(part.shifted(corner), zoom, zoom)}):
-            needs.setdefault(tile, []).append(survey.area_id(place_.cell))
-    return needs

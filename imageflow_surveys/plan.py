@@ -1,6 +1,7 @@
 """Begin a survey: check what it is asked to do, lay out its areas, and register it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.step import Step, estimate_step
 from imageflow_surveys.camera import driver_of
 from imageflow_surveys.image import describe
+from imageflow_surveys.needs import plan_needs
 
 _SAMPLES = 12
 """Pictures from whose neighbouring pairs a step is estimated."""
@@ -23,6 +25,33 @@ _SAMPLES = 12
 
 def _nothing(connection: Connection, survey: Survey) -> None:
     """Add nothing to the transaction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A survey that can be registered: nothing about it is wrong."""
+
+    spec: SurveySpec
+    grid: Grid
+    view: Size
+    reach_px: int
+    keep: Keep
+    areas: tuple[Area, ...]
+
+    def register(self, connection: Connection, carrier: Carrier) -> Survey:
+        """Insert the survey under its save's next number, with what its tiles will need."""
+        survey = rows.plan(
+            connection,
+            self.spec,
+            carrier=carrier,
+            grid=self.grid,
+            view=self.view,
+            reach_px=self.reach_px,
+            keep=self.keep,
+            areas=self.areas,
+        )
+        plan_needs(connection, survey, self.areas)
+        return survey
 
 
 def plan_survey(
@@ -41,34 +70,43 @@ def plan_survey(
     Raises:
         InvalidInput: With every fault of the parameters or of the source's files.
     """
-    driver = driver_of(stores, spec)
+    plan = checked_plan(driver_of(stores, spec), spec)
+    with stores.database.begin() as connection:
+        survey = plan.register(connection, carrier)
+        along(connection, survey)
+        return rows.get(connection, survey.id)
+
+
+def checked_plan(driver: GameDriver, spec: SurveySpec, areas: Sequence[Area] | None = None) -> Plan:
+    """Return what a survey of this driver will be.
+
+    Args:
+        areas: Where to take the pictures, instead of where the driver would. Cells need not be those of `spec.grid`,
+            by which the driver is opened.
+
+    Raises:
+        InvalidInput: With every fault of the parameters or of the source's files.
+    """
     capabilities = driver.capabilities
     spec = spec.model_copy(update={"masks": (*spec.masks, *(m for m in capabilities.hud if m not in spec.masks))})
     _check_masks(spec, capabilities.view)
-    areas = driver.areas(spec.grid)
+    grid = spec.grid if areas is None else None
+    areas = tuple(driver.areas(spec.grid) if areas is None else areas)
     if not areas:
         raise InvalidInput("The grid has no area that the driver can reach: name a larger grid or another centre.")
     if any(area.position is None for area in areas):
         step = _step(driver, areas, spec)
         areas = tuple(_at_step(area, step) for area in areas)
-    grid = spec.grid or Grid(
-        rows=max(area.cell.row for area in areas) + 1, cols=max(area.cell.col for area in areas) + 1
-    )
+    grid = grid or Grid(rows=max(area.cell.row for area in areas) + 1, cols=max(area.cell.col for area in areas) + 1)
     _check_fits(spec, grid)
-    keep = spec.keep or (Keep.DELETE if capabilities.retakes else Keep.KEEP)
-    with stores.database.begin() as connection:
-        survey = rows.plan(
-            connection,
-            spec,
-            carrier=carrier,
-            grid=grid,
-            view=capabilities.view,
-            reach_px=spec.reach_px or capabilities.reach_px,
-            keep=keep,
-            areas=areas,
-        )
-        along(connection, survey)
-        return rows.get(connection, survey.id)
+    return Plan(
+        spec=spec,
+        grid=grid,
+        view=capabilities.view,
+        reach_px=spec.reach_px or capabilities.reach_px,
+        keep=spec.keep or (Keep.DELETE if capabilities.retakes else Keep.KEEP),
+        areas=areas,
+    )
 
 
 def _check_masks(spec: SurveySpec, view: Size) -> None:
