@@ -59,6 +59,12 @@ def is_picture_name(name: str) -> bool:
     return not (lowered.startswith((".", "readme")) or lowered.endswith(_IGNORED_ENDINGS) or name == DONE_MARKER)
 
 
+def tell_no_cell(names: Iterable[str]) -> bool:
+    """Tell whether nothing about a source says where its frames lie: no list, and no name like `r03_c11.png`."""
+    every = list(names)
+    return POSITIONS_FILE not in every and not any(_NAME.fullmatch(name) for name in filter(is_picture_name, every))
+
+
 def index_by_name(names: Iterable[str]) -> Index:
     """Read cells from names like `r03_c11.png`; a name that does not say is a fault."""
     found = _Collector()

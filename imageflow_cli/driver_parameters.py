@@ -8,7 +8,7 @@ import yaml
 from imageflow_domain.errors import InvalidInput
 
 _OPTIONS_OF = {
-    "folder": {"source", "step", "skip_bad"},
+    "folder": {"source", "step", "skip_bad", "unordered"},
     "city": {"seed"},
     "openttd": {"seed", "load", "centre"},
     "x11": {"config"},

@@ -1,10 +1,12 @@
 """What `survey run`, `resume` and `delete` do with Dagster's instance at hand."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from imageflow_assets.map import records
+from imageflow_cli.arranging import arrange, report
 from imageflow_cli.carrying import carry_to_the_end
 from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
@@ -15,15 +17,19 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, Survey, SurveySpec, SurveyState
 from imageflow_surveys import carry, trust
+from imageflow_surveys.arrange import is_unordered, plan_groups
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.trust import Finding
 
 
-def run_survey(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> Survey:
-    """Plan a survey and carry it to its end; its errors are `plan_survey`'s and `SurveyFailed`.
+def run_any(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> tuple[tuple[Survey, ...], dict[str, Any]]:
+    """Carry what is asked for to its end: one survey, or one of each group where frames lie in no order.
 
     Args:
         unless_mapped: Return the save's latest survey, where there is one, and do nothing.
+
+    Returns:
+        The surveys, the largest first, and what else a program may want to know.
     """
     session = open_session()
     if unless_mapped:
@@ -31,7 +37,14 @@ def run_survey(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> Survey:
             latest = rows.latest(connection, spec.game, spec.save)
         if latest is not None:
             click.echo(f"'{latest.id}' is mapped already.", err=True)
-            return latest
+            return (latest,), {}
+    if is_unordered(session.stores, spec):
+        return _run_unordered(session, spec, bars=bars)
+    return (_run_one(session, spec, bars=bars),), {}
+
+
+def _run_one(session: Session, spec: SurveySpec, *, bars: bool) -> Survey:
+    """Plan a survey and carry it to its end; its errors are `plan_survey`'s and `SurveyFailed`."""
 
     def begin(connection: Connection, survey: Survey) -> None:
         rows.set_state(connection, survey.id, SurveyState.RUNNING)
@@ -39,6 +52,22 @@ def run_survey(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> Survey:
     survey = plan_survey(session.stores, spec, Carrier.COMMAND_LINE, along=begin)
     _introduce(session, survey)
     return _carry(session, survey, bars=bars)
+
+
+def _run_unordered(session: Session, spec: SurveySpec, *, bars: bool) -> tuple[tuple[Survey, ...], dict[str, Any]]:
+    """Arrange frames in no order, and survey each group, the largest last: the save then shows that one.
+
+    Its errors are those of `arrange_frames` and `plan_groups`, and `SurveyFailed`; groups that were not begun by then
+    stay planned, and can be resumed.
+    """
+    frames = arrange(session.stores, spec.source, spec.driver.parameters, spec.masks, bars=bars)
+    surveys = plan_groups(session.stores, spec, frames, Carrier.COMMAND_LINE)
+    done = []
+    for survey in reversed(surveys):
+        _introduce(session, survey)
+        taken = carry.take_up(session.stores, survey.id, Carrier.COMMAND_LINE)
+        done.append(_carry(session, taken, bars=bars))
+    return tuple(reversed(done)), report(frames, surveys)
 
 
 def resume_survey(survey_id: str, *, bars: bool) -> Survey:

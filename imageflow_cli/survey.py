@@ -1,4 +1,4 @@
-"""`imageflow survey`: run, resume, look at, export and delete surveys."""
+"""`imageflow survey`: run, arrange, resume, look at, export and delete surveys."""
 
 import csv
 import sys
@@ -30,6 +30,12 @@ def survey() -> None:
 @click.option("--source", type=click.Path(path_type=Path), help="folder: where the frames lie.")
 @click.option("--step", type=PAIR, help="folder: pixels between neighbouring frames, instead of an estimate.")
 @click.option("--skip-bad", is_flag=True, help="folder: leave holes where frames cannot be used.")
+@click.option(
+    "--unordered",
+    is_flag=True,
+    help="folder: the frames lie in no order; compare them, and make a map of each group that overlaps. Done by "
+    "itself where there is no positions.csv, no name like r03_c11.png, no --grid and no --step.",
+)
 @click.option("--grid", type=GRID, help="How many areas to take; a folder's frames say so themselves.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="city, openttd: the world's seed.")
 @click.option("--load", type=click.Path(path_type=Path), help="openttd: the savegame.")
@@ -66,7 +72,7 @@ def run(
     imageflow survey run --driver openttd --load town.sav --grid 6x6 --centre 512,512 --game openttd --save town
     """
     from imageflow_cli.driver_parameters import driver_parameters
-    from imageflow_cli.running import run_survey
+    from imageflow_cli.running import run_any
 
     spec = SurveySpec.model_validate(
         {
@@ -82,11 +88,30 @@ def run(
             **({} if block_side is None else {"block_side": block_side}),
         }
     )
-    done = run_survey(spec, unless_mapped=unless_mapped, bars=not as_json)
+    done, facts = run_any(spec, unless_mapped=unless_mapped, bars=not as_json)
     if as_json:
-        print_json({"survey": done.id})
-    else:
-        click.echo(done.id)
+        print_json({"survey": done[0].id, **facts})
+        return
+    for one in done:
+        click.echo(one.id)
+
+
+@survey.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--mask", "masks", multiple=True, type=RECT, help="A head-up display in every picture; repeat for more.")
+@click.option("--skip-bad", is_flag=True, help="Leave out files that cannot be used.")
+@click.option("--csv", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write group_1.csv ... there.")
+@as_json
+def arrange(source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path | None, as_json: bool) -> None:
+    """Find out how the frames in the folder SOURCE lie to one another, whatever they are called; survey nothing.
+
+    `--csv` writes each group's positions: with its frames, one of these files is a positions.csv.
+    """
+    from imageflow_cli.arranging import arrange_only
+
+    facts = arrange_only(source, masks, folder, skip_bad=skip_bad, bars=not as_json)
+    if as_json:
+        print_json(facts)
 
 
 @survey.command()

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from game_capture.opening import Opening
 from game_capture.picture import MAX_BYTES, BadPicture, decode_rgb, pillow_limits
@@ -32,6 +32,14 @@ class FolderParameters(BaseModel):
     """Leave holes where files cannot be used, instead of refusing the folder."""
     reach_px: int = Field(default=160, ge=1, le=4096)
     """Largest error of a believed position against its neighbour's."""
+    unordered: bool = False
+    """Neither names nor a list tell where the frames lie: only areas that name their files can be grabbed."""
+
+    @model_validator(mode="after")
+    def _steps_need_an_order(self) -> Self:
+        if self.unordered and self.step is not None:
+            raise ValueError("frames in no order have no step: leave it out")
+        return self
 
 
 class FolderDriver:
@@ -58,13 +66,18 @@ class FolderDriver:
     @property
     def capabilities(self) -> Capabilities:
         """Raises as `check` does: the view is the size that most frames have."""
-        view, _, _ = self._checked
+        view = self._checked[0]
         return Capabilities(view=view, moves_freely=False, retakes=False, reach_px=self._parameters.reach_px)
 
     @property
     def skipped(self) -> tuple[BadFile, ...]:
         """What was left out, and why; empty unless `skip_bad` is set."""
         return self._checked[2]
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """Names of the frames that `grab` can give, after `check`; sorted."""
+        return tuple(sorted(self._checked[3]))
 
     def check(self) -> None:
         """Decode every frame.
@@ -75,8 +88,16 @@ class FolderDriver:
         _ = self._checked
 
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
-        """Return the areas that have a usable frame, after `check`; those outside `grid` are left out."""
-        _, shots, _ = self._checked
+        """Return the areas that have a usable frame, after `check`; those outside `grid` are left out.
+
+        Raises `InvalidInput` for frames in no order: somebody has to compare them first.
+        """
+        if self._parameters.unordered:
+            raise InvalidInput(
+                f"Nothing tells where the frames in '{self._frames.label}' lie: survey them with `imageflow survey "
+                f"run`, which arranges them, or list them in {POSITIONS_FILE}."
+            )
+        shots = self._checked[1]
         return tuple(
             Area(cell=shot.cell, position=self._position(shot), file=shot.file)
             for shot in shots
@@ -84,18 +105,23 @@ class FolderDriver:
         )
 
     def grab(self, area: Area) -> NDArray[np.uint8]:
+        if self._parameters.unordered and area.file is not None:
+            return self.picture(area.file)
         shot = self._by_cell.get(area.cell)
         if shot is None:
             raise PositionUnreachable(f"'{self._frames.label}' has no frame for {area.cell}: it is a hole in the map.")
+        return self.picture(shot.file)
+
+    def picture(self, name: str) -> NDArray[np.uint8]:
+        """Return one frame by its name, as `grab` does; raise `BadFrames`."""
         try:
-            pixels = decode_rgb(self._read(shot.file))
+            pixels = decode_rgb(self._read(name))
             size = _size_of(pixels)
             self._view = self._view or size
             if size != self._view:
                 raise BadPicture(_unequal(size, self._view))
         except BadPicture as error:
-            fault = BadFile(name=shot.file, reason=str(error))
-            raise BadFrames([fault], source=self._frames.label) from error
+            raise BadFrames([BadFile(name=name, reason=str(error))], source=self._frames.label) from error
         return pixels
 
     def __enter__(self) -> Self:
@@ -110,6 +136,8 @@ class FolderDriver:
         names = self._frames.names()
         if not any(is_picture_name(name) for name in names):
             raise InvalidInput(f"'{self._frames.label}' holds no pictures: put the frames into it.")
+        if self._parameters.unordered:
+            return Index(shots=())
         listed = POSITIONS_FILE in names
         if listed and self._parameters.step is not None:
             raise InvalidInput(f"'{self._frames.label}' has a {POSITIONS_FILE}: leave out the step.")
@@ -129,8 +157,8 @@ class FolderDriver:
         return {shot.cell: shot for shot in self._index.shots}
 
     @cached_property
-    def _checked(self) -> tuple[Size, tuple[Shot, ...], tuple[BadFile, ...]]:
-        """The common size, the usable shots, and what was skipped."""
+    def _checked(self) -> tuple[Size, tuple[Shot, ...], tuple[BadFile, ...], frozenset[str]]:
+        """The common size, the usable shots, what was skipped, and the names of all usable files."""
         index = self._index
         pictures = [name for name in self._frames.names() if is_picture_name(name)]
         with pillow_limits(), ThreadPoolExecutor(_CHECK_THREADS) as pool:
@@ -148,10 +176,11 @@ class FolderDriver:
             else:
                 good.add(name)
         shots = tuple(shot for shot in index.shots if shot.file in good)
-        if view is None or not shots or (faults and not self._parameters.skip_bad):
+        nothing = not (good if self._parameters.unordered else shots)
+        if view is None or nothing or (faults and not self._parameters.skip_bad):
             raise BadFrames(faults, source=self._frames.label)
         self._view = view
-        return view, shots, tuple(faults)
+        return view, shots, tuple(faults), frozenset(good)
 
     def _try(self, name: str) -> Size | BadFile:
         try:

@@ -1,0 +1,129 @@
+"""What `survey arrange`, and `survey run` on frames in no order, do and print."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from imageflow_cli.console import errors
+from imageflow_cli.session import stores_only
+from imageflow_cli.whole_file import check_folder_of, whole_file
+from imageflow_clients.stores import Stores
+from imageflow_domain.geometry import Rect
+from imageflow_domain.survey import Survey
+from imageflow_mosaic.arrangement import Tell
+from imageflow_surveys.arrange import ArrangedFrames, arrange_frames, positions_csv
+
+_SHOWN = 20
+_TITLES = {"looking": "Looking at frames", "comparing": "Comparing pairs"}
+
+
+def arrange(
+    stores: Stores, source: str | None, parameters: Mapping[str, Any], masks: Sequence[Rect], *, bars: bool
+) -> ArrangedFrames:
+    """Arrange frames under progress bars, and print what came of it; arguments and errors are `arrange_frames`'s."""
+    with _told(shown=bars) as tell:
+        frames = arrange_frames(stores, source, parameters, masks, tell)
+    _print(frames)
+    return frames
+
+
+def arrange_only(
+    source: Path, masks: Sequence[Rect], folder: Path | None, *, skip_bad: bool, bars: bool
+) -> dict[str, Any]:
+    """Arrange a folder's frames, write each group's positions.csv where asked, and return the report."""
+    if folder is not None:
+        check_folder_of(folder / "group_1.csv")
+    frames = arrange(stores_only(), str(source.absolute()), {"skip_bad": skip_bad}, masks, bars=bars)
+    if folder is not None:
+        for number, group in enumerate(frames.arrangement.groups, start=1):
+            path = folder / f"group_{number}.csv"
+            with whole_file(path) as partial:
+                partial.write_bytes(positions_csv(group))
+            click.echo(f"{len(group.pictures)} positions written to {path}.", err=True)
+    return report(frames)
+
+
+def report(frames: ArrangedFrames, surveys: Sequence[Survey] = ()) -> dict[str, Any]:
+    """Return what became of each frame, for programs.
+
+    Args:
+        surveys: Of the groups, in their order, where they were surveyed.
+    """
+    found = frames.arrangement
+    names: list[str | None] = [survey.id for survey in surveys] or [None] * len(found.groups)
+    return {
+        "groups": [
+            {
+                "survey": name,
+                "overlaps": group.overlaps,
+                "frames": [
+                    {
+                        "file": one.name,
+                        "row": one.cell.row,
+                        "col": one.cell.col,
+                        "x": round(one.position.x_px),
+                        "y": round(one.position.y_px),
+                    }
+                    for one in group.pictures
+                ],
+            }
+            for name, group in zip(names, found.groups, strict=True)
+        ],
+        "strays": list(found.strays),
+        "doubles": [{"file": double.name, "same_as": double.of} for double in found.doubles],
+        "not_believed": [{"first": doubt.first, "second": doubt.second} for doubt in found.doubts],
+        "left_out": [{"file": bad.name, "reason": bad.reason} for bad in frames.left_out],
+    }
+
+
+def _print(frames: ArrangedFrames) -> None:
+    found = frames.arrangement
+    sizes = [len(group.pictures) for group in found.groups]
+    click.echo(f"{sum(sizes)} frames overlap, in {_count(sizes, 'group')}: {_listed(map(str, sizes))}.", err=True)
+    if len(sizes) > 1:
+        click.echo("Each group is a map of its own: nothing tells how groups lie to one another.", err=True)
+    _say(f"{_count(found.strays, 'frame')} belong to no group", found.strays)
+    _say(
+        f"{_count(found.doubles, 'frame')} show the same as another and are left out",
+        [f"{double.name} (as {double.of})" for double in found.doubles],
+    )
+    _say(
+        f"{_count(found.doubts, 'pair')} may overlap, but too little of them tells so, or other frames contradict it",
+        [f"{doubt.first} and {doubt.second}" for doubt in found.doubts],
+    )
+    _say(
+        f"{_count(frames.left_out, 'file')} cannot be used",
+        [f"{bad.name}: {bad.reason}" for bad in frames.left_out],
+    )
+
+
+def _say(what: str, of: Sequence[str]) -> None:
+    if of:
+        click.echo(f"{what}: {_listed(of)}.", err=True)
+
+
+def _count(of: Sequence[object], noun: str) -> str:
+    return f"{len(of)} {noun}{'' if len(of) == 1 else 's'}"
+
+
+def _listed(names: Sequence[str] | Iterator[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return ", ".join(every[:_SHOWN]) + more if every else "none"
+
+
+@contextmanager
+def _told(*, shown: bool) -> Iterator[Tell]:
+    columns = (TextColumn("{task.description:<17}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, disable=not shown) as bars:
+        tasks = {what: bars.add_task(title, total=None, start=False) for what, title in _TITLES.items()}
+
+        def tell(what: str, done: int, total: int) -> None:
+            bars.start_task(tasks[what])
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield tell

@@ -1,0 +1,141 @@
+"""Begin surveys of frames in no order: find out which overlap, and make a survey of each group that hangs together."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from game_capture.drivers.folder import FolderDriver
+from game_capture.positions import COLUMNS, tell_no_cell
+from game_capture.registry import open_driver
+from imageflow_clients.database import Connection
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import BadFile, InvalidInput
+from imageflow_domain.geometry import Rect
+from imageflow_domain.grid import BLOCK_GRID_SIDE
+from imageflow_domain.ports import Area
+from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
+from imageflow_mosaic.arrangement import Arrangement, Group, Tell, arrange
+from imageflow_surveys.camera import frames_of
+from imageflow_surveys.plan import checked_plan
+
+_REACH_PX = 16
+"""Positions of arranged frames are verified to the pixel already; a survey looks around a little all the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrangedFrames:
+    """Frames in no order, each one accounted for."""
+
+    driver: FolderDriver
+    """Has read and checked the frames."""
+    arrangement: Arrangement
+    left_out: tuple[BadFile, ...]
+    """Files that cannot be used, where it was said to leave them out."""
+
+
+def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
+    """Tell whether a survey's frames have to be arranged first.
+
+    They do where the folder driver is told so, and where nothing else could tell where they lie: no `positions.csv`,
+    not one name like `r03_c11.png`, no grid and no step.
+    """
+    if spec.driver.name != "folder":
+        return False
+    if spec.driver.parameters.get("unordered"):
+        return True
+    frames = frames_of(stores, spec.source)
+    told = spec.grid is not None or spec.driver.parameters.get("step") is not None
+    return frames is not None and not told and tell_no_cell(frames.names())
+
+
+def _nothing(connection: Connection, surveys: Sequence[Survey]) -> None:
+    """Add nothing to the transaction."""
+
+
+def _say_nothing(what: str, done: int, total: int) -> None:
+    """Nobody listens."""
+
+
+def arrange_frames(
+    stores: Stores, source: str | None, parameters: Mapping[str, Any], masks: Sequence[Rect], tell: Tell = _say_nothing
+) -> ArrangedFrames:
+    """Read frames and find out how they lie to one another; nothing is registered.
+
+    Args:
+        source: An absolute folder, or an upload's prefix.
+        parameters: Of the folder driver.
+        masks: Rectangles of the head-up display in every picture.
+        tell: Hears how far the work is.
+
+    Raises:
+        InvalidInput: With every file that cannot be used, frames of another size among them.
+    """
+    spec = DriverSpec(name="folder", parameters={**parameters, "unordered": True})
+    driver = open_driver(spec, frames=frames_of(stores, source), scratch=stores.scratch)
+    assert isinstance(driver, FolderDriver)  # noqa: S101 - the registry's own name for it
+    driver.check()
+    arrangement = arrange(driver.usable, driver.picture, masks, tell)
+    return ArrangedFrames(driver=driver, arrangement=arrangement, left_out=driver.skipped)
+
+
+def plan_groups(
+    stores: Stores,
+    spec: SurveySpec,
+    frames: ArrangedFrames,
+    carrier: Carrier,
+    along: Callable[[Connection, Sequence[Survey]], None] = _nothing,
+) -> tuple[Survey, ...]:
+    """Register a survey of each group, the largest first, all in one transaction.
+
+    Each opens a frame of its own: pixels do not tell how groups lie to one another.
+
+    Args:
+        spec: What each survey is asked to do; the frames are those of its source.
+        along: Writes what must stand or fall with the surveys, in the same transaction.
+
+    Raises:
+        InvalidInput: Where no two frames overlap, or a grid is asked for.
+    """
+    if spec.grid is not None:
+        raise InvalidInput("Frames in no order get a grid of their own: leave the grid out.")
+    groups = frames.arrangement.groups
+    if not groups:
+        raise InvalidInput(
+            "No two of the frames overlap where they show something distinctive: take them so that neighbours share "
+            "a fifth of the picture, and name displays over the map with --mask."
+        )
+    plans = [checked_plan(frames.driver, _fitting(spec, group), _areas(group)) for group in groups]
+    with stores.database.begin() as connection:
+        surveys = [plan.register(connection, carrier) for plan in plans]
+        along(connection, surveys)
+        return tuple(rows.get(connection, survey.id) for survey in surveys)
+
+
+def positions_csv(group: Group) -> bytes:
+    """Return the `positions.csv` of a group: with these frames alone it makes the same survey again."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for picture in group.pictures:
+        x, y = round(picture.position.x_px), round(picture.position.y_px)
+        writer.writerow([picture.name, picture.cell.row, picture.cell.col, x, y])
+    return text.getvalue().encode()
+
+
+def _areas(group: Group) -> tuple[Area, ...]:
+    return tuple(Area(cell=one.cell, position=one.position, file=one.name) for one in group.pictures)
+
+
+def _fitting(spec: SurveySpec, group: Group) -> SurveySpec:
+    """The survey of one group, its blocks as large as a long chain of frames needs."""
+    side = 1 + max(max(picture.cell.row, picture.cell.col) for picture in group.pictures)
+    return spec.model_copy(
+        update={
+            "driver": DriverSpec(name="folder", parameters={**spec.driver.parameters, "unordered": True}),
+            "reach_px": spec.reach_px or _REACH_PX,
+            "block_side": max(spec.block_side, -(-side // BLOCK_GRID_SIDE)),
+        }
+    )
