@@ -22,13 +22,25 @@ from bench.figures import Figure, Result
 BENCHES = {
     "registration": "finding offsets, against decoding the same shots",
     "calibration": "stated against observed rates of right placements",
+    "registration_peers": "placing real and simulated shots, side by side with ASHLAR",
+    "arrangement": "2,000 frames in no order to one exact plane",
+    "recapture": "ambiguous shots that bridging shots make exact",
     "cutting": "shots to tiles, against the encoder alone",
+    "pyramid_peers": "a pyramid of 16,384 px, side by side with vips dzsave and gdal2tiles",
     "blocks": "two block runs at once, against one after the other",
+    "end_to_end": "a 20 x 20 city survey from the command line to its map",
+    "jobs": "a 36-shot job from the request to the map",
+    "pools": "one pool raised, that stage alone",
+    "status": "a job's status beside ten million tiles",
     "dagster_share": "wall time of a survey in which no asset works",
     "capture": "moving a live game and grabbing the settled picture",
     "memory": "largest process of a 400-shot survey",
     "incremental": "a later survey of a save in which little has changed, against the first",
 }
+LONG = {
+    "scale": "a survey of 100 x 100 areas through the running stack",
+}
+"""Measured only when named: each takes half an hour or more."""
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -53,7 +65,7 @@ def _processor() -> str:
 
 
 def _table(name: str, result: Result) -> Table:
-    table = Table(title=f"{name}: {BENCHES[name]}", title_justify="left", show_edge=False, pad_edge=False)
+    table = Table(title=f"{name}: {(BENCHES | LONG)[name]}", title_justify="left", show_edge=False, pad_edge=False)
     for column, justify in (("figure", "left"), ("value", "right"), ("target", "right"), ("reached", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for figure in result.figures:
@@ -85,9 +97,9 @@ def _run(name: str, console: Console) -> bool:
 
 def main(names: Sequence[str]) -> int:
     """Run the named benches, or all that there are; return the exit status."""
-    unknown = [name for name in names if name not in BENCHES]
+    unknown = [name for name in names if name not in BENCHES | LONG]
     if unknown:
-        print(f"No bench called {', '.join(unknown)}. There are: {', '.join(BENCHES)}.", file=sys.stderr)
+        print(f"No bench called {', '.join(unknown)}. There are: {', '.join(BENCHES | LONG)}.", file=sys.stderr)
         return 2
     console = Console(width=max(Console().width, 120))  # a figure a line, in a pipe as well
     reached = [_run(name, console) for name in names or BENCHES]

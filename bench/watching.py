@@ -1,0 +1,100 @@
+"""Watch the processes of a running stack from outside: memory by role, and the processor time of run workers."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+_SAMPLE_S = 1.0
+_ROLES = (
+    ("dagster_webserver", "webserver"),
+    ("dagster._daemon", "daemon"),
+    ("imageflow_gateway", "gateway"),
+    ("postgres", "PostgreSQL"),
+    ("imageflow_cli", "imageflow up"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What the living run workers had used by one moment."""
+
+    at: float
+    """Seconds since 1970."""
+    worker_cpu_s: Mapping[int, float]
+    """Processor time so far, by process id."""
+
+
+@dataclass(kw_only=True)
+class Watched:
+    """What was seen of this process's descendants."""
+
+    peak_mb: dict[str, float] = field(default_factory=dict)
+    """Largest resident set of any one process of each role, in MB."""
+    samples: list[Sample] = field(default_factory=list)
+
+    def worker_cpu_s(self, begin: float, end: float) -> float:
+        """Return the processor time that run workers used between two moments."""
+        total_s = 0.0
+        before: dict[int, float] = {}
+        for sample in self.samples:
+            for pid, cpu_s in sample.worker_cpu_s.items():
+                if begin <= sample.at <= end:
+                    total_s += max(0.0, cpu_s - before.get(pid, 0.0))
+                before[pid] = cpu_s
+        return total_s
+
+
+@contextmanager
+def watching(home: Path) -> Iterator[Watched]:
+    """Sample every second, until the end of the body, all descendants of this process and a home's PostgreSQL."""
+    watched = Watched()
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(home, watched, over), daemon=True)
+    watcher.start()
+    try:
+        yield watched
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _watch(home: Path, watched: Watched, over: threading.Event) -> None:
+    while not over.wait(_SAMPLE_S):
+        workers: dict[int, float] = {}
+        for process in (*psutil.Process().children(recursive=True), *_database(home)):
+            try:
+                with process.oneshot():
+                    role, used_mb, times = _role(process), process.memory_info().rss / 1e6, process.cpu_times()
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            if role == "run worker":
+                workers[process.pid] = times.user + times.system
+            watched.peak_mb[role] = max(watched.peak_mb.get(role, 0.0), used_mb)
+        watched.samples.append(Sample(at=time.time(), worker_cpu_s=workers))
+
+
+def _database(home: Path) -> list[psutil.Process]:
+    """Return the processes of a home's embedded PostgreSQL, which belongs to nobody's family."""
+    try:
+        number = int((home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+        postmaster = psutil.Process(number)
+        return [postmaster, *postmaster.children()]
+    except (OSError, psutil.NoSuchProcess):
+        return []
+
+
+def _role(process: psutil.Process) -> str:
+    """Name a process: the code server starts each run worker as a child, by spawning or by forking."""
+    command = " ".join(process.cmdline())
+    if "api grpc" in command or "code-server" in command:
+        parent = process.parent()
+        forked = parent is not None and parent.cmdline() == process.cmdline()
+        return "run worker" if forked else "code server"
+    if "spawn_main" in command or "execute_run" in command:
+        return "run worker"
+    return next((role for words, role in _ROLES if words in command), "other")
