@@ -1,0 +1,93 @@
+"""A whole local stack for benches: `imageflow up` in a home of its own, on free ports, as a user starts it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+_GAMES = Path(__file__).parents[1] / "games"
+_READY_S = 120.0
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A running `imageflow up`."""
+
+    home: Path
+    gateway: str
+
+    def survey(self, game: str, save: str, timeout_s: float, **more: Any) -> tuple[str, float]:
+        """Ask for a job and wait for its end; return its survey and the seconds from the request to the map.
+
+        Raises `RuntimeError` with the job's own words where it does not end well.
+        """
+        begin = time.perf_counter()
+        request = {"game_id": game, "save_data_id": save, **more}
+        job = httpx.post(f"{self.gateway}/api/jobs", json=request, timeout=60).raise_for_status().json()
+        while time.perf_counter() - begin < timeout_s:
+            status = httpx.get(f"{self.gateway}/api/jobs/{job['job_id']}/status", timeout=60).json()
+            if status["status"] == "completed":
+                return job["survey_id"], time.perf_counter() - begin
+            if status["status"] not in {"preparing", "running"}:
+                break
+            time.sleep(_LOOK_S)
+        raise RuntimeError(f"{job['survey_id']} came to no map within {timeout_s:.0f} s: {status}")
+
+
+@contextmanager
+def running_stack(folder: Path, settings: Mapping[str, str], games: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Start a stack and end it.
+
+    Args:
+        folder: Holds its home and its game files; left as it is at the end, so that one home can be started again.
+        settings: `IMAGEFLOW_*` variables.
+        games: Game files beside those of the repository, by game.
+    """
+    shutil.copytree(_GAMES, folder / "games", dirs_exist_ok=True)
+    shutil.copytree(_GAMES.parent / "examples", folder / "examples", dirs_exist_ok=True)
+    for game, text in (games or {}).items():
+        (folder / "games" / f"{game}.yaml").write_text(text)
+    gateway_port, dagster_port = _free_port(), _free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("IMAGEFLOW_", "DAGSTER_"))}
+    log = folder / "up.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "imageflow_cli.main", "up"],
+            env={
+                **environment,
+                "IMAGEFLOW_HOME": str(folder / "home"),
+                "IMAGEFLOW_GAMES": str(folder / "games"),
+                "IMAGEFLOW_GATEWAY_PORT": str(gateway_port),
+                "IMAGEFLOW_DAGSTER_PORT": str(dagster_port),
+                **settings,
+            },
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + _READY_S
+        while "Ctrl-C" not in log.read_text():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The stack did not start: {log.read_text()}")
+            time.sleep(_LOOK_S)
+        yield Stack(home=folder / "home", gateway=f"http://127.0.0.1:{gateway_port}")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
