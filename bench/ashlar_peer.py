@@ -1,4 +1,4 @@
-"""Runs ASHLAR over frames in memory, in an environment that has it: `python ashlar_peer.py FRAMES.npz REACH SIGMA`.
+"""Runs ASHLAR over frames in memory, in an environment that has it: `python ashlar_peer.py FRAMES.npz REACH`.
 
 Prints JSON: positions (x, y, one for each frame), and the processor time of finding them. FRAMES.npz holds `frames`,
 grey, shape (n, height, width), and `positions` (x, y), where they are believed to lie. Two things of ASHLAR are
@@ -56,17 +56,17 @@ def _tolerant(nccw: Any) -> Any:
     return patched
 
 
-def main(path: str, reach_px: float, sigma: float) -> None:
+def main(path: str, reach_px: float) -> None:
     """Align, and print what came of it."""
     given = np.load(path)
     reader = _Reader(given["frames"], given["positions"])
     ashlar.reg.utils.nccw = _tolerant(ashlar.reg.utils.nccw)
     begin = time.process_time()
-    aligner = ashlar.reg.EdgeAligner(reader, max_shift=reach_px, filter_sigma=sigma, do_make_thumbnail=False)
+    aligner = ashlar.reg.EdgeAligner(reader, max_shift=reach_px, do_make_thumbnail=False)
     aligner.run()
     cpu_s = time.process_time() - begin
     print(json.dumps({"positions": aligner.positions[:, ::-1].tolist(), "cpu_s": cpu_s}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))
+    main(sys.argv[1], float(sys.argv[2]))
