@@ -76,11 +76,11 @@ def prune(keep: int | None, days: int | None, dry_run: bool, yes: bool, as_json:
         click.echo("Nothing to prune.", err=True)
     if dry_run or not expired:
         return
-    if not yes and not click.confirm(f"Delete these {len(expired)} surveys?", err=True):
+    if not yes and not click.confirm(f"Delete {_count(len(expired))}?", err=True):
         raise click.Abort
     for survey in expired:
         delete_survey(session.instance, session.stores, survey)
-    click.echo(f"{len(expired)} surveys deleted.", err=True)
+    click.echo(f"{_count(len(expired))} deleted.", err=True)
 
 
 @click.command()
@@ -167,3 +167,7 @@ def lineage(survey_id: str, place: tuple[int, int], as_json: bool) -> None:
             for shot in found.shots
         ),
     )
+
+
+def _count(surveys: int) -> str:
+    return "1 survey" if surveys == 1 else f"{surveys} surveys"
