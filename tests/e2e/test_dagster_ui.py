@@ -1,9 +1,11 @@
 """An operator who knows only Dagster's UI: its own GraphQL calls plan, materialise, backfill and show a survey."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from imageflow_domain.grid import Block, Grid, block_of, forward_neighbours
 from tests.e2e.stack import Stack, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -145,3 +147,59 @@ def test_a_backfill_over_all_assets_makes_a_survey(stack: Stack) -> None:
 
     assert wait_for(ended, 280, lambda: "the backfill") == "COMPLETED_SUCCESS"
     stack.await_state(survey, "completed", 30)
+
+
+_WHEN = """
+query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetMaterializations(limit: 1000) { partition timestamp } } } }"""
+
+
+def _when(stack: Stack, asset: str, survey: str) -> dict[Block, list[float]]:
+    """Return when each block of a survey was materialised, in seconds since 1970."""
+    node = stack.graphql(_WHEN, key={"path": [asset]})["assetNodeOrError"]
+    times: dict[Block, list[float]] = {}
+    for event in node["assetMaterializations"]:
+        key, _, owner = event["partition"].partition("|")
+        if owner == survey:
+            times.setdefault(Block.parse(key), []).append(float(event["timestamp"]) / 1000)
+    return times
+
+
+@pytest.mark.timeout(420)
+def test_a_backfill_over_both_block_assets_registers_a_block_after_its_whole_halo(stack: Stack) -> None:
+    """Beside it, in the same backfill, a part of the blocks of a survey of another size."""
+    survey, other = _plan(stack, "halo", "6x6", block_side=2), _plan(stack, "halo_part", "4x4", block_side=2)
+    blocks = Grid(rows=6, cols=6).blocks(2)
+    part = [Block(row=0, col=0), Block(row=1, col=1)]
+
+    def ranges(of: str, chosen: Sequence[Block]) -> list[dict[str, str]]:
+        return [{"start": f"{block.key}|{of}", "end": f"{block.key}|{of}"} for block in chosen]
+
+    per_asset = [
+        {
+            "assetKey": {"path": ["screenshots"]},
+            "partitions": {"ranges": ranges(survey, blocks) + ranges(other, part)},
+        },
+        {"assetKey": {"path": ["pair_offsets"]}, "partitions": {"ranges": ranges(survey, blocks)}},
+    ]
+    launched = stack.graphql(_BACKFILL, params={"partitionsByAssets": per_asset})["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+
+    def ended() -> str | None:
+        backfill = stack.graphql(_BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
+        status: str = backfill["status"]
+        return status if status not in {"REQUESTED"} else None
+
+    assert wait_for(ended, 380, lambda: "the backfill") == "COMPLETED_SUCCESS"
+    taken, registered = _when(stack, "screenshots", survey), _when(stack, "pair_offsets", survey)
+    assert set(taken) == set(registered) == set(blocks)
+    for block, times in registered.items():
+        halo = {
+            block_of(near, 2)
+            for cell in Grid(rows=6, cols=6).cells_of(block, 2)
+            for near in (cell, *forward_neighbours(cell))
+            if near.row < 6 and 0 <= near.col < 6
+        }
+        assert min(times) > max(min(taken[near]) for near in halo), block
+    assert {block: len(times) for block, times in taken.items()} == dict.fromkeys(blocks, 1)
+    assert set(_when(stack, "screenshots", other)) == set(part)

@@ -1,0 +1,67 @@
+"""One pool raised, that stage alone: surveys by job through a real `imageflow up`, their runs in real workers.
+
+The stages of one survey follow each other, so each stage of a survey shows what its own pool does.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from bench.figures import Figure, Result
+from bench.stack import running_stack
+from imageflow_clients.settings import Settings
+from imageflow_domain.survey import Layer
+
+_GAME = """
+title: A city whose camera takes its time
+driver: {name: city, parameters: {seed: 3, pace_s: 0.2}}
+grid: {rows: 20, cols: 30}
+encoding: {lossless_method: 2}
+"""
+_PATIENCE_S = 1800.0
+_SLOTS = {Layer.SCREENSHOTS: ("CAPTURE", 3), Layer.PAIR_OFFSETS: ("COORDS", 2), Layer.TILES: ("TILES", 2)}
+_AT_LEAST = {Layer.SCREENSHOTS: 2.5, Layer.PAIR_OFFSETS: 1.6, Layer.TILES: 1.6}
+
+
+def run() -> Result:
+    """Return how long each stage of a 600-shot city takes with one slot and with more."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = _stages(Path(folder), dict.fromkeys(_SLOTS, 1))
+        more = _stages(Path(folder), {layer: slots for layer, (_, slots) in _SLOTS.items()})
+    figures = []
+    for layer, (_, slots) in _SLOTS.items():
+        figures += [
+            Figure(name=f"{layer}: one slot", value=one[layer], unit="s"),
+            Figure(name=f"{layer}: {slots} slots", value=more[layer], unit="s"),
+            Figure(
+                name=f"{layer}: one slot / {slots} slots",
+                value=one[layer] / more[layer],
+                at_least=_AT_LEAST[layer],
+            ),
+        ]
+    return Result(figures=tuple(figures))
+
+
+def _stages(folder: Path, slots: dict[Layer, int]) -> dict[Layer, float]:
+    """Survey once; return seconds from the start of a stage's first run to the end of its last one."""
+    settings = {f"IMAGEFLOW_{pool}_POOL": str(slots[layer]) for layer, (pool, _) in _SLOTS.items()}
+    with running_stack(folder, settings, {"paced_city": _GAME}) as stack:
+        survey, _ = stack.survey("paced_city", "bench", _PATIENCE_S)
+        return {layer: _seconds(stack.home, survey, layer) for layer in _SLOTS}
+
+
+def _seconds(home: Path, survey: str, layer: Layer) -> float:
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    import dagster as dg
+
+    from imageflow_resources.storage import load_instance
+    from imageflow_surveys.runs import SURVEY_TAG, layers_of
+
+    with load_instance(Settings(home=home)) as instance:
+        records = instance.get_run_records(dg.RunsFilter(tags={SURVEY_TAG: survey}))
+        runs = [record for record in records if layer in layers_of(record.dagster_run.tags)]
+        starts = [record.start_time for record in runs if record.start_time is not None]
+        ends = [record.end_time for record in runs if record.end_time is not None]
+    if len(ends) != len(runs) or not runs:
+        raise RuntimeError(f"Not all runs of {layer} of '{survey}' have ended.")
+    return max(ends) - min(starts)

@@ -1,0 +1,129 @@
+"""Jobs in a running stack: launched by the API itself, cancelled at each stage and taken up again, two at once."""
+
+import os
+import signal
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.stack import Stack, wait_for
+
+pytestmark = pytest.mark.e2e
+
+_RUNS = """
+query($filter: RunsFilter!) {
+  runsOrError(filter: $filter) { ... on Runs { results { runId status tags { key value } } } }
+}"""
+_ALIVE = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
+
+
+def _begin(stack: Stack, save: str, **more: Any) -> httpx.Response:
+    body = {"game_id": "city", "save_data_id": save, "grid": {"rows": 3, "cols": 3}, **more}
+    return httpx.post(f"{stack.gateway}/api/jobs", json=body, timeout=60)
+
+
+def _status(stack: Stack, job: int) -> dict[str, Any]:
+    status: dict[str, Any] = httpx.get(f"{stack.gateway}/api/jobs/{job}/status", timeout=30).json()
+    return status
+
+
+def _runs(stack: Stack, survey: str) -> list[dict[str, Any]]:
+    found = stack.graphql(_RUNS, filter={"tags": [{"key": "imageflow/survey", "value": survey}]})
+    runs: list[dict[str, Any]] = found["runsOrError"]["results"]
+    return runs
+
+
+def _completed(stack: Stack, job: int) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        status = _status(stack, job)
+        assert status["status"] in {"preparing", "running", "completed"}, status
+        return status if status["status"] == "completed" else None
+
+    return wait_for(look, 240, lambda: str(_status(stack, job)))
+
+
+def test_a_job_s_first_run_is_launched_at_once_and_every_run_bears_its_number(stack: Stack) -> None:
+    answer = _begin(stack, "launched")
+    assert answer.status_code == 202, answer.text
+    begun = answer.json()
+    runs = _runs(stack, begun["survey_id"])
+    assert [run["runId"] for run in runs] == [begun["dag_run_id"]]
+    done = _completed(stack, begun["job_id"])
+    assert done["dag_run_id"] == begun["dag_run_id"]
+    runs = _runs(stack, begun["survey_id"])
+    assert [run["status"] for run in runs] == ["SUCCESS"] * 4, "none was asked for twice"
+    tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in runs]
+    assert {run["imageflow/job"] for run in tags} == {str(begun["job_id"])}
+
+
+def test_two_first_jobs_of_one_save_at_once_share_one_frame(stack: Stack) -> None:
+    jobs = [_begin(stack, "both").json() for _ in range(2)]
+    frames = []
+    for job in jobs:
+        _completed(stack, job["job_id"])
+        facts = httpx.get(f"{stack.gateway}/api/surveys/{job['survey_id']}", timeout=30).json()
+        frames.append(facts["frame"])
+    assert frames[0] == frames[1]
+    assert frames[0]["number"] == 1
+
+
+@pytest.mark.timeout(420)
+def test_a_job_is_cancelled_at_each_stage_and_goes_on_where_it_stopped(stack: Stack) -> None:
+    begun = _begin(stack, "each_stage").json()
+    job, survey = begun["job_id"], begun["survey_id"]
+    for stage in range(5):
+        _await_tasks(stack, job, stage)
+        if _status(stack, job)["status"] == "completed":
+            break
+        answer = httpx.post(f"{stack.gateway}/api/jobs/{job}/cancel", timeout=60)
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        wait_for(lambda: _none_alive(stack, survey), 60, lambda: str(_runs(stack, survey)), every_s=1.5)
+        stopped = _status(stack, job)
+        assert stopped["status"] == "cancelled"
+        assert httpx.post(f"{stack.gateway}/api/jobs/{job}/retry", timeout=60).status_code == 202
+        assert _status(stack, job)["completed_tasks"] >= stopped["completed_tasks"], "nothing that was made is lost"
+    done = _completed(stack, job)
+    assert done["completed_tasks"] == done["total_tasks"]
+    again = httpx.post(f"{stack.gateway}/api/jobs/{job}/retry", timeout=60)
+    assert again.status_code == 409
+    assert "nothing of it is missing" in again.json()["error"]["message"]
+
+
+def _await_tasks(stack: Stack, job: int, tasks: int) -> None:
+    """Wait until so many tasks of a job are done."""
+
+    def look() -> bool | None:
+        return True if _status(stack, job)["completed_tasks"] >= tasks else None
+
+    wait_for(look, 120, lambda: f"{tasks} tasks: {_status(stack, job)}", every_s=0.2)
+
+
+def _none_alive(stack: Stack, survey: str) -> bool | None:
+    return True if not any(run["status"] in _ALIVE for run in _runs(stack, survey)) else None
+
+
+@pytest.mark.timeout(420)
+def test_a_job_that_came_while_dagster_was_down_begins_by_itself(stack: Stack) -> None:
+    for child in psutil.Process(stack.process.pid).children(recursive=True):
+        if "dagster_webserver" in " ".join(child.cmdline()):
+            os.kill(child.pid, signal.SIGKILL)
+    answer = httpx.post(
+        f"{stack.gateway}/api/jobs",
+        json={"game_id": "city", "save_data_id": "down", "grid": {"rows": 2, "cols": 2}},
+        headers={"idempotency-key": "while Dagster was down"},
+        timeout=60,
+    )
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    details = answer.json()["error"]["details"]
+    assert details["status"] == _status(stack, details["job_id"])["status"] == "preparing"
+    done = _completed(stack, details["job_id"])
+    assert done["dag_run_id"] == min(_runs(stack, done["survey_id"]), key=_order)["runId"]
+
+
+def _order(run: dict[str, Any]) -> int:
+    """Runs of one survey in the order of their layers."""
+    layer = {tag["key"]: tag["value"] for tag in run["tags"]}["imageflow/layer"].split("+")[0]
+    return ["screenshots", "coordinates", "tiles", "overviews"].index(layer)
