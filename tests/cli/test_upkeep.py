@@ -51,8 +51,8 @@ def test_lineage_names_the_screenshots_and_whether_they_are_stored(cli: Here, su
     assert not any(shot["stored"] for shot in told["screenshots"])
     assert all(len(shot["digest"]) == 40 for shot in told["screenshots"])
     assert len(told["offsets"]) >= 3
-    outside = cli.run("survey", "lineage", survey, "--at", "0,0", expect=2).stderr
-    assert outside == f"Error: 0,0 lies outside the map, which is {left},{top},{width},{height}.\n"
+    outside = cli.run("survey", "lineage", survey, "--at", "99999,0", expect=2).stderr
+    assert outside == f"Error: 99999,0 lies outside the map, which is {left},{top},{width},{height}.\n"
 
 
 def test_pruning_asks_for_a_number_lists_and_deletes_and_two_sweeps_free_the_tiles(cli: Here) -> None:
