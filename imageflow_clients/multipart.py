@@ -66,9 +66,10 @@ class MultipartUploads:
         count = 0
         try:
             pages = self._client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+            # Without a prefix: MinIO takes one for a whole key here.
+            for page in pages.paginate(Bucket=self._bucket):
                 for upload in page.get("Uploads", ()):
-                    if upload["Initiated"] <= before:
+                    if upload["Key"].startswith(self._prefix) and upload["Initiated"] <= before:
                         self._client.abort_multipart_upload(
                             Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )

@@ -27,6 +27,11 @@ def cache_folder() -> Path:
     return Path(base) / "imageflow" / f"minio-{VERSION}-{platform.machine()}"
 
 
+def is_kept() -> bool:
+    """Whether MinIO's program was built before."""
+    return (cache_folder() / "minio").exists()
+
+
 def minio_program() -> Path:
     """Return MinIO's program, building it first where it is not kept: two minutes on two cores, 3 GB meanwhile.
 

@@ -3,20 +3,25 @@
 import json
 import secrets
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 from minio import Minio as Client
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
+from imageflow_domain.errors import Unavailable
 from services.build import minio_program
 from services.child import Child, free_port
 
 BUCKET = "imageflow"
 ACCOUNT = "imageflow"
 POLICY: Mapping[str, Any] = json.loads(Path(__file__).with_name("bucket-policy.json").read_text(encoding="utf-8"))
+_READY_S = 60.0
+_POLL_S = 0.05
 _ROOT = "root-of-tests"
 _WRITING = {"s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}
 
@@ -67,6 +72,15 @@ class Minio:
                 "MINIO_UPDATE": "off",
             },
         )
+        self._await_ready()
+
+    def _await_ready(self) -> None:
+        """Return once it takes requests: before, it asks its clients to come again in a minute."""
+        deadline = time.monotonic() + _READY_S
+        while not httpx.get(f"http://127.0.0.1:{self._port}/minio/health/ready", timeout=5).is_success:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"MinIO did not get ready: its log is '{self._folder / 'minio.log'}'.")
+            time.sleep(_POLL_S)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self._child is not None:
@@ -89,6 +103,10 @@ class Minio:
         """Return the ids of the uploads in parts to `key` that were neither completed nor taken back."""
         found = self._client()._list_multipart_uploads(BUCKET, prefix=key)
         return [str(upload.upload_id) for upload in found.uploads]
+
+    def holds(self, prefix: str) -> bool:
+        """Whether there is an object whose key begins so."""
+        return any(True for _ in self._client().list_objects(BUCKET, prefix=prefix, recursive=True))
 
     def _client(self) -> Client:
         return Client(endpoint=f"127.0.0.1:{self._port}", access_key=_ROOT, secret_key=self._root_secret, secure=False)

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from services.child import Child, free_port
 ACCOUNT = "imageflow"
 DATABASE = "imageflow"
 _ROOT = "postgres"
+_READY_S = 60.0
+_POLL_S = 0.05
 
 
 class Postgres:
@@ -69,6 +72,11 @@ class Postgres:
             for grant in ("GRANT CREATE ON DATABASE {name} TO {account}", "GRANT CREATE ON SCHEMA public TO {account}"):
                 connection.execute(sql.SQL(grant).format(name=sql.Identifier(name), account=sql.Identifier(ACCOUNT)))
 
+    def revoke(self, name: str) -> None:
+        """Take the right to make tables in a database."""
+        with self._connect(name) as connection:
+            connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA public FROM {}").format(sql.Identifier(ACCOUNT)))
+
     def start(self) -> None:
         """Start it, with what it kept."""
         settings = {
@@ -87,6 +95,7 @@ class Postgres:
             port=self._port,
             enter=self._become_server_account,
         )
+        self._await_ready()
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """End it; by default without waiting for those who are connected."""
@@ -95,6 +104,19 @@ class Postgres:
 
     def _become_server_account(self) -> None:
         self._account.enter(signal.SIGQUIT)
+
+    def _await_ready(self) -> None:
+        """Return once it takes requests: its port is open a moment before."""
+        deadline = time.monotonic() + _READY_S
+        while True:
+            try:
+                self._connect().close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"PostgreSQL did not get ready: {error}") from error
+            else:
+                return
+            time.sleep(_POLL_S)
 
     def _connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         return psycopg.connect(

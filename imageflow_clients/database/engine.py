@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from imageflow_clients.database.connecting import connect_with_patience, embedded_server, given_url, reason_of
@@ -73,6 +74,14 @@ def open_database(settings: Settings) -> Database:
     database = Database(engine)
     try:
         migrate(database.begin)
+    except ProgrammingError as error:
+        database.close()
+        if isinstance(error.orig, InsufficientPrivilege):
+            raise DatabaseUnavailable(
+                f"The database's account cannot make its tables: {reason_of(error.orig)}. "
+                "Grant it what docs/stores.md lists."
+            ) from error
+        raise
     except BaseException:  # Ctrl-C too: the pool is nobody else's to close
         database.close()
         raise

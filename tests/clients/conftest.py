@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
+from services.postgres import Postgres
 
 
 @pytest.fixture(autouse=True)
@@ -39,12 +41,17 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     EmbeddedPostgres(home / "postgres").stop()
 
 
-@pytest.fixture
-def empty_database(shared_home: Path, request: pytest.FixtureRequest) -> Settings:
-    """Settings that name an empty database, as a user's own server would be named."""
-    url = EmbeddedPostgres(shared_home / "postgres").url(f"test_{abs(hash(request.node.nodeid))}")
-    given = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return Settings(home=shared_home, database_url=SecretStr(given))
+@pytest.fixture(params=["embedded", "given"])
+def empty_database(request: pytest.FixtureRequest) -> Settings:
+    """Settings that name an empty database: of the embedded server, or of one over TCP whose account owns nothing."""
+    name = f"test_{uuid.uuid4().hex}"
+    home: Path = request.getfixturevalue("shared_home")
+    if request.param == "embedded":
+        url = EmbeddedPostgres(home / "postgres").url(name).set(drivername="postgresql")
+        return Settings(home=home, database_url=SecretStr(url.render_as_string(hide_password=False)))
+    server: Postgres = request.getfixturevalue("postgres")
+    server.create_database(name)
+    return Settings(home=home, database_url=SecretStr(server.url(name)))
 
 
 @pytest.fixture

@@ -1,30 +1,43 @@
 import os
+import random
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from imageflow_clients.multipart import MULTIPART_BYTES
 from imageflow_clients.objects import ObjectStore, open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_clients.store_frames import StoreFrames
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing, StoreUnavailable
 from tests.clients.servers import ROOT
+from tests.clients.stores import empty_bucket
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ObjectStore:
+def folder_store(tmp_path: Path) -> ObjectStore:
     return open_object_store(Settings(home=tmp_path))
+
+
+@pytest.fixture(params=["folder", "rclone", "minio"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """Every kind of store, empty: what follows holds for each."""
+    if request.param == "folder":
+        empty: ObjectStore = request.getfixturevalue("folder_store")
+        return empty
+    return empty_bucket(request.getfixturevalue(request.param), monkeypatch)
 
 
 def keys(store: ObjectStore, prefix: str = "") -> list[str]:
     return sorted(stored.key for stored in store.list(prefix))
 
 
-def test_an_object_is_read_back_as_it_was_written_and_replaced_whole(store: ObjectStore, tmp_path: Path) -> None:
+def test_an_object_is_read_back_as_it_was_written_and_replaced_whole(store: ObjectStore) -> None:
     store.put("a/b c.webp", b"first")
     before = store.head("a/b c.webp")
     store.put("a/b c.webp", b"another")
@@ -34,7 +47,35 @@ def test_an_object_is_read_back_as_it_was_written_and_replaced_whole(store: Obje
     assert after is not None
     assert (after.key, after.size) == ("a/b c.webp", 7)
     assert before.etag != after.etag
-    assert (tmp_path / "objects" / "a" / "b c.webp").read_bytes() == b"another"
+
+
+def test_an_object_of_a_folder_is_a_file_of_that_name(folder_store: ObjectStore, tmp_path: Path) -> None:
+    folder_store.put("a/b c.webp", b"data")
+    assert (tmp_path / "objects" / "a" / "b c.webp").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("size", [MULTIPART_BYTES - 1, MULTIPART_BYTES, 50_000_000])
+def test_large_objects_are_read_back_as_they_were_written(store: ObjectStore, size: int) -> None:
+    data = random.Random(size).randbytes(size)  # noqa: S311 - no secret
+    store.put("large", data)
+    assert store.get("large", next_step="-") == data
+    store.put("large", b"small")
+    assert store.get("large", next_step="-") == b"small"
+
+
+def test_objects_are_removed_by_the_hundreds_and_those_that_are_gone_are_no_error(store: ObjectStore) -> None:
+    names = [f"m/{number}" for number in range(1_100)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: store.put(name, name.encode()), names))
+    assert keys(store, "m") == sorted(names)
+    store.put("kept", b"-")
+    assert store.delete_many(["gone", *names[:600]]) == 601
+    assert store.delete_prefix("m") == 500
+    assert keys(store) == ["kept"]
+
+
+def test_a_store_that_answers_passes_its_check(store: ObjectStore) -> None:
+    store.check()
 
 
 def test_a_missing_object_is_named_with_what_to_do(store: ObjectStore) -> None:
@@ -50,6 +91,7 @@ def test_folders_are_listed_by_name_and_never_by_the_beginning_of_one(store: Obj
         store.put(key, b"-")
     assert keys(store, "s/1") == keys(store, "s/1/") == ["s/1/a", "s/1/b/c"]
     assert [stored.key for stored in store.list_files("s/1")] == ["s/1/a"]
+    assert store.list_folders("s") == ("1", "10")
     assert keys(store, "nowhere") == []
     assert store.delete_prefix("s/1") == 2
     assert keys(store) == ["s/10/a", "s/2", "t/1"]
@@ -63,16 +105,18 @@ def test_a_key_that_could_mean_something_else_is_refused(store: ObjectStore, key
         store.put(key, b"-")
 
 
-def test_a_name_cannot_be_a_file_and_a_folder(store: ObjectStore) -> None:
-    store.put("a/b", b"-")
+def test_a_name_cannot_be_a_file_and_a_folder(folder_store: ObjectStore) -> None:
+    folder_store.put("a/b", b"-")
     for key in ("a", "a/b/c"):
         with pytest.raises(Conflict, match="a file and a folder at once"):
-            store.put(key, b"-")
-    assert keys(store) == ["a/b"]
+            folder_store.put(key, b"-")
+    assert keys(folder_store) == ["a/b"]
 
 
-def test_what_does_not_fit_on_the_disk_leaves_the_former_object_whole(store: ObjectStore, tmp_path: Path) -> None:
-    store.put("kept", b"former")
+def test_what_does_not_fit_on_the_disk_leaves_the_former_object_whole(
+    folder_store: ObjectStore, tmp_path: Path
+) -> None:
+    folder_store.put("kept", b"former")
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from imageflow_clients.objects import open_object_store; from imageflow_clients.settings import Settings\n"
@@ -85,7 +129,7 @@ def test_what_does_not_fit_on_the_disk_leaves_the_former_object_whole(store: Obj
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert "StoreUnavailable: The object store, the folder" in done.stderr.splitlines()[-1]
-    assert store.get("kept", next_step="-") == b"former"
+    assert folder_store.get("kept", next_step="-") == b"former"
     assert [path.name for path in (tmp_path / "objects").iterdir()] == ["kept"]
 
 
@@ -203,7 +247,7 @@ def test_a_bucket_that_does_not_answer_is_one_clear_sentence(monkeypatch: pytest
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden1")
-    store = open_object_store(Settings(object_store_url="s3://bucket"))
+    store = open_object_store(Settings(object_store_url="s3://bucket", store_deadline_s=1))
     with pytest.raises(StoreUnavailable, match=r"'s3://bucket' at 127\.0\.0\.1:1, does not answer: start it"):
         store.put("kept", b"new")
 

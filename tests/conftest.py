@@ -1,0 +1,45 @@
+"""Real servers for every test that asks for one, each started once a session in a folder of its own."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from imageflow_domain.errors import Unavailable
+from services.build import is_kept
+from services.minio import Minio
+from services.postgres import Postgres
+from services.rclone import Rclone
+
+Server = TypeVar("Server", Minio, Rclone, Postgres)
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
+    if not is_kept():
+        _absent("MinIO is not built: `make services` does it")
+    yield from _served(lambda: Minio(tmp_path_factory.mktemp("minio")))
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    yield from _served(lambda: Rclone(tmp_path_factory.mktemp("rclone")))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    yield from _served(lambda: Postgres(tmp_path_factory.mktemp("postgres")))
+
+
+def _served(start: Callable[[], Server]) -> Iterator[Server]:
+    try:
+        server = start()
+    except Unavailable as error:
+        _absent(str(error))
+    yield server
+    server.stop()
+
+
+def _absent(reason: str) -> NoReturn:
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
