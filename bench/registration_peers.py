@@ -84,7 +84,9 @@ def _openttd(name: str, truth: Path, frames: Path) -> Shots:
         name=name,
         pictures={cell: decode_picture((frames / row["file"]).read_bytes()) for cell, row in rows.items()},
         nominal={
-            cell: Position(x_px=float(row["nominal_x"]), y_px=float(row["nominal_y"])) for cell, row in rows.items()
+            # a simulated drift where commanded positions are the true ones, which needs no aligning
+            cell: Position(x_px=float(row["drift_x"]), y_px=float(row["drift_y"]))
+            for cell, row in rows.items()
         },
         truth={cell: Offset(dx_px=int(row["true_x"]), dy_px=int(row["true_y"])) for cell, row in rows.items()},
         reach_px=_REACH_PX,
