@@ -67,7 +67,8 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, .
         run = record.dagster_run
         with stores.database.begin() as connection:
             silent_s = heartbeats.silent_for_s(connection, run.run_id)
-            age_s = heartbeats.age_s(connection, record.create_timestamp.timestamp())
+            # since it was launched or started, whichever came last: how long it was queued says nothing of its worker
+            age_s = heartbeats.age_s(connection, record.update_timestamp.timestamp())
         silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
         if silence_s > allowed_s:
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.runs.schema import RunsTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from sqlalchemy import func, update
 
 from imageflow_assets.definitions import build_defs
@@ -34,12 +36,27 @@ def add_run(
     tags: dict[str, str] | None = None,
     *,
     age_s: float = 0,
+    changed_ago_s: float | None = None,
 ) -> str:
-    """Record a run as Dagster's launcher would have left it; return its id."""
+    """Record a run as Dagster's launcher would have left it; return its id.
+
+    Args:
+        age_s: Since it was asked for.
+        changed_ago_s: Since its status changed; by default it has had it from its beginning.
+    """
     run = dg.DagsterRun(
         job_name="__ASSET_JOB", run_id=str(uuid4()), status=status, tags=tags or {}, remote_job_origin=_ORIGIN
     )
-    instance.run_storage.add_historical_run(run, datetime.now(UTC) - timedelta(seconds=age_s))
+    storage = instance.run_storage
+    assert isinstance(storage, SqlRunStorage)
+    storage.add_historical_run(run, datetime.now(UTC) - timedelta(seconds=age_s))
+    changed = datetime.now(UTC) - timedelta(seconds=age_s if changed_ago_s is None else changed_ago_s)
+    with storage.connect() as connection:
+        connection.execute(
+            update(RunsTable)
+            .where(RunsTable.c.run_id == run.run_id)
+            .values(update_timestamp=changed.replace(tzinfo=None))
+        )
     return run.run_id
 
 

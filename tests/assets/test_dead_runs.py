@@ -45,6 +45,16 @@ def test_a_worker_may_take_a_minute_to_give_its_first_sign(
     assert fail_dead_runs(instance, stores) == ((run_id,) if dead else ())
 
 
+def test_a_run_that_was_queued_for_an_hour_may_start_its_worker_as_any_other(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    starting = dg.DagsterRunStatus.STARTING
+    add_run(instance, starting, age_s=LONG_AGO_S, changed_ago_s=FIRST_SIGN_S - 10)
+    assert fail_dead_runs(instance, stores) == ()
+    dead = add_run(instance, starting, age_s=LONG_AGO_S, changed_ago_s=FIRST_SIGN_S + 10)
+    assert fail_dead_runs(instance, stores) == (dead,)
+
+
 @pytest.mark.parametrize(
     "status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 )

@@ -8,6 +8,10 @@ import httpx
 import psutil
 import pytest
 
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import open_stores
+from imageflow_domain.survey import SurveyState
 from tests.e2e.stack import Stack, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -20,7 +24,7 @@ _ALIVE = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
 
 
 def _begin(stack: Stack, save: str, **more: Any) -> httpx.Response:
-    body = {"game_id": "city", "save_data_id": save, "grid": {"rows": 3, "cols": 3}, **more}
+    body = {"game_id": "city", "save_data_id": save, "grid": {"rows": 3, "cols": 3}} | more
     return httpx.post(f"{stack.gateway}/api/jobs", json=body, timeout=60)
 
 
@@ -89,6 +93,21 @@ def test_a_job_is_cancelled_at_each_stage_and_goes_on_where_it_stopped(stack: St
     again = httpx.post(f"{stack.gateway}/api/jobs/{job}/retry", timeout=60)
     assert again.status_code == 409
     assert "nothing of it is missing" in again.json()["error"]["message"]
+
+
+def test_the_sensor_stops_the_runs_of_a_survey_that_was_cancelled_without_dagster(stack: Stack) -> None:
+    begun = _begin(stack, "stopped", game_id="slow_city").json()
+    wait_for(lambda: _is_at_work(stack, begun["dag_run_id"]), 90, lambda: str(_runs(stack, begun["survey_id"])))
+    with open_stores(Settings(home=stack.cli.home)).database as database, database.begin() as connection:
+        rows.set_state(connection, begun["survey_id"], SurveyState.CANCELLED, "Cancelled while Dagster was down.")
+    wait_for(lambda: _none_alive(stack, begun["survey_id"]), 60, lambda: str(_runs(stack, begun["survey_id"])))
+    assert {run["status"] for run in _runs(stack, begun["survey_id"])} == {"CANCELED"}
+    assert _status(stack, begun["job_id"])["status"] == "cancelled"
+
+
+def _is_at_work(stack: Stack, run_id: str) -> bool | None:
+    found = stack.graphql(_RUNS, filter={"runIds": [run_id], "statuses": ["STARTED"]})["runsOrError"]["results"]
+    return True if found else None
 
 
 def _await_tasks(stack: Stack, job: int, tasks: int) -> None:
