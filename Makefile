@@ -7,7 +7,7 @@ SERVE ?= 1
 NODE := 24.19.0
 LEAFLET := imageflow_gateway/static/vendor/leaflet/leaflet.js
 
-.PHONY: demo up test stack-tests other-tests check fast bench soak screenshots pins webui clean help
+.PHONY: demo up test stack-tests other-tests minio services check fast bench soak screenshots pins webui clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,7 +21,7 @@ endif
 up: $(VENV)/.run $(LEAFLET) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
-test: check ## Pass every check and every test
+test: check minio ## Pass every check and every test
 	@$(MAKE) --no-print-directory -j2 -k -Oline stack-tests other-tests
 
 # Side by side: the tests of the running stack mostly wait.
@@ -30,6 +30,13 @@ stack-tests:
 
 other-tests:
 	$(BIN)/pytest --ignore=tests/e2e
+
+# Once: two minutes.
+minio: $(VENV)/.dev
+	@$(BIN)/python -m services build
+
+services: $(VENV)/.dev ## Start MinIO, rclone's S3 and PostgreSQL for development: see docs/stores.md
+	@$(BIN)/python -m services start
 
 check: $(VENV)/.dev $(LEAFLET) ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

