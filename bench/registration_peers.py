@@ -84,7 +84,7 @@ def _openttd(name: str, truth: Path, frames: Path) -> Shots:
         name=name,
         pictures={cell: decode_picture((frames / row["file"]).read_bytes()) for cell, row in rows.items()},
         nominal={
-            # a simulated drift where commanded positions are the true ones, which needs no aligning
+            # a simulated drift where commanded positions are the true ones, which need no aligning
             cell: Position(x_px=float(row["drift_x"]), y_px=float(row["drift_y"]))
             for cell, row in rows.items()
         },
