@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from imageflow_domain.errors import DagsterUnavailable, ImageFlowError
+from imageflow_domain.errors import DagsterUnavailable
 
 _PATIENCE = httpx.Timeout(20.0, connect=2.0)
 _LOCATION, _REPOSITORY, _JOB = "imageflow", "__repository__", "__ASSET_JOB"
@@ -121,5 +121,5 @@ class Dagster:
                 f"Dagster does not answer at {self.url} ({type(error).__name__}): start it with `imageflow up`."
             ) from error
         if body.get("errors"):
-            raise ImageFlowError(f"Dagster does not understand us: {body['errors'][0]['message']}")
+            raise DagsterUnavailable(f"Dagster does not understand what it is asked: {body['errors'][0]['message']}")
         return body["data"]

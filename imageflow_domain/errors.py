@@ -74,7 +74,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DagsterUnavailable(Unavailable):
-    """Dagster's webserver does not answer, or has not loaded our code."""
+    """Dagster's webserver does not answer, has not loaded our code, or is of another version."""
 
 
 class JobDelayed(Unavailable):
