@@ -19,6 +19,7 @@ from imageflow_domain.survey import Carrier, Survey, SurveySpec, SurveyState
 from imageflow_surveys import carry, trust
 from imageflow_surveys.arrange import is_unordered, plan_groups
 from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.recapture import count_anchored, plan_recapture
 from imageflow_surveys.trust import Finding
 
 
@@ -68,6 +69,29 @@ def _run_unordered(session: Session, spec: SurveySpec, *, bars: bool) -> tuple[t
         taken = carry.take_up(session.stores, survey.id, Carrier.COMMAND_LINE)
         done.append(_carry(session, taken, bars=bars))
     return tuple(reversed(done)), report(frames, surveys)
+
+
+def recapture_survey(survey_id: str, *, bars: bool) -> tuple[Survey, dict[str, int]]:
+    """Take a survey again with shots between its areas, to the end; return the new one and what came of it.
+
+    Its errors are `plan_recapture`'s and `SurveyFailed`.
+    """
+    session = open_session()
+
+    def begin(connection: Connection, survey: Survey) -> None:
+        rows.set_state(connection, survey.id, SurveyState.RUNNING)
+
+    again = plan_recapture(session.stores, survey_id, Carrier.COMMAND_LINE, begin)
+    click.echo(
+        f"{len(again.unsure)} of the screenshots of '{survey_id}' are not anchored: all areas are taken again, and "
+        f"{again.bridging} shots between them.",
+        err=True,
+    )
+    _introduce(session, again.survey)
+    done = _carry(session, again.survey, bars=bars)
+    anchored = count_anchored(session.stores, again)
+    click.echo(f"{anchored} of these {len(again.unsure)} screenshots are anchored now.", err=True)
+    return done, {"unsure_before": len(again.unsure), "bridging": again.bridging, "anchored_now": anchored}
 
 
 def resume_survey(survey_id: str, *, bars: bool) -> Survey:

@@ -1,4 +1,4 @@
-"""`imageflow survey`: run, arrange, resume, look at, export and delete surveys."""
+"""`imageflow survey`: run, arrange, resume, recapture, look at, export and delete surveys."""
 
 import csv
 import sys
@@ -124,6 +124,23 @@ def resume(survey_id: str, as_json: bool) -> None:
     done = resume_survey(survey_id, bars=not as_json)
     if as_json:
         print_json({"survey": done.id})
+    else:
+        click.echo(done.id)
+
+
+@survey.command()
+@click.argument("survey_id", metavar="SURVEY", type=SURVEY)
+@as_json
+def recapture(survey_id: str, as_json: bool) -> None:
+    """Survey the map of SURVEY again, with shots half a step around every screenshot that is not anchored.
+
+    The new survey joins the map's frame. The game should stand still, and its driver must go anywhere: city, openttd.
+    """
+    from imageflow_cli.running import recapture_survey
+
+    done, facts = recapture_survey(survey_id, bars=not as_json)
+    if as_json:
+        print_json({"survey": done.id, **facts})
     else:
         click.echo(done.id)
 

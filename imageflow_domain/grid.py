@@ -1,6 +1,6 @@
 """A survey's grid: areas (commanded camera positions) and the blocks that they are worked in."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -96,3 +96,21 @@ FORWARD = ((0, 1), (1, -1), (1, 0), (1, 1))
 def forward_neighbours(cell: Cell) -> tuple[Cell, ...]:
     """The right, lower left, lower and lower right neighbours; some may lie outside the grid."""
     return tuple(Cell(row=cell.row + row, col=cell.col + col) for row, col in FORWARD)
+
+
+def neighbours_ahead(cell: Cell, planned: Container[Cell], block_side: int) -> Iterator[Cell]:
+    """Yield the planned cells that a cell is registered with: forward neighbours, or who lies behind a hole there.
+
+    A survey with shots between some of its cells has such holes everywhere else. Nobody farther than in the next block
+    is asked: its screenshots need not be there.
+    """
+    block = block_of(cell, block_side)
+    for row, col in FORWARD:
+        near = Cell(row=cell.row + row, col=cell.col + col)
+        far = Cell(row=cell.row + 2 * row, col=cell.col + 2 * col)
+        if near in planned:
+            yield near
+        elif far in planned:
+            other = block_of(far, block_side)
+            if max(abs(other.row - block.row), abs(other.col - block.col)) <= 1:
+                yield far

@@ -57,12 +57,28 @@ class Walked:
 
 
 def walk(pairs: Sequence[PairOffset]) -> Iterator[Walked]:
-    """Walk around every triangle of neighbours, and around every quad that no diagonal divides."""
+    """Walk around every triangle of neighbours, and around every quad that no diagonal divides.
+
+    Pairs that step over a hole are neighbours in one of the four lattices of every other row and column; loops are
+    sought in each lattice.
+    """
     if not pairs:
         return
-    table = _table(pairs)
-    dx = np.array([pair.offset.dx_px for pair in pairs], np.int64)
-    dy = np.array([pair.offset.dy_px for pair in pairs], np.int64)
+    cells = np.array([(p.reference.row, p.reference.col, p.moving.row, p.moving.col) for p in pairs], np.int64)
+    offsets = np.array([(p.offset.dx_px, p.offset.dy_px) for p in pairs], np.int64)
+    steps = np.abs(cells[:, 2:] - cells[:, :2]).max(axis=1)
+    yield from _walk(cells, offsets, np.flatnonzero(steps == 1))
+    parity = cells[:, :2] % 2
+    for row, col in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        lattice = np.flatnonzero((steps == 2) & (parity == (row, col)).all(axis=1))
+        yield from _walk((cells - (row, col, row, col)) // 2, offsets, lattice)
+
+
+def _walk(cells: NDArray[np.int64], offsets: NDArray[np.int64], chosen: NDArray[np.intp]) -> Iterator[Walked]:
+    """Walk around the loops of one lattice, of the pairs `chosen` by number."""
+    if chosen.size == 0:
+        return
+    table = _table(cells, chosen)
     undivided = (_side(table, (0, 0, _LOWER_RIGHT, 1)) < 0) & (_side(table, (0, 1, _LOWER_LEFT, 1)) < 0)
     for kind in (*TRIANGLES, QUAD):
         sides = np.stack([_side(table, side) for side in kind], axis=-1)
@@ -71,7 +87,8 @@ def walk(pairs: Sequence[PairOffset]) -> Iterator[Walked]:
             there &= undivided
         numbers = sides[there]
         signs = np.array([sign for *_, sign in kind])
-        yield Walked(sides=numbers, dx_px=(dx[numbers] * signs).sum(axis=1), dy_px=(dy[numbers] * signs).sum(axis=1))
+        sums = (offsets[numbers] * signs[:, None]).sum(axis=1)
+        yield Walked(sides=numbers, dx_px=sums[:, 0], dy_px=sums[:, 1])
 
 
 def open_loops(pairs: Sequence[PairOffset]) -> tuple[OpenLoop, ...]:
@@ -87,19 +104,21 @@ def open_loops(pairs: Sequence[PairOffset]) -> tuple[OpenLoop, ...]:
     return tuple(sorted(found, key=lambda loop: loop.cells))
 
 
-def _table(pairs: Sequence[PairOffset]) -> NDArray[np.intp]:
-    """Numbers of the pairs by direction and first cell, -1 where there is none; one row and column to spare."""
-    rows = np.array([pair.reference.row for pair in pairs])
-    cols = np.array([pair.reference.col for pair in pairs])
+def _table(cells: NDArray[np.int64], chosen: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Numbers of the chosen pairs by direction and first cell, -1 where there is none; one row and column to spare.
+
+    Args:
+        cells: Of all pairs: the first one's row and column, and the second one's.
+    """
+    rows, cols, to_rows, to_cols = cells[chosen].T
     steps = {step: direction for direction, step in enumerate(FORWARD)}
-    directions = np.array(
-        [steps.get((pair.moving.row - pair.reference.row, pair.moving.col - pair.reference.col), -1) for pair in pairs]
-    )
+    away = zip((to_rows - rows).tolist(), (to_cols - cols).tolist(), strict=True)
+    directions = np.array([steps.get(step, -1) for step in away])
     rows, cols = rows - rows.min(), cols - cols.min()
     table = np.full((len(FORWARD), rows.max() + 2, cols.max() + 3), -1, np.intp)
     known = directions >= 0
     # Lower-left pairs begin one column right of their square: one spare column on the left keeps all of them.
-    table[directions[known], rows[known], cols[known] + 1] = np.flatnonzero(known)
+    table[directions[known], rows[known], cols[known] + 1] = chosen[known]
     return table
 
 

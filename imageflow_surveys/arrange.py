@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from game_capture.drivers.folder import FolderDriver
-from game_capture.positions import COLUMNS, tell_no_cell
+from game_capture.positions import COLUMNS, is_picture_name, tell_no_cell
 from game_capture.registry import open_driver
 from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
@@ -35,6 +35,15 @@ class ArrangedFrames:
     left_out: tuple[BadFile, ...]
     """Files that cannot be used, where it was said to leave them out."""
 
+    @property
+    def summary(self) -> str:
+        """What became of the frames, in a sentence."""
+        found = self.arrangement
+        sizes = ", ".join(str(len(group.pictures)) for group in found.groups)
+        left = [(len(found.strays), "overlap no other"), (len(found.doubles), "show the same as another")]
+        rest = "".join(f"; {count} {what}" for count, what in left if count)
+        return f"Frames by group: {sizes or 'none'}{rest}."
+
 
 def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
     """Tell whether a survey's frames have to be arranged first.
@@ -60,7 +69,13 @@ def _say_nothing(what: str, done: int, total: int) -> None:
 
 
 def arrange_frames(
-    stores: Stores, source: str | None, parameters: Mapping[str, Any], masks: Sequence[Rect], tell: Tell = _say_nothing
+    stores: Stores,
+    source: str | None,
+    parameters: Mapping[str, Any],
+    masks: Sequence[Rect],
+    tell: Tell = _say_nothing,
+    *,
+    most: int | None = None,
 ) -> ArrangedFrames:
     """Read frames and find out how they lie to one another; nothing is registered.
 
@@ -69,12 +84,20 @@ def arrange_frames(
         parameters: Of the folder driver.
         masks: Rectangles of the head-up display in every picture.
         tell: Hears how far the work is.
+        most: Frames that may be compared; `None` for any number.
 
     Raises:
-        InvalidInput: With every file that cannot be used, frames of another size among them.
+        InvalidInput: With every file that cannot be used, frames of another size among them; for too many frames.
     """
     spec = DriverSpec(name="folder", parameters={**parameters, "unordered": True})
-    driver = open_driver(spec, frames=frames_of(stores, source), scratch=stores.scratch)
+    frames = frames_of(stores, source)
+    count = 0 if frames is None else sum(map(is_picture_name, frames.names()))
+    if most is not None and count > most:
+        raise InvalidInput(
+            f"'{source}' holds {count} frames in no order; no more than {most} are compared here. Survey the folder "
+            "with `imageflow survey run`, which compares any number, or upload a positions.csv with them."
+        )
+    driver = open_driver(spec, frames=frames, scratch=stores.scratch)
     assert isinstance(driver, FolderDriver)  # noqa: S101 - the registry's own name for it
     driver.check()
     arrangement = arrange(driver.usable, driver.picture, masks, tell)

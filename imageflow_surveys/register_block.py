@@ -1,12 +1,13 @@
 """Find the verified offsets between a block's screenshots and their neighbours'."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imageflow_clients.database import layers, placements
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Position
-from imageflow_domain.grid import Block, Cell, forward_neighbours
+from imageflow_domain.grid import Block, Cell, neighbours_ahead
 from imageflow_domain.placement import PairOffset
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
@@ -27,6 +28,8 @@ class Registered:
 def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
     """Store every verified offset from a block's screenshots to their forward neighbours, the halo's included.
 
+    Holes are stepped over: who lies behind one is a neighbour, too, where both can overlap.
+
     Raises:
         NotReady: Where screenshots of the block or of its halo have not been taken.
     """
@@ -35,15 +38,14 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
         positions = {a.cell: a.position for a in rows.areas(connection, survey.id) if a.position is not None}
     shots = shots_of(stores, survey)
     planned = [cell for cell in cells if cell in positions]
-    _check_taken(shots, planned, positions)
+    ahead = {cell: _ahead(survey, cell, positions) for cell in planned}
+    _check_taken(shots, ahead)
     pairs = 0
     found: list[PairOffset] = []
     window = _Window(shots)
     for cell in planned:
-        window.keep_rows(cell.row, cell.row + 1)
-        for near in forward_neighbours(cell):
-            if near not in positions:
-                continue
+        window.keep_rows(cell.row, cell.row + 2)
+        for near in ahead[cell]:
             pairs += 1
             match = register(
                 window.fingerprint(cell),
@@ -70,7 +72,7 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
 
 
 class _Window:
-    """Fingerprints of two grid rows at a time: memory does not grow with the block."""
+    """Fingerprints of the grid rows in use: memory does not grow with the block."""
 
     def __init__(self, shots: Shots) -> None:
         self._shots = shots
@@ -85,8 +87,19 @@ class _Window:
         return self._held[cell]
 
 
-def _check_taken(shots: Shots, cells: list[Cell], positions: dict[Cell, Position]) -> None:
-    needed = {near for cell in cells for near in (cell, *forward_neighbours(cell)) if near in positions}
+def _ahead(survey: Survey, cell: Cell, positions: Mapping[Cell, Position]) -> tuple[Cell, ...]:
+    """The cells that a cell is registered with: those behind a hole only where they can overlap."""
+
+    def can_overlap(other: Cell) -> bool:
+        offset = _expected(positions[cell], positions[other])
+        across, down = survey.view.width_px + survey.reach_px, survey.view.height_px + survey.reach_px
+        return abs(offset.dx_px) < across and abs(offset.dy_px) < down
+
+    return tuple(near for near in neighbours_ahead(cell, positions, survey.block_side) if can_overlap(near))
+
+
+def _check_taken(shots: Shots, ahead: Mapping[Cell, Sequence[Cell]]) -> None:
+    needed = {*ahead, *(near for cells in ahead.values() for near in cells)}
     for cell in sorted(needed - shots.stored.keys()):
         shots.load(cell)  # raises NotReady, naming the block to take
 

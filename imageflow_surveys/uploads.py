@@ -1,6 +1,6 @@
 """Notice folders of frames that were uploaded and closed, and begin a survey for each, once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imageflow_clients.database import Connection, uploads
@@ -11,7 +11,11 @@ from imageflow_domain.errors import ImageFlowError, InvalidInput, Unavailable
 from imageflow_domain.ids import check_name
 from imageflow_domain.keys import DONE_MARKER, MAP_UPLOADS, POSITIONS_FILE
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
+from imageflow_surveys.arrange import arrange_frames, is_unordered, plan_groups
 from imageflow_surveys.plan import plan_survey
+
+_MOST_UNORDERED = 250
+"""Frames in no order that are compared while a sensor waits, which Dagster gives a minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +42,16 @@ class Noticed:
 def notice_uploads(stores: Stores) -> tuple[Noticed, ...]:
     """Begin a survey, carried by the sensor, for every closed folder that was not noticed before.
 
-    A folder is noted in the transaction that registers its survey: whenever a process dies, there are both or neither.
+    Frames in no order begin one for each group that overlaps. A folder is noted in the transaction that registers its
+    surveys: whenever a process dies, there are all or none.
     """
     with stores.database.begin() as connection:
         noticed = uploads.noticed(connection)
     return tuple(
-        _begin(stores, folder)
+        notice
         for folder in closed_folders(stores)
         if (folder.prefix, folder.closing_etag) not in noticed
+        for notice in _begin(stores, folder)
     )
 
 
@@ -71,19 +77,30 @@ def _closed(folders: dict[str, dict[str, StoredObject]]) -> Iterator[ClosedFolde
         yield ClosedFolder(prefix=prefix, game=game, save=save, closing_etag=closing.etag)
 
 
-def _begin(stores: Stores, folder: ClosedFolder) -> Noticed:
+def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
     spec = SurveySpec(game=folder.game, save=folder.save, driver=DriverSpec(name="folder"), source=folder.prefix)
 
-    def note(connection: Connection, survey: Survey) -> None:
-        rows.set_state(connection, survey.id, SurveyState.RUNNING)
-        uploads.note(connection, folder.prefix, folder.closing_etag, survey=survey.id)
+    def note(connection: Connection, surveys: Sequence[Survey], remark: str | None = None) -> None:
+        for survey in surveys:
+            rows.set_state(connection, survey.id, SurveyState.RUNNING)
+        uploads.note(connection, folder.prefix, folder.closing_etag, survey=surveys[0].id, reason=remark)
 
     try:
-        survey = plan_survey(stores, spec, Carrier.SENSOR, along=note)
+        if is_unordered(stores, spec):
+            surveys = _plan_unordered(stores, spec, note)
+        else:
+            surveys = (plan_survey(stores, spec, Carrier.SENSOR, along=lambda c, survey: note(c, [survey])),)
     except Unavailable:
         raise  # the folder is not to blame: the next tick looks again
     except ImageFlowError as error:
         with stores.database.begin() as connection:
             uploads.note(connection, folder.prefix, folder.closing_etag, reason=str(error))
-        return Noticed(folder=folder, survey=None, reason=str(error))
-    return Noticed(folder=folder, survey=survey, reason=None)
+        return (Noticed(folder=folder, survey=None, reason=str(error)),)
+    return tuple(Noticed(folder=folder, survey=survey, reason=None) for survey in surveys)
+
+
+def _plan_unordered(
+    stores: Stores, spec: SurveySpec, note: Callable[[Connection, Sequence[Survey], str], None]
+) -> tuple[Survey, ...]:
+    frames = arrange_frames(stores, spec.source, {}, spec.masks, most=_MOST_UNORDERED)
+    return plan_groups(stores, spec, frames, Carrier.SENSOR, lambda c, surveys: note(c, surveys, frames.summary))

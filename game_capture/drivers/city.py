@@ -152,7 +152,7 @@ class CityDriver:
         """
         if self._extent is None:
             raise InvalidInput("The city's size is not known: ask for its areas first, or give a world.")
-        nominal = self._nominal(area.cell)
+        nominal = self._commanded(area)
         drift_px = self._parameters.drift_px
         dice = scatter(area.cell.col, area.cell.row, self._parameters.drift_seed * 7919 + 17)
         place = []
@@ -207,6 +207,16 @@ class CityDriver:
         if max(counts) > 1000:
             raise InvalidInput("That world needs more than 1000 areas on a side: give a grid, or a smaller world.")
         return Grid(cols=counts[0], rows=counts[1])
+
+    def _commanded(self, area: Area) -> Position:
+        """Where the camera is sent, in whole pixels: anywhere in the world, or to the grid's cell."""
+        if area.position is None or self._extent is None:
+            return self._nominal(area.cell)
+        wanted = round(area.position.x_px), round(area.position.y_px)
+        for pixel, extent, side in zip(wanted, self._extent, self._parameters.view, strict=True):
+            if not 0 <= pixel <= max(0, extent - side):
+                raise PositionUnreachable(f"{area.cell} lies outside the city: plan the survey again with this grid.")
+        return Position(x_px=float(wanted[0]), y_px=float(wanted[1]))
 
     def _nominal(self, cell: Cell) -> Position:
         step_x, step_y = self.step
