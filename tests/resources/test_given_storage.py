@@ -1,0 +1,85 @@
+"""Dagster's own storage on a PostgreSQL of somebody else, reached over TCP by an account that owns nothing."""
+
+import uuid
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType, TickData, TickStatus
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+
+from imageflow_clients.database.engine import open_database
+from imageflow_clients.settings import Settings
+from imageflow_resources.pools import set_pools
+from imageflow_resources.storage import load_instance
+from services.postgres import Postgres
+
+SURVEYS = dg.DynamicPartitionsDefinition(name="surveys")
+
+
+@dg.asset(partitions_def=SURVEYS, pool="tiles")
+def mapped() -> None:
+    return None
+
+
+@pytest.fixture
+def settings(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    name = f"dagster_{uuid.uuid4().hex}"
+    postgres.create_database(name)
+    monkeypatch.setenv("IMAGEFLOW_DATABASE_URL", postgres.url(name))
+    return Settings(home=tmp_path / "home", database_url=SecretStr(postgres.url(name)), tiles_pool=3)
+
+
+def test_runs_events_partitions_pools_and_ticks_are_kept_in_the_given_database(
+    settings: Settings, postgres: Postgres
+) -> None:
+    open_database(settings).close()
+    instance = load_instance(settings)
+    set_pools(instance, settings)
+    instance.add_dynamic_partitions("surveys", ["city-s-0001", "city-s-0002"])
+    done = dg.materialize([mapped], partition_key="city-s-0002", instance=instance)
+    sensor = InstigatorState(sensor_origin(), InstigatorType.SENSOR, InstigatorStatus.RUNNING)
+    instance.add_instigator_state(sensor)
+    instance.create_tick(
+        TickData(
+            sensor.instigator_origin_id,
+            "watch",
+            InstigatorType.SENSOR,
+            TickStatus.SKIPPED,
+            1_800_000_000.0,
+            selector_id=sensor.selector_id,
+        )
+    )
+    postgres.stop()
+    postgres.start()
+    again = load_instance(settings)
+    run = again.get_run_by_id(done.run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert again.get_dynamic_partitions("surveys") == ["city-s-0001", "city-s-0002"]
+    assert again.get_materialized_partitions(dg.AssetKey("mapped")) == {"city-s-0002"}
+    assert again.event_log_storage.get_concurrency_info("tiles").slot_count == 3
+    assert again.event_log_storage.get_concurrency_info("tiles").active_slot_count == 0
+    (state,) = again.all_instigator_state()
+    ticks = again.get_ticks(state.instigator_origin_id, state.selector_id)
+    assert [one.status for one in ticks] == [TickStatus.SKIPPED]
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value().replace("postgresql:", "postgresql+psycopg:")
+    with create_engine(url).connect() as connection:
+        schemas = connection.execute(
+            text("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('runs', 'event_logs', 'job_ticks')")
+        ).scalars()
+        assert list(schemas) == ["dagster"]
+    assert not (settings.home_path / "postgres").exists()
+
+
+def sensor_origin() -> RemoteInstigatorOrigin:
+    location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="imageflow_assets.definitions"))
+    return RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), "watch")
