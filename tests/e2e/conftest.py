@@ -1,17 +1,12 @@
 """The whole stack, started once as a user starts it: `imageflow up` in a home of its own, on free ports."""
 
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port
+from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port, running_stack
 
-_READY_S = 120
 _SLOW_CITY = """
 title: A city whose camera takes its time
 driver: {name: city, parameters: {seed: 3, pace_s: 1, view: [640, 512], drift_px: 8}}
@@ -39,27 +34,5 @@ def example_survey(cli: Cli) -> str:
 
 @pytest.fixture(scope="session")
 def stack(cli: Cli, example_survey: str) -> Iterator[Stack]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "imageflow_cli.main", "up"],
-        env=cli.env,
-        cwd=cli.home.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    addresses: dict[str, str] = {}
-    deadline = time.monotonic() + _READY_S
-    said: list[str] = []
-    while len(addresses) < 2 and time.monotonic() < deadline:
-        line = process.stdout.readline()
-        if not line:
-            break
-        said.append(line)
-        name, _, address = line.partition(":")
-        if address.strip().startswith("http"):
-            addresses[name] = address.strip().rstrip("/")
-    assert set(addresses) == {"Map", "Dagster"}, "".join(said)
-    yield Stack(cli=cli, gateway=addresses["Map"], dagster=addresses["Dagster"], process=process)
-    process.send_signal(signal.SIGINT)
-    process.wait(60)
+    with running_stack(cli) as running:
+        yield running

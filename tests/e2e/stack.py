@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,6 +83,37 @@ class Stack:
         facts: dict[str, Any] = httpx.get(f"{self.gateway}/api/surveys/{survey}", timeout=30).json()
         assert facts["state"] == state or facts["state"] not in {"failed", "cancelled"}, facts
         return facts if facts["state"] == state else None
+
+
+@contextmanager
+def running_stack(cli: Cli) -> Iterator[Stack]:
+    """Run `imageflow up` for a `with` block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imageflow_cli.main", "up"],
+        env=cli.env,
+        cwd=cli.home.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    addresses: dict[str, str] = {}
+    deadline = time.monotonic() + _READY_S
+    said: list[str] = []
+    while len(addresses) < 2 and time.monotonic() < deadline:
+        line = process.stdout.readline()
+        if not line:
+            break
+        said.append(line)
+        name, _, address = line.partition(":")
+        if address.strip().startswith("http"):
+            addresses[name] = address.strip().rstrip("/")
+    assert set(addresses) == {"Map", "Dagster"}, "".join(said)
+    try:
+        yield Stack(cli=cli, gateway=addresses["Map"], dagster=addresses["Dagster"], process=process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
 
 
 T = TypeVar("T")
