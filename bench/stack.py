@@ -45,46 +45,82 @@ class Stack:
         raise RuntimeError(f"{job['survey_id']} came to no map within {timeout_s:.0f} s: {status}")
 
 
+class Up:
+    """One `imageflow up`, which may be killed and started again in the same home and on the same ports."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], games: Mapping[str, str] | None = None) -> None:
+        """Lay out the folder; nothing is started yet.
+
+        Args:
+            folder: Holds its home and its game files.
+            settings: `IMAGEFLOW_*` variables, and others that it needs.
+            games: Game files beside those of the repository, by game.
+        """
+        shutil.copytree(_GAMES, folder / "games", dirs_exist_ok=True)
+        shutil.copytree(_GAMES.parent / "examples", folder / "examples", dirs_exist_ok=True)
+        for game, text in (games or {}).items():
+            (folder / "games" / f"{game}.yaml").write_text(text)
+        gateway_port, dagster_port = _free_port(), _free_port()
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("IMAGEFLOW_", "DAGSTER_"))}
+        self.log = folder / "up.log"
+        self.stack = Stack(home=folder / "home", gateway=f"http://127.0.0.1:{gateway_port}")
+        self._environment = {
+            **clean,
+            "IMAGEFLOW_HOME": str(self.stack.home),
+            "IMAGEFLOW_GAMES": str(folder / "games"),
+            "IMAGEFLOW_GATEWAY_PORT": str(gateway_port),
+            "IMAGEFLOW_DAGSTER_PORT": str(dagster_port),
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and return once it is ready; raise `RuntimeError` with its words where it does not get so."""
+        said = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("a") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "imageflow_cli.main", "up"],
+                env=self._environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + _READY_S
+        while "Ctrl-C" not in (words := self.log.read_text()[said:]):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.end()
+                raise RuntimeError(f"The stack did not start: {words}")
+            time.sleep(_LOOK_S)
+
+    def kill(self) -> None:
+        """Kill it alone, without a chance to end what it started."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> None:
+        """End it as Ctrl-C does."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(60)
+
+
 @contextmanager
 def running_stack(folder: Path, settings: Mapping[str, str], games: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """Start a stack and end it.
+    """Start a stack and end it; its folder is left as it is, so that one home can be started again.
 
-    Args:
-        folder: Holds its home and its game files; left as it is at the end, so that one home can be started again.
-        settings: `IMAGEFLOW_*` variables.
-        games: Game files beside those of the repository, by game.
+    The arguments are those of `Up`.
     """
-    shutil.copytree(_GAMES, folder / "games", dirs_exist_ok=True)
-    shutil.copytree(_GAMES.parent / "examples", folder / "examples", dirs_exist_ok=True)
-    for game, text in (games or {}).items():
-        (folder / "games" / f"{game}.yaml").write_text(text)
-    gateway_port, dagster_port = _free_port(), _free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("IMAGEFLOW_", "DAGSTER_"))}
-    log = folder / "up.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "imageflow_cli.main", "up"],
-            env={
-                **environment,
-                "IMAGEFLOW_HOME": str(folder / "home"),
-                "IMAGEFLOW_GAMES": str(folder / "games"),
-                "IMAGEFLOW_GATEWAY_PORT": str(gateway_port),
-                "IMAGEFLOW_DAGSTER_PORT": str(dagster_port),
-                **settings,
-            },
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
+    up = Up(folder, settings, games)
     try:
-        deadline = time.monotonic() + _READY_S
-        while "Ctrl-C" not in log.read_text():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"The stack did not start: {log.read_text()}")
-            time.sleep(_LOOK_S)
-        yield Stack(home=folder / "home", gateway=f"http://127.0.0.1:{gateway_port}")
+        up.start()
+        yield up.stack
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+        up.end()
 
 
 def _free_port() -> int:

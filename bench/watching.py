@@ -66,10 +66,10 @@ def watching(home: Path) -> Iterator[Watched]:
 def _watch(home: Path, watched: Watched, over: threading.Event) -> None:
     while not over.wait(_SAMPLE_S):
         workers: dict[int, float] = {}
-        for process in (*psutil.Process().children(recursive=True), *_database(home)):
+        for process in (*psutil.Process().children(recursive=True), *database_of(home)):
             try:
                 with process.oneshot():
-                    role, used_mb, times = _role(process), process.memory_info().rss / 1e6, process.cpu_times()
+                    role, used_mb, times = role_of(process), process.memory_info().rss / 1e6, process.cpu_times()
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
             if role == "run worker":
@@ -78,17 +78,18 @@ def _watch(home: Path, watched: Watched, over: threading.Event) -> None:
         watched.samples.append(Sample(at=time.time(), worker_cpu_s=workers))
 
 
-def _database(home: Path) -> list[psutil.Process]:
-    """Return the processes of a home's embedded PostgreSQL, which belongs to nobody's family."""
+def database_of(home: Path) -> list[psutil.Process]:
+    """Return the processes of a home's embedded PostgreSQL, its first one first; they belong to nobody's family."""
+    data = home.resolve() / "postgres" / "data"
     try:
-        number = int((home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
-        postmaster = psutil.Process(number)
-        return [postmaster, *postmaster.children()]
-    except (OSError, psutil.NoSuchProcess):
+        postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+        # a server that was killed leaves its number behind, which may be another program's by now
+        return [postmaster, *postmaster.children()] if str(data) in postmaster.cmdline() else []
+    except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
         return []
 
 
-def _role(process: psutil.Process) -> str:
+def role_of(process: psutil.Process) -> str:
     """Name a process: the code server starts each run worker as a child, by spawning or by forking."""
     command = " ".join(process.cmdline())
     if "api grpc" in command or "code-server" in command:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Grid
+from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.ids import Name, check_name
 from imageflow_domain.survey import DriverSpec, Encoding, Keep, SurveySpec
 
@@ -25,6 +25,8 @@ class GameFile(BaseModel):
     grid: Grid | None = None
     masks: tuple[Rect, ...] = ()
     reach_px: int | None = None
+    block_side: int = Field(default=BLOCK_SIDE, ge=1, le=100)
+    """Areas on a block's side; a grid of more than 100 x 100 areas needs larger ones."""
     keep: Keep | None = None
     encoding: Encoding = Encoding()
     savegames: dict[Name, str] = Field(default_factory=dict)
@@ -79,6 +81,7 @@ def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
             grid=request.grid or game.grid,
             masks=game.masks,
             reach_px=game.reach_px,
+            block_side=game.block_side,
             keep=game.keep,
             encoding=game.encoding,
         )
