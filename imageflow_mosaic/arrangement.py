@@ -18,7 +18,7 @@ from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell
 from imageflow_mosaic.codec import Pixels
-from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
+from imageflow_mosaic.fingerprint import Fingerprint, Patches, fingerprint
 from imageflow_mosaic.layout import Tie, lay_out
 from imageflow_mosaic.registration import register
 from imageflow_mosaic.sketch import Proposal, Sighting, Sketch, look_again, propose, sketch
@@ -32,7 +32,7 @@ _TRIES = (8, 4, 4)
 _SLACK_PX = 2
 """How far around a proposed offset the verification looks."""
 
-_HELD_BYTES = 400_000_000
+_HELD_BYTES = 300_000_000
 """Of pixels that are held while pairs are verified."""
 
 _SURE_SQUARES = 14
@@ -175,7 +175,8 @@ def _sketched(
 
 
 def _empty(of: Sketch) -> Sketch:
-    return Sketch(x_px=of.x_px[:0], y_px=of.y_px[:0], hashes=of.hashes[:0])
+    nothing = Patches(x_px=of.rare.x_px[:0], y_px=of.rare.y_px[:0], hashes=of.rare.hashes[:0])
+    return Sketch(x_px=of.x_px[:0], y_px=of.y_px[:0], hashes=of.hashes[:0], rare=nothing)
 
 
 class _Pictures:

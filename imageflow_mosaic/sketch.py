@@ -4,6 +4,7 @@ What it proposes is only likely; `registration` verifies it. Nothing here needs 
 thousands of pictures are held at once.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +14,20 @@ from numpy.typing import NDArray
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_mosaic.fingerprint import FINE, PATCH_PX, Fingerprint, Patches
 
+_AROUND = tuple(
+    (round(radius * math.cos(turn)), round(radius * math.sin(turn)))
+    for radius, turns in ((20, 5), (40, 9))
+    for turn in (2 * math.pi * number / turns for number in range(turns))
+)
+"""Pixels around a patch, seen from its corner, that a rare hash tells as well: sprites repeat, their order seldom."""
+
+_REACH_PX = 40
+_ODD = np.uint32(0x9E3779B1)
+
 _PATCHES = 2048
 """Kept of each picture: those of the smallest hashes, so that two pictures of one place keep the same ones."""
 
-_MOST_VOTES = 20_000_000
+_MOST_VOTES = 8_000_000
 """Pairs of equal patches that are counted; the rarest hashes go first."""
 
 _MIN_SCORE = 3.0
@@ -38,6 +49,8 @@ class Sketch:
     x_px: NDArray[np.int16]
     y_px: NDArray[np.int16]
     hashes: NDArray[np.uint32]
+    rare: Patches
+    """Patches whose hashes tell what stands around them as well: found again among thousands of pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +83,21 @@ def sketch(picture: Fingerprint) -> Sketch:
 
     Where the sparse sample has few distinctive patches, as on a shore, a denser one fills up.
     """
-    found = _once(picture.coarse)
-    if found.hashes.size < _PATCHES:
-        dense = _once(picture.sample(picture.rect, one_in=FINE))
-        new = ~np.isin(dense.hashes, found.hashes)
-        found = _joined(found, _smallest(_taken(dense, new), _PATCHES - found.hashes.size))
-    least = _smallest(found, _PATCHES)
-    return Sketch(x_px=least.x_px.astype(np.int16), y_px=least.y_px.astype(np.int16), hashes=least.hashes)
+    numbers = picture.numbers(picture.rect)
+    plain = _once(picture.coarse)
+    rare = _once(_with_surroundings(picture.coarse, numbers, picture.masks))
+    if plain.hashes.size < _PATCHES:
+        sample = picture.sample(picture.rect, one_in=FINE)
+        plain = _filled(plain, _once(sample))
+        rare = _filled(rare, _once(_with_surroundings(sample, numbers, picture.masks)))
+    plain, rare = _smallest(plain, _PATCHES), _smallest(rare, _PATCHES)
+    return Sketch(x_px=plain.x_px.astype(np.int16), y_px=plain.y_px.astype(np.int16), hashes=plain.hashes, rare=rare)
+
+
+def _filled(sparse: Patches, dense: Patches) -> Patches:
+    """As many patches of a denser sample added as a sketch still holds."""
+    new = ~np.isin(dense.hashes, sparse.hashes)
+    return _joined(sparse, _smallest(_taken(dense, new), max(0, _PATCHES - sparse.hashes.size)))
 
 
 def look_again(first: Sketch, second: Sketch, offset: Offset, view: Size, masks: Sequence[Rect] = ()) -> Sighting:
@@ -111,7 +132,7 @@ def propose(sketches: Sequence[Sketch]) -> tuple[Proposal, ...]:
     """Return pairs of pictures with an offset that many of their patches vote for, the likeliest first.
 
     Never compares all pairs: each hash votes for the pictures that have it, the rarest hashes first, until
-    20 million votes are counted. Hashes that most pictures have, of a repeated sprite or a display, so drop out.
+    8 million votes are counted. Hashes that most pictures have, of a repeated sprite or a display, so drop out.
     """
     keys, weights = _votes(sketches)
     if keys.size == 0:
@@ -142,12 +163,12 @@ def _votes(sketches: Sequence[Sketch]) -> tuple[NDArray[np.int64], NDArray[np.fl
     nothing = np.zeros(0, np.int64), np.zeros(0)
     if not sketches:
         return nothing
-    hashes = np.concatenate([one.hashes for one in sketches])
+    hashes = np.concatenate([part for one in sketches for part in (one.hashes, one.rare.hashes)])
     order = np.argsort(hashes, kind="stable")  # pictures of one hash stay in their order
     hashes = hashes[order]
-    pictures = np.repeat(np.arange(len(sketches)), [one.hashes.size for one in sketches])[order]
-    x = np.concatenate([one.x_px for one in sketches])[order].astype(np.int64)
-    y = np.concatenate([one.y_px for one in sketches])[order].astype(np.int64)
+    pictures = np.repeat(np.arange(len(sketches)), [one.hashes.size + one.rare.hashes.size for one in sketches])[order]
+    x = np.concatenate([part for one in sketches for part in (one.x_px, one.rare.x_px)])[order].astype(np.int64)
+    y = np.concatenate([part for one in sketches for part in (one.y_px, one.rare.y_px)])[order].astype(np.int64)
     begins = np.flatnonzero(np.r_[True, hashes[1:] != hashes[:-1]]) if hashes.size else np.zeros(0, np.intp)
     sizes = np.diff(np.r_[begins, hashes.size])
     parts = []
@@ -178,6 +199,25 @@ def _both(begins: NDArray[np.intp], size: int) -> Iterator[tuple[NDArray[np.intp
     for first in range(size - 1):
         for second in range(first + 1, size):
             yield begins + first, begins + second
+
+
+def _with_surroundings(patches: Patches, numbers: NDArray[np.uint32], masks: Sequence[Rect]) -> Patches:
+    """The patches whose surroundings lie in the picture and under no mask; their hashes tell these as well.
+
+    Args:
+        numbers: One for each pixel of the picture, shape (height, width).
+    """
+    height, width = numbers.shape
+    x, y = patches.x_px, patches.y_px
+    free = (x >= _REACH_PX) & (y >= _REACH_PX) & (x < width - _REACH_PX) & (y < height - _REACH_PX)
+    for mask in masks:
+        beside = (x < mask.x_px - _REACH_PX) | (x >= mask.right_px + _REACH_PX)
+        free &= beside | (y < mask.y_px - _REACH_PX) | (y >= mask.bottom_px + _REACH_PX)
+    kept = _taken(patches, free)
+    hashes = kept.hashes.copy()
+    for dx, dy in _AROUND:
+        hashes = (hashes ^ hashes >> np.uint32(15)) * _ODD + numbers[kept.y_px + dy, kept.x_px + dx]
+    return Patches(x_px=kept.x_px, y_px=kept.y_px, hashes=(hashes ^ hashes >> np.uint32(16)) * _ODD)
 
 
 def _once(patches: Patches) -> Patches:

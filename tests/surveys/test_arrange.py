@@ -11,6 +11,7 @@ from PIL import Image
 
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
+from imageflow_domain import keys
 from imageflow_domain.errors import BadFrames, InvalidInput
 from imageflow_domain.grid import Grid
 from imageflow_domain.placement import PlacementStatus
@@ -20,6 +21,7 @@ from imageflow_surveys.arrange import ArrangedFrames, arrange_frames, is_unorder
 from imageflow_surveys.blocks import capture_blocks, register_blocks
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.uploads import notice_uploads
 from tests.mosaic.worlds import ROOT
 from tests.surveys.cities import places_of
 
@@ -169,3 +171,18 @@ def test_positions_are_written_as_the_folder_driver_reads_them(found: ArrangedFr
     table = list(csv.DictReader(io.StringIO(positions_csv(found.arrangement.groups[0]).decode())))
     assert list(table[0]) == ["file", "row", "col", "x", "y"]
     assert min(int(row["x"]) for row in table) == min(int(row["y"]) for row in table) == 0
+
+
+def test_an_uploaded_folder_in_no_order_begins_a_survey_for_each_group_once(stores: Stores) -> None:
+    for number, name in enumerate(("r00_c00", "r05_c04", "r00_c01", "r05_c05", "r02_c02", "r01_c00")):
+        key = keys.map_upload_file("collected", "uploaded", "batch", f"shot {number}.png")
+        stores.objects.put(key, (SMALL / f"{name}.png").read_bytes())
+    stores.objects.put(keys.map_upload_file("collected", "uploaded", "batch", keys.DONE_MARKER), b"")
+    noticed = [notice for notice in notice_uploads(stores) if notice.folder.save == "uploaded"]
+    begun = [notice.survey for notice in noticed if notice.survey is not None]
+    assert [survey.id for survey in begun] == ["collected-uploaded-0001", "collected-uploaded-0002"]
+    assert all((s.carrier, s.state) == (Carrier.SENSOR, SurveyState.RUNNING) for s in begun)
+    with stores.database.begin() as connection:
+        files = [{area.file for area in rows.areas(connection, survey.id)} for survey in begun]
+    assert files == [{"shot 0.png", "shot 2.png", "shot 5.png"}, {"shot 1.png", "shot 3.png"}]
+    assert [notice for notice in notice_uploads(stores) if notice.folder.save == "uploaded"] == []
