@@ -47,6 +47,9 @@ check: $(VENV)/.dev $(LEAFLET) ## Format, lint, types, import contracts
 fast: $(VENV)/.dev $(LEAFLET) ## Only the tests that start no stack and no game
 	$(BIN)/pytest -m "not e2e"
 
+soak: $(VENV)/.dev ## Kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS); goes on where it was broken off
+	$(BIN)/python -m bench.soak
+
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
 	$(BIN)/python -m bench
 

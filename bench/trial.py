@@ -23,6 +23,9 @@ PATIENCE_S = 900.0
 """So long may a survey take after its last kill; a machine may have much else to do."""
 
 _PAUSE_S = (0.5, 4.0)
+_IN_RECOVERY = 0.25
+"""Share of the kills that do not wait until the last one is mended; the others strike while work goes on."""
+
 _LOOK_S = 0.25
 _REQUEST_S = 60.0
 
@@ -123,7 +126,7 @@ def endure(
     with _sweeps(machine, on=sweeping):
         while kinds and len(strikes) < most:
             time.sleep(dice.uniform(*_PAUSE_S))
-            status = job.status()
+            status = job.status() if dice.random() < _IN_RECOVERY else _await_work(machine, job)
             if status is not None and status["status"] == "completed":
                 break
             processes = machine.strike(kinds[0], dice)
@@ -142,6 +145,17 @@ def endure(
     return Trial(
         survey=job.survey, strikes=tuple(strikes), retries=job.retries, seconds=round(job.age_s, 1), faults=faults
     )
+
+
+def _await_work(machine: Machine, job: _Job) -> Mapping[str, Any] | None:
+    """Wait until a survey is being worked on, or completed; return how far it is."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        status = job.status()
+        done = status is not None and status["status"] == "completed"
+        if done or (status is not None and machine.workers()) or time.monotonic() > deadline:
+            return status
+        time.sleep(_LOOK_S)
 
 
 def _await_end(machine: Machine, job: _Job) -> bool:

@@ -92,7 +92,7 @@ def database_of(home: Path) -> list[psutil.Process]:
 def role_of(process: psutil.Process) -> str:
     """Name a process: the code server starts each run worker as a child, by spawning or by forking."""
     command = " ".join(process.cmdline())
-    if "api grpc" in command or "code-server" in command:
+    if "api grpc" in command:
         parent = process.parent()
         forked = parent is not None and parent.cmdline() == process.cmdline()
         return "run worker" if forked else "code server"

@@ -46,7 +46,8 @@ def services(settings: Settings, workspace: Path, socket: Path) -> tuple[Service
     return (
         Service(
             name="code",
-            command=(*python, "dagster", "code-server", "start", *location, "--socket", str(socket)),
+            # not `dagster code-server`, whose own child nobody starts again when it dies
+            command=(*python, "dagster", "api", "grpc", *location, "--socket", str(socket)),
         ),
         Service(
             name="dagster",

@@ -106,7 +106,7 @@ def _workers_and_code_server(stack: Stack) -> list[int]:
     found = []
     for child in psutil.Process(stack.process.pid).children(recursive=True):
         command = " ".join(child.cmdline())
-        if "code-server" in command or "api grpc" in command or "execute_run" in command or "spawn_main" in command:
+        if "api grpc" in command or "execute_run" in command or "spawn_main" in command:
             found.append(child.pid)
     return found
 

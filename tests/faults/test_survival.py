@@ -1,0 +1,81 @@
+"""Whatever is killed while a survey runs, it ends with the same map as an undisturbed one, and leaves nothing behind.
+
+IMAGEFLOW_FAULT_SEED plays an earlier run's dice again; the seed is printed.
+"""
+
+import os
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.fault_games import FILES, LARGE_BLOCKS, LIVE, undisturbed
+from bench.faults import EVERYWHERE, OF_A_GAME, OF_S3, Kind, Machine, machine
+from bench.trial import endure
+from bench.wholeness import Shown
+from services.minio import Minio
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
+
+_MOST = 6
+
+Shaken = Callable[[str], random.Random]
+
+
+@pytest.fixture(scope="module")
+def shaken() -> Shaken:
+    """Dice by the name of what they are for."""
+    seed = os.environ.get("IMAGEFLOW_FAULT_SEED") or str(random.SystemRandom().randrange(2**32))
+
+    def dice(name: str) -> random.Random:
+        sys.stderr.write(f"IMAGEFLOW_FAULT_SEED={seed}\n")
+        return random.Random(f"{seed}/{name}")  # noqa: S311 - dice, not secrets
+
+    return dice
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """The city, undisturbed."""
+    return undisturbed(tmp_path_factory.mktemp("city") / "home", LARGE_BLOCKS)
+
+
+@pytest.fixture(scope="module")
+def on_a_folder(city: Shown, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with machine(tmp_path_factory.mktemp("on a folder"), None, FILES) as made:
+        yield made
+
+
+def test_a_survey_survives_whatever_is_killed(on_a_folder: Machine, city: Shown, shaken: Shaken) -> None:
+    _endure(on_a_folder, "large_blocks", city, (*EVERYWHERE, Kind.WORKER), shaken("folder"), sweeping=True)
+
+
+def test_a_survey_survives_a_store_that_is_killed_and_cut_off(
+    city: Shown, shaken: Shaken, tmp_path: Path, minio: Minio
+) -> None:
+    kinds = (*OF_S3, *OF_S3, Kind.WORKER, Kind.POSTGRES)
+    with machine(tmp_path, Minio, FILES) as on_s3:
+        _endure(on_s3, "small_blocks", city, kinds, shaken("s3"))
+
+
+def test_a_live_survey_survives_the_end_of_its_game_and_of_its_display(
+    on_a_folder: Machine, shaken: Shaken, tmp_path: Path
+) -> None:
+    _endure(on_a_folder, "live", undisturbed(tmp_path / "home", LIVE), OF_A_GAME, shaken("live"))
+
+
+def _endure(
+    where: Machine, game: str, reference: Shown, kinds: Sequence[Kind], dice: random.Random, *, sweeping: bool = False
+) -> None:
+    """Strike all of these, over as many surveys as that takes."""
+    left = deque(dice.sample(kinds, len(kinds)))
+    surveys = 0
+    while left:
+        trial = endure(where, game, f"{game}_{surveys}", reference, left, dice, most=_MOST, sweeping=sweeping)
+        assert trial.faults == ()
+        assert trial.strikes, f"{trial.survey} ended before anything could be struck: {[*left]}"
+        surveys += 1
+        sweeping = False
