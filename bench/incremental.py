@@ -66,7 +66,7 @@ def _figures(stores: Stores) -> list[Figure]:
             {"paused": False},
         )
     )
-    asked = ask_to_reencode(stores, first_survey.id, Encoding(lossless_method=0))
+    asked = ask_to_reencode(stores, first_survey.id, Encoding(lossless_method=0, lossy_quality=70))
     again = _make(stores, asked, 0.0)
     tiles_and_rows = (same.objects + same.rows) / (first.objects + first.rows)
     return [

@@ -38,6 +38,10 @@ class Block:
         """The block's partition key."""
         return f"r{self.row:02d}c{self.col:02d}"
 
+    def rows(self, side: int) -> range:
+        """The rows of the grid that the block lies in, `side` areas being on a block's side."""
+        return range(self.row * side, (self.row + 1) * side)
+
     @classmethod
     def parse(cls, key: str) -> Self:
         try:

@@ -34,15 +34,16 @@ def capture_block(stores: Stores, survey: Survey, block: Block, camera: Camera) 
         StoreUnavailable: Where a screenshot cannot be stored; none is then half written.
     """
     cells = set(survey.grid.cells_of(block, survey.block_side))
+    own_rows = block.rows(survey.block_side)
     with stores.database.begin() as connection:
-        planned = [area for area in rows.areas(connection, survey.id) if area.cell in cells]
+        planned = [area for area in rows.areas(connection, survey.id, within=own_rows) if area.cell in cells]
         again = bool(planned) and layers.is_captured(connection, survey.id, block)
         if again:
             layers.reopen_capture(connection, survey.id, block)
             # or an attempt that goes on after a kill would keep the old pictures
             screenshots.forget(connection, survey.id, cells)
             rows.forget_placement(connection, survey.id)
-        stored = {} if again else screenshots.stored(connection, survey.id)
+        stored = {} if again else screenshots.stored(connection, survey.id, within=own_rows)
     total_bytes = 0
     for area in planned:
         if area.cell in stored:

@@ -14,6 +14,9 @@ from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
 from imageflow_mosaic.registration import register
 from imageflow_surveys.shots import Shots, shots_of
 
+_HALO_ROWS = 2
+"""How far below an area its neighbours may lie: behind a hole, two rows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
@@ -34,9 +37,12 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
         NotReady: Where screenshots of the block or of its halo have not been taken.
     """
     cells = survey.grid.cells_of(block, survey.block_side)
+    own_rows = block.rows(survey.block_side)
+    with_halo = range(own_rows.start, own_rows.stop + _HALO_ROWS)
     with stores.database.begin() as connection:
-        positions = {a.cell: a.position for a in rows.areas(connection, survey.id) if a.position is not None}
-    shots = shots_of(stores, survey)
+        areas = rows.areas(connection, survey.id, within=with_halo)
+    positions = {a.cell: a.position for a in areas if a.position is not None}
+    shots = shots_of(stores, survey, within=with_halo)
     planned = [cell for cell in cells if cell in positions]
     ahead = {cell: _ahead(survey, cell, positions) for cell in planned}
     _check_taken(shots, ahead)
@@ -44,7 +50,7 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
     found: list[PairOffset] = []
     window = _Window(shots)
     for cell in planned:
-        window.keep_rows(cell.row, cell.row + 2)
+        window.keep_rows(cell.row, cell.row + _HALO_ROWS)
         for near in ahead[cell]:
             pairs += 1
             match = register(

@@ -38,9 +38,10 @@ class Shots:
         return decode_picture(self.stores.objects.get(self.stored[cell].object_key, next_step=again))
 
 
-def shots_of(stores: Stores, survey: Survey) -> Shots:
+def shots_of(stores: Stores, survey: Survey, *, within: range | None = None) -> Shots:
+    """Return a survey's stored screenshots, or those of some rows of its grid."""
     with stores.database.begin() as connection:
-        return Shots(stores, survey, screenshots.stored(connection, survey.id))
+        return Shots(stores, survey, screenshots.stored(connection, survey.id, within=within))
 
 
 def visible_parts(view: Size, masks: Sequence[Rect]) -> tuple[Rect, ...]:

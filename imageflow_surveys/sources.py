@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from imageflow_clients.database import placements, tiles
+from imageflow_clients.database import Connection, placements, tiles
 from imageflow_clients.database.tiles import TileLayer
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -49,13 +49,30 @@ def source_of(stores: Stores, survey: Survey, layer: TileLayer, squares: Sequenc
     that shows the same placement; else asking the source for pixels raises `NotReady`, naming the screenshots to take.
     """
     with stores.database.begin() as connection:
-        places = placements.placements(connection, survey.id)
+        places = _touching(connection, survey, squares)
         shown = survey.published_revision
         before = tiles.find_layer(connection, survey.id, shown) if shown and shown != layer.revision else None
-    shots = ScreenshotSource(survey, shots_of(stores, survey), places, squares)
+    rows = [place.cell.row for place in places]
+    stored = shots_of(stores, survey, within=range(min(rows, default=0), max(rows, default=0) + 1))
+    shots = ScreenshotSource(survey, stored, places, squares)
     if shots.is_whole or before is None or before.placement is None or before.placement != layer.placement:
         return shots
     return NativeTileSource(stores, survey, before)
+
+
+def _touching(connection: Connection, survey: Survey, squares: Sequence[Rect]) -> tuple[Placement, ...]:
+    """Return where those screenshots lie that may touch some of the squares."""
+    around = _around(squares)
+    if around is None:
+        return ()
+    view = survey.view
+    corners = Rect(
+        x_px=around.x_px - view.width_px,
+        y_px=around.y_px - view.height_px,
+        width_px=around.width_px + view.width_px,
+        height_px=around.height_px + view.height_px,
+    )
+    return placements.placements(connection, survey.id, corners=corners)
 
 
 class ScreenshotSource:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
 
 from imageflow_clients.database import schema
-from imageflow_domain.geometry import Offset
+from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
 
@@ -99,11 +99,19 @@ def replace_placements(
         )
 
 
-def placements(connection: Connection, survey: str) -> tuple[Placement, ...]:
-    """Return where every screenshot lies, row by row."""
-    rows = connection.execute(
-        select(_PLACES).where(_PLACES.c.survey_id == survey).order_by(_PLACES.c.row, _PLACES.c.col)
-    )
+def placements(connection: Connection, survey: str, *, corners: Rect | None = None) -> tuple[Placement, ...]:
+    """Return where every screenshot lies, row by row.
+
+    Args:
+        corners: Only those whose top left corner lies inside this rectangle of the frame.
+    """
+    query = select(_PLACES).where(_PLACES.c.survey_id == survey).order_by(_PLACES.c.row, _PLACES.c.col)
+    if corners is not None:
+        query = query.where(
+            _PLACES.c.x_px.between(corners.x_px, corners.right_px - 1),
+            _PLACES.c.y_px.between(corners.y_px, corners.bottom_px - 1),
+        )
+    rows = connection.execute(query)
     return tuple(
         Placement(
             cell=Cell(row=row.row, col=row.col),

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, SmallInteger, cast, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database import schema
@@ -32,11 +33,16 @@ def record(connection: Connection, survey: str, cell: Cell, shot: StoredShot) ->
     )
 
 
-def stored(connection: Connection, survey: str) -> Mapping[Cell, StoredShot]:
-    """Return every screenshot of a survey that is not being deleted, by cell."""
-    rows = connection.execute(
-        select(_T).where(_T.c.survey_id == survey, _T.c.status != "deleting").order_by(_T.c.row, _T.c.col)
-    )
+def stored(connection: Connection, survey: str, *, within: range | None = None) -> Mapping[Cell, StoredShot]:
+    """Return every screenshot of a survey that is not being deleted, by cell.
+
+    Args:
+        within: Only those of these rows of the grid.
+    """
+    query = select(_T).where(_T.c.survey_id == survey, _T.c.status != "deleting").order_by(_T.c.row, _T.c.col)
+    if within is not None:
+        query = query.where(_T.c.row.between(within.start, within.stop - 1))
+    rows = connection.execute(query)
     return {
         Cell(row=row.row, col=row.col): StoredShot(object_key=row.object_key, bytes=row.bytes, digest=row.digest)
         for row in rows
@@ -65,4 +71,14 @@ def being_deleted(connection: Connection, survey: str) -> Mapping[Cell, str]:
 
 
 def _among(survey: str, cells: Iterable[Cell]) -> tuple[ColumnElement[bool], ...]:
-    return (_T.c.survey_id == survey, tuple_(_T.c.row, _T.c.col).in_([(cell.row, cell.col) for cell in cells]))
+    wanted = sorted(cells)
+    # As two arrays: a list of ten thousand pairs is more than PostgreSQL's parser has stack for.
+    pairs = (
+        func.unnest(
+            cast([cell.row for cell in wanted], ARRAY(SmallInteger)),
+            cast([cell.col for cell in wanted], ARRAY(SmallInteger)),
+        )
+        .table_valued("row", "col")
+        .render_derived()
+    )
+    return (_T.c.survey_id == survey, tuple_(_T.c.row, _T.c.col).in_(select(pairs.c.row, pairs.c.col)))

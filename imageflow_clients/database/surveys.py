@@ -121,10 +121,17 @@ def find(
     return tuple(_survey(row) for row in connection.execute(query))
 
 
-def areas(connection: Connection, survey: str) -> tuple[Area, ...]:
-    """Return the planned areas, row by row."""
+def areas(connection: Connection, survey: str, *, within: range | None = None) -> tuple[Area, ...]:
+    """Return the planned areas, row by row.
+
+    Args:
+        within: Only those of these rows of the grid.
+    """
     table = schema.areas
-    rows = connection.execute(select(table).where(table.c.survey_id == survey).order_by(table.c.row, table.c.col))
+    query = select(table).where(table.c.survey_id == survey).order_by(table.c.row, table.c.col)
+    if within is not None:
+        query = query.where(table.c.row.between(within.start, within.stop - 1))
+    rows = connection.execute(query)
     return tuple(
         Area(cell=Cell(row=row.row, col=row.col), position=Position(x_px=row.x_px, y_px=row.y_px), file=row.file)
         for row in rows

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
 from imageflow_clients.database import layers, schema, screenshots, tiles
 from imageflow_clients.stores import Stores
@@ -20,7 +20,7 @@ from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.cut_block import cut_block
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
-from tests.surveys.cities import carried, city, cut, digests, places_of, published
+from tests.surveys.cities import carried, city, cut, digests, places_of, planned, published
 from tests.surveys.stand_ins import FailingStore, Killed, Moment
 
 ONLY = Block(row=0, col=0)
@@ -129,6 +129,24 @@ def test_cleaning_up_twice_keeps_the_sealed_record(stores: Stores) -> None:
     again = clean_up(stores, survey)
     assert (again.kept, again.deleted) == (0, 0)
     assert stores.objects.get(keys.lineage(survey.id), next_step="") == sealed
+
+
+def test_ten_thousand_screenshots_are_noted_and_forgotten_at_once(stores: Stores) -> None:
+    survey = planned(stores, city("many", grid="100x100"))
+    cells = [Cell(row=row, col=col) for row in range(100) for col in range(100)]
+    table = schema.screenshots
+    with stores.database.begin() as connection:
+        connection.execute(
+            insert(table),
+            [
+                {"survey_id": survey.id, "row": c.row, "col": c.col, "object_key": str(c), "bytes": 1, "digest": "0"}
+                for c in cells
+            ],
+        )
+        screenshots.mark_deleting(connection, survey.id, cells[1:])
+        assert screenshots.being_deleted(connection, survey.id).keys() == set(cells[1:])
+        screenshots.forget(connection, survey.id, cells[1:])
+        assert screenshots.stored(connection, survey.id).keys() == {cells[0]}
 
 
 def test_nothing_is_cleaned_up_before_the_map_is_published(stores: Stores) -> None:
