@@ -179,7 +179,7 @@ class Machine:
             try:
                 self.up.start()
             except RuntimeError as error:
-                if "is in use" not in str(error) or time.monotonic() > deadline:
+                if "is in use" not in " ".join(str(error).split()) or time.monotonic() > deadline:
                     raise
                 time.sleep(_LOOK_S)
             else:

@@ -26,7 +26,7 @@ _PAUSE_S = (0.5, 4.0)
 _IN_RECOVERY = 0.25
 """Share of the kills that do not wait until the last one is mended; the others strike while work goes on."""
 
-_LOOK_S = 0.25
+_LOOK_S = 1.0
 _REQUEST_S = 60.0
 
 
