@@ -86,6 +86,8 @@ class Stack:
             "IMAGEFLOW_GATEWAY_PORT": str(settings.gateway_port),
             "IMAGEFLOW_DAGSTER_PORT": str(settings.dagster_port),
             "PYTHONWARNINGS": "ignore",
+            # An overloaded machine may take more than Dagster's minute to start a worker; the run is then given up.
+            "DAGSTER_GRPC_TIMEOUT_SECONDS": "120",
         }
         self._running: dict[str, _Process] = {}
 

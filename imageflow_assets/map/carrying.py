@@ -22,7 +22,7 @@ from imageflow_surveys.jobs import LAUNCH_S
 from imageflow_surveys.next_step import next_step
 from imageflow_surveys.runs import ATTEMPT_TAG, SURVEY_TAG, Run, blocks_of, layers_of, runs_of
 
-FIRST_SIGN_S = 60.0
+FIRST_SIGN_S = 120.0
 """So long may a new run's worker, or a new survey's carrier, take to give its first sign."""
 
 _WAITING = 1
