@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 _GAMES = Path(__file__).parents[1] / "games"
-_READY_S = 120.0
+_READY_S = 300.0
 _LOOK_S = 0.2
 
 
