@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from imageflow_surveys.runs import SURVEY_TAG
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
 from imageflow_surveys.remove import remove_survey
+from imageflow_surveys.runs import SURVEY_TAG
 
 _BATCH = 100
 
