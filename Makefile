@@ -7,7 +7,7 @@ SERVE ?= 1
 NODE := 24.19.0
 LEAFLET := imageflow_gateway/static/vendor/leaflet/leaflet.js
 
-.PHONY: demo up test stack-tests other-tests minio services check fast bench soak screenshots pins webui clean help
+.PHONY: demo up test stack-tests fault-tests other-tests minio services check fast bench soak screenshots pins webui clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,14 +22,17 @@ up: $(VENV)/.run $(LEAFLET) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check minio ## Pass every check and every test
-	@$(MAKE) --no-print-directory -j2 -k -Oline stack-tests other-tests
+	@$(MAKE) --no-print-directory -j3 -k -Oline stack-tests fault-tests other-tests
 
-# Side by side: the tests of the running stack mostly wait.
+# Side by side: the tests of the running stack, and those that kill parts of it, mostly wait.
 stack-tests:
 	$(BIN)/pytest tests/e2e
 
+fault-tests:
+	$(BIN)/pytest tests/faults
+
 other-tests:
-	$(BIN)/pytest --ignore=tests/e2e
+	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/faults
 
 # Once: two minutes.
 minio: $(VENV)/.dev
