@@ -174,7 +174,7 @@ def test_health_lives_and_works(client: Any, survey: Survey) -> None:
 
 
 class _DownStore:
-    def exists(self, key: str) -> bool:
+    def check(self) -> None:
         raise StoreUnavailable("The bucket does not answer: start it.")
 
 

@@ -162,12 +162,12 @@ def test_a_changed_or_wrong_hash(served: Any, open_page: OpenPage, survey: Surve
 def test_the_list_chooses_a_survey_and_one_without_a_map_tells_its_state(
     served: Any, open_page: OpenPage, client: Any, survey: Survey
 ) -> None:
-    begun = client.post("/api/jobs", json={"game_id": "city", "save_data_id": "listed"}).json()
+    delayed = client.post("/api/jobs", json={"game_id": "city", "save_data_id": "listed"}).json()["error"]
     page = open_page(served.url)
     expect(page.locator("#picked-title")).to_have_text("city · first · 1")
     page.click("#picker summary")
-    page.click(f"#surveys a[href='/maps/{begun['survey_id']}']")
-    expect(page.locator("#card-text")).to_contain_text("It is being made")
+    page.click(f"#surveys a[href='/maps/{delayed['details']['survey_id']}']")
+    expect(page.locator("#card-text")).to_contain_text("has not been started yet")
     expect(page.locator("#card-counts")).to_contain_text("0 of 6 screenshots")
     expect(page.locator("#readout")).to_be_hidden()
     page.go_back()

@@ -135,10 +135,10 @@ def test_what_is_no_tile_address_is_refused(client: Any, survey: Survey) -> None
 
 
 def test_a_survey_without_a_map_is_not_ready(client: Any) -> None:
-    begun = client.post("/api/jobs", json={"game_id": "city", "save_data_id": "unmapped"}).json()
-    answer = client.get(f"/tiles/{begun['survey_id']}/0/0/0.webp")
+    delayed = client.post("/api/jobs", json={"game_id": "city", "save_data_id": "unmapped"}).json()["error"]
+    answer = client.get(f"/tiles/{delayed['details']['survey_id']}/0/0/0.webp")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "NOT_READY")
-    assert SurveyState.RUNNING in answer.json()["error"]["message"]
+    assert SurveyState.PLANNED in answer.json()["error"]["message"]
 
 
 def test_pages_of_other_sites_may_read_tiles_and_nothing_else(client: Any, addresses: dict[str, str]) -> None:
