@@ -11,6 +11,8 @@ import httpx
 import psutil
 import pytest
 
+from imageflow_domain.survey import Layer
+from imageflow_surveys.runs import layers_of
 from tests.e2e.stack import EXAMPLE, Stack, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -112,8 +114,12 @@ def _workers_and_code_server(stack: Stack) -> list[int]:
 
 
 def _assert_failed_run(stack: Stack, survey: str) -> None:
-    query = """query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results { status } } } }"""
+    query = """query($filter: RunsFilter!) {
+        runsOrError(filter: $filter) { ... on Runs { results { status tags { key value } } } }
+    }"""
     runs = stack.graphql(query, filter={"tags": [{"key": "imageflow/survey", "value": survey}]})
-    statuses = [run["status"] for run in runs["runsOrError"]["results"]]
-    assert "FAILURE" in statuses
-    assert statuses.count("SUCCESS") >= 6
+    ended = [
+        (run["status"], {tag["key"]: tag["value"] for tag in run["tags"]}) for run in runs["runsOrError"]["results"]
+    ]
+    assert "FAILURE" in {status for status, _ in ended}
+    assert {layer for status, tags in ended if status == "SUCCESS" for layer in layers_of(tags)} == set(Layer)
