@@ -22,9 +22,9 @@ up: $(VENV)/.run $(LEAFLET) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check minio ## Pass every check and every test
-	@$(MAKE) --no-print-directory -j3 -k -Oline stack-tests fault-tests other-tests
+	@$(MAKE) --no-print-directory -j2 -k -Oline stack-tests other-tests fault-tests
 
-# Side by side: the tests of the running stack, and those that kill parts of it, mostly wait.
+# Two at a time: the tests of the running stack, and those that kill parts of it, mostly wait.
 stack-tests:
 	$(BIN)/pytest tests/e2e
 
