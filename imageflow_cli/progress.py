@@ -10,7 +10,7 @@ from imageflow_cli.console import errors
 from imageflow_clients.database import layers
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
-from imageflow_domain.survey import Layer, Survey
+from imageflow_domain.survey import Layer, ShotCount, Survey
 from imageflow_domain.survey import Progress as SurveyProgress
 
 _POLL_S = 0.4
@@ -46,20 +46,21 @@ def _watch(stores: Stores, survey: Survey, bars: Progress, tasks: dict[Layer, Ta
         try:
             with stores.database.begin() as connection:
                 progress = layers.progress(connection, survey.id)
+                shots = layers.shots(connection, survey.id)
         except DatabaseUnavailable:
             # the work itself says so; bars only stand still
-            progress = None
-        if progress is not None:
-            _draw(bars, tasks, progress)
+            pass
+        else:
+            _draw(bars, tasks, progress, shots)
         if last:
             return
 
 
-def _draw(bars: Progress, tasks: dict[Layer, TaskID], progress: SurveyProgress) -> None:
+def _draw(bars: Progress, tasks: dict[Layer, TaskID], progress: SurveyProgress, shots: ShotCount) -> None:
     blocks = len(progress.blocks)
     begun = False
     for layer in reversed(Layer):
-        done, total = _count(progress, layer, blocks)
+        done, total = _count(progress, shots, layer, blocks)
         begun = begun or done > 0
         if begun:
             bars.start_task(tasks[layer])
@@ -68,9 +69,9 @@ def _draw(bars: Progress, tasks: dict[Layer, TaskID], progress: SurveyProgress) 
             bars.stop_task(tasks[layer])
 
 
-def _count(progress: SurveyProgress, layer: Layer, blocks: int) -> tuple[int, int | None]:
+def _count(progress: SurveyProgress, shots: ShotCount, layer: Layer, blocks: int) -> tuple[int, int | None]:
     if layer is Layer.SCREENSHOTS:
-        return progress.shots_planned if _whole(progress, layer) else progress.shots_taken, progress.shots_planned
+        return shots.planned if _whole(progress, layer) else shots.taken, shots.planned
     if layer is Layer.PAIR_OFFSETS:
         return len(progress.done_blocks[layer]), blocks
     if layer is Layer.TILES:

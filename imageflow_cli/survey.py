@@ -181,13 +181,14 @@ def show(survey_id: str, as_json: bool) -> None:
     one = carry.read(stores, survey_id)
     with stores.database.begin() as connection:
         progress = layers.progress(connection, one.id)
+        shots = layers.shots(connection, one.id)
         places = placements.placements(connection, one.id)
     statuses: dict[str, int] = {}
     for place in places:
         statuses[place.status.value] = statuses.get(place.status.value, 0) + 1
     facts = {
         **_facts(one),
-        "areas": progress.shots_planned,
+        "areas": shots.planned,
         "tasks": f"{progress.tasks_done} of {progress.tasks}",
         "tiles": progress.tiles_cut,
         **statuses,

@@ -181,8 +181,6 @@ class Progress:
     """Of the layers that are partitioned by survey alone."""
     failures: Mapping[Layer, int]
     """Attempts of each layer that have failed since it last succeeded."""
-    shots_planned: int
-    shots_taken: int
     tiles_planned: int
     """Native tiles: by the commanded positions until the screenshots are placed, then as placed."""
     tiles_cut: int
@@ -196,6 +194,14 @@ class Progress:
     @property
     def tasks_done(self) -> int:
         return sum(len(done) for done in self.done_blocks.values()) + len(self.done_layers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotCount:
+    """How many screenshots a survey is to have, and has."""
+
+    planned: int
+    taken: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Grid
-from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
+from imageflow_domain.survey import Carrier, Progress, ShotCount, Survey, SurveyState
 from imageflow_surveys.jobs import JobStatus
 from imageflow_surveys.tilejson import FrameFacts
 
@@ -132,7 +132,7 @@ class SurveyDetail(SurveySummary):
     counts: SurveyCounts
 
     @classmethod
-    def of_progress(cls, survey: Survey, progress: Progress) -> Self:
+    def of_progress(cls, survey: Survey, progress: Progress, shots: ShotCount) -> Self:
         frame = survey.mosaic.frame if survey.mosaic else None
         return cls.model_validate(
             {
@@ -146,8 +146,8 @@ class SurveyDetail(SurveySummary):
                 "counts": SurveyCounts(
                     tasks=progress.tasks,
                     tasks_done=progress.tasks_done,
-                    shots_planned=progress.shots_planned,
-                    shots_taken=progress.shots_taken,
+                    shots_planned=shots.planned,
+                    shots_taken=shots.taken,
                     native_tiles_planned=progress.tiles_planned,
                     tiles_cut=progress.tiles_cut,
                 ),

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, inse
 from imageflow_clients.database import schema
 from imageflow_domain.errors import NotFound
 from imageflow_domain.grid import Block
-from imageflow_domain.survey import Layer, Progress
+from imageflow_domain.survey import Layer, Progress, ShotCount
 
 _BLOCKS = schema.blocks
 _FAILED = schema.failed_runs
@@ -49,10 +49,15 @@ def progress(connection: Connection, survey: str) -> Progress:
         },
         done_layers=frozenset(layer for layer, done in whole.items() if done),
         failures=_failures(connection, survey),
-        shots_planned=_count(connection, schema.areas, survey),
-        shots_taken=_count(connection, schema.screenshots, survey),
         tiles_planned=head.tiles_planned,
         tiles_cut=head.tiles_total if published else sum(r.tiles_cut for r in rows),
+    )
+
+
+def shots(connection: Connection, survey: str) -> ShotCount:
+    """Count screenshots one by one: not for what is asked every second, as ten thousand rows take their time."""
+    return ShotCount(
+        planned=_count(connection, schema.areas, survey), taken=_count(connection, schema.screenshots, survey)
     )
 
 

@@ -31,7 +31,8 @@ def list_surveys(
 def read_survey(survey: SurveyId, gateway: GatewayDep) -> SurveyDetail:
     """Its state and progress, and where its map lies once it is placed."""
     with gateway.stores.database.begin() as connection:
-        return SurveyDetail.of_progress(rows.get(connection, survey), layers.progress(connection, survey))
+        found = rows.get(connection, survey)
+        return SurveyDetail.of_progress(found, layers.progress(connection, survey), layers.shots(connection, survey))
 
 
 @router.get(

@@ -9,17 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from imageflow_clients.database import layers
+from imageflow_clients.database import Connection, layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
-from imageflow_domain.survey import Progress
 from tests.e2e.stack import Cli, environment, wait_for
 
 pytestmark = pytest.mark.e2e
 
-_TAKING: Callable[[Progress], bool] = lambda progress: progress.shots_taken >= 2  # noqa: E731 - a table of moments
-_CUTTING: Callable[[Progress], bool] = lambda progress: progress.tiles_cut >= 1  # noqa: E731
+Moment = Callable[[Connection, str], bool]
+
+
+def _taking(connection: Connection, survey: str) -> bool:
+    return layers.shots(connection, survey).taken >= 2
+
+
+def _cutting(connection: Connection, survey: str) -> bool:
+    return layers.progress(connection, survey).tiles_cut >= 1
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +40,9 @@ def stores(cli: Cli) -> Stores:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", [_TAKING, _CUTTING], ids=["taking screenshots", "cutting tiles"])
+@pytest.mark.parametrize("moment", [_taking, _cutting], ids=["taking screenshots", "cutting tiles"])
 def test_an_interrupted_survey_ends_at_once_and_can_be_resumed(
-    cli: Cli, stores: Stores, number: signal.Signals, moment: Callable[[Progress], bool], request: pytest.FixtureRequest
+    cli: Cli, stores: Stores, number: signal.Signals, moment: Moment, request: pytest.FixtureRequest
 ) -> None:
     process, survey = _begun(cli, stores, moment)
     begin = time.monotonic()
@@ -55,14 +61,14 @@ def test_a_survey_whose_command_line_was_killed_in_a_pooled_step_can_be_resumed_
     cli: Cli, stores: Stores
 ) -> None:
     for _ in range(2):  # as many as the pool of tiles has slots
-        process, survey = _begun(cli, stores, _CUTTING)
+        process, survey = _begun(cli, stores, _cutting)
         process.kill()
         process.wait()
     wait_for(lambda: cli.attempt("survey", "resume", survey), 120, lambda: f"{survey} cannot be resumed")
     assert cli.json("survey", "show", survey)["state"] == "completed"
 
 
-def _begun(cli: Cli, stores: Stores, moment: Callable[[Progress], bool]) -> tuple["subprocess.Popen[str]", str]:
+def _begun(cli: Cli, stores: Stores, moment: Moment) -> tuple["subprocess.Popen[str]", str]:
     """Start a survey and return when the moment has come."""
     process = subprocess.Popen(
         [
@@ -82,7 +88,7 @@ def _begun(cli: Cli, stores: Stores, moment: Callable[[Progress], bool]) -> tupl
         for one in _all(stores):
             if one.id not in before:
                 with stores.database.begin() as connection:
-                    if moment(layers.progress(connection, one.id)):
+                    if moment(connection, one.id):
                         return one.id
         return None
 

@@ -16,8 +16,6 @@ def _progress(done_blocks: dict[Layer, frozenset[Block]], done_layers: frozenset
         done_blocks={layer: done_blocks.get(layer, frozenset()) for layer in BLOCK_LAYERS},
         done_layers=done_layers,
         failures={},
-        shots_planned=0,
-        shots_taken=0,
         tiles_planned=0,
         tiles_cut=0,
     )
