@@ -13,6 +13,7 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.database import heartbeats, jobs, layers
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.jobs import Job
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Step, Survey, SurveyState
 from imageflow_resources.pools import slots_of
@@ -104,13 +105,12 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
         step = next_step(layers.progress(connection, survey.id))
         taken_up_at = carry.taken_up_at(connection, survey.id)
         job = jobs.find_of_survey(connection, survey.id)
+    if job is not None and job.dag_run_id is None:
+        _note_first_run(instance, stores, survey, job)
     if step is None:
         carry.finish(stores, survey)
         return
     records = _records(instance, survey, step)
-    if job is not None and job.dag_run_id is None and records:
-        with stores.database.begin() as connection:
-            jobs.note_run(connection, job, records[-1].dagster_run.run_id)
     runs = [record.dagster_run for record in records]
     alive = [run for run in runs if run.status in _ALIVE]
     attempt = max((_attempt(run) for run in runs), default=0)
@@ -139,6 +139,14 @@ def _is_left_to_us(stores: Stores, survey: Survey) -> bool:
     with stores.database.begin() as connection:
         age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
     return age_s > LAUNCH_S and carry.begin(stores, survey.id)
+
+
+def _note_first_run(instance: dg.DagsterInstance, stores: Stores, survey: Survey, job: Job) -> None:
+    """Note the first run of a job that nobody but the sensor launched, once there is one."""
+    first = instance.get_run_records(dg.RunsFilter(tags={SURVEY_TAG: survey.id}), limit=1, ascending=True)
+    for record in first:
+        with stores.database.begin() as connection:
+            jobs.note_run(connection, job, record.dagster_run.run_id)
 
 
 def _records(instance: dg.DagsterInstance, survey: Survey, step: Step) -> list[dg.RunRecord]:
