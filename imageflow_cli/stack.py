@@ -36,6 +36,8 @@ class Service:
     command: tuple[str, ...]
     ready_url: str | None = None
     """Answers 200 once the service is of use."""
+    reads_code: bool = False
+    """Started once the code server is up: Dagster looks again for one that it missed only after ten seconds."""
 
 
 def services(settings: Settings, workspace: Path, socket: Path) -> tuple[Service, ...]:
@@ -50,16 +52,17 @@ def services(settings: Settings, workspace: Path, socket: Path) -> tuple[Service
             command=(*python, "dagster", "api", "grpc", *location, "--socket", str(socket)),
         ),
         Service(
-            name="dagster",
-            command=(*python, "dagster_webserver", *at, "-w", str(workspace)),
-            ready_url=f"{settings.dagster_url}/server_info",
-        ),
-        Service(name="daemon", command=(*python, "dagster._daemon", "run", "-w", str(workspace))),
-        Service(
             name="gateway",
             command=(*python, "imageflow_gateway"),
             ready_url=f"{settings.gateway_url}/health/ready",
         ),
+        Service(
+            name="dagster",
+            command=(*python, "dagster_webserver", *at, "-w", str(workspace)),
+            ready_url=f"{settings.dagster_url}/server_info",
+            reads_code=True,
+        ),
+        Service(name="daemon", command=(*python, "dagster._daemon", "run", "-w", str(workspace)), reads_code=True),
     )
 
 
@@ -95,9 +98,11 @@ class Stack:
         self._lock = _only_stack_of(self._settings.home_path)
         self._socket.unlink(missing_ok=True)
         try:
-            for service in self._services:
-                self._running[service.name] = self._start(service)
-            self._await_ready()
+            for needs_code in (False, True):
+                begun = [service for service in self._services if service.reads_code is needs_code]
+                for service in begun:
+                    self._running[service.name] = self._start(service)
+                self._await_ready(begun)
         except BaseException:  # Ctrl-C too: nothing that was started may stay
             self.__exit__()
             raise
@@ -125,9 +130,9 @@ class Stack:
     def _start(self, service: Service) -> "_Process":
         return _Process(service.name, service.command, self._environment, self._logs / f"{service.name}.log")
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, begun: Sequence[Service]) -> None:
         deadline = time.monotonic() + _READY_S
-        for service in self._services:
+        for service in begun:
             while not self._is_ready(service):
                 process = self._running[service.name]
                 if process.has_ended:

@@ -1,5 +1,6 @@
 """Opening the metadata database, and its transactions. Queries live in the modules beside, one a noun."""
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,14 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from imageflow_clients.database.connecting import connect_with_patience, embedded_server, given_url, reason_of
 from imageflow_clients.database.migrating import migrate
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable
+
+_POOL_LOG = f"{QueuePool.__module__}.{QueuePool.__qualname__}"
 
 
 class Database:
@@ -70,6 +74,7 @@ def open_database(settings: Settings) -> Database:
         max_overflow=15,
         connect_args={"application_name": "imageflow"},
     )
+    logging.getLogger(_POOL_LOG).addFilter(_is_a_failure)
     connect_with_patience(engine, embedded)
     database = Database(engine)
     try:
@@ -93,3 +98,9 @@ def _unavailable(error: DBAPIError) -> DatabaseUnavailable:
     if re.search("No space left|Disk quota", cause):
         return DatabaseUnavailable("The disk of the database is full: free some space, then try again.")
     return DatabaseUnavailable(f"The database failed: {cause}. Try again.")
+
+
+def _is_a_failure(record: logging.LogRecord) -> bool:
+    """Tell whether what the pool logs is more than an interruption, which it raises again for us to answer."""
+    error = record.exc_info[1] if record.exc_info else None
+    return error is None or isinstance(error, Exception)

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import IntegrityError
 
 from imageflow_clients.database.connecting import connect_with_patience
@@ -215,3 +216,18 @@ def test_an_account_that_may_make_no_tables_is_told_so(given_database: Settings,
     postgres.revoke(given(given_database).rpartition("/")[2])
     with pytest.raises(DatabaseUnavailable, match=r"permission denied for schema public.*docs/stores\.md"):
         open_database(given_database)
+
+
+@pytest.mark.parametrize(("error", "told"), [(KeyboardInterrupt, False), (RuntimeError, True)])
+def test_the_log_tells_failures_on_giving_back_a_connection_but_no_interruption(
+    empty_database: Settings, caplog: pytest.LogCaptureFixture, error: type[BaseException], told: bool
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with open_database(empty_database) as database:
+        event.listen(database.engine.pool, "reset", fail)
+        with suppress(KeyboardInterrupt), database.begin():
+            pass
+        event.remove(database.engine.pool, "reset", fail)
+    assert ("Exception during reset" in caplog.text) is told
