@@ -14,7 +14,9 @@ from pathlib import Path
 from imageflow_clients.database import heartbeats, tile_objects
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
+from imageflow_clients.unfinished import changed_before
 from imageflow_domain import keys
+from imageflow_domain.ids import is_survey_id
 
 GRACE = timedelta(hours=24)
 """How long a tile's object must have been needed by nobody."""
@@ -105,10 +107,15 @@ def _delete(stores: Stores, digest: str) -> bool:
 
 
 def _leftover_surveys(stores: Stores) -> Iterator[str]:
-    """Yield names of surveys that have objects and no row: their names are never used again."""
+    """Yield names of surveys that were deleted and have objects: their names are never used again.
+
+    What another database calls its own, or nobody does, stays.
+    """
     for name in stores.objects.list_folders(keys.SURVEYS):
+        if not is_survey_id(name):
+            continue
         with stores.database.begin() as connection:
-            if not rows.exists(connection, name):
+            if rows.was_deleted(connection, name):
                 yield name
 
 
@@ -116,5 +123,5 @@ def _abandoned(scratch: Path) -> Iterator[Path]:
     """Yield the folders in which nothing has been written for long: a driven game's logs grow all the while."""
     before = time.time() - _ABANDONED.total_seconds()
     for folder in scratch.iterdir():
-        if folder.is_dir() and max(path.lstat().st_mtime for path in (folder, *folder.rglob("*"))) < before:
+        if folder.is_dir() and all(changed_before(path, before) for path in (folder, *folder.rglob("*"))):
             yield folder

@@ -19,7 +19,7 @@ from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.sweep import GRACE, sweep
-from tests.surveys.cities import city, digests, placed, published
+from tests.surveys.cities import city, digests, placed, planned, published
 
 NOW = timedelta(0)
 
@@ -159,3 +159,13 @@ def test_last_signs_of_life_are_forgotten_after_a_month(stores: Stores) -> None:
     sweep(stores)
     with stores.database.begin() as connection:
         assert [heartbeats.seen_at(connection, name) is None for name in ("old", "new")] == [True, False]
+
+
+def test_objects_of_surveys_that_this_database_never_had_stay(stores: Stores) -> None:
+    mine = planned(stores, city("counted"))
+    for name in ("elsewhere-home-0001", f"{mine.id[:-4]}0099", "notes"):
+        stores.objects.put(f"surveys/{name}/screenshots/r00_c00.webp", b"-")
+    assert sweep(stores, grace=NOW, unfinished=NOW).surveys == ()
+    assert {"elsewhere-home-0001", f"{mine.id[:-4]}0099", "notes"} <= set(stores.objects.list_folders("surveys"))
+    for name in ("elsewhere-home-0001", f"{mine.id[:-4]}0099", "notes"):
+        stores.objects.delete_prefix(f"surveys/{name}/")
