@@ -13,6 +13,7 @@ from imageflow_assets.definitions import defs
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.carrying import fail_dead_runs
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_cli.console import errors
 from imageflow_cli.session import Session
 from imageflow_clients.database import jobs, layers
@@ -90,8 +91,9 @@ def _await_pool(session: Session, layer: Layer) -> None:
     """
     pool = POOL_OF_LAYER.get(layer)
     said = False
+    watch = SilenceWatch()
     while pool is not None and not is_free(session.instance, pool):
-        fail_dead_runs(session.instance, session.stores)
+        fail_dead_runs(session.instance, session.stores, watch)
         if not said:
             errors.print(f"Waiting for room in pool '{pool}': other surveys use all of it.")
             said = True

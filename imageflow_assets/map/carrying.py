@@ -11,6 +11,7 @@ import dagster as dg
 
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_clients.database import heartbeats, jobs, layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.jobs import Job
@@ -58,8 +59,8 @@ def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
     return len(missing)
 
 
-def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:
-    """Fail every unfinished run whose worker is dead, and return their ids.
+def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceWatch) -> tuple[str, ...]:
+    """Fail every unfinished run whose worker is dead by what the watch heard so far, and return their ids.
 
     Dagster's default launcher does not notice when worker and code server die together.
     """
@@ -71,7 +72,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, .
             # since it was launched or started, whichever came last: how long it was queued says nothing of its worker
             age_s = heartbeats.age_s(connection, record.update_timestamp.timestamp())
         silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
-        if silence_s > allowed_s:
+        if watch.is_dead(run.run_id, silence_s, allowed_s):
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             instance.report_run_failed(run, f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead.")
             dead.append(run.run_id)
@@ -186,15 +187,16 @@ def _request(run: Run, attempt: int, *, job: int | None) -> dg.RunRequest:
     )
 
 
-def settle_stalled(stores: Stores, survey: Survey) -> bool:
+def settle_stalled(stores: Stores, survey: Survey, watch: SilenceWatch) -> bool:
     """Give up a survey whose command line has gone; return whether it was."""
     if survey.carrier is not Carrier.COMMAND_LINE:
         return False
+    name = carry.carrier_name(survey.id)
     with stores.database.begin() as connection:
-        silent_s = heartbeats.silent_for_s(connection, carry.carrier_name(survey.id))
+        silent_s = heartbeats.silent_for_s(connection, name)
         age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
     silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
-    if silence_s <= allowed_s:
+    if not watch.is_dead(name, silence_s, allowed_s):
         return False
     carry.give_up(
         stores,
