@@ -11,6 +11,7 @@ import dagster as dg
 
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.reports import report_untold
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_clients.database import heartbeats, jobs, layers
 from imageflow_clients.database import surveys as rows
@@ -109,7 +110,7 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
     if job is not None and job.dag_run_id is None:
         _note_first_run(instance, stores, survey, job)
     if step is None:
-        carry.finish(stores, survey)
+        _finish(instance, stores, survey)
         return
     records = _records(instance, survey, step)
     runs = [record.dagster_run for record in records]
@@ -133,6 +134,16 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
     busy = {block for run in alive for block in blocks_of(run.tags)}
     for run in runs_of(survey, step, at_once=at_once, busy=busy)[: max(0, at_once + _WAITING - len(alive))]:
         yield _request(run, attempt, job=job.id if job else None)
+
+
+def _finish(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> None:
+    """Note that a survey is whole; where a run of it failed, some of it may not have been reported."""
+    failed = dg.RunsFilter(tags={SURVEY_TAG: survey.id}, statuses=[dg.DagsterRunStatus.FAILURE])
+    if instance.get_run_ids(failed, limit=1):
+        if instance.get_run_ids(dg.RunsFilter(tags={SURVEY_TAG: survey.id}, statuses=_ALIVE), limit=1):
+            return
+        report_untold(instance, survey)
+    carry.finish(stores, survey)
 
 
 def _is_left_to_us(stores: Stores, survey: Survey) -> bool:
