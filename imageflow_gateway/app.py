@@ -3,7 +3,6 @@
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from imageflow_clients.dagster import Dagster
 from imageflow_clients.settings import Settings
@@ -60,7 +59,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         changes=Recent(ttl_s=_REMEMBERED_S, size=_COMPARISONS),
     )
     errors.install(app)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/static", pages.PageFiles(directory=pages.STATIC), name="static")
     # The layer that is added last is the outermost.
     app.add_middleware(BodyLimit, limit_bytes=_BODY_LIMIT_BYTES, prefixes={uploads.PREFIX: settings.upload_limit_bytes})
     app.add_middleware(WriteGuard, own=OwnAddress(host=settings.host, port=settings.gateway_port))

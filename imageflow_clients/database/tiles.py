@@ -197,7 +197,7 @@ class Differences:
 
 def differences(connection: Connection, layer: TileLayer, other: TileLayer, z: int) -> Differences:
     """Compare by digest all tiles of one zoom that two layers show, whatever they lie over."""
-    here, there = shown_by(layer.id, _T.c.z == z), shown_by(other.id, _T.c.z == z).alias("there")
+    here, there = shown_by(layer.id, _T.c.z == z), shown_by(other.id, _T.c.z == z)
     same = and_(here.c.x == there.c.x, here.c.y == there.c.y)
     counted = connection.execute(
         select(
@@ -282,16 +282,14 @@ def shown_by(layer: int, *where: ColumnElement[bool]) -> Subquery:
         .join(chain, _T.c.layer_id == chain.c.id)
         .where(*where)
         .order_by(_T.c.z, _T.c.x, _T.c.y, chain.c.depth)
-        .subquery("seen")
+        .subquery()
     )
-    return select(seen).where(seen.c.digest.is_not(None)).subquery("shown")
+    return select(seen).where(seen.c.digest.is_not(None)).subquery()
 
 
 def _chain(layer: int) -> CTE:
     """Return the table (id, base_id, depth) of a layer and all that show through it."""
-    begin = (
-        select(_L.c.id, _L.c.base_id, literal(0).label("depth")).where(_L.c.id == layer).cte("chain", recursive=True)
-    )
+    begin = select(_L.c.id, _L.c.base_id, literal(0).label("depth")).where(_L.c.id == layer).cte(recursive=True)
     base = _L.alias("base")
     return begin.union_all(
         select(base.c.id, base.c.base_id, begin.c.depth + 1).join(begin, base.c.id == begin.c.base_id)
