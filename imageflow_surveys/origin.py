@@ -14,7 +14,7 @@ from imageflow_domain.grid import Block, block_of
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
 from imageflow_surveys.lineage import Lineage
 from imageflow_surveys.runs import partition_key
-from imageflow_surveys.squares import squares_of
+from imageflow_surveys.squares import command_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -96,8 +96,8 @@ def _cut(stores: Stores, survey: Survey, marks: dict[Block, BlockMarks], lineage
             marks = {mark.block: mark for mark in layers.block_marks(connection, maker_.id)}
         areas = rows.areas(connection, maker_.id)
     tile = lineage.tile.rect(maker_.placed().frame.native_zoom)
+    command = command_of(maker_, areas)
     for block, mark in marks.items():
-        squares = squares_of(maker_, areas, block)
-        if Layer.TILES in mark.done_at and any(square.intersection(tile) == tile for square in squares):
+        if Layer.TILES in mark.done_at and any(s.intersection(tile) == tile for s in command.squares(block)):
             return [(maker_.id, Layer.TILES, block, mark.done_at[Layer.TILES])]
     return []

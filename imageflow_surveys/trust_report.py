@@ -16,11 +16,11 @@ from imageflow_mosaic.loops import walk
 from imageflow_surveys.shots import shot_rect
 from imageflow_surveys.trust import (
     Finding,
-    decisive_offsets_kept,
-    loops_close,
-    mostly_anchored,
-    one_group,
-    shots_placed,
+    judge_anchored,
+    judge_dropped,
+    judge_groups,
+    judge_loops,
+    judge_placed,
 )
 
 WORST = 12
@@ -86,8 +86,6 @@ class TrustReport:
 def trust_report(stores: Stores, survey: Survey) -> TrustReport:
     """Look at every placement and every verified offset of a survey; raise `NotReady` before it is placed."""
     survey.placed()
-    checks = (loops_close, shots_placed, decisive_offsets_kept, mostly_anchored, one_group)
-    findings = tuple((check.__name__, check(stores, survey)) for check in checks)
     with stores.database.begin() as connection:
         places = placements.placements(connection, survey.id)
         pairs = placements.offsets(connection, survey.id)
@@ -98,7 +96,13 @@ def trust_report(stores: Stores, survey: Survey) -> TrustReport:
     agreements = np.array([pair.agreement for pair in pairs])
     return TrustReport(
         count={status: sum(place.status is status for place in places) for status in PlacementStatus},
-        findings=findings,
+        findings=(
+            ("loops_close", judge_loops(pairs)),
+            ("shots_placed", judge_placed(stored, places)),
+            ("decisive_offsets_kept", judge_dropped(dropped)),
+            ("mostly_anchored", judge_anchored(places)),
+            ("one_group", judge_groups(places)),
+        ),
         loops_closed=int((every == 0).sum()),
         loops_open=int((every > 0).sum()),
         misclosures=histogram(every[every > 0], _MISCLOSURES_PX),

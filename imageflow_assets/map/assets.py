@@ -63,7 +63,9 @@ def _of_blocks(
 def _materialization(
     asset: dg.AssetKey, survey: Survey, block: Block, metadata: shown.Shown
 ) -> dg.AssetMaterialization:
-    return dg.AssetMaterialization(asset, partition=partition_key(survey.id, block), metadata=metadata)
+    # Dagster itself notes the version with results only, not with events that are reported on the way
+    tags = {"dagster/code_version": CODE_VERSION}
+    return dg.AssetMaterialization(asset, partition=partition_key(survey.id, block), metadata=metadata, tags=tags)
 
 
 # Neighbouring assets with equal backfill policies are merged into one run and then split, which breaks the halo's
