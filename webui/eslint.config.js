@@ -23,6 +23,7 @@ export default tseslint.config(
     },
   },
   zone(["src/shared/**"], "^@/(features|app)/|^(\\.\\./)+(features|app)/", "shared knows neither features nor the app"),
+  zone(["src/exported/**"], "^@/(features|app)/", "an exported map is made from what all share"),
   ...FEATURES.map((name) =>
     zone(
       [`src/features/${name}/**`],

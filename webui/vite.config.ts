@@ -11,9 +11,11 @@ export default defineConfig({
   build: {
     outDir: "../imageflow_gateway/static/app",
     emptyOutDir: true,
+    license: true, // of everything that is built in
     manifest: true, // the test of the map page's weight follows it
     assetsInlineLimit: 0, // the content security policy knows no inline fonts or scripts
     modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 800, // kB before compression; the test of the map page's weight counts what is sent
   },
   server: { proxy: { "/api": GATEWAY, "/tiles": GATEWAY, "/health": GATEWAY } },
 });

@@ -41,7 +41,7 @@ export function HeatMap({ blocks }: { blocks: readonly Block[] }) {
           onChange={(value) => setLayer(LAYERS.find((one) => one === value) ?? null)}
           data={[
             { value: "all", label: texts.surveys.allLayers },
-            ...LAYERS.map((one) => ({ value: one as string, label: texts.layers[one] })),
+            ...LAYERS.map((one) => ({ value: one, label: texts.layers[one] })),
           ]}
         />
       </div>

@@ -120,7 +120,7 @@ function Stages({ live, survey }: { live: Live | null; survey: SurveyDetail }) {
       </div>
       <p className="big-line numbers">
         <b id="percent">{live?.progress ?? survey.progress} %</b>
-        <span className="soft">{texts.surveys.tiles(live?.tiles ?? survey.tiles)}</span>
+        <span className="soft">{texts.surveys.tiles(Math.max(live?.tiles ?? 0, survey.tiles))}</span>
         <span className="soft">{texts.surveys.shots(survey.counts.shots_taken, survey.counts.shots_planned)}</span>
       </p>
       {live === null ? <Skeleton height={150} /> : (

@@ -131,12 +131,12 @@ function Row({ survey }: { survey: Survey }) {
       <div className="links">
         {survey.revision !== null && (
           <>
-            <Button component={Link} href={survey.links.map} variant="light" size="compact-md">{texts.surveys.openMap}</Button>
-            <Button component={Link} href={`${page}/trust`} variant="default" size="compact-md">{texts.surveys.trust}</Button>
+            <Button component={Link} href={survey.links.map} variant="light" size="xs">{texts.surveys.openMap}</Button>
+            <Button component={Link} href={`${page}/trust`} variant="default" size="xs">{texts.surveys.trust}</Button>
           </>
         )}
         {survey.revision === null && (
-          <Button component={Link} href={page} variant="light" size="compact-md">{texts.surveys.progress}</Button>
+          <Button component={Link} href={page} variant="light" size="xs">{texts.surveys.progress}</Button>
         )}
       </div>
     </li>
