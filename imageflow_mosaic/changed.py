@@ -42,16 +42,21 @@ class Cluster:
     count: int
 
 
-def changed_cells(before: Pixels, after: Pixels, where: Rect) -> ChangedCells:
+def changed_cells(before: Pixels, after: Pixels, where: Rect, *, tolerance: int = 0) -> ChangedCells:
     """Return the cells in which two pictures differ; where either covers nothing, nothing is compared.
 
     Args:
         before: RGBA, shape (height, width, 4), both sides multiples of `CELL_PX`.
         after: As large.
         where: What both show, in pixels of the frame; its corner on multiples of `CELL_PX`.
+        tolerance: By how much a channel may differ in pictures that were encoded with loss, 0 to 254.
     """
     height, width = before.shape[:2]
-    differs = (packed(before) != packed(after)) & (before[..., 3] > 0) & (after[..., 3] > 0)
+    differs = packed(before) != packed(after)
+    if tolerance:
+        off = np.maximum(before[..., :3], after[..., :3]) - np.minimum(before[..., :3], after[..., :3])
+        differs &= off.max(axis=2) > tolerance
+    differs &= (before[..., 3] > 0) & (after[..., 3] > 0)
     cells = differs.reshape(height // CELL_PX, CELL_PX, width // CELL_PX, CELL_PX).swapaxes(1, 2)
     counts = cells.sum(axis=(2, 3))
     row, col = np.nonzero(counts)
@@ -66,25 +71,6 @@ def changed_cells(before: Pixels, after: Pixels, where: Rect) -> ChangedCells:
         top=top + in_rows.argmax(axis=1),
         right=left + CELL_PX - in_cols[:, ::-1].argmax(axis=1),
         bottom=top + CELL_PX - in_rows[:, ::-1].argmax(axis=1),
-    )
-
-
-def whole_cells(rects: Sequence[Rect], side_px: int) -> ChangedCells:
-    """Return squares of one side as cells of that side, each changed as a whole.
-
-    Args:
-        rects: Squares on multiples of `side_px`.
-    """
-    left = np.array([rect.x_px for rect in rects], np.int64)
-    top = np.array([rect.y_px for rect in rects], np.int64)
-    return ChangedCells(
-        row=top // side_px,
-        col=left // side_px,
-        count=np.full(len(rects), side_px**2, np.int64),
-        left=left,
-        top=top,
-        right=left + side_px,
-        bottom=top + side_px,
     )
 
 

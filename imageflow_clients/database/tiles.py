@@ -176,11 +176,11 @@ def native_in(connection: Connection, layer: TileLayer, native_zoom: int, rect: 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One tile of which two layers show different objects; `None` where a layer shows nothing."""
+    """One tile of which two layers show different objects."""
 
     id: TileId
-    digest: str | None
-    other: str | None
+    digest: str
+    other: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ class ChangedPlace(BaseModel):
 
     bounds: Rect
     """In game pixels of the frame."""
-    changed_px: int | None
-    """Null where only whole tiles were compared."""
+    changed_px: int
+    """An estimate where the comparison was not exact."""
     tiles: int
     """Native tiles that it touches."""
 
@@ -25,11 +25,11 @@ class ChangeList(BaseModel):
     survey: str
     since: str
     exact: bool
-    """False where so many tiles differ that only whole tiles were compared."""
+    """False where so many tiles differ that a smaller zoom was compared: bounds and counts are rounded up then."""
     compared_tiles: int
     """Native tiles that both surveys have."""
     changed_tiles: int
-    changed_px: int | None
+    changed_px: int
     only_in_survey_tiles: int
     only_in_since_tiles: int
     """Tiles that only one of the two covers: they count for no change."""

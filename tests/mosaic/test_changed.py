@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from imageflow_domain.geometry import Rect
-from imageflow_mosaic.changed import CELL_PX, ChangedCells, changed_cells, clusters, whole_cells
+from imageflow_mosaic.changed import CELL_PX, ChangedCells, changed_cells, clusters
 
 SIDE = 512
 
@@ -69,9 +69,13 @@ def test_what_one_picture_does_not_cover_is_not_compared() -> None:
     assert found.bounds == Rect(x_px=256, y_px=0, width_px=256, height_px=SIDE)
 
 
-def test_whole_tiles_that_touch_lie_together() -> None:
-    found = clusters([whole_cells([_at(0, 0), _at(SIDE, 0), _at(4 * SIDE, 0)], SIDE)])
-    assert [one.bounds.width_px for one in found] == [2 * SIDE, SIDE]
+def test_a_tolerance_passes_over_what_encoding_makes_of_equal_pixels() -> None:
+    after = _blank()
+    after[10, 10, 0] += 48
+    after[200, 200, 2] += 49
+    (found,) = clusters([changed_cells(_blank(), after, _at(0, 0), tolerance=48)])
+    assert found.bounds == Rect(x_px=200, y_px=200, width_px=1, height_px=1)
+    assert clusters([changed_cells(after, _blank(), _at(0, 0), tolerance=48)]) == (found,)
 
 
 @settings(max_examples=60, deadline=None)

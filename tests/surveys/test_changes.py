@@ -84,18 +84,27 @@ def test_changes_are_the_same_both_ways_around_and_through_layers_over_layers(
     assert changes_between(stores, third, first).places == there.places
 
 
-def test_of_very_many_changed_tiles_whole_ones_are_told(
-    stores: Stores, years: tuple[Survey, Survey, Survey], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("most", [1, 0])
+def test_of_very_many_changed_tiles_a_smaller_zoom_is_compared(
+    stores: Stores, years: tuple[Survey, Survey, Survey], monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    first, second, _ = years
+    first, second, third = years
     exact = changes_between(stores, second, first)
-    monkeypatch.setattr(changes_module, "MOST_EXACT", 0)
+    assert exact.changed_tiles > 1
+    monkeypatch.setattr(changes_module, "MOST_TILES", most)
     found = changes_between(stores, second, first)
-    assert (found.exact, found.changed_px) == (False, None)
-    assert found.changed_tiles >= exact.changed_tiles > 0
-    assert all(place.changed_px is None and place.bounds.x_px % 512 == 0 for place in found.places)
-    covering = [place.bounds for place in found.places]
-    assert all(any(place.bounds.intersection(c) == place.bounds for c in covering) for place in exact.places)
+    assert not found.exact
+    assert found.places
+    assert found.changed_tiles >= exact.changed_tiles
+    around = [place.bounds for place in exact.places]
+    left, top = min(r.x_px for r in around) - 512, min(r.y_px for r in around) - 512
+    right, bottom = max(r.right_px for r in around) + 512, max(r.bottom_px for r in around) + 512
+    for place in found.places:
+        assert left <= place.bounds.x_px < place.bounds.right_px <= right
+        assert top <= place.bounds.y_px < place.bounds.bottom_px <= bottom
+    largest = exact.places[0].bounds
+    assert any(place.bounds.intersection(largest) for place in found.places)
+    assert changes_between(stores, third, second).places == ()
 
 
 def test_a_smaller_survey_is_compared_where_both_show_something(stores: Stores) -> None:
