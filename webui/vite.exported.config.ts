@@ -6,6 +6,7 @@ export default defineConfig({
   resolve: { alias: { "@": `${import.meta.dirname}/src` } },
   build: {
     outDir: "../imageflow_gateway/static/app/viewer",
+    emptyOutDir: true,
     assetsInlineLimit: 100_000,
     lib: { entry: "src/exported/main.ts", formats: ["iife"], name: "exportedMap", fileName: () => "viewer.js", cssFileName: "viewer" },
   },

@@ -219,8 +219,3 @@ def need() -> Callable[[bool, str], None]:
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
     return check
-
-
-@pytest.fixture(scope="session")
-def vendor() -> Path:
-    return Path(__file__).parents[2] / "imageflow_gateway" / "static" / "vendor" / "leaflet" / "leaflet.js"

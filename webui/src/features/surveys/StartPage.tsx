@@ -34,11 +34,15 @@ export default function StartPage() {
   return <Form games={games} drivers={drivers} saves={saves} first={first} />;
 }
 
-/** The saves of a game, the one surveyed last first. */
+/** The saves of a game: those that have a map first, of each the one surveyed last. */
 function savesOf(saves: readonly Save[], game: string): readonly string[] {
   return saves
     .filter((one) => one.game === game)
-    .toSorted((one, other) => other.newest.created_at.localeCompare(one.newest.created_at))
+    .toSorted(
+      (one, other) =>
+        Number(other.latest !== null) - Number(one.latest !== null) ||
+        other.newest.created_at.localeCompare(one.newest.created_at),
+    )
     .map((one) => one.save);
 }
 
