@@ -206,6 +206,21 @@ def test_fifty_clients_cost_one_poller_and_hold_no_connection(
     assert {told.data["stages"][0]["done"] for told in got[-50:]} == {1}
 
 
+def test_a_page_that_is_closed_is_noticed(
+    start: Callable[[Settings], Any], settings: Settings, running: Survey, free_port: Callable[[], int]
+) -> None:
+    gateway = start(settings.model_copy(update={"gateway_port": free_port()}))
+    gateway.wait()
+    with _watch(gateway, running.id) as events:
+        next(events)
+    log = settings.home / f"gateway-{gateway.port}.log"
+    until = time.monotonic() + PATIENCE_S
+    # a request is logged once it is over
+    while f"{running.id}/events" not in log.read_text():
+        assert time.monotonic() < until, "the stream of a page that is gone goes on"
+        time.sleep(0.2)
+
+
 def test_a_gateway_that_stops_ends_its_streams_at_once(
     start: Callable[[Settings], Any], settings: Settings, running: Survey, free_port: Callable[[], int]
 ) -> None:
