@@ -29,7 +29,8 @@ def native(stand: Stand) -> int:
 @pytest.fixture(scope="module")
 def centre(stand: Stand) -> tuple[int, int]:
     bounds = stand.survey(EXAMPLE_SURVEY).published().bounds
-    return bounds.x_px + bounds.width_px // 2, bounds.y_px + bounds.height_px // 2
+    # whole screen pixels at every zoom of these tests: Leaflet shows nothing between two of them
+    return (bounds.x_px + bounds.width_px // 2) & ~7, (bounds.y_px + bounds.height_px // 2) & ~7
 
 
 def _at(centre: tuple[int, int], zoom: float, survey: str = EXAMPLE_SURVEY) -> str:
