@@ -62,9 +62,9 @@ def _nothing(_: Page) -> None:
 
 
 def _preview(page: Page) -> None:
-    page.get_by_role("textbox", name="Game").click()
+    page.get_by_role("combobox", name="Game", exact=True).click()
     page.get_by_role("option", name="OpenTTD, a live game of its own making").click()
-    page.get_by_label("Save").fill("example")
+    page.get_by_label("Save", exact=True).fill("example")
     page.get_by_label("Columns").fill("9")
 
 
@@ -76,7 +76,7 @@ PAGES: Mapping[str, tuple[str, Callable[[Page], None]]] = {
     "surveys": ("/surveys", _nothing),
     "survey": (f"/surveys/{EXAMPLE_SURVEY}", _block),
     "start": ("/surveys/new", _preview),
-    "history": ("/history/openttd/shore#x=7900&y=7000&z=4", _place),
+    "history": ("/history/openttd/shore#x=6600&y=8700&z=3.5", _place),
     "trust": (f"/surveys/{SHORE}/trust", _nothing),
     "missing": ("/maps/openttd-gone-0001", _nothing),
 }

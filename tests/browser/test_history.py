@@ -98,7 +98,7 @@ def test_changed_places_are_listed_largest_first_and_flown_to(look: Any, stand: 
 
 def test_the_same_survey_twice_is_refused_in_words(look: Any) -> None:
     page = look("/history/openttd/shore")
-    page.get_by_role("textbox", name="Before").click()
+    page.get_by_role("combobox", name="Before", exact=True).click()
     page.get_by_role("option").first.click()
     expect(page.locator(".history-side")).to_contain_text("Choose two different surveys.")
 

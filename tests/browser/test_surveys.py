@@ -25,7 +25,7 @@ def test_the_list_tells_every_survey_and_finds_some(look: Any) -> None:
     row.get_by_role("link", name="Open the map").click()
     page.wait_for_url(re.compile(f"/maps/{EXAMPLE_SURVEY}"))
     page.goto(page.url.split("/maps")[0] + "/surveys")
-    page.get_by_role("textbox", name="State").click()
+    page.get_by_role("combobox", name="State", exact=True).click()
     page.get_by_role("option", name="Cancelled").click()
     expect(page.get_by_role("heading", name="No survey is like this.")).to_be_visible()
     page.get_by_role("button", name="Clear the filters").click()
@@ -34,12 +34,12 @@ def test_the_list_tells_every_survey_and_finds_some(look: Any) -> None:
 
 def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, stand: Stand) -> None:
     page = look("/surveys/new")
-    page.get_by_role("textbox", name="Game").click()
+    page.get_by_role("combobox", name="Game", exact=True).click()
     page.get_by_role("option", name="A city that is surveyed while one watches").click()
-    page.get_by_label("Save").fill("Wrong name")
+    page.get_by_label("Save", exact=True).fill("Wrong name")
     expect(page.get_by_text("1 to 64 lower-case letters, digits or _.")).to_be_visible()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
-    page.get_by_label("Save").fill("watched")
+    page.get_by_label("Save", exact=True).fill("watched")
     expect(page.get_by_text("144 areas in 4 blocks")).to_be_visible()
     page.get_by_text("Parameters of the driver").click()
     page.get_by_label("Water").fill("2")
@@ -86,7 +86,7 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
 
     # the form shows where the next one would lie
     page.goto(f"{stand.url}/surveys/new")
-    page.get_by_role("textbox", name="Game").click()
+    page.get_by_role("combobox", name="Game", exact=True).click()
     page.get_by_role("option", name="A city that is surveyed while one watches").click()
     expect(page.locator(".preview-map canvas")).to_be_visible()
     box = page.locator(".preview-map").bounding_box()

@@ -87,7 +87,7 @@ export function Comparison({ surveys, elsewhere, picker }: {
                 <Slider
                   min={0} max={newest} step={1} value={Math.min(turn, newest)} label={null}
                   marks={surveys.length <= 20 ? surveys.map((_, value) => ({ value })) : []}
-                  thumbProps={{ "aria-label": texts.slider, "aria-valuetext": labelOf(shown) }}
+                  thumbLabel={texts.slider} thumbProps={{ "aria-valuetext": labelOf(shown) }}
                   onChange={(value) => {
                     setPlays(false);
                     setTurn(value);

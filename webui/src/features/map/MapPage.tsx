@@ -3,7 +3,7 @@ import "@/shared/map/map.css";
 import "./map.css";
 
 import { Button } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 
@@ -20,7 +20,8 @@ import { Picker } from "./Picker";
 const FIRST_SURVEY = "imageflow survey run --driver city --grid 6x6 --seed 7 --game city --save first";
 
 export function MapPage({ survey }: { survey: string | null }) {
-  const tilejson = useQuery(tilejsonQuery(survey));
+  // the map that is there stays until the chosen one is known, and so does its camera
+  const tilejson = useQuery({ ...tilejsonQuery(survey), placeholderData: keepPreviousData });
   const surveys = useQuery(surveysQuery());
   const map = tilejson.data ?? null;
   const shown = survey ?? map?.imageflow.survey ?? surveys.data?.surveys[0]?.id ?? null;

@@ -14,7 +14,7 @@ export function Picker({ surveys, current, isThere }: { surveys: readonly Survey
   const texts = useTexts();
   const [open, setOpen] = useState(false);
   const outside = useClickOutside(() => setOpen(false));
-  useHotkeys([["Escape", () => setOpen(false)]]);
+  useHotkeys([["Escape", () => setOpen(false), { preventDefault: false }]]); // an open panel hears it too
   const chosen = surveys.find((survey) => survey.id === current) ?? null;
   useDocumentTitle(chosen === null ? "" : titleOf(texts, chosen));
   if (surveys.length === 0 || (chosen === null && isThere && current === null)) return null;

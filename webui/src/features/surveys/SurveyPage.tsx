@@ -38,7 +38,7 @@ export default function SurveyPage({ survey: id }: { survey: string }) {
       <Head survey={survey} state={live?.state ?? survey.state} onRound={() => setRound(round + 1)} />
       {(live?.reason ?? survey.reason) !== null && <p className="alert" role="status">{live?.reason ?? survey.reason}</p>}
       {live?.trouble !== null && live?.trouble !== undefined && <p className="alert quiet" role="status">{live.trouble}</p>}
-      {live !== null && !live.runsKnown && <p className="alert quiet" role="status">{texts.surveys.noDagster}</p>}
+      {live !== null && live.by !== "over" && !live.runsKnown && <p className="alert quiet" role="status">{texts.surveys.noDagster}</p>}
       <div className="survey-grid">
         <div>
           <Stages live={live} survey={survey} />

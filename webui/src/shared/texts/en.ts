@@ -57,7 +57,7 @@ export const en = {
     broken: (count: number) =>
       `${plural(count, "tile")} of this map cannot be read. Materialise tiles of this survey again in Dagster.`,
     tools: {
-      label: "Map tools", zoomIn: "Zoom in", zoomOut: "Zoom out", native: "One game pixel a screen pixel",
+      label: "Map tools", zoomIn: "Zoom in", zoomOut: "Zoom out", native: "1:1, one game pixel a screen pixel",
       all: "Show the whole map", layers: "Overlays", goTo: "Go to a place", markers: "Markers", measure: "Measure",
       inspect: "What was this made from?", fullscreen: "Full screen", leaveFullscreen: "Leave full screen",
       link: "Copy a link to what is seen", linkCopied: "Link copied",

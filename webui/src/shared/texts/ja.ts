@@ -57,7 +57,7 @@ export const ja: Texts = {
     otherFrame: "この調査は別の座標系にあり、位置を他の調査と比較できません。",
     broken: (count) => `この地図のタイル ${n(count)} 枚を読み込めません。Dagster で tiles を再作成してください。`,
     tools: {
-      label: "地図の操作", zoomIn: "拡大", zoomOut: "縮小", native: "等倍で表示",
+      label: "地図の操作", zoomIn: "拡大", zoomOut: "縮小", native: "1:1（等倍）で表示",
       all: "全体を表示", layers: "重ね表示", goTo: "座標へ移動", markers: "目印", measure: "計測",
       inspect: "この場所の来歴", fullscreen: "全画面", leaveFullscreen: "全画面を終了",
       link: "表示中の場所へのリンクをコピー", linkCopied: "リンクをコピーしました",
