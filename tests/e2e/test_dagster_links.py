@@ -14,7 +14,7 @@ from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-_PATIENCE_MS = 60_000
+_PATIENCE_MS = 120_000
 _RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assetSelection { path } } } }"
 
 
@@ -89,21 +89,21 @@ def test_links_open_the_run_the_asset_and_the_partition(stack: Stack, survey: st
     block = _get(stack, f"/api/surveys/{survey}/blocks")["blocks"][1]
     tiles = block["layers"][2]
     page.goto(tiles["run_url"])
-    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
-    expect(page.get_by_text("Success").first).to_be_visible()
+    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
     page.goto(tiles["partition_url"])
-    expect(page.get_by_text(f"{block['key']}|{survey}").first).to_be_visible()
-    expect(page.get_by_text("Latest materialization").first).to_be_visible()
-    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
+    expect(page.get_by_text(f"{block['key']}|{survey}").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Latest materialization").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible(timeout=_PATIENCE_MS)
     by_layer = {one["layer"]: one for one in detail["layers"]}
     page.goto(by_layer["coordinates"]["partition_url"])
-    expect(page.get_by_text("Latest materialization").first).to_be_visible()
-    expect(page.get_by_text("mosaic_px").first).to_be_visible()
-    expect(page.get_by_text(survey).first).to_be_visible()
+    expect(page.get_by_text("Latest materialization").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("mosaic_px").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text(survey).first).to_be_visible(timeout=_PATIENCE_MS)
     page.goto(by_layer["tiles"]["asset_url"])
-    expect(page).to_have_url(re.compile("/assets/tiles"))
-    expect(page.get_by_text("Materialize").first).to_be_visible()
+    expect(page).to_have_url(re.compile("/assets/tiles"), timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Materialize").first).to_be_visible(timeout=_PATIENCE_MS)
     page.goto(detail["runs_url"])
-    expect(page.get_by_text(f"imageflow/survey: {survey}").first).to_be_visible()
+    expect(page.get_by_text(f"imageflow/survey: {survey}").first).to_be_visible(timeout=_PATIENCE_MS)
     shown = page.get_by_role("link", name=tiles["run_id"][:8])
-    expect(shown.first).to_be_visible()
+    expect(shown.first).to_be_visible(timeout=_PATIENCE_MS)

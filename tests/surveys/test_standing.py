@@ -17,6 +17,7 @@ from imageflow_surveys.survey_runs import SurveyRun, maker, runs_of_survey
 from tests.surveys.cities import carried, city, planned
 
 NOW = datetime.now(UTC)
+"""When this module was read: the tests run hours later at most."""
 GRID = {"grid": "4x4", "block_side": 2}
 """Four blocks."""
 
@@ -28,7 +29,7 @@ def _run(survey: str, layer: Layer, blocks: tuple[Block, ...], status: str = "ST
         tags=Run(survey=survey, layers=(layer,), blocks=blocks).tags(None),
         assets=(layer.value,),
         started_at=NOW - timedelta(minutes=1),
-        ended_at=None if status == "STARTED" else NOW + timedelta(minutes=5),
+        ended_at=None if status == "STARTED" else NOW + timedelta(hours=12),
     )
     return SurveyRun(run=run, layers=(layer,), blocks=blocks)
 
@@ -132,7 +133,7 @@ def test_the_maker_of_a_block_is_the_run_that_was_at_work_then() -> None:
     block = Block(row=0, col=0)
     early = _run("city-a-0001", Layer.TILES, (block,), "SUCCESS", "early")
     assert maker([early], Layer.TILES, block, NOW) is early
-    assert maker([early], Layer.TILES, block, NOW + timedelta(hours=1)) is None
+    assert maker([early], Layer.TILES, block, NOW + timedelta(hours=13)) is None
     assert maker([early], Layer.TILES, Block(row=1, col=0), NOW) is None
     assert maker([early], Layer.SCREENSHOTS, block, NOW) is None
 
