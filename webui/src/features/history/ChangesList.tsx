@@ -38,8 +38,7 @@ export function ChangesList({ after, before, view, chosen, onChoose }: {
       {data !== undefined && data.places.length > 0 && (
         <>
           <p className="small soft numbers">
-            {texts.summary(data.changed_tiles, data.compared_tiles)}
-            {data.changed_px !== null && <> · {texts.exact(data.changed_px)}</>}
+            {texts.summary(data.changed_tiles, data.compared_tiles)} · {texts.exact(data.changed_px)}
           </p>
           {!data.exact && <p className="small soft">{texts.coarse}</p>}
           <ol className="places numbers">

@@ -718,7 +718,7 @@ export interface components {
             /** Changed Tiles */
             changed_tiles: number;
             /** Changed Px */
-            changed_px: number | null;
+            changed_px: number;
             /** Only In Survey Tiles */
             only_in_survey_tiles: number;
             /** Only In Since Tiles */
@@ -735,7 +735,7 @@ export interface components {
         ChangedPlace: {
             bounds: components["schemas"]["Rect"];
             /** Changed Px */
-            changed_px: number | null;
+            changed_px: number;
             /** Tiles */
             tiles: number;
         };
