@@ -220,7 +220,7 @@ def test_a_marker_is_named_found_again_changed_and_deleted(look: Any, native: in
     again.get_by_label("Search markers").fill("nothing like it")
     expect(again.locator(".panel")).to_contain_text("No marker is called")
     again.get_by_label("Search markers").fill("harb")
-    again.get_by_role("button", name="Old harbour").click()
+    again.locator(".panel .row", has_text="Old harbour").click()
     box = again.locator(".map-marker svg").bounding_box()
     again.wait_for_timeout(1500)
     box = again.locator(".map-marker svg").bounding_box()
@@ -230,7 +230,7 @@ def test_a_marker_is_named_found_again_changed_and_deleted(look: Any, native: in
 
     page.reload()
     _tool(page, "Markers").click()
-    page.get_by_role("button", name="Old harbour").last.click()
+    page.locator(".panel .row", has_text="Old harbour").click()
     page.get_by_label("Name").fill("New harbour")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".map-marker b")).to_have_text("New harbour")
