@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from game_capture.registry import describe_driver
 from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.ids import Name, check_name
@@ -60,8 +61,10 @@ def load_game(folder: Path, game: str) -> GameFile:
         raise NotFound(f"There is no game '{game}' in '{folder}': known are {known}.")
     try:
         return GameFile.model_validate(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise InvalidInput(f"The game file '{path}' is not right: {error}") from error
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"The game file '{path.name}' is not right: {error}") from error
+    except ValidationError as error:
+        raise InvalidInput(f"The game file '{path.name}' is not right: {describe_faults(error)}.") from error
 
 
 def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:

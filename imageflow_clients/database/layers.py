@@ -208,6 +208,13 @@ def begin_cut(connection: Connection, survey: str, block: Block) -> None:
     connection.execute(update(_BLOCKS).where(_at(survey, block)).values(cut_at=None, cut_revision=None, tiles_cut=0))
 
 
+def mark_all_cut(connection: Connection, survey: str, revision: str) -> None:
+    """Note that the tiles of every block are there at a revision."""
+    connection.execute(
+        update(_BLOCKS).where(_BLOCKS.c.survey_id == survey).values(cut_at=func.now(), cut_revision=revision)
+    )
+
+
 def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int) -> None:
     connection.execute(update(_BLOCKS).where(_at(survey, block)).values(tiles_cut=_BLOCKS.c.tiles_cut + count))
 

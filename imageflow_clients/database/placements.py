@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, or_, select, tuple_, update
 
 from imageflow_clients.database import schema
+from imageflow_clients.database.cells import among
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
@@ -21,7 +22,7 @@ def replace_offsets(
     connection.execute(
         delete(_PAIRS).where(
             _PAIRS.c.survey_id == survey,
-            tuple_(_PAIRS.c.reference_row, _PAIRS.c.reference_col).in_([(c.row, c.col) for c in references]),
+            among(_PAIRS.c.reference_row, _PAIRS.c.reference_col, references),
         )
     )
     if pairs:

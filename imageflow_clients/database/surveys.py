@@ -12,7 +12,7 @@ from imageflow_clients.database import schema
 from imageflow_domain.errors import NotFound
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.ids import survey_id
+from imageflow_domain.ids import parts_of_survey_id, survey_id
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, Keep, Mosaic, Survey, SurveySpec, SurveyState
 from imageflow_domain.tiles import Frame
@@ -90,6 +90,16 @@ def get(connection: Connection, survey: str, *, lock: bool = False) -> Survey:
 
 def exists(connection: Connection, survey: str) -> bool:
     return connection.execute(select(_T.c.id).where(_T.c.id == survey)).one_or_none() is not None
+
+
+def was_deleted(connection: Connection, survey: str) -> bool:
+    """Tell whether a survey has no row though its name was given out here: of another database's surveys none is."""
+    game, save, number = parts_of_survey_id(survey)
+    saves = schema.saves
+    begun = connection.execute(
+        select(saves.c.surveys_begun).where(saves.c.game == game, saves.c.save == save)
+    ).scalar_one_or_none()
+    return begun is not None and number <= begun and not exists(connection, survey)
 
 
 def names(

@@ -254,6 +254,8 @@ def retire(connection: Connection, layer: TileLayer) -> None:
 
     Whoever is cutting one of those notices, by its base, that it must look again.
     """
+    # whoever begins a layer over it holds it until the transaction ends, and is an heir from then on
+    connection.execute(select(_L.c.id).where(_L.c.id == layer.id).with_for_update())
     heirs = connection.execute(select(_L.c.id).where(_L.c.base_id == layer.id).with_for_update()).scalars().all()
     for heir in heirs:
         own = select(literal(heir), _T.c.z, _T.c.x, _T.c.y, _T.c.digest, _T.c.inputs).where(_T.c.layer_id == layer.id)
