@@ -9,6 +9,7 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.checks import CHECKS
 from imageflow_assets.map.jobs import plan_survey_job
 from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
 from imageflow_resources.stores import StoresResource
 
@@ -21,7 +22,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         jobs=[plan_survey_job, keep_in_order_job],
         schedules=[nightly],
         sensors=[advance_surveys, notice_map_uploads],
-        resources={"stores": StoresResource(), **(resources or {})},
+        resources={"stores": StoresResource(), "silence_watch": SilenceWatch(), **(resources or {})},
         executor=dg.in_process_executor,
     )
 

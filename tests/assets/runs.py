@@ -12,6 +12,7 @@ from sqlalchemy import func, update
 from imageflow_assets.definitions import build_defs
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import advance_surveys
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_clients.database import heartbeats, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
@@ -84,10 +85,13 @@ def age(stores: Stores, survey: Survey, seconds: float) -> None:
         )
 
 
-def tick(instance: dg.DagsterInstance, stores: Stores) -> list[dg.RunRequest]:
+def tick(
+    instance: dg.DagsterInstance, stores: Stores, silence_watch: SilenceWatch | None = None
+) -> list[dg.RunRequest]:
     """Evaluate `advance_surveys` once, as the daemon does every second; return the runs that it asks for."""
-    definitions = build_defs(resources={"stores": stores})
-    with dg.build_sensor_context(instance=instance, definitions=definitions, resources={"stores": stores}) as context:
+    resources = {"stores": stores, "silence_watch": silence_watch or SilenceWatch()}
+    definitions = build_defs(resources=resources)
+    with dg.build_sensor_context(instance=instance, definitions=definitions, resources=resources) as context:
         result = advance_surveys(context)
     assert isinstance(result, dg.SensorResult)
     return list(result.run_requests or ())
