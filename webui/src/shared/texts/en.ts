@@ -190,6 +190,7 @@ export const en = {
     ownGrid: "This driver brings its own grid.",
     parameters: "Parameters of the driver", byFile: "As the game's file says",
     preview: "The grid over the latest map", noPreview: "This save has no map yet: the first survey makes it.",
+    elsewhere: "Where another centre lies on the latest map is not known.",
     noGridPreview: "The driver's own grid is known once it runs.",
     estimate: (areas: number, blocks: number) => `${plural(areas, "area")} in ${plural(blocks, "block")}`,
     submit: "Start",

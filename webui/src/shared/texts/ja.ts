@@ -188,6 +188,7 @@ export const ja: Texts = {
     ownGrid: "このドライバーの格子は決まっています。",
     parameters: "ドライバーの設定", byFile: "ゲームファイルの値",
     preview: "最新の地図に重ねた格子", noPreview: "このセーブにはまだ地図がありません。最初の調査で作られます。",
+    elsewhere: "別の中心が最新の地図のどこになるかは分かりません。",
     noGridPreview: "ドライバーの格子は実行時に決まります。",
     estimate: (areas, blocks) => `${n(areas)} 区画、${n(blocks)} ブロック`,
     submit: "開始",
