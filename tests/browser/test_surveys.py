@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import violations
 from tests.browser.stand import EXAMPLE_SURVEY, TORN, Stand, pixels
 
 pytestmark = pytest.mark.e2e
@@ -71,6 +72,7 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     page.get_by_role("button", name="Cancel").click()
     dialog = page.get_by_role("alertdialog")
     expect(dialog).to_contain_text("What was made stays")
+    assert violations(page) == []
     dialog.get_by_role("button", name="Cancel").click()
     expect(page.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
     expect(asking.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
