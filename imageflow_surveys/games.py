@@ -1,11 +1,13 @@
 """Game files: what the API may start by name. A request never brings a command or a path."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from game_capture.registry import describe_driver
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
@@ -44,6 +46,23 @@ class JobRequest(BaseModel):
     grid: Grid | None = None
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
     savegame: Name | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    """Of the game's driver, over those of its file: only such as `GET /api/drivers` calls settable."""
+
+    @field_validator("parameters")
+    @classmethod
+    def _are_finite(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        """JSON has neither NaN nor Infinity (RFC 8259, section 6), but Python reads both, and 1e999 too."""
+        left: list[Any] = [parameters]
+        while left:
+            value = left.pop()
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("every number must be finite")
+            if isinstance(value, dict):
+                left.extend(value.values())
+            elif isinstance(value, list):
+                left.extend(value)
+        return parameters
 
 
 def list_games(folder: Path) -> tuple[str, ...]:
@@ -67,7 +86,7 @@ def load_game(folder: Path, game: str) -> GameFile:
 def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
     """Return the survey that a request asks for; raise `NotFound` or `InvalidInput`."""
     game = load_game(folder, request.game_id)
-    parameters: dict[str, Any] = dict(game.driver.parameters)
+    parameters: dict[str, Any] = {**game.driver.parameters, **_settable(game.driver.name, request.parameters)}
     if request.seed is not None:
         parameters["seed"] = request.seed
     if request.savegame is not None:
@@ -91,6 +110,18 @@ def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
     except ValidationError as error:
         faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
         raise InvalidInput(f"Game '{request.game_id}' cannot be surveyed so: {faults}.") from error
+
+
+def _settable(driver: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    settable = describe_driver(driver).settable
+    refused = sorted(parameters.keys() - settable)
+    if refused:
+        known = ", ".join(sorted(settable)) or "none"
+        raise InvalidInput(
+            f"A request may not set {', '.join(refused)} of driver '{driver}', only the game's file may: "
+            f"settable are {known}."
+        )
+    return parameters
 
 
 def _beside(folder: Path, name: str) -> Path:

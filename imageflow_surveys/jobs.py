@@ -61,7 +61,8 @@ def begin_job(
         Conflict: The key belongs to another request.
         JobDelayed: Dagster is down: the job is kept, and the sensor begins it.
     """
-    asked = request.model_dump(mode="json")
+    # requests of before there were parameters are equal to those without any
+    asked = request.model_dump(mode="json", exclude=None if request.parameters else {"parameters"})
     known = _known(stores, key, asked)
     if known is not None:
         return Begun(status=known, is_new=False)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -53,9 +52,9 @@ def city(save: str, **parameters: object) -> SurveySpec:
     )
 
 
-def survey_city(stores: Stores, save: str) -> Survey:
+def survey_city(stores: Stores, save: str, **parameters: object) -> Survey:
     """Survey a small city from its first picture to its published map."""
-    survey = plan_survey(stores, city(save), Carrier.COMMAND_LINE)
+    survey = plan_survey(stores, city(save, **parameters), Carrier.COMMAND_LINE)
     capture_blocks(stores, survey, survey.blocks())
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
@@ -219,8 +218,3 @@ def need() -> Callable[[bool, str], None]:
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
     return check
-
-
-@pytest.fixture(scope="session")
-def vendor() -> Path:
-    return Path(__file__).parents[2] / "imageflow_gateway" / "static" / "vendor" / "leaflet" / "leaflet.js"
