@@ -35,16 +35,40 @@ class Stack:
         Raises `RuntimeError` with the job's own words where it does not end well.
         """
         begin = time.perf_counter()
-        request = {"game_id": game, "save_data_id": save, **more}
-        job = httpx.post(f"{self.gateway}/api/jobs", json=request, timeout=60).raise_for_status().json()
+        job = self._ask(game, save, more)
         while time.perf_counter() - begin < timeout_s:
-            status = httpx.get(f"{self.gateway}/api/jobs/{job['job_id']}/status", timeout=60).json()
-            if status["status"] == "completed":
+            if (status := self._status(job))["status"] == "completed":
                 return job["survey_id"], time.perf_counter() - begin
-            if status["status"] not in {"preparing", "running"}:
-                break
             time.sleep(_LOOK_S)
         raise RuntimeError(f"{job['survey_id']} came to no map within {timeout_s:.0f} s: {status}")
+
+    def survey_until_placed(self, game: str, save: str, timeout_s: float) -> str:
+        """Ask for a job and cancel it once its screenshots are placed; return its survey.
+
+        Raises `RuntimeError` with the job's own words where it does not get so far.
+        """
+        begin = time.perf_counter()
+        job = self._ask(game, save, {})
+        survey = job["survey_id"]
+        while time.perf_counter() - begin < timeout_s:
+            status = self._status(job)
+            if httpx.get(f"{self.gateway}/api/surveys/{survey}", timeout=60).raise_for_status().json()["bounds"]:
+                httpx.post(f"{self.gateway}/api/jobs/{job['job_id']}/cancel", timeout=60).raise_for_status()
+                return str(survey)
+            time.sleep(_LOOK_S)
+        raise RuntimeError(f"{survey} was not placed within {timeout_s:.0f} s: {status}")
+
+    def _ask(self, game: str, save: str, more: Mapping[str, Any]) -> dict[str, Any]:
+        request = {"game_id": game, "save_data_id": save, **more}
+        answer = httpx.post(f"{self.gateway}/api/jobs", json=request, timeout=60).raise_for_status()
+        return dict(answer.json())
+
+    def _status(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how a job stands; raise `RuntimeError` with its own words where it ended and not well."""
+        status = httpx.get(f"{self.gateway}/api/jobs/{job['job_id']}/status", timeout=60).json()
+        if status["status"] not in {"preparing", "running", "completed"}:
+            raise RuntimeError(f"{job['survey_id']} did not end well: {status}")
+        return dict(status)
 
 
 class Up:
