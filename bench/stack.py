@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,21 +42,38 @@ class Stack:
             time.sleep(_LOOK_S)
         raise RuntimeError(f"{job['survey_id']} came to no map within {timeout_s:.0f} s: {status}")
 
-    def survey_until_placed(self, game: str, save: str, timeout_s: float) -> str:
-        """Ask for a job and cancel it once its screenshots are placed; return its survey.
+    def take(self, game: str, save: str, timeout_s: float) -> dict[str, Any]:
+        """Ask for a job, and cancel it once all its screenshots are taken; return the job.
 
         Raises `RuntimeError` with the job's own words where it does not get so far.
         """
-        begin = time.perf_counter()
         job = self._ask(game, save, {})
-        survey = job["survey_id"]
-        while time.perf_counter() - begin < timeout_s:
+        self._await(job, lambda survey: survey["counts"]["shots_taken"] == survey["counts"]["shots_planned"], timeout_s)
+        self._tell(job, "cancel")
+        return job
+
+    def place(self, job: Mapping[str, Any], timeout_s: float) -> str:
+        """Take a job up again, and cancel it once its screenshots are placed; return its survey.
+
+        Raises `RuntimeError` with the job's own words where it does not get so far.
+        """
+        self._tell(job, "retry")
+        self._await(job, lambda survey: survey["bounds"] is not None, timeout_s)
+        self._tell(job, "cancel")
+        return str(job["survey_id"])
+
+    def _await(self, job: Mapping[str, Any], reached: Callable[[dict[str, Any]], bool], timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
             status = self._status(job)
-            if httpx.get(f"{self.gateway}/api/surveys/{survey}", timeout=60).raise_for_status().json()["bounds"]:
-                httpx.post(f"{self.gateway}/api/jobs/{job['job_id']}/cancel", timeout=60).raise_for_status()
-                return str(survey)
+            answer = httpx.get(f"{self.gateway}/api/surveys/{job['survey_id']}", timeout=60).raise_for_status()
+            if reached(answer.json()):
+                return
             time.sleep(_LOOK_S)
-        raise RuntimeError(f"{survey} was not placed within {timeout_s:.0f} s: {status}")
+        raise RuntimeError(f"{job['survey_id']} did not get so far within {timeout_s:.0f} s: {status}")
+
+    def _tell(self, job: Mapping[str, Any], what: str) -> None:
+        httpx.post(f"{self.gateway}/api/jobs/{job['job_id']}/{what}", timeout=60).raise_for_status()
 
     def _ask(self, game: str, save: str, more: Mapping[str, Any]) -> dict[str, Any]:
         request = {"game_id": game, "save_data_id": save, **more}
