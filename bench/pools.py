@@ -80,6 +80,7 @@ def _registration(folder: Path) -> tuple[float, float]:
             begun = time.time()
             survey = stack.place(job, _PATIENCE_S)
             seconds.append(_seconds(stack.home, survey, Layer.PAIR_OFFSETS, since=begun))
+        _await_postgres_end(stack.home)
         shutil.rmtree(placed)
     return seconds[0], seconds[1]
 
@@ -89,7 +90,7 @@ def _pools(slots: Mapping[Layer, int]) -> dict[str, str]:
 
 
 def _await_postgres_end(home: Path) -> None:
-    """Wait until the embedded server has ended, as it does after its last client: only then may it be copied."""
+    """Wait until the embedded server, which outlives its last client a little, changes its files no more."""
     deadline = time.monotonic() + _POSTGRES_END_S
     while any(home.rglob("postmaster.pid")):
         if time.monotonic() > deadline:
