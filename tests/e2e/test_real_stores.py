@@ -10,8 +10,9 @@ import boto3
 import httpx
 import pytest
 
-from services.minio import BUCKET, Minio
+from services.minio import Minio
 from services.postgres import Postgres
+from services.s3_server import BUCKET
 from tests.e2e.stack import EXAMPLE, Cli, environment, free_port, running_stack
 
 pytestmark = pytest.mark.e2e
