@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.stand import BUILT, CHROMIUM, Stand, open_page, running_browser, running_stand
+from tests.browser.stand import BUILT, CHROMIUM, EXAMPLE_SURVEY, Stand, open_page, running_browser, running_stand
 
 OpenPage = Callable[..., Page]
 
@@ -44,3 +44,17 @@ def look(browser: Browser, stand: Stand) -> Iterator[OpenPage]:
     for page in pages:
         page.context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def native(stand: Stand) -> int:
+    """The zoom at which a game pixel is one of the screen's."""
+    return stand.survey(EXAMPLE_SURVEY).published().frame.native_zoom
+
+
+@pytest.fixture(scope="session")
+def centre(stand: Stand) -> tuple[int, int]:
+    """The middle of the example's map."""
+    bounds = stand.survey(EXAMPLE_SURVEY).published().bounds
+    # whole screen pixels at every zoom of these tests: Leaflet shows nothing between two of them
+    return (bounds.x_px + bounds.width_px // 2) & ~7, (bounds.y_px + bounds.height_px // 2) & ~7

@@ -102,7 +102,7 @@ export function Comparison({ surveys, elsewhere, picker }: {
         {mode === "swipe" && isSame && <p className="small soft" role="status">{texts.same}</p>}
         {mode === "swipe" && !isSame && (
           <ChangesList
-            after={pair.after} before={pair.before} view={view} chosen={place}
+            after={byId(pair.after)} before={byId(pair.before)} view={view} chosen={place}
             onChoose={(chosen) => {
               setPlace(chosen);
               view?.fly(chosen.bounds);
