@@ -2,13 +2,25 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.stand import BUILT, CHROMIUM, EXAMPLE_SURVEY, Stand, open_page, running_browser, running_stand
 
+GUARD_S = 1800
+"""For one test: whichever is the first waits for the whole stand, which takes minutes where others work too."""
+
 OpenPage = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Guard these tests by a time of their own."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(GUARD_S))
 
 
 @pytest.fixture(scope="session")

@@ -65,8 +65,8 @@ source: ../torn
 LONG_MS = 600_000
 """For what takes seconds on an idle machine, and minutes where others work too."""
 
-_SURVEY_S = 800.0
-"""Shorter than pytest's own guard, which would not say what hung."""
+_SURVEY_S = 1200.0
+"""Shorter than the guard of a test, which would not say what hung."""
 
 ALL_TILES = """() => {
   const tiles = [...document.querySelectorAll(".leaflet-tile")];

@@ -21,6 +21,7 @@ def test_the_list_tells_every_survey_and_finds_some(look: Any) -> None:
     expect(row).to_contain_text("Complete")
     expect(row).to_contain_text("36 areas, 6 × 6")
     expect(row).to_contain_text("127 tiles")
+    expect(row).to_contain_text(re.compile(r"took \d+"))
     page.wait_for_function("document.querySelector('.survey-row img').naturalWidth > 0")
     row.get_by_role("link", name="Open the map").click()
     page.wait_for_url(re.compile(f"/maps/{EXAMPLE_SURVEY}"))
@@ -136,6 +137,11 @@ def test_another_centre_moves_the_grid_that_is_drawn_over_the_latest_map(look: A
     # twenty tiles along x: 640 px to the right and 320 up, of a grid that is 1856 px wide and 1376 high
     assert (new_left - left) / width == pytest.approx(640 / 1856, abs=0.02)
     assert (new_top - top) / height == pytest.approx(-320 / 1376, abs=0.02)
+
+    # a grid that is many times larger than the map leaves it in sight
+    page.get_by_label("Rows").fill("90")
+    expect(page.get_by_text(re.compile("areas in 9 blocks"))).to_be_visible()
+    expect(page.locator(".preview-map .leaflet-tile-loaded").first).to_be_visible()
 
     page.get_by_label("Centre", exact=True).fill("2, 2")
     expect(page.locator(".preview")).to_contain_text("areas of the grid lie beyond the game's map and are left out.")

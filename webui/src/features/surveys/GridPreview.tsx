@@ -27,7 +27,7 @@ function Drawn({ tilejson, places }: { tilejson: TileJson; places: PlannedPlaces
   const first = useRef(tilejson);
   useEffect(() => {
     if (element.current === null) return undefined;
-    const view = new MapView(element.current, first.current, null);
+    const view = new MapView(element.current, first.current, null, {}, LEAST_ZOOM);
     const overlay = new CanvasOverlay(() => undefined).addTo(view.map);
     opened.current = { view, overlay };
     return () => {
@@ -35,15 +35,14 @@ function Drawn({ tilejson, places }: { tilejson: TileJson; places: PlannedPlaces
       view.close();
     };
   }, []);
+  const { revision } = tilejson.imageflow;
   useEffect(() => {
     if (opened.current === null) return;
     const { view, overlay } = opened.current;
+    if (view.facts.revision !== revision) view.show(tilejson);
     overlay.repaint(paintPlan(places));
-    view.map.setMinZoom(LEAST_ZOOM);
-    view.show(tilejson);
-    view.map.setMinZoom(LEAST_ZOOM);
     view.map.fitBounds(boundsOf(around([...places.blocks, tilejson.imageflow.bounds])), { animate: false, padding: [16, 16] });
-  }, [places, tilejson]);
+  }, [places, tilejson, revision]);
   return (
     <div className="preview-map">
       <div ref={element} className="map-ground" role="application" aria-label={texts.preview} tabIndex={0} />

@@ -186,7 +186,7 @@ function Form({ games, drivers, saves, first }: {
           {latest === null && <p className="soft">{texts.form.noPreview}</p>}
           {latest !== null && asked === null && <p className="soft">{texts.form.noGridPreview}</p>}
           {plan.error !== null && <p className="fault" role="status">{plan.error.message}</p>}
-          {plan.data !== undefined && asked !== null && <Planned plan={plan.data} isMapped={latest !== null} />}
+          {plan.data !== undefined && asked !== null && <Planned plan={plan.data} latest={latest?.id ?? null} />}
         </section>
       </div>
     </div>
@@ -194,14 +194,14 @@ function Form({ games, drivers, saves, first }: {
 }
 
 /** Where the grid would lie, and how much of it the game has no map for. */
-function Planned({ plan: { grid, areas, places }, isMapped }: { plan: JobPlan; isMapped: boolean }) {
+function Planned({ plan: { grid, areas, places }, latest }: { plan: JobPlan; latest: string | null }) {
   const { form: texts } = useTexts();
   const left = grid.rows * grid.cols - areas;
   return (
     <>
       {left > 0 && <p className="soft numbers">{texts.left(left)}</p>}
-      {places === null && isMapped && <p className="soft">{texts.unknown}</p>}
-      {places !== null && <GridPreview places={places} />}
+      {places === null && latest !== null && <p className="soft">{texts.unknown}</p>}
+      {places !== null && places.survey === latest && <GridPreview places={places} />}
     </>
   );
 }

@@ -69,17 +69,23 @@ export class MapView {
   readonly #element: HTMLElement;
   readonly #events: ViewEvents;
   readonly #gone = new AbortController();
+  readonly #leastZoom: number;
   #facts: MapFacts;
   #layer: L.TileLayer | null = null;
   readonly #older: L.TileLayer[] = [];
   readonly #askedAgain = new Set<string>();
   readonly #broken = new Map<string, L.TileLayer>();
 
-  /** Open a map; without a camera, all of it. */
-  constructor(element: HTMLElement, tilejson: TileJson, camera: Camera | null, events: ViewEvents = {}) {
+  /**
+   * Open a map; without a camera, all of it.
+   *
+   * @param leastZoom Where more than the map is to be shown; else one can zoom out as far as all of it needs.
+   */
+  constructor(element: HTMLElement, tilejson: TileJson, camera: Camera | null, events: ViewEvents = {}, leastZoom = Infinity) {
     const facts = tilejson.imageflow;
     this.#element = element;
     this.#events = events;
+    this.#leastZoom = leastZoom;
     this.#facts = facts;
     this.map = L.map(element, {
       crs: pixelCrs(facts.frame.native_zoom),
@@ -165,7 +171,7 @@ export class MapView {
   #lay(tilejson: TileJson): void {
     const margins = L.point(2 * MARGIN_PX + this.#toolsPx, 2 * MARGIN_PX);
     const fit = this.map.getBoundsZoom(boundsOf(this.#facts.bounds), false, margins);
-    this.map.setMinZoom(Math.min(tilejson.minzoom, fit));
+    this.map.setMinZoom(Math.min(tilejson.minzoom, fit, this.#leastZoom));
     const layer = this.watch(tileLayer(tilejson, this.map.getMinZoom()));
     if (this.#layer !== null) this.#older.push(this.#layer);
     this.#layer = layer.addTo(this.map);
