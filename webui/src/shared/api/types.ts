@@ -29,7 +29,6 @@ export type Game = Schemas["GameSummary"];
 export type Driver = Schemas["DriverFacts"];
 export type Marker = Schemas["MarkerOut"];
 export type MarkerIn = Schemas["MarkerIn"];
-export type MarkerChange = Schemas["MarkerChange"];
 export type Colour = Marker["colour"];
 export type Lineage = Schemas["LineageFacts"];
 export type Shot = Schemas["ShotFacts"];
