@@ -44,4 +44,4 @@ def test_a_point_tells_its_tile_screenshots_offsets_and_runs(
         assert abs(box["y"] + box["height"] / 2 - (HEIGHT / 2 + (bounds["y_px"] + 384 - centre[1]) / 4)) < 2
     widths = panel.locator(".shot img").evaluate_all("(all) => all.map((one) => one.naturalWidth)")
     assert len(widths) == len(facts["screenshots"])
-    page.wait_for_function("[...document.querySelectorAll('.shot img')].every((one) => one.naturalWidth > 0)")
+    page.wait_for_function("() => [...document.querySelectorAll('.shot img')].every((one) => one.naturalWidth > 0)")

@@ -22,7 +22,7 @@ def test_the_list_tells_every_survey_and_finds_some(look: Any) -> None:
     expect(row).to_contain_text("36 areas, 6 × 6")
     expect(row).to_contain_text("127 tiles")
     expect(row).to_contain_text(re.compile(r"took \d+"))
-    page.wait_for_function("document.querySelector('.survey-row img').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('.survey-row img').naturalWidth > 0")
     row.get_by_role("link", name="Open the map").click()
     page.wait_for_url(re.compile(f"/maps/{EXAMPLE_SURVEY}"))
     page.goto(page.url.split("/maps")[0] + "/surveys")

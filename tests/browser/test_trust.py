@@ -62,7 +62,7 @@ def test_the_worst_shots_stand_beside_what_their_neighbour_shows(look: Any, stan
     pictures = first.locator("img")
     expect(pictures).to_have_count(2)
     page.wait_for_function(
-        "[...document.querySelectorAll('.worst > li:first-child img')].every((i) => i.naturalWidth > 0)"
+        "() => [...document.querySelectorAll('.worst > li:first-child img')].every((i) => i.naturalWidth > 0)"
     )
     for picture, address in zip(pictures.all(), (worst["seam"]["own"], worst["seam"]["neighbour"]), strict=True):
         assert (picture.get_attribute("src") or "") == address

@@ -1,6 +1,7 @@
 /** How a planned grid is drawn: where it lies, the server tells. */
 import type { PlannedPlaces, Rect } from "@/shared/api/types";
 import type { Paint } from "@/shared/map/overlay";
+import { strokeTwice } from "@/shared/map/paints";
 
 const LEAST_CELL_PX = 5; // smaller areas would be one grey sheet
 
@@ -36,9 +37,7 @@ export const paintPlan =
           context.moveTo(from.x, at(x, row).y);
           context.lineTo(to.x, at(x, row).y);
         }
-        context.lineWidth = 1;
-        context.strokeStyle = "rgb(255 255 255 / 65%)";
-        context.stroke();
+        strokeTwice(context, "rgb(255 255 255 / 70%)", 1);
       }
       context.lineWidth = 2;
       context.strokeStyle = "#ffd43b";
