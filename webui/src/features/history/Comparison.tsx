@@ -38,7 +38,7 @@ export function Comparison({ surveys, elsewhere, picker }: {
   const labelOf = (survey: Survey) => `${numberOf(survey.id)} · ${dateOf(all, survey.finished_at ?? survey.created_at)}`;
   const options = surveys.toReversed().map((survey) => ({ value: survey.id, label: labelOf(survey) }));
   const shown = surveys[Math.min(turn, newest)] as Survey;
-  const named = (id: string, place: number) => surveys.find((survey) => survey.id === id) ?? (surveys[place] as Survey);
+  const named = (id: string, place: number): Survey => surveys.find((survey) => survey.id === id) ?? (surveys[place] as Survey);
   const [before, after] = [named(pair.before, newest - 1), named(pair.after, newest)]; // one that was deleted leaves its place
   const choose = (change: Partial<typeof pair>) => {
     setPair({ before: before.id, after: after.id, ...change });
