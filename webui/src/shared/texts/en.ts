@@ -51,7 +51,7 @@ export const en = {
     watch: "Watch its progress",
     why: "See what happened",
     outsideTitle: "This place is not on the map",
-    outside: (x: number, y: number) => `The link points to x ${x}, y ${y}, and no survey of this save shows it.`,
+    outside: (x: number, y: number) => `The link points to x ${x}, y ${y}, and this map does not show it.`,
     showAll: "Show the whole map",
     otherFrame: "This survey lies in a frame of its own: its places cannot be compared with the other's.",
     broken: (count: number) =>
