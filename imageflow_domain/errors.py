@@ -61,6 +61,10 @@ class NotReady(ImageFlowError):
     """An earlier layer of the survey is missing; the message names it."""
 
 
+class Cancelled(ImageFlowError):
+    """The work was stopped on request, or ran out of time."""
+
+
 class Unavailable(ImageFlowError):
     """Something that the work needs is not there or down; the same call may succeed later."""
 
