@@ -111,3 +111,38 @@ class GameNeverSettled(CaptureError):
 
 class PositionUnreachable(CaptureError):
     """The game did not go, or has no way to go, to the commanded position."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that is wrong in a pipeline's spec."""
+
+    path: str
+    """Where, e.g. 'steps.small.with.width_px'."""
+    reason: str
+
+
+class InvalidPipeline(InvalidInput):
+    """A pipeline's spec is wrong; `faults` lists everything that is."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        listed = "\n".join(f"  {fault.path}: {fault.reason}" for fault in self.faults)
+        count = f"{len(self.faults)} faults" if len(self.faults) > 1 else "a fault"
+        super().__init__(f"The pipeline has {count}:\n{listed}")
+
+
+class StepRefused(InvalidInput):
+    """A step of a pipeline cannot use its inputs, its parameters or its model."""
+
+    def __init__(self, step: str, *, why: str) -> None:
+        self.step = step
+        super().__init__(f"Step '{step}': {why}")
+
+
+class StepFailed(ImageFlowError):
+    """A step of a pipeline failed as often as its retry policy lets it be tried; `__cause__` is the last error."""
+
+    def __init__(self, step: str, *, why: str) -> None:
+        self.step = step
+        super().__init__(f"Step '{step}' failed: {why}")

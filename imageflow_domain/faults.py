@@ -10,7 +10,12 @@ def describe_faults(error: ValidationError) -> str:
     return "; ".join(_describe(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False))
 
 
+def reason_of(said: str) -> str:
+    """Return a message of pydantic's as the end of our own sentence."""
+    return said.removeprefix(_PREFIX).rstrip(".")
+
+
 def _describe(loc: tuple[int | str, ...], said: str) -> str:
     where = ".".join(str(part) for part in loc)
-    reason = said.removeprefix(_PREFIX).rstrip(".")
+    reason = reason_of(said)
     return f"{where}: {reason}" if where else reason
