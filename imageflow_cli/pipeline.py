@@ -203,4 +203,4 @@ def _gives(each: dict[str, Any]) -> str:
 
 
 def _first_line(each: dict[str, Any]) -> str:
-    return str(each["description"]).partition("\n\n")[0].replace("\n    ", " ")
+    return str(each["description"]).partition("\n\n")[0].replace("\n", " ")

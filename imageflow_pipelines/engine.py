@@ -155,12 +155,11 @@ class _Run:
             for source in (source for sources in step.sources.values() for source in sources):
                 self._reads(source)
             self._missing[step.name] = 0
-        for name in self._missing:
+        for name in reversed(self._missing):  # it was filled from the end
             for parent in self._plan.steps[name].parents:
                 if parent in self._missing:
                     self._children[parent].append(name)
                     self._missing[name] += 1
-        # In the plan's order: `_missing` was filled from the end.
         self._ready.extend(name for name in reversed(self._missing) if self._missing[name] == 0)
 
     def _reads(self, source: Source) -> None:
@@ -234,7 +233,7 @@ class _Run:
             self._over(step, self._record(step, StepStatus.DONE, started_s, attempts), outputs)
 
     def _inputs(self, step: Step) -> Inputs | None:
-        """Return a step's inputs by port; `None` if one that it needs lies on a way not taken."""
+        """Return a step's inputs by port; `None` if one that it needs, or all, lie on ways not taken."""
         inputs: Inputs = {}
         with self._changed:
             for port, sources in step.sources.items():
@@ -243,7 +242,7 @@ class _Run:
                     inputs[port] = tuple(values) if port in step.many else values[0]
                 elif port in step.required:
                     return None
-        return inputs
+        return inputs if inputs or not step.sources else None
 
     def _outputs(self, step: Step, inputs: Inputs, attempts: list[Attempt]) -> Outputs:
         """Try a step as often as it may be; keep every attempt."""

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from imageflow_domain.errors import Fault, InvalidPipeline, NotFound
 from imageflow_pipelines.canonical import canonical_json
-from imageflow_pipelines.component import Component, InputPort, OutputPort, ports_of
+from imageflow_pipelines.component import Component, InputPort, ports_of
 from imageflow_pipelines.limits import MAX_EDGES, MAX_STEPS
 from imageflow_pipelines.registry import RELEASED, Registry
 from imageflow_pipelines.spec import INPUTS, PipelineSpec, Retry, StepSpec
@@ -71,14 +71,15 @@ def plan(spec: PipelineSpec, registry: Registry = RELEASED) -> Plan:
     faults = list(_too_many(spec))
     if faults:
         raise InvalidPipeline(faults)
-    components = _components(spec, registry, faults)
+    kinds = _kinds(spec, registry, faults)
+    components = _components(spec, kinds, faults)
     edges = {name: _sources(step) for name, step in spec.steps.items()}
-    faults += _edge_faults(spec, components, edges)
+    faults += _edge_faults(spec, kinds, edges)
     order = _order(edges)
     faults += _cycle_faults(edges, order)
     if not faults:
-        faults += _kind_faults(components, edges, order)
-    faults += _output_faults(spec, components)
+        faults += _value_faults(kinds, edges, order)
+    faults += _output_faults(spec, kinds)
     if faults:
         raise InvalidPipeline(faults)
     return Plan(
@@ -112,35 +113,44 @@ def _too_many(spec: PipelineSpec) -> Iterator[Fault]:
             yield Fault(path=f"inputs.{place}", reason=f"'{name}' stands here twice")
 
 
-def _components(spec: PipelineSpec, registry: Registry, faults: list[Fault]) -> dict[str, Component]:
-    """Return the component of each step whose `use` and `with` are right; add to `faults` what is not."""
+def _kinds(spec: PipelineSpec, registry: Registry, faults: list[Fault]) -> dict[str, type[Component]]:
+    """Return the component of each step whose `use` is right; add to `faults` what is not."""
     found = {}
     for name, step in spec.steps.items():
         try:
-            found[name] = registry.find(step.use).from_parameters(step.parameters)
+            found[name] = registry.find(step.use)
         except NotFound as error:
             faults.append(Fault(path=f"steps.{name}.use", reason=str(error)))
+    return found
+
+
+def _components(spec: PipelineSpec, kinds: Mapping[str, type[Component]], faults: list[Fault]) -> dict[str, Component]:
+    """Return those whose `with` is right, too; add to `faults` what is not."""
+    found = {}
+    for name, kind in kinds.items():
+        try:
+            found[name] = kind.from_parameters(spec.steps[name].parameters)
         except ValidationError as error:
             faults += faults_of(error, f"steps.{name}.with")
     return found
 
 
 def _edge_faults(
-    spec: PipelineSpec, components: Mapping[str, Component], edges: Mapping[str, _Edges]
+    spec: PipelineSpec, kinds: Mapping[str, type[Component]], edges: Mapping[str, _Edges]
 ) -> Iterator[Fault]:
-    for name, component in components.items():
-        inputs = ports_of(type(component)).inputs
+    for name, kind in kinds.items():
+        inputs = ports_of(kind).inputs
         for port, sources in edges[name].items():
             path = f"steps.{name}.from.{port}"
             if port not in inputs:
-                yield Fault(path=path, reason=f"{component.reference()} has no such input: it has {', '.join(inputs)}")
+                yield Fault(path=path, reason=f"{kind.reference()} has no such input: it has {', '.join(inputs)}")
                 continue
             if len(sources) != 1 and not inputs[port].takes_many:
                 yield Fault(path=path, reason=f"takes one edge, not {len(sources)}")
             if not sources:
                 yield Fault(path=path, reason="names nothing: leave it out, or name an output")
             for source in sources:
-                reason = _missing(source, spec, components)
+                reason = _missing(source, spec, kinds)
                 if reason:
                     yield Fault(path=path, reason=reason)
         for wanted in inputs.values():
@@ -148,24 +158,24 @@ def _edge_faults(
                 yield Fault(path=f"steps.{name}.from.{wanted.name}", reason=f"is not fed; it takes {_spell(wanted)}")
 
 
-def _missing(source: Source, spec: PipelineSpec, components: Mapping[str, Component]) -> str:
-    """Say why there is no such output; nothing if there is, or if its step has a fault of its own."""
+def _missing(source: Source, spec: PipelineSpec, kinds: Mapping[str, type[Component]]) -> str:
+    """Say why there is no such output; nothing if there is, or if its step has no component."""
     if source.step == INPUTS:
         return "" if source.port in spec.inputs else f"there is no input '{source.port}': {', '.join(spec.inputs)}"
     if source.step not in spec.steps:
         return f"there is no step '{source.step}'"
-    if source.step not in components:
+    if source.step not in kinds:
         return ""
-    component = components[source.step]
-    outputs = ports_of(type(component)).outputs
+    kind = kinds[source.step]
+    outputs = ports_of(kind).outputs
     if source.port in outputs:
         return ""
-    return f"'{source.step}' ({component.reference()}) has no output '{source.port}': it has {', '.join(outputs)}"
+    return f"'{source.step}' ({kind.reference()}) has no output '{source.port}': it has {', '.join(outputs)}"
 
 
-def _output_faults(spec: PipelineSpec, components: Mapping[str, Component]) -> Iterator[Fault]:
+def _output_faults(spec: PipelineSpec, kinds: Mapping[str, type[Component]]) -> Iterator[Fault]:
     for name, reference in spec.outputs.items():
-        reason = _missing(Source.parse(reference), spec, components)
+        reason = _missing(Source.parse(reference), spec, kinds)
         if reason:
             yield Fault(path=f"outputs.{name}", reason=reason)
 
@@ -217,28 +227,27 @@ def _cycle_faults(edges: Mapping[str, _Edges], order: list[str]) -> Iterator[Fau
             yield Fault(path=f"steps.{cycle[0]}", reason=f"feeds itself: {' -> '.join([*cycle, cycle[0]])}")
 
 
-def _kind_faults(components: Mapping[str, Component], edges: Mapping[str, _Edges], order: list[str]) -> Iterator[Fault]:
-    kinds: dict[Source, type[Value] | None] = {}
+def _value_faults(
+    kinds: Mapping[str, type[Component]], edges: Mapping[str, _Edges], order: list[str]
+) -> Iterator[Fault]:
+    """Follow every value from the sources on, and tell where it is of a kind that is not taken."""
+    given: dict[Source, type[Value]] = {}
     for name in order:
-        ports = ports_of(type(components[name]))
-        followed: type[Value] | None = None
+        ports = ports_of(kinds[name])
+        followed: type[Value] = Encoded
         for port, sources in edges[name].items():
-            taken = [Encoded if source.step == INPUTS else kinds[source] for source in sources]
+            taken = [Encoded if source.step == INPUTS else given[source] for source in sources]
             for source, kind in zip(sources, taken, strict=True):
-                if kind is not None and kind not in ports.inputs[port].kinds:
+                if kind not in ports.inputs[port].kinds:
                     reason = f"takes {_spell(ports.inputs[port])}, but {source} gives {kind_name(kind)}"
                     yield Fault(path=f"steps.{name}.from.{port}", reason=reason)
             if ports.inputs[port].follows:
                 followed = taken[0]
                 if len(set(taken)) > 1:
-                    reason = f"all must be of one kind: {', '.join(kind_name(kind) for kind in taken if kind)}"
+                    reason = f"takes one kind at a time, not {', '.join(kind_name(kind) for kind in taken)}"
                     yield Fault(path=f"steps.{name}.from.{port}", reason=reason)
         for output in ports.outputs.values():
-            kinds[Source(name, output.name)] = _kind_of(output, followed)
-
-
-def _kind_of(output: OutputPort, followed: type[Value] | None) -> type[Value] | None:
-    return output.kind or followed
+            given[Source(name, output.name)] = output.kind or followed
 
 
 def _spell(port: InputPort) -> str:

@@ -7,6 +7,7 @@ here.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from inspect import cleandoc
 from typing import Any
 
 from imageflow_domain.errors import NotFound
@@ -106,7 +107,7 @@ def describe(component: type[Component]) -> dict[str, Any]:
     return {
         "name": component.name,
         "version": component.version,
-        "description": (component.__doc__ or "").strip(),
+        "description": cleandoc(component.__doc__ or ""),
         "inputs": [
             {
                 "name": port.name,

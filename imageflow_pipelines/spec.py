@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from imageflow_domain.errors import Fault, InvalidPipeline
 from imageflow_domain.ids import Name
@@ -30,6 +30,11 @@ def _component(value: str) -> str:
 
 
 Reference = Annotated[str, AfterValidator(_reference)]
+References = Annotated[
+    Annotated[Reference, Tag("<one>")] | Annotated[list[Reference], Tag("<many>")],
+    Discriminator(lambda value: "<many>" if isinstance(value, list) else "<one>"),
+]
+"""One edge, or several. By discriminator, so that a fault is told of the one that was meant."""
 ComponentReference = Annotated[str, AfterValidator(_component)]
 
 
@@ -52,7 +57,7 @@ class StepSpec(BaseModel):
 
     use: ComponentReference
     parameters: dict[str, Any] = Field(default={}, alias="with")
-    sources: dict[str, Reference | list[Reference]] = Field(default={}, alias="from")
+    sources: dict[str, References] = Field(default={}, alias="from")
     retry: Retry = Retry()
     timeout_s: float | None = Field(default=None, gt=0, le=3600)
     """Each attempt is stopped after that."""

@@ -61,7 +61,7 @@ def faults_of(error: ValidationError, path: str = "") -> list[Fault]:
 
 def _path(path: str, loc: tuple[int | str, ...]) -> str:
     # A mapping's key and a union's branch are pydantic's words, not the author's.
-    parts = [str(part) for part in loc if part != "[key]" and not str(part).startswith(("function-", "list["))]
+    parts = [str(part) for part in loc if part not in ("[key]", "<one>", "<many>")]
     return ".".join([path, *parts] if path else parts) or _WHOLE
 
 
@@ -151,10 +151,11 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is no text", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' stands here twice", key.start_mark)
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -169,7 +170,16 @@ def _float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:float", json.dumps(value, allow_nan=False))
 
 
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    # Other quotes would fold what Unicode takes for the end of a line into a space.
+    style = '"' if _LINE_ENDS.search(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_LINE_ENDS = re.compile("[\x85\u2028\u2029\ufeff]")
+
 _Dumper.add_representer(float, _float)
+_Dumper.add_representer(str, _text)
 
 for _tag, _pattern, _first in (
     ("null", r"(?:null|~|)\Z", ["n", "~", ""]),

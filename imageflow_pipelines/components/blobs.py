@@ -1,5 +1,6 @@
 """Connected areas counted and measured."""
 
+import math
 from typing import ClassVar, NamedTuple
 
 import cv2
@@ -53,22 +54,22 @@ class Blobs(Component):
                 _COLUMNS,
                 tuple(
                     (
-                        float(areas[i]),
-                        (float(centres[i, 0]) + 0.5) * self.mm_per_px,
-                        (float(centres[i, 1]) + 0.5) * self.mm_per_px,
-                        box.width_px * self.mm_per_px,
-                        box.height_px * self.mm_per_px,
+                        round(float(areas[i]), 6),
+                        round((float(centres[i, 0]) + 0.5) * self.mm_per_px, 6),
+                        round((float(centres[i, 1]) + 0.5) * self.mm_per_px, 6),
+                        round(box.width_px * self.mm_per_px, 6),
+                        round(box.height_px * self.mm_per_px, 6),
                     )
                     for i, box in zip(kept, boxes, strict=True)
                 ),
             ),
-            measurements=Measurements(tuple(self._measured([float(areas[i]) for i in kept]))),
+            measurements=Measurements(tuple(self._measured([round(float(areas[i]), 6) for i in kept]))),
         )
 
     def _measured(self, areas: list[float]) -> list[Measurement]:
         measured = [
             Measurement(name="count", value=float(len(areas))),
-            Measurement(name="total_area", value=sum(areas), unit="mm2"),
+            Measurement(name="total_area", value=round(math.fsum(areas), 6), unit="mm2"),
         ]
         if areas:
             measured.append(Measurement(name="largest_area", value=max(areas), unit="mm2"))

@@ -6,6 +6,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
 
 from imageflow_domain.errors import InvalidInput, TooLarge
 from imageflow_pipelines.component import Component, Needs
@@ -33,6 +34,8 @@ class Decode(Component):
             raise TooLarge(f"The picture has {len(picture.data):,} bytes, more than {MAX_ENCODED_BYTES:,}.")
         try:
             return Image(_pixels(picture.data))
+        except UnidentifiedImageError as error:  # its own words hold an address in memory
+            raise InvalidInput("The bytes are no JPEG, PNG, WebP or BMP picture: take or upload it again.") from error
         except _BOMBS as error:
             raise TooLarge(f"The picture is too large when unpacked ({error}): cut it into smaller ones.") from error
         except _BROKEN as error:
@@ -53,9 +56,10 @@ def _pixels(data: bytes) -> Pixels:
             raise InvalidInput(f"Pictures of Pillow's mode {header.mode} lose by conversion: give 8-bit RGB or grey.")
         if getattr(header, "n_frames", 1) > 1:
             raise InvalidInput("The picture is animated: give single pictures.")
+        upright = ImageOps.exif_transpose(header)
         if not header.has_transparency_data:
-            return np.array(header.convert("RGB"))
-        rgba = np.array(header.convert("RGBA"))
+            return np.array(upright.convert("RGB"))
+        rgba = np.array(upright.convert("RGBA"))
     if (rgba[..., 3] != 255).any():
         raise InvalidInput("The picture is transparent in places: give opaque pictures.")
     return np.ascontiguousarray(rgba[..., :3])

@@ -41,15 +41,15 @@ class Dimensions(Component):
         sides = [math.dist(corners[i], corners[(i + 1) % 4]) for i in range(4)]
         longer = int(np.argmax(sides))
         (x0, y0), (x1, y1) = corners[longer], corners[(longer + 1) % 4]
-        angle = math.degrees(math.atan2(y1 - y0, x1 - x0)) % 180
+        angle = round(math.degrees(math.atan2(y1 - y0, x1 - x0)), 3) % 180
         area = int(stats[largest, cv2.CC_STAT_AREA])
         points = tuple(Point(x_px=x, y_px=y) for x, y in corners)
         return Measured(
             measurements=Measurements(
                 (
-                    Measurement(name="length", value=max(sides) * self.mm_per_px, unit="mm"),
-                    Measurement(name="width", value=min(sides) * self.mm_per_px, unit="mm"),
-                    Measurement(name="area", value=area * self.mm_per_px**2, unit="mm2"),
+                    Measurement(name="length", value=round(max(sides) * self.mm_per_px, 6), unit="mm"),
+                    Measurement(name="width", value=round(min(sides) * self.mm_per_px, 6), unit="mm"),
+                    Measurement(name="area", value=round(area * self.mm_per_px**2, 6), unit="mm2"),
                     Measurement(name="angle", value=angle, unit="deg"),
                 )
             ),
