@@ -13,6 +13,8 @@ from imageflow_cli.options import as_json
 from imageflow_cli.pipeline_output import Written, check_pictures, read_file, summary, write
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput
+from imageflow_domain.inference import ModelRegistry
+from imageflow_pipelines.component import ports_of
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution, StepStatus
 from imageflow_pipelines.plan import Plan, plan
@@ -53,7 +55,7 @@ def run(
     first = _first_input(wanted, rest)
     check_pictures(images, out)
     failures = []
-    with StepProcesses() as processes, Engine(isolation=processes) as engine:
+    with StepProcesses() as processes, Engine(models=_models(wanted), isolation=processes) as engine:
         for image, execution in _executions(engine, wanted, images, first, rest):
             written = write(execution, image, out) if execution.error is None else ()
             _show(image, execution, written, steps=steps, as_json=as_json)
@@ -104,6 +106,17 @@ def _spec(path: Path) -> PipelineSpec:
         return read_spec(read_file(path).decode())
     except UnicodeDecodeError as error:
         raise InvalidInput(f"'{path}' is not text in UTF-8: name the YAML or JSON file of a pipeline.") from error
+
+
+def _models(wanted: Plan) -> ModelRegistry | None:
+    """Return the registered models, if any step asks one; the stores are left alone otherwise."""
+    if not any(ports_of(type(step.component)).context for step in wanted.steps.values()):
+        return None
+    from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
+    from imageflow_clients.objects import open_object_store
+    from imageflow_clients.settings import Settings
+
+    return OnnxModels(ModelStore(open_object_store(Settings())))
 
 
 def _pair(text: str) -> tuple[str, str]:
