@@ -25,6 +25,7 @@ class _Group(click.Group):
     _modules = {  # noqa: RUF012 - never changed
         "survey": ("imageflow_cli.survey", "survey"),
         "pipeline": ("imageflow_cli.pipeline", "pipeline"),
+        "model": ("imageflow_cli.model", "model"),
         "up": ("imageflow_cli.up", "up"),
         "sweep": ("imageflow_cli.upkeep", "sweep"),
         "doctor": ("imageflow_cli.doctor", "doctor"),

@@ -5,11 +5,13 @@ import re
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.grid import Cell
 from imageflow_domain.ids import check_name, check_survey_id
+from imageflow_domain.inference import ModelId
 
 _DIGEST = re.compile(r"[0-9a-f]{32,64}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}")
 
 SURVEYS = "surveys"
+MODELS = "models"
 MAP_UPLOADS = "uploads/maps"
 DONE_MARKER = "_DONE"
 POSITIONS_FILE = "positions.csv"
@@ -70,3 +72,22 @@ def map_upload_file(game: str, save: str, batch: str, name: str) -> str:
     if name != DONE_MARKER and not check_file_name(name).lower().endswith(MAP_UPLOAD_TYPES):
         raise InvalidInput(f"'{name}' is not taken: upload {', '.join(MAP_UPLOAD_TYPES)} or {DONE_MARKER}.")
     return f"{map_upload(game, save, batch)}/{name}"
+
+
+def models(name: str) -> str:
+    """The folder of all versions of a model."""
+    return f"{MODELS}/{check_name(name)}"
+
+
+def model(model: ModelId) -> str:
+    """The folder of one registered model."""
+    return f"{models(model.name)}/{model.version}"
+
+
+def model_file(model_id: ModelId) -> str:
+    return f"{model(model_id)}/model.onnx"
+
+
+def model_card(model_id: ModelId) -> str:
+    """Written last: a model with a card is registered."""
+    return f"{model(model_id)}/model.json"
