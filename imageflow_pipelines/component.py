@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from PIL import Image as Pillow
 from pydantic import BaseModel, ConfigDict
 
 from imageflow_domain.cancellation import Cancellation
@@ -115,7 +117,7 @@ class Component(BaseModel):
 
 
 def megapixels(values: Mapping[str, Any]) -> float:
-    """Return how many million pixels come in together; bytes count as if JPEG had packed them well."""
+    """Return how many million pixels come in together, those of encoded pictures by what their headers say."""
     total = 0.0
     for value in values.values():
         for item in value if isinstance(value, tuple) else (value,):
@@ -123,8 +125,16 @@ def megapixels(values: Mapping[str, Any]) -> float:
                 case Image(pixels) | Mask(pixels):
                     total += pixels.shape[0] * pixels.shape[1]
                 case Encoded(data):
-                    total += 10 * len(data)
+                    total += _claimed_px(data)
     return total / 1e6
+
+
+def _claimed_px(data: bytes) -> int:
+    try:
+        with Pillow.open(BytesIO(data)) as header:
+            return header.width * header.height
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        return len(data)  # whoever decodes it says what is wrong
 
 
 @cache

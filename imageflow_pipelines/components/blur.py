@@ -18,7 +18,7 @@ class Blur(Component):
 
     name: ClassVar[str] = "blur"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.005, bytes_per_px=6)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.15, bytes_per_px=6)
 
     method: Literal["gauss", "box", "median"] = "gauss"
     radius_px: int = Field(default=2, ge=1, le=100, description="At most 30 for 'median'.")
@@ -30,7 +30,13 @@ class Blur(Component):
         return self
 
     def cpu_s(self, megapixels: float) -> float:
-        return self.needs.cpu_s_per_megapixel * megapixels * (self.radius_px + 4)
+        match self.method:
+            case "gauss":
+                return 0.002 * (self.radius_px + 4) * megapixels
+            case "box":
+                return 0.01 * megapixels
+            case "median":
+                return self.needs.cpu_s_per_megapixel * megapixels
 
     def __call__(self, image: Image) -> Image:
         side = 2 * self.radius_px + 1

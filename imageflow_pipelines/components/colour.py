@@ -24,7 +24,7 @@ class Colour(Component):
 
     name: ClassVar[str] = "colour"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.02, bytes_per_px=6)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.04, bytes_per_px=6)
 
     space: Literal["grey", "rgb", "hsv", "lab", "ycrcb"] = "grey"
     channel: Literal[0, 1, 2] | None = None

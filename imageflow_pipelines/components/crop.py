@@ -15,7 +15,7 @@ class Crop(Component):
 
     name: ClassVar[str] = "crop"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.001, bytes_per_px=0)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.005, bytes_per_px=0)
 
     x_px: int = Field(default=0, ge=0, le=MAX_SIDE_PX)
     y_px: int = Field(default=0, ge=0, le=MAX_SIDE_PX)

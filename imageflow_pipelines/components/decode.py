@@ -27,7 +27,7 @@ class Decode(Component):
 
     name: ClassVar[str] = "decode"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.03, bytes_per_px=8)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.04, bytes_per_px=8)
 
     def __call__(self, picture: Encoded) -> Image:
         if len(picture.data) > MAX_ENCODED_BYTES:

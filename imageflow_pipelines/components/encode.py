@@ -23,6 +23,9 @@ class Encode(Component):
     format: Literal["jpeg", "png", "webp"] = "jpeg"
     quality: int = Field(default=90, ge=1, le=100, description="Of JPEG and WebP; PNG ignores it.")
 
+    def cpu_s(self, megapixels: float) -> float:
+        return {"jpeg": 0.02, "png": 0.15, "webp": self.needs.cpu_s_per_megapixel}[self.format] * megapixels
+
     def __call__(self, image: Image | Mask) -> Encoded:
         side_px = {"webp": _WEBP_SIDE_PX, "jpeg": _JPEG_SIDE_PX}.get(self.format)
         if side_px is not None and max(image.width_px, image.height_px) > side_px:

@@ -24,14 +24,14 @@ class Morphology(Component):
 
     name: ClassVar[str] = "morphology"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.002, bytes_per_px=3)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.25, bytes_per_px=3)
 
     operation: Literal["dilate", "erode", "open", "close", "outline"]
     shape: Literal["square", "disc", "cross"] = "disc"
     radius_px: int = Field(default=1, ge=1, le=50)
 
     def cpu_s(self, megapixels: float) -> float:
-        return self.needs.cpu_s_per_megapixel * megapixels * (2 * self.radius_px + 1) ** 2 / 4
+        return (0.002 + 2e-5 * (2 * self.radius_px + 1) ** 2) * megapixels
 
     def __call__(self, mask: Mask) -> Mask:
         side = 2 * self.radius_px + 1

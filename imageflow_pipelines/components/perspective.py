@@ -22,11 +22,14 @@ class Perspective(Component):
 
     name: ClassVar[str] = "perspective"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.04, bytes_per_px=6)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.01, bytes_per_px=6)
 
     corners: tuple[Corner, Corner, Corner, Corner]
     width_px: int = Field(ge=1, le=MAX_SIDE_PX)
     height_px: int = Field(ge=1, le=MAX_SIDE_PX)
+
+    def cpu_s(self, megapixels: float) -> float:
+        return self.needs.cpu_s_per_megapixel * (megapixels + self.width_px * self.height_px / 1e6)
 
     def __call__(self, image: Image) -> Image:
         if self.width_px * self.height_px > MAX_PICTURE_PX:

@@ -20,7 +20,7 @@ class Resize(Component):
 
     name: ClassVar[str] = "resize"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.02, bytes_per_px=6)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.03, bytes_per_px=6)
 
     width_px: int | None = Field(default=None, ge=1, le=MAX_SIDE_PX)
     height_px: int | None = Field(default=None, ge=1, le=MAX_SIDE_PX)

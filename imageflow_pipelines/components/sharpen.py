@@ -15,13 +15,13 @@ class Sharpen(Component):
 
     name: ClassVar[str] = "sharpen"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.01, bytes_per_px=9)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.12, bytes_per_px=9)
 
     radius_px: int = Field(default=2, ge=1, le=50)
     amount: float = Field(default=1.0, ge=0, le=10)
 
     def cpu_s(self, megapixels: float) -> float:
-        return self.needs.cpu_s_per_megapixel * megapixels * (self.radius_px + 4)
+        return 0.002 * (self.radius_px + 6) * megapixels
 
     def __call__(self, image: Image) -> Image:
         side = 2 * self.radius_px + 1

@@ -19,7 +19,7 @@ class TemplateMatch(Component):
 
     name: ClassVar[str] = "template_match"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.4, bytes_per_px=48)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.08, bytes_per_px=48)
 
     min_score: float = Field(default=0.8, ge=0, le=1)
     most: int = Field(default=1, ge=1, le=100, description="How many to find at the most.")

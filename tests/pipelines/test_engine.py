@@ -11,9 +11,10 @@ from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, InvalidInput, StepFailed, StepRefused, TooLarge
 from imageflow_pipelines import engine as engine_module
 from imageflow_pipelines.canonical import digest
+from imageflow_pipelines.component import megapixels
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution, StepRecord, StepStatus
-from imageflow_pipelines.limits import MAX_ENCODED_BYTES
+from imageflow_pipelines.limits import ISOLATE_FROM_S, MAX_ENCODED_BYTES, MAX_PICTURE_PX
 from imageflow_pipelines.plan import Plan, plan
 from imageflow_pipelines.reuse import Reuse
 from imageflow_pipelines.spec import PipelineSpec
@@ -428,3 +429,25 @@ def test_several_pictures_may_go_in() -> None:
         execution = engine.run(plan(given), {**_PICTURE, "template": _PICTURE["picture"]}).succeeded()
     (found,) = execution.outputs["found"].items  # type: ignore[union-attr]
     assert (found.box.x_px, found.box.y_px) == (30, 20)
+
+
+def test_what_a_step_will_cost_is_known_before_a_picture_is_unpacked() -> None:
+    assert megapixels({"picture": encoded(scene(300, 200))}) == pytest.approx(0.06)
+    assert megapixels({"picture": Encoded(b"no picture")}) == pytest.approx(1e-5)
+    assert megapixels({"image": scene(300, 200), "detections": (), "mask": None}) == pytest.approx(0.06)
+
+
+def test_huge_pictures_are_worked_on_where_they_can_be_stopped() -> None:
+    """On the largest picture every component that may last over a second there is expected to."""
+    for use, parameters in {
+        "decode@1": {},
+        "encode@1": {"format": "webp"},
+        "blur@1": {"radius_px": 100},
+        "morphology@1": {"operation": "close", "radius_px": 50},
+        "feature_match@1": {},
+        "template_match@1": {},
+        "barcodes@1": {},
+    }.items():
+        component = REGISTRY.find(use).from_parameters(parameters)
+        assert component.cpu_s(MAX_PICTURE_PX / 1e6) > ISOLATE_FROM_S
+        assert component.cpu_s(1920 * 1080 / 1e6) < ISOLATE_FROM_S
