@@ -35,6 +35,7 @@ BENCHES = {
     "dagster_share": "wall time of a survey in which no asset works",
     "capture": "moving a live game and grabbing the settled picture",
     "memory": "largest process of a 400-shot survey",
+    "engine": "pictures through pipelines, against the bare library calls",
     "incremental": "a later survey of a save in which little has changed, against the first",
 }
 LONG = {
