@@ -4,8 +4,10 @@ Nothing here knows what a step is: any function travels by pickle. Processes are
 """
 
 import pickle
+import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -118,12 +120,12 @@ class _Worker:
 
 def _serve(pipe: Connection) -> None:
     """Answer calls until the other end is closed."""
-    while True:
-        try:
+    # Ctrl-C reaches every process of a terminal; what becomes of this one is for its parent to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, OSError):  # the parent is gone
+        while True:
             function, arguments = pickle.loads(pipe.recv_bytes())  # noqa: S301 - our own parent wrote it
-        except (EOFError, OSError, KeyboardInterrupt):
-            return
-        pipe.send_bytes(_answer(function, arguments))
+            pipe.send_bytes(_answer(function, arguments))
 
 
 def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:

@@ -31,6 +31,9 @@ class Image:
             raise InvalidInput(f"Pixels of shape {shape} and type {self.pixels.dtype} are neither RGB nor grey.")
         self.pixels.setflags(write=False)
 
+    def __reduce__(self) -> tuple[type["Image"], tuple[Pixels]]:
+        return Image, (self.pixels,)  # numpy forgets on the way that they are not to be written
+
     @property
     def width_px(self) -> int:
         return int(self.pixels.shape[1])
@@ -54,6 +57,9 @@ class Mask:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 2 or 0 in self.pixels.shape:
             raise InvalidInput(f"Pixels of shape {self.pixels.shape} and type {self.pixels.dtype} are no mask.")
         self.pixels.setflags(write=False)
+
+    def __reduce__(self) -> tuple[type["Mask"], tuple[Pixels]]:
+        return Mask, (self.pixels,)
 
     @property
     def width_px(self) -> int:

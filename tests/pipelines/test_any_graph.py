@@ -112,7 +112,7 @@ def _turned(spec: PipelineSpec, seed: int) -> PipelineSpec:
     return spec.model_copy(update={"steps": {name: spec.steps[name] for name in names}})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs(), st.integers(0, 2**32))
 def test_a_graph_gives_the_same_bytes_in_any_order_on_any_threads_and_from_any_notation(
     spec: PipelineSpec, seed: int
@@ -126,7 +126,7 @@ def test_a_graph_gives_the_same_bytes_in_any_order_on_any_threads_and_from_any_n
         assert _result(three.run(plan(spec), _PICTURES)) == expected  # what was kept is what would be computed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(graphs())
 def test_whatever_a_step_cannot_use_ends_the_run_in_words_that_name_it(spec: PipelineSpec) -> None:
     with Engine(models=registry(), threads=1) as engine:
@@ -142,7 +142,7 @@ def test_whatever_a_step_cannot_use_ends_the_run_in_words_that_name_it(spec: Pip
 _BREAKAGES = ("component", "parameter", "port", "source", "output", "kind", "cycle", "unfed")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(graphs(), st.data())
 def test_a_broken_graph_is_refused_and_the_broken_step_named(spec: PipelineSpec, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(list(spec.steps)))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -41,7 +41,6 @@ def test_area_shrinking_by_two_averages_each_two_by_two() -> None:
     assert Resize(width_px=2)(image).pixels.tolist() == [[100, 10]]
 
 
-@settings(deadline=None)
 @given(
     pictures(),
     _SIDES,
@@ -98,7 +97,6 @@ def test_a_crop_outside_the_picture_is_refused() -> None:
         Crop(x_px=1, width_px=96, height_px=64)(scene(96, 64))
 
 
-@settings(deadline=None)
 @given(pictures(), st.integers(-4, 4))
 def test_quarter_turns_move_pixels_and_change_none(image: Image, quarters: int) -> None:
     assert np.array_equal(Rotate(degrees=90.0 * quarters)(image).pixels, np.rot90(image.pixels, -quarters))
@@ -166,7 +164,6 @@ def test_hue_is_in_half_degrees() -> None:
     assert Colour(space="hsv", channel=0)(colours).pixels.tolist() == [[0, 60, 120]]
 
 
-@settings(deadline=None)
 @given(pictures(), st.sampled_from(["rgb", "grey", "hsv", "lab", "ycrcb"]), st.sampled_from([None, 0, 1, 2]))
 def test_any_picture_can_be_shown_in_any_colours(image: Image, space: str, channel: int | None) -> None:
     shown = Colour.from_parameters({"space": space, "channel": channel}).compute({"image": image})["image"]
@@ -175,7 +172,6 @@ def test_any_picture_can_be_shown_in_any_colours(image: Image, space: str, chann
     assert shown.is_grey == (space == "grey" or channel is not None)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["gauss", "box", "median"]), st.integers(1, 30), st.integers(0, 255))
 def test_blurring_an_even_picture_changes_nothing(method: str, radius_px: int, level: int) -> None:
     blurred = Blur.from_parameters({"method": method, "radius_px": radius_px}).compute({"image": grey(level)})["image"]
@@ -261,7 +257,6 @@ def test_opening_drops_specks_and_closing_fills_holes() -> None:
     assert np.array_equal(closed.pixels, clean.pixels)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["square", "disc", "cross"]), st.integers(1, 4))
 def test_growing_and_shrinking_enclose_the_mask(seed: int, shape: str, radius_px: int) -> None:
     mask = type(mask_of())((np.random.default_rng(seed).random((20, 30)) < 0.3).astype(np.uint8) * np.uint8(255))

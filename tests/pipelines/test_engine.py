@@ -1,5 +1,6 @@
 """The engine: what runs, in which order, how often, and how it ends."""
 
+import pickle
 import threading
 import time
 from collections.abc import Iterator
@@ -451,3 +452,30 @@ def test_huge_pictures_are_worked_on_where_they_can_be_stopped() -> None:
         component = REGISTRY.find(use).from_parameters(parameters)
         assert component.cpu_s(MAX_PICTURE_PX / 1e6) > ISOLATE_FROM_S
         assert component.cpu_s(1920 * 1080 / 1e6) < ISOLATE_FROM_S
+
+
+def test_real_steps_give_the_same_bytes_in_another_process(
+    processes: StepProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = _run(read_spec(JUDGED)).succeeded().outputs
+    monkeypatch.setattr(engine_module, "ISOLATE_FROM_S", -1)
+    elsewhere = _run(read_spec(JUDGED), Engine(isolation=processes)).succeeded().outputs
+    assert {name: value and digest(value) for name, value in elsewhere.items()} == {
+        name: value and digest(value) for name, value in here.items()
+    }
+
+
+def test_a_step_refuses_its_input_in_another_process_as_it_does_here(
+    processes: StepProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "ISOLATE_FROM_S", -1)
+    with Engine(isolation=processes) as engine:
+        execution = engine.run(plan(read_spec(JUDGED)), {"picture": b"no picture"})
+    assert isinstance(execution.error, StepRefused)
+    assert "no JPEG, PNG, WebP or BMP picture" in str(execution.error)
+
+
+def test_pixels_that_were_elsewhere_still_cannot_be_written() -> None:
+    image = pickle.loads(pickle.dumps(scene()))  # noqa: S301 - written right here
+    with pytest.raises(ValueError, match="read-only"):
+        image.pixels[0, 0] = 0

@@ -56,7 +56,6 @@ def test_an_empty_mask_has_no_blobs_and_no_largest() -> None:
         found.measurements.value("largest_area")
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_blobs_cover_exactly_the_mask(seed: int) -> None:
     pixels = (np.random.default_rng(seed).random((40, 50)) < 0.2).astype(np.uint8) * np.uint8(255)
@@ -208,7 +207,7 @@ def test_no_code_is_no_error() -> None:
     assert Barcodes()(grey(200)).text == Text("")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=60))
 def test_any_text_in_a_qr_code_is_read_back(text: str) -> None:
     assert Barcodes(formats=("qr",))(Image(code(text))).text.text == text

@@ -125,7 +125,7 @@ def test_an_opaque_alpha_channel_is_dropped() -> None:
     assert np.array_equal(Decode()(_saved(opaque, "PNG")).pixels, scene(9, 7).pixels)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_pictures_end_in_pixels_or_in_a_clear_error(data: st.DataObject) -> None:
     ending = data.draw(st.sampled_from(_ENDINGS))
@@ -139,7 +139,7 @@ def test_damaged_pictures_end_in_pixels_or_in_a_clear_error(data: st.DataObject)
     assert decoded.pixels.shape[2] == 3
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.binary(max_size=200),
     st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WEBP", b"BM"]),

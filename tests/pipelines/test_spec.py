@@ -56,7 +56,7 @@ def _same(one: Any, other: Any) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.dictionaries(_TRICKY | st.text(max_size=8), _VALUES, max_size=5))
 def test_any_parameters_survive_both_notations(parameters: dict[str, Any]) -> None:
     spec = decoded({"odd": step("crop@1", parameters, image="decode.image")}, a="odd.image")
@@ -132,14 +132,14 @@ def test_hostile_texts_are_refused_in_words(text: str, reason: str | None) -> No
         assert any(reason in said for said in faults.values()), faults
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=80))
 def test_any_text_ends_in_a_spec_or_in_faults(text: str) -> None:
     with pytest.raises(InvalidPipeline):
         read_spec(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_specs_end_in_a_spec_or_in_faults(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from([JUDGED, to_json_text(_SPEC)]))
