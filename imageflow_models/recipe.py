@@ -47,16 +47,29 @@ def make_models(
 
 
 def write_models(
-    folder: Path, weights: Mapping[str, NDArray[np.float32]], *, version: int, tell: Callable[[str], None]
+    folder: Path,
+    weights: Mapping[str, NDArray[np.float32]],
+    *,
+    version: int,
+    tell: Callable[[str], None],
+    validation: int = _VALIDATION,
 ) -> tuple[Path, Path]:
-    """Calibrate and export trained weights, and write both bundles; the originals of their answers are JAX's."""
+    """Calibrate and export trained weights, and write both bundles; the originals of their answers are JAX's.
+
+    Args:
+        folder: The bundles' folders are made in it.
+        weights: As `training.train` gives them.
+        version: Of both models.
+        tell: Is told how far it is.
+        validation: How many pictures the thresholds are set by.
+    """
     from imageflow_models.training import answer
 
-    tell(f"calibrating on {_VALIDATION} pictures")
-    products = [draw(Split.VALIDATION, seed) for seed in range(_VALIDATION)]
+    tell(f"calibrating on {validation} pictures")
+    products = [draw(Split.VALIDATION, seed) for seed in range(validation)]
     parts = [
         answer(weights, np.stack([product.pixels for product in products[i : i + _AT_ONCE]]))
-        for i in range(0, _VALIDATION, _AT_ONCE)
+        for i in range(0, validation, _AT_ONCE)
     ]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     calibrated = calibrate(weights, products, answers)

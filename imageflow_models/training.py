@@ -70,7 +70,7 @@ def train(plan: Plan, tell: Callable[[str], None]) -> Weights:
     """
     examples = _draw(plan.pictures, tell)
     random = np.random.default_rng(plan.seed)
-    weights = {name: jnp.asarray(value) for name, value in _first_weights(random).items()}
+    weights = {name: jnp.asarray(value) for name, value in first_weights(random).items()}
     moments = (jax.tree.map(jnp.zeros_like, weights), jax.tree.map(jnp.zeros_like, weights))
     steps = plan.passes * (plan.pictures // _BATCH)
     shown = 0.0
@@ -140,8 +140,8 @@ def _mirrored(batch: tuple[Any, ...], *, axis: int, ends: tuple[int, ...]) -> tu
     return pixels, scores, boxes, heat
 
 
-def _first_weights(random: np.random.Generator) -> Weights:
-    """He et al. 2015; layers that add to another one start small."""
+def first_weights(random: np.random.Generator) -> Weights:
+    """Return where training starts: He et al. 2015; layers that add to another one start small."""
     weights: Weights = {}
     into = input_channels()
     for layer in LAYERS:

@@ -92,6 +92,7 @@ def _parts(model: ModelProto) -> Iterator[GraphProto | FunctionProto]:
 def _check_nodes(nodes: Iterable[NodeProto], model: ModelProto) -> None:
     own = {(function.domain, function.name) for function in model.functions}
     for node in nodes:
+        _check_text(node.domain, node.op_type)
         name = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
         if (node.domain, node.op_type) in own:
             continue
@@ -122,6 +123,11 @@ def _attribute_tensors(attribute: AttributeProto) -> Iterator[TensorProto]:
         yield from (sparse.values, sparse.indices)
 
 
+def _check_text(*names: str | bytes) -> None:
+    if not all(isinstance(name, str) for name in names):  # what is not UTF-8 comes as bytes
+        raise InvalidInput("The file is no ONNX model, for the names in it are no text: export it again.")
+
+
 def _check_tensor(tensor: TensorProto) -> None:
     if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
         raise InvalidInput(
@@ -132,6 +138,7 @@ def _check_tensor(tensor: TensorProto) -> None:
 
 
 def _tensor(value: ValueInfoProto) -> Tensor:
+    _check_text(value.name)
     kind = value.type.tensor_type
     dtype = _TYPES.get(kind.elem_type)
     if dtype is None or not kind.HasField("shape"):

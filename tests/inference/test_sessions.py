@@ -98,4 +98,6 @@ def test_a_run_that_would_take_hours_ends_within_a_second_of_being_cancelled(com
     threading.Timer(0.5, throw).start()
     with pytest.raises(Cancelled, match="Enough"):
         session.run({"image": pictures(1)}, cancellation)
-    assert time.monotonic() - thrown[0] < 1
+    took = time.monotonic() - thrown[0]
+    computing.recover()
+    assert took < 1
