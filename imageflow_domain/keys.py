@@ -13,9 +13,12 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}")
 SURVEYS = "surveys"
 MODELS = "models"
 MAP_UPLOADS = "uploads/maps"
+INSPECTION_UPLOADS = "uploads/inspection"
+INBOX = "uploads/inbox"
+PICTURE_TYPES = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 DONE_MARKER = "_DONE"
 POSITIONS_FILE = "positions.csv"
-MAP_UPLOAD_TYPES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".csv")
+MAP_UPLOAD_TYPES = (*PICTURE_TYPES, ".csv")
 
 
 def _digest(value: str) -> str:
@@ -91,3 +94,40 @@ def model_file(model_id: ModelId) -> str:
 def model_card(model_id: ModelId) -> str:
     """Written last: a model with a card is registered."""
     return f"{model(model_id)}/model.json"
+
+
+def inspection_upload(product: str, batch: str) -> str:
+    """The folder of one uploaded batch of pictures."""
+    return f"{INSPECTION_UPLOADS}/{check_name(product)}/{check_name(batch)}"
+
+
+def inspection_upload_file(product: str, batch: str, name: str) -> str:
+    """One picture of such a folder."""
+    if not check_file_name(name).lower().endswith(PICTURE_TYPES):
+        raise InvalidInput(f"'{name}' is not taken: upload {', '.join(PICTURE_TYPES)}.")
+    return f"{inspection_upload(product, batch)}/{name}"
+
+
+def manifest(utc_ms: int, unique: str) -> str:
+    """Says that a batch is closed. In the order of time.
+
+    Args:
+        utc_ms: Milliseconds since 1970.
+        unique: A UUID.
+    """
+    return f"{inbox_since(utc_ms)}-{unique}.json"
+
+
+def inbox_since(utc_ms: int) -> str:
+    """Every manifest from then on sorts behind it."""
+    return f"{INBOX}/{utc_ms:013d}"
+
+
+def inspected_picture(digest: str) -> str:
+    """Pictures of batches are kept once, by the digest of their bytes."""
+    return f"inspection/pictures/{_digest(digest)[:2]}/{digest}"
+
+
+def drawn_picture(inspection: int, place: int) -> str:
+    """A picture with what was found drawn on it."""
+    return f"inspection/drawn/{inspection}/{place:05d}.webp"
