@@ -112,11 +112,12 @@ def _models(wanted: Plan) -> ModelRegistry | None:
     """Return the registered models, if any step asks one; the stores are left alone otherwise."""
     if not any(ports_of(type(step.component)).context for step in wanted.steps.values()):
         return None
-    from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
+    from imageflow_clients.inference.opening import open_models
     from imageflow_clients.objects import open_object_store
     from imageflow_clients.settings import Settings
 
-    return OnnxModels(ModelStore(open_object_store(Settings())))
+    settings = Settings()
+    return open_models(settings, open_object_store(settings))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -42,6 +42,14 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=30, ge=0)
     """Younger surveys are kept, whatever their number."""
     upload_limit_bytes: int = Field(default=50_000_000, ge=1)
+    inference_provider: str | None = None
+    """tensorrt, cuda or cpu; unset: the first of them that this machine has."""
+    inference_threads: int = Field(default=0, ge=0)
+    """Of one model's session; 0: as many as there are cores."""
+    inference_url: str | None = None
+    """A server of the Open Inference Protocol (Triton, KServe) that computes in place of this machine."""
+    inference_versions: bool = True
+    """Whether that server knows versions of models; without, `defects@3` is called `defects_3` there."""
 
     @property
     def home_path(self) -> Path:

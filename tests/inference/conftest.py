@@ -37,7 +37,9 @@ class Computing:
 @pytest.fixture(scope="session")
 def kserve_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KServe]:
     if not kserve.is_kept():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("KServe is not installed: `make minio` does it")
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            "KServe is not installed: `make minio` does it"
+        )
     server = KServe(tmp_path_factory.mktemp("kserve"), FILES)
     yield server
     server.stop()

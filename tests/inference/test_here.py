@@ -5,10 +5,13 @@ import onnxruntime
 import pytest
 
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Provider, Runtime, available
-from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
+from imageflow_clients.inference.opening import open_models
+from imageflow_clients.inference.stored_models import ModelStore, OnnxModels, SharedSessions
+from imageflow_clients.settings import Settings
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Conflict, InvalidInput, Unavailable
+from services.child import free_port
 from tests.inference.conftest import FILES, HEAT
 from tests.inference.onnx_models import card, mean_heat, pictures
 
@@ -49,8 +52,6 @@ def test_the_number_of_threads_changes_no_byte() -> None:
 
 
 def test_the_longest_unused_session_is_let_go(registered: ModelStore) -> None:
-    from imageflow_clients.inference.stored_models import SharedSessions
-
     loaded = []
     sessions = SharedSessions(lambda model: loaded.append(model) or object(), at_most=2)  # type: ignore[arg-type, return-value, func-returns-value]
     first, second, third = FILES
@@ -83,3 +84,13 @@ def test_a_model_whose_registration_was_cut_short_is_not_there(registered: Model
     assert HEAT not in registered.list()
     registered.add(card(FILES[HEAT]), FILES[HEAT])
     assert HEAT in registered.list()
+
+
+def test_settings_say_who_computes(registered: ModelStore) -> None:
+    objects = registered._objects
+    assert open_models(Settings(), objects).open(HEAT).provider == available()[0]
+    assert open_models(Settings(inference_provider="cpu", inference_threads=1), objects).open(HEAT).provider == "cpu"
+    with pytest.raises(InvalidInput, match=r"'abacus': it may be tensorrt, cuda, cpu"):
+        open_models(Settings(inference_provider="abacus"), objects)
+    with pytest.raises(Unavailable, match="is it up"):
+        open_models(Settings(inference_url=f"http://127.0.0.1:{free_port()}"), objects).open(HEAT)
