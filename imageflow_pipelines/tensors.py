@@ -1,10 +1,11 @@
 """Pictures as tensors: how components ask a model. What they make of its answer is theirs."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelTask
@@ -12,6 +13,9 @@ from imageflow_pipelines.component import Context
 from imageflow_pipelines.values import Image, Pixels
 
 Floats = NDArray[np.float32]
+
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", description="As name@version.")]
+"""The parameter that names a registered model."""
 
 
 def identity(model: str, context: Context) -> str:

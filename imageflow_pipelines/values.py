@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +46,12 @@ class Image:
     @property
     def is_grey(self) -> bool:
         return self.pixels.ndim == 2
+
+    def grey(self) -> Pixels:
+        """Return the brightness, shape (height, width): red, green and blue weighed as the eye does (ITU-R BT.601)."""
+        if self.is_grey:
+            return self.pixels
+        return cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
 
 
 @dataclass(frozen=True, eq=False)

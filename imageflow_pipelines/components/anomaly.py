@@ -1,6 +1,6 @@
 """Where a picture is unlike good ones, by a model."""
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -9,8 +9,8 @@ from pydantic import Field
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelTask
 from imageflow_pipelines.component import Component, Context, Needs
-from imageflow_pipelines.tensors import ask, identity, open_model
-from imageflow_pipelines.values import Box, Detection, Detections, Image, Mask, Measurement, Measurements
+from imageflow_pipelines.tensors import Floats, ModelName, ask, identity, open_model
+from imageflow_pipelines.values import Box, Detection, Detections, Image, Mask, Measurement, Measurements, Pixels
 
 
 class Judged(NamedTuple):
@@ -32,7 +32,7 @@ class Anomaly(Component):
     version: ClassVar[int] = 1
     needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.05, bytes_per_px=24, gpu=True)
 
-    model: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", description="As name@version.")]
+    model: ModelName
     threshold: float = Field(default=0.5, gt=0, le=1)
     min_area_px: int = Field(default=1, ge=1)
     label: str = Field(default="anomaly", min_length=1, max_length=64)
@@ -56,7 +56,7 @@ class Anomaly(Component):
             measurements=Measurements((Measurement(name="anomaly", value=round(float(spread.max()), 3)),)),
         )
 
-    def _places(self, heat: "np.typing.NDArray[np.float32]", hot: "np.typing.NDArray[np.uint8]") -> list[Detection]:
+    def _places(self, heat: Floats, hot: Pixels) -> list[Detection]:
         _, labels, stats, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
         found = []
         for i, (x, y, width, height, area) in enumerate(stats[1:].tolist(), start=1):

@@ -2,7 +2,6 @@
 
 from typing import ClassVar, Literal, NamedTuple
 
-import cv2
 import numpy as np
 import zxingcpp
 from pydantic import Field
@@ -50,9 +49,8 @@ class Barcodes(Component):
     formats: tuple[Format, ...] = Field(default=(), description="Read only these; all, if none is named.")
 
     def __call__(self, image: Image) -> Read:
-        grey = image.pixels if image.is_grey else cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY)
         wanted = [_FORMATS[name] for name in self.formats or _FORMATS]
-        codes = zxingcpp.read_barcodes(np.ascontiguousarray(grey), formats=zxingcpp.BarcodeFormats(wanted))
+        codes = zxingcpp.read_barcodes(np.ascontiguousarray(image.grey()), formats=zxingcpp.BarcodeFormats(wanted))
         found = sorted((_detection(code) for code in codes), key=_place)
         return Read(detections=Detections(tuple(found)), text=Text("\n".join(code.text for code in found)))
 

@@ -30,7 +30,7 @@ class Blobs(Component):
 
     name: ClassVar[str] = "blobs"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.05, bytes_per_px=8)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.05, bytes_per_px=16)
 
     mm_per_px: float = Field(gt=0, le=1000)
     min_area_mm2: float = Field(default=0, ge=0)

@@ -1,13 +1,13 @@
 """Which of several things a picture shows, by a model."""
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from imageflow_domain.inference import ModelTask
 from imageflow_pipelines.component import Component, Context, Needs
-from imageflow_pipelines.tensors import ask, identity, open_model
+from imageflow_pipelines.tensors import ModelName, ask, identity, open_model
 from imageflow_pipelines.values import Detection, Detections, Image, Measurement, Measurements
 
 
@@ -26,7 +26,7 @@ class Classify(Component):
     version: ClassVar[int] = 1
     needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.01, bytes_per_px=16, gpu=True)
 
-    model: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", description="As name@version.")]
+    model: ModelName
     min_score: float = Field(default=0, ge=0, le=1)
     most: int = Field(default=1, ge=1, le=1000)
 

@@ -4,9 +4,10 @@ from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 
 from imageflow_pipelines.component import Component, Needs
-from imageflow_pipelines.values import Image
+from imageflow_pipelines.values import Image, Pixels
 
 _CODES = {
     "hsv": cv2.COLOR_RGB2HSV,
@@ -31,12 +32,12 @@ class Colour(Component):
 
     def __call__(self, image: Image) -> Image:
         if self.space == "grey":
-            return image if image.is_grey else Image(_uint8(cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY)))
+            return Image(image.grey())
         pixels = _uint8(cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2RGB)) if image.is_grey else image.pixels
         if self.space != "rgb":
             pixels = _uint8(cv2.cvtColor(pixels, _CODES[self.space]))
         return Image(pixels if self.channel is None else np.ascontiguousarray(pixels[..., self.channel]))
 
 
-def _uint8(pixels: "cv2.typing.MatLike") -> "np.typing.NDArray[np.uint8]":
+def _uint8(pixels: MatLike) -> Pixels:
     return pixels.astype(np.uint8, copy=False)

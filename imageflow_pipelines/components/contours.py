@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from pydantic import Field
 
 from imageflow_domain.errors import InvalidInput
@@ -48,7 +49,7 @@ class Contours(Component):
             table=Table(_COLUMNS, tuple(_row(area, line) for area, line in kept)),
         )
 
-    def _detection(self, line: "cv2.typing.MatLike") -> Detection:
+    def _detection(self, line: MatLike) -> Detection:
         corners = cv2.approxPolyDP(line, self.tolerance_px, closed=True)[:, 0]
         return Detection(
             label=self.label,
@@ -58,12 +59,12 @@ class Contours(Component):
         )
 
 
-def _box(line: "cv2.typing.MatLike") -> Box:
+def _box(line: MatLike) -> Box:
     x, y, width, height = cv2.boundingRect(line)
     return Box(x_px=float(x), y_px=float(y), width_px=float(width), height_px=float(height))
 
 
-def _row(area: float, line: "cv2.typing.MatLike") -> tuple[Cell, ...]:
+def _row(area: float, line: MatLike) -> tuple[Cell, ...]:
     perimeter = cv2.arcLength(np.asarray(line), closed=True)
     circularity = 4 * math.pi * area / perimeter**2 if perimeter else 0.0
     box = _box(line)

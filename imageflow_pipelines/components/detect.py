@@ -1,6 +1,6 @@
 """Things and where they are, by a model."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from pydantic import Field
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelTask
 from imageflow_pipelines.component import Component, Context, Needs
-from imageflow_pipelines.tensors import Floats, ask, identity, input_size, open_model
+from imageflow_pipelines.tensors import Floats, ModelName, ask, identity, input_size, open_model
 from imageflow_pipelines.values import Box, Detection, Detections, Image
 
 
@@ -23,7 +23,7 @@ class Detect(Component):
     version: ClassVar[int] = 1
     needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.01, bytes_per_px=16, gpu=True)
 
-    model: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", description="As name@version.")]
+    model: ModelName
     min_score: float = Field(default=0.5, gt=0, le=1)
     max_overlap: float = Field(default=0.5, ge=0, le=1)
     most: int = Field(default=100, ge=1, le=1000)

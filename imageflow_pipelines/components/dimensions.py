@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from imageflow_domain.errors import InvalidInput
@@ -27,7 +28,7 @@ class Dimensions(Component):
 
     name: ClassVar[str] = "dimensions"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.06, bytes_per_px=12)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.06, bytes_per_px=16)
 
     mm_per_px: float = Field(gt=0, le=1000)
 
@@ -36,8 +37,9 @@ class Dimensions(Component):
         if count < 2:
             raise InvalidInput("The mask marks nothing: there is nothing to measure.")
         largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-        rows, columns = np.nonzero(labels == largest)
-        corners = _smallest_rectangle(rows, columns)
+        left, top, width, height = (int(side) for side in stats[largest, :4])
+        inside = labels[top : top + height, left : left + width] == largest
+        corners = [(x + left, y + top) for x, y in _smallest_rectangle(inside)]
         sides = [math.dist(corners[i], corners[(i + 1) % 4]) for i in range(4)]
         longer = int(np.argmax(sides))
         (x0, y0), (x1, y1) = corners[longer], corners[(longer + 1) % 4]
@@ -59,20 +61,12 @@ class Dimensions(Component):
         )
 
 
-def _smallest_rectangle(
-    rows: "np.typing.NDArray[np.int64]", columns: "np.typing.NDArray[np.int64]"
-) -> list[tuple[float, float]]:
-    """Return the corners of the smallest rectangle around all four corners of every pixel."""
-    first, last = {}, {}
-    for row, left, right in _ends(rows, columns):
-        first[row], last[row] = left, right
-    edge = [(x, y) for row in first for x in (first[row], last[row] + 1) for y in (row, row + 1)]
-    rectangle = cv2.minAreaRect(cv2.convexHull(np.array(edge, np.float32)))
+def _smallest_rectangle(inside: NDArray[np.bool_]) -> list[tuple[float, float]]:
+    """Return the corners of the smallest rectangle around the corners of all pixels; each row has one at least."""
+    # Only the ends of rows can be corners of the hull.
+    firsts = inside.argmax(axis=1)
+    lasts = inside.shape[1] - inside[:, ::-1].argmax(axis=1)
+    rows = np.arange(len(inside))
+    edge = [np.stack([x, y], axis=1) for x in (firsts, lasts) for y in (rows, rows + 1)]
+    rectangle = cv2.minAreaRect(cv2.convexHull(np.concatenate(edge).astype(np.float32)))
     return [(round(float(x), 4), round(float(y), 4)) for x, y in cv2.boxPoints(rectangle)]
-
-
-def _ends(rows: "np.typing.NDArray[np.int64]", columns: "np.typing.NDArray[np.int64]") -> list[tuple[int, int, int]]:
-    """Return row, first and last column of every row: only those can be corners of the hull."""
-    found, starts = np.unique(rows, return_index=True)  # `nonzero` goes row by row
-    ends = np.append(starts[1:], len(rows)) - 1
-    return [(int(r), int(columns[s]), int(columns[e])) for r, s, e in zip(found, starts, ends, strict=True)]

@@ -27,5 +27,4 @@ class Edges(Component):
         return self
 
     def __call__(self, image: Image) -> Mask:
-        grey = image.pixels if image.is_grey else cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY)
-        return Mask(cv2.Canny(grey, self.low, self.high, L2gradient=True).astype(np.uint8, copy=False))
+        return Mask(cv2.Canny(image.grey(), self.low, self.high, L2gradient=True).astype(np.uint8, copy=False))

@@ -18,7 +18,7 @@ class Encode(Component):
 
     name: ClassVar[str] = "encode"
     version: ClassVar[int] = 1
-    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.25, bytes_per_px=8)
+    needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.25, bytes_per_px=16)
 
     format: Literal["jpeg", "png", "webp"] = "jpeg"
     quality: int = Field(default=90, ge=1, le=100, description="Of JPEG and WebP; PNG ignores it.")

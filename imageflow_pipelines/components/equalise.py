@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from imageflow_pipelines.component import Component, Needs
-from imageflow_pipelines.values import Image
+from imageflow_pipelines.values import Image, Pixels
 
 
 class Equalise(Component):
@@ -32,7 +32,7 @@ class Equalise(Component):
         lab[..., 0] = self._equalised(np.ascontiguousarray(lab[..., 0]))
         return Image(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB).astype(np.uint8, copy=False))
 
-    def _equalised(self, grey: "np.typing.NDArray[np.uint8]") -> "np.typing.NDArray[np.uint8]":
+    def _equalised(self, grey: Pixels) -> Pixels:
         if self.method == "global":
             return cv2.equalizeHist(grey).astype(np.uint8, copy=False)
         local = cv2.createCLAHE(clipLimit=self.clip, tileGridSize=(self.tiles, self.tiles))

@@ -4,6 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from imageflow_pipelines.component import Component, Needs
@@ -13,6 +14,9 @@ _MOST_FEATURES = 2_000
 _RATIO = 0.75
 """A feature's best match must be this much nearer than its second best."""
 _LEAST_INLIERS = 8
+
+Places = NDArray[np.float32]
+"""x and y, shape (count, 2)."""
 
 
 class Matched(NamedTuple):
@@ -55,12 +59,12 @@ class FeatureMatch(Component):
         return Matched(detections=Detections((detection,)), measurements=_count(inliers))
 
 
-def _matches(reference: Image, image: Image) -> "tuple[np.typing.NDArray[np.float32], np.typing.NDArray[np.float32]]":
+def _matches(reference: Image, image: Image) -> tuple[Places, Places]:
     """Return matching places in the reference and in the picture, shape (count, 2) each."""
     # ORB is five times as fast, but its places are off by pixels.
     sift = cv2.SIFT.create(nfeatures=_MOST_FEATURES)
-    points, features = sift.detectAndCompute(_grey(reference), None)
-    others, other_features = sift.detectAndCompute(_grey(image), None)
+    points, features = sift.detectAndCompute(reference.grey(), None)
+    others, other_features = sift.detectAndCompute(image.grey(), None)
     none = np.empty((0, 2), np.float32)
     if features is None or other_features is None or len(others) < 2:
         return none, none
@@ -72,12 +76,6 @@ def _matches(reference: Image, image: Image) -> "tuple[np.typing.NDArray[np.floa
         np.array([points[match.queryIdx].pt for match in good], np.float32),
         np.array([others[match.trainIdx].pt for match in good], np.float32),
     )
-
-
-def _grey(image: Image) -> "np.typing.NDArray[np.uint8]":
-    if image.is_grey:
-        return image.pixels
-    return cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
 
 
 def _nothing(inliers: int) -> Matched:

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from imageflow_domain.errors import InvalidInput
@@ -45,7 +46,7 @@ class Perspective(Component):
         return Image(pixels.astype(np.uint8, copy=False))
 
 
-def _is_clockwise(corners: "np.typing.NDArray[np.float64]") -> bool:
+def _is_clockwise(corners: NDArray[np.float64]) -> bool:
     """Whether every corner turns right, in coordinates whose y grows down."""
     along = np.roll(corners, -1, axis=0) - corners
     after = np.roll(along, -1, axis=0)

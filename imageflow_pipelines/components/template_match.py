@@ -32,10 +32,10 @@ class TemplateMatch(Component):
                 f"The template of {width} x {height} px is larger than the picture of "
                 f"{image.width_px} x {image.height_px} px: crop or resize it."
             )
-        small = _grey(template)
+        small = template.grey()
         if small.min() == small.max():
             raise InvalidInput("The template is of one brightness: nothing can be told apart by it.")
-        scores = cv2.matchTemplate(_grey(image), small, cv2.TM_CCOEFF_NORMED)
+        scores = cv2.matchTemplate(image.grey(), small, cv2.TM_CCOEFF_NORMED)
         # Over places of one brightness the quotient is none; sums in floats differ in their last digits.
         scores = np.round(np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0), 5)
         found: list[Detection] = []
@@ -49,9 +49,3 @@ class TemplateMatch(Component):
             near_y, near_x = height // 2 + 1, width // 2 + 1
             scores[max(0, y - near_y + 1) : y + near_y, max(0, x - near_x + 1) : x + near_x] = -1
         return Detections(tuple(found))
-
-
-def _grey(image: Image) -> "np.typing.NDArray[np.uint8]":
-    if image.is_grey:
-        return image.pixels
-    return cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)

@@ -25,8 +25,7 @@ class Threshold(Component):
     dark: bool = False
 
     def __call__(self, image: Image) -> Mask:
-        grey = image.pixels if image.is_grey else cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY)
         kind = cv2.THRESH_BINARY_INV if self.dark else cv2.THRESH_BINARY
         if self.method == "otsu":
             kind |= cv2.THRESH_OTSU
-        return Mask(cv2.threshold(grey, self.level, 255, kind)[1].astype(np.uint8, copy=False))
+        return Mask(cv2.threshold(image.grey(), self.level, 255, kind)[1].astype(np.uint8, copy=False))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from imageflow_domain.errors import InvalidInput
+from imageflow_pipelines.components import binarise
 from imageflow_pipelines.components.binarise import Binarise
 from imageflow_pipelines.components.blur import Blur
 from imageflow_pipelines.components.colour import Colour
@@ -238,6 +239,16 @@ def test_bright_writing_is_read_like_its_negative() -> None:
     negative = Image(255 - scene().pixels)
     bright = Binarise(bright_writing=True)(Colour()(negative)).pixels
     assert (bright == Binarise()(Image(255 - Colour()(negative).pixels)).pixels).all()
+
+
+@pytest.mark.parametrize("method", ["sauvola", "mean"])
+def test_writing_is_read_alike_whatever_is_worked_on_at_once(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    read = Binarise.from_parameters({"method": method, "window_px": 21})
+    whole = read.compute({"image": scene(70, 90)})["image"]
+    for rows in (1, 7, 89):
+        monkeypatch.setattr(binarise, "_BAND_ROWS", rows)
+        banded = read.compute({"image": scene(70, 90)})["image"]
+        assert np.array_equal(banded.pixels, whole.pixels)  # type: ignore[union-attr]
 
 
 def test_dilating_a_dot_gives_the_shape_and_eroding_it_the_dot() -> None:
