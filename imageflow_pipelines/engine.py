@@ -96,6 +96,8 @@ class Engine:
                 run.work()
         except Cancelled as error:  # before it began
             run.fail(error)
+        finally:
+            stop.cancel("The run is over.")  # also where an interruption ends it: no helper works on
         return run.execution()
 
 
@@ -258,8 +260,10 @@ class _Run:
             except (InvalidInput, NotFound) as error:
                 attempts.append(_attempt(started_s, error))
                 raise StepRefused(step.name, why=str(error)) from error
-            except Exception as error:  # noqa: BLE001 - whatever code it runs; the run tells
+            except Exception as error:  # whatever code it runs; the run tells
                 attempts.append(_attempt(started_s, error))
+                if self._stop.is_cancelled:  # and so whatever it used was taken from it
+                    raise Cancelled(self._stop.reason) from error
                 last = error
             else:
                 attempts.append(Attempt(seconds=time.perf_counter() - started_s))

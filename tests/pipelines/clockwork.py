@@ -89,12 +89,15 @@ class Waiter(Component):
 
     name: ClassVar[str] = "waiter"
     version: ClassVar[int] = 1
+    breaks: bool = False
 
     def __call__(self, picture: Encoded, context: Context) -> Text:
         CALLS["waiter"] += 1
         stopped = threading.Event()
         with context.cancellation.interrupting(stopped.set):
             assert stopped.wait(20)
+        if self.breaks:
+            raise ConnectionError("the model server hung up")
         context.cancellation.check()
         raise AssertionError("nobody stopped it")
 

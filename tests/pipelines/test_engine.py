@@ -227,6 +227,15 @@ def test_a_run_is_cancelled_inside_a_step_that_listens() -> None:
     assert late_s < 1
 
 
+def test_a_step_that_breaks_because_it_was_stopped_did_not_fail() -> None:
+    execution, _ = _cancelled_after(
+        0.1, spec({"w": step("waiter@1", {"breaks": True}, picture="inputs.picture")}, out="w.text"), Engine()
+    )
+    assert isinstance(execution.error, Cancelled)
+    assert execution.steps["w"].status is StepStatus.CANCELLED
+    assert execution.steps["w"].attempts[0].error == "ConnectionError: the model server hung up"
+
+
 def test_a_run_is_cancelled_inside_a_long_step_that_does_not_listen(processes: StepProcesses) -> None:
     sleeper = step("sleeper@1", {"seconds": 60, "expected_s": 60}, picture="inputs.picture")
     execution, late_s = _cancelled_after(1, spec({"s": sleeper}, out="s.text"), Engine(isolation=processes))
