@@ -3,7 +3,9 @@
 import pytest
 
 from imageflow_pipelines.component import ports_of
+from imageflow_pipelines.components.blur import Blur
 from imageflow_pipelines.registry import RELEASED, Registry, Release
+from imageflow_pipelines.values import Image
 from tests.pipelines.samples import SAMPLES, compute, golden
 
 _RELEASES = list(RELEASED)
@@ -38,3 +40,13 @@ def test_every_component_file_is_released() -> None:
 def test_no_version_is_released_twice() -> None:
     assert len(_RELEASES) == len({release.component.reference() for release in _RELEASES})
     assert [release.component.reference() for release in Registry(_RELEASES)] == list(SAMPLES)
+
+
+def test_one_level_of_one_pixel_is_noticed() -> None:
+    class Nearly(Blur):
+        def __call__(self, image: Image) -> Image:
+            pixels = super().__call__(image).pixels.copy()
+            pixels[0, 0] ^= 1
+            return Image(pixels)
+
+    assert golden(Blur) != golden(Nearly)
