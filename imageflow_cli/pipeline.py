@@ -58,7 +58,8 @@ def run(
     with StepProcesses() as processes, Engine(models=_models(wanted), isolation=processes) as engine:
         for image, execution in _executions(engine, wanted, images, first, rest):
             written = write(execution, image, out) if execution.error is None else ()
-            _show(image, execution, written, steps=steps, as_json=as_json)
+            if len(images) > 1 or execution.error is None or as_json:
+                _show(image, execution, written, steps=steps, as_json=as_json)
             if execution.error is not None:
                 failures.append(execution.error)
     if len(images) == 1 and failures:

@@ -7,15 +7,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from PIL import Image as Pillow
 from pydantic import BaseModel, ConfigDict
 
 from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelRegistry
+from imageflow_pipelines.header import read_header
 from imageflow_pipelines.values import KINDS, Encoded, Image, Mask, Value, kind_name
 
 AnyValue = TypeVar("AnyValue", bound=Value)
@@ -131,9 +131,9 @@ def megapixels(values: Mapping[str, Any]) -> float:
 
 def _claimed_px(data: bytes) -> int:
     try:
-        with Pillow.open(BytesIO(data)) as header:
+        with read_header(data) as header:
             return header.width * header.height
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+    except InvalidInput:
         return len(data)  # whoever decodes it says what is wrong
 
 

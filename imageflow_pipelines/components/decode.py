@@ -1,22 +1,18 @@
 """Bytes to pixels: the one place where hostile pictures come in."""
 
-from io import BytesIO
 from typing import ClassVar
 
 import cv2
 import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from imageflow_domain.errors import InvalidInput, TooLarge
 from imageflow_pipelines.component import Component, Needs
+from imageflow_pipelines.header import BROKEN, read_header
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES, MAX_PICTURE_PX
 from imageflow_pipelines.values import Encoded, Image, Pixels
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _EXACT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"})
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError, cv2.error)
-_BOMBS = (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning)
 
 
 class Decode(Component):
@@ -34,16 +30,12 @@ class Decode(Component):
             raise TooLarge(f"The picture has {len(picture.data):,} bytes, more than {MAX_ENCODED_BYTES:,}.")
         try:
             return Image(_pixels(picture.data))
-        except UnidentifiedImageError as error:  # its own words hold an address in memory
-            raise InvalidInput("The bytes are no JPEG, PNG, WebP or BMP picture: take or upload it again.") from error
-        except _BOMBS as error:
-            raise TooLarge(f"The picture is too large when unpacked ({error}): cut it into smaller ones.") from error
-        except _BROKEN as error:
+        except (*BROKEN, cv2.error) as error:
             raise InvalidInput(f"The bytes are no whole picture ({error}): take or upload it again.") from error
 
 
 def _pixels(data: bytes) -> Pixels:
-    with Pillow.open(BytesIO(data), formats=_FORMATS) as header:
+    with read_header(data) as header:
         width_px, height_px = header.size
         if width_px * height_px > MAX_PICTURE_PX:
             raise TooLarge(
