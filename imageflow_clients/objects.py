@@ -7,12 +7,10 @@ they fail `store_failures`'.
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,10 +20,12 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from imageflow_clients.folder_walk import walk_in_order
 from imageflow_clients.multipart import MULTIPART_BYTES, TAKING_BACK_S, MultipartUploads, PartsFailed
 from imageflow_clients.settings import Settings
 from imageflow_clients.store_failures import explain
 from imageflow_clients.store_requests import BoundedRequests, DirectRequests
+from imageflow_clients.stored_object import UNFINISHED, StoredObject
 from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -38,18 +38,6 @@ _DELETED_AT_ONCE = 500
 _LONGEST_LIFE = timedelta(days=7)
 _CHECK_S = 5.0
 _RETRIED = 0.8
-# A folder's store keeps unfinished objects under such names and shows none of them.
-_UNFINISHED = re.compile(r"#\d+$")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredObject:
-    """What a listing says of an object. Another content under the key has another `etag`."""
-
-    key: str
-    size: int
-    etag: str
-    last_modified: datetime
 
 
 class ObjectStore:
@@ -161,6 +149,22 @@ class ObjectStore:
             while batch := self._requests.make(_next_batch, _next_batch_async, stream):
                 yield from (_stored(meta) for meta in batch)
 
+    def list_page(self, prefix: str, *, after: str = "", limit: int) -> tuple[StoredObject, ...]:
+        """Return the first `limit` objects below a folder whose keys sort behind `after`, in the order of keys.
+
+        `after` need not be there, but is spelled as a key, or empty. What lies before it or behind the page costs
+        nothing, however much that is.
+        """
+        folder = _check_prefix(prefix)
+        with self._explained(prefix):
+            if isinstance(self._store, LocalStore):
+                return tuple(islice(walk_in_order(Path(str(self._store.prefix)), folder, after), limit))
+            stream = obstore.list(self._store, folder, offset=after or None, chunk_size=min(limit, 1000))
+            found: list[StoredObject] = []
+            while len(found) < limit and (batch := self._requests.make(_next_batch, _next_batch_async, stream)):
+                found += map(_stored, batch)
+            return tuple(found[:limit])
+
     def list_files(self, prefix: str) -> tuple[StoredObject, ...]:
         """Return the objects directly inside a folder, sorted by key."""
         with self._explained(prefix):
@@ -248,7 +252,7 @@ def check_key(key: str) -> str:
         or "\\" in key
         or not key.isprintable()
         or len(key.encode()) > _KEY_BYTES
-        or any(_UNFINISHED.search(part) for part in parts)
+        or any(UNFINISHED.search(part) for part in parts)
     ):
         raise InvalidInput(f"{key!r} is not a valid object key.")
     return key
@@ -328,7 +332,7 @@ async def _next_batch_async(stream: "ListStream[Sequence[ObjectMeta]]") -> "Sequ
 
 def _delete_unfinished(folder: Path, older_than: timedelta) -> int:
     before = time.time() - older_than.total_seconds()
-    left = [path for path in folder.rglob("*#*") if _UNFINISHED.search(path.name) and path.stat().st_mtime <= before]
+    left = [path for path in folder.rglob("*#*") if UNFINISHED.search(path.name) and path.stat().st_mtime <= before]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)

@@ -24,9 +24,16 @@ def add_product(connection: Connection, code: str, name: str, description: str) 
     return Product(**row._mapping)
 
 
-def get_product(connection: Connection, code: str) -> Product:
-    """Return a product; raise `NotFound`."""
-    row = connection.execute(select(products).where(products.c.code == code)).one_or_none()
+def get_product(connection: Connection, code: str, *, lock: bool = False) -> Product:
+    """Return a product; raise `NotFound`.
+
+    Args:
+        connection: In a transaction.
+        code: Of the product.
+        lock: Whoever asks so too waits until the transaction ends.
+    """
+    query = select(products).where(products.c.code == code)
+    row = connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
     if row is None:
         raise NotFound(f"There is no product '{code}': create it first.")
     return Product(**row._mapping)

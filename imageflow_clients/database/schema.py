@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from imageflow_clients.database import inspection_schema  # noqa: F401 - its tables are part of the schema
-from imageflow_clients.database.metadata import metadata
+from imageflow_clients.database.metadata import metadata as metadata
 
 _NOW = func.now()
 

@@ -1,0 +1,200 @@
+"""Rows of inspections and their results. An inspection that is finished is only read; another judgement is another."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from imageflow_clients.database.inspection_schema import batch_pictures, inspections, item_results, picture_results
+from imageflow_domain.errors import NotFound
+from imageflow_domain.inspection import Inspection, JudgedBy, Judgement, Picture, PictureResult, Verdict
+
+
+def begin(
+    connection: Connection,
+    batch: int,
+    *,
+    identity: str,
+    master_version: int,
+    code_version: int,
+    judged_by: Sequence[JudgedBy],
+) -> Inspection:
+    """Return the inspection of a batch that has this identity, inserted if it is the first."""
+    connection.execute(
+        upsert(inspections)
+        .values(
+            batch_id=batch,
+            identity=identity,
+            master_version=master_version,
+            code_version=code_version,
+            judged_by=[asdict(each) for each in judged_by],
+        )
+        .on_conflict_do_nothing()
+    )
+    row = connection.execute(
+        select(inspections).where(inspections.c.batch_id == batch, inspections.c.identity == identity)
+    ).one()
+    return _inspection(row)
+
+
+def get(connection: Connection, inspection: int) -> Inspection:
+    """Return an inspection; raise `NotFound`."""
+    row = connection.execute(select(inspections).where(inspections.c.id == inspection)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no inspection {inspection}.")
+    return _inspection(row)
+
+
+def get_many(connection: Connection, ids: Sequence[int]) -> Mapping[int, Inspection]:
+    """Return inspections by id."""
+    rows = connection.execute(select(inspections).where(inspections.c.id.in_(ids)))
+    return {row.id: _inspection(row) for row in rows}
+
+
+def of_batch(connection: Connection, batch: int) -> tuple[Inspection, ...]:
+    """Return every inspection of a batch, oldest first."""
+    rows = connection.execute(select(inspections).where(inspections.c.batch_id == batch).order_by(inspections.c.id))
+    return tuple(_inspection(row) for row in rows)
+
+
+def batches_judged_by(connection: Connection, batches: Sequence[int], identity: str) -> frozenset[int]:
+    """Return those of `batches` that have a finished inspection of this identity, whichever counts."""
+    return frozenset(
+        connection.execute(
+            select(inspections.c.batch_id).where(
+                inspections.c.batch_id.in_(batches),
+                inspections.c.identity == identity,
+                inspections.c.done_at.is_not(None),
+            )
+        ).scalars()
+    )
+
+
+def add_result(
+    connection: Connection,
+    inspection: int,
+    place: int,
+    *,
+    verdict: Verdict,
+    confidence: float,
+    seconds: float,
+    drawn_key: str | None,
+    items: Sequence[Judgement],
+) -> None:
+    """Insert what became of a picture, all items at once; a result that is there already stays."""
+    added = connection.execute(
+        upsert(picture_results)
+        .values(
+            inspection_id=inspection,
+            place=place,
+            verdict=verdict,
+            confidence=confidence,
+            seconds=seconds,
+            drawn_key=drawn_key,
+        )
+        .on_conflict_do_nothing()
+    ).rowcount
+    if added and items:
+        connection.execute(
+            insert(item_results),
+            [
+                {
+                    "inspection_id": inspection,
+                    "place": place,
+                    "item": item.item,
+                    "verdict": item.verdict,
+                    "confidence": item.confidence,
+                    "seconds": item.seconds,
+                    "details": item.details,
+                }
+                for item in items
+            ],
+        )
+
+
+def judged_places(connection: Connection, inspection: int) -> frozenset[int]:
+    """Return the places of the pictures that have a result."""
+    return frozenset(
+        connection.execute(
+            select(picture_results.c.place).where(picture_results.c.inspection_id == inspection)
+        ).scalars()
+    )
+
+
+def finish(connection: Connection, inspection: int) -> Inspection:
+    """Count an inspection's results and note that it is done; one that was done stays as it is."""
+    counted = connection.execute(
+        select(
+            func.count().label("pictures"),
+            func.count().filter(picture_results.c.verdict == Verdict.PASS).label("passed"),
+            func.count().filter(picture_results.c.verdict == Verdict.FAIL).label("failed"),
+            func.count().filter(picture_results.c.verdict == Verdict.UNDECIDED).label("undecided"),
+            func.coalesce(func.sum(picture_results.c.seconds), 0).label("seconds"),
+        ).where(picture_results.c.inspection_id == inspection)
+    ).one()
+    connection.execute(
+        update(inspections)
+        .where(inspections.c.id == inspection, inspections.c.done_at.is_(None))
+        .values(**counted._mapping, done_at=func.now())
+    )
+    return get(connection, inspection)
+
+
+def results(
+    connection: Connection,
+    inspection: int,
+    *,
+    verdict: Verdict | None = None,
+    after: int = -1,
+    limit: int = 100,
+) -> tuple[PictureResult, ...]:
+    """Return up to `limit` results of an inspection beyond the place `after`, in order, with all their items."""
+    query = (
+        select(picture_results, batch_pictures)
+        .join(inspections, inspections.c.id == picture_results.c.inspection_id)
+        .join(
+            batch_pictures,
+            (batch_pictures.c.batch_id == inspections.c.batch_id) & (batch_pictures.c.place == picture_results.c.place),
+        )
+        .where(picture_results.c.inspection_id == inspection, picture_results.c.place > after)
+        .order_by(picture_results.c.place)
+        .limit(limit)
+    )
+    if verdict is not None:
+        query = query.where(picture_results.c.verdict == verdict)
+    found = connection.execute(query).all()
+    items: dict[int, list[Judgement]] = {row.place: [] for row in found}
+    for row in connection.execute(
+        select(item_results)
+        .where(item_results.c.inspection_id == inspection, item_results.c.place.in_(items))
+        .order_by(item_results.c.place, item_results.c.item)
+    ):
+        items[row.place].append(
+            Judgement(
+                item=row.item,
+                verdict=Verdict(row.verdict),
+                confidence=row.confidence,
+                seconds=row.seconds,
+                details=row.details,
+            )
+        )
+    return tuple(_result(row, tuple(items[row.place])) for row in found)
+
+
+def _result(row: Row[Any], items: tuple[Judgement, ...]) -> PictureResult:
+    return PictureResult(
+        inspection_id=row.inspection_id,
+        picture=Picture(place=row.place, name=row.name, key=row.key, digest=row.digest, bytes=row.bytes),
+        verdict=Verdict(row.verdict),
+        confidence=row.confidence,
+        seconds=row.seconds,
+        drawn_key=row.drawn_key,
+        judged_at=row.judged_at,
+        items=items,
+    )
+
+
+def _inspection(row: Row[Any]) -> Inspection:
+    return Inspection(**{**row._mapping, "judged_by": tuple(JudgedBy(**each) for each in row.judged_by)})

@@ -1,0 +1,58 @@
+"""What an inspection's verdicts depend on beside the pictures, and its digest: equal identity, equal verdicts."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from imageflow_clients.database import Connection
+from imageflow_domain.inference import ModelId, ModelRegistry
+from imageflow_domain.inspection import JudgedBy
+from imageflow_domain.masters import Item, Master
+from imageflow_inspection.judging import CODE_VERSION
+from imageflow_inspection.pipelines import find_pipeline, plan_of
+from imageflow_pipelines.canonical import canonical_json
+from imageflow_pipelines.engine import NoModels
+from imageflow_pipelines.plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """A master that is ready to judge."""
+
+    master: Master
+    plans: Mapping[str, Plan]
+    """By item."""
+    judged_by: tuple[JudgedBy, ...]
+    identity: str
+
+
+def judge_of(connection: Connection, master: Master, models: ModelRegistry | None) -> Judge:
+    """Return who judges by a master.
+
+    Raises:
+        NotFound: Where a pipeline or a model is not there.
+    """
+    plans, judged_by = {}, []
+    for item in master.items:
+        pipeline = find_pipeline(connection, item.pipeline)
+        plans[item.code] = plan_of(pipeline)
+        judged_by.append(_judged_by(item, pipeline.digest, plans[item.code], models or NoModels()))
+    return Judge(master=master, plans=plans, judged_by=tuple(judged_by), identity=_identity(judged_by, CODE_VERSION))
+
+
+def _judged_by(item: Item, pipeline_digest: str, wanted: Plan, models: ModelRegistry) -> JudgedBy:
+    used = {named for step in wanted.steps.values() if isinstance(named := getattr(step.component, "model", None), str)}
+    return JudgedBy(
+        code=item.code,
+        type=item.type.value,
+        required=item.required,
+        criteria=item.criteria,
+        pipeline=item.pipeline,
+        pipeline_digest=pipeline_digest,
+        models={named: models.open(ModelId.parse(named)).model.digest for named in sorted(used)},
+    )
+
+
+def _identity(judged_by: list[JudgedBy], code_version: int) -> str:
+    told = {"code": code_version, "items": sorted((asdict(each) for each in judged_by), key=lambda each: each["code"])}
+    return hashlib.sha256(canonical_json(told)).hexdigest()

@@ -1,0 +1,197 @@
+"""Judge every picture of a batch by every item of its product's master.
+
+A picture's results are committed together, once: whatever was killed goes on with the pictures that are left, and a
+second call gives the same rows.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from itertools import islice
+from time import perf_counter
+
+from imageflow_clients.database import batches, inspections, masters, statistics
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.errors import Cancelled, InvalidInput, NotReady, StepFailed, Unavailable
+from imageflow_domain.inference import ModelRegistry
+from imageflow_domain.inspection import BatchState, Inspection, Judgement, Picture, Verdict
+from imageflow_domain.isolation import Isolation
+from imageflow_inspection.drawing import draw
+from imageflow_inspection.identity import Judge, judge_of
+from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, undecided
+from imageflow_pipelines.engine import Engine
+from imageflow_pipelines.reuse import Reuse
+from imageflow_pipelines.values import Encoded, Value
+
+Watch = Callable[[int, int], None]
+"""Told how many pictures are judged, and how many there are."""
+
+_REUSE_BYTES = 256 * 2**20
+
+
+def inspect_batch(
+    stores: Stores,
+    batch_id: int,
+    *,
+    models: ModelRegistry | None = None,
+    isolation: Isolation | None = None,
+    threads: int | None = None,
+    cancellation: Cancellation | None = None,
+    watch: Watch | None = None,
+) -> Inspection:
+    """Inspect a batch by the newest published master of its product, and let that inspection be the one that counts.
+
+    What was judged before by equal criteria, pipelines, models and code is not judged again; what was judged by others
+    stays readable.
+
+    Args:
+        stores: Where everything is.
+        batch_id: Of a batch that was taken in.
+        models: The registered ones; needed where a pipeline asks one.
+        isolation: Runs steps that may be killed; see `Engine`.
+        threads: Pictures at once; as many as there are cores, if not given.
+        cancellation: Stops between pictures and within their pipelines.
+        watch: Told of progress, from this thread.
+
+    Raises:
+        NotFound: For an unknown batch, pipeline or model.
+        NotReady: Where the batch was not taken in, or its product has no published master.
+        Cancelled: When it was stopped.
+        Unavailable: When something that it needs is down; it may be called again.
+        ObjectMissing: When a picture is gone.
+    """
+    with stores.database.begin() as connection:
+        batch = batches.get(connection, batch_id)
+        master = masters.find_published(connection, batch.product)
+        if batch.source_digest is None:
+            raise NotReady(f"The pictures of batch '{batch.key}' were not taken in: materialise batch_images first.")
+        if master is None:
+            raise NotReady(f"The product '{batch.product}' has no published master: publish one, then inspect again.")
+        by = judge_of(connection, master, models)
+    with stores.database.begin() as connection:
+        inspection = inspections.begin(
+            connection,
+            batch_id,
+            identity=by.identity,
+            master_version=master.version,
+            code_version=CODE_VERSION,
+            judged_by=by.judged_by,
+        )
+        done = inspections.judged_places(connection, inspection.id)
+        pictures = batches.pictures(connection, batch_id)
+    left = [picture for picture in pictures if picture.place not in done]
+    stop = cancellation or Cancellation()
+    count = threads or os.cpu_count() or 1
+    # Pictures are what runs side by side: steps of one picture would only wait for each other.
+    with Engine(models=models, isolation=isolation, threads=1, reuse=Reuse(max_bytes=_REUSE_BYTES)) as engine:
+        one = _Inspector(stores, engine, by, inspection.id, stop)
+        for finished, _ in enumerate(_side_by_side(one.inspect, left, count), start=len(done) + 1):
+            if watch is not None:
+                watch(finished, len(pictures))
+    with stores.database.begin() as connection:
+        former = batches.get(connection, batch_id, lock=True)
+        finished_inspection = inspections.finish(connection, inspection.id)
+        if former.inspection_id != inspection.id or former.state is not BatchState.INSPECTED:
+            batches.set_inspected(connection, batch_id, inspection.id)
+            statistics.touch_batch(connection, batch.product, batch.name)
+    return finished_inspection
+
+
+def _side_by_side(work: Callable[[Picture], None], pictures: list[Picture], threads: int) -> Iterator[None]:
+    """Do the work on every picture, some at once; yield once for each. The first error ends it."""
+    coming = iter(pictures)
+    with ThreadPoolExecutor(threads, "inspect") as pool:
+        # Few are handed out ahead, so that an error does not wait for thousands.
+        waiting: set[Future[None]] = {pool.submit(work, picture) for picture in islice(coming, 2 * threads)}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                    yield None
+                    waiting |= {pool.submit(work, picture) for picture in islice(coming, 1)}
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _drawn(outputs: Mapping[str, Value | None]) -> bytes | None:
+    """Return the picture that a pipeline draws itself, at its output `drawn`: one that crops or turns must."""
+    drawn = outputs.get("drawn")
+    return drawn.data if isinstance(drawn, Encoded) else None
+
+
+class _Inspector:
+    """Judges one picture after the other; any number of threads may call at once."""
+
+    def __init__(self, stores: Stores, engine: Engine, by: Judge, inspection: int, stop: Cancellation) -> None:
+        self._stores = stores
+        self._engine = engine
+        self._by = by
+        self._inspection = inspection
+        self._stop = stop
+
+    def inspect(self, picture: Picture) -> None:
+        """Judge a picture and commit its results."""
+        self._stop.check()
+        data = self._stores.objects.get(picture.key, next_step="upload the batch again")
+        judged: dict[str, tuple[bool, Judged]] = {}
+        items = []
+        for item in self._by.master.items:
+            begun_s = perf_counter()
+            answer = self._judge(item.code, data)
+            judged[item.code] = (item.required, answer)
+            items.append(
+                Judgement(
+                    item=item.code,
+                    verdict=answer.verdict,
+                    confidence=answer.confidence,
+                    seconds=perf_counter() - begun_s,
+                    details=answer.details,
+                )
+            )
+        verdict, confidence = combine(judged)
+        drawn_key = None if verdict is Verdict.PASS else self._draw(picture, data, judged, items)
+        with self._stores.database.begin() as connection:
+            inspections.add_result(
+                connection,
+                self._inspection,
+                picture.place,
+                verdict=verdict,
+                confidence=confidence,
+                seconds=sum(item.seconds for item in items),
+                drawn_key=drawn_key,
+                items=items,
+            )
+
+    def _judge(self, code: str, data: bytes) -> Judged:
+        plan = self._by.plans[code]
+        item = next(each for each in self._by.master.items if each.code == code)
+        execution = self._engine.run(plan, {plan.spec.inputs[0]: data}, cancellation=self._stop)
+        match execution.error:
+            case None:
+                return replace(judge(item, execution.outputs), picture=_drawn(execution.outputs))
+            case Cancelled() as error:
+                raise error
+            case StepFailed(__cause__=Unavailable() as cause):
+                raise cause  # the picture is not to blame
+            case error:
+                return undecided(str(error))
+
+    def _draw(
+        self, picture: Picture, data: bytes, judged: dict[str, tuple[bool, Judged]], items: list[Judgement]
+    ) -> str | None:
+        answers = [answer for _, answer in judged.values()]
+        wrong = [answer for answer in answers if answer.verdict is not Verdict.PASS]
+        found = [each for answer in answers for each in answer.drawn]
+        own = next((answer.picture for answer in wrong if answer.picture is not None), None)
+        try:
+            drawn = draw(own or data, [] if own else found, items)
+        except InvalidInput:
+            return None  # nothing that could be drawn on; the items say what is wrong with it
+        key = keys.drawn_picture(self._inspection, picture.place)
+        self._stores.objects.put(key, drawn)
+        return key

@@ -1,0 +1,249 @@
+"""Notice uploaded batches, each once: a function of a cursor, the store and the rows, which any tick may repeat.
+
+Rows are committed before the cursor that stands behind them is returned, and batches that wait are told every time:
+whoever asks for runs does so under `Batch.run_key`, and so asks once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from imageflow_clients.database import Connection, masters
+from imageflow_clients.database import batches as rows
+from imageflow_clients.database.batches import Upload
+from imageflow_clients.stored_object import StoredObject
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.errors import InvalidInput, NotFound, ObjectMissing
+from imageflow_domain.ids import check_name
+from imageflow_domain.inspection import MOST_PICTURES, Batch, BatchState
+from imageflow_inspection.manifests import MOST_BYTES, read_manifest, time_of
+from imageflow_inspection.uploaded import has_the_same_pictures, list_pictures, pictures_among, upload_of
+
+OVERLAP = timedelta(minutes=10)
+"""How late a manifest may appear behind others of the same time, and how far clocks may differ."""
+ATTEMPTS = 3
+_INBOX_PAGE = 1000
+_KEY_CHARS = 200
+
+
+class Cursor(BaseModel):
+    """Where a tick goes on. It holds two marks, however much there is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    inbox_ms: int = Field(default=0, ge=0)
+    """Time of the newest manifest that was read."""
+    sweep_after: str = ""
+    """The key behind which the sweep goes on; empty to begin again."""
+
+    @classmethod
+    def read(cls, text: str | None) -> Self:
+        """Return the cursor that `write` wrote; a new one for none, or for one that cannot be read."""
+        try:
+            return cls.model_validate_json(text or "{}")
+        except ValidationError:  # rows know what was noticed: beginning again costs a few ticks, and doubles nothing
+            return cls()
+
+    def write(self) -> str:
+        return self.model_dump_json()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What one tick does at most."""
+
+    manifests: int = 200
+    """New ones that are read."""
+    sweep_keys: int = 20_000
+    waiting: int = 1_000
+    quiet: timedelta = timedelta(minutes=5)
+    """A folder that no manifest closed is closed when nothing was written to it for so long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """What one tick found."""
+
+    cursor: Cursor
+    closed: tuple[Batch, ...]
+    """Batches, or versions of them, that are new."""
+    waiting: tuple[Batch, ...]
+    """All that are to be inspected, oldest first, those of earlier ticks included."""
+
+
+def notice_batches(stores: Stores, cursor: Cursor, *, now: datetime, bounds: Bounds | None = None) -> Tick:
+    """Notice what was uploaded and closed since the cursor, and one more page of everything.
+
+    Raises `StoreUnavailable` or `DatabaseUnavailable`; the same cursor is then good for the next try.
+    """
+    most = bounds or Bounds()
+    inbox_ms, from_inbox = _read_inbox(stores, cursor.inbox_ms, now, most)
+    sweep_after, from_sweep = _sweep(stores, cursor.sweep_after, now, most)
+    with stores.database.begin() as connection:
+        waiting = rows.waiting(connection, most.waiting)
+    return Tick(
+        cursor=Cursor(inbox_ms=inbox_ms, sweep_after=sweep_after),
+        closed=(*from_inbox, *from_sweep),
+        waiting=waiting,
+    )
+
+
+def run_gave_up(stores: Stores, batch: Batch, reason: str) -> Batch:
+    """Note that the run which `batch.run_key` asked for failed: another is asked for, three in all.
+
+    Telling it again of the same `Batch` changes nothing.
+    """
+    with stores.database.begin() as connection:
+        return rows.note_attempt(connection, batch.id, batch.attempts, most=ATTEMPTS, reason=reason)
+
+
+def try_again(stores: Stores, batch_id: int) -> Batch:
+    """Let a batch that failed be inspected again by the next tick."""
+    with stores.database.begin() as connection:
+        return rows.take_up_again(connection, batch_id)
+
+
+# Manifests
+
+
+def _read_inbox(stores: Stores, inbox_ms: int, now: datetime, most: Bounds) -> tuple[int, list[Batch]]:
+    now_ms = int(now.timestamp() * 1000)
+    overlap_ms = int(OVERLAP.total_seconds() * 1000)
+    newest, closed, left = inbox_ms, [], most.manifests
+    for stored in _unread(stores, keys.inbox_since(max(inbox_ms - overlap_ms, 0))):
+        if left == 0:
+            break
+        left -= 1
+        batch = _close_by_manifest(stores, stored)
+        closed += [] if batch is None else [batch]
+        # One from the future must not hide those of the present.
+        newest = max(newest, min(time_of(stored.key) or 0, now_ms))
+    return newest, closed
+
+
+def _unread(stores: Stores, after: str) -> Iterator[StoredObject]:
+    while page := stores.objects.list_page(keys.INBOX, after=after, limit=_INBOX_PAGE):
+        with stores.database.begin() as connection:
+            noted = rows.noted_manifests(connection, [stored.key for stored in page])
+        yield from (each for each in page if each.key not in noted and len(each.key) <= _KEY_CHARS)
+        after = page[-1].key
+
+
+def _close_by_manifest(stores: Stores, stored: StoredObject) -> Batch | None:
+    """Close the batch that a manifest names, and note in the same transaction what became of the manifest."""
+    try:
+        if time_of(stored.key) is None or stored.size > MOST_BYTES:
+            raise InvalidInput(f"'{stored.key}' is no manifest: write them to {keys.INBOX}/{{utc_ms}}-{{uuid}}.json.")
+        manifest = read_manifest(stores.objects.get(stored.key, next_step="write it again"))
+        pictures = list_pictures(stores, manifest.product, manifest.batch)
+        return _note(stores, manifest.product, manifest.batch, pictures, manifest_key=stored.key)
+    except ObjectMissing:
+        return None  # taken back by its writer
+    except (InvalidInput, NotFound) as error:
+        with stores.database.begin() as connection:
+            rows.note_manifest(connection, stored.key, reason=str(error))
+        return None
+
+
+# The sweep
+
+
+def _sweep(stores: Stores, after: str, now: datetime, most: Bounds) -> tuple[str, list[Batch]]:
+    """Look at one page of all uploads; return behind which key the next one begins, and what was closed."""
+    page = stores.objects.list_page(keys.INSPECTION_UPLOADS, after=after, limit=most.sweep_keys)
+    folders = [(folder, tuple(found)) for folder, found in groupby(page, key=_folder_of)]
+    if len(page) < most.sweep_keys:
+        after = ""
+    elif len(folders) > 1:
+        folders.pop()  # it may go on behind the page
+        after = folders[-1][1][-1].key
+    else:
+        folder = folders[0][0]
+        folders = [(folder, stores.objects.list_page(f"{folder}/", limit=2 * MOST_PICTURES))]
+        after = f"{folder}0"  # the first text behind all keys of the folder
+    return after, list(_close_quiet(stores, folders, now - most.quiet))
+
+
+def _folder_of(stored: StoredObject) -> str:
+    return "/".join(stored.key.split("/", 4)[:4])
+
+
+def _close_quiet(
+    stores: Stores, folders: Sequence[tuple[str, tuple[StoredObject, ...]]], before: datetime
+) -> Iterator[Batch]:
+    """Close those folders that nobody writes to any more and that are not what is known of them."""
+    seen = {}
+    for folder, found in folders:
+        named = _name_of(folder, found)
+        if named is not None and max(stored.last_modified for stored in found) <= before:
+            seen[named] = found
+    with stores.database.begin() as connection:
+        known = rows.latest_of(connection, seen.keys())
+        ready = masters.products_with_masters(connection, sorted({product for product, _ in seen}))
+    for (product, name), found in seen.items():
+        folder = keys.inspection_upload(product, name)
+        try:
+            pictures = pictures_among(found, folder)
+            latest = known.get((product, name))
+            if latest is not None and latest.listing == upload_of(product, name, pictures).listing:
+                continue
+            if product not in ready:
+                raise NotFound(f"There is no product '{product}' with a published master: publish one.")
+            batch = _note(stores, product, name, pictures)
+        except (InvalidInput, NotFound) as error:
+            with stores.database.begin() as connection:
+                rows.note_manifest(connection, folder, reason=str(error))
+            continue
+        if batch is not None:
+            yield batch
+
+
+def _name_of(folder: str, found: Sequence[StoredObject]) -> tuple[str, str] | None:
+    """Return product and batch; `None` for what lies elsewhere than in a folder of a batch, or has other names."""
+    parts = folder.split("/")
+    if len(parts) != 4 or not found or found[0].key == folder:
+        return None
+    try:
+        return check_name(parts[2]), check_name(parts[3])
+    except InvalidInput:
+        return None
+
+
+# Both
+
+
+def _note(
+    stores: Stores, product: str, name: str, pictures: Sequence[StoredObject], manifest_key: str | None = None
+) -> Batch | None:
+    """Note an upload that is whole, and return the batch if it is new or another version; raise `NotFound`."""
+    upload = upload_of(product, name, pictures)
+    with stores.database.begin() as connection:
+        masters.get_product(connection, product, lock=True)  # one at a time counts versions
+        if masters.find_published(connection, product) is None:
+            raise NotFound(f"The product '{product}' has no published master: publish one, then upload again.")
+        latest = rows.latest_of(connection, [(product, name)]).get((product, name))
+        batch = latest
+        if latest is None or not _is_known(stores, connection, latest, upload, pictures):
+            batch = rows.add_version(connection, upload)
+            rows.forget_refusal(connection, upload.folder)
+        if manifest_key is not None and batch is not None:
+            rows.note_manifest(connection, manifest_key, batch=batch.id)
+    return None if batch is latest else batch
+
+
+def _is_known(
+    stores: Stores, connection: Connection, latest: Batch, upload: Upload, pictures: Sequence[StoredObject]
+) -> bool:
+    if latest.listing == upload.listing:
+        return True
+    if latest.state is BatchState.CLOSED and rows.set_upload(connection, latest.id, upload):
+        return True  # nobody has looked at it: it is simply what lies there now
+    if not has_the_same_pictures(stores, connection, latest, pictures):
+        return False
+    rows.set_listing(connection, latest.id, upload.listing)
+    return True
