@@ -36,6 +36,7 @@ BENCHES = {
     "capture": "moving a live game and grabbing the settled picture",
     "memory": "largest process of a 400-shot survey",
     "engine": "pictures through pipelines, against the bare library calls",
+    "inference": "the shipped model on products nobody trained on; sessions against the bare runtime",
     "incremental": "a later survey of a save in which little has changed, against the first",
 }
 LONG = {

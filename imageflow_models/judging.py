@@ -20,6 +20,8 @@ from imageflow_pipelines.values import Box, Detection, Image
 _LARGE_PX = 21
 _LEAST_LIGHT = 60.0
 """Grey levels: what is darker is belt."""
+_MAX_OVERLAP = 0.2
+"""Of a scratch's pieces; products have no defects of one kind upon each other."""
 _LEVELS = np.linspace(4, 60, 57)
 
 
@@ -36,8 +38,11 @@ class OneModel:
 
 
 def judge_by_model(models: ModelRegistry, model: ModelId) -> Judge:
-    """Return what the component `detect`, with its own defaults, makes of a model's answers."""
-    component, context = Detect(model=str(model)), Context(models=models, cancellation=Cancellation())
+    """Return what the component `detect` makes of a model's answers."""
+    component, context = (
+        Detect(model=str(model), max_overlap=_MAX_OVERLAP),
+        Context(models=models, cancellation=Cancellation()),
+    )
 
     def judge(product: Drawn) -> Sequence[Detection]:
         return component(Image(product.pixels), context).items

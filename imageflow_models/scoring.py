@@ -1,13 +1,19 @@
 """How well drawn products are judged: counts against the truth, and the table of scores."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from imageflow_models.products import DefectKind, Drawn
+import numpy as np
+
+from imageflow_models.products import Defect, DefectKind, Drawn
 from imageflow_pipelines.values import Box, Detection
 
-LEAST_OVERLAP = 0.3
-"""Intersection over union from which a box counts as that of a defect."""
+LEAST_OVERLAP = 0.1
+"""Intersection over union below which a box is not that of a defect."""
+LEAST_COVER = 0.5
+"""Share of a defect's pixels that its boxes have to cover together. Boxes of scratches are a few pixels wide, and one
+may be found in pieces: overlap alone would ask for a precision that nobody who inspects needs."""
 
 Judge = Callable[[Drawn], Sequence[Detection]]
 """Returns what is wrong with the product of a picture, without looking at the truth."""
@@ -55,10 +61,7 @@ def score(products: Iterable[Drawn], judge: Judge) -> Scores:
                 misses += 1
         for defect in product.defects:
             there[defect.kind] += 1
-            found[defect.kind] += any(
-                item.label == defect.kind and item.box is not None and overlap(item.box, defect.box) >= LEAST_OVERLAP
-                for item in detections
-            )
+            found[defect.kind] += is_found(defect, detections)
     return Scores(
         pictures=hits + misses + alarms + passes,
         image_f1=2 * hits / (2 * hits + misses + alarms),
@@ -67,6 +70,18 @@ def score(products: Iterable[Drawn], judge: Judge) -> Scores:
         recall={kind: found[kind] / count for kind, count in there.items() if count},
         false_alarms=alarms / (alarms + passes),
     )
+
+
+def is_found(defect: Defect, detections: Sequence[Detection]) -> bool:
+    """Whether boxes of a defect's kind that overlap its own by `LEAST_OVERLAP` cover `LEAST_COVER` of its pixels."""
+    covered = np.zeros_like(defect.mask)
+    for item in detections:
+        box = item.box
+        if item.label == defect.kind and box is not None and overlap(box, defect.box) >= LEAST_OVERLAP:
+            rows = slice(max(0, math.floor(box.y_px)), math.ceil(box.y_px + box.height_px))
+            columns = slice(max(0, math.floor(box.x_px)), math.ceil(box.x_px + box.width_px))
+            covered[rows, columns] = True
+    return bool((covered & defect.mask).sum() >= LEAST_COVER * defect.mask.sum())
 
 
 def overlap(box: Box, truth: tuple[int, int, int, int]) -> float:

@@ -7,17 +7,23 @@ import pytest
 
 from imageflow_models.judging import best_threshold
 from imageflow_models.products import Defect, DefectKind, Drawn, Split, draw
-from imageflow_models.scoring import overlap, score
+from imageflow_models.scoring import is_found, overlap, score
 from imageflow_pipelines.values import Box, Detection
 
 
 def _product(*defects: tuple[DefectKind, tuple[int, int, int, int]]) -> Drawn:
-    blank = np.zeros((8, 8), bool)
     return Drawn(
         pixels=np.zeros((8, 8, 3), np.uint8),
         design="valve",
-        defects=tuple(Defect(kind=kind, contrast=0.1, box=box, mask=blank) for kind, box in defects),
+        defects=tuple(Defect(kind=kind, contrast=0.1, box=box, mask=_mask(box)) for kind, box in defects),
     )
+
+
+def _mask(box: tuple[int, int, int, int]) -> "np.typing.NDArray[np.bool_]":
+    left, top, right, bottom = box
+    mask = np.zeros((8, 8), bool)
+    mask[top:bottom, left:right] = True
+    return mask
 
 
 def _found(label: str, box: tuple[int, int, int, int]) -> Detection:
@@ -56,6 +62,18 @@ def test_a_table_counts_hits_misses_and_alarms() -> None:
     assert scores.image_precision == 4 / 5
     assert scores.image_recall == 4 / 5
     assert scores.image_f1 == pytest.approx(4 / 5)
+
+
+def test_a_defect_is_found_in_pieces_but_not_by_a_corner_nor_by_the_whole_picture() -> None:
+    (defect,) = _product((DefectKind.SCRATCH, (0, 0, 8, 1))).defects
+    left, middle = _found("scratch", (0, 0, 3, 2)), _found("scratch", (3, 0, 6, 2))
+    assert is_found(defect, [left, middle])
+    assert not is_found(defect, [left])
+    assert not is_found(defect, [_found("dent", (0, 0, 8, 1))])
+    large = np.zeros((32, 32), bool)
+    large[0, :8] = True
+    defect = Defect(kind=DefectKind.SCRATCH, contrast=0.1, box=(0, 0, 8, 1), mask=large)
+    assert not is_found(defect, [_found("scratch", (0, 0, 32, 32))])
 
 
 def test_a_threshold_beats_calling_everything_bad() -> None:
