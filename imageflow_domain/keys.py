@@ -130,4 +130,4 @@ def inspected_picture(digest: str) -> str:
 
 def drawn_picture(inspection: int, place: int) -> str:
     """A picture with what was found drawn on it."""
-    return f"inspection/drawn/{inspection}/{place:05d}.webp"
+    return f"inspection/drawn/{inspection}/{place:05d}.jpg"

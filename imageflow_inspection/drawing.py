@@ -8,12 +8,12 @@ from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.components.overlay import Overlay
 from imageflow_pipelines.values import Detection, Detections, Encoded, Text
 
-_QUALITY = 85
+_QUALITY = 90
 
 
 def draw(picture: bytes, found: Sequence[Detection], items: Sequence[Judgement]) -> bytes:
-    """Return a WebP with defects marked and the items that did not pass named; raise `InvalidInput` for no picture."""
+    """Return a JPEG with defects marked and the items that did not pass named; raise `InvalidInput` for no picture."""
     image = Decode()(Encoded(picture))
     told = "\n".join(f"{item.item}: {item.verdict.value}" for item in items if item.verdict is not Verdict.PASS)
     drawn = Overlay()(image, detections=(Detections(tuple(found)),), text=Text(told))
-    return Encode(format="webp", quality=_QUALITY)(drawn).data
+    return Encode(format="jpeg", quality=_QUALITY)(drawn).data

@@ -10,6 +10,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Fault, ImageFlowError, InvalidInput
 from imageflow_domain.ids import check_name
 from imageflow_domain.masters import Item, ItemType, Master, Product, read_items
+from imageflow_domain.texts import check_text
 from imageflow_inspection.pipelines import find_pipeline, plan_of
 from imageflow_pipelines.component import ports_of
 from imageflow_pipelines.plan import Plan
@@ -48,8 +49,8 @@ class InvalidMaster(InvalidInput):
 def create_product(stores: Stores, code: str, name: str, description: str = "") -> Product:
     """Create a product; raise `Conflict` where its code is taken, `InvalidInput` for one that cannot be a name."""
     check_name(code)
-    if not 1 <= len(name) <= 255 or len(description) > 10_000:
-        raise InvalidInput("A product's name has 1 to 255 characters, its description at most 10,000.")
+    check_text(name, "A product's name", least=1, most=255)
+    check_text(description, "A product's description", most=10_000)
     with stores.database.begin() as connection:
         return rows.add_product(connection, code, name, description)
 

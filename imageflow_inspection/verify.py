@@ -7,7 +7,8 @@ from imageflow_clients.database import batches, inspections, statistics
 from imageflow_clients.database import verifications as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotFound
-from imageflow_domain.inspection import Verdict, Verification, VerificationEvent
+from imageflow_domain.inspection import MOST_PICTURES, Verdict, Verification, VerificationEvent
+from imageflow_domain.texts import check_text
 
 QUIET = timedelta(seconds=60)
 _EVENTS = 100
@@ -46,7 +47,8 @@ def verify(
     _check(verdict, inspector, notes, seconds, request_id)
     with stores.database.begin() as connection:
         batch = batches.get(connection, inspections.get(connection, inspection_id).batch_id)
-        result = inspections.results(connection, inspection_id, after=place - 1, limit=1)
+        # A number of any size may be asked for; columns hold those of pictures.
+        result = inspections.results(connection, inspection_id, after=min(max(place, 0), MOST_PICTURES) - 1, limit=1)
         if not result or result[0].picture.place != place:
             raise NotFound(f"Inspection {inspection_id} has no result for picture {place}: it has {batch.pictures}.")
         codes = [judgement.item for judgement in result[0].items]
@@ -111,11 +113,9 @@ def report_events(
 def _check(verdict: Verdict, inspector: str, notes: str, seconds: float, request_id: str | None) -> None:
     if verdict is Verdict.UNDECIDED:
         raise InvalidInput("A person says pass or fail: leave the picture unverified if neither can be said.")
-    if not (1 <= len(inspector) <= 100 and inspector.isprintable()):
-        raise InvalidInput("The inspector's name has 1 to 100 characters that can be printed.")
-    if len(notes) > 2_000 or "\0" in notes:
-        raise InvalidInput("Notes have at most 2,000 characters.")
+    check_text(inspector, "The inspector's name", least=1, most=100)
+    check_text(notes, "A note", most=2_000)
     if not 0 <= seconds <= 86_400:
         raise InvalidInput("A verification takes between 0 seconds and a day.")
-    if request_id is not None and not (1 <= len(request_id) <= 200 and request_id.isprintable()):
-        raise InvalidInput("A request's id has 1 to 200 characters that can be printed.")
+    if request_id is not None:
+        check_text(request_id, "A request's id", least=1, most=200)

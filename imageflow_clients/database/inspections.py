@@ -123,6 +123,16 @@ def judged_places(connection: Connection, inspection: int) -> frozenset[int]:
     )
 
 
+def judged_items(connection: Connection, inspection: int) -> Mapping[str, int]:
+    """Return how many pictures have a result, by item."""
+    rows = connection.execute(
+        select(item_results.c.item, func.count().label("pictures"))
+        .where(item_results.c.inspection_id == inspection)
+        .group_by(item_results.c.item)
+    )
+    return {row.item: row.pictures for row in rows}
+
+
 def finish(connection: Connection, inspection: int) -> Inspection:
     """Count an inspection's results and note that it is done; one that was done stays as it is."""
     counted = connection.execute(
