@@ -3,6 +3,7 @@
 Needs about 5 GB of disk, mostly for names, under the temporary folder while it runs.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,7 +134,7 @@ def _fill(stores: Stores) -> None:
             folder = root / keys.inspection_upload(code, f"b{number:04d}")
             folder.mkdir(parents=True)
             for place in range(PICTURES):
-                (folder / f"p{place}.png").touch()
+                os.close(os.open(f"{folder}/p{place}.png", os.O_CREAT | os.O_WRONLY))  # a tenth of what pathlib costs
         found = stores.objects.list_page(f"{keys.INSPECTION_UPLOADS}/{code}", limit=BATCHES * PICTURES)
         for folder_key, pictures in groupby(found, key=lambda stored: stored.key.rpartition("/")[0]):
             upload = upload_of(code, folder_key.rpartition("/")[2], pictures)

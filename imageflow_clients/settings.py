@@ -41,8 +41,8 @@ class Settings(BaseSettings):
     """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
     retention_days: int = Field(default=30, ge=0)
     """Younger surveys are kept, whatever their number."""
-    alert_webhooks: tuple[str, ...] = ()
-    """Addresses, as a JSON list, that inspection's alerts are sent to; no others ever are."""
+    alert_webhooks: str = ""
+    """Addresses, parted by spaces, that inspection's alerts are sent to; no others ever are."""
     alert_secret: SecretStr | None = None
     """What their receivers check the signature with; needed where there are addresses."""
     upload_limit_bytes: int = Field(default=50_000_000, ge=1)

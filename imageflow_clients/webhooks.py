@@ -33,16 +33,17 @@ class Webhooks:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return those of the settings; raise `InvalidInput` for what is no address, or addresses without a secret."""
-        for address in settings.alert_webhooks:
+        addresses = settings.alert_webhooks.split()
+        for address in addresses:
             parts = urlsplit(address)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise InvalidInput('IMAGEFLOW_ALERT_WEBHOOKS must be a list like ["https://example.org/alerts"].')
         secret = settings.alert_secret.get_secret_value() if settings.alert_secret is not None else ""
-        if settings.alert_webhooks and len(secret) < _SECRET_CHARS:
+        if addresses and len(secret) < _SECRET_CHARS:
             raise InvalidInput(
                 f"Set IMAGEFLOW_ALERT_SECRET to {_SECRET_CHARS} characters or more: receivers of alerts check it."
             )
-        return cls(settings.alert_webhooks, secret)
+        return cls(addresses, secret)
 
     def post(self, address: str, body: bytes) -> None:
         """Send JSON to an address.

@@ -60,6 +60,8 @@ class Bounds:
     manifests: int = 200
     """New ones that are read."""
     sweep_keys: int = 20_000
+    sweep_batches: int = 300
+    """Folders that the sweep closes; it goes on behind them."""
     waiting: int = 1_000
     quiet: timedelta = timedelta(minutes=5)
     """A folder that no manifest closed is closed when nothing was written to it for so long."""
@@ -166,7 +168,8 @@ def _sweep(stores: Stores, after: str, now: datetime, most: Bounds) -> tuple[str
         folder = folders[0][0]
         folders = [(folder, stores.objects.list_page(f"{folder}/", limit=2 * MOST_PICTURES))]
         after = f"{folder}0"  # the first text behind all keys of the folder
-    return after, list(_close_quiet(stores, folders, now - most.quiet))
+    closed, stopped_at = _close_quiet(stores, folders, now - most.quiet, most.sweep_batches)
+    return stopped_at or after, closed
 
 
 def _folder_of(stored: StoredObject) -> str:
@@ -174,9 +177,12 @@ def _folder_of(stored: StoredObject) -> str:
 
 
 def _close_quiet(
-    stores: Stores, folders: Sequence[tuple[str, tuple[StoredObject, ...]]], before: datetime
-) -> Iterator[Batch]:
-    """Close those folders that nobody writes to any more and that are not what is known of them."""
+    stores: Stores, folders: Sequence[tuple[str, tuple[StoredObject, ...]]], before: datetime, most: int
+) -> tuple[list[Batch], str | None]:
+    """Close those folders that nobody writes to any more and that are not what is known of them.
+
+    Returns them, and behind which key folders are left if there were more than `most`.
+    """
     seen = {}
     for folder, found in folders:
         named = _name_of(folder, found)
@@ -185,6 +191,9 @@ def _close_quiet(
     with stores.database.begin() as connection:
         known = rows.latest_of(connection, seen.keys())
         ready = masters.products_with_masters(connection, sorted({product for product, _ in seen}))
+    closed: list[Batch] = []
+    refused: dict[str, str] = {}
+    looked_at, stopped_at = 0, None
     for (product, name), found in seen.items():
         folder = keys.inspection_upload(product, name)
         try:
@@ -196,11 +205,16 @@ def _close_quiet(
                 raise NotFound(f"There is no product '{product}' with a published master: publish one.")
             batch = _note(stores, product, name, pictures)
         except (InvalidInput, NotFound) as error:
-            with stores.database.begin() as connection:
-                rows.note_manifest(connection, folder, reason=str(error))
+            refused[folder] = str(error)
             continue
-        if batch is not None:
-            yield batch
+        closed += [] if batch is None else [batch]
+        looked_at += 1
+        if looked_at == most:
+            stopped_at = found[-1].key
+            break
+    with stores.database.begin() as connection:
+        rows.note_refused(connection, refused)
+    return closed, stopped_at
 
 
 def _name_of(folder: str, found: Sequence[StoredObject]) -> tuple[str, str] | None:

@@ -256,6 +256,15 @@ def note_manifest(connection: Connection, key: str, *, batch: int | None = None,
     )
 
 
+def note_refused(connection: Connection, reasons: Mapping[str, str]) -> None:
+    """Note why folders are no batches, by folder; those that were noted before stay as they are."""
+    if reasons:
+        connection.execute(
+            upsert(manifests).on_conflict_do_nothing(),
+            [{"key": key, "reason": reason[:2000]} for key, reason in sorted(reasons.items())],
+        )
+
+
 def forget_refusal(connection: Connection, key: str) -> None:
     """Forget why a folder was no batch: it is one now."""
     connection.execute(manifests.delete().where(manifests.c.key == key))

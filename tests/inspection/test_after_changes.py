@@ -210,7 +210,9 @@ def test_nothing_is_sent_to_an_address_that_the_settings_do_not_name(stores: Sto
 
 def test_settings_without_a_secret_or_with_other_addresses_are_refused() -> None:
     with pytest.raises(InvalidInput, match="IMAGEFLOW_ALERT_SECRET"):
-        Webhooks.of(Settings(alert_webhooks=("https://example.org/a",)))
+        Webhooks.of(Settings(alert_webhooks="https://example.org/a"))
     with pytest.raises(InvalidInput, match="IMAGEFLOW_ALERT_WEBHOOKS"):
-        Webhooks.of(Settings(alert_webhooks=("file:///etc/passwd",), alert_secret=SecretStr(SECRET)))
+        Webhooks.of(Settings(alert_webhooks="https://example.org/a file:///etc/passwd", alert_secret=SecretStr(SECRET)))
     assert Webhooks.of(Settings()).addresses == ()
+    several = Settings(alert_webhooks="https://example.org/a http://[::1]:8/b", alert_secret=SecretStr(SECRET))
+    assert Webhooks.of(several).addresses == ("https://example.org/a", "http://[::1]:8/b")

@@ -47,5 +47,5 @@ def test_text_that_no_database_keeps_is_refused_in_words(stores: Stores) -> None
     for name in ("a\0b", "\ud800"):
         with pytest.raises(InvalidInput, match="no text"):
             create_product(stores, "lid", name)
-        with pytest.raises(InvalidInput, match="no text|unicode"):
+        with pytest.raises(InvalidInput, match=r"no text|unicode"):
             publish_pipeline(stores, {**lid_pipeline(), "description": name})

@@ -150,8 +150,10 @@ def test_ticks_that_die_anywhere_lose_nothing_and_double_nothing(
         assert sorted(names(rows.page(connection))) == [f"b{number}.1" for number in range(6)]
 
 
-@pytest.mark.parametrize("keys_a_tick", [1, 2, 3, 7, 100])
-def test_the_sweep_sees_every_folder_whatever_fits_on_a_page(any_stores: Stores, keys_a_tick: int) -> None:
+@pytest.mark.parametrize(("keys_a_tick", "batches_a_tick"), [(1, 9), (2, 9), (3, 1), (7, 2), (100, 9), (100, 1)])
+def test_the_sweep_sees_every_folder_whatever_fits_in_a_tick(
+    any_stores: Stores, keys_a_tick: int, batches_a_tick: int
+) -> None:
     published(any_stores)
     sizes = {"b1": 1, "b10": 3, "b2": 7, "b3": 2, "b_4": 1}
     for name, count in sizes.items():
@@ -161,8 +163,9 @@ def test_the_sweep_sees_every_folder_whatever_fits_on_a_page(any_stores: Stores,
     any_stores.objects.put("uploads/inspection/Not a name/b1/p.png", b"")
     cursor, found = Cursor(), []
     for _ in range(40):
-        ticked = tick(any_stores, cursor, now=LATER, sweep_keys=keys_a_tick)
+        ticked = tick(any_stores, cursor, now=LATER, sweep_keys=keys_a_tick, sweep_batches=batches_a_tick)
         cursor = ticked.cursor
+        assert len(ticked.closed) <= batches_a_tick
         found += ticked.closed
     assert {batch.name: batch.pictures for batch in found} == sizes
     assert len(found) == len(sizes)
