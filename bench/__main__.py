@@ -42,6 +42,7 @@ BENCHES = {
 }
 LONG = {
     "scale": "a survey of 100 x 100 areas through the running stack",
+    "webui": "the map page on a survey of 100 x 100 areas, beside a bare Leaflet page",
 }
 """Measured only when named: each takes half an hour or more."""
 RESULTS = Path(__file__).parent / "results"

@@ -61,6 +61,8 @@ EVERYWHERE = (
 )
 OF_S3 = (Kind.STORE, Kind.CONNECTION)
 OF_A_GAME = (Kind.GAME, Kind.DISPLAY)
+_ALWAYS = (Kind.UP, Kind.EVERYTHING, *OF_S3)
+"""What can be struck at any moment."""
 
 
 class Machine:
@@ -126,6 +128,10 @@ class Machine:
                 self._start_again()
                 return len(victims)
         return _kill(self._victims(kind, dice)) or None
+
+    def has(self, kind: Kind) -> bool:
+        """Tell whether there is something of that kind now."""
+        return kind in _ALWAYS or bool(self._victims(kind, random.Random()))  # noqa: S311 - any one will do
 
     def workers(self) -> list[psutil.Process]:
         """Return the run workers that live now, those among them whose stack was killed."""

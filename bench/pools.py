@@ -15,7 +15,7 @@ from imageflow_domain.survey import Layer
 _GAME = """
 title: A city whose camera takes its time
 driver: {name: city, parameters: {seed: 3, pace_s: 0.2}}
-grid: {rows: 20, cols: 30}
+grid: {rows: 30, cols: 40}
 encoding: {lossless_method: 2}
 """
 _PATIENCE_S = 1800.0
@@ -24,7 +24,7 @@ _AT_LEAST = {Layer.SCREENSHOTS: 2.5, Layer.PAIR_OFFSETS: 1.6, Layer.TILES: 1.6}
 
 
 def run() -> Result:
-    """Return how long each stage of a 600-shot city takes with one slot and with more."""
+    """Return how long each stage of a 1,200-shot city takes with one slot and with more."""
     with tempfile.TemporaryDirectory() as folder:
         one = _stages(Path(folder), dict.fromkeys(_SLOTS, 1))
         more = _stages(Path(folder), {layer: slots for layer, (_, slots) in _SLOTS.items()})

@@ -1,9 +1,11 @@
 """`make soak`: hundreds of kills, survey after survey, on a folder and on two S3 servers.
 
 IMAGEFLOW_SOAK_KILLS (500) is how many there are to be, those of earlier runs in `results/soak.json` included: what was
-broken off is gone on with. Remove the file to begin anew. IMAGEFLOW_FAULT_SEED plays a round of it again, alone.
+broken off is gone on with, and several may run side by side. Remove the file to begin anew. IMAGEFLOW_FAULT_SEED plays
+a round of it again, alone.
 """
 
+import fcntl
 import json
 import os
 import random
@@ -12,7 +14,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ CHECKED = (
     "no request was answered 500",
 )
 _STORES: Mapping[str, Callable[[Path], Minio | Rclone] | None] = {"folder": None, "minio": Minio, "rclone": Rclone}
-_SURVEYS, _MOST = 3, 9
+_SURVEYS, _MOST = 3, 16
 _FILE = RESULTS / "soak.json"
 
 
@@ -44,45 +46,44 @@ def main() -> int:
     """Go on until there were as many kills as wanted; return the exit status."""
     wanted = int(os.environ.get("IMAGEFLOW_SOAK_KILLS", "500"))
     given = os.environ.get("IMAGEFLOW_FAULT_SEED")
-    trials = _earlier()
     with tempfile.TemporaryDirectory() as folder:
         city, live = undisturbed(Path(folder) / "city", LARGE_BLOCKS), undisturbed(Path(folder) / "live", LIVE)
-    while _kills(trials) < wanted:
+    while _kills(_recorded()) < wanted:
         seed = int(given) if given is not None else random.SystemRandom().randrange(2**32)
         print(f"IMAGEFLOW_FAULT_SEED={seed}", flush=True)
         for trial in _round(seed, city, live):
-            trials.append({"seed": seed, **trial})
-            _record(trials, wanted)
+            _record({"seed": seed, **trial}, wanted)
         if given is not None:
             break
-    return 1 if any(trial["faults"] for trial in trials) else 0
+    return 1 if any(trial["faults"] for trial in _recorded()) else 0
 
 
-def _round(seed: int, city: Shown, live: Shown) -> "list[dict[str, Any]]":
+def _round(seed: int, city: Shown, live: Shown) -> Iterator[dict[str, Any]]:
     """Strike a few surveys on a machine of their own; where one did not end well its folder is left to be looked at."""
     dice = random.Random(seed)  # noqa: S311 - dice, not secrets
     store = dice.choice(list(_STORES))
     folder = Path(tempfile.mkdtemp(prefix="imageflow-soak-"))
-    done: list[dict[str, Any]] = []
+    faults: Sequence[str] = ()
     try:
         with machine(folder, _STORES[store], FILES) as made:
             for number in range(_SURVEYS):
                 game, trial = _survey(made, number, dice, city, live)
-                done.append({"store": store, "game": game, **_told(trial)})
-                if trial.faults:
+                faults = trial.faults
+                yield {"store": store, "game": game, **_told(trial)}
+                if faults:
                     break
     except Exception:  # noqa: BLE001 - whatever a kill led to is a finding, and the next round goes on
-        done.append({"store": store, "game": "", "strikes": {}, "retries": 0, "faults": [traceback.format_exc()]})
-    if any(trial["faults"] for trial in done):
-        print(f"{folder} is left: {done[-1]['faults']}", file=sys.stderr, flush=True)
+        faults = (traceback.format_exc(),)
+        yield {"store": store, "game": "", "strikes": {}, "retries": 0, "faults": faults}
+    if faults:
+        print(f"{folder} is left: {faults}", file=sys.stderr, flush=True)
     else:
         shutil.rmtree(folder)
-    return done
 
 
 def _survey(made: Machine, number: int, dice: random.Random, city: Shown, live: Shown) -> tuple[str, Trial]:
     game = dice.choice([*CITIES, *CITIES, "live"])
-    kinds = deque(dice.sample(made.kinds, len(made.kinds)))
+    kinds = deque(dice.choices(made.kinds, k=_MOST))
     reference = city
     if game == "live":
         kinds, reference = deque(dice.choices(OF_A_GAME, k=2)), live
@@ -96,16 +97,25 @@ def _told(trial: Trial) -> dict[str, Any]:
     return {**told, "strikes": Counter(strike.kind.value for strike in trial.strikes)}
 
 
-def _earlier() -> list[dict[str, Any]]:
+def _recorded() -> list[dict[str, Any]]:
     return list(json.loads(_FILE.read_text())["trials"]) if _FILE.exists() else []
 
 
-def _kills(trials: "list[dict[str, Any]]") -> int:
+def _kills(trials: Sequence[Mapping[str, Any]]) -> int:
     return sum(sum(trial["strikes"].values()) for trial in trials)
 
 
-def _record(trials: "list[dict[str, Any]]", wanted: int) -> None:
-    """Write what was killed, how often, what was checked and what failed."""
+def _record(done: Mapping[str, Any], wanted: int) -> None:
+    """Add a survey to the record, one soak at a time: what was killed, how often, what was checked and what failed."""
+    folder = os.open(RESULTS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        _write([*_recorded(), done], wanted)
+    finally:
+        os.close(folder)
+
+
+def _write(trials: Sequence[Mapping[str, Any]], wanted: int) -> None:
     by_kind: Counter[str] = Counter()
     for trial in trials:
         by_kind.update(trial["strikes"])

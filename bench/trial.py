@@ -27,6 +27,12 @@ _IN_RECOVERY = 0.25
 """Share of the kills that do not wait until the last one is mended; the others strike while work goes on."""
 
 _LOOK_S = 1.0
+_BRIEFLY_S = 0.25
+"""A game may live for a few seconds only."""
+
+_LATER_S = (0.0, 2.0)
+"""After something that was waited for has come: not always at its first moment."""
+
 _REQUEST_S = 60.0
 
 
@@ -126,7 +132,7 @@ def endure(
     with _sweeps(machine, on=sweeping):
         while kinds and len(strikes) < most:
             time.sleep(dice.uniform(*_PAUSE_S))
-            status = job.status() if dice.random() < _IN_RECOVERY else _await_work(machine, job)
+            status = job.status() if dice.random() < _IN_RECOVERY else _await_work(machine, job, kinds[0], dice)
             if status is not None and status["status"] == "completed":
                 break
             processes = machine.strike(kinds[0], dice)
@@ -147,15 +153,21 @@ def endure(
     )
 
 
-def _await_work(machine: Machine, job: _Job) -> Mapping[str, Any] | None:
-    """Wait until a survey is being worked on, or completed; return how far it is."""
+def _await_work(machine: Machine, job: _Job, kind: Kind, dice: random.Random) -> Mapping[str, Any] | None:
+    """Wait until a survey is being worked on, with something of a kind to kill, or completed; return how far it is."""
     deadline = time.monotonic() + PATIENCE_S
+    waited = False
     while True:
         status = job.status()
         done = status is not None and status["status"] == "completed"
-        if done or (status is not None and machine.workers()) or time.monotonic() > deadline:
-            return status
-        time.sleep(_LOOK_S)
+        at_work = status is not None and machine.workers() and machine.has(kind)
+        if done or at_work or time.monotonic() > deadline:
+            break
+        waited = True
+        time.sleep(_BRIEFLY_S)
+    if at_work and waited:
+        time.sleep(dice.uniform(*_LATER_S))
+    return status
 
 
 def _await_end(machine: Machine, job: _Job) -> bool:

@@ -1,5 +1,6 @@
 """The one list of game drivers, and how one is opened by name. A driver's module is imported when it is chosen."""
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -25,6 +26,8 @@ class _DriverClass(Protocol):
     """What a driver's class offers to be opened by name."""
 
     Parameters: type[BaseModel]
+    settable: frozenset[str]
+    moves_freely: bool
 
     @classmethod
     def open(cls, parameters: Any, opening: Opening) -> GameDriver: ...
@@ -33,6 +36,24 @@ class _DriverClass(Protocol):
 def driver_schema(name: str) -> dict[str, Any]:
     """Return the JSON schema of a driver's parameters; raise `NotFound` for an unknown name."""
     return _driver_class(name).Parameters.model_json_schema()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverDescription:
+    """What is known of a driver before it is opened."""
+
+    parameters: dict[str, Any]
+    """JSON Schema."""
+    settable: frozenset[str]
+    """Parameters that a request may set: neither paths nor commands, which would reach this machine's files."""
+    moves_freely: bool
+    """As its capabilities will say."""
+
+
+def describe_driver(name: str) -> DriverDescription:
+    """Describe a driver; raise `NotFound` for an unknown name."""
+    driver = _driver_class(name)
+    return DriverDescription(parameters=driver_schema(name), settable=driver.settable, moves_freely=driver.moves_freely)
 
 
 def open_driver(

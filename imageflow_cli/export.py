@@ -17,10 +17,9 @@ from imageflow_surveys import export
 from imageflow_surveys.export import Advance, Exported
 
 _PAGE = Path(__file__).with_name("viewer.html")
-_LEAFLET = STATIC / "vendor" / "leaflet"
 _VIEWER = (
-    *(_LEAFLET / name for name in ("leaflet.js", "leaflet.css", "LICENSE")),
-    *(STATIC / name for name in ("map.css", "view.js", "camera.js", "icon.svg")),
+    *(STATIC / "app" / "viewer" / name for name in ("viewer.js", "viewer.css", "LICENSE")),
+    STATIC / "icon.svg",
 )
 
 
@@ -40,7 +39,7 @@ def write_folder(stores: Stores, survey: Survey, folder: Path, *, bar: bool) -> 
     _check_free(folder)
     missing = [path.name for path in _VIEWER if not path.is_file()]
     if missing:
-        raise NotFound(f"The map page lacks {', '.join(missing)}: `make webui` fetches its JavaScript.")
+        raise NotFound(f"The map page lacks {', '.join(missing)}: `make webui` builds it.")
     with _bar(shown=bar) as advance, whole_folder(folder) as partial:
         done = export.export_folder(stores, survey, partial, advance)
         (partial / "viewer").mkdir()

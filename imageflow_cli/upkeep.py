@@ -40,6 +40,8 @@ def sweep(grace_hours: float, dry_run: bool, as_json: bool) -> None:
         click.echo(f"Objects left of the deleted survey '{survey}' {would}deleted.")
     if swept.unfinished:
         click.echo(f"{swept.unfinished} half-written files deleted.")
+    if swept.scratch:
+        click.echo(f"{swept.scratch} working folders of killed games deleted.")
 
 
 @click.command()

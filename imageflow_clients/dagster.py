@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from imageflow_domain.errors import DagsterUnavailable
 
-_PATIENCE = httpx.Timeout(20.0, connect=2.0)
+_CONNECT_S = 2.0
 _LOCATION, _REPOSITORY, _JOB = "imageflow", "__repository__", "__ASSET_JOB"
+_CODE_VERSION = "dagster/code_version"
 _ALIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
 _ADD_PARTITION = """
@@ -31,6 +33,14 @@ _FIND = """
 query($filter: RunsFilter!) {
   runsOrError(filter: $filter) { __typename ... on Runs { results { runId } } ... on PythonError { message } }
 }"""
+_LIST = """
+query($filter: RunsFilter!, $limit: Int!) {
+  runsOrError(filter: $filter, limit: $limit) {
+    __typename
+    ... on Runs { results { runId status startTime endTime tags { key value } assetSelection { path } } }
+    ... on PythonError { message }
+  }
+}"""
 _STOP = """
 mutation($runs: [String!]!) {
   terminateRuns(runIds: $runs) {
@@ -42,11 +52,40 @@ mutation($runs: [String!]!) {
 
 
 @dataclass(frozen=True, kw_only=True)
+class DagsterRun:
+    """A run as Dagster's webserver tells it."""
+
+    id: str
+    status: str
+    """In Dagster's words: STARTED, SUCCESS and so on."""
+    tags: Mapping[str, str]
+    assets: tuple[str, ...]
+    """Keys of the assets that it makes."""
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.status in _ALIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Materialization:
+    """The newest event of one partition of an asset."""
+
+    run_id: str
+    code_version: str | None
+    """Of the asset when it was made."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dagster:
     """A webserver of Dagster that has loaded our code location."""
 
     url: str
     """Without a slash at the end."""
+    patience_s: float = 20.0
+    """How long an answer may take."""
 
     def add_partition(self, definition: str, key: str) -> None:
         """Add a key to dynamic partitions, unless it is there.
@@ -98,6 +137,49 @@ class Dagster:
             raise DagsterUnavailable(f"Dagster does not tell its runs: {found.get('message', found['__typename'])}")
         return tuple(run["runId"] for run in found["results"])
 
+    def runs(self, tags: Mapping[str, str], *, limit: int) -> tuple[DagsterRun, ...]:
+        """Return the newest runs that bear these tags, newest first; raise `DagsterUnavailable`."""
+        wanted = {"tags": [{"key": name, "value": value} for name, value in tags.items()]}
+        found = self._ask(_LIST, {"filter": wanted, "limit": limit})["runsOrError"]
+        if found["__typename"] != "Runs":
+            raise DagsterUnavailable(f"Dagster does not tell its runs: {found.get('message', found['__typename'])}")
+        return tuple(
+            DagsterRun(
+                id=run["runId"],
+                status=run["status"],
+                tags={tag["key"]: tag["value"] for tag in run["tags"]},
+                assets=tuple("/".join(asset["path"]) for asset in run["assetSelection"] or ()),
+                started_at=_instant(run["startTime"]),
+                ended_at=_instant(run["endTime"]),
+            )
+            for run in found["results"]
+        )
+
+    def materializations(self, wanted: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Materialization]:
+        """Return the newest materialisation of some partitions, in one request; raise `DagsterUnavailable`.
+
+        Args:
+            wanted: Keys of assets and of their partitions; a few dozen.
+        """
+        if not wanted:
+            return {}
+        heads = ", ".join(f"$k{n}: AssetKeyInput!, $p{n}: [String!]" for n in range(len(wanted)))
+        asked = "\n".join(
+            f"a{n}: assetNodeOrError(assetKey: $k{n}) {{ ... on AssetNode {{ "
+            f"assetMaterializations(partitions: $p{n}, limit: 1) {{ runId tags {{ key value }} }} }} }}"
+            for n in range(len(wanted))
+        )
+        variables: dict[str, Any] = {}
+        for n, (asset, partition) in enumerate(wanted):
+            variables |= {f"k{n}": {"path": [asset]}, f"p{n}": [partition]}
+        told = self._ask(f"query({heads}) {{ {asked} }}", variables)
+        found = {}
+        for n, key in enumerate(wanted):
+            for event in told[f"a{n}"].get("assetMaterializations", ()):
+                tags = {tag["key"]: tag["value"] for tag in event["tags"]}
+                found[key] = Materialization(run_id=event["runId"], code_version=tags.get(_CODE_VERSION))
+        return found
+
     def stop(self, runs: Sequence[str]) -> None:
         """Ask the workers of runs to end; raise `DagsterUnavailable`. A run that has ended meanwhile is left alone."""
         if runs:
@@ -111,7 +193,7 @@ class Dagster:
             answer = httpx.post(
                 f"{self.url}/graphql",
                 json={"query": query, "variables": variables},
-                timeout=_PATIENCE,
+                timeout=httpx.Timeout(self.patience_s, connect=_CONNECT_S),
                 trust_env=False,
             )
             answer.raise_for_status()
@@ -123,3 +205,7 @@ class Dagster:
         if body.get("errors"):
             raise DagsterUnavailable(f"Dagster does not understand what it is asked: {body['errors'][0]['message']}")
         return body["data"]
+
+
+def _instant(timestamp: float | None) -> datetime | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)

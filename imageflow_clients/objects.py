@@ -5,7 +5,6 @@ How requests are bounded is `store_requests`' affair, how large objects travel `
 they fail `store_failures`'.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.store_failures import explain
 from imageflow_clients.store_requests import BoundedRequests, DirectRequests
 from imageflow_clients.stored_object import UNFINISHED, StoredObject
+from imageflow_clients.unfinished import changed_before
 from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ class ObjectStore:
             if self._bucket is None:
                 obstore.list_with_delimiter(self._store, "health/")
             else:
-                self._bucket.requests.within(
-                    _CHECK_S, lambda: obstore.list_with_delimiter_async(self._store, "health/")
-                )
+                self._bucket.requests.within(_CHECK_S, lambda: obstore.list_with_delimiter(self._store, "health/"))
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object, whole or not at all, in place of any other of that key."""
@@ -70,7 +68,7 @@ class ObjectStore:
             if self._bucket is not None and len(data) >= MULTIPART_BYTES:
                 self._bucket.put_in_parts(key, data)
             else:
-                self._requests.make(obstore.put, obstore.put_async, self._store, key, data, use_multipart=False)
+                self._requests.make(obstore.put, self._store, key, data, use_multipart=False)
 
     def get(self, key: str, *, next_step: str) -> bytes:
         """Return an object.
@@ -83,7 +81,7 @@ class ObjectStore:
         """
         try:
             with self._explained(check_key(key)):
-                return self._requests.make(_read, _read_async, self._store, key)
+                return self._requests.make(_read, self._store, key)
         except FileNotFoundError as error:
             raise ObjectMissing(key, next_step=next_step) from error
 
@@ -91,7 +89,7 @@ class ObjectStore:
         """Return what is known of an object without reading it, or None where there is none."""
         try:
             with self._explained(check_key(key)):
-                return _stored(self._requests.make(obstore.head, obstore.head_async, self._store, key))
+                return _stored(self._requests.make(obstore.head, self._store, key))
         except FileNotFoundError:
             return None
         except StoreUnavailable:
@@ -105,7 +103,7 @@ class ObjectStore:
         """Remove an object; one that is not there is no error."""
         with self._explained(check_key(key)):
             try:
-                self._requests.make(obstore.delete, obstore.delete_async, self._store, key)
+                self._requests.make(obstore.delete, self._store, key)
             except FileNotFoundError:
                 return
 
@@ -119,7 +117,7 @@ class ObjectStore:
         while some := [check_key(key) for key in islice(left, _DELETED_AT_ONCE)]:
             with self._explained(some[0]):
                 try:
-                    self._requests.make(obstore.delete, obstore.delete_async, self._store, some)
+                    self._requests.make(obstore.delete, self._store, some)
                 except FileNotFoundError:
                     for key in some:  # somebody else deletes here too: go on with what is left
                         self.delete(key)
@@ -146,7 +144,7 @@ class ObjectStore:
         folder = _check_prefix(prefix)
         with self._explained(prefix):
             stream = obstore.list(self._store, folder)
-            while batch := self._requests.make(_next_batch, _next_batch_async, stream):
+            while batch := self._requests.make(_next_batch, stream):
                 yield from (_stored(meta) for meta in batch)
 
     def list_page(self, prefix: str, *, after: str = "", limit: int) -> tuple[StoredObject, ...]:
@@ -161,25 +159,21 @@ class ObjectStore:
                 return tuple(islice(walk_in_order(Path(str(self._store.prefix)), folder, after), limit))
             stream = obstore.list(self._store, folder, offset=after or None, chunk_size=min(limit, 1000))
             found: list[StoredObject] = []
-            while len(found) < limit and (batch := self._requests.make(_next_batch, _next_batch_async, stream)):
+            while len(found) < limit and (batch := self._requests.make(_next_batch, stream)):
                 found += map(_stored, batch)
             return tuple(found[:limit])
 
     def list_files(self, prefix: str) -> tuple[StoredObject, ...]:
         """Return the objects directly inside a folder, sorted by key."""
         with self._explained(prefix):
-            found = self._requests.make(
-                obstore.list_with_delimiter, obstore.list_with_delimiter_async, self._store, _check_prefix(prefix)
-            )["objects"]
+            found = self._requests.make(obstore.list_with_delimiter, self._store, _check_prefix(prefix))["objects"]
         return tuple(sorted((_stored(meta) for meta in found), key=lambda stored: stored.key))
 
     def list_folders(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the folders directly inside a folder, sorted."""
         with self._explained(prefix):
-            found = self._requests.make(
-                obstore.list_with_delimiter, obstore.list_with_delimiter_async, self._store, _check_prefix(prefix)
-            )["common_prefixes"]
-        return tuple(sorted(folder.rstrip("/").rpartition("/")[2] for folder in found))
+            found = self._requests.make(obstore.list_with_delimiter, self._store, _check_prefix(prefix))
+        return tuple(sorted(folder.rstrip("/").rpartition("/")[2] for folder in found["common_prefixes"]))
 
     def sign(self, method: Literal["GET", "PUT"], key: str, *, life: timedelta) -> str:
         """Return an address by which whoever has it reads or writes one object without keys, for a while.
@@ -224,11 +218,9 @@ class _Bucket:
     def put_in_parts(self, key: str, data: bytes) -> None:
         seconds = self.requests.deadline_s
         deadline = time.monotonic() + seconds
-
-        async def put() -> None:
-            await asyncio.to_thread(self.parts.put, key, data, seconds=deadline - time.monotonic())
-
-        self.requests.within(seconds + 2 * TAKING_BACK_S, put)
+        self.requests.within(
+            seconds + 2 * TAKING_BACK_S, lambda: self.parts.put(key, data, seconds=deadline - time.monotonic())
+        )
 
 
 def open_object_store(settings: Settings) -> ObjectStore:
@@ -315,24 +307,13 @@ def _read(store: LocalStore | S3Store, key: str) -> bytes:
     return bytes(obstore.get(store, key).bytes())
 
 
-async def _read_async(store: LocalStore | S3Store, key: str) -> bytes:
-    return bytes(await (await obstore.get_async(store, key)).bytes_async())
-
-
 def _next_batch(stream: "ListStream[Sequence[ObjectMeta]]") -> "Sequence[ObjectMeta]":
     return next(stream, ())
 
 
-async def _next_batch_async(stream: "ListStream[Sequence[ObjectMeta]]") -> "Sequence[ObjectMeta]":
-    try:
-        return await anext(stream)
-    except StopAsyncIteration:
-        return ()
-
-
 def _delete_unfinished(folder: Path, older_than: timedelta) -> int:
     before = time.time() - older_than.total_seconds()
-    left = [path for path in folder.rglob("*#*") if UNFINISHED.search(path.name) and path.stat().st_mtime <= before]
+    left = [path for path in folder.rglob("*#*") if UNFINISHED.search(path.name) and changed_before(path, before)]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)

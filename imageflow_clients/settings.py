@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from imageflow_domain.errors import InvalidInput
 
-_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 class Settings(BaseSettings):
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     @property
     def _reachable_host(self) -> str:
         """The address under which this machine reaches what listens on `host`."""
-        if self.host in _EVERY_ADDRESS:
+        if self.host in EVERY_ADDRESS:
             return "127.0.0.1"
         return f"[{self.host}]" if ":" in self.host else self.host
 

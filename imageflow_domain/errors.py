@@ -53,8 +53,16 @@ class ObjectMissing(NotFound):
         super().__init__(f"No object at '{key}': {next_step}.")
 
 
+class Gone(NotFound):
+    """It was there, and was deleted on purpose."""
+
+
 class Conflict(ImageFlowError):
     """The thing exists already, or is being changed by somebody else."""
+
+
+class Outdated(Conflict):
+    """Somebody else changed the thing since it was read."""
 
 
 class NotReady(ImageFlowError):

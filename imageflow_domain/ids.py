@@ -21,11 +21,23 @@ def check_name(value: str) -> str:
     return value
 
 
+def is_survey_id(value: str) -> bool:
+    """Tell whether `value` has the form `{game}-{save}-{0001}`."""
+    return _SURVEY.fullmatch(value) is not None
+
+
 def check_survey_id(value: str) -> str:
     """Return `value` if it has the form `{game}-{save}-{0001}`; raise `InvalidInput` otherwise."""
     if not _SURVEY.fullmatch(value):
         raise InvalidInput(f"'{value}' is not a survey id: it looks like 'openttd-home-0001'.")
     return value
+
+
+def parts_of_survey_id(value: str) -> tuple[str, str, int]:
+    """Return game, save and number of a survey's id; raise `InvalidInput` where it is none."""
+    found = _SURVEY.fullmatch(check_survey_id(value))
+    assert found is not None  # noqa: S101 - checked
+    return found[1], found[2], int(found[3])
 
 
 def survey_id(game: str, save: str, number: int) -> str:

@@ -1,16 +1,24 @@
 """Parts of addresses, checked before a route sees them, and what every route works with."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator
 
+from imageflow_clients.dagster import Dagster
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.ids import Name, check_survey_id
+from imageflow_gateway.dagster_links import DagsterLinks, links_for
 from imageflow_gateway.published import PublishedMaps
+from imageflow_gateway.recent import Recent
+from imageflow_gateway.running import KnownRuns
+from imageflow_gateway.watching import Watching
+from imageflow_surveys.changes import Changes
+from imageflow_surveys.trust_report import TrustReport
 
 _INT32 = 2**31
 
@@ -22,6 +30,12 @@ class Gateway:
     settings: Settings
     stores: Stores
     maps: PublishedMaps
+    dagster: Dagster
+    """For what Dagster adds to an answer: it is given little time."""
+    runs: KnownRuns
+    watching: Watching
+    reports: Recent[Hashable, TrustReport]
+    changes: Recent[Hashable, Changes]
 
 
 async def _gateway(request: Request) -> Gateway:  # async: a plain function would cost each request a thread
@@ -37,7 +51,15 @@ def _survey_id(value: str) -> str:
 
 
 GatewayDep = Annotated[Gateway, Depends(_gateway)]
+
+
+async def _links(request: Request, gateway: GatewayDep) -> DagsterLinks:
+    return links_for(gateway.settings, request.url.hostname)
+
+
+LinksDep = Annotated[DagsterLinks, Depends(_links)]
 SurveyId = Annotated[str, AfterValidator(_survey_id), Path(examples=["city-first-0001"])]
+SurveyQuery = Annotated[str, AfterValidator(_survey_id), Query(examples=["city-first-0001"])]
 Revision = Annotated[str, Path(pattern="^[0-9a-f]{32,64}$")]
 GamePart = Annotated[Name, Path(examples=["openttd"])]
 SavePart = Annotated[Name, Path(examples=["home"])]

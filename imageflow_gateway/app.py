@@ -3,8 +3,8 @@
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
+from imageflow_clients.dagster import Dagster
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_gateway import errors
@@ -13,13 +13,62 @@ from imageflow_gateway.body_limit import BodyLimit
 from imageflow_gateway.edge import Edge
 from imageflow_gateway.guard import OwnAddress, WriteGuard
 from imageflow_gateway.published import PublishedMaps
-from imageflow_gateway.routes import games, health, jobs, pages, surveys, tiles, uploads
+from imageflow_gateway.recent import Recent
+from imageflow_gateway.routes import (
+    drivers,
+    games,
+    health,
+    insight,
+    jobs,
+    markers,
+    pages,
+    progress,
+    saves,
+    shots,
+    surveys,
+    tiles,
+    uploads,
+)
+from imageflow_gateway.running import KnownRuns
+from imageflow_gateway.watching import Watching
 
 _BODY_LIMIT_BYTES = 1_000_000
 
 
+_REMEMBERED_S = 3600.0
+"""What a comparison or a report says of one revision stays true: this only bounds how long memory holds it."""
+
+_REPORTS, _COMPARISONS = 50, 50
+_PATIENCE_S = 3.0
+"""For what Dagster adds to an answer: without it, the answer says that nothing is known of runs."""
+
+
 def create_app(settings: Settings, stores: Stores) -> FastAPI:
     """Return the gateway; it opens nothing and closes nothing."""
+    app = describe_api()
+    dagster = Dagster(url=settings.dagster_url, patience_s=_PATIENCE_S)
+    runs = KnownRuns(dagster)
+    app.state.gateway = Gateway(
+        settings=settings,
+        stores=stores,
+        maps=PublishedMaps(stores),
+        dagster=dagster,
+        runs=runs,
+        watching=Watching(stores, runs),
+        reports=Recent(ttl_s=_REMEMBERED_S, size=_REPORTS),
+        changes=Recent(ttl_s=_REMEMBERED_S, size=_COMPARISONS),
+    )
+    errors.install(app)
+    app.mount("/static", pages.PageFiles(directory=pages.STATIC), name="static")
+    # The layer that is added last is the outermost.
+    app.add_middleware(BodyLimit, limit_bytes=_BODY_LIMIT_BYTES, prefixes={uploads.PREFIX: settings.upload_limit_bytes})
+    app.add_middleware(WriteGuard, own=OwnAddress(host=settings.host, port=settings.gateway_port))
+    app.add_middleware(Edge)
+    return app
+
+
+def describe_api() -> FastAPI:
+    """Return every route, over no stores: it can say what the API is, and answer nothing."""
     app = FastAPI(
         title="ImageFlow",
         version=version("imageflow"),
@@ -29,13 +78,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         responses=errors.ERROR_RESPONSES,
         generate_unique_id_function=lambda route: route.name,  # what generated clients call each operation
     )
-    app.state.gateway = Gateway(settings=settings, stores=stores, maps=PublishedMaps(stores))
-    errors.install(app)
-    for noun in (jobs, surveys, games, uploads, tiles, health, pages):
+    nouns = (jobs, surveys, shots, progress, insight, saves, markers, games, drivers, uploads, tiles, health, pages)
+    for noun in nouns:
         app.include_router(noun.router)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
-    # The layer that is added last is the outermost.
-    app.add_middleware(BodyLimit, limit_bytes=_BODY_LIMIT_BYTES, prefixes={uploads.PREFIX: settings.upload_limit_bytes})
-    app.add_middleware(WriteGuard, own=OwnAddress(host=settings.host, port=settings.gateway_port))
-    app.add_middleware(Edge)
     return app

@@ -20,14 +20,20 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLOSED_REQUEST = 499
 """As nginx logs a client that went away."""
 
+
+def content_security_policy(nonce: str | None = None) -> str:
+    """Return what a page of ours may load: our own files, and style elements that bear `nonce`."""
+    styles = f"'self' 'nonce-{nonce}'" if nonce else "'self'"
+    # Leaflet keeps an empty picture as a data URL for tiles that it drops.
+    return (
+        f"default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
 _EVERYWHERE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
-    # Leaflet keeps an empty picture as a data URL for tiles that it drops.
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
 }
 _READABLE_ELSEWHERE = {
     "access-control-allow-origin": "*",
@@ -83,6 +89,7 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID] = self._id
             headers.setdefault("cache-control", "no-cache")
+            headers.setdefault("content-security-policy", content_security_policy())
             for name, value in _EVERYWHERE.items():
                 headers[name] = value
             if self._scope["path"].startswith(_OPEN_PREFIX):

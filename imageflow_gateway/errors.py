@@ -48,6 +48,8 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.Refused: Answer(status=403, code="REFUSED"),
     domain.NotFound: Answer(status=404, code="NOT_FOUND"),
     domain.ObjectMissing: Answer(status=404, code="OBJECT_MISSING"),
+    domain.Gone: Answer(status=410, code="GONE"),
+    domain.Outdated: Answer(status=412, code="OUTDATED"),
     domain.Conflict: Answer(status=409, code="CONFLICT"),
     domain.NotReady: Answer(status=409, code="NOT_READY"),
     domain.Unavailable: Answer(status=503, code="UNAVAILABLE"),
@@ -61,7 +63,7 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
 }
 """An error that is not listed is answered as its nearest parent is."""
 
-_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 428: "PRECONDITION_REQUIRED"}
 _RETRY_AFTER_S = 5
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {

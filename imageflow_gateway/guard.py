@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from imageflow_clients.settings import EVERY_ADDRESS
 from imageflow_domain.errors import Refused
 from imageflow_gateway.errors import domain_response
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - named to be recognised, not bound
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -36,7 +36,7 @@ class OwnAddress:
         if name in _LOOPBACK or name == self.host.lower():
             return True
         # A rebound name is a name: whoever spells an address of this machine was not led here by another site.
-        return self.host in _EVERY_ADDRESS and (_is_address(name) or name == socket.gethostname().lower())
+        return self.host in EVERY_ADDRESS and (_is_address(name) or name == socket.gethostname().lower())
 
 
 def check_write(own: OwnAddress, *, scheme: str, host: str, origin: str | None) -> None:

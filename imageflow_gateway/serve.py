@@ -13,8 +13,10 @@ from granian.server.embed import Server
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import InvalidInput, Unavailable
+from imageflow_gateway.addresses import Gateway
 from imageflow_gateway.app import create_app
 from imageflow_gateway.logs import configure_logs
+from imageflow_gateway.watching import Watching
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,8 +36,10 @@ def serve(settings: Settings) -> None:
     check_port(settings.host, settings.gateway_port)
     configure_logs()
     stores = open_stores(settings)
+    app = create_app(settings, stores)
+    gateway: Gateway = app.state.gateway
     server = Server(
-        create_app(settings, stores),
+        app,
         address=settings.host,
         port=settings.gateway_port,
         interface=Interfaces.ASGINL,
@@ -44,7 +48,7 @@ def serve(settings: Settings) -> None:
         log_dictconfig=_LEFT_TO_US,
     )
     try:
-        asyncio.run(_until_signalled(server))
+        asyncio.run(_until_signalled(server, gateway.watching))
     finally:
         stores.database.close()
 
@@ -68,7 +72,7 @@ def check_port(host: str, port: int) -> None:
         raise InvalidInput(f"'{host}' is no address of this machine: set IMAGEFLOW_HOST to one.") from error
 
 
-async def _until_signalled(server: Server) -> None:
+async def _until_signalled(server: Server, watching: Watching) -> None:
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
@@ -76,6 +80,7 @@ async def _until_signalled(server: Server) -> None:
     asking = asyncio.create_task(asked.wait())
     await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)
     asking.cancel()
+    watching.close()  # pages that wait for news would hold the end up
     server.stop()  # type: ignore[no-untyped-call]  # Granian states no types here
     # Granian itself would wait for ever for the rest of a body that its sender does not send.
     await asyncio.wait({serving}, timeout=_GRACE_S)

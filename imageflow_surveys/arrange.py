@@ -60,6 +60,15 @@ def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
     return frames is not None and not told and tell_no_cell(frames.names())
 
 
+def check_ordered(stores: Stores, spec: SurveySpec) -> None:
+    """Raise `InvalidInput` where a survey's frames have to be arranged first, which takes longer than a request may."""
+    if is_unordered(stores, spec):
+        raise InvalidInput(
+            f"Nothing tells where the frames of '{spec.game}' lie. Upload them (`imageflow upload`), or survey them by "
+            "`imageflow survey run --driver folder`: both arrange them first. Or give the game file a grid or a step."
+        )
+
+
 def _nothing(connection: Connection, surveys: Sequence[Survey]) -> None:
     """Add nothing to the transaction."""
 

@@ -8,6 +8,7 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
+from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.codec import encode_screenshot
@@ -31,6 +32,7 @@ def capture_block(stores: Stores, survey: Survey, block: Block, camera: Camera) 
 
     Raises:
         CaptureError: Where the game cannot be driven.
+        NotReady: Where a cleanup is deleting the survey's screenshots.
         StoreUnavailable: Where a screenshot cannot be stored; none is then half written.
     """
     cells = set(survey.grid.cells_of(block, survey.block_side))
@@ -39,6 +41,12 @@ def capture_block(stores: Stores, survey: Survey, block: Block, camera: Camera) 
         planned = [area for area in rows.areas(connection, survey.id, within=own_rows) if area.cell in cells]
         again = bool(planned) and layers.is_captured(connection, survey.id, block)
         if again:
+            rows.get(connection, survey.id, lock=True)  # a cleanup comes before this, or after
+            if screenshots.being_deleted(connection, survey.id):
+                raise NotReady(
+                    f"Screenshots of '{survey.id}' are being deleted: materialise its {Layer.CLEANUP} to the end, "
+                    "then take them again."
+                )
             layers.reopen_capture(connection, survey.id, block)
             # or an attempt that goes on after a kill would keep the old pictures
             screenshots.forget(connection, survey.id, cells)

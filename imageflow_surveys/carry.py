@@ -131,4 +131,5 @@ def settle_operators(stores: Stores, survey: Survey, *, begun: bool, done: bool)
     state = SurveyState.COMPLETED if done else SurveyState.RUNNING if begun else SurveyState.PLANNED
     if survey.state is not state:
         with stores.database.begin() as connection:
-            rows.set_state(connection, survey.id, state)
+            if rows.get(connection, survey.id, lock=True).state is survey.state:  # or somebody has cancelled it
+                rows.set_state(connection, survey.id, state)

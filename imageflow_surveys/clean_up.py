@@ -2,13 +2,17 @@
 
 import gzip
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from imageflow_clients.database import dependencies, placements, screenshots
+from imageflow_clients.database import Connection, dependencies, layers, placements, screenshots
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.survey import Keep, Survey
+from imageflow_domain.errors import NotReady
+from imageflow_domain.grid import Cell
+from imageflow_domain.survey import Keep, Layer, Survey
+from imageflow_surveys.next_step import next_step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +31,21 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     A deletion is noted before the first object goes, so that a process that dies half-way is finished by the next.
 
     Raises:
-        NotReady: Before the survey's overviews exist.
+        NotReady: Before the survey's overviews exist, and while some of its screenshots are being taken again.
     """
     revision = survey.published().revision
     key = keys.lineage(survey.id)
     with stores.database.begin() as connection:
+        _check_whole(connection, survey)
         stored = screenshots.stored(connection, survey.id)
         doomed = screenshots.being_deleted(connection, survey.id)
-        if stored and not doomed:
-            stores.objects.put(key, _record(stores, survey))
-        if survey.keep is Keep.DELETE:
+    if stored and not doomed:
+        stores.objects.put(key, _record(stores, survey, _sealed_digests(stores, survey)))
+    if survey.keep is Keep.DELETE:
+        with stores.database.begin() as connection:
+            # locked: whoever takes a block again comes before, and this waits for the next map, or finds what is noted
+            rows.get(connection, survey.id, lock=True)
+            _check_whole(connection, survey)
             # placed again to the same revision, a survey's tiles all exist without being cut again
             dependencies.count_usage(connection, survey.id, revision, survey.grid.cols)
             unneeded = [cell for cell in dependencies.no_longer_needed(connection, survey.id) if cell in stored]
@@ -55,8 +64,27 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     )
 
 
-def _record(stores: Stores, survey: Survey) -> bytes:
-    """Return placement, confidence, offsets and digests of every screenshot as gzipped JSON."""
+def _check_whole(connection: Connection, survey: Survey) -> None:
+    missing = next_step(layers.progress(connection, survey.id))
+    if missing is not None and missing.layer is not Layer.CLEANUP:
+        raise NotReady(f"'{survey.id}' is not whole: materialise its {missing.layer} first.")
+
+
+def _sealed_digests(stores: Stores, survey: Survey) -> Mapping[Cell, str]:
+    """Return the digests in the record that was sealed before, of screenshots that are deleted by now."""
+    key = keys.lineage(survey.id)
+    if not stores.objects.exists(key):
+        return {}
+    sealed = json.loads(gzip.decompress(stores.objects.get(key, next_step="materialise screenshot_cleanup again")))
+    return {Cell(row=s["row"], col=s["col"]): s["digest"] for s in sealed["screenshots"] if s["digest"] is not None}
+
+
+def _record(stores: Stores, survey: Survey, sealed: Mapping[Cell, str]) -> bytes:
+    """Return placement, confidence, offsets and digests of every screenshot as gzipped JSON.
+
+    Args:
+        sealed: Digests of screenshots that are no longer stored.
+    """
     with stores.database.begin() as connection:
         stored = screenshots.stored(connection, survey.id)
         places = placements.placements(connection, survey.id)
@@ -74,7 +102,7 @@ def _record(stores: Stores, survey: Survey) -> bytes:
                 "confidence": p.confidence,
                 "status": p.status,
                 "group": p.group,
-                "digest": stored[p.cell].digest if p.cell in stored else None,
+                "digest": stored[p.cell].digest if p.cell in stored else sealed.get(p.cell),
             }
             for p in places
         ],

@@ -6,7 +6,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from game_capture.registry import describe_driver
 from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.ids import Name, check_name
@@ -43,6 +45,8 @@ class JobRequest(BaseModel):
     grid: Grid | None = None
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
     savegame: Name | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    """Of the game's driver, over those of its file: only such as `GET /api/drivers` calls settable."""
 
 
 def list_games(folder: Path) -> tuple[str, ...]:
@@ -57,14 +61,16 @@ def load_game(folder: Path, game: str) -> GameFile:
         raise NotFound(f"There is no game '{game}' in '{folder}': known are {known}.")
     try:
         return GameFile.model_validate(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise InvalidInput(f"The game file '{path}' is not right: {error}") from error
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"The game file '{path.name}' is not right: {error}") from error
+    except ValidationError as error:
+        raise InvalidInput(f"The game file '{path.name}' is not right: {describe_faults(error)}.") from error
 
 
 def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
     """Return the survey that a request asks for; raise `NotFound` or `InvalidInput`."""
     game = load_game(folder, request.game_id)
-    parameters: dict[str, Any] = dict(game.driver.parameters)
+    parameters: dict[str, Any] = {**game.driver.parameters, **_settable(game.driver.name, request.parameters)}
     if request.seed is not None:
         parameters["seed"] = request.seed
     if request.savegame is not None:
@@ -88,6 +94,18 @@ def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
     except ValidationError as error:
         faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
         raise InvalidInput(f"Game '{request.game_id}' cannot be surveyed so: {faults}.") from error
+
+
+def _settable(driver: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    settable = describe_driver(driver).settable
+    refused = sorted(parameters.keys() - settable)
+    if refused:
+        known = ", ".join(sorted(settable)) or "none"
+        raise InvalidInput(
+            f"A request may not set {', '.join(refused)} of driver '{driver}', only the game's file may: "
+            f"settable are {known}."
+        )
+    return parameters
 
 
 def _beside(folder: Path, name: str) -> Path:

@@ -11,7 +11,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
-from imageflow_domain.tiles import tiles_touching
+from imageflow_domain.tiles import TILE_PX
 from imageflow_mosaic.codec import decode_tile
 
 MAX_PIXELS = 400_000_000
@@ -46,17 +46,29 @@ def read_region(stores: Stores, survey: Survey, region: Rect) -> Region:
             f"{region.width_px} x {region.height_px} pixels are more than {MAX_PIXELS // 1_000_000} megapixels: "
             f"name a part of the map with --region X,Y,W,H. The whole map is {describe(mosaic.bounds)}."
         )
+    return read_at_zoom(stores, survey, region, mosaic.frame.native_zoom)
+
+
+def read_at_zoom(stores: Stores, survey: Survey, region: Rect, z: int) -> Region:
+    """Return a region of one zoom of a published survey, black where nothing was surveyed.
+
+    Args:
+        region: In pixels of that zoom, of the frame.
+
+    Raises:
+        NotReady: Before the survey's overviews exist.
+        ObjectMissing: Where a tile's row stands but its object is gone.
+    """
+    revision = survey.published().revision
     rgb = np.zeros((region.height_px, region.width_px, 3), np.uint8)
     covered = np.zeros((region.height_px, region.width_px), np.bool_)
-    zoom = mosaic.frame.native_zoom
-    for tile in tiles_touching(region, zoom, zoom):
-        with stores.database.begin() as connection:
-            stored = tiles.find(connection, survey.id, mosaic.revision, tile)
-        if stored is None:
-            continue
+    with stores.database.begin() as connection:
+        layer = tiles.layer_of(connection, survey.id, revision)
+        shown = tiles.native_in(connection, layer, z, _on_tiles(region))
+    for tile, stored in shown.items():
         data = stores.objects.get(keys.tile(stored.digest), next_step=f"materialise tiles of '{survey.id}' again")
         rgba = decode_tile(data)
-        here = tile.rect(zoom)
+        here = tile.rect(z)
         part = here.intersection(region)
         if part is None:
             continue
@@ -70,6 +82,13 @@ def read_region(stores: Stores, survey: Survey, region: Rect) -> Region:
         rgb[outside] = rgba[inside][..., :3]
         covered[outside] = rgba[inside][..., 3] > 0
     return Region(rgb=rgb, covered=covered)
+
+
+def _on_tiles(region: Rect) -> Rect:
+    """Return the rectangle on tiles' borders around a region."""
+    left, top = region.x_px // TILE_PX * TILE_PX, region.y_px // TILE_PX * TILE_PX
+    right, bottom = -(-region.right_px // TILE_PX) * TILE_PX, -(-region.bottom_px // TILE_PX) * TILE_PX
+    return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
 
 
 def describe(rect: Rect) -> str:

@@ -14,6 +14,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, DagsterUnavailable, JobDelayed
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
 from imageflow_surveys import carry
+from imageflow_surveys.arrange import check_ordered
 from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.next_step import next_step
 from imageflow_surveys.plan import plan_survey
@@ -21,8 +22,8 @@ from imageflow_surveys.runs import ATTEMPT_TAG, SENSOR, SURVEY_TAG, SURVEYS_PART
 
 _LOG = logging.getLogger(__name__)
 
-LAUNCH_S = 45.0
-"""So long the sensor leaves a new job to whoever took it: longer than its calls to Dagster may take together."""
+LAUNCH_S = 60.0
+"""So long the sensor leaves a new job to whoever took it: longer than planning it and its calls to Dagster may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +61,20 @@ def begin_job(
         Conflict: The key belongs to another request.
         JobDelayed: Dagster is down: the job is kept, and the sensor begins it.
     """
-    asked = request.model_dump(mode="json")
+    # requests of before there were parameters are equal to those without any
+    asked = request.model_dump(mode="json", exclude=None if request.parameters else {"parameters"})
     known = _known(stores, key, asked)
     if known is not None:
         return Begun(status=known, is_new=False)
+    spec = survey_spec(games, request)
+    check_ordered(stores, spec)
     begun: list[Job] = []
 
     def note(connection: Connection, survey: Survey) -> None:
         begun.append(rows.begin(connection, survey, asked, key))
 
     try:
-        survey = plan_survey(stores, survey_spec(games, request), Carrier.SENSOR, along=note)
+        survey = plan_survey(stores, spec, Carrier.SENSOR, along=note)
     except Conflict:
         known = _known(stores, key, asked)
         if known is None:

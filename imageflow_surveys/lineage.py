@@ -12,12 +12,12 @@ from imageflow_clients.database import placements, screenshots, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, ObjectMissing
+from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TILE_PX, TileId
 from imageflow_surveys.image import describe
-from imageflow_surveys.shots import shot_rect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class Lineage:
     digest: str | None
     """Of the tile; `None` where the map covers nothing there."""
     revision: str
+    made_in: str | None
+    """The survey whose layer holds the tile: an earlier one of the save where nothing has changed since."""
     shots: tuple[SeenShot, ...]
     offsets: tuple[PairOffset, ...]
     """Verified offsets of these screenshots to each other and to their neighbours."""
@@ -61,17 +63,27 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
     if not (bounds.x_px <= x_px < bounds.right_px and bounds.y_px <= y_px < bounds.bottom_px):
         raise InvalidInput(f"{x_px},{y_px} lies outside the map, which is {describe(bounds)}.")
     tile = TileId(z=mosaic.frame.native_zoom, x=x_px // TILE_PX, y=y_px // TILE_PX)
+    view = survey.view
+    corners = Rect(
+        x_px=x_px - view.width_px + 1,
+        y_px=y_px - view.height_px + 1,
+        width_px=view.width_px,
+        height_px=view.height_px,
+    )
     with stores.database.begin() as connection:
         shown = tiles.find(connection, survey.id, mosaic.revision, tile)
-        places = [p for p in placements.placements(connection, survey.id) if _shows(survey, p, x_px, y_px)]
-        stored = screenshots.stored(connection, survey.id)
+        layer = tiles.maker(connection, tiles.layer_of(connection, survey.id, mosaic.revision), tile)
+        places = placements.placements(connection, survey.id, corners=corners)
+        lines = [place.cell.row for place in places] or [0]
+        stored = screenshots.stored(connection, survey.id, within=range(min(lines), max(lines) + 1))
         cells = {place.cell for place in places}
-        offsets = [o for o in placements.offsets(connection, survey.id) if {o.reference, o.moving} & cells]
+        offsets = placements.offsets(connection, survey.id, touching=cells)
     sealed = {} if all(p.cell in stored for p in places) else _sealed_digests(stores, survey)
     return Lineage(
         tile=tile,
         digest=None if shown is None else shown.digest,
         revision=mosaic.revision,
+        made_in=None if layer is None else layer.survey_id,
         shots=tuple(
             SeenShot(
                 placement=place,
@@ -80,13 +92,8 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
             )
             for place in places
         ),
-        offsets=tuple(offsets),
+        offsets=offsets,
     )
-
-
-def _shows(survey: Survey, place: Placement, x_px: int, y_px: int) -> bool:
-    rect = shot_rect(survey.view, place)
-    return rect.x_px <= x_px < rect.right_px and rect.y_px <= y_px < rect.bottom_px
 
 
 def _sealed_digests(stores: Stores, survey: Survey) -> Mapping[Cell, str]:

@@ -1,5 +1,6 @@
 """Ask for a survey's tiles in another encoding: the same pixels, under a new revision."""
 
+from imageflow_clients.database import layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
@@ -26,6 +27,8 @@ def ask_to_reencode(stores: Stores, survey_id: str, encoding: Encoding) -> Surve
         if revision == mosaic.revision:
             raise Conflict(f"'{survey_id}' is encoded so already: its tiles are {describe(encoding)}.")
         rows.set_encoding(connection, survey_id, survey.spec.model_copy(update={"encoding": encoding}), revision)
+        if revision == survey.published_revision:
+            layers.mark_all_cut(connection, survey_id, revision)  # its tiles are whole, and shown
         survey = rows.get(connection, survey_id)
         open_tile_layer(connection, survey, survey.placed())
         return survey

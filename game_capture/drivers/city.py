@@ -94,6 +94,8 @@ class CityDriver:
     """
 
     Parameters: ClassVar[type[BaseModel]] = CityParameters
+    settable: ClassVar[frozenset[str]] = frozenset(CityParameters.model_fields)
+    moves_freely: ClassVar[bool] = True
 
     def __init__(self, parameters: CityParameters) -> None:
         self._parameters = parameters
@@ -112,7 +114,9 @@ class CityDriver:
     @property
     def capabilities(self) -> Capabilities:
         reach_px = max(1, 2 * self._parameters.drift_px)
-        return Capabilities(view=self._view, moves_freely=True, retakes=True, reach_px=reach_px, hud=self.hud)
+        return Capabilities(
+            view=self._view, moves_freely=self.moves_freely, retakes=True, reach_px=reach_px, hud=self.hud
+        )
 
     @property
     def hud(self) -> tuple[Rect, ...]:

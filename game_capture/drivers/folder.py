@@ -51,6 +51,8 @@ class FolderDriver:
     """
 
     Parameters: ClassVar[type[BaseModel]] = FolderParameters
+    settable: ClassVar[frozenset[str]] = frozenset({"step", "skip_bad", "reach_px"})
+    moves_freely: ClassVar[bool] = False
 
     def __init__(self, parameters: FolderParameters, *, frames: FrameSource) -> None:
         self._parameters = parameters
@@ -67,7 +69,9 @@ class FolderDriver:
     def capabilities(self) -> Capabilities:
         """Raises as `check` does: the view is the size that most frames have."""
         view = self._checked[0]
-        return Capabilities(view=view, moves_freely=False, retakes=False, reach_px=self._parameters.reach_px)
+        return Capabilities(
+            view=view, moves_freely=self.moves_freely, retakes=False, reach_px=self._parameters.reach_px
+        )
 
     @property
     def skipped(self) -> tuple[BadFile, ...]:

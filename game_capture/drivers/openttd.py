@@ -80,6 +80,10 @@ class OpenttdDriver:
     """
 
     Parameters: ClassVar[type[BaseModel]] = OpenttdParameters
+    settable: ClassVar[frozenset[str]] = frozenset(
+        {"seed", "map_size", "landscape", "centre", "view", "step", "paused", "reach_px"}
+    )
+    moves_freely: ClassVar[bool] = True
 
     def __init__(self, parameters: OpenttdParameters, *, scratch: Path) -> None:
         if parameters.load is not None and not parameters.load.is_file():
@@ -102,7 +106,9 @@ class OpenttdDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(view=self._view, moves_freely=True, retakes=True, reach_px=self._parameters.reach_px)
+        return Capabilities(
+            view=self._view, moves_freely=self.moves_freely, retakes=True, reach_px=self._parameters.reach_px
+        )
 
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return the areas around the centre; those whose middle lies outside the map are left out.

@@ -101,6 +101,8 @@ class X11Driver:
     """
 
     Parameters: ClassVar[type[BaseModel]] = X11Parameters
+    settable: ClassVar[frozenset[str]] = frozenset({"reach_px"})
+    moves_freely: ClassVar[bool] = False
 
     def __init__(self, parameters: X11Parameters, *, scratch: Path) -> None:
         self._parameters = parameters
@@ -119,7 +121,7 @@ class X11Driver:
     @property
     def capabilities(self) -> Capabilities:
         view = Size(width_px=self._crop.width_px, height_px=self._crop.height_px)
-        return Capabilities(view=view, moves_freely=False, retakes=True, reach_px=self._parameters.reach_px)
+        return Capabilities(view=view, moves_freely=self.moves_freely, retakes=True, reach_px=self._parameters.reach_px)
 
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return every cell of `grid`; raise `InvalidInput` without one."""

@@ -223,5 +223,8 @@ def _why(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
         if event is not None and event.step_failure_data.error is not None:
             return event.step_failure_data.error.message.strip().splitlines()[-1]
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
-        return entry.user_message or entry.message
+        said = entry.user_message or entry.message
+        if "outside the execution context" not in said:
+            return said
+        return f"Run {run.run_id} ended without a word: its worker could not be started, or was killed."
     return f"Run {run.run_id} failed."

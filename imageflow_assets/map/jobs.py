@@ -15,6 +15,7 @@ from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.survey import Carrier, Encoding, Survey, SurveySpec, SurveyState
+from imageflow_surveys.arrange import check_ordered
 from imageflow_surveys.plan import plan_survey
 
 
@@ -58,7 +59,9 @@ def register_survey(
             rows.set_state(connection, survey.id, SurveyState.RUNNING)
 
     with explained():
-        survey = plan_survey(stores, _spec(config), carrier, along=begin)
+        spec = _spec(config)
+        check_ordered(stores, spec)
+        survey = plan_survey(stores, spec, carrier, along=begin)
     context.instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
     blocks = ", ".join(block.key for block in survey.blocks()[:20])
     return dg.Output(

@@ -3,18 +3,28 @@
 import dagster as dg
 
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
+from imageflow_surveys import carry
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.runs import SURVEY_TAG
 
 _BATCH = 100
+_TAGS = (SURVEY_TAG, "dagster/partition", "dagster/partition/survey")
+"""Those that a run bears: ours, and Dagster's own where a person launched it."""
 
 
 def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> None:
-    """Delete a survey from our stores, then what Dagster keeps of it; the errors are `remove_survey`'s."""
-    remove_survey(stores, survey)
+    """Delete what Dagster keeps of a survey, then the survey; the errors are `remove_survey`'s.
+
+    In this order, so that where it is broken off the survey is still there to be deleted again.
+    """
+    with stores.database.begin() as connection:
+        carry.check_not_carried(connection, rows.get(connection, survey.id))
+    for tag in _TAGS:
+        while runs := instance.get_runs(dg.RunsFilter(tags={tag: survey.id}), limit=_BATCH):
+            for run in runs:
+                instance.delete_run(run.run_id)
     instance.delete_dynamic_partition(str(SURVEYS.name), survey.id)
-    while runs := instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: survey.id}), limit=_BATCH):
-        for run in runs:
-            instance.delete_run(run.run_id)
+    remove_survey(stores, survey)

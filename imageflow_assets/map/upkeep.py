@@ -69,6 +69,7 @@ def sweep_objects(
             "deleted": swept.deleted,
             "left_over_surveys": ", ".join(swept.surveys) or "none",
             "half_written_files": swept.unfinished,
+            "abandoned_folders": swept.scratch,
             "dry_run": config.dry_run,
         },
     )

@@ -1,8 +1,8 @@
 """Rows by which a run's worker says that it is alive, and a survey's carrier since when it carries."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database import schema
@@ -30,6 +30,11 @@ def silent_for_s(connection: Connection, run_id: str) -> float | None:
 def seen_at(connection: Connection, name: str) -> datetime | None:
     """Return when `name` last gave a sign of life; `None` where it never did."""
     return connection.execute(select(_T.c.seen_at).where(_T.c.run_id == name)).scalar_one_or_none()
+
+
+def forget(connection: Connection, silence: timedelta) -> None:
+    """Delete the rows of whoever has been silent for longer than this."""
+    connection.execute(delete(_T).where(_T.c.seen_at < func.now() - silence))
 
 
 def age_s(connection: Connection, timestamp: float) -> float:

@@ -1,6 +1,8 @@
 """How far a survey is: which blocks and layers are whole, and which attempts failed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, insert, or_, select, update
@@ -8,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, inse
 from imageflow_clients.database import schema
 from imageflow_domain.errors import NotFound
 from imageflow_domain.grid import Block
-from imageflow_domain.survey import Layer, Progress, ShotCount
+from imageflow_domain.survey import BLOCK_LAYERS, Layer, Progress, ShotCount
 
 _BLOCKS = schema.blocks
 _FAILED = schema.failed_runs
@@ -17,6 +19,35 @@ _BLOCK_MARKS = {
     Layer.PAIR_OFFSETS: "registered_at",
     Layer.TILES: "cut_at",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCount:
+    """How far one survey of many is."""
+
+    done: int
+    tasks: int
+    """As `Progress` counts them."""
+    tiles: int
+    """Of the newest placement, all zooms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockMarks:
+    """Since when each layer of one block is whole; a layer that is not is left out."""
+
+    block: Block
+    done_at: Mapping[Layer, datetime]
+    tiles_cut: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedRun:
+    """A run that left its part undone, and counts against the survey still."""
+
+    layer: Layer
+    run_id: str
+    reason: str
 
 
 def progress(connection: Connection, survey: str) -> Progress:
@@ -52,6 +83,91 @@ def progress(connection: Connection, survey: str) -> Progress:
         tiles_planned=head.tiles_planned,
         tiles_cut=head.tiles_total if published else sum(r.tiles_cut for r in rows),
     )
+
+
+def task_counts(connection: Connection, surveys: Collection[str]) -> Mapping[str, TaskCount]:
+    """Count the tasks of many surveys in one query, as `progress` counts those of one."""
+    s, b = schema.surveys, _BLOCKS
+    cut = and_(s.c.placed_at.is_not(None), b.c.cut_at.is_not(None), b.c.cut_revision == s.c.revision)
+    rows = connection.execute(
+        select(
+            s.c.id,
+            s.c.placed_at.is_not(None).label("placed"),
+            s.c.cleaned_at.is_not(None).label("cleaned"),
+            (s.c.published_revision == s.c.revision).label("shown"),
+            s.c.tiles_total,
+            func.count(b.c.row).label("blocks"),
+            func.count(b.c.captured_at).label("captured"),
+            func.count(b.c.registered_at).label("registered"),
+            func.count(b.c.row).filter(cut).label("cut"),
+            func.coalesce(func.sum(b.c.tiles_cut), 0).label("tiles"),
+        )
+        .outerjoin(b, b.c.survey_id == s.c.id)
+        .where(s.c.id.in_(surveys))
+        .group_by(s.c.id)
+    )
+    counts = {}
+    for row in rows:
+        published = row.placed and row.cut == row.blocks and bool(row.shown)
+        counts[row.id] = TaskCount(
+            done=row.captured + row.registered + row.cut + row.placed + published + row.cleaned,
+            tasks=row.blocks * len(BLOCK_LAYERS) + len(Layer) - len(BLOCK_LAYERS),
+            tiles=row.tiles_total if published else int(row.tiles),
+        )
+    return counts
+
+
+def block_marks(connection: Connection, survey: str) -> tuple[BlockMarks, ...]:
+    """Return what every block of a survey has, row by row; tiles of another revision count for nothing."""
+    s = schema.surveys
+    rows = connection.execute(
+        select(_BLOCKS, s.c.revision, s.c.placed_at)
+        .join(s, s.c.id == _BLOCKS.c.survey_id)
+        .where(_BLOCKS.c.survey_id == survey)
+        .order_by(_BLOCKS.c.row, _BLOCKS.c.col)
+    )
+    marks = []
+    for row in rows:
+        is_cut = row.placed_at is not None and row.cut_revision == row.revision
+        stamps = {
+            Layer.SCREENSHOTS: row.captured_at,
+            Layer.PAIR_OFFSETS: row.registered_at,
+            Layer.TILES: row.cut_at if is_cut else None,
+        }
+        marks.append(
+            BlockMarks(
+                block=Block(row=row.row, col=row.col),
+                done_at={layer: at for layer, at in stamps.items() if at is not None},
+                tiles_cut=row.tiles_cut,
+            )
+        )
+    return tuple(marks)
+
+
+def survey_marks(connection: Connection, survey: str) -> Mapping[Layer, datetime]:
+    """Return since when the layers are whole that go by survey alone; raise `NotFound`."""
+    s = schema.surveys
+    row = connection.execute(
+        select(s.c.placed_at, s.c.published_at, s.c.cleaned_at, s.c.revision, s.c.published_revision).where(
+            s.c.id == survey
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no survey '{survey}'.")
+    stamps = {
+        Layer.COORDINATES: row.placed_at,
+        Layer.OVERVIEWS: row.published_at if row.published_revision == row.revision else None,
+        Layer.CLEANUP: row.cleaned_at,
+    }
+    return {layer: at for layer, at in stamps.items() if at is not None}
+
+
+def counted_failures(connection: Connection, survey: str) -> tuple[FailedRun, ...]:
+    """Return the failed runs that count against a survey."""
+    rows = connection.execute(
+        select(_FAILED).where(_FAILED.c.survey_id == survey, _FAILED.c.counts).order_by(_FAILED.c.layer)
+    )
+    return tuple(FailedRun(layer=Layer(row.layer), run_id=row.run_id, reason=row.reason) for row in rows)
 
 
 def shots(connection: Connection, survey: str) -> ShotCount:
@@ -90,6 +206,13 @@ def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> 
 def begin_cut(connection: Connection, survey: str, block: Block) -> None:
     """Begin to count a block's tiles."""
     connection.execute(update(_BLOCKS).where(_at(survey, block)).values(cut_at=None, cut_revision=None, tiles_cut=0))
+
+
+def mark_all_cut(connection: Connection, survey: str, revision: str) -> None:
+    """Note that the tiles of every block are there at a revision."""
+    connection.execute(
+        update(_BLOCKS).where(_BLOCKS.c.survey_id == survey).values(cut_at=func.now(), cut_revision=revision)
+    )
 
 
 def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int) -> None:

@@ -1,11 +1,12 @@
 """Rows of verified offsets between screenshots, and of where each screenshot lies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, tuple_, update
 
 from imageflow_clients.database import schema
+from imageflow_clients.database.cells import among
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
@@ -21,7 +22,7 @@ def replace_offsets(
     connection.execute(
         delete(_PAIRS).where(
             _PAIRS.c.survey_id == survey,
-            tuple_(_PAIRS.c.reference_row, _PAIRS.c.reference_col).in_([(c.row, c.col) for c in references]),
+            among(_PAIRS.c.reference_row, _PAIRS.c.reference_col, references),
         )
     )
     if pairs:
@@ -46,10 +47,22 @@ def replace_offsets(
         )
 
 
-def offsets(connection: Connection, survey: str) -> tuple[PairOffset, ...]:
-    """Return every verified offset of a survey, by reference and moving cell."""
-    rows = connection.execute(select(_PAIRS).where(_PAIRS.c.survey_id == survey).order_by(*_PAIRS.primary_key))
-    return tuple(_pair(row) for row in rows)
+def offsets(connection: Connection, survey: str, *, touching: Collection[Cell] | None = None) -> tuple[PairOffset, ...]:
+    """Return the verified offsets of a survey, by reference and moving cell.
+
+    Args:
+        touching: Only those from or to one of these few cells.
+    """
+    query = select(_PAIRS).where(_PAIRS.c.survey_id == survey).order_by(*_PAIRS.primary_key)
+    if touching is not None:
+        cells = [(cell.row, cell.col) for cell in touching]
+        query = query.where(
+            or_(
+                tuple_(_PAIRS.c.reference_row, _PAIRS.c.reference_col).in_(cells),
+                tuple_(_PAIRS.c.moving_row, _PAIRS.c.moving_col).in_(cells),
+            )
+        )
+    return tuple(_pair(row) for row in connection.execute(query))
 
 
 def dropped(connection: Connection, survey: str) -> tuple[DroppedOffset, ...]:
@@ -111,17 +124,24 @@ def placements(connection: Connection, survey: str, *, corners: Rect | None = No
             _PLACES.c.x_px.between(corners.x_px, corners.right_px - 1),
             _PLACES.c.y_px.between(corners.y_px, corners.bottom_px - 1),
         )
-    rows = connection.execute(query)
-    return tuple(
-        Placement(
-            cell=Cell(row=row.row, col=row.col),
-            x_px=row.x_px,
-            y_px=row.y_px,
-            confidence=row.confidence,
-            status=PlacementStatus(row.status),
-            group=row.group_number,
-        )
-        for row in rows
+    return tuple(_placement(row) for row in connection.execute(query))
+
+
+def at(connection: Connection, survey: str, cell: Cell) -> Placement | None:
+    """Return where one screenshot lies; `None` where it has no place."""
+    query = select(_PLACES).where(_PLACES.c.survey_id == survey, _PLACES.c.row == cell.row, _PLACES.c.col == cell.col)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _placement(row)
+
+
+def _placement(row: Row[Any]) -> Placement:
+    return Placement(
+        cell=Cell(row=row.row, col=row.col),
+        x_px=row.x_px,
+        y_px=row.y_px,
+        confidence=row.confidence,
+        status=PlacementStatus(row.status),
+        group=row.group_number,
     )
 
 

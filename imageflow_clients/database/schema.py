@@ -257,6 +257,25 @@ uploads = Table(
     UniqueConstraint("prefix", "closing_etag"),
 )
 
+markers = Table(
+    "markers",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("game", Text, nullable=False),
+    Column("save", Text, nullable=False),
+    Column("frame_number", Integer, nullable=False),
+    Column("x_px", Integer, nullable=False),
+    Column("y_px", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("colour", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),  # counts its changes
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    ForeignKeyConstraint(["game", "save"], ["saves.game", "saves.save"], ondelete="CASCADE"),
+    Index("ix_markers_game_save", "game", "save"),
+)
+
 run_heartbeats = Table(
     "run_heartbeats",
     metadata,

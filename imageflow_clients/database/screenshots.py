@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, SmallInteger, cast, delete, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database import schema
+from imageflow_clients.database.cells import among
 from imageflow_domain.grid import Cell
 
 _T = schema.screenshots
@@ -71,14 +71,4 @@ def being_deleted(connection: Connection, survey: str) -> Mapping[Cell, str]:
 
 
 def _among(survey: str, cells: Iterable[Cell]) -> tuple[ColumnElement[bool], ...]:
-    wanted = sorted(cells)
-    # As two arrays: a list of ten thousand pairs is more than PostgreSQL's parser has stack for.
-    pairs = (
-        func.unnest(
-            cast([cell.row for cell in wanted], ARRAY(SmallInteger)),
-            cast([cell.col for cell in wanted], ARRAY(SmallInteger)),
-        )
-        .table_valued("row", "col")
-        .render_derived()
-    )
-    return (_T.c.survey_id == survey, tuple_(_T.c.row, _T.c.col).in_(select(pairs.c.row, pairs.c.col)))
+    return (_T.c.survey_id == survey, among(_T.c.row, _T.c.col, cells))

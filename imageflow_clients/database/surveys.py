@@ -1,16 +1,18 @@
 """Rows of saves, surveys and their planned areas."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database import schema
 from imageflow_domain.errors import NotFound
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.ids import survey_id
+from imageflow_domain.ids import parts_of_survey_id, survey_id
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, Keep, Mosaic, Survey, SurveySpec, SurveyState
 from imageflow_domain.tiles import Frame
@@ -90,6 +92,16 @@ def exists(connection: Connection, survey: str) -> bool:
     return connection.execute(select(_T.c.id).where(_T.c.id == survey)).one_or_none() is not None
 
 
+def was_deleted(connection: Connection, survey: str) -> bool:
+    """Tell whether a survey has no row though its name was given out here: of another database's surveys none is."""
+    game, save, number = parts_of_survey_id(survey)
+    saves = schema.saves
+    begun = connection.execute(
+        select(saves.c.surveys_begun).where(saves.c.game == game, saves.c.save == save)
+    ).scalar_one_or_none()
+    return begun is not None and number <= begun and not exists(connection, survey)
+
+
 def names(
     connection: Connection, *, of: Collection[str] | None = None, state: SurveyState | None = None
 ) -> tuple[str, ...]:
@@ -108,9 +120,14 @@ def find(
     game: str | None = None,
     save: str | None = None,
     states: Sequence[SurveyState] = (),
+    after: str | None = None,
     limit: int | None = 1000,
 ) -> tuple[Survey, ...]:
-    """Return surveys that match, newest first."""
+    """Return surveys that match, newest first.
+
+    Args:
+        after: Only those that come after this survey; raises `NotFound` where that does not exist any more.
+    """
     query = select(_T).order_by(_T.c.created_at.desc(), _T.c.id.desc()).limit(limit)
     if game is not None:
         query = query.where(_T.c.game == game)
@@ -118,6 +135,9 @@ def find(
         query = query.where(_T.c.save == save)
     if states:
         query = query.where(_T.c.state.in_(states))
+    if after is not None:
+        last = get(connection, after)
+        query = query.where(tuple_(_T.c.created_at, _T.c.id) < tuple_(last.created_at, last.id))
     return tuple(_survey(row) for row in connection.execute(query))
 
 
@@ -136,6 +156,65 @@ def areas(connection: Connection, survey: str, *, within: range | None = None) -
         Area(cell=Cell(row=row.row, col=row.col), position=Position(x_px=row.x_px, y_px=row.y_px), file=row.file)
         for row in rows
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveCount:
+    """One save, and its surveys."""
+
+    game: str
+    save: str
+    surveys: int
+    newest: Survey
+    """The one that was begun last."""
+    latest: Survey | None
+    """The published one that the save's addresses show."""
+
+
+def saves(connection: Connection) -> tuple[SaveCount, ...]:
+    """Return every save that has a survey, by game and name."""
+    table = schema.saves
+    counted = (
+        select(_T.c.game, _T.c.save, func.count().label("surveys")).group_by(_T.c.game, _T.c.save).subquery("counted")
+    )
+    rows = connection.execute(
+        select(counted, table.c.latest_survey_id)
+        .join(table, (table.c.game == counted.c.game) & (table.c.save == counted.c.save))
+        .order_by(counted.c.game, counted.c.save)
+    ).all()
+    newest_ids = (
+        select(_T.c.id)
+        .ext(distinct_on(_T.c.game, _T.c.save))
+        .order_by(_T.c.game, _T.c.save, _T.c.created_at.desc(), _T.c.id.desc())
+    )
+    newest = {(row.game, row.save): row for row in connection.execute(select(_T).where(_T.c.id.in_(newest_ids)))}
+    shown_ids = [row.latest_survey_id for row in rows if row.latest_survey_id is not None]
+    shown = {row.id: _survey(row) for row in connection.execute(select(_T).where(_T.c.id.in_(shown_ids)))}
+    return tuple(
+        SaveCount(
+            game=row.game,
+            save=row.save,
+            surveys=row.surveys,
+            newest=_survey(newest[row.game, row.save]),
+            latest=shown.get(row.latest_survey_id),
+        )
+        for row in rows
+    )
+
+
+def in_frame(connection: Connection, game: str, save: str, frame_number: int) -> tuple[Survey, ...]:
+    """Return the published surveys of one frame of a save, oldest first."""
+    rows = connection.execute(
+        select(_T)
+        .where(
+            _T.c.game == game,
+            _T.c.save == save,
+            _T.c.frame_number == frame_number,
+            _T.c.published_revision == _T.c.revision,
+        )
+        .order_by(_T.c.created_at, _T.c.id)
+    )
+    return tuple(_survey(row) for row in rows)
 
 
 def set_state(connection: Connection, survey: str, state: SurveyState, reason: str | None = None) -> None:

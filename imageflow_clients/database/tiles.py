@@ -174,6 +174,64 @@ def native_in(connection: Connection, layer: TileLayer, native_zoom: int, rect: 
     return _read(connection, layer.id, _inside(native_zoom, native_zoom, rect))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One tile of which two layers show different objects."""
+
+    id: TileId
+    digest: str
+    other: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Differences:
+    """How two layers differ at one zoom."""
+
+    common: int
+    """Tiles that both show."""
+    only_here: int
+    only_there: int
+    changed: tuple[Difference, ...]
+    """Those of the common ones whose objects are different, row by row."""
+
+
+def differences(connection: Connection, layer: TileLayer, other: TileLayer, z: int) -> Differences:
+    """Compare by digest all tiles of one zoom that two layers show, whatever they lie over."""
+    here, there = shown_by(layer.id, _T.c.z == z), shown_by(other.id, _T.c.z == z)
+    same = and_(here.c.x == there.c.x, here.c.y == there.c.y)
+    counted = connection.execute(
+        select(
+            func.count().filter(here.c.digest.is_not(None), there.c.digest.is_not(None)).label("common"),
+            func.count().filter(there.c.digest.is_(None)).label("here"),
+            func.count().filter(here.c.digest.is_(None)).label("there"),
+        ).select_from(here.outerjoin(there, same, full=True))
+    ).one()
+    rows = connection.execute(
+        select(here.c.x, here.c.y, here.c.digest, there.c.digest.label("other"))
+        .join(there, and_(same, here.c.digest != there.c.digest))
+        .order_by(here.c.y, here.c.x)
+    )
+    return Differences(
+        common=counted.common,
+        only_here=counted.here,
+        only_there=counted.there,
+        changed=tuple(Difference(id=TileId(z=z, x=row.x, y=row.y), digest=row.digest, other=row.other) for row in rows),
+    )
+
+
+def maker(connection: Connection, layer: TileLayer, tile: TileId) -> TileLayer | None:
+    """Return which layer, of this one and those below, a tile comes from; `None` where nothing is shown."""
+    chain = _chain(layer.id)
+    row = connection.execute(
+        select(chain.c.id, _T.c.digest)
+        .join(_T, _T.c.layer_id == chain.c.id)
+        .where(_T.c.z == tile.z, _T.c.x == tile.x, _T.c.y == tile.y)
+        .order_by(chain.c.depth)
+        .limit(1)
+    ).first()
+    return None if row is None or row.digest is None else get_layer(connection, row.id)
+
+
 def every(connection: Connection, survey: str, revision: str) -> Iterator[StoredTile]:
     """Yield every tile of a revision, level by level, without holding them all."""
     layer = find_layer(connection, survey, revision)
@@ -196,6 +254,8 @@ def retire(connection: Connection, layer: TileLayer) -> None:
 
     Whoever is cutting one of those notices, by its base, that it must look again.
     """
+    # whoever begins a layer over it holds it until the transaction ends, and is an heir from then on
+    connection.execute(select(_L.c.id).where(_L.c.id == layer.id).with_for_update())
     heirs = connection.execute(select(_L.c.id).where(_L.c.base_id == layer.id).with_for_update()).scalars().all()
     for heir in heirs:
         own = select(literal(heir), _T.c.z, _T.c.x, _T.c.y, _T.c.digest, _T.c.inputs).where(_T.c.layer_id == layer.id)
@@ -224,16 +284,14 @@ def shown_by(layer: int, *where: ColumnElement[bool]) -> Subquery:
         .join(chain, _T.c.layer_id == chain.c.id)
         .where(*where)
         .order_by(_T.c.z, _T.c.x, _T.c.y, chain.c.depth)
-        .subquery("seen")
+        .subquery()
     )
-    return select(seen).where(seen.c.digest.is_not(None)).subquery("shown")
+    return select(seen).where(seen.c.digest.is_not(None)).subquery()
 
 
 def _chain(layer: int) -> CTE:
     """Return the table (id, base_id, depth) of a layer and all that show through it."""
-    begin = (
-        select(_L.c.id, _L.c.base_id, literal(0).label("depth")).where(_L.c.id == layer).cte("chain", recursive=True)
-    )
+    begin = select(_L.c.id, _L.c.base_id, literal(0).label("depth")).where(_L.c.id == layer).cte(recursive=True)
     base = _L.alias("base")
     return begin.union_all(
         select(base.c.id, base.c.base_id, begin.c.depth + 1).join(begin, base.c.id == begin.c.base_id)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_gateway.addresses import GatewayDep
-from imageflow_gateway.schemas import GameList, GameSummary
+from imageflow_gateway.schemas.games import GameList, GameSummary
 from imageflow_surveys.games import list_games, load_game
 
 router = APIRouter(prefix="/api/games", tags=["games"])

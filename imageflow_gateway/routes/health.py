@@ -9,7 +9,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ImageFlowError
 from imageflow_gateway.addresses import GatewayDep
 from imageflow_gateway.errors import ErrorBody, error_response
-from imageflow_gateway.schemas import Health
+from imageflow_gateway.schemas.health import Health
 
 router = APIRouter(prefix="/health", tags=["health"])
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Response
 from imageflow_clients.dagster import Dagster
 from imageflow_gateway.addresses import Gateway, GatewayDep
 from imageflow_gateway.errors import ErrorBody
-from imageflow_gateway.schemas import JobBegun, JobProgress
+from imageflow_gateway.schemas.jobs import JobBegun, JobProgress
 from imageflow_surveys.games import JobRequest
 from imageflow_surveys.jobs import begin_job, cancel_job, job_status, retry_job
 

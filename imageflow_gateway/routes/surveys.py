@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from imageflow_clients.database import layers
+from imageflow_clients.database import jobs, layers
 from imageflow_clients.database import surveys as rows
 from imageflow_domain import keys
-from imageflow_gateway.addresses import GameQuery, GatewayDep, SaveQuery, SurveyId
+from imageflow_domain.survey import SurveyState
+from imageflow_gateway.addresses import GameQuery, GatewayDep, LinksDep, SaveQuery, SurveyId, SurveyQuery
 from imageflow_gateway.etags import matches, quoted
-from imageflow_gateway.schemas import SurveyDetail, SurveyList, SurveySummary
+from imageflow_gateway.schemas.surveys import SurveyDetail, SurveyList, SurveySummary
 
 router = APIRouter(prefix="/api/surveys", tags=["surveys"])
 
@@ -19,20 +20,34 @@ def list_surveys(
     gateway: GatewayDep,
     game: GameQuery = None,
     save: SaveQuery = None,
+    state: Annotated[list[SurveyState], Query(description="Only surveys in one of these states.")] = [],  # noqa: B006
+    after: SurveyQuery | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> SurveyList:
-    """Newest first; of one game, or of one save of it, where asked."""
+    """Newest first; of one game, of one save of it, or in some states, where asked."""
     with gateway.stores.database.begin() as connection:
-        found = rows.find(connection, game=game, save=save, limit=limit)
-    return SurveyList(surveys=[SurveySummary.of(survey) for survey in found])
+        found = rows.find(connection, game=game, save=save, states=state, after=after, limit=limit + 1)
+        shown = found[:limit]
+        counts = layers.task_counts(connection, [survey.id for survey in shown])
+    return SurveyList(
+        surveys=[SurveySummary.of(survey, counts[survey.id]) for survey in shown],
+        next=shown[-1].id if len(found) > limit else None,
+    )
 
 
 @router.get("/{survey}", summary="One survey")
-def read_survey(survey: SurveyId, gateway: GatewayDep) -> SurveyDetail:
-    """Its state and progress, and where its map lies once it is placed."""
+def read_survey(survey: SurveyId, gateway: GatewayDep, links: LinksDep) -> SurveyDetail:
+    """Its state and progress, where its map lies once it is placed, and where Dagster's UI shows it."""
     with gateway.stores.database.begin() as connection:
         found = rows.get(connection, survey)
-        return SurveyDetail.of_progress(found, layers.progress(connection, survey), layers.shots(connection, survey))
+        job = jobs.find_of_survey(connection, survey)
+        return SurveyDetail.of_progress(
+            found,
+            layers.progress(connection, survey),
+            layers.shots(connection, survey),
+            job_id=job.id if job else None,
+            links=links,
+        )
 
 
 @router.get(

@@ -11,7 +11,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import StoreUnavailable
 from imageflow_domain.ids import Name
 from imageflow_gateway.addresses import GamePart, GatewayDep, SavePart
-from imageflow_gateway.schemas import Uploaded
+from imageflow_gateway.schemas.uploads import Uploaded
 
 PREFIX: Final = "/api/uploads/"
 

@@ -20,9 +20,9 @@ from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_surveys.image import read_region
+from tests.browser.stand import ALL_TILES, ARGUMENTS, CHROMIUM
 from tests.cli.here import command_line
 from tests.e2e.stack import Cli
-from tests.gateway.test_page import ALL_TILES, ARGUMENTS, CHROMIUM
 from tests.surveys.cities import city, placed, published
 
 pytestmark = pytest.mark.e2e

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import IntegrityError
 
+from imageflow_clients.database import placements
 from imageflow_clients.database.connecting import connect_with_patience
 from imageflow_clients.database.engine import Database, open_database
 from imageflow_clients.database.migrating import MIGRATIONS, current_revision, downgrade, newest_revision, upgrade
@@ -26,6 +27,7 @@ from imageflow_clients.database.schema import metadata
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable, InvalidInput, NotReady
+from imageflow_domain.grid import Cell
 from services.postgres import Postgres
 from tests.clients.servers import ROOT, alive, server_pid, within
 
@@ -231,3 +233,10 @@ def test_the_log_tells_failures_on_giving_back_a_connection_but_no_interruption(
             pass
         event.remove(database.engine.pool, "reset", fail)
     assert ("Exception during reset" in caplog.text) is told
+
+
+def test_offsets_of_ten_thousand_screenshots_are_replaced_at_once(empty_database: Settings) -> None:
+    cells = [Cell(row=row, col=col) for row in range(100) for col in range(100)]
+    with open_database(empty_database) as database, database.begin() as connection:
+        placements.replace_offsets(connection, "city-large-0001", cells, [])
+        assert placements.offsets(connection, "city-large-0001") == ()

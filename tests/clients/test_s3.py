@@ -3,10 +3,12 @@
 import json
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailabl
 from services.minio import POLICY, Minio
 from services.rclone import Rclone
 from tests.clients.stores import empty_bucket, set_variables
+from tests.e2e.stack import wait_for
 
 SERVERS = ["rclone", "minio"]
 LIFE = timedelta(minutes=1)
@@ -244,3 +247,38 @@ def test_requests_at_once_are_bounded_and_those_that_wait_are_over_by_the_same_d
 def test_a_missing_object_of_a_bucket_that_is_there_is_missing_and_nothing_else(store: ObjectStore) -> None:
     with pytest.raises(ObjectMissing, match=r"^No object at 'a/b': take it again\.$"):
         store.get("a/b", next_step="take it again")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [(Minio, "is full: free some space"), (Rclone, r"fails with '\w+' and does not say why: its own log")],
+)
+def test_a_server_whose_disk_is_full_says_so_loses_nothing_and_goes_on_once_there_is_room(
+    kind: type[Minio | Rclone], sentence: str, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["mount", "-o", "remount,size=150m", str(small_disk)], check=True)
+    server = kind(small_disk / "s3")
+    try:
+        store = empty_bucket(server, monkeypatch, deadline_s=3)
+        store.put("kept", b"former")
+        with (small_disk / "filler").open("wb") as filler, suppress(OSError):
+            while True:
+                filler.write(bytes(2**16))
+                filler.flush()
+        for key, data in (("kept", bytes(2**18)), ("large", bytes(MULTIPART_BYTES))):
+            with pytest.raises(StoreUnavailable, match=sentence):
+                store.put(key, data)
+        assert store.get("kept", next_step="-") == b"former"
+        (small_disk / "filler").unlink()
+        wait_for(lambda: _taken(store), 30, lambda: "there is room again, but nothing is taken")
+        assert [one.key for one in store.list()] == ["kept"]
+    finally:
+        server.stop()
+
+
+def _taken(store: ObjectStore) -> bool | None:
+    try:
+        store.put("kept", b"new")
+    except StoreUnavailable:
+        return None
+    return store.get("kept", next_step="-") == b"new"

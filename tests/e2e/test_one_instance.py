@@ -94,7 +94,7 @@ def _dagster_dev(folder: Path, env: dict[str, str]) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
-            process.wait(30)
+            process.wait(150)  # it gives its webserver and its daemon a minute each
         finally:
             _kill_group(process.pid)
 

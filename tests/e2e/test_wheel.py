@@ -24,6 +24,12 @@ def test_the_wheel_surveys_a_city_in_an_empty_folder(tmp_path: Path) -> None:
     installed = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
+        packed = set(archive.namelist())
+    static = ROOT / "imageflow_gateway" / "static" / "app"
+    built = {path.relative_to(ROOT).as_posix() for path in static.rglob("*") if path.is_file()}
+    assert "imageflow_gateway/static/app/index.html" in built, "the web pages are not built: make webui"
+    assert any(name.startswith("imageflow_gateway/static/app/assets/") for name in built)
+    assert built <= packed
     empty = tmp_path / "somewhere else"
     empty.mkdir()
     env = environment(empty / "home", PYTHONPATH=str(installed))

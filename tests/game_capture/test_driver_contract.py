@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from game_capture.registry import DRIVERS
+from game_capture.registry import DRIVERS, describe_driver
 from imageflow_domain.errors import BadFrames, GameDied, GameMissing, InvalidInput
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
@@ -64,6 +64,9 @@ def test_capabilities_and_areas_need_no_started_game(name: str, games: Games) ->
     assert [area.cell for area in areas] == list(GRID.cells())
     assert driver.capabilities.view.width_px > 0
     assert driver.capabilities.reach_px > 0
+    described = describe_driver(name)
+    assert described.moves_freely == driver.capabilities.moves_freely
+    assert described.settable <= described.parameters["properties"].keys()
     assert not own_children()
 
 

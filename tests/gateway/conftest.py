@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -219,8 +218,3 @@ def need() -> Callable[[bool, str], None]:
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
     return check
-
-
-@pytest.fixture(scope="session")
-def vendor() -> Path:
-    return Path(__file__).parents[2] / "imageflow_gateway" / "static" / "vendor" / "leaflet" / "leaflet.js"

@@ -107,7 +107,7 @@ def test_surveys_are_listed_newest_first_and_by_save(client: Any, survey: Survey
     assert ids == [survey.id]
     created = [found["created_at"] for found in client.get("/api/surveys").json()["surveys"]]
     assert created == sorted(created, reverse=True)
-    assert client.get("/api/surveys", params={"game": "another"}).json() == {"surveys": []}
+    assert client.get("/api/surveys", params={"game": "another"}).json() == {"surveys": [], "next": None}
 
 
 def test_a_survey_tells_state_counts_place_and_links(client: Any, survey: Survey) -> None:

@@ -160,6 +160,7 @@ class Truth:
             water_share=parameters.water,
             year=parameters.year,
             change_share=parameters.changes,
+            changes_within=parameters.neighbourhood,
         )
         return render(world, region.shifted(-self.shift), tick=0, salt=parameters.seed)
 

@@ -173,3 +173,26 @@ def test_screenshots_taken_again_after_the_cleanup_are_cleaned_up_again(stores: 
     assert len(_objects(stores, survey)) == 9
     carried(stores, survey)
     assert (_objects(stores, survey), _rows(stores, survey)) == (set(), 0)
+
+
+def test_nothing_is_cleaned_up_while_a_block_is_taken_again_and_no_sealed_digest_is_lost(stores: Stores) -> None:
+    survey = published(stores, city("retaken", grid="4x4", keep=Keep.DELETE, block_side=2))
+    clean_up(stores, survey)
+    sealed = stores.objects.get(keys.lineage(survey.id), next_step="")
+    capture_blocks(stores, survey, [ONLY])
+    with pytest.raises(NotReady, match="not whole: materialise its"):
+        clean_up(stores, carry.read(stores, survey.id))
+    assert len(_objects(stores, survey)) == 4
+    assert stores.objects.get(keys.lineage(survey.id), next_step="") == sealed
+
+
+def test_screenshots_are_not_taken_again_while_they_are_being_deleted(stores: Stores, home: Path) -> None:
+    survey = published(stores, city("being_deleted", keep=Keep.DELETE))
+    failing = FailingStore(home, Moment(Killed(), at_call=2), concerns=lambda key: "/screenshots/" in key)
+    with pytest.raises(Killed):
+        clean_up(replace(stores, objects=failing), survey)
+    with pytest.raises(NotReady, match="screenshot_cleanup to the end"):
+        capture_blocks(stores, survey, [ONLY])
+    clean_up(stores, survey)
+    capture_blocks(stores, survey, [ONLY])
+    assert len(_objects(stores, survey)) == 9

@@ -197,3 +197,14 @@ def test_lineage_names_the_screenshots_of_a_place_also_once_they_are_deleted(sto
     assert replace(after, shots=()) == replace(before, shots=())
     assert [(s.placement, s.digest) for s in after.shots] == [(s.placement, s.digest) for s in before.shots]
     assert before.digest == digests(stores, survey)[before.tile]
+
+
+def test_an_encoding_that_was_asked_for_and_not_finished_can_be_taken_back(stores: Stores) -> None:
+    survey = published(stores, city("taken_back", seed=612, keep=Keep.DELETE))
+    clean_up(stores, survey)
+    before = digests(stores, survey)
+    other = ask_to_reencode(stores, survey.id, Encoding(lossless_method=1))
+    cut_blocks(stores, other, other.blocks()[:1])
+    back = carried(stores, ask_to_reencode(stores, survey.id, survey.spec.encoding))
+    assert back.published_revision == survey.published_revision
+    assert digests(stores, back) == before

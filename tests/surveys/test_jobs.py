@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import select
 
 from imageflow_clients.dagster import Dagster
+from imageflow_clients.database import schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, InvalidInput, JobDelayed, NotFound
@@ -86,7 +88,8 @@ def test_a_folder_of_frames_lies_beside_its_game_file(games: Path) -> None:
         {"grid": {"rows": 1, "cols": 1001}},
         {"source": "/etc"},
         {"driver": {"name": "x11", "parameters": {"command": ["sh"]}}},
-        {"parameters": {"load": "/etc/passwd"}},
+        {"parameters": ["load"]},
+        {"parameters": {str(n): n for n in range(101)}},
         {"masks": []},
         {"command": "sh"},
     ],
@@ -94,6 +97,32 @@ def test_a_folder_of_frames_lies_beside_its_game_file(games: Path) -> None:
 def test_a_path_an_unknown_field_or_a_wrong_value_is_refused(more: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         _request(**more)
+
+
+@pytest.mark.parametrize(
+    ("driver", "parameters"),
+    [
+        ("openttd", {"load": "/etc/passwd"}),
+        ("openttd", {"seed": 1, "start_timeout_s": 3600}),
+        ("x11", {"command": ["sh"]}),
+        ("x11", {"environment": {"LD_PRELOAD": "evil.so"}}),
+        ("folder", {"unordered": True}),
+        ("city", {"load": "/etc/passwd"}),
+    ],
+)
+def test_a_request_sets_no_file_program_or_command_of_a_driver(
+    games: Path, driver: str, parameters: dict[str, object]
+) -> None:
+    (games / "mine.yaml").write_text(f"title: Mine\ndriver: {{name: {driver}}}\ngrid: {{rows: 1, cols: 1}}\n")
+    with pytest.raises(InvalidInput, match="only the game's file may"):
+        survey_spec(games, _request(game_id="mine", parameters=parameters))
+
+
+def test_a_request_sets_what_its_driver_calls_settable_over_the_game_s_file(games: Path) -> None:
+    spec = survey_spec(games, _request(seed=5, parameters={"drift_px": 4, "year": 2}))
+    assert spec.driver.parameters == {
+        "seed": 5, "view": [320, 256], "drift_px": 4, "paused": True, "year": 2,
+    }  # fmt: skip
 
 
 def test_an_unknown_game_lists_the_known_ones(games: Path) -> None:
@@ -161,6 +190,20 @@ def test_the_same_request_under_the_same_key_is_one_job(stores: Stores, games: P
     assert (again.is_new, again.status) == (False, first)
     other = _begin(stores, games, request, key="tuesday")
     assert other.job.id != first.job.id
+
+
+def test_a_key_from_before_requests_had_parameters_still_answers_its_job(stores: Stores, games: Path) -> None:
+    first = _begin(stores, games, _request(save_data_id="upgraded"), key="upgraded")
+    with stores.database.begin() as connection:
+        asked = connection.execute(select(schema.jobs.c.request).where(schema.jobs.c.id == first.job.id)).scalar_one()
+    assert asked == {
+        "game_id": "town", "save_data_id": "upgraded", "grid": None, "seed": None, "savegame": None,
+    }  # fmt: skip
+    again = begin_job(stores, DOWN, games, _request(save_data_id="upgraded"), capture_pool=3, key="upgraded")
+    assert again.status.job.id == first.job.id
+    more = _request(save_data_id="upgraded", parameters={"drift_px": 4})
+    with pytest.raises(Conflict):
+        begin_job(stores, DOWN, games, more, capture_pool=3, key="upgraded")
 
 
 def test_a_key_that_was_used_for_another_request_is_refused_in_words(stores: Stores, games: Path) -> None:

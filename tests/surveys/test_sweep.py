@@ -1,15 +1,16 @@
 """A sweep takes what nobody needs, in two passes, and never what somebody is about to need."""
 
 import os
+import shutil
 import threading
 import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from imageflow_clients.database import schema, tile_objects
+from imageflow_clients.database import heartbeats, schema, tile_objects
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
@@ -18,7 +19,7 @@ from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.sweep import GRACE, sweep
-from tests.surveys.cities import city, digests, placed, published
+from tests.surveys.cities import city, digests, placed, planned, published
 
 NOW = timedelta(0)
 
@@ -135,3 +136,36 @@ def test_a_dry_run_counts_and_deletes_nothing(stores: Stores, shown: Survey) -> 
     sweep(stores, grace=NOW)
     assert sweep(stores, grace=NOW, dry_run=True).deleted >= len(wanted)
     assert all(_are_there(stores, wanted | set(digests(stores, shown).values())))
+
+
+def test_a_killed_games_folder_goes_after_a_day_in_which_nothing_was_written_to_it(stores: Stores) -> None:
+    killed, driven = stores.scratch / "openttd-killed", stores.scratch / "openttd-driven"
+    for folder in (killed, driven):
+        (folder / "save").mkdir(parents=True)
+        (folder / "game.log").write_text("-")
+        for path in (folder / "save", folder):
+            os.utime(path, times=(0, 0))
+    os.utime(killed / "game.log", times=(0, 0))
+    assert sweep(stores).scratch == 1
+    assert (killed.exists(), driven.exists()) == (False, True)
+    shutil.rmtree(driven)
+
+
+def test_last_signs_of_life_are_forgotten_after_a_month(stores: Stores) -> None:
+    with stores.database.begin() as connection:
+        for name in ("old", "new"):
+            heartbeats.beat(connection, name)
+        connection.execute(text("UPDATE run_heartbeats SET seen_at = now() - interval '31 days' WHERE run_id = 'old'"))
+    sweep(stores)
+    with stores.database.begin() as connection:
+        assert [heartbeats.seen_at(connection, name) is None for name in ("old", "new")] == [True, False]
+
+
+def test_objects_of_surveys_that_this_database_never_had_stay(stores: Stores) -> None:
+    mine = planned(stores, city("counted"))
+    for name in ("elsewhere-home-0001", f"{mine.id[:-4]}0099", "notes"):
+        stores.objects.put(f"surveys/{name}/screenshots/r00_c00.webp", b"-")
+    assert sweep(stores, grace=NOW, unfinished=NOW).surveys == ()
+    assert {"elsewhere-home-0001", f"{mine.id[:-4]}0099", "notes"} <= set(stores.objects.list_folders("surveys"))
+    for name in ("elsewhere-home-0001", f"{mine.id[:-4]}0099", "notes"):
+        stores.objects.delete_prefix(f"surveys/{name}/")

@@ -1,0 +1,1 @@
+"""What the API answers and takes, made from domain values at the edge; one module a noun."""

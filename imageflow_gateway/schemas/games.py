@@ -1,0 +1,43 @@
+"""Games, and the drivers that take their pictures, as the API tells them."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from imageflow_domain.grid import Grid
+
+
+class GameSummary(BaseModel):
+    """A game that `POST /api/jobs` may start."""
+
+    game_id: str
+    title: str | None
+    driver: str | None
+    grid: Grid | None
+    savegames: list[str]
+    problem: str | None
+    """Why it cannot be started: what is wrong with its file."""
+
+
+class GameList(BaseModel):
+    """Games by their ids."""
+
+    games: list[GameSummary]
+
+
+class DriverFacts(BaseModel):
+    """A game driver, and what may be asked of it."""
+
+    name: str
+    parameters: dict[str, Any]
+    """JSON Schema of all its parameters."""
+    settable: list[str]
+    """Those that `POST /api/jobs` may set; the others only the game's file sets: paths, commands, programs."""
+    moves_freely: bool
+    """It can go to any position, not only to the cells of its own grid."""
+
+
+class DriverList(BaseModel):
+    """Drivers by their names."""
+
+    drivers: list[DriverFacts]

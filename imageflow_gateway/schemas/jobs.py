@@ -1,0 +1,69 @@
+"""Jobs as the API tells them."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field
+
+from imageflow_domain.survey import SurveyState
+from imageflow_gateway.schemas.surveys import percent
+from imageflow_surveys.jobs import JobStatus
+
+JobState = Literal["preparing", "running", "completed", "failed", "cancelled"]
+
+_JOB_STATES: dict[SurveyState, JobState] = {
+    SurveyState.PLANNED: "preparing",
+    SurveyState.RUNNING: "running",
+    SurveyState.COMPLETED: "completed",
+    SurveyState.FAILED: "failed",
+    SurveyState.CANCELLED: "cancelled",
+}
+
+
+class JobBegun(BaseModel):
+    """A job that was taken."""
+
+    job_id: int
+    status: JobState
+    dag_run_id: str | None
+    """Dagster's id of the job's first run; null until there is one."""
+    survey_id: str
+
+    @classmethod
+    def of(cls, job: JobStatus) -> Self:
+        return cls(
+            job_id=job.job.id,
+            status=_JOB_STATES[job.survey.state],
+            dag_run_id=job.job.dag_run_id,
+            survey_id=job.survey.id,
+        )
+
+
+class JobProgress(BaseModel):
+    """How far a job is."""
+
+    job_id: int
+    status: JobState
+    progress: float = Field(ge=0, le=100)
+    """Percent of the tasks."""
+    total_tasks: int
+    completed_tasks: int
+    tiles_created: int
+    dag_run_id: str | None
+    """Dagster's id of the job's first run; null until there is one."""
+    survey_id: str
+    reason: str | None
+    """Why it failed or was cancelled, in words for people."""
+
+    @classmethod
+    def of(cls, job: JobStatus) -> Self:
+        return cls(
+            job_id=job.job.id,
+            status=_JOB_STATES[job.survey.state],
+            progress=percent(job.progress.tasks_done, job.progress.tasks),
+            total_tasks=job.progress.tasks,
+            completed_tasks=job.progress.tasks_done,
+            tiles_created=job.progress.tiles_cut,
+            dag_run_id=job.job.dag_run_id,
+            survey_id=job.survey.id,
+            reason=job.survey.reason,
+        )

@@ -1,0 +1,164 @@
+"""What a place of the map was made from, as the API tells it."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel
+
+from imageflow_domain.geometry import Rect
+from imageflow_domain.placement import PlacementStatus
+from imageflow_domain.survey import Layer, Survey
+from imageflow_gateway.dagster_links import DagsterLinks
+from imageflow_surveys.lineage import Lineage, SeenShot
+from imageflow_surveys.origin import Origin
+from imageflow_surveys.shots import shot_rect
+
+THUMBNAIL_PX = 240
+"""Width of the small pictures that links name."""
+
+
+class TileFacts(BaseModel):
+    """The native tile that shows a place."""
+
+    z: int
+    x: int
+    y: int
+    bounds: Rect
+    digest: str | None
+    """Of its pixels and encoder; null where the map covers nothing there."""
+    url: str | None
+    """Its picture, at an address that never changes."""
+    survey: str | None
+    """Whose run made it: the survey itself, or an earlier one of the save where nothing has changed since."""
+
+
+class ShotFacts(BaseModel):
+    """A screenshot that shows a place."""
+
+    row: int
+    col: int
+    bounds: Rect
+    """Its outline, in game pixels of the frame."""
+    status: PlacementStatus
+    confidence: float
+    digest: str | None
+    kept: bool
+    """Whether the picture is stored still."""
+    picture: str | None
+    thumbnail: str | None
+    """Null once it was deleted."""
+
+
+class OffsetFacts(BaseModel):
+    """A verified offset between two screenshots."""
+
+    row: int
+    col: int
+    other_row: int
+    other_col: int
+    dx: int
+    dy: int
+    """Where the other's top left corner lies, seen from the first's, in pixels."""
+    votes: int
+    agreement: float
+    """Share of compared pixels that are exactly equal."""
+    compared: int
+    decisive: bool
+
+
+class MadeBy(BaseModel):
+    """The run that made one layer of what a place shows."""
+
+    survey: str
+    layer: Layer
+    block: str | None
+    """Its key; null for a layer that goes by the survey."""
+    at: datetime
+    run_id: str | None
+    run_url: str | None
+    """Null where Dagster does not answer, or has forgotten the run."""
+    partition_url: str
+    code_version: str | None
+    """Of the asset when it was made; null where Dagster does not tell."""
+
+
+class LineageFacts(BaseModel):
+    """What one pixel of a map was made from."""
+
+    survey: str
+    revision: str
+    x: int
+    y: int
+    tile: TileFacts
+    screenshots: list[ShotFacts]
+    offsets: list[OffsetFacts]
+    """Of these screenshots to each other and to their neighbours."""
+    made_by: list[MadeBy]
+    runs_known: bool
+    """False where Dagster does not answer."""
+
+    @classmethod
+    def of(cls, survey: Survey, x: int, y: int, lineage: Lineage, origin: Origin, links: DagsterLinks) -> Self:
+        tile = lineage.tile
+        address = f"/tiles/{survey.id}/{lineage.revision}/{tile.z}/{tile.x}/{tile.y}.webp"
+        return cls(
+            survey=survey.id,
+            revision=lineage.revision,
+            x=x,
+            y=y,
+            tile=TileFacts(
+                z=tile.z,
+                x=tile.x,
+                y=tile.y,
+                bounds=tile.rect(tile.z),
+                digest=lineage.digest,
+                url=None if lineage.digest is None else address,
+                survey=lineage.made_in,
+            ),
+            screenshots=[_shot(survey, shot) for shot in lineage.shots],
+            offsets=[
+                OffsetFacts(
+                    row=pair.reference.row,
+                    col=pair.reference.col,
+                    other_row=pair.moving.row,
+                    other_col=pair.moving.col,
+                    dx=pair.offset.dx_px,
+                    dy=pair.offset.dy_px,
+                    votes=pair.votes,
+                    agreement=pair.agreement,
+                    compared=pair.compared_px,
+                    decisive=pair.decisive,
+                )
+                for pair in lineage.offsets
+            ],
+            made_by=[
+                MadeBy(
+                    survey=made.survey,
+                    layer=made.layer,
+                    block=made.block.key if made.block else None,
+                    at=made.at,
+                    run_id=made.run_id,
+                    run_url=links.run(made.run_id) if made.run_id else None,
+                    partition_url=links.partition(made.layer, made.survey, made.block),
+                    code_version=made.code_version,
+                )
+                for made in origin.made
+            ],
+            runs_known=origin.runs_known,
+        )
+
+
+def _shot(survey: Survey, shot: SeenShot) -> ShotFacts:
+    place = shot.placement
+    address = f"/api/surveys/{survey.id}/screenshots/{place.cell.row}/{place.cell.col}.webp"
+    return ShotFacts(
+        row=place.cell.row,
+        col=place.cell.col,
+        bounds=shot_rect(survey.view, place),
+        status=place.status,
+        confidence=place.confidence,
+        digest=shot.digest,
+        kept=shot.stored,
+        picture=address if shot.stored else None,
+        thumbnail=f"{address}?width={THUMBNAIL_PX}" if shot.stored else None,
+    )

@@ -1,0 +1,183 @@
+"""How a survey stands, as the API tells and pushes it."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field
+
+from imageflow_domain.geometry import Rect
+from imageflow_domain.grid import Block
+from imageflow_domain.survey import Layer, SurveyState
+from imageflow_gateway.dagster_links import DagsterLinks
+from imageflow_gateway.schemas.surveys import percent
+from imageflow_surveys.standing import BlockStanding, LayerStanding, StageStanding, Stand, Standing
+from imageflow_surveys.survey_runs import SurveyRun
+
+
+class LayerFacts(BaseModel):
+    """How one layer of one block stands."""
+
+    layer: Layer
+    state: Stand
+    at: datetime | None
+    """Since when it is done."""
+    reason: str | None
+    """Why it failed."""
+    run_id: str | None
+    run_url: str | None
+    """In Dagster's UI: of the run that made it, is making it, or failed."""
+    partition_url: str
+    """In Dagster's UI: the asset at this block."""
+
+    @classmethod
+    def of(cls, layer: Layer, stand: LayerStanding, survey: str, block: Block, links: DagsterLinks) -> Self:
+        return cls(
+            layer=layer,
+            state=stand.state,
+            at=stand.at,
+            reason=stand.reason,
+            run_id=stand.run_id,
+            run_url=links.run(stand.run_id) if stand.run_id else None,
+            partition_url=links.partition(layer, survey, block),
+        )
+
+
+class BlockState(BaseModel):
+    """How one block stands."""
+
+    row: int
+    col: int
+    key: str
+    """As Dagster's partitions name it."""
+    layers: list[LayerFacts]
+    """screenshots, pair_offsets, tiles."""
+    tiles: int
+    """That were cut so far."""
+
+    @classmethod
+    def of(cls, standing: BlockStanding, survey: str, links: DagsterLinks) -> Self:
+        block = standing.block
+        return cls(
+            row=block.row,
+            col=block.col,
+            key=block.key,
+            layers=[LayerFacts.of(layer, one, survey, block, links) for layer, one in standing.layers.items()],
+            tiles=standing.tiles_cut,
+        )
+
+
+class PlacedBlockState(BlockState):
+    """How one block stands, and where it lies."""
+
+    bounds: Rect | None
+    """What its pictures show together; null for a block of holes."""
+
+
+class BlockList(BaseModel):
+    """Every block of a survey, row by row."""
+
+    placed: bool
+    """Whether bounds lie in the map's frame; until the survey is placed, they lie in the driver's own plane."""
+    runs_known: bool
+    """False where Dagster does not answer: then nothing is told of what is running, nor of runs."""
+    blocks: list[PlacedBlockState]
+
+
+class StageState(BaseModel):
+    """How one layer of a survey stands."""
+
+    layer: Layer
+    state: Stand
+    done: int
+    total: int
+    """Blocks, or 1 where the layer goes by the survey."""
+    reason: str | None
+    run_urls: list[str]
+    """In Dagster's UI, of the runs that are at it."""
+
+    @classmethod
+    def of(cls, stage: StageStanding, links: DagsterLinks) -> Self:
+        return cls(
+            layer=stage.layer,
+            state=stage.state,
+            done=stage.done,
+            total=stage.total,
+            reason=stage.reason,
+            run_urls=[links.run(run) for run in stage.run_ids],
+        )
+
+
+class ProgressEvent(BaseModel):
+    """What `progress` events of `/api/surveys/{survey}/events` carry."""
+
+    survey: str
+    state: SurveyState
+    reason: str | None
+    progress: float = Field(ge=0, le=100)
+    """Percent of the tasks."""
+    tiles: int
+    """That were cut so far."""
+    stages: list[StageState]
+    full: bool
+    """Whether `blocks` are all blocks; else those that have changed since the event before."""
+    blocks: list[BlockState]
+    runs_known: bool
+
+    @classmethod
+    def of(
+        cls, standing: Standing, blocks: list[BlockStanding], links: DagsterLinks, *, full: bool, runs_known: bool
+    ) -> Self:
+        survey = standing.survey
+        return cls(
+            survey=survey.id,
+            state=survey.state,
+            reason=survey.reason,
+            progress=percent(standing.tasks_done, standing.tasks),
+            tiles=standing.tiles_cut,
+            stages=[StageState.of(stage, links) for stage in standing.stages],
+            full=full,
+            blocks=[BlockState.of(block, survey.id, links) for block in blocks],
+            runs_known=runs_known,
+        )
+
+
+class TroubleEvent(BaseModel):
+    """What `trouble` events carry: for now nothing new is known."""
+
+    code: str
+    message: str
+
+
+class RunFacts(BaseModel):
+    """One run of Dagster that made, or is making, a part of a survey."""
+
+    run_id: str
+    status: Literal[
+        "QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING", "CANCELED"
+    ]
+    layers: list[Layer]
+    blocks: list[str]
+    """Their keys; empty where it goes over the whole survey."""
+    started_at: datetime | None
+    ended_at: datetime | None
+    url: str
+
+    @classmethod
+    def of(cls, run: SurveyRun, links: DagsterLinks) -> Self:
+        return cls.model_validate(
+            {
+                "run_id": run.run.id,
+                "status": run.run.status,
+                "layers": run.layers,
+                "blocks": [block.key for block in run.blocks],
+                "started_at": run.run.started_at,
+                "ended_at": run.run.ended_at,
+                "url": links.run(run.run.id),
+            }
+        )
+
+
+class RunList(BaseModel):
+    """Runs of a survey, newest first."""
+
+    runs: list[RunFacts]

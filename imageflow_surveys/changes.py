@@ -1,0 +1,143 @@
+"""Which places changed between two surveys of a save: by the tiles' digests first, then pixels of changed tiles.
+
+Where more tiles differ than can be looked at, as in a game that does not stand still, smaller zooms are compared.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from imageflow_clients.database import tiles
+from imageflow_clients.database.tiles import Difference
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.errors import Conflict
+from imageflow_domain.geometry import Rect
+from imageflow_domain.survey import Survey
+from imageflow_domain.tiles import TILE_PX
+from imageflow_mosaic.changed import ChangedCells, Cluster, changed_cells, clusters
+from imageflow_mosaic.codec import Pixels, decode_tile
+
+MOST_TILES = 800
+"""Tiles whose pixels are compared, a few seconds' work."""
+
+_LOSSLESS_LEVELS = 2
+"""Zooms that are encoded without loss: native, and its parent."""
+
+_TOLERANCE = 48
+"""By which channels of tiles that are encoded with loss may differ though nothing changed."""
+
+_THREADS = 2  # decoding leaves Python's lock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Changed pixels that lie together."""
+
+    bounds: Rect
+    """In pixels of the frame."""
+    changed_px: int
+    """Where the comparison was not exact, an estimate."""
+    tiles: int
+    """Native tiles that it touches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What differs between two surveys, where both show something."""
+
+    places: tuple[Place, ...]
+    """Largest first."""
+    exact: bool
+    """Whether native pixels were compared; else those of a smaller zoom."""
+    compared_tiles: int
+    """Native tiles that both have."""
+    changed_tiles: int
+    """Native tiles whose pixels differ; where not exact, whose objects do."""
+    only_in_survey: int
+    only_in_since: int
+    """Native tiles that one alone has."""
+
+    @property
+    def changed_px(self) -> int:
+        return sum(place.changed_px for place in self.places)
+
+
+def check_comparable(survey: Survey, since: Survey) -> None:
+    """Raise `Conflict` unless two published surveys lie in one frame; `NotReady` before they are published."""
+    here, there = survey.published(), since.published()
+    if (survey.spec.game, survey.spec.save) != (since.spec.game, since.spec.save):
+        raise Conflict(f"'{survey.id}' and '{since.id}' are of different saves: compare surveys of one save.")
+    if here.frame != there.frame:
+        raise Conflict(
+            f"'{survey.id}' and '{since.id}' cannot be compared: the later one shares too little with the earlier "
+            f"one to be laid over it (frames {here.frame.number} and {there.frame.number})."
+        )
+
+
+def changes_between(stores: Stores, survey: Survey, since: Survey) -> Changes:
+    """Return which places of a survey differ from an earlier one, largest first.
+
+    Where only one of the two shows something, nothing is compared.
+
+    Raises:
+        NotReady: Before both are published.
+        Conflict: Where they lie in different frames.
+        ObjectMissing: Where a tile's row stands but its object is gone.
+    """
+    check_comparable(survey, since)
+    here, there = survey.published(), since.published()
+    native_zoom = here.frame.native_zoom
+    with stores.database.begin() as connection:
+        layer = tiles.layer_of(connection, survey.id, here.revision)
+        other = tiles.layer_of(connection, since.id, there.revision)
+        native = shown = tiles.differences(connection, layer, other, native_zoom)
+        zoom = native_zoom
+        while len(shown.changed) > MOST_TILES and zoom > 0:
+            zoom -= 1
+            shown = tiles.differences(connection, layer, other, zoom)
+    levels = native_zoom - zoom
+    parts = _compare(stores, survey, shown.changed, _TOLERANCE if levels >= _LOSSLESS_LEVELS else 0)
+    return Changes(
+        places=tuple(_place(one, levels) for one in clusters(parts)),
+        exact=zoom == native_zoom,
+        compared_tiles=native.common,
+        changed_tiles=sum(part.row.size > 0 for part in parts) if zoom == native_zoom else len(native.changed),
+        only_in_survey=native.only_here,
+        only_in_since=native.only_there,
+    )
+
+
+def _compare(stores: Stores, survey: Survey, changed: Sequence[Difference], tolerance: int) -> tuple[ChangedCells, ...]:
+    """Return the cells that differ in each of some tiles, in pixels of their zoom."""
+    again = f"materialise tiles of '{survey.id}' again"
+
+    def pixels(digest: str) -> Pixels:
+        return decode_tile(stores.objects.get(keys.tile(digest), next_step=again))
+
+    def compare(one: Difference) -> ChangedCells:
+        return changed_cells(pixels(one.other), pixels(one.digest), one.id.rect(one.id.z), tolerance=tolerance)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return tuple(pool.map(compare, changed))
+
+
+def _place(together: Cluster, levels: int) -> Place:
+    """Return what a cluster of a smaller zoom is in native pixels.
+
+    Args:
+        levels: Between its zoom and the native one.
+    """
+    small = together.bounds
+    bounds = Rect(
+        x_px=small.x_px << levels,
+        y_px=small.y_px << levels,
+        width_px=small.width_px << levels,
+        height_px=small.height_px << levels,
+    )
+    return Place(bounds=bounds, changed_px=together.count << 2 * levels, tiles=_tiles_touched(bounds))
+
+
+def _tiles_touched(rect: Rect) -> int:
+    across = (rect.right_px - 1) // TILE_PX - rect.x_px // TILE_PX + 1
+    return across * ((rect.bottom_px - 1) // TILE_PX - rect.y_px // TILE_PX + 1)

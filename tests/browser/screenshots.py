@@ -1,0 +1,112 @@
+"""`python -m tests.browser.screenshots [FOLDER]`: a picture of every page, light and dark, 1440 and 360 px wide.
+
+All show surveys of real frames, made anew; the pictures lie under docs/screenshots by default.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page
+
+from tests.browser.stand import (
+    EXAMPLE_SURVEY,
+    SHORE,
+    SHORE_LATER,
+    Stand,
+    open_page,
+    running_browser,
+    running_stand,
+)
+from tests.e2e.stack import ROOT
+
+FOLDER = ROOT / "docs" / "screenshots"
+WIDTHS = {1440: 900, 360: 720}
+QUALITY = 80
+
+_REST_MS = 1500
+"""For tiles, thumbnails and panels that slide in."""
+
+_MARKERS = (
+    ("Old harbour", 6350, 7450, "blue"),
+    ("Coal mine", 7520, 8330, "orange"),
+    ("Where the line ends", 8300, 7850, "red"),
+)
+
+
+def _tool(name: str) -> Callable[[Page], None]:
+    return lambda page: page.get_by_role("toolbar").get_by_role("button", name=name, exact=True).click()
+
+
+def _lineage(page: Page) -> None:
+    _tool("What was this made from?")(page)
+    size = page.viewport_size
+    assert size is not None
+    page.mouse.click(size["width"] * 0.4, size["height"] * 0.42)
+    page.wait_for_selector(".shot")
+
+
+def _block(page: Page) -> None:
+    page.locator(".heat button").first.click()
+
+
+def _place(page: Page) -> None:
+    page.locator(".places button").nth(2).wait_for(timeout=60_000)
+
+
+def _nothing(_: Page) -> None:
+    return None
+
+
+def _preview(page: Page) -> None:
+    page.get_by_role("combobox", name="Game", exact=True).click()
+    page.get_by_role("option", name="OpenTTD, a live game of its own making").click()
+    page.get_by_label("Save", exact=True).fill("example")
+    page.get_by_label("Columns").fill("9")
+
+
+PAGES: Mapping[str, tuple[str, Callable[[Page], None]]] = {
+    "map": (f"/maps/{EXAMPLE_SURVEY}", _nothing),
+    "markers": (f"/maps/{EXAMPLE_SURVEY}#x=7200&y=7900&z=4", _tool("Markers")),
+    "overlays": (f"/maps/{SHORE}#x=6688&y=8052&z=2.75&o=ambiguous,grid", _tool("Overlays")),
+    "lineage": (f"/maps/{EXAMPLE_SURVEY}#x=6688&y=8052&z=3&o=", _lineage),
+    "surveys": ("/surveys", _nothing),
+    "survey": (f"/surveys/{EXAMPLE_SURVEY}", _block),
+    "start": ("/surveys/new", _preview),
+    "history": ("/history/openttd/shore#x=6600&y=8700&z=3.5", _place),
+    "trust": (f"/surveys/{SHORE}/trust", _nothing),
+    "missing": ("/maps/openttd-gone-0001", _nothing),
+}
+
+
+def take(stand: Stand, folder: Path) -> None:
+    """Write `{page}-{light|dark}-{width}.webp` for every page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, x, y, colour in _MARKERS:
+        stand.post("/api/saves/openttd/example/markers", {"name": name, "x": x, "y": y, "colour": colour, "note": ""})
+    stand.get(f"/api/surveys/{SHORE_LATER}/changes?since={SHORE}")
+    with running_browser() as browser:
+        for name, (address, act) in PAGES.items():
+            for scheme in ("light", "dark"):
+                for width, height in WIDTHS.items():
+                    page = open_page(browser, f"{stand.url}{address}", width=width, height=height, scheme=scheme)
+                    page.wait_for_timeout(_REST_MS)
+                    act(page)
+                    page.wait_for_timeout(_REST_MS)
+                    with Image.open(BytesIO(page.screenshot())) as picture:
+                        picture.convert("RGB").save(folder / f"{name}-{scheme}-{width}.webp", quality=QUALITY, method=6)
+                    page.context.close()
+
+
+def main() -> None:
+    """Make the surveys, take the pictures, and leave nothing else behind."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    with tempfile.TemporaryDirectory() as home, running_stand(Path(home)) as stand:
+        take(stand, folder)
+
+
+if __name__ == "__main__":
+    main()

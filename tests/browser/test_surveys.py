@@ -1,0 +1,122 @@
+"""The surveys' pages: the list, the form, progress as it happens, and what one can do about it."""
+
+import re
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.stand import EXAMPLE_SURVEY, Stand, pixels
+
+pytestmark = pytest.mark.e2e
+
+LONG_MS = 240_000
+
+
+def test_the_list_tells_every_survey_and_finds_some(look: Any) -> None:
+    page = look("/surveys")
+    row = page.locator(".survey-row", has_text="openttd · example · 1")
+    expect(row).to_contain_text("Complete")
+    expect(row).to_contain_text("36 areas, 6 × 6")
+    expect(row).to_contain_text("127 tiles")
+    page.wait_for_function("document.querySelector('.survey-row img').naturalWidth > 0")
+    row.get_by_role("link", name="Open the map").click()
+    page.wait_for_url(re.compile(f"/maps/{EXAMPLE_SURVEY}"))
+    page.goto(page.url.split("/maps")[0] + "/surveys")
+    page.get_by_role("combobox", name="State", exact=True).click()
+    page.get_by_role("option", name="Cancelled").click()
+    expect(page.get_by_role("heading", name="No survey is like this.")).to_be_visible()
+    page.get_by_role("button", name="Clear the filters").click()
+    expect(row).to_be_visible()
+
+
+def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, stand: Stand) -> None:
+    page = look("/surveys/new")
+    page.get_by_role("combobox", name="Game", exact=True).click()
+    page.get_by_role("option", name="A city that is surveyed while one watches").click()
+    page.get_by_label("Save", exact=True).fill("Wrong name")
+    expect(page.get_by_text("1 to 64 lower-case letters, digits or _.")).to_be_visible()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    page.get_by_label("Save", exact=True).fill("watched")
+    expect(page.get_by_text("144 areas in 4 blocks")).to_be_visible()
+    page.get_by_text("Parameters of the driver").click()
+    page.get_by_label("Water").fill("2")
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    page.get_by_label("Water").fill("0")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url(re.compile("/surveys/live_city-watched-0001"), timeout=LONG_MS)
+
+    expect(page.locator("#told-by")).to_have_text("Live", timeout=LONG_MS)
+    squares = page.locator(".heat button")
+    expect(squares).to_have_count(4)
+    expect(page.locator(".heat button:not([data-stand=missing])").first).to_be_visible(timeout=LONG_MS)
+    squares.first.click()
+    facts = page.locator(".block-facts")
+    expect(facts).to_contain_text("Block r00c00")
+    partition = facts.get_by_role("link", name="Partition").first.get_attribute("href")
+    assert partition is not None
+    assert "/assets/screenshots" in partition
+    assert httpx.get(partition, timeout=60).status_code == 200
+    page.keyboard.press("ArrowRight")
+    expect(facts).to_contain_text("Block r00c01")
+
+    page.get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text("What was made stays")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
+    waiting = look("/maps/live_city-watched-0001")
+    expect(waiting.get_by_role("heading", name="live_city · watched · 1")).to_be_visible()
+
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".page-head .badge")).to_have_text("Complete", timeout=LONG_MS)
+    expect(page.locator("#percent")).to_have_text("100 %")
+    expect(page.locator(".heat button[data-stand=done]")).to_have_count(4)
+    # the page that waited for the map has it by itself, and it is the survey's own
+    expect(waiting.locator(".middle")).to_have_count(0, timeout=20_000)
+    bounds = stand.survey("live_city-watched-0001").published().bounds
+    x, y = bounds.x_px + bounds.width_px // 2, bounds.y_px + bounds.height_px // 2
+    native = stand.survey("live_city-watched-0001").published().frame.native_zoom
+    waiting.evaluate(f"window.location.hash = '#x={x}&y={y}&z={native}'")
+    waiting.wait_for_timeout(800)
+    truth = stand.truth("live_city-watched-0001", x - 100, y - 100, 200, 200)
+    assert np.array_equal(pixels(waiting, 500, 300, 200, 200), truth)
+
+    # the form shows where the next one would lie
+    page.goto(f"{stand.url}/surveys/new")
+    page.get_by_role("combobox", name="Game", exact=True).click()
+    page.get_by_role("option", name="A city that is surveyed while one watches").click()
+    expect(page.locator(".preview-map canvas")).to_be_visible()
+    box = page.locator(".preview-map").bounding_box()
+    assert box is not None
+    yellow = np.abs(pixels(page, box["x"], box["y"], box["width"], box["height"]) - [0xFF, 0xD4, 0x3B]).max(axis=2) < 12
+    assert yellow.sum() > 400
+
+
+def test_without_pushed_events_the_page_asks(look: Any) -> None:
+    page = look("/surveys")
+    page.route("**/events", lambda route: route.abort())
+    page.locator(".survey-row", has_text="openttd · example · 1").get_by_role("link", name="openttd").click()
+    expect(page.locator("#told-by")).to_have_text("Ended", timeout=30_000)
+    expect(page.locator(".heat button[data-stand=done]")).to_have_count(1)
+
+
+def test_links_lead_into_dagster(look: Any) -> None:
+    page = look(f"/surveys/{EXAMPLE_SURVEY}")
+    page.locator(".heat button").first.click()
+    run = page.locator(".block-facts").get_by_role("link", name="Run").first
+    with page.context.expect_page() as opened:
+        run.click()
+    dagster = opened.value
+    expect(dagster.get_by_text("Success").first).to_be_visible(timeout=60_000)
+    assert "/runs/" in dagster.url
+
+
+def test_a_survey_that_was_deleted(look: Any) -> None:
+    for address in ("/surveys/openttd-gone-0001", "/surveys/openttd-gone-0001/trust"):
+        page = look(address)
+        expect(page.get_by_role("heading", name="There is no such survey")).to_be_visible()
+        page.get_by_role("link", name="See all surveys").click()
+        expect(page.get_by_role("heading", name="Surveys")).to_be_visible()

@@ -1,0 +1,92 @@
+"""`imageflow survey arrange`, and `survey run` on frames in no order: what a player's folder turns out to be."""
+
+import csv
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imageflow_clients.embedded_postgres import EmbeddedPostgres
+from tests.cli.here import Here, command_line
+from tests.mosaic.worlds import ROOT
+
+EXAMPLE = ROOT / "examples" / "openttd-small"
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    home = tmp_path_factory.mktemp("arranging") / "home"
+    with command_line(home) as made:
+        yield made
+    EmbeddedPostgres(home / "postgres").stop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve neighbouring frames under other names, one of them twice, and a file that is no picture."""
+    made = tmp_path / "shots"
+    made.mkdir()
+    for number, path in enumerate(sorted(EXAMPLE.glob("*.png"))[:12]):
+        shutil.copyfile(path, made / f"Unnamed {97 - number}.png")
+    shutil.copyfile(made / "Unnamed 97.png", made / "Unnamed 1.png")
+    (made / "notes.png").write_text("no picture")
+    return made
+
+
+def test_a_file_that_is_no_picture_is_named_and_can_be_left_out(cli: Here, folder: Path) -> None:
+    refused = cli.run("survey", "arrange", str(folder), expect=2).stderr
+    assert "notes.png" in refused
+    assert "--skip-bad" in refused
+    told = cli.run("survey", "arrange", str(folder), "--skip-bad").stderr
+    assert "12 frames overlap, in 1 group: 12." in told
+    assert "1 frame show the same as another and are left out: Unnamed 97.png (as Unnamed 1.png)." in told
+    assert "1 file cannot be used: notes.png" in told
+
+
+def test_written_positions_make_the_folder_a_survey_with_positions(cli: Here, folder: Path, tmp_path: Path) -> None:
+    (folder / "notes.png").unlink()
+    (tmp_path / "lists").mkdir()
+    facts = cli.json("survey", "arrange", str(folder), "--csv", str(tmp_path / "lists"))
+    (written,) = (tmp_path / "lists").iterdir()
+    with written.open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    (group,) = facts["groups"]
+    assert [row["file"] for row in rows] == [frame["file"] for frame in group["frames"]]
+    shutil.copyfile(written, folder / "positions.csv")
+    (folder / "Unnamed 97.png").unlink()
+    survey = cli.json(
+        "survey", "run", "--driver", "folder", "--source", str(folder), "--game", "listed", "--save", "main"
+    )["survey"]
+    shown = cli.json("survey", "show", survey)
+    assert (shown["state"], shown["areas"]) == ("completed", 12)
+
+
+def test_a_folder_in_no_order_becomes_a_map_and_the_report_says_what_each_frame_became(cli: Here, folder: Path) -> None:
+    command = (
+        "survey",
+        "run",
+        "--driver",
+        "folder",
+        "--source",
+        str(folder),
+        "--game",
+        "heap",
+        "--save",
+        "main",
+        "--set",
+        "skip_bad=true",
+    )
+    facts = cli.json(*command)
+    (group,) = facts["groups"]
+    assert group["survey"] == facts["survey"] == "heap-main-0001"
+    assert len(group["frames"]) == 12
+    assert facts["doubles"] == [{"file": "Unnamed 97.png", "same_as": "Unnamed 1.png"}]
+    assert [bad["file"] for bad in facts["left_out"]] == ["notes.png"]
+    assert cli.json("survey", "show", facts["survey"])["state"] == "completed"
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(cli: Here, tmp_path: Path) -> None:
+    said = cli.run("survey", "arrange", str(tmp_path / "nowhere"), expect=2).stderr
+    assert "nowhere" in said
+    assert "Traceback" not in said

@@ -1,0 +1,109 @@
+"""Links from the map's pages into Dagster's UI open the very run, asset and partition."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.e2e.stack import Stack
+
+pytestmark = pytest.mark.e2e
+
+_PATIENCE_MS = 120_000
+_RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assetSelection { path } } } }"
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    arguments = ["--no-sandbox", "--disable-gpu", "--headless=new"]
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=Path(chromium), args=arguments) as browser,
+    ):
+        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page.set_default_timeout(_PATIENCE_MS)
+        yield page
+
+
+@pytest.fixture(scope="module")
+def survey(stack: Stack) -> str:
+    """A city that a job surveys in four blocks."""
+    asked = {
+        "game_id": "city",
+        "save_data_id": "linked",
+        "grid": {"rows": 12, "cols": 12},
+        "parameters": {"view": [320, 256], "drift_px": 8},
+    }
+    begun = httpx.post(f"{stack.gateway}/api/jobs", json=asked, timeout=60).json()
+    survey = str(begun["survey_id"])
+    stack.await_state(survey, "completed", 300)
+    return survey
+
+
+def _get(stack: Stack, address: str) -> Any:
+    answer = httpx.get(f"{stack.gateway}{address}", timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_every_layer_of_every_block_names_a_run_that_made_it(stack: Stack, survey: str) -> None:
+    blocks = _get(stack, f"/api/surveys/{survey}/blocks")
+    assert blocks["runs_known"]
+    runs = {run["run_id"]: run for run in _get(stack, f"/api/surveys/{survey}/runs")["runs"]}
+    assert len(blocks["blocks"]) == 4
+    for block in blocks["blocks"]:
+        for layer in block["layers"]:
+            run = runs[layer["run_id"]]
+            assert (run["status"], block["key"] in run["blocks"]) == ("SUCCESS", True)
+            assert layer["layer"] in run["layers"]
+            told = stack.graphql(_RUN, id=layer["run_id"])["runOrError"]
+            assert [layer["layer"]] in [asset["path"] for asset in told["assetSelection"]]
+
+
+def test_a_place_names_the_run_and_the_code_version_of_every_layer(stack: Stack, survey: str) -> None:
+    bounds = _get(stack, f"/api/surveys/{survey}")["bounds"]
+    middle = {
+        side: bounds[f"{side}_px"] + bounds[f"{long}_px"] // 2 for side, long in (("x", "width"), ("y", "height"))
+    }
+    told = _get(stack, f"/api/surveys/{survey}/lineage?x={middle['x']}&y={middle['y']}")
+    assert told["runs_known"]
+    made = {one["layer"] for one in told["made_by"]}
+    assert made == {"screenshots", "pair_offsets", "coordinates", "tiles", "overviews", "screenshot_cleanup"}
+    runs = {run["run_id"]: run for run in _get(stack, f"/api/surveys/{survey}/runs")["runs"]}
+    for one in told["made_by"]:
+        assert one["code_version"] == "1"
+        assert one["layer"] in runs[one["run_id"]]["layers"]
+        assert one["block"] is None or one["block"] in runs[one["run_id"]]["blocks"]
+
+
+def test_links_open_the_run_the_asset_and_the_partition(stack: Stack, survey: str, page: Page) -> None:
+    detail = _get(stack, f"/api/surveys/{survey}")["dagster"]
+    block = _get(stack, f"/api/surveys/{survey}/blocks")["blocks"][1]
+    tiles = block["layers"][2]
+    page.goto(tiles["run_url"])
+    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
+    page.goto(tiles["partition_url"])
+    expect(page.get_by_text(f"{block['key']}|{survey}").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Latest materialization").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible(timeout=_PATIENCE_MS)
+    by_layer = {one["layer"]: one for one in detail["layers"]}
+    page.goto(by_layer["coordinates"]["partition_url"])
+    expect(page.get_by_text("Latest materialization").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("mosaic_px").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text(survey).first).to_be_visible(timeout=_PATIENCE_MS)
+    page.goto(by_layer["tiles"]["asset_url"])
+    expect(page).to_have_url(re.compile("/assets/tiles"), timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Materialize").first).to_be_visible(timeout=_PATIENCE_MS)
+    page.goto(detail["runs_url"])
+    expect(page.get_by_text(f"imageflow/survey: {survey}").first).to_be_visible(timeout=_PATIENCE_MS)
+    shown = page.get_by_role("link", name=tiles["run_id"][:8])
+    expect(shown.first).to_be_visible(timeout=_PATIENCE_MS)

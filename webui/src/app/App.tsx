@@ -1,0 +1,104 @@
+/** Which page an address shows. The map page is small by itself: the others are loaded when they are asked for. */
+import { Button } from "@mantine/core";
+import { Component, lazy, type ReactNode, Suspense } from "react";
+import { Link, Route, Switch, useLocation } from "wouter";
+
+import { MapPage } from "@/features/map/MapPage";
+import { useServerGone } from "@/shared/api/gone";
+import { useTexts } from "@/shared/texts";
+import { PageState } from "@/shared/ui/State";
+
+import { Bar } from "./Bar";
+
+const HistoryPage = lazy(() => import("@/features/history/HistoryPage"));
+const SurveysPage = lazy(() => import("@/features/surveys/SurveysPage"));
+const StartPage = lazy(() => import("@/features/surveys/StartPage"));
+const SurveyPage = lazy(() => import("@/features/surveys/SurveyPage"));
+const TrustPage = lazy(() => import("@/features/trust/TrustPage"));
+
+export function App() {
+  const texts = useTexts();
+  const [path] = useLocation();
+  const full = path === "/" || path.startsWith("/maps/");
+  return (
+    <div className={full ? "app full" : "app"}>
+      <a className="skip" href="#content" onClick={skip}>{texts.nav.skip}</a>
+      <Bar />
+      <Gone />
+      <main id="content" tabIndex={-1}>
+        <Fence key={full ? "map" : path}>
+          {full && <MapPage survey={named(path)} />}
+          <Suspense fallback={null}>
+            <Switch>
+              <Route path="/maps/*?">{null}</Route>
+              <Route path="/">{null}</Route>
+              <Route path="/history/:game?/:save?">
+                {({ game, save }) => <HistoryPage game={game ?? null} save={save ?? null} />}
+              </Route>
+              <Route path="/surveys"><SurveysPage /></Route>
+              <Route path="/surveys/new"><StartPage /></Route>
+              <Route path="/surveys/:survey">{({ survey }) => <SurveyPage key={survey} survey={survey} />}</Route>
+              <Route path="/surveys/:survey/trust">{({ survey }) => <TrustPage key={survey} survey={survey} />}</Route>
+              <Route><NoPage /></Route>
+            </Switch>
+          </Suspense>
+        </Fence>
+      </main>
+    </div>
+  );
+}
+
+/** The survey that a map's address names; null for the latest. One page for all, so that the camera stays. */
+function named(path: string): string | null {
+  const name = path.split("/")[2];
+  if (name === undefined || name === "") return null;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // no text at all, and so no survey
+  }
+}
+
+function skip(event: { preventDefault: () => void }): void {
+  event.preventDefault(); // the map keeps its place after the address's hash
+  document.getElementById("content")?.focus();
+}
+
+function Gone() {
+  const texts = useTexts();
+  const gone = useServerGone();
+  return gone === null ? null : <p className="banner" role="alert">{texts.gone(gone)}</p>;
+}
+
+function NoPage() {
+  const texts = useTexts();
+  return (
+    <PageState
+      icon="lost" title={texts.missing.pageTitle} text={texts.missing.page}
+      acts={<Button component={Link} href="/">{texts.missing.toMap}</Button>}
+    />
+  );
+}
+
+/** A page that broke says so, and the bar leads to the others. */
+class Fence extends Component<{ children: ReactNode }, { broken: boolean }> {
+  override state = { broken: false };
+
+  static getDerivedStateFromError() {
+    return { broken: true };
+  }
+
+  override render() {
+    return this.state.broken ? <Crashed /> : this.props.children;
+  }
+}
+
+function Crashed() {
+  const { missing } = useTexts();
+  return (
+    <PageState
+      bad icon="warn" title={missing.crashTitle} text={missing.crash}
+      acts={<Button onClick={() => window.location.reload()}>{missing.reload}</Button>}
+    />
+  );
+}

@@ -1,0 +1,62 @@
+/** Places that differ between two surveys, largest first; one that is chosen is flown to. */
+import { Loader } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import L from "leaflet";
+import { useEffect } from "react";
+
+import { changesQuery } from "@/shared/api/queries";
+import type { ChangedPlace } from "@/shared/api/types";
+import { boundsOf, type MapView } from "@/shared/map/view";
+import { useTexts } from "@/shared/texts";
+
+export function ChangesList({ after, before, view, chosen, onChoose }: {
+  after: string;
+  before: string;
+  view: MapView | null;
+  chosen: ChangedPlace | null;
+  onChoose: (place: ChangedPlace) => void;
+}) {
+  const all = useTexts();
+  const texts = all.history;
+  const { data, error } = useQuery(changesQuery(after, before));
+  useEffect(() => {
+    if (view === null || data === undefined) return undefined;
+    const drawn = data.places.map((place) =>
+      L.rectangle(boundsOf(place.bounds), {
+        color: place === chosen ? "#ffd43b" : "#fff", weight: place === chosen ? 3 : 1.5, fill: false, interactive: false,
+      }),
+    );
+    const group = L.layerGroup(drawn).addTo(view.map);
+    return () => void group.remove();
+  }, [view, data, chosen]);
+  return (
+    <section aria-labelledby="changes-title">
+      <h2 id="changes-title">{texts.changes}</h2>
+      {error !== null && <p className="small soft" role="status">{error.message}</p>}
+      {error === null && data === undefined && <p className="small soft"><Loader size="xs" /> {texts.comparing}</p>}
+      {data !== undefined && data.places.length === 0 && <p className="small soft">{texts.noChange}</p>}
+      {data !== undefined && data.places.length > 0 && (
+        <>
+          <p className="small soft numbers">
+            {texts.summary(data.changed_tiles, data.compared_tiles)} · {texts.exact(data.changed_px)}
+          </p>
+          {!data.exact && <p className="small soft">{texts.coarse}</p>}
+          <ol className="places numbers">
+            {data.places.map((place, number) => (
+              <li key={`${place.bounds.x_px},${place.bounds.y_px}`}>
+                <button type="button" aria-current={place === chosen ? "true" : undefined} onClick={() => onChoose(place)}>
+                  <b>{number + 1}</b>
+                  <span>{texts.place(place.bounds.x_px, place.bounds.y_px)}</span>
+                  <span className="soft">{texts.placeSize(place.bounds.width_px, place.bounds.height_px)}</span>
+                </button>
+              </li>
+            ))}
+          </ol>
+          {data.places_in_all > data.places.length && (
+            <p className="small soft">{texts.more(data.places_in_all - data.places.length)}</p>
+          )}
+        </>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,119 @@
+/** One map, or two under a divider that is dragged or moved by arrow keys. */
+import { useQuery } from "@tanstack/react-query";
+import L from "leaflet";
+import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
+
+import { tilejsonQuery } from "@/shared/api/queries";
+import type { Survey, TileJson } from "@/shared/api/types";
+import { parse } from "@/shared/map/camera";
+import { MapView, tileLayer } from "@/shared/map/view";
+import { useTexts } from "@/shared/texts";
+import { Icon } from "@/shared/ui/Icon";
+
+const STEP = 2; // percent of the width that an arrow key moves the divider
+
+export function CompareMap({ before, after, labelOf, onView }: {
+  before: Survey | null;
+  after: Survey;
+  labelOf: (survey: Survey) => string;
+  onView: (view: MapView | null) => void;
+}) {
+  const { map: { tools, label } } = useTexts();
+  const element = useRef<HTMLDivElement>(null);
+  const [view, setView] = useState<MapView | null>(null);
+  const [at, setAt] = useState(50);
+  const own = useQuery(tilejsonQuery(after.id)).data;
+  const other = useQuery({ ...tilejsonQuery(before?.id ?? ""), enabled: before !== null }).data;
+  const first = useRef<TileJson | null>(null);
+  const isKnown = own !== undefined && own !== null;
+  useEffect(() => {
+    if (isKnown) first.current = own;
+  });
+
+  useEffect(() => {
+    if (!isKnown || element.current === null || first.current === null) return undefined;
+    const opened = new MapView(element.current, first.current, parse(window.location.hash));
+    const pane = opened.map.createPane("before");
+    pane.style.zIndex = "250"; // over the tiles, under everything else
+    setView(opened);
+    onView(opened);
+    return () => {
+      onView(null);
+      setView(null);
+      opened.close();
+    };
+  }, [isKnown, onView]);
+
+  useEffect(() => {
+    if (view !== null && own && own.imageflow.survey !== view.facts.survey) view.show(own);
+  }, [view, own]);
+  useEffect(() => {
+    if (view === null || !other) return undefined;
+    const layer = tileLayer(other, view.map.getMinZoom(), "before").addTo(view.map);
+    return () => void layer.remove();
+  }, [view, other]);
+  useClip(view, before === null ? null : at);
+
+  return (
+    <div className="history-map">
+      <div ref={element} className="map-ground" tabIndex={0} role="application" aria-label={label} />
+      {before !== null && (
+        <>
+          <span className="side-name left clip">{labelOf(before)}</span>
+          <span className="side-name right clip">{labelOf(after)}</span>
+          <Divider at={at} onMove={setAt} />
+        </>
+      )}
+      {view !== null && (
+        <div className="zooms sheet">
+          <button type="button" aria-label={tools.zoomIn} title={tools.zoomIn} onClick={() => view.map.zoomIn()}><Icon name="plus" /></button>
+          <button type="button" aria-label={tools.zoomOut} title={tools.zoomOut} onClick={() => view.map.zoomOut()}><Icon name="minus" /></button>
+          <button type="button" aria-label={tools.all} title={tools.all} onClick={() => view.fit()}><Icon name="all" /></button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Show of the earlier survey what lies left of the divider. */
+function useClip(view: MapView | null, at: number | null): void {
+  useEffect(() => {
+    if (view === null || at === null) return undefined;
+    const { map } = view;
+    const pane = map.getPane("before");
+    const clip = () => {
+      const size = map.getSize();
+      const from = map.containerPointToLayerPoint(L.point(0, 0));
+      const to = from.add([(size.x * at) / 100, size.y]);
+      if (pane) pane.style.clipPath = `polygon(${from.x}px ${from.y}px, ${to.x}px ${from.y}px, ${to.x}px ${to.y}px, ${from.x}px ${to.y}px)`;
+    };
+    clip();
+    map.on("move resize", clip);
+    return () => void map.off("move resize", clip);
+  }, [view, at]);
+}
+
+function Divider({ at, onMove }: { at: number; onMove: (at: number) => void }) {
+  const { history: texts } = useTexts();
+  const within = (value: number) => Math.min(100, Math.max(0, value));
+  const drag = (event: PointerEvent<HTMLButtonElement>) => {
+    if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
+    const box = event.currentTarget.parentElement?.getBoundingClientRect();
+    if (box) onMove(within((100 * (event.clientX - box.left)) / box.width));
+  };
+  const press = (event: KeyboardEvent) => {
+    const step = { ArrowLeft: -STEP, ArrowRight: STEP, Home: -100, End: 100 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    onMove(within(at + step));
+  };
+  return (
+    <button
+      type="button" className="swipe" role="slider" style={{ left: `${at}%` }} aria-label={texts.divider}
+      aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(at)} aria-orientation="horizontal"
+      onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)} onPointerMove={drag} onKeyDown={press}
+    >
+      <span><Icon name="swap" size={18} /></span>
+    </button>
+  );
+}

@@ -1,0 +1,110 @@
+/** What pages ask for, each under one key. */
+import { queryOptions } from "@tanstack/react-query";
+
+import { ask, part, query, Refusal } from "./client";
+import type {
+  Areas, BlockList, Changes, Driver, Game, Lineage, Marker, Save, SurveyDetail, SurveyList, TileJson, Trust,
+} from "./types";
+
+const LIVE_MS = 3000;
+
+export const surveysQuery = (filter: { game?: string; save?: string; state?: string; after?: string } = {}) =>
+  queryOptions({
+    queryKey: ["surveys", filter],
+    queryFn: ({ signal }) => ask<SurveyList>(`/api/surveys${query({ limit: 50, ...filter })}`, { signal }),
+    refetchInterval: LIVE_MS,
+  });
+
+/** Every survey of a save, newest first. */
+export const surveysOfSaveQuery = (game: string, save: string) =>
+  queryOptions({
+    queryKey: ["surveys", "of", game, save],
+    queryFn: ({ signal }) => ask<SurveyList>(`/api/surveys${query({ game, save, limit: 1000 })}`, { signal }),
+    refetchInterval: LIVE_MS,
+  });
+
+export const savesQuery = () =>
+  queryOptions({
+    queryKey: ["saves"],
+    queryFn: async ({ signal }) => (await ask<{ saves: Save[] }>("/api/saves", { signal })).saves,
+    refetchInterval: LIVE_MS,
+  });
+
+export const surveyQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["survey", id],
+    queryFn: ({ signal }) => ask<SurveyDetail>(`/api/surveys/${part(id)}`, { signal }),
+    refetchInterval: LIVE_MS,
+  });
+
+/** The map of a survey, or the one published last; null where there is none. */
+export const tilejsonQuery = (id: string | null) =>
+  queryOptions({
+    queryKey: ["tilejson", id],
+    queryFn: async ({ signal }) => {
+      try {
+        return await ask<TileJson>(id === null ? "/tiles/tilejson.json" : `/tiles/${part(id)}/tilejson.json`, { signal });
+      } catch (error) {
+        if (error instanceof Refusal && (error.isMissing || error.code === "NOT_READY")) return null;
+        throw error;
+      }
+    },
+    refetchInterval: LIVE_MS,
+  });
+
+export const areasQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["areas", id],
+    queryFn: ({ signal }) => ask<Areas>(`/api/surveys/${part(id)}/areas`, { signal }),
+    staleTime: 60_000,
+  });
+
+export const blocksQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["blocks", id],
+    queryFn: ({ signal }) => ask<BlockList>(`/api/surveys/${part(id)}/blocks`, { signal }),
+    staleTime: 5_000,
+  });
+
+export const lineageQuery = (id: string, x: number, y: number) =>
+  queryOptions({
+    queryKey: ["lineage", id, x, y],
+    queryFn: ({ signal }) => ask<Lineage>(`/api/surveys/${part(id)}/lineage${query({ x, y })}`, { signal }),
+    staleTime: 60_000,
+  });
+
+export const trustQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["trust", id],
+    queryFn: ({ signal }) => ask<Trust>(`/api/surveys/${part(id)}/trust`, { signal }),
+    staleTime: 60_000,
+  });
+
+export const changesQuery = (id: string, since: string) =>
+  queryOptions({
+    queryKey: ["changes", id, since],
+    queryFn: ({ signal }) => ask<Changes>(`/api/surveys/${part(id)}/changes${query({ since })}`, { signal }),
+    staleTime: 600_000,
+  });
+
+export const markersAddress = (game: string, save: string) => `/api/saves/${part(game)}/${part(save)}/markers`;
+
+export const markersQuery = (game: string, save: string) =>
+  queryOptions({
+    queryKey: ["markers", game, save],
+    queryFn: async ({ signal }) => (await ask<{ markers: Marker[] }>(markersAddress(game, save), { signal })).markers,
+    staleTime: 10_000,
+  });
+
+export const gamesQuery = () =>
+  queryOptions({
+    queryKey: ["games"],
+    queryFn: async ({ signal }) => (await ask<{ games: Game[] }>("/api/games", { signal })).games,
+  });
+
+export const driversQuery = () =>
+  queryOptions({
+    queryKey: ["drivers"],
+    queryFn: async ({ signal }) => (await ask<{ drivers: Driver[] }>("/api/drivers", { signal })).drivers,
+    staleTime: 600_000,
+  });

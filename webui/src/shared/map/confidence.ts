@@ -1,0 +1,9 @@
+/** One colour scale for how surely a screenshot is placed: red at 0, through amber, to green at 1. */
+
+export function hueOf(confidence: number): number {
+  return Math.round(4 + 146 * Math.min(1, Math.max(0, confidence)));
+}
+
+export function colourOf(confidence: number, alpha = 1): string {
+  return `hsl(${hueOf(confidence)} 85% 48% / ${alpha})`;
+}

@@ -1,0 +1,29 @@
+/** A floating panel: a title, a way out by button and by Escape, and what it holds. */
+import { ActionIcon } from "@mantine/core";
+import { type ReactNode, useEffect, useId } from "react";
+
+import { useTexts } from "../texts";
+import { Icon } from "./Icon";
+
+export function Panel({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
+  const texts = useTexts();
+  const heading = useId();
+  useEffect(() => {
+    const leave = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.defaultPrevented) onClose();
+    };
+    window.addEventListener("keydown", leave);
+    return () => window.removeEventListener("keydown", leave);
+  }, [onClose]);
+  return (
+    <section className="panel sheet" aria-labelledby={heading}>
+      <header>
+        <h2 id={heading}>{title}</h2>
+        <ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label={texts.close}>
+          <Icon name="close" size={18} />
+        </ActionIcon>
+      </header>
+      <div className="body">{children}</div>
+    </section>
+  );
+}
