@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     capture_pool: int = Field(default=3, ge=1)
     coords_pool: int = Field(default=2, ge=1)
     tiles_pool: int = Field(default=2, ge=1)
+    inspection_pool: int = Field(default=2, ge=1)
+    """Batches that are judged at once; each uses all cores."""
     retention_surveys: int | None = Field(default=None, ge=1)
     """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
     retention_days: int = Field(default=30, ge=0)
@@ -46,6 +48,11 @@ class Settings(BaseSettings):
     alert_secret: SecretStr | None = None
     """What their receivers check the signature with; needed where there are addresses."""
     upload_limit_bytes: int = Field(default=50_000_000, ge=1)
+    """One file that is uploaded through the API."""
+    batch_limit_bytes: int = Field(default=2_000_000_000, ge=1)
+    """All pictures of a batch that is uploaded in one request."""
+    model_limit_bytes: int = Field(default=600_000_000, ge=1)
+    """A model with its golden set that is uploaded in one request."""
     inference_provider: str | None = None
     """tensorrt, cuda or cpu; unset: the first of them that this machine has."""
     inference_threads: int = Field(default=0, ge=0)

@@ -123,21 +123,32 @@ class PositionUnreachable(CaptureError):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that is wrong in a pipeline's spec."""
+    """One thing that is wrong in a document: a pipeline's spec, a master's items, a model."""
 
     path: str
     """Where, e.g. 'steps.small.with.width_px'."""
     reason: str
 
 
-class InvalidPipeline(InvalidInput):
-    """A pipeline's spec is wrong; `faults` lists everything that is."""
+class Faulty(InvalidInput):
+    """Something of many parts is wrong; `faults` lists everything that is."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, said: str, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         listed = "\n".join(f"  {fault.path}: {fault.reason}" for fault in self.faults)
-        count = f"{len(self.faults)} faults" if len(self.faults) > 1 else "a fault"
-        super().__init__(f"The pipeline has {count}:\n{listed}")
+        super().__init__(f"{said}\n{listed}")
+
+
+class InvalidPipeline(Faulty):
+    """A pipeline's spec is wrong."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+        super().__init__(f"The pipeline has {count}:", faults)
+
+
+class InvalidMaster(Faulty):
+    """A master's items are wrong, or it cannot be published."""
 
 
 class StepRefused(InvalidInput):

@@ -2,12 +2,22 @@
 
 from pydantic import ValidationError
 
+from imageflow_domain.errors import Fault
+
 _PREFIX = "Value error, "
 
 
 def describe_faults(error: ValidationError) -> str:
     """Return every fault as `loc: msg`. The values themselves stay out: one of them may be a password."""
     return "; ".join(_describe(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False))
+
+
+def faults_of(error: ValidationError) -> tuple[Fault, ...]:
+    """Return every fault with its path, without the values."""
+    return tuple(
+        Fault(path=".".join(map(str, fault["loc"])), reason=reason_of(fault["msg"]))
+        for fault in error.errors(include_url=False, include_input=False)
+    )
 
 
 def reason_of(said: str) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from imageflow_domain.errors import InvalidInput
-from imageflow_domain.faults import describe_faults
+from imageflow_domain.errors import Fault, InvalidMaster
+from imageflow_domain.faults import describe_faults, faults_of
 from imageflow_domain.ids import Name
 
 MOST_ITEMS = 64
@@ -182,15 +182,19 @@ class Master:
 
 
 def read_items(data: Any) -> tuple[Item, ...]:
-    """Return items from plain data, defaults filled in; raise `InvalidInput` with every fault and its path."""
+    """Return items from plain data, defaults filled in; raise `InvalidMaster` with every fault and its path."""
     try:
         items = _Items.model_validate({"items": data}).items
     except ValidationError as error:
-        raise InvalidInput(f"The items are not right: {describe_faults(error)}.") from error
+        raise InvalidMaster("The items are not right:", faults_of(error)) from error
     codes = [item.code for item in items]
-    twice = sorted({code for code in codes if codes.count(code) > 1})
+    twice = [
+        Fault(path=f"items.{place}.code", reason=f"there is a '{code}' before it: codes tell items apart")
+        for place, code in enumerate(codes)
+        if code in codes[:place]
+    ]
     if twice:
-        raise InvalidInput(f"Items are told apart by their codes, but there are several '{twice[0]}': rename one.")
+        raise InvalidMaster("The items are not right:", twice)
     return items
 
 

@@ -18,10 +18,10 @@ from imageflow_clients.database.batches import Upload
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import InvalidInput, NotFound, ObjectMissing
+from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing
 from imageflow_domain.ids import check_name
 from imageflow_domain.inspection import MOST_PICTURES, Batch, BatchState
-from imageflow_inspection.manifests import MOST_BYTES, read_manifest, time_of
+from imageflow_inspection.manifests import MOST_BYTES, close_batch, read_manifest, time_of
 from imageflow_inspection.uploaded import has_the_same_pictures, list_pictures, pictures_among, upload_of
 
 OVERLAP = timedelta(minutes=10)
@@ -95,18 +95,45 @@ def notice_batches(stores: Stores, cursor: Cursor, *, now: datetime, bounds: Bou
     )
 
 
-def run_gave_up(stores: Stores, batch: Batch, reason: str) -> Batch:
-    """Note that the run which `batch.run_key` asked for failed: another is asked for, three in all.
+def close_now(stores: Stores, product: str, name: str, *, now: datetime) -> Batch:
+    """Close an uploaded batch by a manifest, and note it at once instead of at the next tick.
+
+    Whoever dies in between leaves the manifest, which a tick reads. Returns the batch: another one only if its pictures
+    are others than before.
+
+    Raises:
+        InvalidInput: Where there are no pictures, or too many.
+        NotFound: For a product without a published master.
+    """
+    pictures = list_pictures(stores, product, name)
+    manifest = close_batch(stores, product, name, now=now)
+    _note(stores, product, name, pictures, manifest_key=manifest)
+    with stores.database.begin() as connection:
+        return rows.latest(connection, product, name)
+
+
+def run_gave_up(stores: Stores, batch: Batch, reason: str, *, for_good: bool = False) -> Batch:
+    """Note that the run which `batch.run_key` asked for failed: another is asked for, three each time it is taken up.
 
     Telling it again of the same `Batch` changes nothing.
+
+    Args:
+        stores: Where it is noted.
+        batch: As it was when the run was asked for.
+        reason: Why, for people.
+        for_good: None other is asked for: somebody cancelled it.
     """
+    most = 1 if for_good else ATTEMPTS
     with stores.database.begin() as connection:
-        return rows.note_attempt(connection, batch.id, batch.attempts, most=ATTEMPTS, reason=reason)
+        return rows.note_attempt(connection, batch.id, batch.attempts, most=most, reason=reason)
 
 
 def try_again(stores: Stores, batch_id: int) -> Batch:
-    """Let a batch that failed be inspected again by the next tick."""
+    """Let a batch that failed be inspected again by the next tick; raise `Conflict` for one that did not fail."""
     with stores.database.begin() as connection:
+        batch = rows.get(connection, batch_id, lock=True)
+        if batch.state is not BatchState.FAILED:
+            raise Conflict(f"Batch '{batch.key}' did not fail, it is {batch.state}: only a failed one is tried again.")
         return rows.take_up_again(connection, batch_id)
 
 

@@ -1,13 +1,13 @@
 """Products and what they are inspected for: drafts that are changed under optimistic locking, versions that last."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database import masters as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import Fault, ImageFlowError, InvalidInput
+from imageflow_domain.errors import Fault, ImageFlowError, InvalidMaster
 from imageflow_domain.ids import check_name
 from imageflow_domain.masters import Item, ItemType, Master, Product, read_items
 from imageflow_domain.texts import check_text
@@ -37,15 +37,6 @@ class ItemChange:
     """Those that differ, `order` included; empty where it was added or removed."""
 
 
-class InvalidMaster(InvalidInput):
-    """A master cannot be published; `faults` lists why, each with its path."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
-        listed = "\n".join(f"  {fault.path}: {fault.reason}" for fault in faults)
-        super().__init__(f"The master cannot be published:\n{listed}")
-
-
 def create_product(stores: Stores, code: str, name: str, description: str = "") -> Product:
     """Create a product; raise `Conflict` where its code is taken, `InvalidInput` for one that cannot be a name."""
     check_name(code)
@@ -65,7 +56,7 @@ def create_draft(stores: Stores, product: str, items: Any) -> Master:
 
     Raises:
         NotFound: For an unknown product.
-        InvalidInput: With every fault of the items and its path.
+        InvalidMaster: With every fault of the items and its path.
         Conflict: Where the product has a draft.
     """
     read = read_items(items)
@@ -85,7 +76,7 @@ def change_draft(stores: Stores, product: str, version: int, items: Any, *, revi
 
     Raises:
         NotFound: For an unknown master.
-        InvalidInput: With every fault of the items and its path.
+        InvalidMaster: With every fault of the items and its path.
         Conflict: Where it is published, or has another revision.
     """
     read = read_items(items)
@@ -102,7 +93,7 @@ def publish_master(stores: Stores, product: str, version: int, *, revision: int)
         published = rows.publish(connection, product, version, revision)
         faults = list(_faults(connection, published))
         if faults:
-            raise InvalidMaster(faults)
+            raise InvalidMaster("The master cannot be published:", faults)
         return published
 
 

@@ -1,14 +1,14 @@
 """Which batches would be judged by other criteria, pipelines, models or code now than they were, and at what cost."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from imageflow_clients.database import batches, inspections, masters
+from imageflow_clients.database import batches, inspections
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import NotReady
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, JudgedBy
-from imageflow_inspection.identity import Judge, judge_of
+from imageflow_inspection.identity import Judge, judge_now
+from imageflow_inspection.intake import ATTEMPTS
 from imageflow_inspection.judging import CODE_VERSION
 
 _PAGE = 1000
@@ -39,11 +39,7 @@ def stale_batches(
         NotFound: For an unknown product, pipeline or model.
     """
     with stores.database.begin() as connection:
-        masters.get_product(connection, product)
-        master = masters.find_published(connection, product)
-        if master is None:
-            raise NotReady(f"The product '{product}' has no published master: publish one first.")
-        now = judge_of(connection, master, models)
+        now = judge_now(connection, product, models)
     found: list[StaleBatch] = []
     while len(found) < limit:
         with stores.database.begin() as connection:
@@ -55,6 +51,30 @@ def stale_batches(
             break
         after = page[-1].name
     return tuple(found[:limit])
+
+
+def inspect_again(
+    stores: Stores, product: str, *, models: ModelRegistry | None = None, names: Collection[str] | None = None
+) -> tuple[Batch, ...]:
+    """Ask for stale batches of a product to be inspected again: they wait from now on, as new ones do.
+
+    Args:
+        stores: Where they are.
+        product: Its code.
+        models: The registered ones.
+        names: Only these batches; those among them that are not stale are left alone. All stale ones, if not given.
+
+    Returns the batches that were asked for now; one that waits already is not among them.
+    Raises as `stale_batches` does.
+    """
+    asked: list[Batch] = []
+    after = ""
+    while stale := stale_batches(stores, product, models=models, after=after, limit=_PAGE):
+        wanted = [each.batch.name for each in stale if names is None or each.batch.name in names]
+        with stores.database.begin() as connection:
+            asked += batches.ask_again(connection, product, wanted, most=ATTEMPTS)
+        after = stale[-1].batch.name
+    return tuple(asked)
 
 
 def _stale(

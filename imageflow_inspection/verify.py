@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from imageflow_clients.database import batches, inspections, statistics
+from imageflow_clients.database import batches, statistics
 from imageflow_clients.database import verifications as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotFound
-from imageflow_domain.inspection import MOST_PICTURES, Verdict, Verification, VerificationEvent
+from imageflow_domain.inspection import Verdict, Verification, VerificationEvent
 from imageflow_domain.texts import check_text
+from imageflow_inspection.results import get_result
 
 QUIET = timedelta(seconds=60)
 _EVENTS = 100
@@ -45,15 +46,11 @@ def verify(
         Conflict: Where `request_id` stands for another verdict.
     """
     _check(verdict, inspector, notes, seconds, request_id)
+    found = get_result(stores, inspection_id, place)
+    batch, codes = found.batch, [judgement.item for judgement in found.result.items]
+    if item and item not in codes:
+        raise NotFound(f"Inspection {inspection_id} judged no item '{item}': it judged {', '.join(codes)}.")
     with stores.database.begin() as connection:
-        batch = batches.get(connection, inspections.get(connection, inspection_id).batch_id)
-        # A number of any size may be asked for; columns hold those of pictures.
-        result = inspections.results(connection, inspection_id, after=min(max(place, 0), MOST_PICTURES) - 1, limit=1)
-        if not result or result[0].picture.place != place:
-            raise NotFound(f"Inspection {inspection_id} has no result for picture {place}: it has {batch.pictures}.")
-        codes = [judgement.item for judgement in result[0].items]
-        if item and item not in codes:
-            raise NotFound(f"Inspection {inspection_id} judged no item '{item}': it judged {', '.join(codes)}.")
         verification, is_new = rows.add(
             connection,
             batch=batch.id,

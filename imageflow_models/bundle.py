@@ -22,6 +22,7 @@ from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_pipelines.components.decode import Decode
 from imageflow_pipelines.values import Encoded, Image
 
+FILE, CARD, GOLDEN, ANSWERS = "model.onnx", "model.json", "golden", "answers.npz"
 MAX_GOLDEN = 500
 _MAX_ANSWER_BYTES = 256 * 2**20
 _WHERE = "see docs/models.md"
@@ -48,9 +49,9 @@ class Bundle:
 def read_bundle(folder: Path) -> Bundle:
     """Read a folder; raise `NotFound` or `InvalidInput`, naming the file that is missing or wrong."""
     return Bundle(
-        wanted=Wanted.parse(_read(folder / "model.json", 2**20), str(folder / "model.json")),
-        data=_read(folder / "model.onnx", MAX_FILE_BYTES),
-        golden=_read_golden(folder / "golden"),
+        wanted=Wanted.parse(_read(folder / CARD, 2**20), str(folder / CARD)),
+        data=_read(folder / FILE, MAX_FILE_BYTES),
+        golden=_read_golden(folder / GOLDEN),
     )
 
 
@@ -66,13 +67,13 @@ def write_bundle(
         pictures: PNG files by name, which are put in order.
         answers: Of the model before it was exported; rows in the order of the pictures' names.
     """
-    golden = folder / "golden"
+    golden = folder / GOLDEN
     golden.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(data)
-    (folder / "model.json").write_text(wanted.model_dump_json(indent=2) + "\n")
+    (folder / FILE).write_bytes(data)
+    (folder / CARD).write_text(wanted.model_dump_json(indent=2) + "\n")
     for name, picture in pictures.items():
         (golden / f"{name}.png").write_bytes(picture)
-    np.savez_compressed(golden / "answers.npz", allow_pickle=False, **dict(answers))
+    np.savez_compressed(golden / ANSWERS, allow_pickle=False, **dict(answers))
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -91,12 +92,10 @@ def _read_golden(folder: Path) -> Golden:
             f"'{folder}' holds {len(paths)} pictures: a golden set has 1 to {MAX_GOLDEN} PNG files, {_WHERE}."
         )
     pictures = tuple(_picture(path) for path in paths)
-    answers = _answers(folder / "answers.npz")
+    answers = _answers(folder / ANSWERS)
     for name, rows in answers.items():
         if rows.shape[:1] != (len(paths),):
-            raise InvalidInput(
-                f"'{folder / 'answers.npz'}' has '{name}' for {rows.shape[:1]} pictures, not {len(paths)}."
-            )
+            raise InvalidInput(f"'{folder / ANSWERS}' has '{name}' for {rows.shape[:1]} pictures, not {len(paths)}.")
     return Golden(names=tuple(path.name for path in paths), pictures=pictures, answers=answers)
 
 

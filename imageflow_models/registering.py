@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_domain.inference import ModelId
-from imageflow_models.bundle import read_bundle
+from imageflow_models.bundle import Bundle, read_bundle
 from imageflow_models.gate import check_model
 
 FOLDER = Path(__file__).with_name("models")
@@ -20,6 +21,11 @@ def register(store: ModelStore, folder: Path) -> ModelId:
 
     Raises `ModelRefused`, or `Conflict` where another model has the name and version.
     """
-    bundle = read_bundle(folder)
-    store.add(check_model(bundle), bundle.data)
-    return bundle.wanted.id
+    return register_bundle(store, read_bundle(folder)).id
+
+
+def register_bundle(store: ModelStore, bundle: Bundle) -> Card:
+    """Register a bundle that was read; see `register`."""
+    card = check_model(bundle)
+    store.add(card, bundle.data)
+    return card

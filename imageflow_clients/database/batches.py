@@ -110,7 +110,7 @@ def set_inspected(connection: Connection, batch: int, inspection: int) -> None:
 
 
 def note_attempt(connection: Connection, batch: int, attempts: int, *, most: int, reason: str) -> Batch:
-    """Note that a run gave up on a batch; after `most` of them the batch has failed.
+    """Note that a run gave up on a batch; after `most` of them, since it was last taken up, the batch has failed.
 
     The same attempt counts once; a batch that is inspected stays so.
 
@@ -118,10 +118,10 @@ def note_attempt(connection: Connection, batch: int, attempts: int, *, most: int
         connection: In a transaction.
         batch: Its id.
         attempts: How many there were before the one that gave up.
-        most: Attempts in all.
+        most: Attempts each time that it is taken up.
         reason: Why, for people.
     """
-    failed = attempts + 1 >= most
+    failed = (attempts + 1) % most == 0
     connection.execute(
         update(batches)
         .where(
@@ -142,10 +142,30 @@ def take_up_again(connection: Connection, batch: int) -> Batch:
         .values(
             state=case((batches.c.source_digest.is_(None), BatchState.CLOSED), else_=BatchState.TAKEN),
             reason=None,
-            attempts=batches.c.attempts + 1,
         )
     )
     return get(connection, batch)
+
+
+def ask_again(connection: Connection, product: str, names: Collection[str], *, most: int) -> tuple[Batch, ...]:
+    """Let the newest versions of inspected batches wait to be inspected again, with `most` attempts each.
+
+    What was judged of them stays what counts until they are. Those that wait already, or were never inspected, are left
+    as they are; returns the others, by name.
+    """
+    newest = (
+        select(batches.c.id)
+        .where(batches.c.product == product, batches.c.name.in_(names))
+        .ext(distinct_on(batches.c.name))
+        .order_by(batches.c.name, batches.c.version.desc())
+    )
+    rows = connection.execute(
+        update(batches)
+        .where(batches.c.id.in_(newest), batches.c.state == BatchState.INSPECTED)
+        .values(state=BatchState.TAKEN, attempts=(batches.c.attempts // most + 1) * most)
+        .returning(batches)
+    )
+    return tuple(sorted((_batch(row) for row in rows), key=lambda batch: batch.name))
 
 
 def get(connection: Connection, batch: int, *, lock: bool = False) -> Batch:
@@ -161,6 +181,12 @@ def get(connection: Connection, batch: int, *, lock: bool = False) -> Batch:
     if row is None:
         raise NotFound(f"There is no batch {batch}.")
     return _batch(row)
+
+
+def get_many(connection: Connection, ids: Collection[int]) -> Mapping[int, Batch]:
+    """Return those of these batches that there are, by id."""
+    rows = connection.execute(select(batches).where(batches.c.id.in_(list(ids))))
+    return {row.id: _batch(row) for row in rows}
 
 
 def latest(connection: Connection, product: str, name: str) -> Batch:
@@ -204,6 +230,7 @@ def page(
     connection: Connection,
     *,
     product: str | None = None,
+    name: str | None = None,
     state: BatchState | None = None,
     before: int | None = None,
     limit: int = 100,
@@ -212,6 +239,8 @@ def page(
     query = select(batches).order_by(batches.c.id.desc()).limit(limit)
     if product is not None:
         query = query.where(batches.c.product == product)
+    if name is not None:
+        query = query.where(batches.c.name == name)
     if state is not None:
         query = query.where(batches.c.state == state)
     if before is not None:

@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from imageflow_clients.database.inspection_schema import batch_pictures, inspections, item_results, picture_results
+from imageflow_clients.database.inspection_schema import (
+    batch_pictures,
+    batches,
+    inspections,
+    item_results,
+    picture_results,
+)
 from imageflow_domain.errors import NotFound
 from imageflow_domain.inspection import Inspection, JudgedBy, Judgement, Picture, PictureResult, Verdict
 
@@ -59,12 +66,12 @@ def of_batch(connection: Connection, batch: int) -> tuple[Inspection, ...]:
     return tuple(_inspection(row) for row in rows)
 
 
-def batches_judged_by(connection: Connection, batches: Sequence[int], identity: str) -> frozenset[int]:
-    """Return those of `batches` that have a finished inspection of this identity, whichever counts."""
+def batches_judged_by(connection: Connection, ids: Sequence[int], identity: str) -> frozenset[int]:
+    """Return those of these batches that have a finished inspection of this identity, whichever counts."""
     return frozenset(
         connection.execute(
             select(inspections.c.batch_id).where(
-                inspections.c.batch_id.in_(batches),
+                inspections.c.batch_id.in_(ids),
                 inspections.c.identity == identity,
                 inspections.c.done_at.is_not(None),
             )
@@ -162,26 +169,95 @@ def results(
 ) -> tuple[PictureResult, ...]:
     """Return up to `limit` results of an inspection beyond the place `after`, in order, with all their items."""
     query = (
-        select(picture_results, batch_pictures)
-        .join(inspections, inspections.c.id == picture_results.c.inspection_id)
-        .join(
-            batch_pictures,
-            (batch_pictures.c.batch_id == inspections.c.batch_id) & (batch_pictures.c.place == picture_results.c.place),
-        )
-        .where(picture_results.c.inspection_id == inspection, picture_results.c.place > after)
+        _RESULTS.where(picture_results.c.inspection_id == inspection, picture_results.c.place > after)
         .order_by(picture_results.c.place)
         .limit(limit)
     )
     if verdict is not None:
         query = query.where(picture_results.c.verdict == verdict)
+    return _with_items(connection, query)
+
+
+def find_results(
+    connection: Connection,
+    *,
+    inspection: int | None = None,
+    batch: int | None = None,
+    product: str | None = None,
+    begins: date | None = None,
+    ends: date | None = None,
+    verdict: Verdict | None = None,
+    after: tuple[int, int] | None = None,
+    limit: int = 100,
+) -> tuple[PictureResult, ...]:
+    """Return up to `limit` results, of the newest inspection first, pictures in order, with all their items.
+
+    Args:
+        connection: In a transaction.
+        inspection: Only of this one; without, only of those that count.
+        batch: Only of this one.
+        product: Only of this one.
+        begins: Only those judged on this day (UTC) or later.
+        ends: Only those judged before this day.
+        verdict: Only those with this one.
+        after: Only those behind this inspection and place.
+        limit: At most so many.
+    """
+    query = _RESULTS.join(batches, batches.c.id == inspections.c.batch_id)
+    if inspection is not None:
+        query = query.where(inspections.c.id == inspection)
+    else:
+        query = query.where(batches.c.inspection_id == inspections.c.id)
+    if batch is not None:
+        query = query.where(batches.c.id == batch)
+    if product is not None:
+        query = query.where(batches.c.product == product)
+    if begins is not None:
+        query = query.where(picture_results.c.judged_at >= datetime.combine(begins, time(), UTC))
+    if ends is not None:
+        query = query.where(picture_results.c.judged_at < datetime.combine(ends, time(), UTC))
+    if verdict is not None:
+        query = query.where(picture_results.c.verdict == verdict)
+    if after is not None:
+        last, place = after
+        query = query.where(
+            (picture_results.c.inspection_id < last)
+            | ((picture_results.c.inspection_id == last) & (picture_results.c.place > place))
+        )
+    return _with_items(
+        connection, query.order_by(picture_results.c.inspection_id.desc(), picture_results.c.place).limit(limit)
+    )
+
+
+def judged_counts(connection: Connection, ids: Sequence[int]) -> Mapping[int, int]:
+    """Return how many pictures have a result, by inspection; those without any are left out."""
+    rows = connection.execute(
+        select(picture_results.c.inspection_id, func.count().label("judged"))
+        .where(picture_results.c.inspection_id.in_(ids))
+        .group_by(picture_results.c.inspection_id)
+    )
+    return {row.inspection_id: row.judged for row in rows}
+
+
+_RESULTS = (
+    select(picture_results, batch_pictures)
+    .join(inspections, inspections.c.id == picture_results.c.inspection_id)
+    .join(
+        batch_pictures,
+        (batch_pictures.c.batch_id == inspections.c.batch_id) & (batch_pictures.c.place == picture_results.c.place),
+    )
+)
+
+
+def _with_items(connection: Connection, query: Select[Any]) -> tuple[PictureResult, ...]:
     found = connection.execute(query).all()
-    items: dict[int, list[Judgement]] = {row.place: [] for row in found}
+    items: dict[tuple[int, int], list[Judgement]] = {(row.inspection_id, row.place): [] for row in found}
     for row in connection.execute(
         select(item_results)
-        .where(item_results.c.inspection_id == inspection, item_results.c.place.in_(items))
-        .order_by(item_results.c.place, item_results.c.item)
+        .where(tuple_(item_results.c.inspection_id, item_results.c.place).in_(list(items)))
+        .order_by(item_results.c.inspection_id, item_results.c.place, item_results.c.item)
     ):
-        items[row.place].append(
+        items[row.inspection_id, row.place].append(
             Judgement(
                 item=row.item,
                 verdict=Verdict(row.verdict),
@@ -190,7 +266,7 @@ def results(
                 details=row.details,
             )
         )
-    return tuple(_result(row, tuple(items[row.place])) for row in found)
+    return tuple(_result(row, tuple(items[row.inspection_id, row.place])) for row in found)
 
 
 def _result(row: Row[Any], items: tuple[Judgement, ...]) -> PictureResult:

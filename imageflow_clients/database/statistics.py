@@ -43,6 +43,33 @@ def take_touched(connection: Connection, limit: int) -> tuple[tuple[date, str], 
     return tuple(sorted({(row.day, row.product) for row in rows}))
 
 
+def touched_days(connection: Connection) -> int:
+    """Return how many days of products wait to be counted again."""
+    touched = select(statistic_touches.c.day, statistic_touches.c.product).distinct().subquery()
+    return connection.execute(select(func.count()).select_from(touched)).scalar_one()
+
+
+def waiting_days(connection: Connection, limit: int) -> tuple[tuple[date, int], ...]:
+    """Return up to `limit` days that wait to be counted again, each with its last touch, longest waiting first."""
+    rows = connection.execute(
+        select(statistic_touches.c.day, func.max(statistic_touches.c.id).label("last"))
+        .group_by(statistic_touches.c.day)
+        .order_by(func.min(statistic_touches.c.id))
+        .limit(limit)
+    )
+    return tuple((row.day, row.last) for row in rows)
+
+
+def take_day(connection: Connection, day: date) -> tuple[str, ...]:
+    """Take away a day's touches, and return every product that they name or that was counted on it."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    touched = connection.execute(
+        delete(statistic_touches).where(statistic_touches.c.day == day).returning(statistic_touches.c.product)
+    ).scalars()
+    counted = connection.execute(select(statistics.c.product).where(statistics.c.day == day).distinct()).scalars()
+    return tuple(sorted({*touched, *counted}))
+
+
 def count_again(connection: Connection, day: date, product: str) -> None:
     """Count a product's day anew."""
     connection.execute(delete(statistics).where(statistics.c.day == day, statistics.c.product == product))

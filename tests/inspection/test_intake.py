@@ -8,6 +8,7 @@ import pytest
 from imageflow_clients.database import batches as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
+from imageflow_domain.errors import Conflict
 from imageflow_domain.inspection import Batch, BatchState
 from imageflow_inspection.intake import Bounds, Cursor, Tick, notice_batches, run_gave_up, try_again
 from imageflow_inspection.manifests import close_batch
@@ -201,4 +202,10 @@ def test_a_run_that_gives_up_is_asked_for_again_three_times_in_all(stores: Store
     assert tick(stores, now=LATER).waiting == ()
     again = try_again(stores, batch.id)
     assert tick(stores, now=LATER).waiting == (again,)
-    assert again.run_key == "lid-b1/1/4"
+    assert again.run_key == "lid-b1/1/3"
+    with pytest.raises(Conflict, match="did not fail"):
+        try_again(stores, batch.id)
+    for _ in range(3):
+        assert again.state is BatchState.CLOSED
+        again = run_gave_up(stores, again, "no memory")
+    assert again.state is BatchState.FAILED
