@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """All pictures of a batch that is uploaded in one request."""
     model_limit_bytes: int = Field(default=600_000_000, ge=1)
     """A model with its golden set that is uploaded in one request."""
+    upload_quiet_s: float = Field(default=300, ge=0)
+    """A batch that no manifest closed is closed when nothing was written to its folder for so long."""
     inference_provider: str | None = None
     """tensorrt, cuda or cpu; unset: the first of them that this machine has."""
     inference_threads: int = Field(default=0, ge=0)
@@ -66,6 +68,11 @@ class Settings(BaseSettings):
     def home_path(self) -> Path:
         """`home`, absolute, so that a child process with another working directory means the same folder."""
         return self.home.expanduser().absolute()
+
+    @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """The addresses of `alert_webhooks`."""
+        return tuple(self.alert_webhooks.split())
 
     @property
     def gateway_url(self) -> str:

@@ -33,7 +33,7 @@ class Webhooks:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return those of the settings; raise `InvalidInput` for what is no address, or addresses without a secret."""
-        addresses = settings.alert_webhooks.split()
+        addresses = settings.alert_addresses
         for address in addresses:
             parts = urlsplit(address)
             if parts.scheme not in ("http", "https") or not parts.hostname:

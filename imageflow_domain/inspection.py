@@ -69,6 +69,12 @@ def batch_key(product: str, name: str) -> str:
     return f"{check_name(product)}-{check_name(name)}"
 
 
+def parts_of_batch_key(key: str) -> tuple[str, str]:
+    """Return product and name of a batch's key; raise `InvalidInput` where it is none."""
+    product, _, name = key.partition("-")
+    return check_name(product), check_name(name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """A picture of a batch."""
@@ -115,6 +121,8 @@ class Inspection:
     """Of computing, all pictures together."""
     begun_at: datetime
     done_at: datetime | None
+    reported_at: datetime | None
+    """When Dagster was told that it is the one that counts."""
 
 
 @dataclass(frozen=True, kw_only=True)

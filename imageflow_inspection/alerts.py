@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from imageflow_clients.database.alerts import Delivery, Share
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.errors import NotReady, Refused, Unavailable
-from imageflow_domain.inspection import Alert, AlertKind, BatchState
+from imageflow_domain.inspection import Alert, AlertKind, BatchState, Inspection
 
 _LOOKED_BACK = 25
 _FEWEST_BATCHES = 5
@@ -22,6 +23,7 @@ _ATTEMPTS = 8
 _FIRST_WAIT = timedelta(seconds=30)
 _LEASE = timedelta(minutes=2)
 _SENT_AT_ONCE = 20
+_RAISED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ def raise_alerts(stores: Stores, batch_id: int, *, addresses: Sequence[str] = ()
         if batch.inspection_id is None:
             raise NotReady(f"Batch '{batch.key}' is not inspected yet.")
         inspection = inspections.get(connection, batch.inspection_id)
-        cause = f"inspection {inspection.id}"
+        cause = _cause(inspection)
         bad = inspection.failed + inspection.undecided
         counts: dict[str, object] = {
             "inspection": inspection.id,
@@ -114,6 +116,23 @@ def raise_alerts(stores: Stores, batch_id: int, *, addresses: Sequence[str] = ()
         return tuple(raised)
 
 
+def raise_given_up(stores: Stores, *, addresses: Sequence[str] = ()) -> tuple[Alert, ...]:
+    """Raise `inspection_failed` of every batch that was given up, at most 100, and of which nobody was told."""
+    with stores.database.begin() as connection:
+        given_up = rows.given_up_untold(connection, _RAISED_AT_ONCE)
+    return tuple(alert for batch in given_up for alert in raise_alerts(stores, batch, addresses=addresses))
+
+
+def alerts_of(stores: Stores, inspection: Inspection) -> tuple[Alert, ...]:
+    """Return what an inspection gave reason for, whenever it was raised."""
+    with stores.database.begin() as connection:
+        return rows.of_cause(connection, inspection.batch_id, _cause(inspection))
+
+
+def _cause(inspection: Inspection) -> str:
+    return f"inspection {inspection.id}"
+
+
 def deliver_alerts(stores: Stores, webhooks: Webhooks) -> int:
     """Send what is due, at most 20 alerts, and return how many arrived.
 
@@ -122,7 +141,8 @@ def deliver_alerts(stores: Stores, webhooks: Webhooks) -> int:
     """
     with stores.database.begin() as connection:
         due = rows.due(connection, lease=_LEASE, limit=_SENT_AT_ONCE)
-    return sum(_deliver(stores, webhooks, delivery) for delivery in due)
+    with ThreadPoolExecutor(_SENT_AT_ONCE, "alerts") as threads:  # one that does not answer holds up no other
+        return sum(threads.map(lambda delivery: _deliver(stores, webhooks, delivery), due))
 
 
 def _deliver(stores: Stores, webhooks: Webhooks, delivery: Delivery) -> bool:

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from imageflow_clients.database import Connection
+from imageflow_clients.database import Connection, masters
+from imageflow_domain.errors import NotReady
 from imageflow_domain.inference import ModelId, ModelRegistry
 from imageflow_domain.inspection import JudgedBy
 from imageflow_domain.masters import Item, Master
@@ -26,12 +27,17 @@ class Judge:
     identity: str
 
 
-def judge_of(connection: Connection, master: Master, models: ModelRegistry | None) -> Judge:
-    """Return who judges by a master.
+def judge_now(connection: Connection, product: str, models: ModelRegistry | None) -> Judge:
+    """Return who judges a product's batches now.
 
     Raises:
-        NotFound: Where a pipeline or a model is not there.
+        NotFound: For an unknown product, pipeline or model.
+        NotReady: Where the product has no published master.
     """
+    masters.get_product(connection, product)
+    master = masters.find_published(connection, product)
+    if master is None:
+        raise NotReady(f"The product '{product}' has no published master: publish one first.")
     plans, judged_by = {}, []
     for item in master.items:
         pipeline = find_pipeline(connection, item.pipeline)

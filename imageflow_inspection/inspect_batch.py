@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from time import perf_counter
 
-from imageflow_clients.database import batches, inspections, masters, statistics
+from imageflow_clients.database import batches, inspections, reports, statistics
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
@@ -20,7 +20,7 @@ from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import BatchState, Inspection, Judgement, Picture, Verdict
 from imageflow_domain.isolation import Isolation
 from imageflow_inspection.drawing import draw
-from imageflow_inspection.identity import Judge, judge_of
+from imageflow_inspection.identity import Judge, judge_now
 from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, undecided
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.reuse import Reuse
@@ -65,18 +65,15 @@ def inspect_batch(
     """
     with stores.database.begin() as connection:
         batch = batches.get(connection, batch_id)
-        master = masters.find_published(connection, batch.product)
         if batch.source_digest is None:
             raise NotReady(f"The pictures of batch '{batch.key}' were not taken in: materialise batch_images first.")
-        if master is None:
-            raise NotReady(f"The product '{batch.product}' has no published master: publish one, then inspect again.")
-        by = judge_of(connection, master, models)
+        by = judge_now(connection, batch.product, models)
     with stores.database.begin() as connection:
         inspection = inspections.begin(
             connection,
             batch_id,
             identity=by.identity,
-            master_version=master.version,
+            master_version=by.master.version,
             code_version=CODE_VERSION,
             judged_by=by.judged_by,
         )
@@ -96,6 +93,7 @@ def inspect_batch(
         finished_inspection = inspections.finish(connection, inspection.id)
         if former.inspection_id != inspection.id or former.state is not BatchState.INSPECTED:
             batches.set_inspected(connection, batch_id, inspection.id)
+            reports.set_unreported(connection, inspection.id)
             statistics.touch_batch(connection, batch.product, batch.name)
     return finished_inspection
 

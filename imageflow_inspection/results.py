@@ -10,6 +10,8 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.inspection import MOST_PICTURES, Batch, PictureResult, Verdict
 
+_TOLD = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
@@ -62,6 +64,16 @@ def find_results(
             limit=limit,
         )
         return _with_batches(connection, found)
+
+
+def not_passed(stores: Stores, inspection: int) -> tuple[PictureResult, ...]:
+    """Return up to 20 pictures that failed, then up to 20 that could not be judged."""
+    with stores.database.begin() as connection:
+        return tuple(
+            result
+            for verdict in (Verdict.FAIL, Verdict.UNDECIDED)
+            for result in rows.results(connection, inspection, verdict=verdict, limit=_TOLD)
+        )
 
 
 def get_result(stores: Stores, inspection: int, place: int) -> Found:

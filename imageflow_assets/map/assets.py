@@ -9,6 +9,7 @@ import dagster as dg
 from imageflow_assets.failures import explained
 from imageflow_assets.map import metadata as shown
 from imageflow_assets.map.partitions import HALO, SURVEY_BLOCKS, SURVEYS, WHOLE_SURVEY, blocks_of_run
+from imageflow_assets.metadata import Shown
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
@@ -23,7 +24,7 @@ _GROUP = "map"
 CODE_VERSION = "1"
 _TOLD = 10_000
 """Materialisations of one run's blocks that are looked through; a block that is reported twice does no harm."""
-_LATE: shown.Shown = {"reported": dg.MetadataValue.text("by the run after the one that made it")}
+_LATE: Shown = {"reported": dg.MetadataValue.text("by the run after the one that made it")}
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ def _of_blocks(
     stores: Stores,
     layer: Layer,
     work: _Work[T],
-    show: Callable[[Sequence[T], float], shown.Shown],
+    show: Callable[[Sequence[T], float], Shown],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Do a run's blocks, survey by survey: a backfill may span several.
 
@@ -77,9 +78,7 @@ def _report_whole(context: dg.AssetExecutionContext, survey: Survey, whole: Sequ
             context.log_event(_materialization(context.asset_key, survey, block, _LATE))
 
 
-def _materialization(
-    asset: dg.AssetKey, survey: Survey, block: Block, metadata: shown.Shown
-) -> dg.AssetMaterialization:
+def _materialization(asset: dg.AssetKey, survey: Survey, block: Block, metadata: Shown) -> dg.AssetMaterialization:
     # Dagster itself notes the version with results only, not with events that are reported on the way
     tags = {"dagster/code_version": CODE_VERSION}
     return dg.AssetMaterialization(asset, partition=partition_key(survey.id, block), metadata=metadata, tags=tags)

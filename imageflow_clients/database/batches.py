@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.inspection_schema import batch_pictures, batches, manifests
 from imageflow_domain.errors import NotFound
-from imageflow_domain.inspection import Batch, BatchState, Picture
+from imageflow_domain.inspection import Batch, BatchState, Picture, batch_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +187,12 @@ def get_many(connection: Connection, ids: Collection[int]) -> Mapping[int, Batch
     """Return those of these batches that there are, by id."""
     rows = connection.execute(select(batches).where(batches.c.id.in_(list(ids))))
     return {row.id: _batch(row) for row in rows}
+
+
+def all_keys(connection: Connection) -> frozenset[str]:
+    """Return the key of every batch."""
+    found = connection.execute(select(batches.c.product, batches.c.name).where(batches.c.version == 1))
+    return frozenset(batch_key(row.product, row.name) for row in found)
 
 
 def latest(connection: Connection, product: str, name: str) -> Batch:

@@ -129,6 +129,7 @@ batches = Table(
     CheckConstraint("pictures BETWEEN 1 AND 20000", name="pictures"),
     CheckConstraint("bytes >= 0", name="bytes"),
     Index("ix_batches_waiting", "id", postgresql_where=text("state IN ('closed', 'taken')")),
+    Index("ix_batches_failed", "id", postgresql_where=text("state = 'failed'")),
     Index("ix_batches_product_closed_at", "product", "closed_at"),
     Index("ix_batches_closed_at", "closed_at"),
 )
@@ -175,8 +176,10 @@ inspections = Table(
     Column("seconds", Double, nullable=False, server_default="0"),
     _moment("begun_at"),
     Column("done_at", DateTime(timezone=True), nullable=True),
+    Column("reported_at", DateTime(timezone=True), nullable=True),
     UniqueConstraint("batch_id", "identity"),
     CheckConstraint("passed + failed + undecided = pictures", name="counts"),
+    Index("ix_inspections_unreported", "id", postgresql_where=text("done_at IS NOT NULL AND reported_at IS NULL")),
 )
 
 picture_results = Table(

@@ -1,6 +1,6 @@
 """Rows of products and of their masters. A published master is never written again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -122,6 +122,17 @@ def find_published(connection: Connection, product: str) -> Master | None:
         .limit(1)
     ).one_or_none()
     return None if row is None else _master(connection, row)
+
+
+def published_versions(connection: Connection) -> Mapping[str, int]:
+    """Return the newest published master's version of every product that has one, products in order."""
+    rows = connection.execute(
+        select(masters.c.product, func.max(masters.c.version).label("version"))
+        .where(masters.c.state == MasterState.PUBLISHED)
+        .group_by(masters.c.product)
+        .order_by(masters.c.product)
+    )
+    return {row.product: row.version for row in rows}
 
 
 def products_with_masters(connection: Connection, codes: Sequence[str]) -> frozenset[str]:

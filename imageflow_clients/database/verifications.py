@@ -1,7 +1,7 @@
 """Rows of people's verdicts, and the outbox by which they become events."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, text, update
@@ -79,13 +79,18 @@ def page(
 
 
 def disagreements(
-    connection: Connection, *, product: str | None = None, before: int | None = None, limit: int = 100
+    connection: Connection,
+    *,
+    product: str | None = None,
+    day: date | None = None,
+    before: int | None = None,
+    limit: int = 100,
 ) -> tuple[Disagreement, ...]:
     """Return up to `limit` latest verdicts of people that differ from the pipelines', newest first, ids below `before`.
 
-    Only inspections that count are looked at.
+    Only inspections that count are looked at, and only verdicts given on `day` (UTC), if that is given.
     """
-    rows = connection.execute(_DISAGREEMENTS, {"product": product, "before": before, "limit": limit})
+    rows = connection.execute(_DISAGREEMENTS, {"product": product, "day": day, "before": before, "limit": limit})
     return tuple(
         Disagreement(
             batch=batch_key(row.product, row.batch_name),
@@ -156,6 +161,7 @@ _DISAGREEMENTS = text("""
     WHERE v.verdict <> coalesce(items.verdict, pictures.verdict)
       AND (cast(:product AS text) IS NULL OR b.product = :product)
       AND (cast(:before AS bigint) IS NULL OR v.id < :before)
+      AND (cast(:day AS date) IS NULL OR (v.created_at AT TIME ZONE 'UTC')::date = :day)
       AND NOT EXISTS (SELECT FROM verifications AS later WHERE later.inspection_id = v.inspection_id
                       AND later.place = v.place AND later.item = v.item AND later.id > v.id)
     ORDER BY v.id DESC LIMIT :limit

@@ -61,6 +61,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_batches_waiting", "batches", ["id"], unique=False, postgresql_where=sa.text("state IN ('closed', 'taken')")
     )
+    op.create_index(
+        "ix_batches_failed", "batches", ["id"], unique=False, postgresql_where=sa.text("state = 'failed'")
+    )
     op.create_table(
         "masters",
         sa.Column("product", sa.Text(), nullable=False),
@@ -157,10 +160,18 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Double(), server_default="0", nullable=False),
         sa.Column("begun_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("passed + failed + undecided = pictures", name=op.f("ck_inspections_counts")),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_inspections_batch_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inspections")),
         sa.UniqueConstraint("batch_id", "identity", name=op.f("uq_inspections_batch_id_identity")),
+    )
+    op.create_index(
+        "ix_inspections_unreported",
+        "inspections",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("done_at IS NOT NULL AND reported_at IS NULL"),
     )
     op.create_table(
         "manifests",
@@ -356,6 +367,11 @@ def downgrade() -> None:
     op.drop_index("ix_master_items_pipeline", table_name="master_items")
     op.drop_table("master_items")
     op.drop_table("manifests")
+    op.drop_index(
+        "ix_inspections_unreported",
+        table_name="inspections",
+        postgresql_where=sa.text("done_at IS NOT NULL AND reported_at IS NULL"),
+    )
     op.drop_table("inspections")
     op.drop_table("batch_pictures")
     op.drop_index("ix_alerts_product_id", table_name="alerts")
@@ -365,6 +381,7 @@ def downgrade() -> None:
     op.drop_table("statistic_touches")
     op.drop_index("ix_masters_draft", table_name="masters", postgresql_where=sa.text("state = 'draft'"))
     op.drop_table("masters")
+    op.drop_index("ix_batches_failed", table_name="batches", postgresql_where=sa.text("state = 'failed'"))
     op.drop_index("ix_batches_waiting", table_name="batches", postgresql_where=sa.text("state IN ('closed', 'taken')"))
     op.drop_index("ix_batches_product_closed_at", table_name="batches")
     op.drop_index("ix_batches_closed_at", table_name="batches")
