@@ -72,6 +72,18 @@ def check(folder: Path, held_out: int | None, as_json: bool) -> None:
 
 
 @model.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--pictures", type=click.IntRange(1, 10_000), default=24, show_default=True)
+@click.option("--first", type=click.IntRange(0, 10**9), default=100_000, show_default=True, help="Seed of the first.")
+def draw(folder: Path, pictures: int, first: int) -> None:
+    """Draw products that no model trained on into FOLDER, with what is wrong with each in truth.csv."""
+    from imageflow_models.drawing import draw_batch
+
+    draw_batch(folder, range(first, first + pictures))
+    click.echo(f"{pictures} products drawn into {folder}; truth.csv there says what is wrong with them.")
+
+
+@model.command()
 @click.argument("folders", type=_FOLDER, nargs=-1)
 @click.option("--shipped", is_flag=True, help="The models that come with ImageFlow.")
 def register(folders: tuple[Path, ...], shipped: bool) -> None:

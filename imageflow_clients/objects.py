@@ -54,6 +54,13 @@ class ObjectStore:
         self.label = label
         """How messages name it."""
 
+    def where(self, key: str) -> str:
+        """Return where an object or folder lies, for people: a path, or an address of S3."""
+        if isinstance(self._store, LocalStore):
+            return str(Path(str(self._store.prefix)) / check_key(key))
+        prefix = f"{self._store.prefix}/" if self._store.prefix else ""
+        return f"s3://{self._store.config['bucket']}/{prefix}{check_key(key)}"
+
     def check(self) -> None:
         """Raise `StoreUnavailable` where the store cannot be read: nothing answers, wrong keys, no bucket."""
         with self._explained("a listing"):

@@ -97,6 +97,26 @@ def publish_master(stores: Stores, product: str, version: int, *, revision: int)
         return published
 
 
+def publish_items(stores: Stores, product: str, items: Any) -> tuple[Master, bool]:
+    """Publish items as a product's next master, in one step; return it, and whether it is new.
+
+    Items that are those of the newest published master change nothing. Raises as `create_draft` and `publish_master`
+    do; nothing is left of a master that cannot be published.
+    """
+    read = read_items(items)
+    with stores.database.begin() as connection:
+        rows.get_product(connection, product, lock=True)
+        newest = rows.find_published(connection, product)
+        if newest is not None and newest.items == read:
+            return newest, False
+        draft = rows.add_draft(connection, product, read)
+        published = rows.publish(connection, product, draft.version, draft.revision)
+        faults = list(_faults(connection, published))
+        if faults:
+            raise InvalidMaster("The master cannot be published:", faults)
+        return published, True
+
+
 def compare_masters(before: Master, after: Master) -> tuple[ItemChange, ...]:
     """Return the items that differ between two masters, in the order of the later one, removed ones last."""
     old = {item.code: (place, item) for place, item in enumerate(before.items)}

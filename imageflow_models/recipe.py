@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +11,7 @@ from imageflow_domain.errors import Unavailable
 from imageflow_domain.inference import ModelTask
 from imageflow_models.bundle import write_bundle
 from imageflow_models.calibration import calibrate
+from imageflow_models.drawing import to_png
 from imageflow_models.export import export
 from imageflow_models.network import KINDS, MEAN, STD
 from imageflow_models.products import Drawn, Split, draw
@@ -75,7 +75,7 @@ def write_models(
     calibrated = calibrate(weights, products, answers)
     golden = _golden(products)
     originals = answer(calibrated, np.stack([product.pixels for product in golden.values()]))
-    pictures = {name: _png(product) for name, product in golden.items()}
+    pictures = {name: to_png(product) for name, product in golden.items()}
     written = []
     for name, task in ((DETECTOR, ModelTask.DETECT), (HEATER, ModelTask.ANOMALY)):
         wanted = Wanted(
@@ -101,9 +101,3 @@ def _golden(products: list[Drawn]) -> dict[str, Drawn]:
 
 def _what(product: Drawn) -> str:
     return "_".join(sorted({defect.kind.value for defect in product.defects})) or "good"
-
-
-def _png(product: Drawn) -> bytes:
-    done, data = cv2.imencode(".png", cv2.cvtColor(product.pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    assert done  # noqa: S101 - eight bits and three channels are always taken
-    return data.tobytes()

@@ -20,7 +20,10 @@ from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import run_gave_up
 from imageflow_inspection.statistics import count_touched_days
 from imageflow_inspection.take_in import take_in
+from imageflow_models.drawing import to_png
+from imageflow_models.products import Split, draw
 from imageflow_models.registering import shipped
+from tests.inspection.drawn import detector_items, detector_pipeline
 from tests.inspection.lids import items, lid, lid_pipeline
 
 V1 = "/api/v1"
@@ -496,16 +499,13 @@ def test_a_page_of_another_site_may_write_none_of_it(client: Any, product: str) 
 
 def test_a_batch_with_a_shipped_model_is_judged_over_the_api(client: Any, stores: Stores, settings: Settings) -> None:
     code = f"part_{uuid4().hex[:8]}"
-    from imageflow_models.products import Split, draw
-    from tests.inspection.drawn import detector_items, detector_pipeline, png
-
     _ok(client.post(f"{V1}/models", files=_bundle(DETECTOR)), 201)
     _ok(client.post(f"{V1}/pipelines", json=detector_pipeline()), 201)
     _ok(client.post(f"{V1}/masters", json={"code": code, "name": "A part"}), 201)
     draft = _ok(client.post(f"{V1}/masters/{code}/versions", json={"items": detector_items()}), 201)
     _ok(client.post(f"{V1}/masters/{code}/versions/1/publish", json={"revision": draft["revision"]}))
     drawn = {f"{seed:03d}.png": draw(Split.HELD_OUT, 70_000 + seed) for seed in range(6)}
-    pictures = {name: png(each) for name, each in drawn.items()}
+    pictures = {name: to_png(each) for name, each in drawn.items()}
     sent = client.post(f"{V1}/batches", params={"product": code, "name": "b1"}, files=_files(pictures))
     batch = _ok(sent, 202)["id"]
     take_in(stores, batch)
