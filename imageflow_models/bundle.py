@@ -7,10 +7,13 @@ golden/answers.npz   what the original answered: each output by name, one row a 
 """
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,11 @@ FILE, CARD, GOLDEN, ANSWERS = "model.onnx", "model.json", "golden", "answers.npz
 MAX_GOLDEN = 500
 _MAX_ANSWER_BYTES = 256 * 2**20
 _WHERE = "see docs/models.md"
+_BROKEN = (
+    *(ValueError, OSError, EOFError, KeyError, MemoryError, OverflowError, SyntaxError, TypeError),
+    *(RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, TokenError),
+)
+"""What zipfile and numpy raise for bytes that are no arrays, or damaged ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,5 +124,5 @@ def _answers(path: Path) -> Mapping[str, NDArray[Any]]:
                 )
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+    except _BROKEN as error:
         raise InvalidInput(f"'{path}' is no file of numpy's arrays by name: write it anew, {_WHERE}.") from error

@@ -1,5 +1,9 @@
 """The gate: who is let in, and what those who are not are told."""
 
+import io
+import random
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +156,58 @@ def test_a_bundle_with_a_damaged_or_missing_file_is_refused_naming_it(
     with pytest.raises((InvalidInput, NotFound)) as refusal:
         read_bundle(bundle)
     assert Path(name).name in str(refusal.value) or "golden" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        (2**31, 4),  # 8 GiB of zeros pack into some megabytes; here the header alone says so
+        (2**62,),
+        (2**40, 2**40),
+        (-1,),
+    ],
+)
+def test_answers_that_claim_more_than_they_hold_are_refused(bundle: Path, claimed: tuple[int, ...]) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": claimed})
+    with zipfile.ZipFile(bundle / "golden" / "answers.npz", "w") as file:
+        file.writestr("heat.npy", header.getvalue() + bytes(64))
+    with pytest.raises(InvalidInput, match=r"answers\.npz"):
+        read_bundle(bundle)
+
+
+def test_answers_that_unpack_into_gigabytes_are_refused_unread(bundle: Path) -> None:
+    with (
+        zipfile.ZipFile(bundle / "golden" / "answers.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
+        file.open("heat.npy", "w", force_zip64=True) as member,
+    ):
+        for _ in range(300):
+            member.write(bytes(2**20))
+    assert (bundle / "golden" / "answers.npz").stat().st_size < 3_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInput, match="holds more than 268,435,456 bytes"):
+            read_bundle(bundle)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_damaged_answers_are_taken_or_refused_in_words(bundle: Path) -> None:
+    path = bundle / "golden" / "answers.npz"
+    whole = path.read_bytes()
+    dice = random.Random(5)  # noqa: S311 - the same damage each time
+    refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(dice.randint(1, 6)):
+            data[dice.randrange(len(data))] = dice.randrange(256)
+        path.write_bytes(data)
+        try:
+            read_bundle(bundle)
+        except InvalidInput:
+            refused += 1
+    assert refused > 30
 
 
 def test_answers_with_pickled_objects_are_refused(bundle: Path) -> None:

@@ -1,10 +1,12 @@
 """Decode and encode: every format, and everything hostile."""
 
 import io
+import resource
 import struct
 import warnings
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -91,6 +93,25 @@ def test_a_picture_that_is_cut_short_is_refused(ending: str, share: float) -> No
 def test_a_few_bytes_that_claim_to_be_a_huge_picture_are_refused_unread(width_px: int, height_px: int) -> None:
     with warnings.catch_warnings(action="error"), pytest.raises(TooLarge, match="more than 80,000,000"):
         Decode()(Encoded(_png_of(width_px, height_px)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [(b"zTXt", b"Comment\0\0"), (b"iTXt", b"Comment\0\x01\0\0\0"), (b"iCCP", b"Profile\0\0")],
+)
+def test_text_and_profiles_that_unpack_without_end_are_not_unpacked(kind: bytes, head: bytes) -> None:
+    """A gigabyte of zeros behind a picture's header, in a megabyte."""
+    packer = zlib.compressobj(9)
+    packed = b"".join([*(packer.compress(bytes(2**20)) for _ in range(1024)), packer.flush()])
+    chunk = head + packed
+    data = encoded(scene(20, 10)).data
+    at = data.index(b"IDAT") - 4
+    bomb = struct.pack(">I", len(chunk)) + kind + chunk + struct.pack(">I", zlib.crc32(kind + chunk))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with suppress(InvalidInput):
+        decoded = Decode()(Encoded(data[:at] + bomb + data[at:]))
+        assert (decoded.width_px, decoded.height_px) == (20, 10)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
 
 
 def test_a_jpeg_with_a_second_picture_behind_it_is_not_animated() -> None:
