@@ -37,7 +37,7 @@ BENCHES = {
     "memory": "largest process of a 400-shot survey",
     "engine": "pictures through pipelines, against the bare library calls",
     "inference": "the shipped model on products nobody trained on; sessions against the bare runtime",
-    "inspection": "a sensor's tick over a million uploaded keys; a batch on two cores, against one",
+    "inspection": "a tick over a million keys; a batch on two cores, against one; 200 pictures through a stack",
     "incremental": "a later survey of a save in which little has changed, against the first",
 }
 LONG = {

@@ -1,4 +1,4 @@
-"""Inspection: a sensor's tick over a million keys and a hundred thousand batches, and a batch on two cores.
+"""Inspection: a sensor's tick over a million keys, a batch on two cores, and batches put into a running stack.
 
 Needs about 5 GB of disk, mostly for names, under the temporary folder while it runs.
 """
@@ -19,6 +19,7 @@ import psutil
 from sqlalchemy import insert, text
 
 from bench.figures import Figure, Result, spending
+from bench.uploads import uploads
 from imageflow_clients.database.inspection_schema import batches
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
@@ -49,8 +50,8 @@ _ITEM = {"code": "spots", "name": "Spots", "type": "VISUAL", "pipeline": "bench@
 
 
 def run() -> Result:
-    """Return a tick's time and memory, and what a second core brings to a batch."""
-    return Result(figures=(*ticks(), *cores()))
+    """Return a tick's time and memory, what a second core brings to a batch, and how long a stack takes for one."""
+    return Result(figures=(*ticks(), *cores(), *uploads()))
 
 
 def ticks() -> tuple[Figure, ...]:
