@@ -52,7 +52,7 @@ def test_a_few_steps_of_training_learn_something() -> None:
     plan = Plan(pictures=64, passes=25)
     weights = train(plan, told.append)
     first = _loss(first_weights(np.random.default_rng(plan.seed)))
-    assert _loss(weights) < 0.8 * first
+    assert _loss(weights) < 0.75 * first  # 0.716 when it was written, by the seed of 0
     assert told[-1].startswith("step 100 of 100, loss ")
 
 
