@@ -60,7 +60,7 @@ def count_statistics(context: dg.SensorEvaluationContext, stores: dg.ResourcePar
     return dg.SensorResult(run_requests=asked, skip_reason=None if asked else "No day changed.")
 
 
-@dg.sensor(minimum_interval_seconds=5, default_status=_RUNNING)
+@dg.sensor(minimum_interval_seconds=10, default_status=_RUNNING)
 def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Tell what people said of a batch as one event, once all is said or nothing came for a minute."""
     instance = context.instance
@@ -109,7 +109,7 @@ def _materialization(rules: Rules) -> dg.AssetMaterialization:
     )
 
 
-@dg.sensor(minimum_interval_seconds=5, default_status=_RUNNING)
+@dg.sensor(minimum_interval_seconds=10, default_status=_RUNNING)
 def send_alerts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Raise alerts of batches that were given up, and send what is due."""
     webhooks = Webhooks.of(Settings())
