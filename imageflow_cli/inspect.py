@@ -56,7 +56,7 @@ def inspect(
     again: bool,
     as_json: bool,
 ) -> None:
-    """Inspect the pictures in FOLDER, in this process; needs no running stack.
+    """Inspect a FOLDER of pictures in this process, without a running stack.
 
     The same pictures under the same --batch are the same batch: what was interrupted goes on, and nothing is judged
     twice. Exit status: 0 if every picture passed, 6 if some failed or could not be judged, others as for every command.

@@ -16,6 +16,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch
+from imageflow_gateway.app import create_app
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import run_gave_up
 from imageflow_inspection.statistics import count_touched_days
@@ -297,6 +298,17 @@ def test_a_body_that_breaks_off_leaves_nothing(client: Any, stores: Stores, prod
         headers={"content-type": "multipart/form-data; boundary=x"},
     )
     assert "breaks off" in _ok(answer, 400)["error"]["message"]
+    assert list(stores.objects.list(f"{keys.inspection_upload(product, 'b1')}/")) == []
+
+
+def test_more_than_a_batch_may_have_is_refused_by_its_stated_length(
+    ask: Callable[..., Any], settings: Settings, stores: Stores, product: str
+) -> None:
+    app = create_app(settings.model_copy(update={"batch_limit_bytes": 1000, "model_limit_bytes": 1000}), stores)
+    with ask(app, port=settings.gateway_port) as client:
+        for path in (f"batches?product={product}&name=b1", "models"):
+            answer = client.post(f"{V1}/{path}", files=_files({"a.png": bytes(2000)}))
+            assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
     assert list(stores.objects.list(f"{keys.inspection_upload(product, 'b1')}/")) == []
 
 
