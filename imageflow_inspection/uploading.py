@@ -26,8 +26,8 @@ def new_batch_name(now: datetime) -> str:
 class BatchUpload:
     """A batch while its pictures arrive. A context manager: what was not closed is taken back.
 
-    The same pictures may be sent again under the same name, and are then the same batch. Others are refused: whoever
-    wants another version of a batch puts it into the store.
+    The same pictures may be sent again under the same name, and are then the same batch; with others beside them, they
+    are its next version. What would replace or leave out a picture that is there is refused.
     """
 
     def __init__(self, stores: Stores, product: str, name: str) -> None:

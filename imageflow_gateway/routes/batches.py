@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from imageflow_clients.database import batches as rows
@@ -82,8 +82,9 @@ async def create_batch(
 ) -> BatchSummary:
     """Take pictures as a form (multipart/form-data), each as a file `pictures` with its own name.
 
-    Once all have arrived the batch is closed, and is inspected by itself. It is taken whole or not at all; the same
-    pictures again under the same name are the same batch, others are refused (409).
+    Once all have arrived the batch is closed, and is inspected by itself. It is taken whole or not at all. The same
+    pictures again under the same name are the same batch, with others beside them its next version; what would replace
+    or leave out a picture that is there is refused (409).
     """
     upload = await to_thread.run_sync(BatchUpload, gateway.stores, product, name or new_batch_name(datetime.now(UTC)))
     try:
@@ -93,7 +94,8 @@ async def create_batch(
             await to_thread.run_sync(_keep, upload, part, limiter=_KEEPING)
         batch = await to_thread.run_sync(upload.close, datetime.now(UTC))
     finally:
-        await to_thread.run_sync(upload.take_back)
+        with CancelScope(shield=True):  # a gateway that is told to stop must not leave half a batch
+            await to_thread.run_sync(upload.take_back)
     response.headers["location"] = f"{PREFIX}/{batch.id}"
     return await to_thread.run_sync(_summary, gateway, batch)
 

@@ -900,8 +900,9 @@ export interface paths {
          * Upload a batch
          * @description Take pictures as a form (multipart/form-data), each as a file `pictures` with its own name.
          *
-         *     Once all have arrived the batch is closed, and is inspected by itself. It is taken whole or not at all; the same
-         *     pictures again under the same name are the same batch, others are refused (409).
+         *     Once all have arrived the batch is closed, and is inspected by itself. It is taken whole or not at all. The same
+         *     pictures again under the same name are the same batch, with others beside them its next version; what would replace
+         *     or leave out a picture that is there is refused (409).
          */
         post: operations["create_batch"];
         delete?: never;
