@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -293,9 +294,10 @@ def _all_told(stack: Stack, asset: str, keys: Sequence[str]) -> bool | None:
 
 
 def _kill(stack: Stack, service: str) -> None:
-    for child in psutil.Process(stack.process.pid).children(recursive=True):
-        if service in " ".join(child.cmdline()):
-            child.kill()
+    for child in psutil.Process(stack.process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            if service in " ".join(child.cmdline()):
+                child.kill()
 
 
 def _workers(stack: Stack, batch: Batch) -> list[int]:
