@@ -1,10 +1,12 @@
 """`imageflow inspect`: judge a folder of pictures on this machine, or hand it to a running stack."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,7 +23,7 @@ from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import InvalidInput, StoreUnavailable
+from imageflow_domain.errors import Cancelled, InvalidInput, StoreUnavailable
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -146,7 +148,11 @@ def _make(folder: Path) -> None:
 
 def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool) -> Inspection:
     stop = Cancellation()
-    with StepProcesses() as processes, _bar("Inspecting", batch.pictures, shown=not as_json) as bar:
+    with (
+        StepProcesses() as processes,
+        _bar("Inspecting", batch.pictures, shown=not as_json) as bar,
+        _thrown_by_signals(stop),
+    ):
         task = bar.task_ids[0]
         try:
             return inspect_batch(
@@ -158,8 +164,24 @@ def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool
                 cancellation=stop,
                 watch=lambda done, of: bar.update(task, completed=done, total=of),
             )
-        finally:
-            stop.cancel("Interrupted.")
+        except Cancelled as error:
+            click.echo(f"What is judged of '{batch.name}' is kept: --batch {batch.name} goes on.", err=True)
+            raise click.Abort from error
+
+
+@contextmanager
+def _thrown_by_signals(stop: Cancellation) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM stop the pictures that are being judged, instead of waiting for them."""
+
+    def throw(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
+        stop.cancel("Interrupted.")
+
+    before = {number: signal.signal(number, throw) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell(stores: Stores, batch: Batch, done: Inspection, marked: Path | None, *, as_json: bool) -> None:

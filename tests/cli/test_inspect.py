@@ -2,6 +2,9 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +13,13 @@ import pytest
 import yaml
 from PIL import Image
 
+from imageflow_clients.database import batches, inspections
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
+from imageflow_inspection.results import Found, find_results
 from tests.cli.here import Here, command_line
+from tests.e2e.stack import wait_for
 from tests.inspection.drawn import EXAMPLE
 from tests.inspection.lids import items, lid, lid_pipeline
 
@@ -126,6 +134,38 @@ def test_stale_batches_are_listed_with_their_cost_and_judged_again(cli: Here, pi
     again = cli.run("inspect", "--stale", "cap", "--again").stdout
     assert again == "b1: 2 passed, 0 failed, 1 undecided (were 1, 1, 1).\n"
     assert cli.run("inspect", "--stale", "cap").stdout == ""
+
+
+def test_an_interrupted_inspection_says_how_to_go_on_and_does(cli: Here, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for place in range(600):
+        (folder / f"{place:03d}.png").write_bytes(lid(spots=place % 2))
+    command = [sys.executable, "-m", "imageflow_cli.main", "inspect", str(folder), "--product", "lid", "--batch", "cut"]
+    running = subprocess.Popen(command, env=cli.env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    stores = open_stores(Settings(home=cli.home))
+    try:
+        wait_for(lambda: judged(stores) or None, 60, lambda: "nothing is judged", every_s=0.05)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+        assert (running.returncode, out) == (130, ""), err
+        assert "--batch cut goes on" in err
+        before = judged(stores)
+        assert 0 < len(before) < 600
+        assert cli.json("inspect", str(folder), "--product", "lid", "--batch", "cut", expect=6)["failed"] == 300
+        after = judged(stores)
+    finally:
+        stores.database.close()
+    assert len(after) == 600
+    assert {each.result.judged_at for each in before} <= {each.result.judged_at for each in after}
+
+
+def judged(stores: Stores) -> tuple[Found, ...]:
+    """Return what is judged so far of the batch 'cut'."""
+    with stores.database.begin() as connection:
+        found = batches.page(connection, product="lid", name="cut")
+        made = [each.id for batch in found for each in inspections.of_batch(connection, batch.id)]
+    return find_results(stores, inspection=max(made, default=0), limit=1000)
 
 
 def test_a_product_is_shown_as_the_file_that_publishes_it(cli: Here, tmp_path: Path) -> None:
