@@ -38,7 +38,7 @@ CHECKED = (
     "no request was answered 500",
 )
 _STORES: Mapping[str, Callable[[Path], Minio | Rclone] | None] = {"folder": None, "minio": Minio, "rclone": Rclone}
-_SURVEYS, _MOST = 3, 16
+_SURVEYS, _MOST = 3, 40
 _FILE = RESULTS / "soak.json"
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from imageflow_clients.settings import Settings
+
 _GAMES = Path(__file__).parents[1] / "games"
 _READY_S = 300.0
 _LOOK_S = 0.2
@@ -60,7 +62,7 @@ class Up:
         shutil.copytree(_GAMES.parent / "examples", folder / "examples", dirs_exist_ok=True)
         for game, text in (games or {}).items():
             (folder / "games" / f"{game}.yaml").write_text(text)
-        gateway_port, dagster_port = _free_port(), _free_port()
+        gateway_port, dagster_port = free_port(), free_port()
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("IMAGEFLOW_", "DAGSTER_"))}
         self.log = folder / "up.log"
         self.stack = Stack(home=folder / "home", gateway=f"http://127.0.0.1:{gateway_port}")
@@ -123,7 +125,34 @@ def running_stack(folder: Path, settings: Mapping[str, str], games: Mapping[str,
         up.end()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_gateway(settings: Settings) -> Iterator[None]:
+    """Serve a home by its gateway alone, with no Dagster beside it that would take the processor's time."""
+    environment = os.environ | {
+        "IMAGEFLOW_HOME": str(settings.home),
+        "IMAGEFLOW_GATEWAY_PORT": str(settings.gateway_port),
+    }
+    gateway = subprocess.Popen([sys.executable, "-m", "imageflow_gateway"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        _await(settings.gateway_url)
+        yield
+    finally:
+        gateway.terminate()
+        gateway.wait(30)
+
+
+def _await(url: str) -> None:
+    deadline = time.monotonic() + _READY_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/health/ready").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(_LOOK_S)
+    raise RuntimeError("The gateway did not get ready.")

@@ -3,13 +3,9 @@
 Needs about 6 GB of disk under the temporary folder while it runs.
 """
 
-import os
 import random
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +14,7 @@ import httpx
 from sqlalchemy import Connection, text
 
 from bench.figures import Figure, Result
+from bench.stack import free_port, running_gateway
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
@@ -31,7 +28,6 @@ _ASKED = 1_000
 _WARM_UP = 50
 _P95_MS = 50.0
 _NEEDS_BYTES = 10_000_000_000
-_READY_S = 60.0
 
 _FILL = (
     "INSERT INTO saves (game, save, surveys_begun) SELECT 'bench', 's' || n, 1 FROM generate_series(1, :surveys) AS n",
@@ -75,7 +71,7 @@ def run() -> Result:
         free = shutil.disk_usage(folder).free
         if free < _NEEDS_BYTES:
             return Result(skipped=f"{_NEEDS_BYTES / 1e9:.0f} GB of disk are needed, {free / 1e9:.0f} GB are free")
-        settings = Settings(home=Path(folder) / "home", gateway_port=_free_port())
+        settings = Settings(home=Path(folder) / "home", gateway_port=free_port())
         try:
             return _measured(settings)
         finally:
@@ -88,16 +84,8 @@ def _measured(settings: Settings) -> Result:
     size_bytes = _filled(stores)
     filling_s = time.perf_counter() - begin
     stores.database.close()
-    environment = os.environ | {
-        "IMAGEFLOW_HOME": str(settings.home),
-        "IMAGEFLOW_GATEWAY_PORT": str(settings.gateway_port),
-    }
-    gateway = subprocess.Popen([sys.executable, "-m", "imageflow_gateway"], env=environment, stderr=subprocess.DEVNULL)
-    try:
+    with running_gateway(settings):
         asked_ms = _asked(settings.gateway_url)
-    finally:
-        gateway.terminate()
-        gateway.wait(30)
     return Result(
         figures=(
             Figure(name="tiles in the database", value=_TILES),
@@ -133,27 +121,9 @@ def _asked(url: str) -> list[float]:
     """Return milliseconds of each answer."""
     chosen = random.Random(7)  # noqa: S311 - the same jobs each time
     with httpx.Client(base_url=url, timeout=60) as client:
-        _await(client)
         took_ms = []
         for _ in range(_WARM_UP + _ASKED):
             begin = time.perf_counter()
             client.get(f"/api/jobs/{chosen.randint(1, _SURVEYS)}/status").raise_for_status()
             took_ms.append(1000 * (time.perf_counter() - begin))
     return took_ms[_WARM_UP:]
-
-
-def _await(client: httpx.Client) -> None:
-    deadline = time.monotonic() + _READY_S
-    while time.monotonic() < deadline:
-        try:
-            if client.get("/health/ready").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise RuntimeError("The gateway did not get ready.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -12,6 +12,7 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.checks import CHECKS
 from imageflow_assets.map.jobs import plan_survey_job
 from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
 from imageflow_resources.inference import IsolationResource, ModelsResource
 from imageflow_resources.stores import StoresResource
@@ -27,6 +28,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         sensors=[advance_surveys, notice_map_uploads, *SENSORS],
         resources={
             "stores": StoresResource(),
+            "silence_watch": SilenceWatch(),
             "models": ModelsResource(),
             "isolation": IsolationResource(),
             **(resources or {}),

@@ -13,6 +13,8 @@ from imageflow_assets.definitions import defs
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.carrying import fail_dead_runs
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.reports import report_untold
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_cli.console import errors
 from imageflow_cli.session import Session
 from imageflow_clients.database import jobs, layers
@@ -46,6 +48,7 @@ def carry_to_the_end(session: Session, survey: Survey) -> Survey:
     set_pools(session.instance, session.settings)
     with session.stores.database.begin() as connection:
         job = jobs.find_of_survey(connection, survey.id)
+        resumed = carry.taken_up_at(connection, survey.id) is not None
     with beating(session.stores, carry.carrier_name(survey.id)), _ended_by_sigterm():
         try:
             while (step := _next(session, survey)) is not None:
@@ -53,6 +56,8 @@ def carry_to_the_end(session: Session, survey: Survey) -> Survey:
         except KeyboardInterrupt:
             carry.give_up(session.stores, survey, f"Interrupted: `imageflow survey resume {survey.id}` goes on.")
             raise
+    if resumed:
+        report_untold(session.instance, survey)
     carry.finish(session.stores, survey)
     return carry.read(session.stores, survey.id)
 
@@ -90,8 +95,9 @@ def _await_pool(session: Session, layer: Layer) -> None:
     """
     pool = POOL_OF_LAYER.get(layer)
     said = False
+    watch = SilenceWatch()
     while pool is not None and not is_free(session.instance, pool):
-        fail_dead_runs(session.instance, session.stores)
+        fail_dead_runs(session.instance, session.stores, watch)
         if not said:
             errors.print(f"Waiting for room in pool '{pool}': other surveys use all of it.")
             said = True

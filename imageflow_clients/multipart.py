@@ -4,6 +4,7 @@ obstore sends parts as well, but leaves them where an upload fails: seen by nobo
 """
 
 import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -63,20 +64,30 @@ class MultipartUploads:
         Returns how many; raises `PartsFailed`.
         """
         before = datetime.now(UTC) - older_than
-        count = 0
         try:
-            pages = self._client.get_paginator("list_multipart_uploads")
-            # Without a prefix: MinIO takes one for a whole key here.
-            for page in pages.paginate(Bucket=self._bucket):
-                for upload in page.get("Uploads", ()):
-                    if upload["Key"].startswith(self._prefix) and upload["Initiated"] <= before:
-                        self._client.abort_multipart_upload(
-                            Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                        )
-                        count += 1
+            return sum(
+                self._abort(upload)
+                for upload in self._begun()
+                if upload["Key"].startswith(self._prefix) and upload["Initiated"] <= before
+            )
         except _client_errors() as error:
             raise PartsFailed(str(error)) from error
-        return count
+
+    def _begun(self) -> Iterator[Mapping[str, Any]]:
+        # Without a prefix: MinIO takes one for a whole key here.
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket)
+        try:
+            for page in pages:
+                yield from page.get("Uploads", ())
+        except self._client.exceptions.NoSuchUpload:
+            return  # so rclone says that nobody has begun one since it was started
+
+    def _abort(self, upload: Mapping[str, Any]) -> bool:
+        try:
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        except self._client.exceptions.NoSuchUpload:
+            return False  # completed meanwhile, or taken back by somebody else
+        return True
 
     def _send(self, patience: tenacity.Retrying, target: dict[str, str], number: int, part: bytes) -> dict[str, Any]:
         sent = patience(self._client.upload_part, **target, PartNumber=number, Body=part)

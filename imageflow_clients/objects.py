@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import BaseError, GenericError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
 from imageflow_clients.folder_walk import walk_in_order
@@ -38,6 +38,7 @@ _DELETED_AT_ONCE = 500
 _LONGEST_LIFE = timedelta(days=7)
 _CHECK_S = 5.0
 _RETRIED = 0.8
+_FOLDER_MOVED = 8
 
 
 class ObjectStore:
@@ -74,8 +75,10 @@ class ObjectStore:
         with self._explained(check_key(key)):
             if self._bucket is not None and len(data) >= MULTIPART_BYTES:
                 self._bucket.put_in_parts(key, data)
-            else:
+            elif self._bucket is not None:
                 self._requests.make(obstore.put, self._store, key, data, use_multipart=False)
+            else:
+                _put_in_folder(self._store, key, data)
 
     def get(self, key: str, *, next_step: str) -> bytes:
         """Return an object.
@@ -308,6 +311,19 @@ def _open_bucket(settings: Settings, bucket: str, prefix: str) -> ObjectStore:
             MultipartUploads(bucket, f"{prefix}/" if prefix else "", endpoint=endpoint or None),
         ),
     )
+
+
+def _put_in_folder(store: LocalStore | S3Store, key: str, data: bytes) -> None:
+    """Write a file; a folder that was emptied beside us, and so taken away from under us, is made again."""
+    for _ in range(_FOLDER_MOVED):
+        try:
+            obstore.put(store, key, data, use_multipart=False)
+        except GenericError as error:
+            if "Unable to create dir" not in str(error):
+                raise
+        else:
+            return
+    obstore.put(store, key, data, use_multipart=False)
 
 
 def _read(store: LocalStore | S3Store, key: str) -> bytes:

@@ -22,9 +22,6 @@ from imageflow_surveys.runs import layers_of, partition_key
 
 _GROUP = "map"
 CODE_VERSION = "1"
-_TOLD = 10_000
-"""Materialisations of one run's blocks that are looked through; a block that is reported twice does no harm."""
-_LATE: Shown = {"reported": dg.MetadataValue.text("by the run after the one that made it")}
 
 T = TypeVar("T")
 
@@ -59,23 +56,9 @@ def _of_blocks(
                     context.log_event(_materialization(context.asset_key, survey, block, show([made], last - before)))
 
             wanted = blocks_ if not layers_of(context.run.tags) else carry.missing(stores, survey, layer, blocks_)
-            if alone:
-                _report_whole(context, survey, [block for block in blocks_ if block not in wanted])
             done.append(work(stores, survey, wanted, report))
     if not alone:
         yield dg.MaterializeResult(metadata=show(done, time.monotonic() - begin))
-
-
-def _report_whole(context: dg.AssetExecutionContext, survey: Survey, whole: Sequence[Block]) -> None:
-    """Report blocks that a killed run made and had no time to report."""
-    keys = {partition_key(survey.id, block): block for block in whole}
-    if not keys:
-        return
-    wanted = dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=list(keys))
-    told = {record.partition_key for record in context.instance.fetch_materializations(wanted, limit=_TOLD).records}
-    for key, block in keys.items():
-        if key not in told:
-            context.log_event(_materialization(context.asset_key, survey, block, _LATE))
 
 
 def _materialization(asset: dg.AssetKey, survey: Survey, block: Block, metadata: Shown) -> dg.AssetMaterialization:

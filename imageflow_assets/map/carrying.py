@@ -11,6 +11,8 @@ import dagster as dg
 
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.reports import report_untold
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.runs import ALIVE, why_it_ended
 from imageflow_clients.database import heartbeats, jobs, layers
 from imageflow_clients.database import surveys as rows
@@ -52,8 +54,8 @@ def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
     return len(missing)
 
 
-def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:
-    """Fail every unfinished run whose worker is dead, and return their ids.
+def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceWatch) -> tuple[str, ...]:
+    """Fail every unfinished run whose worker is dead by what the watch heard so far, and return their ids.
 
     Dagster's default launcher does not notice when worker and code server die together.
     """
@@ -65,7 +67,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, .
             # since it was launched or started, whichever came last: how long it was queued says nothing of its worker
             age_s = heartbeats.age_s(connection, record.update_timestamp.timestamp())
         silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
-        if silence_s > allowed_s:
+        if watch.is_dead(run.run_id, silence_s, allowed_s):
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             instance.report_run_failed(run, f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead.")
             dead.append(run.run_id)
@@ -102,7 +104,7 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
     if job is not None and job.dag_run_id is None:
         _note_first_run(instance, stores, survey, job)
     if step is None:
-        carry.finish(stores, survey)
+        _finish(instance, stores, survey)
         return
     records = _records(instance, survey, step)
     runs = [record.dagster_run for record in records]
@@ -126,6 +128,16 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
     busy = {block for run in alive for block in blocks_of(run.tags)}
     for run in runs_of(survey, step, at_once=at_once, busy=busy)[: max(0, at_once + _WAITING - len(alive))]:
         yield _request(run, attempt, job=job.id if job else None)
+
+
+def _finish(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> None:
+    """Note that a survey is whole; where a run of it failed, some of it may not have been reported."""
+    failed = dg.RunsFilter(tags={SURVEY_TAG: survey.id}, statuses=[dg.DagsterRunStatus.FAILURE])
+    if instance.get_run_ids(failed, limit=1):
+        if instance.get_run_ids(dg.RunsFilter(tags={SURVEY_TAG: survey.id}, statuses=ALIVE), limit=1):
+            return
+        report_untold(instance, survey)
+    carry.finish(stores, survey)
 
 
 def _is_left_to_us(stores: Stores, survey: Survey) -> bool:
@@ -180,15 +192,16 @@ def _request(run: Run, attempt: int, *, job: int | None) -> dg.RunRequest:
     )
 
 
-def settle_stalled(stores: Stores, survey: Survey) -> bool:
+def settle_stalled(stores: Stores, survey: Survey, watch: SilenceWatch) -> bool:
     """Give up a survey whose command line has gone; return whether it was."""
     if survey.carrier is not Carrier.COMMAND_LINE:
         return False
+    name = carry.carrier_name(survey.id)
     with stores.database.begin() as connection:
-        silent_s = heartbeats.silent_for_s(connection, carry.carrier_name(survey.id))
+        silent_s = heartbeats.silent_for_s(connection, name)
         age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
     silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
-    if silence_s <= allowed_s:
+    if not watch.is_dead(name, silence_s, allowed_s):
         return False
     carry.give_up(
         stores,

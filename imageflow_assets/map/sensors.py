@@ -4,6 +4,7 @@ import dagster as dg
 
 from imageflow_assets.map import carrying
 from imageflow_assets.map.assets import BY_LAYER
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
@@ -22,11 +23,13 @@ _SETTLED: set[str] = set()
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def advance_surveys(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
+def advance_surveys(
+    context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores], silence_watch: dg.ResourceParam[SilenceWatch]
+) -> dg.SensorResult:
     """Ask for what each started survey needs next, and find those that stopped moving."""
     instance = context.instance
     _settle(context, stores)
-    dead = carrying.fail_dead_runs(instance, stores)
+    dead = carrying.fail_dead_runs(instance, stores, silence_watch)
     if dead:
         context.log.warning("Failed runs whose worker is dead: %s", ", ".join(dead))
     stopped = carrying.stop_cancelled_runs(instance, stores)
@@ -40,7 +43,7 @@ def advance_surveys(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
             case Carrier.SENSOR:
                 asked += carrying.carry_on(instance, stores, survey)
             case Carrier.COMMAND_LINE:
-                carrying.settle_stalled(stores, survey)
+                carrying.settle_stalled(stores, survey, silence_watch)
             case Carrier.OPERATOR:
                 carrying.settle_operators(stores, survey)
     return dg.SensorResult(

@@ -13,6 +13,7 @@ from sqlalchemy import func, update
 from imageflow_assets.definitions import build_defs
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import advance_surveys
+from imageflow_assets.map.silence import SilenceWatch
 from imageflow_clients.database import heartbeats, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
@@ -86,18 +87,24 @@ def age(stores: Stores, survey: Survey, seconds: float) -> None:
         )
 
 
-def tick(instance: dg.DagsterInstance, stores: Stores) -> list[dg.RunRequest]:
+def tick(
+    instance: dg.DagsterInstance, stores: Stores, silence_watch: SilenceWatch | None = None
+) -> list[dg.RunRequest]:
     """Evaluate `advance_surveys` once, as the daemon does every second; return the runs that it asks for."""
-    result = evaluate(advance_surveys, instance, stores)
+    result = evaluate(advance_surveys, instance, stores, silence_watch=silence_watch or SilenceWatch())
     assert isinstance(result, dg.SensorResult)
     return list(result.run_requests or ())
 
 
 def evaluate(
-    sensor: dg.SensorDefinition, instance: dg.DagsterInstance, stores: Stores, cursor: str | None = None
+    sensor: dg.SensorDefinition,
+    instance: dg.DagsterInstance,
+    stores: Stores,
+    cursor: str | None = None,
+    **others: object,
 ) -> Any:
-    """Evaluate a sensor once."""
-    resources = _resources(stores)
+    """Evaluate a sensor once, with other resources in place of the usual ones."""
+    resources = {**_resources(stores), **others}
     needed = {name: resources[name] for name in sensor.required_resource_keys}
     definitions = build_defs(resources=resources)
     with dg.build_sensor_context(
@@ -107,7 +114,7 @@ def evaluate(
 
 
 def _resources(stores: Stores) -> dict[str, Any]:
-    return {"stores": stores, "models": NoModels()}
+    return {"stores": stores, "models": NoModels(), "silence_watch": SilenceWatch()}
 
 
 def execute(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest) -> dg.ExecuteInProcessResult:

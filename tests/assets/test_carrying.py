@@ -17,7 +17,7 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Size
 from imageflow_domain.grid import Grid
-from imageflow_domain.survey import Carrier, DriverSpec, Keep, Layer, Step, Survey, SurveyState
+from imageflow_domain.survey import BLOCK_LAYERS, Carrier, DriverSpec, Keep, Layer, Step, Survey, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.jobs import LAUNCH_S
@@ -313,6 +313,38 @@ def test_each_block_of_a_range_is_reported_once_and_kept_when_a_later_one_fails(
     assert execute(instance, stores, second).success
     records = instance.fetch_materializations(key, limit=10).records
     assert sorted(str(record.partition_key).split("|")[0] for record in records) == ["r00c00", "r00c01", "r00c02"]
+
+
+def test_what_a_killed_run_had_no_time_to_report_is_reported_once_the_survey_is_whole(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _started(stores, "untold", grid="2x1", block_side=1)
+    capture_blocks(stores, survey, survey.blocks()[:1])
+    add_run(instance, _FAILURE, {SURVEY_TAG: survey.id})
+    while asked := _asked(instance, stores, survey):
+        for request in asked:
+            assert execute(instance, stores, request).success
+    assert _state(stores, survey) is SurveyState.COMPLETED
+    for layer, asset in BY_LAYER.items():
+        found = instance.fetch_materializations(asset.key, limit=10).records
+        wanted = [f"{block.key}|{survey.id}" for block in survey.blocks()] if layer in BLOCK_LAYERS else [survey.id]
+        assert sorted(str(record.partition_key) for record in found) == sorted(wanted), layer
+
+
+def test_a_whole_survey_waits_for_its_last_runs_where_one_has_failed(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    """They may be about to report what they made."""
+    survey = _started(stores, "last_runs", grid="1x1")
+    add_run(instance, _FAILURE, {SURVEY_TAG: survey.id})
+    alive = add_run(instance, _STARTED, {SURVEY_TAG: survey.id})
+    while asked := _asked(instance, stores, survey):
+        for request in asked:
+            assert execute(instance, stores, request).success
+    assert _state(stores, survey) is SurveyState.RUNNING
+    instance.delete_run(alive)
+    assert _asked(instance, stores, survey) == []
+    assert _state(stores, survey) is SurveyState.COMPLETED
 
 
 def test_a_run_that_succeeds_without_making_its_layer_whole_is_no_endless_loop(

@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 
 from imageflow_assets.map.carrying import FIRST_SIGN_S, SILENCE_S, fail_dead_runs, settle_stalled
+from imageflow_assets.map.silence import LISTENED_S, SilenceWatch
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Survey, SurveyState
 from imageflow_surveys import carry
@@ -12,6 +13,34 @@ from tests.surveys.cities import city, planned
 
 _STARTED, _FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 LONG_AGO_S = 3600.0
+
+
+class _Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def _failed(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:
+    """Return what a watch fails that looked, listened, and looked again."""
+    clock = _Clock()
+    watch = SilenceWatch(clock)
+    assert fail_dead_runs(instance, stores, watch) == ()
+    clock.now_s += LISTENED_S
+    return fail_dead_runs(instance, stores, watch)
+
+
+def _stalled(stores: Stores, survey: Survey) -> bool:
+    """Whether a watch that looked, listened, and looked again gives a survey up."""
+    clock = _Clock()
+    watch = SilenceWatch(clock)
+    assert not settle_stalled(stores, survey, watch)
+    clock.now_s += LISTENED_S
+    return settle_stalled(stores, survey, watch)
 
 
 def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
@@ -23,18 +52,36 @@ def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
 def test_a_run_whose_heartbeat_stopped_is_failed_and_says_why(stores: Stores, instance: dg.DagsterInstance) -> None:
     run_id = add_run(instance, _STARTED, age_s=LONG_AGO_S)
     beat(stores, run_id, ago_s=SILENCE_S + 5)
-    assert fail_dead_runs(instance, stores) == (run_id,)
+    assert _failed(instance, stores) == (run_id,)
     assert _status(instance, run_id) is _FAILURE
     (entry,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
     assert "no sign of life for 3" in str(entry.dagster_event.message if entry.dagster_event else "")
-    assert fail_dead_runs(instance, stores) == ()
+    assert _failed(instance, stores) == ()
 
 
 def test_a_run_whose_worker_beats_lives_however_old_it_is(stores: Stores, instance: dg.DagsterInstance) -> None:
     run_id = add_run(instance, _STARTED, age_s=LONG_AGO_S)
     beat(stores, run_id, ago_s=SILENCE_S - 10)
-    assert fail_dead_runs(instance, stores) == ()
+    assert _failed(instance, stores) == ()
     assert _status(instance, run_id) is _STARTED
+
+
+def test_a_run_is_not_dead_because_the_machine_slept(stores: Stores, instance: dg.DagsterInstance) -> None:
+    """On waking, the sensor may look before the worker beats again."""
+    clock = _Clock()
+    watch = SilenceWatch(clock)
+    run_id = add_run(instance, _STARTED, age_s=LONG_AGO_S)
+    beat(stores, run_id, ago_s=LONG_AGO_S)
+    assert fail_dead_runs(instance, stores, watch) == ()
+    clock.now_s += 1
+    beat(stores, run_id, ago_s=0)
+    assert fail_dead_runs(instance, stores, watch) == ()
+    clock.now_s += 3 * LISTENED_S
+    beat(stores, run_id, ago_s=SILENCE_S + 5)
+    assert fail_dead_runs(instance, stores, watch) == (), "what was heard before its last sign of life does not count"
+    assert _status(instance, run_id) is _STARTED
+    clock.now_s += LISTENED_S
+    assert fail_dead_runs(instance, stores, watch) == (run_id,)
 
 
 @pytest.mark.parametrize(("age_s", "dead"), [(FIRST_SIGN_S - 10, False), (FIRST_SIGN_S + 10, True)])
@@ -42,7 +89,7 @@ def test_a_worker_may_take_a_minute_to_give_its_first_sign(
     stores: Stores, instance: dg.DagsterInstance, age_s: float, dead: bool
 ) -> None:
     run_id = add_run(instance, _STARTED, age_s=age_s)
-    assert fail_dead_runs(instance, stores) == ((run_id,) if dead else ())
+    assert _failed(instance, stores) == ((run_id,) if dead else ())
 
 
 def test_a_run_that_was_queued_for_an_hour_may_start_its_worker_as_any_other(
@@ -50,9 +97,9 @@ def test_a_run_that_was_queued_for_an_hour_may_start_its_worker_as_any_other(
 ) -> None:
     starting = dg.DagsterRunStatus.STARTING
     add_run(instance, starting, age_s=LONG_AGO_S, changed_ago_s=FIRST_SIGN_S - 10)
-    assert fail_dead_runs(instance, stores) == ()
+    assert _failed(instance, stores) == ()
     dead = add_run(instance, starting, age_s=LONG_AGO_S, changed_ago_s=FIRST_SIGN_S + 10)
-    assert fail_dead_runs(instance, stores) == (dead,)
+    assert _failed(instance, stores) == (dead,)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +109,7 @@ def test_a_run_that_never_came_to_work_is_failed_too(
     stores: Stores, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
 ) -> None:
     run_id = add_run(instance, status, age_s=LONG_AGO_S)
-    assert fail_dead_runs(instance, stores) == (run_id,)
+    assert _failed(instance, stores) == (run_id,)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +119,7 @@ def test_a_run_that_ended_is_left_alone(
     stores: Stores, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
 ) -> None:
     run_id = add_run(instance, status, age_s=LONG_AGO_S)
-    assert fail_dead_runs(instance, stores) == ()
+    assert _failed(instance, stores) == ()
     assert _status(instance, run_id) is status
 
 
@@ -81,14 +128,20 @@ def test_the_sensor_fails_dead_runs_and_asks_anew_for_what_they_left(
 ) -> None:
     survey = planned(stores, city("dead_run"), Carrier.SENSOR)
     assert carry.begin(stores, survey.id)
-    (request,) = tick(instance, stores)
+    clock = _Clock()
+    watch = SilenceWatch(clock)
+    (request,) = tick(instance, stores, watch)
     run_id = add_run(instance, _STARTED, dict(request.tags), age_s=LONG_AGO_S)
-    (again,) = tick(instance, stores)
+    assert tick(instance, stores, watch) == []
+    clock.now_s += LISTENED_S
+    (again,) = tick(instance, stores, watch)
     assert _status(instance, run_id) is _FAILURE
     assert again.run_key != request.run_key
     for _ in range(2):
         add_run(instance, _STARTED, dict(again.tags), age_s=LONG_AGO_S)
-        asked = tick(instance, stores)
+        assert tick(instance, stores, watch) == []
+        clock.now_s += LISTENED_S
+        asked = tick(instance, stores, watch)
         again = asked[0] if asked else again
     failed = carry.read(stores, survey.id)
     assert failed.state is SurveyState.FAILED
@@ -103,7 +156,7 @@ def _by_command_line(stores: Stores, save: str) -> Survey:
 def test_a_survey_whose_command_line_fell_silent_is_given_up_with_how_to_go_on(stores: Stores) -> None:
     survey = _by_command_line(stores, "silent")
     beat(stores, carry.carrier_name(survey.id), ago_s=SILENCE_S + 5)
-    assert settle_stalled(stores, survey)
+    assert _stalled(stores, survey)
     failed = carry.read(stores, survey.id)
     assert failed.state is SurveyState.FAILED
     assert f"`imageflow survey resume {survey.id}` goes on" in str(failed.reason)
@@ -113,7 +166,7 @@ def test_a_survey_whose_command_line_beats_goes_on_however_old_it_is(stores: Sto
     survey = _by_command_line(stores, "beating")
     age(stores, survey, LONG_AGO_S)
     beat(stores, carry.carrier_name(survey.id), ago_s=SILENCE_S - 10)
-    assert not settle_stalled(stores, carry.read(stores, survey.id))
+    assert not _stalled(stores, carry.read(stores, survey.id))
     assert carry.read(stores, survey.id).state is SurveyState.RUNNING
 
 
@@ -121,20 +174,24 @@ def test_a_survey_whose_command_line_beats_goes_on_however_old_it_is(stores: Sto
 def test_a_command_line_may_take_a_minute_to_give_its_first_sign(stores: Stores, seconds: float, stalled: bool) -> None:
     survey = planned(stores, city(f"first_sign_{stalled}".lower()))
     age(stores, survey, seconds)
-    assert settle_stalled(stores, carry.read(stores, survey.id)) is stalled
+    assert _stalled(stores, carry.read(stores, survey.id)) is stalled
 
 
 @pytest.mark.parametrize("carrier", [Carrier.SENSOR, Carrier.OPERATOR])
 def test_only_a_command_line_s_survey_can_stall(stores: Stores, carrier: Carrier) -> None:
     survey = carry.take_up(stores, planned(stores, city(f"no_stall_{carrier}")).id, carrier)
     age(stores, survey, LONG_AGO_S)
-    assert not settle_stalled(stores, carry.read(stores, survey.id))
+    assert not _stalled(stores, carry.read(stores, survey.id))
 
 
 def test_the_sensor_finds_a_silent_command_line(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = _by_command_line(stores, "found")
     beat(stores, carry.carrier_name(survey.id), ago_s=LONG_AGO_S)
-    tick(instance, stores)
+    clock = _Clock()
+    watch = SilenceWatch(clock)
+    tick(instance, stores, watch)
+    clock.now_s += LISTENED_S
+    tick(instance, stores, watch)
     assert carry.read(stores, survey.id).state is SurveyState.FAILED
 
 
@@ -142,7 +199,7 @@ def test_a_survey_resumed_after_its_command_line_died_is_not_given_up_before_its
     """The old heartbeat is still there, and the resumed command line needs seconds to begin."""
     survey = _by_command_line(stores, "resumed")
     beat(stores, carry.carrier_name(survey.id), ago_s=LONG_AGO_S)
-    assert settle_stalled(stores, survey)
+    assert _stalled(stores, survey)
     resumed = carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
-    assert not settle_stalled(stores, resumed)
+    assert not _stalled(stores, resumed)
     assert carry.read(stores, survey.id).state is SurveyState.RUNNING

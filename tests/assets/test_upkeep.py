@@ -3,15 +3,19 @@
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pytest
 from sqlalchemy import update
 
 from imageflow_assets.definitions import build_defs
+from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.records import delete_survey
 from imageflow_clients.database import schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.survey import Survey
+from imageflow_domain.errors import NotFound
+from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
 from imageflow_surveys import carry
 from imageflow_surveys.runs import SURVEY_TAG
 from tests.assets.runs import add_partition, add_run
@@ -66,6 +70,37 @@ def test_old_surveys_go_with_partition_runs_and_tiles_and_a_dry_run_changes_noth
 def test_without_a_retention_no_survey_goes(stores: Stores, instance: dg.DagsterInstance) -> None:
     _old(stores, instance, 803, 4000)
     assert _upkeep(stores, instance).output_for_node("retire_old_surveys") == 0
+
+
+def test_every_night_dagster_is_told_what_it_does_not_know_of_the_latest_surveys(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _old(stores, instance, 804, 1)
+    key = BY_LAYER[Layer.CLEANUP].key
+    assert survey.id not in instance.get_materialized_partitions(key)
+    told = _upkeep(stores, instance).output_for_node("report_what_is_untold")
+    assert told >= len(survey.blocks()) * len(BLOCK_LAYERS) + len(set(Layer) - set(BLOCK_LAYERS))
+    assert survey.id in instance.get_materialized_partitions(key)
+    assert _upkeep(stores, instance).output_for_node("report_what_is_untold") == 0
+
+
+def test_a_deletion_that_is_broken_off_leaves_the_survey_to_be_deleted_again(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = _old(stores, instance, 805, 1)
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("killed here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(instance, "delete_dynamic_partition", killed)
+        with pytest.raises(RuntimeError, match="killed here"):
+            delete_survey(instance, stores, survey)
+    assert carry.read(stores, survey.id)
+    delete_survey(instance, stores, survey)
+    assert not instance.has_dynamic_partition(str(SURVEYS.name), survey.id)
+    with pytest.raises(NotFound):
+        carry.read(stores, survey.id)
 
 
 def test_the_upkeep_is_scheduled_every_night() -> None:

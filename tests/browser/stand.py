@@ -1,7 +1,12 @@
 """A stack over surveys of real frames, and a browser that looks at it: for tests and for pictures of the pages."""
 
 import shutil
-from collections.abc import Callable, Iterator
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -39,10 +44,22 @@ EXAMPLE_SURVEY = "openttd-example-0001"
 SHORE, SHORE_LATER = "openttd-shore-0001", "openttd-shore-0002"
 """One coast twice: with still water, and with running water."""
 
+MOVED, MOVED_LATER = "openttd-moved-0001", "openttd-moved-0002"
+"""Two surveys of one save that share no place: each lies in a frame of its own."""
+
+TORN = "torn-main-0001"
+"""A job whose last picture is torn: it fails while other things are looked at."""
+
 LIVE_CITY = """
 title: A city that is surveyed while one watches
-driver: {name: city, parameters: {seed: 3, pace_s: 0.05, view: [128, 128], drift_px: 8}}
+driver: {name: city, parameters: {seed: 3, pace_s: 0.1, view: [128, 128], drift_px: 8}}
 grid: {rows: 12, cols: 12}
+"""
+
+TORN_FRAMES = """
+title: Frames of which one is torn
+driver: {name: folder}
+source: ../torn
 """
 
 ALL_TILES = """() => {
@@ -88,16 +105,77 @@ class Stand:
 
 @contextmanager
 def running_stand(folder: Path) -> Iterator[Stand]:
-    """Survey the real frames, then run the stack over them."""
+    """Survey the real frames, then run the stack over them, and begin the job that is to fail."""
     shutil.copytree(ROOT / "games", folder / "games")
     (folder / "games" / "live_city.yaml").write_text(LIVE_CITY)
+    (folder / "games" / "torn.yaml").write_text(TORN_FRAMES)
     ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
     cli = Cli(home=folder / ".imageflow", env=environment(folder / ".imageflow", **ports))
     data = ROOT / "tests" / "data"
-    for frames, save in ((EXAMPLE, "example"), (data / "openttd-water", "shore"), (data / "openttd-running", "shore")):
-        cli.json("survey", "run", "--driver", "folder", "--source", str(frames), "--game", "openttd", "--save", save)
+    north_west, south_east = (_corner(folder / name, side) for name, side in (("north_west", 0), ("south_east", 4)))
+    _survey(cli, "moved", [north_west])  # it makes the database, which the others then share
+    with ThreadPoolExecutor() as both:
+        shore = both.submit(_survey, cli, "shore", [data / "openttd-water", data / "openttd-running"])
+        rest = both.submit(lambda: (_survey(cli, "example", [EXAMPLE]), _survey(cli, "moved", [south_east])))
+        shore.result()
+        rest.result()
+    torn = _corner(folder / "torn", 0)
+    picture = torn / "r01_c01.png"
     with running_stack(cli) as stack:
-        yield Stand(stack)
+        stand = Stand(stack)
+        stand.post("/api/jobs", {"game_id": "torn", "save_data_id": "main"})
+        picture.write_bytes(picture.read_bytes()[:5000])  # it was whole when the survey was planned
+        yield stand
+
+
+def _survey(cli: Cli, save: str, sources: Sequence[Path]) -> None:
+    for source in sources:
+        cli.json("survey", "run", "--driver", "folder", "--source", str(source), "--game", "openttd", "--save", save)
+
+
+def _corner(folder: Path, first: int) -> Path:
+    """Copy the example's 2 x 2 frames from row and column `first` on, as a folder of their own."""
+    folder.mkdir()
+    lines = ["file,row,col,x,y"]
+    for line in (EXAMPLE / "positions.csv").read_text().splitlines()[1:]:
+        name, row, col, x, y = line.split(",")
+        if {int(row), int(col)} <= {first, first + 1}:
+            new = f"r{int(row) - first:02d}_c{int(col) - first:02d}.png"
+            shutil.copyfile(EXAMPLE / name, folder / new)
+            lines.append(f"{new},{int(row) - first},{int(col) - first},{x},{y}")
+    (folder / "positions.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+class Gateway:
+    """A gateway of its own over an empty home, which can be stopped and started again."""
+
+    def __init__(self, home: Path) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.cli = Cli(home=home, env=environment(home, IMAGEFLOW_GATEWAY_PORT=str(port)))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "imageflow_gateway"],
+            env=self.cli.env,
+            stderr=subprocess.DEVNULL,
+            cwd=self.cli.home.parent,
+        )
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            try:
+                if httpx.get(f"{self.url}/health/ready", trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError("the gateway did not get ready")
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
 
 
 @contextmanager
@@ -137,5 +215,10 @@ def pixels(page: Page, x: float, y: float, width: float, height: float) -> NDArr
     page.wait_for_function(ALL_TILES)
     page.wait_for_timeout(150)  # the last tile is painted in the next frame
     clip: Any = {"x": x, "y": y, "width": width, "height": height}
-    with Image.open(BytesIO(page.screenshot(clip=clip))) as image:
+    return decoded(page.screenshot(clip=clip))
+
+
+def decoded(picture: bytes) -> NDArray[np.int16]:
+    """Return RGB, shape (height, width, 3)."""
+    with Image.open(BytesIO(picture)) as image:
         return np.asarray(image.convert("RGB"), np.int16)

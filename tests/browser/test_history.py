@@ -116,6 +116,13 @@ def test_an_animation_has_a_frame_for_every_survey(look: Any, coast: tuple[int, 
     expect(page.get_by_role("link", name="Download")).to_have_attribute("download", f"openttd-shore.{kind.lower()}")
 
 
+def test_a_survey_in_another_frame_is_not_compared(look: Any) -> None:
+    page = look("/history/openttd/moved")
+    expect(page.locator(".state")).to_contain_text(
+        "1 survey of this save lies in another frame and cannot be compared."
+    )
+
+
 def test_one_survey_alone_has_no_history_yet(look: Any) -> None:
     page = look("/history/openttd/example")
     expect(page.get_by_role("heading", name="One survey so far")).to_be_visible()

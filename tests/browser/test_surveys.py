@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.stand import EXAMPLE_SURVEY, Stand, pixels
+from tests.browser.stand import EXAMPLE_SURVEY, TORN, Stand, pixels
 
 pytestmark = pytest.mark.e2e
 
@@ -62,15 +62,27 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     page.keyboard.press("ArrowRight")
     expect(facts).to_contain_text("Block r00c01")
 
+    asking = look("/surveys")
+    asking.route("**/events", lambda route: route.abort())
+    asking.locator(".survey-row", has_text="watched").get_by_role("link", name="live_city").click()
+    expect(asking.locator("#told-by")).to_have_text("Asking every 3 s", timeout=LONG_MS)
+    expect(asking.locator(".heat button")).to_have_count(4)
+
     page.get_by_role("button", name="Cancel").click()
     dialog = page.get_by_role("alertdialog")
     expect(dialog).to_contain_text("What was made stays")
     dialog.get_by_role("button", name="Cancel").click()
     expect(page.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
+    expect(asking.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
     waiting = look("/maps/live_city-watched-0001")
     expect(waiting.get_by_role("heading", name="live_city · watched · 1")).to_be_visible()
 
     page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#told-by")).to_have_text("Live", timeout=LONG_MS)
+    page.context.set_offline(True)
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer", timeout=LONG_MS)
+    page.context.set_offline(False)
+    expect(page.get_by_role("alert")).to_have_count(0, timeout=LONG_MS)
     expect(page.locator(".page-head .badge")).to_have_text("Complete", timeout=LONG_MS)
     expect(page.locator("#percent")).to_have_text("100 %")
     expect(page.locator(".heat button[data-stand=done]")).to_have_count(4)
@@ -84,6 +96,11 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     truth = stand.truth("live_city-watched-0001", x - 100, y - 100, 200, 200)
     assert np.array_equal(pixels(waiting, 500, 300, 200, 200), truth)
 
+    # its screenshots can be taken again, and so were not kept
+    waiting.get_by_role("toolbar").get_by_role("button", name="What was this made from?").click()
+    waiting.mouse.click(600, 400)
+    expect(waiting.locator(".panel")).to_contain_text("The picture was deleted: no tile needs it any more.")
+
     # the form shows where the next one would lie
     page.goto(f"{stand.url}/surveys/new")
     page.get_by_role("combobox", name="Game", exact=True).click()
@@ -93,6 +110,18 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     assert box is not None
     yellow = np.abs(pixels(page, box["x"], box["y"], box["width"], box["height"]) - [0xFF, 0xD4, 0x3B]).max(axis=2) < 12
     assert yellow.sum() > 400
+
+
+def test_a_failed_block_tells_its_reason_and_leads_to_its_run(look: Any, stand: Stand) -> None:
+    page = look(f"/surveys/{TORN}")
+    expect(page.locator(".page-head .badge")).to_have_text("Failed", timeout=LONG_MS)
+    expect(page.locator(".heat button[data-stand=failed]")).to_have_count(1)
+    failed = page.locator(".card", has=page.get_by_role("heading", name="1 block failed"))
+    expect(failed).to_contain_text("r01_c01.png")
+    expect(failed.get_by_role("link", name="Run").first).to_have_attribute("href", re.compile(r"/runs/[0-9a-f-]{36}"))
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    expect(look("/surveys").locator(".survey-row", has_text="torn")).to_contain_text("r01_c01.png")
+    expect(look(f"/maps/{TORN}").locator(".middle")).to_contain_text("r01_c01.png")
 
 
 def test_without_pushed_events_the_page_asks(look: Any) -> None:

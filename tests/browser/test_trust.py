@@ -30,6 +30,8 @@ def test_the_page_tells_what_the_survey_is_worth(look: Any, stand: Stand) -> Non
     expect(
         page.get_by_text(f"{trust['loops']['closed']} of {trust['loops']['closed']} loops close exactly")
     ).to_be_visible()
+    mean = f"{min(trust['seams']['mean_agreement'], 0.9999):.2%}"
+    expect(page.locator(".card", has_text="Seam agreement")).to_contain_text(f"{mean} on average")
 
 
 def test_the_worst_shots_stand_beside_what_their_neighbour_shows(look: Any, stand: Stand) -> None:

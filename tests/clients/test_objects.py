@@ -74,6 +74,18 @@ def test_pages_are_those_of_all_keys_in_order_whatever_the_page_and_wherever_it_
     assert store.list_page("nowhere", limit=3) == ()
 
 
+def test_a_folder_that_others_empty_meanwhile_takes_every_object(folder_store: ObjectStore) -> None:
+    """Who deletes the last object of a folder takes the folder away, also from under a writer."""
+
+    def write_and_delete(number: int) -> None:
+        for _ in range(1000):
+            folder_store.put(f"a/b/{number}", b"data")
+            folder_store.delete(f"a/b/{number}")
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(write_and_delete, range(2))) == [None, None]
+
+
 @pytest.mark.parametrize("size", [MULTIPART_BYTES - 1, MULTIPART_BYTES, 50_000_000])
 def test_large_objects_are_read_back_as_they_were_written(store: ObjectStore, size: int) -> None:
     data = random.Random(size).randbytes(size)  # noqa: S311 - no secret

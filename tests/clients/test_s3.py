@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -201,6 +202,16 @@ def test_parts_of_a_writer_that_was_killed_are_taken_back_once_they_are_old(
     with pytest.raises(ClientError):
         client.upload_part(**left, PartNumber=2, Body=b"-")
     client.abort_multipart_upload(**others)
+
+
+def test_where_nothing_was_begun_in_parts_there_is_nothing_to_take_back(
+    server: Minio | Rclone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also right after the server was started, when rclone has never heard of the bucket."""
+    store = empty_bucket(server, monkeypatch)
+    server.stop(signal.SIGKILL)
+    server.start()
+    assert store.delete_unfinished(timedelta(0)) == 0
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Deleting a survey takes what is its own, and leaves what others show."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotFound
@@ -83,3 +85,26 @@ def test_the_latest_falls_back_to_the_survey_published_before(stores: Stores) ->
     remove_survey(stores, first)
     with stores.database.begin() as connection:
         assert rows.latest(connection, "city", "fallback") is None
+
+
+def test_a_survey_that_is_begun_over_one_that_is_being_deleted_keeps_what_it_shows(stores: Stores) -> None:
+    """The layer begun over another is not there to be seen yet when the other one is to go."""
+    base, heir = published(stores, city("base", seed=331)), published(stores, city("heir", seed=332))
+    shown = digests(stores, base)
+    goes = _layer(stores, base)
+    with ThreadPoolExecutor(1) as pool:
+        with stores.database.begin() as connection:
+            kept = tiles.find_layer(connection, base.id, base.published().revision, keep=True)
+            begun = tiles.open_layer(connection, heir.id, "0" * 12, placement="-", encoding=goes.encoding, base=kept)
+            deleted = pool.submit(remove_survey, stores, base)
+            with pytest.raises(TimeoutError):
+                deleted.result(timeout=0.5)
+        deleted.result(timeout=30)
+    with stores.database.begin() as connection:
+        assert tiles.get_layer(connection, begun.id).base_id is None
+        assert {tile.id: tile.digest for tile in tiles.every(connection, heir.id, "0" * 12)} == shown
+
+
+def _layer(stores: Stores, survey: Survey) -> tiles.TileLayer:
+    with stores.database.begin() as connection:
+        return tiles.layer_of(connection, survey.id, survey.published().revision)

@@ -61,9 +61,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_batches_waiting", "batches", ["id"], unique=False, postgresql_where=sa.text("state IN ('closed', 'taken')")
     )
-    op.create_index(
-        "ix_batches_failed", "batches", ["id"], unique=False, postgresql_where=sa.text("state = 'failed'")
-    )
+    op.create_index("ix_batches_failed", "batches", ["id"], unique=False, postgresql_where=sa.text("state = 'failed'"))
     op.create_table(
         "masters",
         sa.Column("product", sa.Text(), nullable=False),

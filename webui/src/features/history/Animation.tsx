@@ -14,7 +14,7 @@ export function Animation({ survey, view }: { survey: Survey; view: MapView | nu
   const made = useMutation({
     mutationFn: async (kind: Kind) => {
       const response = await fetch(addressOf(survey, view as MapView, kind));
-      if (!response.ok) throw await refusal(response, "POST");
+      if (!response.ok) throw await refusal(response, "GET");
       return { kind, picture: await asData(await response.blob()) };
     },
   });

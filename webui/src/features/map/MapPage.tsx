@@ -8,13 +8,14 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 
 import { surveyQuery, surveysQuery, tilejsonQuery } from "@/shared/api/queries";
-import type { SurveyDetail } from "@/shared/api/types";
+import type { SurveyDetail, TileJson } from "@/shared/api/types";
 import { useTexts } from "@/shared/texts";
 import { Command } from "@/shared/ui/Command";
 import { isMissing, State } from "@/shared/ui/State";
 import { titleOf } from "@/shared/ui/words";
 
 import { MapStage } from "./MapStage";
+import { OtherFrame } from "./OtherFrame";
 import { Picker } from "./Picker";
 
 const FIRST_SURVEY = "imageflow survey run --driver city --grid 6x6 --seed 7 --game city --save first";
@@ -27,11 +28,21 @@ export function MapPage({ survey }: { survey: string | null }) {
   const shown = survey ?? map?.imageflow.survey ?? surveys.data?.surveys[0]?.id ?? null;
   return (
     <div className="map-page">
-      {map !== null && <MapStage tilejson={map} />}
+      {map !== null && (
+        <>
+          <MapStage key={frameOf(map)} tilejson={map} />
+          <OtherFrame tilejson={map} />
+        </>
+      )}
       {tilejson.data === null && <NoMap survey={shown} isEmpty={surveys.data?.surveys.length === 0} />}
       <Picker surveys={surveys.data?.surveys ?? []} current={shown} isThere={map !== null} />
     </div>
   );
+}
+
+/** What is told of places in one frame is told in no other. */
+function frameOf({ imageflow: { game, save, frame } }: TileJson): string {
+  return [game, save, frame.number, frame.native_zoom].join("/");
 }
 
 /** Why there is no map: no survey at all, none of this name, or one that is not there yet. */

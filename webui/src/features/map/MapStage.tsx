@@ -1,10 +1,10 @@
-/** The map itself, its tools, and the one panel that is open beside it. */
+/** The map of one frame, its tools, and the one panel that is open beside it. */
 import { Button } from "@mantine/core";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 
 import type { Marker, Rect, TileJson } from "@/shared/api/types";
 import { type Camera, overlaysOf } from "@/shared/map/camera";
-import { inSameFrame, type Pixel, type ViewEvents } from "@/shared/map/view";
+import { type Pixel, type ViewEvents } from "@/shared/map/view";
 import { Store, useStore } from "@/shared/store";
 import { useTexts } from "@/shared/texts";
 import { Icon } from "@/shared/ui/Icon";
@@ -100,7 +100,6 @@ export function MapStage({ tilejson }: { tilejson: TileJson }) {
           {texts.broken(broken)}
         </p>
       )}
-      <OtherFrame tilejson={tilejson} />
     </div>
   );
 }
@@ -131,28 +130,5 @@ function Outside({ camera, bounds, seen, onAll }: {
         acts={<Button onClick={onAll}>{texts.showAll}</Button>}
       />
     </div>
-  );
-}
-
-/** Told once, when a survey is chosen whose places mean something else than those of the one before. */
-function OtherFrame({ tilejson }: { tilejson: TileJson }) {
-  const { map: texts, close } = useTexts();
-  const before = useRef(tilejson);
-  const [told, setTold] = useState(false);
-  useEffect(() => {
-    const [from, to] = [before.current.imageflow, tilejson.imageflow];
-    if (from.survey !== to.survey) setTold(from.game === to.game && from.save === to.save && !inSameFrame(from, to));
-    before.current = tilejson;
-  }, [tilejson]);
-  return useMemo(
-    () =>
-      told ? (
-        <p className="note-bar sheet" role="status">
-          <Icon name="warn" size={18} />
-          {texts.otherFrame}
-          <Button size="compact-sm" variant="default" onClick={() => setTold(false)}>{close}</Button>
-        </p>
-      ) : null,
-    [told, texts, close],
   );
 }

@@ -1,8 +1,8 @@
-/** The life of the Leaflet map within React: opened once a frame, shown anew for another survey of the same frame. */
+/** The life of the Leaflet map within React: opened once, shown anew for another survey of the same frame. */
 import { type RefObject, useEffect, useRef, useState } from "react";
 
 import type { TileJson } from "@/shared/api/types";
-import { type Camera, parse } from "@/shared/map/camera";
+import { parse } from "@/shared/map/camera";
 import { MapView, type ViewEvents } from "@/shared/map/view";
 
 export function useMapView(
@@ -11,8 +11,6 @@ export function useMapView(
   events: RefObject<ViewEvents>,
 ): MapView | null {
   const [view, setView] = useState<MapView | null>(null);
-  const first = useRef<Camera | null>(parse(window.location.hash));
-  const { game, save, frame } = tilejson.imageflow;
   const latest = useRef(tilejson);
   useEffect(() => {
     latest.current = tilejson;
@@ -20,7 +18,7 @@ export function useMapView(
 
   useEffect(() => {
     if (element.current === null) return undefined;
-    const opened = new MapView(element.current, latest.current, first.current, {
+    const opened = new MapView(element.current, latest.current, parse(window.location.hash), {
       onCamera: (camera, scale) => events.current.onCamera?.(camera, scale),
       onPointer: (pixel) => events.current.onPointer?.(pixel),
       onClick: (pixel) => events.current.onClick?.(pixel),
@@ -28,11 +26,10 @@ export function useMapView(
     });
     setView(opened);
     return () => {
-      first.current = parse(window.location.hash); // another frame's page has no hash, and shows all
       setView(null);
       opened.close();
     };
-  }, [element, events, game, save, frame.number, frame.native_zoom]);
+  }, [element, events]);
 
   const { survey, revision } = tilejson.imageflow;
   useEffect(() => {

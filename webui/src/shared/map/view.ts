@@ -7,6 +7,9 @@ import type { MapFacts, Rect, TileJson } from "../api/types";
 import type { Camera } from "./camera";
 
 const EXTRA_ZOOMS = 3;
+const MARGIN_PX = 24; // around a map that is shown whole
+const NARROW_PX = 560; // there, tools would lie over the map's right edge
+const TOOLS_PX = 44;
 const BROKEN = "tile-broken";
 
 export interface Pixel {
@@ -67,7 +70,8 @@ export class MapView {
   readonly #gone = new AbortController();
   #facts: MapFacts;
   #layer: L.TileLayer | null = null;
-  #broken = new Set<string>();
+  readonly #askedAgain = new Set<string>();
+  readonly #broken = new Set<string>();
 
   /** Open a map; without a camera, all of it. */
   constructor(element: HTMLElement, tilejson: TileJson, camera: Camera | null, events: ViewEvents = {}) {
@@ -124,7 +128,11 @@ export class MapView {
   }
 
   fit(): void {
-    this.map.fitBounds(boundsOf(this.#facts.bounds), { animate: false, padding: [24, 24] });
+    this.map.fitBounds(boundsOf(this.#facts.bounds), {
+      animate: false,
+      paddingTopLeft: [MARGIN_PX, MARGIN_PX],
+      paddingBottomRight: [MARGIN_PX + this.#toolsPx, MARGIN_PX],
+    });
   }
 
   go({ x, y, z }: Camera): void {
@@ -142,21 +150,20 @@ export class MapView {
     });
   }
 
-  /** Ask again for tiles that failed. */
-  redraw(): void {
-    this.#forget();
-    this.#layer?.redraw();
-  }
-
   close(): void {
     this.#gone.abort();
     this.map.remove();
     this.#element.classList.remove("pixelated");
   }
 
+  get #toolsPx(): number {
+    return this.map.getSize().x < NARROW_PX ? TOOLS_PX : 0;
+  }
+
   #lay(tilejson: TileJson): void {
     this.#forget();
-    const fit = this.map.getBoundsZoom(boundsOf(this.#facts.bounds), false, L.point(48, 48));
+    const margins = L.point(2 * MARGIN_PX + this.#toolsPx, 2 * MARGIN_PX);
+    const fit = this.map.getBoundsZoom(boundsOf(this.#facts.bounds), false, margins);
     this.map.setMinZoom(Math.min(tilejson.minzoom, fit));
     const layer = tileLayer(tilejson, this.map.getMinZoom());
     layer.on("tileerror", (event) => void this.#examine(event.tile));
@@ -175,7 +182,8 @@ export class MapView {
     } catch {
       return; // the page tells of a server that is away, or the map was closed
     }
-    if (response.ok) {
+    if (response.ok && !this.#askedAgain.has(address)) {
+      this.#askedAgain.add(address); // it came too late; one that comes and cannot be drawn either is broken
       this.#layer?.redraw();
       return;
     }

@@ -3,7 +3,6 @@
 const PATHS = {
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
-  native: "M6 8v8M18 8v8M12 10.5v.01M12 14v.01",
   all: "M4 5h16v14H4zM8.5 9h7v6h-7z",
   layers: "M12 3l9 5-9 5-9-5zM3 13l9 5 9-5",
   target: "M12 3v4M12 17v4M3 12h4M17 12h4M12 12v.01M18 12a6 6 0 1 1-12 0 6 6 0 0 1 12 0z",
@@ -23,11 +22,9 @@ const PATHS = {
   lost: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM9.5 9.5a2.5 2.5 0 1 1 3.5 2.3c-.7.3-1 .8-1 1.5V14M12 17v.01",
   warn: "M12 4L2.5 20h19zM12 10v4.5M12 17.3v.01",
   shield: "M12 3l8 3v6c0 4.5-3.4 7.6-8 9-4.6-1.4-8-4.5-8-9V6zM8.5 12l2.5 2.5 4.5-5",
-  out: "M14 4h6v6M20 4l-9 9M18 14v5a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V7a1 1 0 0 1 1-1h5",
   play: "M8 5l11 7-11 7z",
   pause: "M8 5v14M16 5v14",
   swap: "M7 4L3 8l4 4M3 8h14M17 12l4 4-4 4M21 16H7",
-  sun: "M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6L19 19M5 19l1.4-1.4M17.6 6.4L19 5",
 } as const;
 
 export type IconName = keyof typeof PATHS;

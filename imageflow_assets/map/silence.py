@@ -1,0 +1,30 @@
+"""Who is dead: whoever was silent for too long, and stayed silent while somebody listened."""
+
+import time
+from collections.abc import Callable
+
+LISTENED_S = 10.0
+"""Twice the time between two signs of life."""
+
+
+class SilenceWatch:
+    """Listens, look by look, to those who seem dead.
+
+    A machine that slept, or stood still, makes everybody look dead to the first who wakes: the database's clock
+    went on, the monotonic one did not.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: dict[str, float] = {}
+
+    def is_dead(self, name: str, silence_s: float, allowed_s: float) -> bool:
+        """Whether a silence is longer than allowed, its last `LISTENED_S` seconds heard by this watch."""
+        if silence_s <= allowed_s - LISTENED_S:
+            self._since.pop(name, None)
+            return False
+        listened_s = self._clock() - self._since.setdefault(name, self._clock())
+        if listened_s < LISTENED_S or silence_s <= allowed_s:
+            return False
+        del self._since[name]
+        return True
