@@ -7,7 +7,7 @@ SERVE ?= 1
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
 
-.PHONY: demo up test stack-tests fault-tests other-tests minio services check fast bench soak screenshots pictures pins webui types clean help
+.PHONY: demo up test stack-tests fault-tests page-tests other-tests minio services check fast bench soak screenshots pictures pins webui types clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,17 +27,20 @@ up: $(VENV)/.run $(WEBUI) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check minio ## Pass every check and every test
-	@$(MAKE) --no-print-directory -j2 -k -Oline stack-tests other-tests fault-tests
+	@$(MAKE) --no-print-directory -j3 -k -Oline stack-tests other-tests fault-tests page-tests
 
-# Two at a time: the tests of the running stack, and those that kill parts of it, mostly wait.
+# Three at a time: the tests of the running stack, and those that kill parts of it, mostly wait.
 stack-tests:
 	$(BIN)/pytest tests/e2e
 
 fault-tests:
 	$(BIN)/pytest tests/faults
 
+page-tests:
+	$(BIN)/pytest tests/browser
+
 other-tests:
-	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/faults
+	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/faults --ignore=tests/browser
 
 # Once: two minutes.
 minio: $(VENV)/.dev
