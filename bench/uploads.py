@@ -44,7 +44,7 @@ def uploads() -> tuple[Figure, ...]:
             with BatchUpload(stores, product, f"held_out_{number}") as upload:
                 for name, data in pictures.items():
                     upload.add(name, data)
-                upload.close_for_the_stack(datetime.now(UTC))
+                upload.close(datetime.now(UTC))
             inspection = _await_report(stores, product, f"held_out_{number}")
             seconds.append(time.perf_counter() - begun)
             scores.append(_score(stores, inspection, products))

@@ -76,10 +76,10 @@ def inspect(
         _make(marked)
     stores = stores_only()
     with _sent(stores, folder, product, batch, as_json=as_json) as sent:
-        if upload:
-            _tell_upload(sent, sent.close_for_the_stack(datetime.now(UTC)), as_json=as_json)
-            return
         closed = sent.close(datetime.now(UTC))
+    if upload:
+        _tell_upload(closed, as_json=as_json)
+        return
     take_in(stores, closed.id)
     done = _judge(stores, closed, _models(stores), as_json=as_json)
     _tell(stores, closed, done, marked, as_json=as_json)
@@ -126,14 +126,13 @@ def _sent(stores: Stores, folder: Path, product: str, name: str | None, *, as_js
         yield upload
 
 
-def _tell_upload(sent: BatchUpload, manifest: str, *, as_json: bool) -> None:
+def _tell_upload(sent: Batch, *, as_json: bool) -> None:
     if as_json:
-        told = {"product": sent.product, "batch": sent.name, "pictures": len(sent.names)}
-        print_json({**told, "manifest": manifest})
+        print_json({"product": sent.product, "batch": sent.name, "version": sent.version, "pictures": sent.pictures})
         return
-    click.echo(f"{sent.product}-{sent.name}")
+    click.echo(sent.key)
     click.echo(
-        f"{len(sent.names)} pictures uploaded. A running stack inspects them by itself: "
+        f"{sent.pictures} pictures uploaded. A running stack inspects them by itself: "
         f"{Settings().gateway_url}/api/v1/batches?product={sent.product}&name={sent.name} tells how far it is.",
         err=True,
     )

@@ -4,7 +4,7 @@ Rows are committed before the cursor that stands behind them is returned, and ba
 whoever asks for runs does so under `Batch.run_key`, and so asks once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -95,20 +95,32 @@ def notice_batches(stores: Stores, cursor: Cursor, *, now: datetime, bounds: Bou
     )
 
 
-def close_now(stores: Stores, product: str, name: str, *, now: datetime) -> Batch:
+def close_now(
+    stores: Stores, product: str, name: str, *, now: datetime, check: Callable[[Sequence[StoredObject]], None]
+) -> Batch:
     """Close an uploaded batch by a manifest, and note it at once instead of at the next tick.
 
     Whoever dies in between leaves the manifest, which a tick reads. Returns the batch: another one only if its pictures
     are others than before.
 
+    Args:
+        stores: Where it lies.
+        product: Its code.
+        name: Of the batch.
+        now: The time.
+        check: Told the pictures that lie there, while nobody else closes or takes back a batch of the product; the
+            batch is not closed if it raises.
+
     Raises:
         InvalidInput: Where there are no pictures, or too many.
         NotFound: For a product without a published master.
     """
-    pictures = list_pictures(stores, product, name)
-    manifest = close_batch(stores, product, name, now=now)
-    _note(stores, product, name, pictures, manifest_key=manifest)
     with stores.database.begin() as connection:
+        masters.get_product(connection, product, lock=True)
+        pictures = list_pictures(stores, product, name)
+        check(pictures)
+        manifest = close_batch(stores, product, name, now=now)
+        _note_in(connection, stores, product, name, pictures, manifest_key=manifest)
         return rows.latest(connection, product, name)
 
 
@@ -262,18 +274,30 @@ def _note(
     stores: Stores, product: str, name: str, pictures: Sequence[StoredObject], manifest_key: str | None = None
 ) -> Batch | None:
     """Note an upload that is whole, and return the batch if it is new or another version; raise `NotFound`."""
-    upload = upload_of(product, name, pictures)
     with stores.database.begin() as connection:
         masters.get_product(connection, product, lock=True)  # one at a time counts versions
-        if masters.find_published(connection, product) is None:
-            raise NotFound(f"The product '{product}' has no published master: publish one, then upload again.")
-        latest = rows.latest_of(connection, [(product, name)]).get((product, name))
-        batch = latest
-        if latest is None or not _is_known(stores, connection, latest, upload, pictures):
-            batch = rows.add_version(connection, upload)
-            rows.forget_refusal(connection, upload.folder)
-        if manifest_key is not None and batch is not None:
-            rows.note_manifest(connection, manifest_key, batch=batch.id)
+        return _note_in(connection, stores, product, name, pictures, manifest_key)
+
+
+def _note_in(
+    connection: Connection,
+    stores: Stores,
+    product: str,
+    name: str,
+    pictures: Sequence[StoredObject],
+    manifest_key: str | None,
+) -> Batch | None:
+    """Do as `_note` does, in a transaction that has locked the product."""
+    upload = upload_of(product, name, pictures)
+    if masters.find_published(connection, product) is None:
+        raise NotFound(f"The product '{product}' has no published master: publish one, then upload again.")
+    latest = rows.latest_of(connection, [(product, name)]).get((product, name))
+    batch = latest
+    if latest is None or not _is_known(stores, connection, latest, upload, pictures):
+        batch = rows.add_version(connection, upload)
+        rows.forget_refusal(connection, upload.folder)
+    if manifest_key is not None and batch is not None:
+        rows.note_manifest(connection, manifest_key, batch=batch.id)
     return None if batch is latest else batch
 
 

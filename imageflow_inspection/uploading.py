@@ -6,15 +6,14 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from imageflow_clients.database import masters
+from imageflow_clients.database import Connection, batches, masters
+from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, InvalidInput, NotReady, TooLarge
 from imageflow_domain.ids import check_name
 from imageflow_domain.inspection import MOST_PICTURES, Batch
 from imageflow_inspection.intake import close_now
-from imageflow_inspection.manifests import close_batch
-from imageflow_inspection.uploaded import list_pictures
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
 
 
@@ -42,6 +41,7 @@ class BatchUpload:
             masters.get_product(connection, product)
             if masters.find_published(connection, product) is None:
                 raise NotReady(f"The product '{product}' has no published master: publish one, then upload pictures.")
+            self._closed_before = self._closed_last(connection)
 
     @property
     def names(self) -> Sequence[str]:
@@ -77,36 +77,47 @@ class BatchUpload:
         self._names.add(picture)
 
     def close(self, now: datetime) -> Batch:
-        """Say that all pictures have arrived, and return the batch, which now waits to be inspected."""
-        self._check_whole()
-        batch = close_now(self._stores, self.product, self.name, now=now)
+        """Say that all pictures have arrived, and return the batch, which now waits to be inspected.
+
+        Raises:
+            InvalidInput: Where there are none.
+            Conflict: Where other pictures lie in the batch, or another upload of it took pictures back.
+        """
+        if not self._names:
+            raise InvalidInput(f"There are no pictures: send at least one of {', '.join(keys.PICTURE_TYPES)}.")
+        batch = close_now(self._stores, self.product, self.name, now=now, check=self._check_whole)
         self._is_closed = True
         return batch
 
-    def close_for_the_stack(self, now: datetime) -> str:
-        """Say that all pictures have arrived to whoever looks into the store; return the manifest's key."""
-        self._check_whole()
-        key = close_batch(self._stores, self.product, self.name, now=now)
-        self._is_closed = True
-        return key
-
-    def _check_whole(self) -> None:
-        if not self._names:
-            raise InvalidInput(f"There are no pictures: send at least one of {', '.join(keys.PICTURE_TYPES)}.")
+    def _check_whole(self, pictures: Sequence[StoredObject]) -> None:
         folder = f"{keys.inspection_upload(self.product, self.name)}/"
-        there = {stored.key.removeprefix(folder) for stored in list_pictures(self._stores, self.product, self.name)}
+        there = {stored.key.removeprefix(folder) for stored in pictures}
         if others := sorted(there - self._names):
             raise Conflict(f"{self._exists} It also has '{others[0]}': choose another name for yours.")
+        if gone := sorted(self._names - there):
+            raise Conflict(
+                f"'{gone[0]}' is gone from batch '{self.name}': another upload of it broke off and took its pictures "
+                "back. Send all of them again."
+            )
 
     @property
     def _exists(self) -> str:
         return f"There is a batch '{self.name}' of '{self.product}' already."
 
     def take_back(self) -> None:
-        """Delete what this upload put, unless it was closed."""
-        if not self._is_closed:
-            self._stores.objects.delete_many(self._put)
-            self._put = []
+        """Delete what this upload put, unless it was closed, or another upload of the same batch was meanwhile."""
+        if self._is_closed or not self._put:
+            return
+        with self._stores.database.begin() as connection:
+            masters.get_product(connection, self.product, lock=True)  # whoever closes the batch is done, or waits
+            if self._closed_last(connection) == self._closed_before:
+                self._stores.objects.delete_many(self._put)
+        self._put = []
+
+    def _closed_last(self, connection: Connection) -> tuple[int, str] | None:
+        """Return what was closed last under the batch's name: the row, and what lay there."""
+        batch = batches.latest_of(connection, [(self.product, self.name)]).get((self.product, self.name))
+        return None if batch is None else (batch.id, batch.listing)
 
     def __enter__(self) -> Self:
         return self
