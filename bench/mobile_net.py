@@ -32,6 +32,9 @@ class Registry:
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
 
+    def describe(self, model: ModelId) -> ModelDescription:
+        return self.open(model).model
+
     def open(self, model: ModelId) -> InferenceSession:  # noqa: ARG002 - the port's signature
         return self._session
 

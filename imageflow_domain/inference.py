@@ -125,6 +125,10 @@ class InferenceSession(Protocol):
 class ModelRegistry(Protocol):
     """The registered models."""
 
+    def describe(self, model: ModelId) -> ModelDescription:
+        """Return what a model is, without loading it; raise `NotFound`, with those that are registered."""
+        ...
+
     def open(self, model: ModelId) -> InferenceSession:
         """Return the session of a model, loading it if it is the first to ask.
 

@@ -89,7 +89,7 @@ def _unknown(connection: Connection, product: str, inspection: Inspection, model
             if find_pipeline(connection, by.pipeline).digest != by.pipeline_digest:
                 faults.append(f"pipeline {by.pipeline} is another one than it was")
             for name, digest in by.models.items():
-                if models.open(ModelId.parse(name)).model.digest != digest:
+                if models.describe(ModelId.parse(name)).digest != digest:
                     faults.append(f"model {name} is another one than it was")
         except ImageFlowError as error:
             faults.append(str(error))

@@ -28,7 +28,7 @@ class Judge:
 
 
 def judge_now(connection: Connection, product: str, models: ModelRegistry | None) -> Judge:
-    """Return who judges a product's batches now.
+    """Return who judges a product's batches now; models are looked up, and not loaded.
 
     Raises:
         NotFound: For an unknown product, pipeline or model.
@@ -46,6 +46,20 @@ def judge_now(connection: Connection, product: str, models: ModelRegistry | None
     return Judge(master=master, plans=plans, judged_by=tuple(judged_by), identity=_identity(judged_by, CODE_VERSION))
 
 
+def load_models(judge: Judge, models: ModelRegistry | None) -> frozenset[str]:
+    """Load every model that a judge asks, so that no picture is blamed for one that cannot run.
+
+    Returns who computes them, e.g. 'cpu' or 'triton'; nobody where no pipeline asks a model.
+
+    Raises:
+        NotFound: For an unknown model.
+        InvalidInput: For one that cannot be run, or is not the one that was registered.
+        Unavailable: When whoever computes is down.
+    """
+    names = {name for by in judge.judged_by for name in by.models}
+    return frozenset((models or NoModels()).open(ModelId.parse(name)).provider for name in sorted(names))
+
+
 def _judged_by(item: Item, pipeline_digest: str, wanted: Plan, models: ModelRegistry) -> JudgedBy:
     used = {named for step in wanted.steps.values() if isinstance(named := getattr(step.component, "model", None), str)}
     return JudgedBy(
@@ -55,7 +69,7 @@ def _judged_by(item: Item, pipeline_digest: str, wanted: Plan, models: ModelRegi
         criteria=item.criteria,
         pipeline=item.pipeline,
         pipeline_digest=pipeline_digest,
-        models={named: models.open(ModelId.parse(named)).model.digest for named in sorted(used)},
+        models={named: models.describe(ModelId.parse(named)).digest for named in sorted(used)},
     )
 
 

@@ -20,7 +20,7 @@ from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import BatchState, Inspection, Judgement, Picture, Verdict
 from imageflow_domain.isolation import Isolation
 from imageflow_inspection.drawing import draw
-from imageflow_inspection.identity import Judge, judge_now
+from imageflow_inspection.identity import Judge, judge_now, load_models
 from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, undecided
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.reuse import Reuse
@@ -58,6 +58,7 @@ def inspect_batch(
 
     Raises:
         NotFound: For an unknown batch, pipeline or model.
+        InvalidInput: For a model that cannot be run.
         NotReady: Where the batch was not taken in, or its product has no published master.
         Cancelled: When it was stopped.
         Unavailable: When something that it needs is down; it may be called again.
@@ -80,6 +81,8 @@ def inspect_batch(
         done = inspections.judged_places(connection, inspection.id)
         pictures = batches.pictures(connection, batch_id)
     left = [picture for picture in pictures if picture.place not in done]
+    if left:
+        load_models(by, models)
     stop = cancellation or Cancellation()
     count = threads or os.cpu_count() or 1
     # Pictures are what runs side by side: steps of one picture would only wait for each other.

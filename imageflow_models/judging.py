@@ -10,7 +10,7 @@ from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import NotFound
-from imageflow_domain.inference import InferenceSession, ModelId, ModelRegistry
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
 from imageflow_models.products import Drawn, Pixels, Split, draw
 from imageflow_models.scoring import Judge
 from imageflow_pipelines.component import Context
@@ -30,6 +30,9 @@ class OneModel:
 
     def __init__(self, card: Card, data: bytes, runtime: Runtime | None = None) -> None:
         self._session = OnnxSession(card.describe(), data, runtime or Runtime())
+
+    def describe(self, model: ModelId) -> ModelDescription:
+        return self.open(model).model
 
     def open(self, model: ModelId) -> InferenceSession:
         if model != self._session.model.id:

@@ -16,7 +16,7 @@ from typing import Self
 
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, NotFound, StepFailed, StepRefused, TooLarge
-from imageflow_domain.inference import InferenceSession, ModelId, ModelRegistry
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
 from imageflow_domain.isolation import Isolation
 from imageflow_pipelines.component import Context, megapixels, ports_of
 from imageflow_pipelines.execution import Attempt, Execution, StepRecord, StepStatus
@@ -34,6 +34,9 @@ Inputs = dict[str, Value | tuple[Value, ...]]
 
 class NoModels:
     """The registry of whoever has no models."""
+
+    def describe(self, model: ModelId) -> ModelDescription:
+        return self.open(model).model
 
     def open(self, model: ModelId) -> InferenceSession:
         raise NotFound(f"There is no model '{model}': none is registered.")

@@ -167,6 +167,9 @@ class TritonModels:
         self._binary = binary
         self._sessions = SharedSessions(self._load)
 
+    def describe(self, model: ModelId) -> ModelDescription:
+        return self._store.card(model).describe()
+
     def open(self, model: ModelId) -> InferenceSession:
         return self._sessions.open(model)
 

@@ -48,6 +48,10 @@ class Models:
     def __init__(self, **sessions: Any) -> None:
         self._sessions = sessions
 
+    def describe(self, model: ModelId) -> ModelDescription:
+        described: ModelDescription = self.open(model).model
+        return described
+
     def open(self, model: ModelId) -> Any:
         if model.name not in self._sessions or model.version != 1:
             raise NotFound(f"There is no model '{model}': there is {', '.join(self._sessions)}.")
