@@ -132,6 +132,7 @@ batches = Table(
     Index("ix_batches_failed", "id", postgresql_where=text("state = 'failed'")),
     Index("ix_batches_product_closed_at", "product", "closed_at"),
     Index("ix_batches_closed_at", "closed_at"),
+    Index("ix_batches_inspection_id", "inspection_id"),
 )
 
 manifests = Table(
@@ -195,6 +196,7 @@ picture_results = Table(
     CheckConstraint(_VERDICTS, name="verdict"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
     Index("ix_picture_results_verdict", "inspection_id", "verdict", "place"),
+    Index("ix_picture_results_judged_at", "judged_at"),
 )
 
 item_results = Table(

@@ -203,11 +203,11 @@ def find_results(
         after: Only those behind this inspection and place.
         limit: At most so many.
     """
-    query = _RESULTS.join(batches, batches.c.id == inspections.c.batch_id)
     if inspection is not None:
-        query = query.where(inspections.c.id == inspection)
+        query = _RESULTS.join(batches, batches.c.id == inspections.c.batch_id).where(inspections.c.id == inspection)
     else:
-        query = query.where(batches.c.inspection_id == inspections.c.id)
+        # That it is an inspection of this batch needs no saying: said twice, the planner expects no rows and sorts all.
+        query = _RESULTS.join(batches, batches.c.inspection_id == inspections.c.id)
     if batch is not None:
         query = query.where(batches.c.id == batch)
     if product is not None:
@@ -220,9 +220,11 @@ def find_results(
         query = query.where(picture_results.c.verdict == verdict)
     if after is not None:
         last, place = after
+        # The first bound says nothing new, but an index can begin there.
         query = query.where(
+            picture_results.c.inspection_id <= last,
             (picture_results.c.inspection_id < last)
-            | ((picture_results.c.inspection_id == last) & (picture_results.c.place > place))
+            | ((picture_results.c.inspection_id == last) & (picture_results.c.place > place)),
         )
     return _with_items(
         connection, query.order_by(picture_results.c.inspection_id.desc(), picture_results.c.place).limit(limit)

@@ -1,7 +1,7 @@
 """Rows of people's verdicts, and the outbox by which they become events."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, text, update
@@ -90,7 +90,15 @@ def disagreements(
 
     Only inspections that count are looked at, and only verdicts given on `day` (UTC), if that is given.
     """
-    rows = connection.execute(_DISAGREEMENTS, {"product": product, "day": day, "before": before, "limit": limit})
+    begins = None if day is None else datetime.combine(day, time(), UTC)
+    told = {
+        "product": product,
+        "begins": begins,
+        "ends": None if begins is None else begins + timedelta(days=1),
+        "before": before,
+        "limit": limit,
+    }
+    rows = connection.execute(_DISAGREEMENTS, told)
     return tuple(
         Disagreement(
             batch=batch_key(row.product, row.batch_name),
@@ -160,8 +168,9 @@ _DISAGREEMENTS = text("""
         ON items.inspection_id = v.inspection_id AND items.place = v.place AND items.item = v.item
     WHERE v.verdict <> coalesce(items.verdict, pictures.verdict)
       AND (cast(:product AS text) IS NULL OR b.product = :product)
-      AND (cast(:before AS bigint) IS NULL OR v.id < :before)
-      AND (cast(:day AS date) IS NULL OR (v.created_at AT TIME ZONE 'UTC')::date = :day)
+      AND v.id < coalesce(cast(:before AS bigint), 9223372036854775807)
+      AND v.created_at >= coalesce(cast(:begins AS timestamptz), '-infinity')
+      AND v.created_at < coalesce(cast(:ends AS timestamptz), 'infinity')
       AND NOT EXISTS (SELECT FROM verifications AS later WHERE later.inspection_id = v.inspection_id
                       AND later.place = v.place AND later.item = v.item AND later.id > v.id)
     ORDER BY v.id DESC LIMIT :limit

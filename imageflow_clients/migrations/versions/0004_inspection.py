@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("product", "name", "version", name=op.f("uq_batches_product_name_version")),
     )
     op.create_index("ix_batches_closed_at", "batches", ["closed_at"], unique=False)
+    op.create_index("ix_batches_inspection_id", "batches", ["inspection_id"], unique=False)
     op.create_index("ix_batches_product_closed_at", "batches", ["product", "closed_at"], unique=False)
     op.create_index(
         "ix_batches_waiting", "batches", ["id"], unique=False, postgresql_where=sa.text("state IN ('closed', 'taken')")
@@ -269,6 +270,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_picture_results_verdict", "picture_results", ["inspection_id", "verdict", "place"], unique=False
     )
+    op.create_index("ix_picture_results_judged_at", "picture_results", ["judged_at"], unique=False)
     op.create_table(
         "item_results",
         sa.Column("inspection_id", sa.BigInteger(), nullable=False),
@@ -350,6 +352,7 @@ def downgrade() -> None:
     op.drop_index("ix_verifications_created_at", table_name="verifications")
     op.drop_table("verifications")
     op.drop_table("item_results")
+    op.drop_index("ix_picture_results_judged_at", table_name="picture_results")
     op.drop_index("ix_picture_results_verdict", table_name="picture_results")
     op.drop_table("picture_results")
     op.drop_index(
@@ -382,6 +385,7 @@ def downgrade() -> None:
     op.drop_index("ix_batches_failed", table_name="batches", postgresql_where=sa.text("state = 'failed'"))
     op.drop_index("ix_batches_waiting", table_name="batches", postgresql_where=sa.text("state IN ('closed', 'taken')"))
     op.drop_index("ix_batches_product_closed_at", table_name="batches")
+    op.drop_index("ix_batches_inspection_id", table_name="batches")
     op.drop_index("ix_batches_closed_at", table_name="batches")
     op.drop_table("batches")
     op.drop_table("products")
