@@ -78,15 +78,22 @@ def _parse(data: bytes) -> ModelProto:
 
 
 def _parts(model: ModelProto) -> Iterator[GraphProto | FunctionProto]:
-    """Yield the graph, the functions, and every graph inside a node's attributes."""
+    """Yield the graph, the functions, and every graph inside an attribute of a node or of a function's defaults."""
     waiting: list[GraphProto | FunctionProto] = [model.graph, *model.functions]
     while waiting:
         part = waiting.pop()
         yield part
         for node in part.node:
-            for attribute in node.attribute:
-                waiting += [attribute.g] if attribute.HasField("g") else []
-                waiting += attribute.graphs
+            waiting += _graphs(node.attribute)
+        if isinstance(part, FunctionProto):
+            waiting += _graphs(part.attribute_proto)
+
+
+def _graphs(attributes: Iterable[AttributeProto]) -> Iterator[GraphProto]:
+    for attribute in attributes:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
 
 
 def _check_nodes(nodes: Iterable[NodeProto], model: ModelProto) -> None:
@@ -108,6 +115,9 @@ def _tensors(part: GraphProto | FunctionProto) -> Iterator[TensorProto]:
         yield from part.initializer
         for sparse in part.sparse_initializer:
             yield from (sparse.values, sparse.indices)
+    else:
+        for attribute in part.attribute_proto:
+            yield from _attribute_tensors(attribute)
     for node in part.node:
         for attribute in node.attribute:
             yield from _attribute_tensors(attribute)

@@ -54,6 +54,36 @@ def test_weights_in_other_files_are_found_inside_nodes_and_inner_graphs() -> Non
 
 
 @pytest.mark.parametrize(
+    ("default", "refusal"),
+    [
+        (helper.make_attribute("value", external("weights.bin")), "never read"),
+        (
+            helper.make_attribute(
+                "body", helper.make_graph([helper.make_node("RandomNormal", [], ["drawn"], shape=[1])], "g", [], [])
+            ),
+            "random numbers",
+        ),
+        (
+            helper.make_attribute("body", helper.make_graph([helper.make_node("Conjure", [], ["x"])], "g", [], [])),
+            "operator 'Conjure'",
+        ),
+    ],
+)
+def test_what_a_function_brings_as_defaults_of_its_attributes_is_looked_at(
+    default: onnx.AttributeProto, refusal: str
+) -> None:
+    imports = [helper.make_opsetid("", 18)]
+    function = helper.make_function(
+        "own", "Heat", ["x"], ["y"], [helper.make_node("Identity", ["x"], ["y"])], imports, attribute_protos=[default]
+    )
+    uses = helper.make_node("Heat", ["image"], ["heat"], domain="own")
+    model = onnx.ModelProto.FromString(graph([uses], imports=[("", 18), ("own", 1)]))
+    model.functions.append(function)
+    with pytest.raises(InvalidInput, match=refusal):
+        examine(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
     ("operator", "domain", "named"),
     [
         ("Conjure", "", "'Conjure'"),
