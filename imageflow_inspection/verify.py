@@ -65,6 +65,8 @@ def verify(
         )
         if is_new:
             statistics.touch(connection, verification.created_at, batch.product)
+            if (former := rows.replaced_by(connection, verification)) is not None:
+                statistics.touch(connection, former.created_at, batch.product)
     return verification
 
 

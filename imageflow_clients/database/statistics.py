@@ -20,12 +20,20 @@ def touch(connection: Connection, moment: datetime, product: str) -> None:
 
 
 def touch_batch(connection: Connection, product: str, name: str) -> None:
-    """Note that a batch counts otherwise now: on the days of all its versions, of which only the newest counts."""
+    """Note that a batch counts otherwise now: on the days of all its versions, of which only the newest counts, and on
+    those of people's verdicts on them, which agree or disagree with what counts.
+    """
     connection.execute(
         text("""
             INSERT INTO statistic_touches (day, product)
-            SELECT DISTINCT (closed_at AT TIME ZONE 'UTC')::date, product FROM batches
+            SELECT (closed_at AT TIME ZONE 'UTC')::date, product FROM batches
             WHERE product = :product AND name = :name
+            UNION
+            SELECT (v.created_at AT TIME ZONE 'UTC')::date, b.product
+            FROM batches AS b
+            JOIN inspections AS i ON i.batch_id = b.id
+            JOIN verifications AS v ON v.inspection_id = i.id
+            WHERE b.product = :product AND b.name = :name
         """),
         {"product": product, "name": name},
     )
@@ -163,13 +171,15 @@ _PIPELINES = text(f"""
 
 _PEOPLE = text(f"""
     INSERT INTO statistics {_COLUMNS}
+    -- whatever day the later verdict is of, and whoever gave it
     WITH latest AS (
-        SELECT DISTINCT ON (v.inspection_id, v.place, v.item) v.*
+        SELECT v.*
         FROM verifications AS v
         JOIN inspections AS i ON i.id = v.inspection_id
         JOIN batches AS b ON b.id = i.batch_id
         WHERE b.product = :product AND v.created_at >= :begins AND v.created_at < :ends
-        ORDER BY v.inspection_id, v.place, v.item, v.id DESC
+          AND NOT EXISTS (SELECT FROM verifications AS later WHERE later.inspection_id = v.inspection_id
+                          AND later.place = v.place AND later.item = v.item AND later.id > v.id)
     ), judged AS (
         SELECT latest.item, inspector, latest.verdict, latest.seconds,
                latest.verdict <> coalesce(items.verdict, pictures.verdict) AS corrected

@@ -56,6 +56,22 @@ def add(
     return before, False
 
 
+def replaced_by(connection: Connection, verification: Verification) -> Verification | None:
+    """Return the verdict that was the latest on a picture or item before this one."""
+    row = connection.execute(
+        select(verifications)
+        .where(
+            verifications.c.inspection_id == verification.inspection_id,
+            verifications.c.place == verification.place,
+            verifications.c.item == verification.item,
+            verifications.c.id < verification.id,
+        )
+        .order_by(verifications.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _verification(row)
+
+
 def of_picture(connection: Connection, inspection: int, place: int) -> tuple[Verification, ...]:
     """Return what people said of a picture, oldest first."""
     rows = connection.execute(

@@ -13,7 +13,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound
 from imageflow_domain.inspection import Figures, Inspection, Period, Verdict, VerificationEvent
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.statistics import count_touched_days
+from imageflow_inspection.statistics import count_touched_days, disagreements_of
 from imageflow_inspection.verify import events_to_report, report_events, verify
 from tests.inspection.lids import items, lid, next_master, published, taken
 
@@ -176,3 +176,37 @@ def test_weeks_begin_on_monday_and_months_on_the_first_and_days_are_those_of_utc
     assert begins(Period.DAY) == [("2026-03-01", 1), ("2026-03-02", 1), ("2026-03-08", 1), ("2026-03-31", 1)]
     assert begins(Period.WEEK) == [("2026-02-23", 1), ("2026-03-02", 2), ("2026-03-30", 1)]
     assert begins(Period.MONTH) == [("2026-03-01", 4)]
+
+
+def test_a_later_verdict_ends_a_disagreement_on_the_day_that_it_was_counted(stores: Stores) -> None:
+    published(stores)
+    inspection = inspected(stores)
+    ada = verify(stores, inspection.id, 0, FAIL, inspector="ada")
+    monday = date(2026, 3, 2)
+    with stores.database.begin() as connection:
+        connection.execute(
+            text("UPDATE verifications SET created_at = :at WHERE id = :id"), {"at": "2026-03-02T12:00Z", "id": ada.id}
+        )
+        figures.touch(connection, datetime(2026, 3, 2, 12, tzinfo=UTC), "lid")
+    assert [each.verification.inspector for each in disagreements_of(stores, monday)] == ["ada"]
+    assert counted(stores, by_inspector=True) == [("", "ada", 1, 0, 1, 1)]
+    verify(stores, inspection.id, 0, PASS, inspector="bob")
+    with stores.database.begin() as connection:
+        assert monday in [day for day, _ in figures.waiting_days(connection, 10)]
+    assert disagreements_of(stores, monday) == ()
+    assert counted(stores, by_inspector=True) == [("", "bob", 1, 1, 0, 0)]
+
+
+def test_another_inspection_that_counts_touches_the_days_of_peoples_verdicts(stores: Stores) -> None:
+    published(stores)
+    inspection = inspected(stores)
+    ada = verify(stores, inspection.id, 1, PASS, inspector="ada")
+    with stores.database.begin() as connection:
+        connection.execute(
+            text("UPDATE verifications SET created_at = :at WHERE id = :id"), {"at": "2026-03-02T12:00Z", "id": ada.id}
+        )
+    count_touched_days(stores)
+    next_master(stores, "lid", items(most_spots=1))
+    inspect_batch(stores, inspection.batch_id)
+    with stores.database.begin() as connection:
+        assert date(2026, 3, 2) in [day for day, _ in figures.waiting_days(connection, 10)]
