@@ -21,8 +21,15 @@ from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing
 from imageflow_domain.ids import check_name
 from imageflow_domain.inspection import MOST_PICTURES, Batch, BatchState
+from imageflow_inspection.comparing import (
+    MOST_COMPARED_BYTES,
+    Compared,
+    Comparer,
+    Postponed,
+    is_told_by_listing,
+)
 from imageflow_inspection.manifests import MOST_BYTES, close_batch, read_manifest, time_of
-from imageflow_inspection.uploaded import has_the_same_pictures, list_pictures, pictures_among, upload_of
+from imageflow_inspection.uploaded import list_pictures, pictures_among, upload_of
 
 OVERLAP = timedelta(minutes=10)
 """How late a manifest may appear behind others of the same time, and how far clocks may differ."""
@@ -62,6 +69,8 @@ class Bounds:
     sweep_keys: int = 20_000
     sweep_batches: int = 300
     """Folders that the sweep closes; it goes on behind them."""
+    compared_bytes: int = MOST_COMPARED_BYTES
+    """What is read to find out that pictures which were uploaded again are those that were taken."""
     waiting: int = 1_000
     quiet: timedelta = timedelta(minutes=5)
     """A folder that no manifest closed is closed when nothing was written to it for so long."""
@@ -84,8 +93,9 @@ def notice_batches(stores: Stores, cursor: Cursor, *, now: datetime, bounds: Bou
     Raises `StoreUnavailable` or `DatabaseUnavailable`; the same cursor is then good for the next try.
     """
     most = bounds or Bounds()
-    inbox_ms, from_inbox = _read_inbox(stores, cursor.inbox_ms, now, most)
-    sweep_after, from_sweep = _sweep(stores, cursor.sweep_after, now, most)
+    comparer = Comparer(stores, most_bytes=most.compared_bytes)
+    inbox_ms, from_inbox = _read_inbox(stores, comparer, cursor.inbox_ms, now, most)
+    sweep_after, from_sweep = _sweep(stores, comparer, cursor.sweep_after, now, most)
     with stores.database.begin() as connection:
         waiting = rows.waiting(connection, most.waiting)
     return Tick(
@@ -114,14 +124,18 @@ def close_now(
     Raises:
         InvalidInput: Where there are no pictures, or too many.
         NotFound: For a product without a published master.
+        Postponed: Where the pictures change meanwhile.
     """
+    found = list_pictures(stores, product, name)
+    compared = Comparer(stores).compare(upload_of(product, name, found), found)
     with stores.database.begin() as connection:
         masters.get_product(connection, product, lock=True)
         pictures = list_pictures(stores, product, name)
         check(pictures)
+        batch, _ = _note_in(connection, upload_of(product, name, pictures), compared)
         manifest = close_batch(stores, product, name, now=now)
-        _note_in(connection, stores, product, name, pictures, manifest_key=manifest)
-        return rows.latest(connection, product, name)
+        rows.note_manifest(connection, manifest, batch=batch.id)
+        return rows.get(connection, batch.id)
 
 
 def run_gave_up(stores: Stores, batch: Batch, reason: str, *, for_good: bool = False) -> Batch:
@@ -152,19 +166,27 @@ def try_again(stores: Stores, batch_id: int) -> Batch:
 # Manifests
 
 
-def _read_inbox(stores: Stores, inbox_ms: int, now: datetime, most: Bounds) -> tuple[int, list[Batch]]:
+def _read_inbox(
+    stores: Stores, comparer: Comparer, inbox_ms: int, now: datetime, most: Bounds
+) -> tuple[int, list[Batch]]:
     now_ms = int(now.timestamp() * 1000)
     overlap_ms = int(OVERLAP.total_seconds() * 1000)
     newest, closed, left = inbox_ms, [], most.manifests
+    postponed_ms = now_ms
     for stored in _unread(stores, keys.inbox_since(max(inbox_ms - overlap_ms, 0))):
         if left == 0:
             break
         left -= 1
-        batch = _close_by_manifest(stores, stored)
+        try:
+            batch = _close_by_manifest(stores, comparer, stored)
+        except Postponed:
+            postponed_ms = min(postponed_ms, time_of(stored.key) or 0)
+            continue
         closed += [] if batch is None else [batch]
         # One from the future must not hide those of the present.
         newest = max(newest, min(time_of(stored.key) or 0, now_ms))
-    return newest, closed
+    # One that is looked at again must not be passed.
+    return max(inbox_ms, min(newest, postponed_ms)), closed
 
 
 def _unread(stores: Stores, after: str) -> Iterator[StoredObject]:
@@ -175,14 +197,14 @@ def _unread(stores: Stores, after: str) -> Iterator[StoredObject]:
         after = page[-1].key
 
 
-def _close_by_manifest(stores: Stores, stored: StoredObject) -> Batch | None:
+def _close_by_manifest(stores: Stores, comparer: Comparer, stored: StoredObject) -> Batch | None:
     """Close the batch that a manifest names, and note in the same transaction what became of the manifest."""
     try:
         if time_of(stored.key) is None or stored.size > MOST_BYTES:
             raise InvalidInput(f"'{stored.key}' is no manifest: write them to {keys.INBOX}/{{utc_ms}}-{{uuid}}.json.")
         manifest = read_manifest(stores.objects.get(stored.key, next_step="write it again"))
         pictures = list_pictures(stores, manifest.product, manifest.batch)
-        return _note(stores, manifest.product, manifest.batch, pictures, manifest_key=stored.key)
+        return _note(stores, comparer, manifest.product, manifest.batch, pictures, manifest_key=stored.key)
     except ObjectMissing:
         return None  # taken back by its writer
     except (InvalidInput, NotFound) as error:
@@ -194,7 +216,7 @@ def _close_by_manifest(stores: Stores, stored: StoredObject) -> Batch | None:
 # The sweep
 
 
-def _sweep(stores: Stores, after: str, now: datetime, most: Bounds) -> tuple[str, list[Batch]]:
+def _sweep(stores: Stores, comparer: Comparer, after: str, now: datetime, most: Bounds) -> tuple[str, list[Batch]]:
     """Look at one page of all uploads; return behind which key the next one begins, and what was closed."""
     page = stores.objects.list_page(keys.INSPECTION_UPLOADS, after=after, limit=most.sweep_keys)
     folders = [(folder, tuple(found)) for folder, found in groupby(page, key=_folder_of)]
@@ -207,7 +229,7 @@ def _sweep(stores: Stores, after: str, now: datetime, most: Bounds) -> tuple[str
         folder = folders[0][0]
         folders = [(folder, stores.objects.list_page(f"{folder}/", limit=2 * MOST_PICTURES))]
         after = f"{folder}0"  # the first text behind all keys of the folder
-    closed, stopped_at = _close_quiet(stores, folders, now - most.quiet, most.sweep_batches)
+    closed, stopped_at = _close_quiet(stores, comparer, folders, now - most.quiet, most.sweep_batches)
     return stopped_at or after, closed
 
 
@@ -216,11 +238,15 @@ def _folder_of(stored: StoredObject) -> str:
 
 
 def _close_quiet(
-    stores: Stores, folders: Sequence[tuple[str, tuple[StoredObject, ...]]], before: datetime, most: int
+    stores: Stores,
+    comparer: Comparer,
+    folders: Sequence[tuple[str, tuple[StoredObject, ...]]],
+    before: datetime,
+    most: int,
 ) -> tuple[list[Batch], str | None]:
     """Close those folders that nobody writes to any more and that are not what is known of them.
 
-    Returns them, and behind which key folders are left if there were more than `most`.
+    Returns them, and behind which key folders are left if there were more than `most`, or more to compare.
     """
     seen = {}
     for folder, found in folders:
@@ -242,7 +268,10 @@ def _close_quiet(
                 continue
             if product not in ready:
                 raise NotFound(f"There is no product '{product}' with a published master: publish one.")
-            batch = _note(stores, product, name, pictures)
+            batch = _note(stores, comparer, product, name, pictures)
+        except Postponed:
+            stopped_at = folder
+            break
         except (InvalidInput, NotFound) as error:
             refused[folder] = str(error)
             continue
@@ -271,44 +300,51 @@ def _name_of(folder: str, found: Sequence[StoredObject]) -> tuple[str, str] | No
 
 
 def _note(
-    stores: Stores, product: str, name: str, pictures: Sequence[StoredObject], manifest_key: str | None = None
-) -> Batch | None:
-    """Note an upload that is whole, and return the batch if it is new or another version; raise `NotFound`."""
-    with stores.database.begin() as connection:
-        masters.get_product(connection, product, lock=True)  # one at a time counts versions
-        return _note_in(connection, stores, product, name, pictures, manifest_key)
-
-
-def _note_in(
-    connection: Connection,
     stores: Stores,
+    comparer: Comparer,
     product: str,
     name: str,
     pictures: Sequence[StoredObject],
-    manifest_key: str | None,
+    manifest_key: str | None = None,
 ) -> Batch | None:
-    """Do as `_note` does, in a transaction that has locked the product."""
+    """Note an upload that is whole, and return the batch if it is new or another version.
+
+    Raises `NotFound`, or `Postponed` where another tick has to look at it.
+    """
     upload = upload_of(product, name, pictures)
-    if masters.find_published(connection, product) is None:
-        raise NotFound(f"The product '{product}' has no published master: publish one, then upload again.")
-    latest = rows.latest_of(connection, [(product, name)]).get((product, name))
-    batch = latest
-    if latest is None or not _is_known(stores, connection, latest, upload, pictures):
-        batch = rows.add_version(connection, upload)
-        rows.forget_refusal(connection, upload.folder)
-    if manifest_key is not None and batch is not None:
-        rows.note_manifest(connection, manifest_key, batch=batch.id)
-    return None if batch is latest else batch
+    compared = comparer.compare(upload, pictures)
+    with stores.database.begin() as connection:
+        masters.get_product(connection, product, lock=True)  # one at a time counts versions
+        if compared is not None:  # reading took its time
+            upload = upload_of(product, name, list_pictures(stores, product, name))
+        batch, is_new = _note_in(connection, upload, compared)
+        if manifest_key is not None:
+            rows.note_manifest(connection, manifest_key, batch=batch.id)
+    return batch if is_new else None
 
 
-def _is_known(
-    stores: Stores, connection: Connection, latest: Batch, upload: Upload, pictures: Sequence[StoredObject]
-) -> bool:
-    if latest.listing == upload.listing:
-        return True
-    if latest.state is BatchState.CLOSED and rows.set_upload(connection, latest.id, upload):
-        return True  # nobody has looked at it: it is simply what lies there now
-    if not has_the_same_pictures(stores, connection, latest, pictures):
-        return False
-    rows.set_listing(connection, latest.id, upload.listing)
-    return True
+def _note_in(connection: Connection, upload: Upload, compared: Compared | None) -> tuple[Batch, bool]:
+    """Note an upload in a transaction that has locked the product; return its batch, and whether that is new.
+
+    Raises `NotFound`, or `Postponed` where `compared` says nothing of what lies there now.
+    """
+    if masters.find_published(connection, upload.product) is None:
+        raise NotFound(f"The product '{upload.product}' has no published master: publish one, then upload again.")
+    latest = rows.latest_of(connection, [(upload.product, upload.name)]).get((upload.product, upload.name))
+    if latest is not None and _is_known(connection, latest, upload, compared):
+        return latest, False
+    batch = rows.add_version(connection, upload)
+    rows.forget_refusal(connection, upload.folder)
+    return batch, True
+
+
+def _is_known(connection: Connection, latest: Batch, upload: Upload, compared: Compared | None) -> bool:
+    if is_told_by_listing(latest, upload):
+        if latest.listing == upload.listing or rows.set_upload(connection, latest.id, upload):
+            return True  # nobody has looked at it: it is simply what lies there now
+        raise Postponed(upload)  # somebody takes it in right now
+    if compared is None or (compared.batch, compared.listing) != (latest.id, upload.listing):
+        raise Postponed(upload)
+    if compared.is_same:
+        rows.set_listing(connection, latest.id, upload.listing)
+    return compared.is_same

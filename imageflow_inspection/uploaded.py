@@ -1,19 +1,14 @@
-"""What a listing says of an uploaded batch, and whether its pictures are those that were taken before."""
+"""What a listing says of an uploaded batch."""
 
 import hashlib
 from collections.abc import Iterable
 
-from imageflow_clients.database import Connection
-from imageflow_clients.database import batches as rows
 from imageflow_clients.database.batches import Upload
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import InvalidInput, ObjectMissing
-from imageflow_domain.inspection import MOST_PICTURES, Batch
-
-_COMPARED_BYTES = 2 * 2**30
-"""What is read at most, while a sensor waits, to find out that nothing changed."""
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.inspection import MOST_PICTURES
 
 
 def list_pictures(stores: Stores, product: str, name: str) -> tuple[StoredObject, ...]:
@@ -43,28 +38,3 @@ def upload_of(product: str, name: str, pictures: Iterable[StoredObject]) -> Uplo
         count += 1
         size += stored.size
     return Upload(product=product, name=name, folder=folder, listing=sha.hexdigest(), pictures=count, bytes=size)
-
-
-def has_the_same_pictures(
-    stores: Stores, connection: Connection, batch: Batch, pictures: Iterable[StoredObject]
-) -> bool:
-    """Tell whether uploaded pictures are those of a batch that was taken, to the byte.
-
-    Contents are read only where names and sizes agree, and only up to 2 GiB: a larger batch counts as another.
-    """
-    uploaded = {stored.key.removeprefix(f"{batch.folder}/"): stored for stored in pictures}
-    taken = {picture.name: picture for picture in rows.pictures(connection, batch.id)}
-    if {name: stored.size for name, stored in uploaded.items()} != {
-        name: picture.bytes for name, picture in taken.items()
-    }:
-        return False
-    if batch.bytes > _COMPARED_BYTES:
-        return False
-    return all(_digest(stores, uploaded[name].key) == picture.digest for name, picture in taken.items())
-
-
-def _digest(stores: Stores, key: str) -> str | None:
-    try:
-        return hashlib.sha256(stores.objects.get(key, next_step="upload it again")).hexdigest()
-    except ObjectMissing:
-        return None
