@@ -1,6 +1,5 @@
 """`imageflow inspect`: judge a folder of pictures on this machine, or hand it to a running stack."""
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,7 +158,6 @@ def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool
                 batch.id,
                 models=models,
                 isolation=processes,
-                threads=os.cpu_count(),
                 cancellation=stop,
                 watch=lambda done, of: bar.update(task, completed=done, total=of),
             )

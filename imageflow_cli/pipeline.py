@@ -157,7 +157,7 @@ def _executions(
     def execute(image: Path) -> Execution:
         return engine.run(wanted, {first: read_file(image), **rest}, cancellation=stop)
 
-    with ThreadPoolExecutor(min(len(images), os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(len(images), len(os.sched_getaffinity(0)))) as threads:
         try:
             yield from zip(images, threads.map(execute, images), strict=True)
         finally:

@@ -76,7 +76,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         batches.PREFIX: settings.batch_limit_bytes,
         models.PREFIX: settings.model_limit_bytes,
     }
-    app.add_middleware(BodyLimit, limit_bytes=_BODY_LIMIT_BYTES, prefixes=limits)
+    app.add_middleware(BodyLimit, limit_bytes=_BODY_LIMIT_BYTES, paths=limits)
     app.add_middleware(WriteGuard, own=OwnAddress(host=settings.host, port=settings.gateway_port))
     app.add_middleware(Edge)
     return app

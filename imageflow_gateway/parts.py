@@ -1,5 +1,6 @@
-"""Bodies of several files (multipart/form-data, RFC 7578), one file after the other; none of them lies in memory."""
+"""Bodies of several files (multipart/form-data, RFC 7578), one file after the other; only small ones lie in memory."""
 
+import errno
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from imageflow_domain.errors import InvalidInput, StoreUnavailable, TooLarge
 
 _FORM = b"multipart/form-data"
+_SLICE_BYTES = 64 * 2**10
+"""Of a body that is taken apart at once, and of a part that stays in memory: however many parts end within a slice, at
+most two of them are open files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +47,34 @@ async def parts(request: Request, *, most_bytes: int, scratch: Path) -> AsyncIte
     reader = _Reader(_boundary(request.headers.get("content-type", "")), most_bytes, scratch)
     try:
         async for chunk in request.stream():
-            for part in reader.feed(chunk):
-                yield part
-                part.file.close()
+            for begin in range(0, len(chunk), _SLICE_BYTES):
+                for part in reader.feed(chunk[begin : begin + _SLICE_BYTES]):
+                    yield part
+                    part.file.close()
         reader.end()
     except FormParserError as error:
         raise InvalidInput(f"The body is no form with files (multipart/form-data): {error}.") from error
     except OSError as error:
-        raise StoreUnavailable(
-            f"'{scratch}' cannot hold the upload ({error.strerror}): free some space, then try again."
-        ) from error
+        raise cannot_hold(scratch, error) from error
     finally:
         reader.close()
+
+
+def cannot_hold(scratch: Path, error: OSError) -> StoreUnavailable:
+    """Return what is told of an upload that could not be kept."""
+    return StoreUnavailable(
+        f"'{scratch}' cannot hold the upload ({error.strerror}): {_NEXT_STEPS.get(error.errno or 0, _WRITABLE)}, "
+        "then try again."
+    )
+
+
+_WRITABLE = "let the gateway write there"
+_NEXT_STEPS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EMFILE: "let the gateway open more files",
+    errno.ENFILE: "let the machine open more files",
+}
 
 
 def _boundary(content_type: str) -> bytes:
@@ -90,8 +110,7 @@ class _Reader:
 
     def feed(self, chunk: bytes) -> list[Part]:
         """Return the parts that end within a chunk."""
-        if chunk:
-            self._parser.write(chunk)
+        self._parser.write(chunk)
         whole, self._whole = self._whole, []
         return whole
 
@@ -108,7 +127,7 @@ class _Reader:
     def _begin(self) -> None:
         self._headers = {}
         # A file without a name: whatever ends this process, nothing of it is left.
-        self._file = tempfile.TemporaryFile(dir=self._scratch)  # noqa: SIM115 - it goes to whoever reads the part
+        self._file = tempfile.SpooledTemporaryFile(_SLICE_BYTES, dir=str(self._scratch))  # noqa: SIM115 - closed by its reader
 
     def _on_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]

@@ -19,10 +19,12 @@ from imageflow_domain.errors import Cancelled, InvalidInput, NotReady, StepFaile
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import BatchState, Inspection, Judgement, Picture, Verdict
 from imageflow_domain.isolation import Isolation
+from imageflow_inspection.byte_budget import ByteBudget
 from imageflow_inspection.drawing import draw
 from imageflow_inspection.identity import Judge, judge_now, load_models
 from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, undecided
 from imageflow_pipelines.engine import Engine
+from imageflow_pipelines.header import read_header
 from imageflow_pipelines.reuse import Reuse
 from imageflow_pipelines.values import Encoded, Value
 
@@ -30,6 +32,10 @@ Watch = Callable[[int, int], None]
 """Told how many pictures are judged, and how many there are."""
 
 _REUSE_BYTES = 256 * 2**20
+_MOST_BYTES = 2**30
+"""What pictures that are judged at once take together, as `_needs_bytes` sees it."""
+_COPIES = 4
+"""Of a picture that a pipeline holds: what a step reads and what it makes, and as much again for wider numbers."""
 
 
 def inspect_batch(
@@ -52,7 +58,8 @@ def inspect_batch(
         batch_id: Of a batch that was taken in.
         models: The registered ones; needed where a pipeline asks one.
         isolation: Runs steps that may be killed; see `Engine`.
-        threads: Pictures at once; as many as there are cores, if not given.
+        threads: Pictures at once at most, fewer where they are large; as many as this process has cores, if not
+            given.
         cancellation: Stops between pictures and within their pipelines.
         watch: Told of progress, from this thread.
 
@@ -84,7 +91,7 @@ def inspect_batch(
     if left:
         load_models(by, models)
     stop = cancellation or Cancellation()
-    count = threads or os.cpu_count() or 1
+    count = threads or len(os.sched_getaffinity(0))
     # Pictures are what runs side by side: steps of one picture would only wait for each other.
     with Engine(models=models, isolation=isolation, threads=1, reuse=Reuse(max_bytes=_REUSE_BYTES)) as engine:
         one = _Inspector(stores, engine, by, inspection.id, stop)
@@ -119,6 +126,16 @@ def _side_by_side(work: Callable[[Picture], None], pictures: list[Picture], thre
                 future.cancel()
 
 
+def _needs_bytes(data: bytes) -> int:
+    """Return about what judging a picture takes, by its header; one that cannot be read takes only itself."""
+    try:
+        with read_header(data) as header:
+            width_px, height_px = header.size
+    except InvalidInput:
+        return len(data)
+    return len(data) + _COPIES * 3 * width_px * height_px
+
+
 def _drawn(outputs: Mapping[str, Value | None]) -> bytes | None:
     """Return the picture that a pipeline draws itself, at its output `drawn`: one that crops or turns must."""
     drawn = outputs.get("drawn")
@@ -134,11 +151,17 @@ class _Inspector:
         self._by = by
         self._inspection = inspection
         self._stop = stop
+        self._memory = ByteBudget(_MOST_BYTES)
 
     def inspect(self, picture: Picture) -> None:
         """Judge a picture and commit its results."""
         self._stop.check()
         data = self._stores.objects.get(picture.key, next_step="upload the batch again")
+        with self._memory.holding(_needs_bytes(data)):
+            self._stop.check()
+            self._inspect(picture, data)
+
+    def _inspect(self, picture: Picture, data: bytes) -> None:
         judged: dict[str, tuple[bool, Judged]] = {}
         items = []
         for item in self._by.master.items:

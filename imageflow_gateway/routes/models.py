@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query, Request
 
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_domain import keys
-from imageflow_domain.errors import InvalidInput, NotFound, StoreUnavailable
+from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_gateway.addresses import Gateway, GatewayDep, Limit, Reference, model_id
 from imageflow_gateway.errors import ErrorBody
-from imageflow_gateway.parts import Part, parts
+from imageflow_gateway.parts import Part, cannot_hold, parts
 from imageflow_gateway.schemas.models import ModelFacts, ModelList
 from imageflow_gateway.schemas.pages import cut
 from imageflow_models.bundle import ANSWERS, CARD, FILE, GOLDEN, MAX_GOLDEN, read_bundle
@@ -105,9 +105,7 @@ async def create_model(request: Request, gateway: GatewayDep) -> ModelFacts:
                 await to_thread.run_sync(_keep, folder, part)
             return await to_thread.run_sync(_register, gateway, folder, limiter=_CHECKING)
     except OSError as error:
-        raise StoreUnavailable(
-            f"'{scratch}' cannot hold the upload ({error.strerror}): free some space, then try again."
-        ) from error
+        raise cannot_hold(scratch, error) from error
 
 
 def _keep(folder: Path, part: Part) -> None:
