@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.figures import Figure, Result
 from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Provider, Runtime, available
+from imageflow_clients.inference.sample import Sample
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.inference.triton import Server, TritonModels
 from imageflow_clients.objects import open_object_store
@@ -22,7 +23,7 @@ from imageflow_clients.settings import Settings
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.inference import InferenceSession
 from imageflow_models.bundle import read_bundle
-from imageflow_models.gate import check_model
+from imageflow_models.gate import accept_model
 from imageflow_models.judging import OneModel, best_threshold, judge_by_model
 from imageflow_models.network import IMAGE
 from imageflow_models.products import SIZE_PX, Split, draw
@@ -40,8 +41,8 @@ _ONE_CORE = Runtime(provider=Provider.CPU, threads=1, max_batch=BATCH)
 def run() -> Result:
     """Return the table of scores, and the times of one picture and of a batch by everyone who can compute them."""
     bundle = next(bundle for bundle in map(read_bundle, shipped()) if bundle.wanted.labels)
-    card = check_model(bundle)
-    return Result(figures=(*scores(card, bundle.data), *times(card, bundle.data), *served(card, bundle.data)))
+    card, sample = accept_model(bundle)
+    return Result(figures=(*scores(card, bundle.data), *times(card, bundle.data), *served(card, bundle.data, sample)))
 
 
 def scores(card: Card, data: bytes) -> tuple[Figure, ...]:
@@ -89,13 +90,13 @@ def times(card: Card, data: bytes) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
-def served(card: Card, data: bytes) -> tuple[Figure, ...]:
+def served(card: Card, data: bytes, sample: Sample) -> tuple[Figure, ...]:
     """Ask a real server of the inference protocol, where KServe is installed."""
     if not kserve.is_kept():
         return ()
     with TemporaryDirectory() as name:
         store = ModelStore(open_object_store(Settings(home=Path(name) / "home")))
-        store.add(card, data)
+        store.add(card, data, sample)
         (Path(name) / "server").mkdir()
         server = KServe(Path(name) / "server", {card.id: data})
         try:

@@ -113,6 +113,8 @@ class Inspection:
     master_version: int
     code_version: int
     judged_by: tuple[JudgedBy, ...]
+    providers: tuple[str, ...]
+    """Who computed its models, e.g. 'cpu', 'triton': several, where it was stopped and went on elsewhere."""
     pictures: int
     passed: int
     failed: int

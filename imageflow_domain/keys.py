@@ -91,6 +91,11 @@ def model_file(model_id: ModelId) -> str:
     return f"{model(model_id)}/model.onnx"
 
 
+def model_sample(model_id: ModelId) -> str:
+    """A few pictures as tensors, and the model's answers."""
+    return f"{model(model_id)}/sample.npz"
+
+
 def model_card(model_id: ModelId) -> str:
     """Written last: a model with a card is registered."""
     return f"{model(model_id)}/model.json"

@@ -89,7 +89,9 @@ def inspect_batch(
         pictures = batches.pictures(connection, batch_id)
     left = [picture for picture in pictures if picture.place not in done]
     if left:
-        load_models(by, models)
+        providers = load_models(by, models)
+        with stores.database.begin() as connection:
+            inspections.note_providers(connection, inspection.id, providers)
     stop = cancellation or Cancellation()
     count = threads or len(os.sched_getaffinity(0))
     # Pictures are what runs side by side: steps of one picture would only wait for each other.

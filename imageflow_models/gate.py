@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imageflow_clients.inference.card import Card, Wanted
 from imageflow_clients.inference.onnx_file import Interface, examine
+from imageflow_clients.inference.sample import Sample
 from imageflow_clients.inference.trial import MEMORY_BYTES, SECONDS, try_model
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelDescription, ModelTask, TensorType
@@ -32,7 +33,12 @@ class ModelRefused(InvalidInput):
 
 
 def check_model(bundle: Bundle, *, memory_bytes: int = MEMORY_BYTES, seconds: float = SECONDS) -> Card:
-    """Return the card under which a model may be registered.
+    """Return the card under which a model may be registered; see `accept_model`."""
+    return accept_model(bundle, memory_bytes=memory_bytes, seconds=seconds)[0]
+
+
+def accept_model(bundle: Bundle, *, memory_bytes: int = MEMORY_BYTES, seconds: float = SECONDS) -> tuple[Card, Sample]:
+    """Return the card under which a model may be registered, and a sample of what it answers.
 
     Args:
         bundle: The model, and its golden set.
@@ -52,7 +58,7 @@ def check_model(bundle: Bundle, *, memory_bytes: int = MEMORY_BYTES, seconds: fl
     except InvalidInput as error:
         raise ModelRefused(str(wanted.id), str(error)) from error
     _compare(description, wanted.tolerance, bundle.golden, answers)
-    return Card.of(wanted, description)
+    return Card.of(wanted, description), Sample.of(tensors, answers)
 
 
 def _describe(wanted: Wanted, data: bytes, interface: Interface) -> ModelDescription:

@@ -6,7 +6,7 @@ from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_domain.inference import ModelId
 from imageflow_models.bundle import Bundle, read_bundle
-from imageflow_models.gate import check_model
+from imageflow_models.gate import accept_model
 
 FOLDER = Path(__file__).with_name("models")
 
@@ -26,6 +26,6 @@ def register(store: ModelStore, folder: Path) -> ModelId:
 
 def register_bundle(store: ModelStore, bundle: Bundle) -> Card:
     """Register a bundle that was read; see `register`."""
-    card = check_model(bundle)
-    store.add(card, bundle.data)
+    card, sample = accept_model(bundle)
+    store.add(card, bundle.data, sample)
     return card

@@ -20,7 +20,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from imageflow_clients.database.metadata import metadata
 
@@ -170,6 +170,7 @@ inspections = Table(
     Column("master_version", Integer, nullable=False),
     Column("code_version", Integer, nullable=False),
     Column("judged_by", JSONB, nullable=False),
+    Column("providers", ARRAY(Text), nullable=False, server_default="{}"),  # who computed its models
     Column("pictures", Integer, nullable=False, server_default="0"),
     Column("passed", Integer, nullable=False, server_default="0"),
     Column("failed", Integer, nullable=False, server_default="0"),

@@ -1,6 +1,6 @@
 """Rows of inspections and their results. An inspection that is finished is only read; another judgement is another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -44,6 +44,15 @@ def begin(
         select(inspections).where(inspections.c.batch_id == batch, inspections.c.identity == identity)
     ).one()
     return _inspection(row)
+
+
+def note_providers(connection: Connection, inspection: int, providers: Collection[str]) -> None:
+    """Note who computes an inspection's models from now on, beside those who did before."""
+    row = connection.execute(
+        select(inspections.c.providers).where(inspections.c.id == inspection).with_for_update()
+    ).one()
+    known = sorted({*row.providers, *providers})
+    connection.execute(update(inspections).where(inspections.c.id == inspection).values(providers=known))
 
 
 def get(connection: Connection, inspection: int) -> Inspection:
@@ -285,4 +294,5 @@ def _result(row: Row[Any], items: tuple[Judgement, ...]) -> PictureResult:
 
 
 def _inspection(row: Row[Any]) -> Inspection:
-    return Inspection(**{**row._mapping, "judged_by": tuple(JudgedBy(**each) for each in row.judged_by)})
+    judged_by = tuple(JudgedBy(**each) for each in row.judged_by)
+    return Inspection(**{**row._mapping, "judged_by": judged_by, "providers": tuple(row.providers)})

@@ -1,4 +1,4 @@
-"""The registered models: a file and a card each in the object store, and the sessions that were opened of them.
+"""The registered models: a file, a sample and a card each in the object store, and the sessions opened of them.
 
 Whether a model is good enough to be registered is decided above; this module keeps what was accepted.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
+from imageflow_clients.inference.sample import Sample
 from imageflow_clients.objects import ObjectStore
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing
@@ -20,7 +21,7 @@ _AGAIN = "register the model again under another version"
 
 
 class ModelStore:
-    """Cards and files of models by name and version."""
+    """Cards, files and samples of models by name and version."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
@@ -50,7 +51,11 @@ class ModelStore:
             raise InvalidInput(f"The file of model {card.id} is not the one that was registered: {_AGAIN}.")
         return data
 
-    def add(self, card: Card, data: bytes) -> None:
+    def sample(self, model: ModelId) -> Sample:
+        """Return some pictures, and what a registered model answers to them."""
+        return Sample.decode(self._objects.get(keys.model_sample(model), next_step=_AGAIN))
+
+    def add(self, card: Card, data: bytes, sample: Sample) -> None:
         """Register a model that was accepted. Again the same one changes nothing; raises `Conflict` for another one."""
         if hashlib.sha256(data).hexdigest() != card.digest:
             raise InvalidInput(f"The card of model {card.id} is that of another file: check it again.")
@@ -59,6 +64,7 @@ class ModelStore:
                 return
             raise Conflict(f"Another model is registered as '{card.id}', and versions never change: raise the version.")
         self._objects.put(keys.model_file(card.id), data)
+        self._objects.put(keys.model_sample(card.id), sample.encode())
         self._objects.put(keys.model_card(card.id), card.model_dump_json(indent=2).encode())
 
 

@@ -174,7 +174,8 @@ class TritonModels:
         return self._sessions.open(model)
 
     def _load(self, model: ModelId) -> InferenceSession:
-        described = self._store.card(model).describe()
+        card = self._store.card(model)
+        described = card.describe()
         there = self._server.get(self._server.path(model))
         if there is None:
             raise NotFound(f"The inference server at {self._server.url} holds no model '{model}': load it there.")
@@ -188,7 +189,12 @@ class TritonModels:
         binary = self._binary
         if binary is None:
             binary = _BINARY in ((self._server.get("/v2") or {}).get("extensions") or ())
-        return TritonSession(described, self._server, max_batch=self._max_batch, binary=binary)
+        session = TritonSession(described, self._server, max_batch=self._max_batch, binary=binary)
+        for picture in self._store.sample(model).pictures():
+            # Tensors of the same names are no sign of the same model.
+            answered = session.run(picture.inputs, Cancellation())
+            picture.check(answered, card.tolerance, who=f"What {self._server.url} holds as '{model}'")
+        return session
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:

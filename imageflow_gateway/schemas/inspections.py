@@ -69,11 +69,19 @@ class InspectionDetail(InspectionSummary):
     identity: str
     """Digest of all that verdicts depend on beside the pictures."""
     judged_by: list[JudgeFacts]
+    providers: list[str]
+    """Who computed its models, e.g. 'cpu', 'triton'."""
 
     @classmethod
     def of(cls, inspection: Inspection) -> Self:
-        judged_by = [JudgeFacts.of(by) for by in inspection.judged_by]
-        return cls.model_validate({**summary(inspection), "identity": inspection.identity, "judged_by": judged_by})
+        return cls.model_validate(
+            {
+                **summary(inspection),
+                "identity": inspection.identity,
+                "judged_by": [JudgeFacts.of(by) for by in inspection.judged_by],
+                "providers": list(inspection.providers),
+            }
+        )
 
 
 class ResultLinks(BaseModel):

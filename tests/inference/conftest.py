@@ -16,7 +16,7 @@ from imageflow_clients.settings import Settings
 from imageflow_domain.inference import ModelId, ModelRegistry
 from services import kserve
 from services.kserve import KServe
-from tests.inference.onnx_models import card, endless, mean_heat
+from tests.inference.onnx_models import card, endless, mean_heat, sample
 
 HEAT = ModelId(name="heat", version=1)
 TWICE = ModelId(name="heat", version=2)
@@ -53,7 +53,7 @@ def store(tmp_path: Path) -> ModelStore:
 @pytest.fixture
 def registered(store: ModelStore) -> ModelStore:
     for model, data in FILES.items():
-        store.add(card(data, name=model.name, version=model.version), data)
+        store.add(card(data, name=model.name, version=model.version), data, sample(data))
     return store
 
 

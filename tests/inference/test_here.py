@@ -13,7 +13,7 @@ from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Conflict, InvalidInput, Unavailable
 from services.child import free_port
 from tests.inference.conftest import FILES, HEAT
-from tests.inference.onnx_models import card, mean_heat, pictures
+from tests.inference.onnx_models import card, mean_heat, pictures, sample
 
 
 def test_the_processor_always_computes_and_others_only_if_built_in() -> None:
@@ -67,9 +67,9 @@ def test_the_registry_lists_models_and_keeps_their_cards(registered: ModelStore)
 
 
 def test_the_same_model_may_be_registered_again_and_no_other_under_its_version(registered: ModelStore) -> None:
-    registered.add(card(FILES[HEAT]), FILES[HEAT])
+    registered.add(card(FILES[HEAT]), FILES[HEAT], sample(FILES[HEAT]))
     with pytest.raises(Conflict, match="raise the version"):
-        registered.add(card(mean_heat(3)), mean_heat(3))
+        registered.add(card(mean_heat(3)), mean_heat(3), sample(mean_heat(3)))
     assert registered.file(registered.card(HEAT)) == FILES[HEAT]
 
 
@@ -82,7 +82,7 @@ def test_a_file_that_is_not_the_registered_one_is_not_run(registered: ModelStore
 def test_a_model_whose_registration_was_cut_short_is_not_there(registered: ModelStore) -> None:
     registered._objects.delete(keys.model_card(HEAT))
     assert HEAT not in registered.list()
-    registered.add(card(FILES[HEAT]), FILES[HEAT])
+    registered.add(card(FILES[HEAT]), FILES[HEAT], sample(FILES[HEAT]))
     assert HEAT in registered.list()
 
 

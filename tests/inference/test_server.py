@@ -1,6 +1,7 @@
 """What only a server brings: it may be down, hold something else, or speak nonsense."""
 
 import http.server
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,13 +11,13 @@ import numpy as np
 import pytest
 
 from imageflow_clients.inference.stored_models import ModelStore
-from imageflow_clients.inference.triton import Server, TritonModels
+from imageflow_clients.inference.triton import Server, TritonModels, TritonSession
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput, NotFound, Unavailable
 from services.child import free_port
 from services.kserve import KServe
 from tests.inference.conftest import HEAT
-from tests.inference.onnx_models import card, mean_heat, pictures
+from tests.inference.onnx_models import SIDE, card, mean_heat, pictures, sample
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def test_a_session_survives_that_its_server_is_started_again(kserve_server: KSer
 
 def test_a_model_that_the_server_lacks_is_not_found_there(kserve_server: KServe, registered: ModelStore) -> None:
     data = mean_heat(5)
-    registered.add(card(data, name="elsewhere"), data)
+    registered.add(card(data, name="elsewhere"), data, sample(data))
     with pytest.raises(NotFound, match=r"holds no model 'elsewhere@1'"):
         TritonModels(registered, Server(kserve_server.url, versions=False)).open(card(data, name="elsewhere").id)
 
@@ -82,6 +83,22 @@ def test_another_model_under_the_same_name_is_noticed(registered: ModelStore) ->
         TritonModels(registered, Server(url)).open(HEAT)
 
 
+def test_another_model_of_the_same_tensors_is_noticed_by_its_answers(kserve_server: KServe, store: ModelStore) -> None:
+    other = mean_heat(1.1)
+    store.add(card(other), other, sample(other))
+    with pytest.raises(InvalidInput, match=r"holds as 'heat@1' answers otherwise .*'heat' differs by 0\.0"):
+        TritonModels(store, Server(kserve_server.url, versions=False)).open(HEAT)
+
+
+def test_a_server_that_answers_nothing_but_zeros_is_noticed(registered: ModelStore) -> None:
+    answer = {"name": "heat", "datatype": "FP32", "shape": [1, 1, SIDE, SIDE], "data": [0.0] * SIDE * SIDE}
+    with (
+        answering(200, json.dumps({"outputs": [answer]}).encode()) as url,
+        pytest.raises(InvalidInput, match="Load the registered file there"),
+    ):
+        TritonModels(registered, Server(url), binary=False).open(HEAT)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -93,20 +110,16 @@ def test_another_model_under_the_same_name_is_noticed(registered: ModelStore) ->
     ],
 )
 def test_answers_that_break_the_protocol_are_no_answers(registered: ModelStore, body: bytes) -> None:
-    with answering(200, body) as url:
-        session = TritonModels(registered, Server(url), binary=True).open(HEAT)
-        with pytest.raises(Unavailable, match=r"not of its protocol|gave no"):
-            session.run({"image": pictures(1)}, Cancellation())
+    with answering(200, body) as url, pytest.raises(Unavailable, match=r"not of its protocol|gave no"):
+        TritonModels(registered, Server(url), binary=True).open(HEAT)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, InvalidInput), (429, Unavailable), (500, Unavailable)])
 def test_a_server_that_refuses_and_one_that_fails_are_told_apart(
     registered: ModelStore, status: int, kind: type[Exception]
 ) -> None:
-    with answering(200, b"{}") as good:
-        session = TritonModels(registered, Server(good), binary=True).open(HEAT)
     with answering(status, b'{"error": "too warm"}') as url:
-        session._server = Server(url)  # type: ignore[attr-defined]
+        session = TritonSession(registered.card(HEAT).describe(), Server(url), max_batch=8, binary=True)
         with pytest.raises(kind, match="too warm"):
             session.run({"image": pictures(1)}, Cancellation())
 

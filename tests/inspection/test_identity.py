@@ -1,8 +1,9 @@
 """By what batches are judged is told by models' cards; a model is loaded only by whoever judges pictures."""
 
 import pytest
+from sqlalchemy import text
 
-from imageflow_clients.database import batches
+from imageflow_clients.database import batches, inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.settings import Settings
@@ -16,7 +17,7 @@ from imageflow_inspection.checks import check_batch
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.pipelines import publish_pipeline
 from imageflow_inspection.reinspect import stale_batches
-from tests.inference.onnx_models import card, mean_heat
+from tests.inference.onnx_models import card, mean_heat, sample
 from tests.inspection.lids import lid, published, taken
 
 HEAT = {
@@ -39,7 +40,7 @@ ITEM = {
 def with_a_model(stores: Stores) -> ModelRegistry:
     """A product whose lids are judged by a model of known arithmetic."""
     data = mean_heat()
-    ModelStore(stores.objects).add(card(data), data)
+    ModelStore(stores.objects).add(card(data), data, sample(data))
     publish_pipeline(stores, HEAT)
     published(stores, wanted=[ITEM])
     return models_of(stores)
@@ -55,7 +56,8 @@ def test_what_judges_is_told_without_loading_a_model_and_a_model_that_cannot_run
 ) -> None:
     models = with_a_model(stores)
     batch = taken(stores, "b0", [lid()])
-    assert inspect_batch(stores, batch.id, models=models).passed == 1
+    done = inspect_batch(stores, batch.id, models=models)
+    assert (done.passed, done.providers) == (1, ("cpu",))
     stores.objects.delete(keys.model_file(card(mean_heat()).id))
     assert stale_batches(stores, "lid", models=models_of(stores)) == ()
     assert changed_rules(stores, Told(), models=models_of(stores)).faults == ()
@@ -65,3 +67,14 @@ def test_what_judges_is_told_without_loading_a_model_and_a_model_that_cannot_run
         inspect_batch(stores, waiting.id, models=models_of(stores))
     with stores.database.begin() as connection:
         assert batches.get(connection, waiting.id).state is BatchState.TAKEN
+
+
+def test_an_inspection_that_goes_on_elsewhere_names_all_who_computed(stores: Stores) -> None:
+    models = with_a_model(stores)
+    batch = taken(stores, "b0", [lid(), lid()])
+    done = inspect_batch(stores, batch.id, models=models)
+    with stores.database.begin() as connection:
+        inspections.note_providers(connection, done.id, ["triton"])
+        connection.execute(text("DELETE FROM picture_results WHERE place = 1"))
+        assert inspections.get(connection, done.id).providers == ("cpu", "triton")
+    assert inspect_batch(stores, batch.id, models=models).providers == ("cpu", "triton")

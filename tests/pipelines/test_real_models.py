@@ -20,7 +20,7 @@ from imageflow_pipelines.execution import StepStatus
 from imageflow_pipelines.plan import plan
 from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.values import Image, Measurements
-from tests.inference.onnx_models import SIDE, card, endless, mean_heat
+from tests.inference.onnx_models import SIDE, card, endless, mean_heat, sample
 from tests.pipelines.pictures import encoded
 from tests.pipelines.specs import decoded, step
 
@@ -29,7 +29,7 @@ from tests.pipelines.specs import decoded, step
 def models(tmp_path: Path) -> OnnxModels:
     store = ModelStore(open_object_store(Settings(home=tmp_path / "home")))
     for name, data in (("heat", mean_heat()), ("endless", endless())):
-        store.add(card(data, name=name), data)
+        store.add(card(data, name=name), data, sample(data))
     return OnnxModels(store, Runtime(provider=Provider.CPU))
 
 

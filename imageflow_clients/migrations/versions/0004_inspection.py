@@ -152,6 +152,7 @@ def upgrade() -> None:
         sa.Column("master_version", sa.Integer(), nullable=False),
         sa.Column("code_version", sa.Integer(), nullable=False),
         sa.Column("judged_by", postgresql.JSONB(), nullable=False),
+        sa.Column("providers", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("pictures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("passed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failed", sa.Integer(), server_default="0", nullable=False),

@@ -1765,6 +1765,8 @@ export interface components {
             identity: string;
             /** Judged By */
             judged_by: components["schemas"]["JudgeFacts"][];
+            /** Providers */
+            providers: string[];
         };
         /**
          * InspectionSummary
