@@ -12,7 +12,7 @@ import cv2
 from bench.figures import Figure
 from bench.stack import Stack, running_stack
 from imageflow_clients.database import batches, inspections
-from imageflow_clients.inference.stored_models import ModelStore
+from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.inspection import Batch, Inspection, PictureResult
@@ -80,7 +80,8 @@ def _publish(stores: Stores) -> str:
     for folder in shipped():
         register(ModelStore(stores.objects), folder)
     file = ProductFile.parse((_EXAMPLE / "product.yaml").read_text())
-    publish_product(stores, file, [(_EXAMPLE / name).read_text() for name in file.pipelines])
+    pipelines = [(_EXAMPLE / name).read_text() for name in file.pipelines]
+    publish_product(stores, file, pipelines, models=OnnxModels(ModelStore(stores.objects)))
     return file.product
 
 

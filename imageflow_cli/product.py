@@ -10,6 +10,8 @@ from imageflow_cli.options import NAME, as_json
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.session import stores_only
 from imageflow_clients.database import Connection, masters
+from imageflow_clients.inference.opening import open_models
+from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.masters import Master, Product
 from imageflow_inspection.product_file import ProductFile, publish_product
@@ -32,7 +34,8 @@ def publish(file: Path, as_json: bool) -> None:
     """
     read = ProductFile.parse(_text(file))
     pipelines = [_text(file.parent / name) for name in read.pipelines]
-    done = publish_product(stores_only(), read, pipelines)
+    stores = stores_only()
+    done = publish_product(stores, read, pipelines, models=open_models(Settings(), stores.objects))
     if as_json:
         print_json({"product": done.master.product, "version": done.master.version, "new": done.is_new})
         return

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from imageflow_clients.stored_object import UNFINISHED, StoredObject
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def walk_in_order(root: Path, prefix: str, after: str) -> Iterator[StoredObject]:
+def walk_in_order(
+    root: Path, prefix: str, after: str, passed_over: Callable[[str], None] | None = None
+) -> Iterator[StoredObject]:
     """Yield the files of a store below a folder, sorted by key, those behind `after` alone.
 
     Folders that lie before `after` are not entered. Files and folders that vanish meanwhile are passed over.
@@ -20,13 +22,18 @@ def walk_in_order(root: Path, prefix: str, after: str) -> Iterator[StoredObject]
         root: Of the store.
         prefix: The folder's, ending with "/", or empty.
         after: A key, or any text to compare with keys.
+        passed_over: Told what cannot be a key, for its name is no UTF-8; the wrong bytes are spelled as \\xff.
     """
     for name, is_folder in _entries(root / prefix):
+        if not _is_text(name):
+            if passed_over is not None:
+                passed_over(prefix + os.fsencode(name).decode("utf-8", "backslashreplace"))
+            continue
         key = prefix + name
         if is_folder:
             # Every key inside begins with `key`: all of them sort before `after`, or it lies among them.
             if key > after or after.startswith(key):
-                yield from walk_in_order(root, key, after)
+                yield from walk_in_order(root, key, after, passed_over)
         elif key > after and not UNFINISHED.search(name):
             found = _object(root, key)
             if found is not None:
@@ -41,6 +48,14 @@ def _entries(folder: Path) -> list[tuple[str, bool]]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(found)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # Python's way to spell other bytes
+        return False
+    return True
 
 
 def _object(root: Path, key: str) -> StoredObject | None:

@@ -7,7 +7,7 @@ they fail `store_failures`'.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
@@ -157,16 +157,24 @@ class ObjectStore:
             while batch := self._requests.make(_next_batch, stream):
                 yield from (_stored(meta) for meta in batch)
 
-    def list_page(self, prefix: str, *, after: str = "", limit: int) -> tuple[StoredObject, ...]:
+    def list_page(
+        self, prefix: str, *, after: str = "", limit: int, passed_over: Callable[[str], None] | None = None
+    ) -> tuple[StoredObject, ...]:
         """Return the first `limit` objects below a folder whose keys sort behind `after`, in the order of keys.
 
         `after` need not be there, but is spelled as a key, or empty. What lies before it or behind the page costs
         nothing, however much that is.
+
+        Args:
+            prefix: The folder's.
+            after: See above.
+            limit: How many are returned at most.
+            passed_over: Told of files that can have no key, as a folder may hold and a bucket cannot.
         """
         folder = _check_prefix(prefix)
         with self._explained(prefix):
             if isinstance(self._store, LocalStore):
-                return tuple(islice(walk_in_order(Path(str(self._store.prefix)), folder, after), limit))
+                return tuple(islice(walk_in_order(Path(str(self._store.prefix)), folder, after, passed_over), limit))
             stream = obstore.list(self._store, folder, offset=after or None, chunk_size=min(limit, 1000))
             found: list[StoredObject] = []
             while len(found) < limit and (batch := self._requests.make(_next_batch, stream)):

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Unavailable
+from imageflow_domain.errors import StepDied
 from imageflow_domain.isolation import Result
 
 # Forking a process that has threads may copy a lock that nobody will ever open.
@@ -38,7 +38,7 @@ class StepProcesses:
         except (EOFError, OSError) as error:
             worker.end()
             cancellation.check()
-            raise Unavailable(
+            raise StepDied(
                 f"The process of a step ended without an answer (exit status {worker.exit_status}), perhaps for want "
                 "of memory: try again, or use smaller pictures."
             ) from error

@@ -37,7 +37,10 @@ class Webhooks:
         for address in addresses:
             parts = urlsplit(address)
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise InvalidInput('IMAGEFLOW_ALERT_WEBHOOKS must be a list like ["https://example.org/alerts"].')
+                raise InvalidInput(
+                    f"IMAGEFLOW_ALERT_WEBHOOKS holds '{address}': write addresses parted by spaces, like "
+                    "https://example.org/alerts."
+                )
         secret = settings.alert_secret.get_secret_value() if settings.alert_secret is not None else ""
         if addresses and len(secret) < _SECRET_CHARS:
             raise InvalidInput(

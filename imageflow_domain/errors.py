@@ -77,6 +77,10 @@ class Unavailable(ImageFlowError):
     """Something that the work needs is not there or down; the same call may succeed later."""
 
 
+class StepDied(Unavailable):
+    """What computed a step's input died, or had no memory for it: so it may be again, and it may not."""
+
+
 class StoreUnavailable(Unavailable):
     """The object store does not answer, is full or refuses to be written."""
 

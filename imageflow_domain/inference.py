@@ -117,7 +117,8 @@ class InferenceSession(Protocol):
         Raises:
             InvalidInput: For inputs that the description does not allow.
             Cancelled: When `cancellation` was thrown before the result was there.
-            Unavailable: When whoever computes is down, out of memory or too slow to answer; it may work later.
+            StepDied: When there is no memory for these inputs.
+            Unavailable: When whoever computes is down or too slow to answer; it may work later.
         """
         ...
 

@@ -11,6 +11,9 @@ from imageflow_domain.ids import check_name
 MOST_PICTURES = 20_000
 """Of one batch."""
 
+MOST_DETAILS_BYTES = 262_144
+"""Of a judgement's details, as the database spells them."""
+
 
 class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
@@ -49,8 +52,12 @@ class Batch:
     bytes: int
     attempts: int
     """How many runs gave up on it."""
+    retry_at: datetime | None
+    """Before then no other run is asked for."""
     inspection_id: int | None
     """The one that counts: the latest that was completed."""
+    report_tries: int
+    """How many runs failed to tell Dagster of it."""
     closed_at: datetime
 
     @property
@@ -73,6 +80,15 @@ def parts_of_batch_key(key: str) -> tuple[str, str]:
     """Return product and name of a batch's key; raise `InvalidInput` where it is none."""
     product, _, name = key.partition("-")
     return check_name(product), check_name(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A manifest, folder or file that was uploaded, and is no batch."""
+
+    key: str
+    reason: str
+    noticed_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,3 +266,18 @@ class Alert:
     """What happened, by which rule, and what to do."""
     details: Mapping[str, Any]
     created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertDelivery:
+    """What became of an alert at one of the addresses that it is sent to."""
+
+    alert_id: int
+    address: str
+    attempts: int
+    """That failed."""
+    next_at: datetime | None
+    """When it is sent again; none where it arrived, or was given up."""
+    delivered_at: datetime | None
+    error: str | None
+    """Why it did not arrive, last."""

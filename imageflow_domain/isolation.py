@@ -20,7 +20,7 @@ class Isolation(Protocol):
 
         Raises:
             Cancelled: When `cancellation` was thrown before the result was there.
-            Unavailable: When the process ended without an answer, e.g. for want of memory.
+            StepDied: When the process ended without an answer, e.g. for want of memory.
             Exception: What `function` raised.
         """
         ...

@@ -16,6 +16,7 @@ from imageflow_gateway.guard import OwnAddress, WriteGuard
 from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
 from imageflow_gateway.routes import (
+    alerts,
     batches,
     components,
     drivers,
@@ -94,7 +95,7 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # what generated clients call each operation
     )
     maps = (jobs, surveys, shots, progress, insight, saves, markers, games, drivers, uploads, tiles)
-    inspection = (components, pipelines, models, masters, batches, inspections, verifications, statistics)
+    inspection = (components, pipelines, models, masters, batches, inspections, verifications, statistics, alerts)
     for noun in (*maps, *inspection, health, pages):
         app.include_router(noun.router)
     return app

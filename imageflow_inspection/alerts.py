@@ -133,8 +133,17 @@ def _cause(inspection: Inspection) -> str:
     return f"inspection {inspection.id}"
 
 
-def deliver_alerts(stores: Stores, webhooks: Webhooks) -> int:
-    """Send what is due, at most 20 alerts, and return how many arrived.
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """What became of the alerts that were due."""
+
+    arrived: int
+    given_up: tuple[str, ...]
+    """Those that are not sent again, in words: which, where to, why, and what it said."""
+
+
+def deliver_alerts(stores: Stores, webhooks: Webhooks) -> Delivered:
+    """Send what is due, at most 20 alerts.
 
     One that does not arrive is sent again after half a minute, then after twice that, eight times in all. Whoever dies
     in between leaves it to be sent again: receivers tell equal ones by their id.
@@ -142,25 +151,38 @@ def deliver_alerts(stores: Stores, webhooks: Webhooks) -> int:
     with stores.database.begin() as connection:
         due = rows.due(connection, lease=_LEASE, limit=_SENT_AT_ONCE)
     with ThreadPoolExecutor(_SENT_AT_ONCE, "alerts") as threads:  # one that does not answer holds up no other
-        return sum(threads.map(lambda delivery: _deliver(stores, webhooks, delivery), due))
+        faults = list(threads.map(lambda delivery: _deliver(stores, webhooks, delivery), due))
+    return Delivered(
+        arrived=sum(fault is None for fault in faults),
+        given_up=tuple(
+            f"Alert {delivery.alert.id} is not sent to '{delivery.address}' again: {fault.reason} It said: "
+            f"{delivery.alert.message}"
+            for delivery, fault in zip(due, faults, strict=True)
+            if fault is not None and fault.is_last
+        ),
+    )
 
 
-def _deliver(stores: Stores, webhooks: Webhooks, delivery: Delivery) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class _NotSent:
+    reason: str
+    is_last: bool
+
+
+def _deliver(stores: Stores, webhooks: Webhooks, delivery: Delivery) -> _NotSent | None:
+    """Send an alert; return why it did not arrive."""
     try:
         webhooks.post(delivery.address, _body(delivery.alert))
-    except Refused as error:  # it was taken out of the settings meanwhile
-        with stores.database.begin() as connection:
-            rows.set_failed(connection, delivery, str(error), again_in=None)
-        return False
-    except Unavailable as error:
-        tries = delivery.attempts + 1
-        again_in = None if tries >= _ATTEMPTS else _FIRST_WAIT * 2**delivery.attempts
+    except (Refused, Unavailable) as error:
+        # A refused address was taken out of the settings meanwhile.
+        is_last = isinstance(error, Refused) or delivery.attempts + 1 >= _ATTEMPTS
+        again_in = None if is_last else _FIRST_WAIT * 2**delivery.attempts
         with stores.database.begin() as connection:
             rows.set_failed(connection, delivery, str(error), again_in=again_in)
-        return False
+        return _NotSent(reason=str(error), is_last=is_last)
     with stores.database.begin() as connection:
         rows.set_delivered(connection, delivery)
-    return True
+    return None
 
 
 def _body(alert: Alert) -> bytes:

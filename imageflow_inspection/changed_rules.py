@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imageflow_clients.database import Connection, batches, inspections, masters
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import ImageFlowError, Unavailable
+from imageflow_domain.errors import ImageFlowError, NotReady, Unavailable
 from imageflow_domain.inference import ModelRegistry
 from imageflow_inspection.identity import Judge, judge_now
 from imageflow_inspection.judging import CODE_VERSION
@@ -90,6 +90,21 @@ def changed_rules(stores: Stores, told: Told, *, models: ModelRegistry | None = 
                     found.append(rules)
             known[product] = version
     return Changes(told=Told(masters=known), rules=tuple(found), faults=tuple(faults))
+
+
+def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> Rules | None:
+    """Return by what a batch would be judged now, where that is not what judged it.
+
+    `changed_rules` passes over a batch whose first inspection goes on while a master is published: whoever finishes it
+    looks here. Raises as `judge_now` does, and `NotReady` for a batch that is not inspected.
+    """
+    with stores.database.begin() as connection:
+        batch = batches.get(connection, batch_id)
+        if batch.inspection_id is None:
+            raise NotReady(f"Batch '{batch.key}' is not inspected yet.")
+        judge = judge_now(connection, batch.product, models)
+        is_other = inspections.get(connection, batch.inspection_id).identity != judge.identity
+    return Rules(batch=batch.key, judge=judge) if is_other else None
 
 
 def _rules(connection: Connection, judge: Judge, after: str, *, everything: bool) -> Iterator[tuple[str, Rules | None]]:

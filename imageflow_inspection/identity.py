@@ -10,7 +10,7 @@ from imageflow_domain.inference import ModelId, ModelRegistry
 from imageflow_domain.inspection import JudgedBy
 from imageflow_domain.masters import Item, Master
 from imageflow_inspection.judging import CODE_VERSION
-from imageflow_inspection.pipelines import find_pipeline, plan_of
+from imageflow_inspection.pipelines import find_pipeline, models_of, plan_of
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.engine import NoModels
 from imageflow_pipelines.plan import Plan
@@ -61,7 +61,6 @@ def load_models(judge: Judge, models: ModelRegistry | None) -> frozenset[str]:
 
 
 def _judged_by(item: Item, pipeline_digest: str, wanted: Plan, models: ModelRegistry) -> JudgedBy:
-    used = {named for step in wanted.steps.values() if isinstance(named := getattr(step.component, "model", None), str)}
     return JudgedBy(
         code=item.code,
         type=item.type.value,
@@ -69,7 +68,7 @@ def _judged_by(item: Item, pipeline_digest: str, wanted: Plan, models: ModelRegi
         criteria=item.criteria,
         pipeline=item.pipeline,
         pipeline_digest=pipeline_digest,
-        models={named: models.describe(ModelId.parse(named)).digest for named in sorted(used)},
+        models={str(model): models.describe(model).digest for model in models_of(wanted)},
     )
 
 

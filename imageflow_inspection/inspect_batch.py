@@ -15,7 +15,7 @@ from imageflow_clients.database import batches, inspections, reports, statistics
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Cancelled, InvalidInput, NotReady, StepFailed, Unavailable
+from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, NotReady, StepDied, StepFailed, Unavailable
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import BatchState, Inspection, Judgement, Picture, Verdict
 from imageflow_domain.isolation import Isolation
@@ -24,7 +24,9 @@ from imageflow_inspection.drawing import draw
 from imageflow_inspection.identity import Judge, judge_now, load_models
 from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, undecided
 from imageflow_pipelines.engine import Engine
+from imageflow_pipelines.execution import Execution
 from imageflow_pipelines.header import read_header
+from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.reuse import Reuse
 from imageflow_pipelines.values import Encoded, Value
 
@@ -144,6 +146,11 @@ def _drawn(outputs: Mapping[str, Value | None]) -> bytes | None:
     return drawn.data if isinstance(drawn, Encoded) else None
 
 
+def _died(error: ImageFlowError | None) -> bool:
+    """Tell whether a step died of its input, or of what else happened just then."""
+    return error is not None and isinstance(error.__cause__, StepDied)
+
+
 class _Inspector:
     """Judges one picture after the other; any number of threads may call at once."""
 
@@ -196,16 +203,21 @@ class _Inspector:
     def _judge(self, code: str, data: bytes) -> Judged:
         plan = self._by.plans[code]
         item = next(each for each in self._by.master.items if each.code == code)
-        execution = self._engine.run(plan, {plan.spec.inputs[0]: data}, cancellation=self._stop)
+        execution = self._run(plan, data)
+        if _died(execution.error):
+            execution = self._run(plan, data)  # what died with it may have been to blame
         match execution.error:
             case None:
                 return replace(judge(item, execution.outputs), picture=_drawn(execution.outputs))
             case Cancelled() as error:
                 raise error
-            case StepFailed(__cause__=Unavailable() as cause):
+            case StepFailed(__cause__=Unavailable() as cause) as error if not _died(error):
                 raise cause  # the picture is not to blame
             case error:
                 return undecided(str(error))
+
+    def _run(self, plan: Plan, data: bytes) -> Execution:
+        return self._engine.run(plan, {plan.spec.inputs[0]: data}, cancellation=self._stop)
 
     def _draw(
         self, picture: Picture, data: bytes, judged: dict[str, tuple[bool, Judged]], items: list[Judgement]

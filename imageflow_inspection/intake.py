@@ -4,7 +4,7 @@ Rows are committed before the cursor that stands behind them is returned, and ba
 whoever asks for runs does so under `Batch.run_key`, and so asks once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -20,7 +20,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing
 from imageflow_domain.ids import check_name
-from imageflow_domain.inspection import MOST_PICTURES, Batch, BatchState
+from imageflow_domain.inspection import MOST_PICTURES, Batch, BatchState, Refusal
 from imageflow_inspection.comparing import (
     MOST_COMPARED_BYTES,
     Compared,
@@ -34,6 +34,8 @@ from imageflow_inspection.uploaded import list_pictures, pictures_among, upload_
 OVERLAP = timedelta(minutes=10)
 """How late a manifest may appear behind others of the same time, and how far clocks may differ."""
 ATTEMPTS = 3
+PAUSE = timedelta(seconds=30)
+"""After the first of them."""
 _INBOX_PAGE = 1000
 _KEY_CHARS = 200
 
@@ -85,6 +87,8 @@ class Tick:
     """Batches, or versions of them, that are new."""
     waiting: tuple[Batch, ...]
     """All that are to be inspected, oldest first, those of earlier ticks included."""
+    refused: tuple[Refusal, ...]
+    """What was uploaded and is no batch, each told once."""
 
 
 def notice_batches(stores: Stores, cursor: Cursor, *, now: datetime, bounds: Bounds | None = None) -> Tick:
@@ -94,14 +98,16 @@ def notice_batches(stores: Stores, cursor: Cursor, *, now: datetime, bounds: Bou
     """
     most = bounds or Bounds()
     comparer = Comparer(stores, most_bytes=most.compared_bytes)
-    inbox_ms, from_inbox = _read_inbox(stores, comparer, cursor.inbox_ms, now, most)
-    sweep_after, from_sweep = _sweep(stores, comparer, cursor.sweep_after, now, most)
+    refused = _Refused(stores)
+    inbox_ms, from_inbox = _read_inbox(stores, comparer, refused, cursor.inbox_ms, now, most)
+    sweep_after, from_sweep = _sweep(stores, comparer, refused, cursor.sweep_after, now, most)
     with stores.database.begin() as connection:
         waiting = rows.waiting(connection, most.waiting)
     return Tick(
         cursor=Cursor(inbox_ms=inbox_ms, sweep_after=sweep_after),
         closed=(*from_inbox, *from_sweep),
         waiting=waiting,
+        refused=tuple(refused.new),
     )
 
 
@@ -141,6 +147,7 @@ def close_now(
 def run_gave_up(stores: Stores, batch: Batch, reason: str, *, for_good: bool = False) -> Batch:
     """Note that the run which `batch.run_key` asked for failed: another is asked for, three each time it is taken up.
 
+    A pause comes before each, half a minute and then twice that, so that what is down has time to come back.
     Telling it again of the same `Batch` changes nothing.
 
     Args:
@@ -151,7 +158,8 @@ def run_gave_up(stores: Stores, batch: Batch, reason: str, *, for_good: bool = F
     """
     most = 1 if for_good else ATTEMPTS
     with stores.database.begin() as connection:
-        return rows.note_attempt(connection, batch.id, batch.attempts, most=most, reason=reason)
+        pause = PAUSE * 2 ** (batch.attempts % ATTEMPTS)
+        return rows.note_attempt(connection, batch.id, batch.attempts, most=most, pause=pause, reason=reason)
 
 
 def try_again(stores: Stores, batch_id: int) -> Batch:
@@ -163,22 +171,38 @@ def try_again(stores: Stores, batch_id: int) -> Batch:
         return rows.take_up_again(connection, batch_id)
 
 
+class _Refused:
+    """Notes what was uploaded and is no batch, and keeps what nobody noted before."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self.new: list[Refusal] = []
+
+    def note(self, reasons: Mapping[str, str]) -> None:
+        if reasons:
+            with self._stores.database.begin() as connection:
+                self.new += rows.note_refused(connection, reasons)
+
+    def note_name(self, key: str) -> None:
+        self.note({key[:_KEY_CHARS]: "Its name is no UTF-8, so nobody can read it: rename it."})
+
+
 # Manifests
 
 
 def _read_inbox(
-    stores: Stores, comparer: Comparer, inbox_ms: int, now: datetime, most: Bounds
+    stores: Stores, comparer: Comparer, refused: "_Refused", inbox_ms: int, now: datetime, most: Bounds
 ) -> tuple[int, list[Batch]]:
     now_ms = int(now.timestamp() * 1000)
     overlap_ms = int(OVERLAP.total_seconds() * 1000)
     newest, closed, left = inbox_ms, [], most.manifests
     postponed_ms = now_ms
-    for stored in _unread(stores, keys.inbox_since(max(inbox_ms - overlap_ms, 0))):
+    for stored in _unread(stores, refused, keys.inbox_since(max(inbox_ms - overlap_ms, 0))):
         if left == 0:
             break
         left -= 1
         try:
-            batch = _close_by_manifest(stores, comparer, stored)
+            batch = _close_by_manifest(stores, comparer, refused, stored)
         except Postponed:
             postponed_ms = min(postponed_ms, time_of(stored.key) or 0)
             continue
@@ -189,15 +213,15 @@ def _read_inbox(
     return max(inbox_ms, min(newest, postponed_ms)), closed
 
 
-def _unread(stores: Stores, after: str) -> Iterator[StoredObject]:
-    while page := stores.objects.list_page(keys.INBOX, after=after, limit=_INBOX_PAGE):
+def _unread(stores: Stores, refused: "_Refused", after: str) -> Iterator[StoredObject]:
+    while page := stores.objects.list_page(keys.INBOX, after=after, limit=_INBOX_PAGE, passed_over=refused.note_name):
         with stores.database.begin() as connection:
             noted = rows.noted_manifests(connection, [stored.key for stored in page])
         yield from (each for each in page if each.key not in noted and len(each.key) <= _KEY_CHARS)
         after = page[-1].key
 
 
-def _close_by_manifest(stores: Stores, comparer: Comparer, stored: StoredObject) -> Batch | None:
+def _close_by_manifest(stores: Stores, comparer: Comparer, refused: "_Refused", stored: StoredObject) -> Batch | None:
     """Close the batch that a manifest names, and note in the same transaction what became of the manifest."""
     try:
         if time_of(stored.key) is None or stored.size > MOST_BYTES:
@@ -208,17 +232,20 @@ def _close_by_manifest(stores: Stores, comparer: Comparer, stored: StoredObject)
     except ObjectMissing:
         return None  # taken back by its writer
     except (InvalidInput, NotFound) as error:
-        with stores.database.begin() as connection:
-            rows.note_manifest(connection, stored.key, reason=str(error))
+        refused.note({stored.key: str(error)})
         return None
 
 
 # The sweep
 
 
-def _sweep(stores: Stores, comparer: Comparer, after: str, now: datetime, most: Bounds) -> tuple[str, list[Batch]]:
+def _sweep(
+    stores: Stores, comparer: Comparer, refused: "_Refused", after: str, now: datetime, most: Bounds
+) -> tuple[str, list[Batch]]:
     """Look at one page of all uploads; return behind which key the next one begins, and what was closed."""
-    page = stores.objects.list_page(keys.INSPECTION_UPLOADS, after=after, limit=most.sweep_keys)
+    page = stores.objects.list_page(
+        keys.INSPECTION_UPLOADS, after=after, limit=most.sweep_keys, passed_over=refused.note_name
+    )
     folders = [(folder, tuple(found)) for folder, found in groupby(page, key=_folder_of)]
     if len(page) < most.sweep_keys:
         after = ""
@@ -229,7 +256,7 @@ def _sweep(stores: Stores, comparer: Comparer, after: str, now: datetime, most: 
         folder = folders[0][0]
         folders = [(folder, stores.objects.list_page(f"{folder}/", limit=2 * MOST_PICTURES))]
         after = f"{folder}0"  # the first text behind all keys of the folder
-    closed, stopped_at = _close_quiet(stores, comparer, folders, now - most.quiet, most.sweep_batches)
+    closed, stopped_at = _close_quiet(stores, comparer, refused, folders, now - most.quiet, most.sweep_batches)
     return stopped_at or after, closed
 
 
@@ -240,6 +267,7 @@ def _folder_of(stored: StoredObject) -> str:
 def _close_quiet(
     stores: Stores,
     comparer: Comparer,
+    refused: "_Refused",
     folders: Sequence[tuple[str, tuple[StoredObject, ...]]],
     before: datetime,
     most: int,
@@ -257,7 +285,7 @@ def _close_quiet(
         known = rows.latest_of(connection, seen.keys())
         ready = masters.products_with_masters(connection, sorted({product for product, _ in seen}))
     closed: list[Batch] = []
-    refused: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     looked_at, stopped_at = 0, None
     for (product, name), found in seen.items():
         folder = keys.inspection_upload(product, name)
@@ -273,15 +301,14 @@ def _close_quiet(
             stopped_at = folder
             break
         except (InvalidInput, NotFound) as error:
-            refused[folder] = str(error)
+            reasons[folder] = str(error)
             continue
         closed += [] if batch is None else [batch]
         looked_at += 1
         if looked_at == most:
             stopped_at = found[-1].key
             break
-    with stores.database.begin() as connection:
-        rows.note_refused(connection, refused)
+    refused.note(reasons)
     return closed, stopped_at
 
 

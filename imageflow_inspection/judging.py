@@ -1,11 +1,13 @@
 """What criteria make of a pipeline's output: a verdict, how sure it is, and why. Pure."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
-from imageflow_domain.inspection import Verdict
+from imageflow_domain.inspection import MOST_DETAILS_BYTES, Verdict
 from imageflow_domain.masters import Dimension, Function, Item, Range, Text, Tolerance, Visual
 from imageflow_pipelines.canonical import to_json
 from imageflow_pipelines.values import Detection, Detections, Measurements, Value
@@ -36,8 +38,13 @@ def judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
 
     Confidence is 0 to 1. VISUAL: the score of the defect that decided, or one minus that of the strongest that was too
     weak. DIMENSION and FUNCTION: how far the worst value is from its nearest limit, in parts of half the tolerance.
-    TEXT: 1.
+    TEXT: 1. Details that are more than a row holds are cut, and say at `left_out` how many there are no more.
     """
+    judged = _judge(item, outputs)
+    return replace(judged, details=_cut(judged.details))
+
+
+def _judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
     rule = item.rule
     value = outputs.get(rule.output)
     if value is None:
@@ -199,6 +206,30 @@ def _is_expected(line: str, expected: str, match: str) -> bool:
             return expected in line
         case _:
             return fnmatchcase(line, expected.replace("[", "[[]"))
+
+
+def _cut(details: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return details that a row holds: the longest list loses its later half until they do."""
+    told, left_out = dict(details), 0
+    while _bytes_of(told) > MOST_DETAILS_BYTES:
+        longest = max((name for name in told if isinstance(told[name], list)), key=lambda name: len(told[name]))
+        kept = len(told[longest]) // 2
+        left_out += len(told[longest]) - kept
+        told |= {longest: told[longest][:kept], "left_out": left_out}
+    return told
+
+
+def _bytes_of(told: Any) -> int:
+    """Return at least how many bytes PostgreSQL spells a value of JSON with: it writes all digits of 1e-300."""
+    match told:
+        case float():
+            return len(format(Decimal(repr(told)), "f"))
+        case list():
+            return 2 + sum(_bytes_of(each) + 2 for each in told)
+        case dict():
+            return 2 + sum(_bytes_of(key) + _bytes_of(each) + 4 for key, each in told.items())
+        case _:
+            return len(json.dumps(told, ensure_ascii=False).encode())
 
 
 def _cleaned(told: Any) -> Any:

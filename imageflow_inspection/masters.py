@@ -7,12 +7,14 @@ from typing import Any
 from imageflow_clients.database import Connection
 from imageflow_clients.database import masters as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import Fault, ImageFlowError, InvalidMaster
+from imageflow_domain.errors import Fault, ImageFlowError, InvalidMaster, Unavailable
 from imageflow_domain.ids import check_name
+from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.masters import Item, ItemType, Master, Product, read_items
 from imageflow_domain.texts import check_text
-from imageflow_inspection.pipelines import find_pipeline, plan_of
+from imageflow_inspection.pipelines import find_pipeline, models_of, plan_of
 from imageflow_pipelines.component import ports_of
+from imageflow_pipelines.engine import NoModels
 from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.spec import INPUTS
 from imageflow_pipelines.values import Detections, Encoded, Measurements, Text, Value, kind_name
@@ -84,20 +86,24 @@ def change_draft(stores: Stores, product: str, version: int, items: Any, *, revi
         return rows.change_draft(connection, product, version, read, revision)
 
 
-def publish_master(stores: Stores, product: str, version: int, *, revision: int) -> Master:
-    """Publish a draft, once every item's pipeline is published and gives what its criteria judge.
+def publish_master(
+    stores: Stores, product: str, version: int, *, revision: int, models: ModelRegistry | None = None
+) -> Master:
+    """Publish a draft, once every item's pipeline is published, its models are registered, and it gives what is judged.
 
     Raises `InvalidMaster` with every fault, and as `change_draft` does.
     """
     with stores.database.begin() as connection:
         published = rows.publish(connection, product, version, revision)
-        faults = list(_faults(connection, published))
+        faults = list(_faults(connection, published, models or NoModels()))
         if faults:
             raise InvalidMaster("The master cannot be published:", faults)
         return published
 
 
-def publish_items(stores: Stores, product: str, items: Any) -> tuple[Master, bool]:
+def publish_items(
+    stores: Stores, product: str, items: Any, *, models: ModelRegistry | None = None
+) -> tuple[Master, bool]:
     """Publish items as a product's next master, in one step; return it, and whether it is new.
 
     Items that are those of the newest published master change nothing. Raises as `create_draft` and `publish_master`
@@ -111,7 +117,7 @@ def publish_items(stores: Stores, product: str, items: Any) -> tuple[Master, boo
             return newest, False
         draft = rows.add_draft(connection, product, read)
         published = rows.publish(connection, product, draft.version, draft.revision)
-        faults = list(_faults(connection, published))
+        faults = list(_faults(connection, published, models or NoModels()))
         if faults:
             raise InvalidMaster("The master cannot be published:", faults)
         return published, True
@@ -137,7 +143,7 @@ def compare_masters(before: Master, after: Master) -> tuple[ItemChange, ...]:
     return tuple(changes)
 
 
-def _faults(connection: Connection, master: Master) -> Iterator[Fault]:
+def _faults(connection: Connection, master: Master, models: ModelRegistry) -> Iterator[Fault]:
     if not master.items:
         yield Fault(path="items", reason="there is none: a product is inspected for something")
     for place, item in enumerate(master.items):
@@ -148,7 +154,18 @@ def _faults(connection: Connection, master: Master) -> Iterator[Fault]:
             continue
         if len(wanted.spec.inputs) != 1:
             yield Fault(path=f"items.{place}.pipeline", reason="takes several pictures; an item judges one at a time")
+        yield from _model_faults(place, wanted, models)
         yield from _output_faults(place, item, wanted)
+
+
+def _model_faults(place: int, wanted: Plan, models: ModelRegistry) -> Iterator[Fault]:
+    for model in models_of(wanted):
+        try:
+            models.describe(model)
+        except Unavailable:
+            raise
+        except ImageFlowError as error:
+            yield Fault(path=f"items.{place}.pipeline", reason=str(error))
 
 
 def _output_faults(place: int, item: Item, wanted: Plan) -> Iterator[Fault]:

@@ -10,6 +10,7 @@ from imageflow_clients.database import pipelines as rows
 from imageflow_clients.database.pipelines import PublishedPipeline
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
+from imageflow_domain.inference import ModelId
 from imageflow_domain.texts import is_storable
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.plan import Plan, plan
@@ -60,3 +61,9 @@ def find_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
 def plan_of(pipeline: PublishedPipeline) -> Plan:
     """Return the plan of a published pipeline."""
     return plan(parse_spec(dict(pipeline.spec)))
+
+
+def models_of(wanted: Plan) -> tuple[ModelId, ...]:
+    """Return the models that a plan's steps ask, each once, in order."""
+    named = {name for step in wanted.steps.values() if isinstance(name := getattr(step.component, "model", None), str)}
+    return tuple(sorted(ModelId.parse(name) for name in named))

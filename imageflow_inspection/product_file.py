@@ -12,6 +12,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidMaster, NotFound
 from imageflow_domain.faults import faults_of
 from imageflow_domain.ids import Name
+from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.masters import Master
 from imageflow_inspection.masters import create_product, publish_items
 from imageflow_inspection.pipelines import publish_pipeline
@@ -55,13 +56,16 @@ class PublishedProduct:
     """The master's version was made now."""
 
 
-def publish_product(stores: Stores, file: ProductFile, pipelines: Sequence[str]) -> PublishedProduct:
+def publish_product(
+    stores: Stores, file: ProductFile, pipelines: Sequence[str], *, models: ModelRegistry | None = None
+) -> PublishedProduct:
     """Publish a product's pipelines and its items, and create the product if it is new.
 
     Args:
         stores: Where they are kept.
         file: The product.
         pipelines: The texts of the files that it names.
+        models: The registered ones; needed where a pipeline asks one.
 
     Raises:
         Faulty: For what is wrong, with each fault's path.
@@ -71,7 +75,7 @@ def publish_product(stores: Stores, file: ProductFile, pipelines: Sequence[str])
         publish_pipeline(stores, read_spec(text).to_data())
     if not _is_there(stores, file.product):
         create_product(stores, file.product, file.name, file.description)
-    master, is_new = publish_items(stores, file.product, file.items)
+    master, is_new = publish_items(stores, file.product, file.items, models=models)
     return PublishedProduct(master=master, is_new=is_new)
 
 

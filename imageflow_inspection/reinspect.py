@@ -58,11 +58,13 @@ def inspect_again(
 ) -> tuple[Batch, ...]:
     """Ask for stale batches of a product to be inspected again: they wait from now on, as new ones do.
 
+    So do those that failed: what they failed of may be mended by now.
+
     Args:
         stores: Where they are.
         product: Its code.
         models: The registered ones.
-        names: Only these batches; those among them that are not stale are left alone. All stale ones, if not given.
+        names: Only these batches; those among them that are neither stale nor failed are left alone. All, if not given.
 
     Returns the batches that were asked for now; one that waits already is not among them.
     Raises as `stale_batches` does.
@@ -74,7 +76,11 @@ def inspect_again(
         with stores.database.begin() as connection:
             asked += batches.ask_again(connection, product, wanted, most=ATTEMPTS)
         after = stale[-1].batch.name
-    return tuple(asked)
+    with stores.database.begin() as connection:
+        failed = batches.failed_names(connection, product)
+        wanted = [name for name in failed if names is None or name in names]
+        asked += batches.ask_again(connection, product, wanted, most=ATTEMPTS)
+    return tuple(sorted(asked, key=lambda batch: batch.name))
 
 
 def _stale(

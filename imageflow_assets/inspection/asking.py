@@ -9,8 +9,10 @@ from imageflow_assets.inspection.partitions import BATCHES, DAYS
 from imageflow_assets.runs import ALIVE, runs_by_tag, why_it_ended
 from imageflow_clients.database import batches as rows
 from imageflow_clients.database import reports, statistics
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch
+from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.intake import run_gave_up
 from imageflow_inspection.runs import RUN_TAG, report_key, tags_of
 
@@ -20,6 +22,8 @@ _AT_ONCE = 100
 """Runs that one tick asks for: Dagster takes a third of a second for each."""
 
 _TRIES = 3
+_DAYS_LOOKED_AT = 4_000
+"""More than there are: days whose runs all failed wait before those that changed later."""
 
 
 def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
@@ -57,18 +61,25 @@ def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.R
     """Return the runs that tell Dagster of inspections that it was not told of.
 
     A run's worker died between judging and reporting, or somebody inspected without Dagster. After three runs that
-    failed it is left to people, who see them.
+    failed it is left to people, who see them. The alerts that a report would raise are raised when its first run fails.
     """
     with stores.database.begin() as connection:
-        unreported = reports.unreported(connection, _AT_ONCE)
-    tries = {f"{report_key(batch)}/{number}" for batch in unreported for number in range(_TRIES)}
-    asked = runs_by_tag(instance, RUN_TAG, tries)
+        unreported = reports.unreported(connection, _AT_ONCE, tries=_TRIES)
+    keys = {batch: f"{report_key(batch)}/{batch.report_tries}" for batch in unreported}
+    asked = runs_by_tag(instance, RUN_TAG, set(keys.values()))
     busy = runs_by_tag(instance, _PARTITION, {batch.key for batch in unreported}, ALIVE)
     wanted = []
-    for batch in unreported:
-        left = [key for number in range(_TRIES) if (key := f"{report_key(batch)}/{number}") not in asked]
-        if left and batch.key not in busy:
-            wanted.append((batch, left[0]))
+    for batch, key in keys.items():
+        if batch.key in busy:
+            continue
+        if key not in asked:
+            wanted.append((batch, key))
+            continue
+        raise_alerts(stores, batch.id, addresses=Settings().alert_addresses)
+        with stores.database.begin() as connection:
+            reports.note_try(connection, batch)
+        if batch.report_tries + 1 < _TRIES:
+            wanted.append((batch, f"{report_key(batch)}/{batch.report_tries + 1}"))
     return _requests(instance, wanted)
 
 
@@ -77,13 +88,15 @@ def count_waiting(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.R
     with stores.database.begin() as connection:
         waiting = [
             (day.isoformat(), f"{day.isoformat()}/{last}")
-            for day, last in statistics.waiting_days(connection, _AT_ONCE)
+            for day, last in statistics.waiting_days(connection, _DAYS_LOOKED_AT)
         ]
     asked = runs_by_tag(instance, _DAY_TAG, {change for _, change in waiting})
     busy = runs_by_tag(instance, _PARTITION, {day for day, _ in waiting}, ALIVE)
+    left = _AT_ONCE
     for day, change in waiting:
         tries = len(asked.get(change, ()))
-        if day not in busy and tries < _TRIES and DAYS.has_partition_key(day):
+        if left and day not in busy and tries < _TRIES and DAYS.has_partition_key(day):
+            left -= 1
             yield dg.RunRequest(
                 run_key=f"{change}/{tries}",
                 partition_key=day,

@@ -13,6 +13,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.isolation import Isolation
+from imageflow_inspection.changed_rules import Rules, changed_meanwhile
 from imageflow_inspection.identity import judge_now
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.judging import CODE_VERSION
@@ -109,7 +110,20 @@ def batch_report(
     )
     # Dagster keeps it by now: whoever dies before this line makes the sensor ask for it again.
     with explained():
+        rules = changed_meanwhile(stores, batch.id, models=models)
+        if rules is not None:
+            context.instance.report_runless_asset_event(told_rules(rules))
         note_reported(stores, report)
+
+
+def told_rules(rules: Rules) -> dg.AssetMaterialization:
+    """Return what tells Dagster that a batch is judged by other rules now: its results are stale from then on."""
+    return dg.AssetMaterialization(
+        batch_rules.key,
+        partition=rules.batch,
+        metadata=shown.rules(rules.judge),
+        tags=shown.told_version(rules.judge.identity),
+    )
 
 
 human_verdicts = dg.AssetSpec(

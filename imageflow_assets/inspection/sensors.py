@@ -6,7 +6,7 @@ import dagster as dg
 
 from imageflow_assets.inspection import asking
 from imageflow_assets.inspection import metadata as shown
-from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS, batch_rules, human_verdicts
+from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS, human_verdicts, told_rules
 from imageflow_assets.inspection.partitions import BATCHES
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
@@ -14,7 +14,7 @@ from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import VerificationEvent, batch_key
 from imageflow_inspection.alerts import deliver_alerts, raise_given_up
-from imageflow_inspection.changed_rules import Rules, Told, changed_rules
+from imageflow_inspection.changed_rules import Told, changed_rules
 from imageflow_inspection.intake import Bounds, Cursor, notice_batches
 from imageflow_inspection.verify import report_events
 
@@ -33,6 +33,8 @@ def inspect_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
     _settle(context, stores)
     bounds = Bounds(quiet=timedelta(seconds=Settings().upload_quiet_s))
     tick = notice_batches(stores, Cursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
+    for refusal in tick.refused:
+        context.log.warning("%s is no batch: %s", refusal.key, refusal.reason)
     asked = (
         *asking.inspect_waiting(context.instance, stores, tick.waiting),
         *asking.report_inspected(context.instance, stores),
@@ -94,28 +96,22 @@ def mark_stale_batches(
     for fault in changes.faults:
         context.log.warning("Batches cannot be judged now: %s", fault)
     return dg.SensorResult(
-        asset_events=[_materialization(rules) for rules in changes.rules],
+        asset_events=[told_rules(rules) for rules in changes.rules],
         cursor=changes.told.write(),
         skip_reason=f"{len(changes.rules)} batches are judged by other rules now; nothing runs unless it is asked for.",
-    )
-
-
-def _materialization(rules: Rules) -> dg.AssetMaterialization:
-    return dg.AssetMaterialization(
-        batch_rules.key,
-        partition=rules.batch,
-        metadata=shown.rules(rules.judge),
-        tags=shown.told_version(rules.judge.identity),
     )
 
 
 @dg.sensor(minimum_interval_seconds=10, default_status=_RUNNING)
 def send_alerts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Raise alerts of batches that were given up, and send what is due."""
-    webhooks = Webhooks.of(Settings())
-    for alert in raise_given_up(stores, addresses=webhooks.addresses):
+    settings = Settings()
+    for alert in raise_given_up(stores, addresses=settings.alert_addresses):
         context.log.warning(alert.message)
-    return dg.SkipReason(f"{deliver_alerts(stores, webhooks)} alerts arrived.")
+    delivered = deliver_alerts(stores, Webhooks.of(settings))
+    for lost in delivered.given_up:
+        context.log.warning(lost)
+    return dg.SkipReason(f"{delivered.arrived} alerts arrived.")
 
 
 SENSORS = (inspect_uploads, count_statistics, report_verdicts, mark_stale_batches, send_alerts)

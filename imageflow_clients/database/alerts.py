@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Text, cast, func, insert, literal, selec
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.inspection_schema import alert_deliveries, alerts, batches, inspections
-from imageflow_domain.inspection import Alert, AlertKind, BatchState
+from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, BatchState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +78,19 @@ def page(
     if before is not None:
         query = query.where(alerts.c.id < before)
     return tuple(_alert(row) for row in connection.execute(query))
+
+
+def deliveries(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int, tuple[AlertDelivery, ...]]:
+    """Return what became of alerts at each of their addresses, by alert; those without addresses are left out."""
+    rows = connection.execute(
+        select(alert_deliveries)
+        .where(alert_deliveries.c.alert_id.in_(alert_ids))
+        .order_by(alert_deliveries.c.alert_id, alert_deliveries.c.address)
+    )
+    found: dict[int, tuple[AlertDelivery, ...]] = {}
+    for row in rows:
+        found[row.alert_id] = (*found.get(row.alert_id, ()), AlertDelivery(**row._mapping))
+    return found
 
 
 def due(connection: Connection, *, lease: timedelta, limit: int) -> tuple[Delivery, ...]:

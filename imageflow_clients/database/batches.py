@@ -2,16 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, case, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.inspection_schema import batch_pictures, batches, manifests
 from imageflow_domain.errors import NotFound
-from imageflow_domain.inspection import Batch, BatchState, Picture, batch_key
+from imageflow_domain.inspection import Batch, BatchState, Picture, Refusal, batch_key
+
+_WAITS_AGAIN = case((batches.c.source_digest.is_(None), BatchState.CLOSED), else_=BatchState.TAKEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,9 @@ def set_inspected(connection: Connection, batch: int, inspection: int) -> None:
     )
 
 
-def note_attempt(connection: Connection, batch: int, attempts: int, *, most: int, reason: str) -> Batch:
+def note_attempt(
+    connection: Connection, batch: int, attempts: int, *, most: int, pause: timedelta, reason: str
+) -> Batch:
     """Note that a run gave up on a batch; after `most` of them, since it was last taken up, the batch has failed.
 
     The same attempt counts once; a batch that is inspected stays so.
@@ -119,6 +123,7 @@ def note_attempt(connection: Connection, batch: int, attempts: int, *, most: int
         batch: Its id.
         attempts: How many there were before the one that gave up.
         most: Attempts each time that it is taken up.
+        pause: Until it waits again.
         reason: Why, for people.
     """
     failed = (attempts + 1) % most == 0
@@ -129,7 +134,12 @@ def note_attempt(connection: Connection, batch: int, attempts: int, *, most: int
             batches.c.attempts == attempts,
             batches.c.state.in_([BatchState.CLOSED, BatchState.TAKEN]),
         )
-        .values(attempts=attempts + 1, reason=reason[:2000], state=BatchState.FAILED if failed else batches.c.state)
+        .values(
+            attempts=attempts + 1,
+            reason=reason[:2000],
+            state=BatchState.FAILED if failed else batches.c.state,
+            retry_at=func.now() + pause,
+        )
     )
     return get(connection, batch)
 
@@ -140,17 +150,18 @@ def take_up_again(connection: Connection, batch: int) -> Batch:
         update(batches)
         .where(batches.c.id == batch, batches.c.state == BatchState.FAILED)
         .values(
-            state=case((batches.c.source_digest.is_(None), BatchState.CLOSED), else_=BatchState.TAKEN),
+            state=_WAITS_AGAIN,
             reason=None,
+            retry_at=None,
         )
     )
     return get(connection, batch)
 
 
 def ask_again(connection: Connection, product: str, names: Collection[str], *, most: int) -> tuple[Batch, ...]:
-    """Let the newest versions of inspected batches wait to be inspected again, with `most` attempts each.
+    """Let the newest versions of batches that are inspected, or failed, wait to be inspected again.
 
-    What was judged of them stays what counts until they are. Those that wait already, or were never inspected, are left
+    What was judged of them stays what counts until they are. Each has `most` attempts. Those that wait already are left
     as they are; returns the others, by name.
     """
     newest = (
@@ -161,8 +172,17 @@ def ask_again(connection: Connection, product: str, names: Collection[str], *, m
     )
     rows = connection.execute(
         update(batches)
-        .where(batches.c.id.in_(newest), batches.c.state == BatchState.INSPECTED)
-        .values(state=BatchState.TAKEN, attempts=(batches.c.attempts // most + 1) * most)
+        .where(batches.c.id.in_(newest), batches.c.state.in_([BatchState.INSPECTED, BatchState.FAILED]))
+        .values(
+            state=_WAITS_AGAIN,
+            reason=None,
+            retry_at=None,
+            # One that failed has used its attempts up, unless somebody cancelled it.
+            attempts=(
+                (batches.c.attempts + case((batches.c.state == BatchState.INSPECTED, most), else_=most - 1)) // most
+            )
+            * most,
+        )
         .returning(batches)
     )
     return tuple(sorted((_batch(row) for row in rows), key=lambda batch: batch.name))
@@ -222,10 +242,16 @@ def latest_of(connection: Connection, names: Collection[tuple[str, str]]) -> Map
 
 
 def waiting(connection: Connection, limit: int) -> tuple[Batch, ...]:
-    """Return up to `limit` batches that wait to be inspected or are being inspected, oldest first."""
+    """Return up to `limit` batches that wait to be inspected or are being inspected, oldest first.
+
+    Those that pause after an attempt that gave up are left out.
+    """
     rows = connection.execute(
         select(batches)
-        .where(batches.c.state.in_([BatchState.CLOSED, BatchState.TAKEN]))
+        .where(
+            batches.c.state.in_([BatchState.CLOSED, BatchState.TAKEN]),
+            or_(batches.c.retry_at.is_(None), batches.c.retry_at <= func.now()),
+        )
         .order_by(batches.c.id)
         .limit(limit)
     )
@@ -269,6 +295,19 @@ def latest_inspected(connection: Connection, product: str, *, after: str = "", l
     return tuple(_batch(row) for row in rows)
 
 
+def failed_names(connection: Connection, product: str) -> tuple[str, ...]:
+    """Return the names of a product's batches whose newest version failed, in order."""
+    newest = (
+        select(batches.c.name, batches.c.state)
+        .where(batches.c.product == product)
+        .ext(distinct_on(batches.c.name))
+        .order_by(batches.c.name, batches.c.version.desc())
+        .subquery()
+    )
+    query = select(newest.c.name).where(newest.c.state == BatchState.FAILED).order_by(newest.c.name)
+    return tuple(connection.execute(query).scalars())
+
+
 def pictures(connection: Connection, batch: int, *, after: int = -1, limit: int | None = None) -> tuple[Picture, ...]:
     """Return the pictures of a batch beyond the place `after`, in order."""
     rows = connection.execute(
@@ -282,22 +321,22 @@ def pictures(connection: Connection, batch: int, *, after: int = -1, limit: int 
     )
 
 
-def note_manifest(connection: Connection, key: str, *, batch: int | None = None, reason: str | None = None) -> None:
-    """Note what became of a manifest; one that was noted before stays as it is."""
-    connection.execute(
+def note_manifest(connection: Connection, key: str, batch: int) -> None:
+    """Note which batch a manifest closed; one that was noted before stays as it is."""
+    connection.execute(upsert(manifests).values(key=key, batch_id=batch).on_conflict_do_nothing())
+
+
+def note_refused(connection: Connection, reasons: Mapping[str, str]) -> tuple[Refusal, ...]:
+    """Note why manifests, folders or files are no batches, by key, and return those that nobody noted before."""
+    if not reasons:
+        return ()
+    rows = connection.execute(
         upsert(manifests)
-        .values(key=key, batch_id=batch, reason=None if reason is None else reason[:2000])
+        .values([{"key": key, "reason": reason[:2000]} for key, reason in sorted(reasons.items())])
         .on_conflict_do_nothing()
+        .returning(manifests)
     )
-
-
-def note_refused(connection: Connection, reasons: Mapping[str, str]) -> None:
-    """Note why folders are no batches, by folder; those that were noted before stay as they are."""
-    if reasons:
-        connection.execute(
-            upsert(manifests).on_conflict_do_nothing(),
-            [{"key": key, "reason": reason[:2000]} for key, reason in sorted(reasons.items())],
-        )
+    return tuple(Refusal(key=row.key, reason=row.reason, noticed_at=row.noticed_at) for row in rows)
 
 
 def forget_refusal(connection: Connection, key: str) -> None:
@@ -310,14 +349,15 @@ def noted_manifests(connection: Connection, keys: Iterable[str]) -> frozenset[st
     return frozenset(connection.execute(select(manifests.c.key).where(manifests.c.key.in_(list(keys)))).scalars())
 
 
-def refused_manifests(
-    connection: Connection, *, before: str | None = None, limit: int = 100
-) -> tuple[tuple[str, str, datetime], ...]:
-    """Return up to `limit` manifests that closed no batch, newest first: key, reason, when."""
-    query = select(manifests).where(manifests.c.reason.is_not(None)).order_by(manifests.c.key.desc()).limit(limit)
-    if before is not None:
-        query = query.where(manifests.c.key < before)
-    return tuple((row.key, row.reason, row.noticed_at) for row in connection.execute(query))
+def refusals(connection: Connection, *, after: str = "", limit: int = 100) -> tuple[Refusal, ...]:
+    """Return up to `limit` uploads that are no batches, by key beyond `after`."""
+    rows = connection.execute(
+        select(manifests)
+        .where(manifests.c.reason.is_not(None), manifests.c.key > after)
+        .order_by(manifests.c.key)
+        .limit(limit)
+    )
+    return tuple(Refusal(key=row.key, reason=row.reason, noticed_at=row.noticed_at) for row in rows)
 
 
 def _batch(row: Row[Any]) -> Batch:

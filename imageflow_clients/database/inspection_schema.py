@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from imageflow_clients.database.metadata import metadata
+from imageflow_domain.inspection import MOST_DETAILS_BYTES
 
 _NOW = func.now()
 _VERDICTS = "verdict IN ('pass', 'fail', 'undecided')"
@@ -121,6 +122,8 @@ batches = Table(
     Column("pictures", Integer, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("retry_at", DateTime(timezone=True), nullable=True),
+    Column("report_tries", SmallInteger, nullable=False, server_default="0"),
     Column("inspection_id", BigInteger, nullable=True),  # no foreign key: inspections name their batch
     _moment("closed_at"),
     UniqueConstraint("product", "name", "version"),
@@ -215,7 +218,7 @@ item_results = Table(
     ),
     CheckConstraint(_VERDICTS, name="verdict"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
-    _small("details", 262_144),
+    _small("details", MOST_DETAILS_BYTES),
 )
 
 verifications = Table(

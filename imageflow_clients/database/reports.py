@@ -7,10 +7,10 @@ from imageflow_clients.database.inspection_schema import batches, inspections
 from imageflow_domain.inspection import Batch, BatchState
 
 
-def unreported(connection: Connection, limit: int) -> tuple[Batch, ...]:
+def unreported(connection: Connection, limit: int, *, tries: int) -> tuple[Batch, ...]:
     """Return up to `limit` batches whose inspection that counts was not reported, oldest inspection first.
 
-    Only the newest version of a batch is looked at.
+    Only the newest version of a batch is looked at, and none whose report failed `tries` times.
     """
     later = batches.alias("later")
     replaced = select(later.c.id).where(
@@ -23,6 +23,7 @@ def unreported(connection: Connection, limit: int) -> tuple[Batch, ...]:
             inspections.c.done_at.is_not(None),
             inspections.c.reported_at.is_(None),
             batches.c.state == BatchState.INSPECTED,
+            batches.c.report_tries < tries,
             ~replaced.exists(),
         )
         .order_by(inspections.c.id)
@@ -33,6 +34,19 @@ def unreported(connection: Connection, limit: int) -> tuple[Batch, ...]:
     return tuple(found[batch] for batch in wanted)
 
 
+def note_try(connection: Connection, batch: Batch) -> None:
+    """Note that a run failed to report a batch; noting it again of the same `Batch` changes nothing."""
+    connection.execute(
+        update(batches)
+        .where(
+            batches.c.id == batch.id,
+            batches.c.inspection_id == batch.inspection_id,
+            batches.c.report_tries == batch.report_tries,
+        )
+        .values(report_tries=batch.report_tries + 1)
+    )
+
+
 def set_reported(connection: Connection, inspection: int) -> None:
     """Note that an inspection was reported."""
     connection.execute(update(inspections).where(inspections.c.id == inspection).values(reported_at=func.now()))
@@ -41,3 +55,4 @@ def set_reported(connection: Connection, inspection: int) -> None:
 def set_unreported(connection: Connection, inspection: int) -> None:
     """Note that an inspection, which counts from now on, is to be reported, though it may have been before."""
     connection.execute(update(inspections).where(inspections.c.id == inspection).values(reported_at=None))
+    connection.execute(update(batches).where(batches.c.inspection_id == inspection).values(report_tries=0))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imageflow_clients.inference.tensor_check import check_inputs
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import InvalidInput, Unavailable
+from imageflow_domain.errors import InvalidInput, StepDied, Unavailable
 from imageflow_domain.inference import ModelDescription
 
 _MEMORY_WORDS = ("alloc", "memory", "bad_alloc")
@@ -132,7 +132,7 @@ def _zeros(shape: Sequence[int | None], dtype: str) -> NDArray[Any]:
 def _explain(model: ModelDescription, error: Exception) -> Exception:
     said = _first_line(error)
     if isinstance(error, MemoryError) or any(word in said.lower() for word in _MEMORY_WORDS):
-        return Unavailable(f"There is not enough memory for model {model.id}: give it fewer or smaller pictures.")
+        return StepDied(f"There is not enough memory for model {model.id}: give it fewer or smaller pictures.")
     return InvalidInput(f"Model {model.id} failed on this input: {said}")
 
 

@@ -11,6 +11,7 @@ from imageflow_clients.database import inspections
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.ids import Name
 from imageflow_domain.inspection import Batch, BatchState
+from imageflow_domain.texts import check_text
 from imageflow_gateway.addresses import AfterId, Gateway, GatewayDep, Limit, LinksDep, ProductQuery, RowId
 from imageflow_gateway.parts import Part, parts
 from imageflow_gateway.schemas.batches import (
@@ -19,6 +20,8 @@ from imageflow_gateway.schemas.batches import (
     BatchDetail,
     BatchList,
     BatchSummary,
+    RefusedFacts,
+    RefusedList,
     StaleFacts,
     StaleList,
 )
@@ -125,6 +128,22 @@ def inspect_stale_batches(which: AgainIn, gateway: GatewayDep) -> Asked:
     with gateway.stores.database.begin() as connection:
         counting = inspections.get_many(connection, [each.inspection_id for each in asked if each.inspection_id])
     return Asked(batches=[BatchSummary.of(batch, counting.get(batch.inspection_id or 0)) for batch in asked])
+
+
+@router.get("/refused", summary="Uploads that are no batches")
+def list_refused_uploads(
+    gateway: GatewayDep,
+    after: Annotated[str, Query(max_length=200, description="`next` of the page before.")] = "",
+    limit: Limit = 100,
+) -> RefusedList:
+    """Manifests, folders and files that were uploaded and are not inspected, with the reason, by key."""
+    with gateway.stores.database.begin() as connection:
+        found = rows.refusals(connection, after=check_text(after, "`after`", most=200), limit=limit + 1)
+    shown, following = cut(found, limit, lambda refusal: refusal.key)
+    return RefusedList(
+        refused=[RefusedFacts(key=each.key, reason=each.reason, noticed_at=each.noticed_at) for each in shown],
+        next=following,
+    )
 
 
 @router.get("/{batch}", summary="One batch")

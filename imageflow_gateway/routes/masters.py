@@ -101,8 +101,10 @@ def edit_draft(product: Product, version: Version, change: DraftChange, gateway:
 
 @router.post("/masters/{product}/versions/{version}/publish", summary="Publish a draft", responses=_LOCKED)
 def publish_draft(product: Product, version: Version, which: Publication, gateway: GatewayDep) -> MasterFacts:
-    """From now on it judges, and never changes. 422 lists every item whose pipeline is not there or does not fit."""
-    return MasterFacts.of(publish_master(gateway.stores, product, version, revision=which.revision))
+    """From now on it judges, and never changes. 422 lists every item whose pipeline or model is missing or unfit."""
+    return MasterFacts.of(
+        publish_master(gateway.stores, product, version, revision=which.revision, models=gateway.models)
+    )
 
 
 @router.get("/masters/{product}/changes", summary="What differs between two versions")

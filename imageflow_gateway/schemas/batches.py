@@ -100,6 +100,24 @@ class StaleList(BaseModel):
     """Give it as `after` for those that come next; null where these were the last."""
 
 
+class RefusedFacts(BaseModel):
+    """A manifest, folder or file that is no batch."""
+
+    key: str
+    """In the object store."""
+    reason: str
+    """Why, and what to do."""
+    noticed_at: datetime
+
+
+class RefusedList(BaseModel):
+    """What was uploaded and is not inspected, by key."""
+
+    refused: list[RefusedFacts]
+    next: str | None
+    """Give it as `after` for those that come next; null where these were the last."""
+
+
 class AgainIn(BaseModel):
     """Which batches are to be inspected again."""
 
@@ -107,7 +125,7 @@ class AgainIn(BaseModel):
 
     product: Name
     batches: list[Name] | None = Field(default=None, max_length=MOST_PICTURES)
-    """Their names; all stale ones of the product, if left out. Those that are not stale are left alone."""
+    """Their names; all stale and failed ones of the product, if left out. Others are left alone."""
 
 
 class Asked(BaseModel):

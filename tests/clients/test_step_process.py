@@ -13,7 +13,7 @@ import pytest
 
 from imageflow_clients.step_process import StepProcesses
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Cancelled, InvalidInput, Unavailable
+from imageflow_domain.errors import Cancelled, InvalidInput, StepDied
 
 
 class Awkward(Exception):
@@ -70,7 +70,7 @@ def test_what_a_function_raises_is_raised_here_and_the_process_goes_on(processes
 
 
 def test_a_process_that_dies_is_told_and_replaced(processes: StepProcesses) -> None:
-    with pytest.raises(Unavailable, match="exit status -9"):
+    with pytest.raises(StepDied, match="exit status -9"):
         processes.call(die, cancellation=Cancellation())
     idle = processes.call(own_id, cancellation=Cancellation())
     os.kill(idle, signal.SIGKILL)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from imageflow_clients.database import batches, inspections, reports
-from imageflow_clients.inference.stored_models import ModelStore
+from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.inspection import Batch, BatchState, Inspection, PictureResult, Verdict
@@ -224,7 +224,8 @@ def _publish_parts(stores: Stores) -> None:
     for folder in shipped():
         register(ModelStore(stores.objects), folder)
     file = ProductFile.parse((EXAMPLE / "product.yaml").read_text())
-    publish_product(stores, file, [(EXAMPLE / name).read_text() for name in file.pipelines])
+    pipelines = [(EXAMPLE / name).read_text() for name in file.pipelines]
+    publish_product(stores, file, pipelines, models=OnnxModels(ModelStore(stores.objects)))
 
 
 def _upload_drawn(stores: Stores, name: str, products: Sequence[Any]) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,8 +18,9 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch
 from imageflow_gateway.app import create_app
+from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.intake import run_gave_up
+from imageflow_inspection.intake import Cursor, notice_batches, run_gave_up
 from imageflow_inspection.statistics import count_touched_days
 from imageflow_inspection.take_in import take_in
 from imageflow_models.drawing import to_png
@@ -375,6 +377,35 @@ def test_stale_batches_are_listed_with_their_cost_and_wait_when_asked_for(
     inspect_batch(stores, made[1])
     done = _ok(client.get(f"{V1}/batches/{made[1]}"))
     assert (done["state"], done["counts"]["failed"], len(done["inspections"])) == ("inspected", 0, 2)
+
+
+def test_uploads_that_are_no_batches_are_listed_with_the_reason(client: Any, stores: Stores) -> None:
+    code = f"none_{uuid4().hex[:8]}"
+    for name in ("b1", "b2"):
+        stores.objects.put(keys.inspection_upload_file(code, name, "a.png"), lid())
+    notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1))
+    before = keys.inspection_upload(code, "b0")
+    page = _ok(client.get(f"{V1}/batches/refused", params={"after": before, "limit": 1}))
+    assert page["refused"][0]["key"] == page["next"] == keys.inspection_upload(code, "b1")
+    assert f"no product '{code}'" in page["refused"][0]["reason"]
+    rest = _ok(client.get(f"{V1}/batches/refused", params={"after": page["next"]}))["refused"]
+    assert rest[0]["key"] == keys.inspection_upload(code, "b2")
+    assert client.get(f"{V1}/batches/refused", params={"after": "\0"}).status_code == 400
+
+
+def test_alerts_are_listed_with_what_became_of_them(client: Any, stores: Stores, inspected: dict[str, Any]) -> None:
+    product = inspected["product"]
+    assert _ok(client.get(f"{V1}/alerts", params={"product": product})) == {"alerts": [], "next": None}
+    raise_alerts(stores, inspected["id"], addresses=["http://127.0.0.1:9/alerts"])
+    (alert,) = _ok(client.get(f"{V1}/alerts", params={"product": product}))["alerts"]
+    assert (alert["kind"], alert["batch_id"], alert["details"]["failed"]) == ("pictures_failed", inspected["id"], 1)
+    (delivery,) = alert["deliveries"]
+    assert (delivery["address"], delivery["attempts"], delivery["delivered_at"]) == (
+        "http://127.0.0.1:9/alerts",
+        0,
+        None,
+    )
+    assert delivery["next_at"] is not None
 
 
 # Results

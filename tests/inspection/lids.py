@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import zxingcpp
 
+from imageflow_clients.inference.opening import open_models
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch
@@ -113,7 +115,8 @@ def published(stores: Stores, product: str = "lid", wanted: list[dict[str, Any]]
 
 def next_master(stores: Stores, product: str, wanted: list[dict[str, Any]]) -> Master:
     draft = create_draft(stores, product, wanted)
-    return publish_master(stores, product, draft.version, revision=draft.revision)
+    models = open_models(Settings(), stores.objects)
+    return publish_master(stores, product, draft.version, revision=draft.revision, models=models)
 
 
 def upload(stores: Stores, product: str, batch: str, pictures: Sequence[bytes]) -> None:

@@ -18,12 +18,12 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import SIGNATURE, Webhooks
 from imageflow_domain.errors import InvalidInput, NotReady, Refused
-from imageflow_domain.inspection import AlertKind
+from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.alerts import deliver_alerts, quality_limits, raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.intake import run_gave_up
+from imageflow_inspection.intake import ATTEMPTS, run_gave_up
 from imageflow_inspection.pipelines import publish_pipeline
-from imageflow_inspection.reinspect import stale_batches
+from imageflow_inspection.reinspect import inspect_again, stale_batches
 from tests.inspection.lids import items, lid, lid_pipeline, next_master, published, taken
 
 SECRET = "a secret of the tests"  # noqa: S105
@@ -65,6 +65,30 @@ def test_another_pipeline_version_makes_stale_once_a_master_names_it(stores: Sto
     next_master(stores, "lid", wanted)
     (stale,) = stale_batches(stores, "lid")
     assert stale.changes == ("item 'length': pipeline",)
+
+
+def test_batches_that_failed_wait_again_with_the_stale_ones(stores: Stores) -> None:
+    published(stores)
+    inspected, failed, never = (taken(stores, name, [lid()]) for name in ("b0", "b1", "b2"))
+    for batch in (inspected, failed):
+        inspect_batch(stores, batch.id)
+    next_master(stores, "lid", items(most_spots=1))
+    with stores.database.begin() as connection:
+        batches.ask_again(connection, "lid", ["b1"], most=ATTEMPTS)
+    for each in (failed, never):
+        for _ in range(3):
+            with stores.database.begin() as connection:
+                batch = batches.get(connection, each.id)
+            batch = run_gave_up(stores, batch, "no model")
+        assert batch.state is BatchState.FAILED
+    assert [each.name for each in inspect_again(stores, "lid", names=["b2"])] == ["b2"]
+    asked = inspect_again(stores, "lid")
+    assert [(each.name, each.state, each.attempts, each.reason) for each in asked] == [
+        ("b0", BatchState.TAKEN, 3, None),
+        ("b1", BatchState.TAKEN, 6, None),
+    ]
+    with stores.database.begin() as connection:
+        assert len(batches.waiting(connection, 10)) == 3, "none of them pauses"
 
 
 def test_a_batch_with_failed_pictures_raises_one_alert(stores: Stores) -> None:
@@ -169,8 +193,8 @@ def _with_an_alert(stores: Stores, address: str) -> None:
 def test_an_alert_arrives_once_and_signed(stores: Stores, receiver: Receiver) -> None:
     _with_an_alert(stores, receiver.address)
     webhooks = Webhooks([receiver.address], SECRET)
-    assert deliver_alerts(stores, webhooks) == 1
-    assert deliver_alerts(stores, webhooks) == 0
+    assert deliver_alerts(stores, webhooks).arrived == 1
+    assert deliver_alerts(stores, webhooks).arrived == 0
     ((signature, body),) = receiver.got
     assert json.loads(body)["kind"] == "pictures_failed"
     seconds = signature.removeprefix("t=").partition(",")[0]
@@ -185,10 +209,13 @@ def test_an_alert_that_is_not_taken_is_sent_again_later_and_given_up_in_the_end(
     receiver.status = status
     _with_an_alert(stores, receiver.address)
     webhooks = Webhooks([receiver.address], SECRET)
-    waits = []
+    waits: list[int | None] = []
+    given_up: list[str] = []
     for _ in range(10):
-        assert deliver_alerts(stores, webhooks) == 0
-        assert deliver_alerts(stores, webhooks) == 0  # it is not due yet
+        sent = deliver_alerts(stores, webhooks)
+        assert sent.arrived == 0
+        given_up += sent.given_up
+        assert deliver_alerts(stores, webhooks).arrived == 0  # it is not due yet
         with stores.database.begin() as connection:
             waits.append(
                 connection.execute(
@@ -198,11 +225,14 @@ def test_an_alert_that_is_not_taken_is_sent_again_later_and_given_up_in_the_end(
             connection.execute(text("UPDATE alert_deliveries SET next_at = now() WHERE next_at IS NOT NULL"))
     assert waits == [1, 2, 4, 8, 16, 32, 64, None, None, None]
     assert len(receiver.got) == 8
+    (said,) = given_up
+    assert f"is not sent to '{receiver.address}' again" in said
+    assert "1 of 1 pictures of batch 'lid-bad' failed" in said
 
 
 def test_nothing_is_sent_to_an_address_that_the_settings_do_not_name(stores: Stores, receiver: Receiver) -> None:
     _with_an_alert(stores, receiver.address)
-    assert deliver_alerts(stores, Webhooks(["http://127.0.0.1:9/other"], SECRET)) == 0
+    assert deliver_alerts(stores, Webhooks(["http://127.0.0.1:9/other"], SECRET)).arrived == 0
     assert receiver.got == []
     with pytest.raises(Refused, match="IMAGEFLOW_ALERT_WEBHOOKS"):
         Webhooks([], SECRET).post(receiver.address, b"{}")
@@ -211,7 +241,7 @@ def test_nothing_is_sent_to_an_address_that_the_settings_do_not_name(stores: Sto
 def test_settings_without_a_secret_or_with_other_addresses_are_refused() -> None:
     with pytest.raises(InvalidInput, match="IMAGEFLOW_ALERT_SECRET"):
         Webhooks.of(Settings(alert_webhooks="https://example.org/a"))
-    with pytest.raises(InvalidInput, match="IMAGEFLOW_ALERT_WEBHOOKS"):
+    with pytest.raises(InvalidInput, match=r"IMAGEFLOW_ALERT_WEBHOOKS holds 'file:///etc/passwd': .* parted by spaces"):
         Webhooks.of(Settings(alert_webhooks="https://example.org/a file:///etc/passwd", alert_secret=SecretStr(SECRET)))
     assert Webhooks.of(Settings()).addresses == ()
     several = Settings(alert_webhooks="https://example.org/a http://[::1]:8/b", alert_secret=SecretStr(SECRET))

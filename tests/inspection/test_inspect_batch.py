@@ -6,15 +6,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from imageflow_clients.database import batches, inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Cancelled, NotReady
+from imageflow_domain.errors import Cancelled, NotReady, StepDied
+from imageflow_domain.inference import ModelTask
 from imageflow_domain.inspection import BatchState, PictureResult, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import Cursor, notice_batches
 from tests.inspection.lids import items, lid, next_master, published, taken, upload
+from tests.inspection.test_identity import with_a_model
+from tests.pipelines.models import Arithmetic, Models
 
 PASS, FAIL, UNDECIDED = Verdict.PASS, Verdict.FAIL, Verdict.UNDECIDED
 PICTURES = [lid(), lid(spots=1), lid(width_px=104), lid(spots=5), b"no picture", lid(height_px=50)]
@@ -125,3 +129,29 @@ def test_a_batch_that_was_not_taken_in_is_not_inspected(stores: Stores) -> None:
     (batch,) = notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1)).closed
     with pytest.raises(NotReady, match="materialise batch_images"):
         inspect_batch(stores, batch.id)
+
+
+@pytest.mark.parametrize(("deaths", "verdict", "calls"), [(1, PASS, 2), (9, UNDECIDED, 2)])
+def test_a_picture_that_a_step_dies_of_twice_is_undecided_and_holds_up_no_other(
+    stores: Stores, deaths: int, verdict: Verdict, calls: int
+) -> None:
+    with_a_model(stores)
+    died = 0
+    asked = 0
+
+    def heat(tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        nonlocal asked, died
+        if tensor.max() == 0:
+            asked += 1
+            if died < deaths:
+                died += 1
+                raise StepDied("There is not enough memory for model heat@1: give it smaller pictures.")
+        return {"heat": tensor[:, :1]}
+
+    batch = taken(stores, "b1", [lid(), lid(width_px=0), lid()])
+    done = inspect_batch(stores, batch.id, models=Models(heat=Arithmetic(ModelTask.ANOMALY, heat)), threads=1)
+    found = results(stores, done.id)
+    assert [result.verdict for result in found] == [PASS, verdict, PASS]
+    assert asked == calls
+    if verdict is UNDECIDED:
+        assert "not enough memory" in found[1].items[0].details["reason"]

@@ -1,11 +1,15 @@
 """Uploads become batches: each once, whatever order, restart or re-upload."""
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
+from sqlalchemy import func, update
 
 from imageflow_clients.database import batches as rows
+from imageflow_clients.database.inspection_schema import batches
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict
@@ -26,6 +30,12 @@ def tick(stores: Stores, cursor: Cursor | None = None, *, now: datetime = NOW, *
 
 def names(found: tuple[Batch, ...]) -> list[str]:
     return [f"{batch.name}.{batch.version}" for batch in found]
+
+
+def end_pauses(stores: Stores) -> None:
+    """Let the pauses between a batch's attempts be over."""
+    with stores.database.begin() as connection:
+        connection.execute(update(batches).values(retry_at=func.now()))
 
 
 def test_a_batch_that_a_manifest_closes_is_noticed_once_and_waits_until_it_is_inspected(any_stores: Stores) -> None:
@@ -179,9 +189,13 @@ def test_what_cannot_be_a_batch_is_noted_with_the_reason(stores: Stores) -> None
     close_batch(stores, "unknown", "b1", now=NOW)
     stores.objects.put(f"{keys.INBOX}/{int(NOW.timestamp() * 1000)}-{'0' * 32}.json", b'{"product": "../x"}')
     stores.objects.put(f"{keys.INBOX}/readme.txt", b"hello")
-    assert tick(stores).closed == ()
+    first = tick(stores)
+    assert first.closed == ()
     with stores.database.begin() as connection:
-        reasons = " ".join(reason for _, reason, _ in rows.refused_manifests(connection))
+        noted = rows.refusals(connection)
+    reasons = " ".join(refusal.reason for refusal in noted)
+    assert first.refused == tuple(sorted(noted, key=lambda refusal: refusal.noticed_at))
+    assert tick(stores, first.cursor).refused == (), "each is told once"
     for said in ("no pictures in", "no product 'unknown'", "It is no manifest (product", "readme.txt' is no manifest"):
         assert said in reasons
     published(stores, "unknown")
@@ -196,6 +210,8 @@ def test_a_run_that_gives_up_is_asked_for_again_three_times_in_all(stores: Store
     for _ in range(3):
         asked.append(batch.run_key)
         assert run_gave_up(stores, batch, "no memory").attempts == run_gave_up(stores, batch, "no memory").attempts
+        assert tick(stores, now=LATER).waiting == (), "it pauses"
+        end_pauses(stores)
         waiting = tick(stores, now=LATER).waiting
         batch = waiting[0] if waiting else batch
     assert asked == ["lid-b1/1/0", "lid-b1/1/1", "lid-b1/1/2"]
@@ -209,3 +225,36 @@ def test_a_run_that_gives_up_is_asked_for_again_three_times_in_all(stores: Store
         assert again.state is BatchState.CLOSED
         again = run_gave_up(stores, again, "no memory")
     assert again.state is BatchState.FAILED
+
+
+def test_pauses_between_attempts_grow_from_half_a_minute(stores: Stores) -> None:
+    published(stores)
+    upload(stores, "lid", "b1", [b"1"])
+    batch = tick(stores, now=LATER).closed[0]
+    for pause in (30, 60):
+        before = datetime.now(UTC)
+        batch = run_gave_up(stores, batch, "the server is down")
+        assert batch.retry_at is not None
+        assert pause - 5 < (batch.retry_at - before).total_seconds() < pause + 60
+
+
+def test_a_name_that_is_no_utf_8_stops_nothing_and_is_told_once(stores: Stores, tmp_path: Path) -> None:
+    published(stores)
+    upload(stores, "lid", "b1", [b"one"])
+    objects = tmp_path / "objects"
+    for folder in (keys.inspection_upload("lid", "b1"), "uploads/inspection/lid", keys.INBOX):
+        (objects / folder).mkdir(parents=True, exist_ok=True)
+        (objects / folder / os.fsdecode(b"p\xff.png")).write_bytes(b"two")
+    (objects / "uploads/inspection" / os.fsdecode(b"l\xe9d")).mkdir()
+    close_batch(stores, "lid", "b1", now=NOW)
+    first = tick(stores, now=LATER)
+    assert names(first.closed) == ["b1.1"]
+    assert {refusal.key for refusal in first.refused} == {
+        f"{keys.INBOX}/p\\xff.png",
+        "uploads/inspection/lid/b1/p\\xff.png",
+        "uploads/inspection/lid/p\\xff.png",
+        "uploads/inspection/l\\xe9d/",
+    }
+    assert all("no UTF-8" in refusal.reason for refusal in first.refused)
+    again = tick(stores, Cursor.read(first.cursor.write()), now=LATER)
+    assert (again.closed, again.refused) == ((), ())

@@ -1,10 +1,13 @@
 """Criteria: known outputs, known verdicts."""
 
+import json
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from imageflow_domain.inspection import Verdict
+from imageflow_clients.stores import Stores
+from imageflow_domain.inspection import MOST_DETAILS_BYTES, Verdict
 from imageflow_domain.masters import Item
 from imageflow_inspection.judging import Judged, combine, judge, undecided
 from imageflow_pipelines.values import Box, Detection, Detections, Measurement, Measurements, Text, Value
@@ -126,3 +129,27 @@ def test_required_items_alone_decide_and_a_failure_weighs_more_than_a_doubt() ->
     assert combine({"a": (True, good), "b": (True, bad), "c": (True, doubt)}) == (FAIL, 0.7)
     assert combine({"a": (True, good), "c": (True, doubt)}) == (UNDECIDED, 0.0)
     assert combine({"a": (False, bad)}) == (PASS, 1.0)
+
+
+def _kept_bytes(stores: Stores, judged: Judged) -> int:
+    """Return how many bytes PostgreSQL makes of the details."""
+    with stores.database.begin() as connection:
+        told = {"told": json.dumps(judged.details)}
+        size: int = connection.execute(text("SELECT octet_length(CAST(:told AS jsonb)::text)"), told).scalar_one()
+    return size
+
+
+def test_details_that_no_row_holds_are_cut_and_say_so(stores: Stores) -> None:
+    read = Text("\n".join("\u20ac" * 2_000 for _ in range(100)))
+    long = judged("TEXT", {"expected": "LOT-1"}, read)
+    assert long.verdict is FAIL
+    assert _kept_bytes(stores, long) <= MOST_DETAILS_BYTES
+    assert len(long.details["read"]) + long.details["left_out"] == 100
+    assert len(long.details["read"]) >= 20
+    tiny = Box(x_px=1e-300, y_px=1e-300, width_px=1e-300, height_px=1e-300)
+    defects = tuple(Detection(label="spot" * 400, score=0.9, box=tiny) for _ in range(100))
+    many = judged("VISUAL", {}, Detections(defects))
+    assert (many.verdict, many.details["defects"]) == (FAIL, 100)
+    assert _kept_bytes(stores, many) <= MOST_DETAILS_BYTES
+    assert many.details["left_out"] > 0
+    assert "left_out" not in judged("TEXT", {"expected": "LOT-1"}, Text("LOT-1")).details

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from imageflow_clients.database import masters as rows
+from imageflow_clients.inference.opening import open_models
+from imageflow_clients.inference.stored_models import ModelStore
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, InvalidInput, InvalidMaster, NotFound
 from imageflow_domain.masters import ItemType, MasterState, criteria_schema
@@ -16,7 +19,10 @@ from imageflow_inspection.masters import (
     publish_master,
 )
 from imageflow_inspection.pipelines import publish_pipeline
+from tests.inference.onnx_models import card, mean_heat
 from tests.inspection.lids import items, lid_pipeline, next_master, published
+from tests.inspection.test_identity import HEAT
+from tests.inspection.test_identity import ITEM as HEAT_ITEM
 
 
 def test_of_two_who_change_a_draft_the_later_one_is_told_that_it_changed(stores: Stores) -> None:
@@ -116,3 +122,17 @@ def test_a_product_is_created_once_and_asked_for_by_its_code(stores: Stores) -> 
         create_product(stores, "Lid 1", "A lid")
     with pytest.raises(NotFound, match="no product 'cap'"):
         create_draft(stores, "cap", [])
+
+
+def test_a_master_whose_model_is_not_registered_is_not_published(stores: Stores) -> None:
+    publish_pipeline(stores, HEAT)
+    create_product(stores, "lid", "A lid")
+    draft = create_draft(stores, "lid", [HEAT_ITEM])
+    models = open_models(Settings(), stores.objects)
+    with pytest.raises(InvalidMaster) as told:
+        publish_master(stores, "lid", 1, revision=draft.revision, models=models)
+    assert [fault.path for fault in told.value.faults] == ["items.0.pipeline"]
+    assert "No model 'heat@1' is registered" in str(told.value)
+    data = mean_heat()
+    ModelStore(stores.objects).add(card(data), data)
+    assert publish_master(stores, "lid", 1, revision=draft.revision, models=models).state is MasterState.PUBLISHED

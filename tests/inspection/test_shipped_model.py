@@ -54,7 +54,8 @@ def test_drawn_parts_are_judged_as_they_were_drawn(stores: Stores) -> None:
     publish_pipeline(stores, detector_pipeline())
     publish_pipeline(stores, HEAT)
     create_product(stores, "part", "A part")
-    publish_items(stores, "part", [*detector_items(), HEAT_ITEM])
+    registry = open_models(Settings(), stores.objects)
+    publish_items(stores, "part", [*detector_items(), HEAT_ITEM], models=registry)
     parts = [draw(Split.HELD_OUT, 200_000 + seed) for seed in range(PARTS)]
     with BatchUpload(stores, "part", "drawn") as upload:
         for place, part in enumerate(parts):

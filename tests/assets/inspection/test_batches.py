@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -11,10 +12,12 @@ from dagster._core.loader import LoadingContextForTest
 
 from imageflow_assets.cancelling import cancelled_with_the_run
 from imageflow_assets.definitions import build_defs
+from imageflow_assets.inspection import assets
 from imageflow_assets.inspection.sensors import mark_stale_batches
 from imageflow_clients.database import batches, inspections
 from imageflow_clients.stores import Stores
-from imageflow_domain.inspection import BatchState
+from imageflow_domain.inspection import BatchState, Inspection
+from imageflow_inspection.inspect_batch import inspect_batch
 from tests.assets.inspection.uploads import asked, execute, inspect, latest, put, shown
 from tests.assets.runs import evaluate
 from tests.inspection.lids import items, lid, next_master, published
@@ -111,6 +114,34 @@ def test_exactly_the_affected_batches_are_stale_until_they_are_inspected_again(
     assert told == ["lid-b1", "lid-b2"]
     assert _stale(instance, "inspection_results", "lid-b1") is StaleStatus.STALE
     assert _stale(instance, "inspection_results", "lid-b2") is StaleStatus.FRESH, "it is judged by these rules"
+
+
+def test_a_master_that_is_published_during_a_first_inspection_makes_its_results_stale(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(stores)
+    _, cursor = _tell(instance, stores, None)
+    told: list[list[str]] = []
+
+    def inspect_while_somebody_publishes(*arguments: Any, **named: Any) -> Inspection:
+        return inspect_batch(*arguments, **named, watch=publish)
+
+    def publish(done: int, of: int) -> None:
+        if done == of:
+            next_master(stores, "lid", items(most_spots=1))
+            told.append(_tell(instance, stores, cursor)[0])
+
+    monkeypatch.setattr(assets, "inspect_batch", inspect_while_somebody_publishes)
+    inspect(instance, stores, "b1", [lid()])
+    assert told == [[]], "the sensor passes over what is not inspected yet"
+    assert _stale(instance, "inspection_results", "lid-b1") is StaleStatus.STALE
+    monkeypatch.undo()
+    again = dg.RunRequest(
+        partition_key="lid-b1",
+        asset_selection=[dg.AssetKey(name) for name in ("batch_rules", "inspection_results", "batch_report")],
+    )
+    assert execute(instance, stores, again).success
+    assert _stale(instance, "inspection_results", "lid-b1") is StaleStatus.FRESH
 
 
 def test_other_words_in_a_master_make_nothing_stale(stores: Stores, instance: dg.DagsterInstance) -> None:

@@ -1,19 +1,23 @@
 """What people said becomes one event a batch, only touched days are counted, and alerts leave by themselves."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import pytest
+from sqlalchemy import insert
 
-from imageflow_assets.inspection import sensors
+from imageflow_assets.inspection import asking, sensors
 from imageflow_assets.inspection.sensors import count_statistics, report_verdicts, send_alerts
-from imageflow_clients.database import verifications
+from imageflow_clients.database import alerts, verifications
+from imageflow_clients.database.inspection_schema import statistic_touches
 from imageflow_clients.stores import Stores
-from imageflow_domain.inspection import Verdict
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.inspection import AlertKind, Verdict
+from imageflow_inspection.intake import run_gave_up
 from imageflow_inspection.verify import verify
 from tests.assets.inspection.uploads import FAILURE, ended, execute, inspect, shown
 from tests.assets.runs import evaluate
-from tests.inspection.lids import lid, published
+from tests.inspection.lids import lid, published, taken
 from tests.inspection.test_after_changes import SECRET, Receiver, receiver
 
 __all__ = ["receiver"]
@@ -101,6 +105,35 @@ def test_a_day_whose_run_fails_is_asked_for_three_times_and_again_once_it_change
     assert _days(instance, stores) == []
     verify(stores, batch.inspection_id or 0, 0, FAIL, inspector="ada")
     assert len(_days(instance, stores)) == 1
+
+
+def test_a_day_whose_runs_all_failed_holds_up_none_that_changed_later(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_AT_ONCE", 1)
+    published(stores)
+    inspect(instance, stores, "b1", [lid()])
+    for _ in range(3):
+        (request,) = _days(instance, stores)
+        ended(instance, request, FAILURE)
+    assert _days(instance, stores) == []
+    with stores.database.begin() as connection:
+        connection.execute(insert(statistic_touches).values(day=date(2026, 1, 2), product="lid"))
+    assert [request.partition_key for request in _days(instance, stores)] == ["2026-01-02"]
+
+
+def test_wrong_settings_of_alerts_are_told_with_what_is_right_and_lose_no_alert(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEFLOW_ALERT_WEBHOOKS", '["https://example.org/alerts"]')
+    published(stores)
+    batch = taken(stores, "b1", [lid()])
+    run_gave_up(stores, batch, "it was cancelled", for_good=True)
+    with pytest.raises(InvalidInput, match=r"parted by spaces, like https://example\.org/alerts"):
+        evaluate(send_alerts, instance, stores)
+    with stores.database.begin() as connection:
+        (alert,) = alerts.page(connection)
+    assert alert.kind is AlertKind.INSPECTION_FAILED
 
 
 def test_an_alert_of_a_batch_reaches_the_address_of_the_settings(

@@ -30,6 +30,7 @@ from tests.assets.inspection.uploads import (
 )
 from tests.assets.runs import evaluate
 from tests.inspection.lids import lid, published, taken, upload
+from tests.inspection.test_intake import end_pauses
 
 
 def test_a_closed_batch_is_asked_for_under_one_key_until_its_run_is_there(
@@ -117,6 +118,7 @@ def test_what_runs_is_left_alone_whoever_launched_it(stores: Stores, instance: d
     run = instance.get_run_by_id(by_hand)
     assert run is not None
     instance.report_run_failed(run)
+    end_pauses(stores)
     assert keys(asked(instance, stores)) == ["lid-b1/1/0"]
 
 
@@ -130,6 +132,8 @@ def test_three_runs_that_fail_give_the_batch_up_with_an_alert_and_it_can_be_trie
         assert request.run_key == f"lid-b1/1/{attempt}"
         ended(instance, request, FAILURE)
         assert asked(instance, stores) == [], "it is noted first"
+        assert asked(instance, stores) == [], "and pauses"
+        end_pauses(stores)
     batch = latest(stores, "b1")
     assert batch.state is BatchState.FAILED
     for _ in range(2):
@@ -184,6 +188,25 @@ def test_a_report_that_always_fails_is_asked_for_three_times(stores: Stores, ins
     assert latest(stores, "b1").state is BatchState.INSPECTED
 
 
+def test_reports_that_always_fail_hold_up_no_other_and_their_alerts_are_raised(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_AT_ONCE", 1)
+    published(stores)
+    inspect_batch(stores, taken(stores, "b1", [lid(spots=1)]).id)
+    inspect_batch(stores, taken(stores, "b2", [lid()]).id)
+    for _ in range(3):
+        (request,) = asked(instance, stores)
+        assert request.partition_key == "lid-b1"
+        ended(instance, request, FAILURE)
+    assert asked(instance, stores) == [], "the third try is noted"
+    (request,) = asked(instance, stores)
+    assert request.partition_key == "lid-b2"
+    with stores.database.begin() as connection:
+        (alert,) = alerts.page(connection)
+    assert alert.kind is AlertKind.PICTURES_FAILED
+
+
 def test_partitions_that_dagster_lost_are_added_again(stores: Stores, instance: dg.DagsterInstance) -> None:
     published(stores)
     inspect(instance, stores, "b1", [lid()])
@@ -199,4 +222,5 @@ def test_a_run_that_ended_well_without_inspecting_is_an_attempt(stores: Stores, 
     (request,) = asked(instance, stores)
     ended(instance, request, SUCCESS)
     assert asked(instance, stores) == []
+    end_pauses(stores)
     assert keys(asked(instance, stores)) == ["lid-b1/1/1"]

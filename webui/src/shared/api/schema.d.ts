@@ -854,7 +854,7 @@ export interface paths {
         put?: never;
         /**
          * Publish a draft
-         * @description From now on it judges, and never changes. 422 lists every item whose pipeline is not there or does not fit.
+         * @description From now on it judges, and never changes. 422 lists every item whose pipeline or model is missing or unfit.
          */
         post: operations["publish_draft"];
         delete?: never;
@@ -929,6 +929,26 @@ export interface paths {
          * @description They wait from now on as new ones do, and are inspected by themselves; until then the former results count.
          */
         post: operations["inspect_stale_batches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/refused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uploads that are no batches
+         * @description Manifests, folders and files that were uploaded and are not inspected, with the reason, by key.
+         */
+        get: operations["list_refused_uploads"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1143,6 +1163,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts
+         * @description Newest first, each with the addresses that it was to be sent to, and whether it arrived.
+         */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1196,6 +1236,47 @@ export interface components {
             product: string;
             /** Batches */
             batches?: string[] | null;
+        };
+        /**
+         * AlertFacts
+         * @description What happened, by which rule, and what to do.
+         */
+        AlertFacts: {
+            /** Id */
+            id: number;
+            kind: components["schemas"]["AlertKind"];
+            /** Product */
+            product: string;
+            /** Batch Id */
+            batch_id: number;
+            /** Message */
+            message: string;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Deliveries */
+            deliveries: components["schemas"]["DeliveryFacts"][];
+        };
+        /**
+         * AlertKind
+         * @enum {string}
+         */
+        AlertKind: "inspection_failed" | "pictures_failed" | "quality_drift";
+        /**
+         * AlertList
+         * @description Alerts, newest first.
+         */
+        AlertList: {
+            /** Alerts */
+            alerts: components["schemas"]["AlertFacts"][];
+            /** Next */
+            next: string | null;
         };
         /**
          * AreaColumns
@@ -1500,6 +1581,22 @@ export interface components {
             runs_url: string;
             /** Layers */
             layers: components["schemas"]["LayerLinks"][];
+        };
+        /**
+         * DeliveryFacts
+         * @description What became of an alert at one address.
+         */
+        DeliveryFacts: {
+            /** Address */
+            address: string;
+            /** Attempts */
+            attempts: number;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Next At */
+            next_at: string | null;
+            /** Error */
+            error: string | null;
         };
         /**
          * DisagreementFacts
@@ -2391,6 +2488,31 @@ export interface components {
             width_px: number;
             /** Height Px */
             height_px: number;
+        };
+        /**
+         * RefusedFacts
+         * @description A manifest, folder or file that is no batch.
+         */
+        RefusedFacts: {
+            /** Key */
+            key: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Noticed At
+             * Format: date-time
+             */
+            noticed_at: string;
+        };
+        /**
+         * RefusedList
+         * @description What was uploaded and is not inspected, by key.
+         */
+        RefusedList: {
+            /** Refused */
+            refused: components["schemas"]["RefusedFacts"][];
+            /** Next */
+            next: string | null;
         };
         /**
          * ResultDetail
@@ -5516,6 +5638,49 @@ export interface operations {
             };
         };
     };
+    list_refused_uploads: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusedList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     read_batch: {
         parameters: {
             query?: never;
@@ -6012,6 +6177,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Statistics"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description Only this product. */
+                product?: string | null;
+                /** @description `next` of the page before. */
+                after?: number | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
                 };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */
