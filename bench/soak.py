@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from bench.__main__ import RESULTS, hardware
@@ -37,6 +38,7 @@ CHECKED = (
     "after it is deleted, and two sweeps, no object is left at all",
     "no request was answered 500",
 )
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
 _STORES: Mapping[str, Callable[[Path], Minio | Rclone] | None] = {"folder": None, "minio": Minio, "rclone": Rclone}
 _SURVEYS, _MOST = 3, 40
 _FILE = RESULTS / "soak.json"
@@ -78,7 +80,13 @@ def _round(seed: int, city: Shown, live: Shown) -> Iterator[dict[str, Any]]:
     if faults:
         print(f"{folder} is left: {faults}", file=sys.stderr, flush=True)
     else:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, onerror=_pass_what_is_gone)
+
+
+def _pass_what_is_gone(_: object, path: str, why: ExceptionInfo) -> None:
+    """Go on where PostgreSQL, which ends after its last client, took its own files away meanwhile."""
+    if not issubclass(why[0], FileNotFoundError):
+        raise OSError(f"{path} cannot be removed.") from why[1]
 
 
 def _survey(made: Machine, number: int, dice: random.Random, city: Shown, live: Shown) -> tuple[str, Trial]:

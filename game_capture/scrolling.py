@@ -31,7 +31,7 @@ _Factor = Annotated[float, AfterValidator(_moves)]
 
 
 class _Action(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Press(_Action):

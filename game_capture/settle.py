@@ -16,7 +16,7 @@ Picture = NDArray[np.uint8]
 class SettleRule(BaseModel):
     """How long to wait for a picture that stands still."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     equal_grabs: int = Field(default=2, ge=1, le=50)
     """Equal pictures in a row; 1 takes the first."""

@@ -57,6 +57,8 @@ class _Channel:
     trouble: ImageFlowError | None = None
     deleted: bool = False
     clients: int = 0
+    look: asyncio.Task[None] | None = None
+    """The newest look at it: one at a time, and none waits for another survey's."""
     watched_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -105,6 +107,8 @@ class Watching:
         self._channels: dict[str, _Channel] = {}
         self._poller: asyncio.Task[None] | None = None
         self._reading = CapacityLimiter(4)
+        self._asking = CapacityLimiter(16)
+        """Of Dagster: as it may take seconds to answer, that keeps nobody from reading the database."""
         self._closed = asyncio.Event()
 
     async def subscribe(
@@ -176,11 +180,9 @@ class Watching:
                     del self._channels[channel.survey]
             if not self._channels:
                 return
-            looks = [self._look(channel) for channel in self._channels.values() if channel.end is None]
-            for unexpected in await asyncio.gather(*looks, return_exceptions=True):
-                # the other surveys' pages go on, and this one's in a second
-                if isinstance(unexpected, BaseException):
-                    _LOG.error("a watched survey could not be read", exc_info=unexpected)
+            for channel in self._channels.values():
+                if channel.end is None and (channel.look is None or channel.look.done()):
+                    channel.look = asyncio.create_task(self._look(channel))
 
     async def _look(self, channel: _Channel) -> None:
         try:
@@ -193,13 +195,13 @@ class Watching:
             if channel.trouble is None:
                 channel.trouble = error
                 channel.tell()
+        except Exception:  # noqa: BLE001 - told in full, and looked at again in a second
+            _LOG.exception("%s is watched, but cannot be read", channel.survey)
 
     async def _read(self, survey: str) -> _Seen:
-        return await to_thread.run_sync(self._ask, survey, limiter=self._reading)
-
-    def _ask(self, survey: str) -> _Seen:
-        runs = self._runs.of(survey)
-        return _Seen(standing=standing_of(self._stores, survey, runs), runs_known=runs is not None)
+        runs = await to_thread.run_sync(self._runs.of, survey, limiter=self._asking)
+        standing = await to_thread.run_sync(standing_of, self._stores, survey, runs, limiter=self._reading)
+        return _Seen(standing=standing, runs_known=runs is not None)
 
 
 def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> str:

@@ -1,10 +1,11 @@
 """Game files: what the API may start by name. A request never brings a command or a path."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from game_capture.registry import describe_driver
 from imageflow_domain.errors import InvalidInput, NotFound
@@ -47,6 +48,21 @@ class JobRequest(BaseModel):
     savegame: Name | None = None
     parameters: dict[str, Any] = Field(default_factory=dict, max_length=100)
     """Of the game's driver, over those of its file: only such as `GET /api/drivers` calls settable."""
+
+    @field_validator("parameters")
+    @classmethod
+    def _are_finite(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        """JSON has neither NaN nor Infinity (RFC 8259, section 6), but Python reads both, and 1e999 too."""
+        left: list[Any] = [parameters]
+        while left:
+            value = left.pop()
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("every number must be finite")
+            if isinstance(value, dict):
+                left.extend(value.values())
+            elif isinstance(value, list):
+                left.extend(value)
+        return parameters
 
 
 def list_games(folder: Path) -> tuple[str, ...]:

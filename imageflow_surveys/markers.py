@@ -22,25 +22,30 @@ def list_markers(stores: Stores, game: str, save: str, name: str | None = None) 
         return rows.find(connection, game, save, name=name)
 
 
-def add_marker(stores: Stores, game: str, save: str, *, x_px: int, y_px: int, text: MarkerText) -> Marker:
-    """Name a place of a save's latest map.
+def add_marker(
+    stores: Stores, game: str, save: str, *, frame_number: int | None = None, x_px: int, y_px: int, text: MarkerText
+) -> Marker:
+    """Name a place of a save's map.
 
     Args:
+        frame_number: Of the map that the place was read from; `None` for the latest map's.
         x_px: In pixels of the frame.
         y_px: The same.
 
     Raises:
         NotReady: Where the save has no map yet.
         InvalidInput: Where the place lies outside the frame.
-        Conflict: Where the save has `MOST_MARKERS` already.
+        Conflict: Where no map shows that frame, or the save has `MOST_MARKERS` already.
     """
     with stores.database.begin() as connection:
-        latest = _latest(connection, game, save)
-        _check_inside(latest, x_px, y_px)
+        survey = _latest(connection, game, save)
+        if frame_number not in (None, survey.placed().frame.number):
+            survey = _of_frame(connection, game, save, frame_number)
+        _check_inside(survey, x_px, y_px)
         if rows.count(connection, game, save) >= MOST_MARKERS:
             raise Conflict(f"Save '{save}' has {MOST_MARKERS:,} markers, as many as are kept: delete some first.")
         return rows.add(
-            connection, game, save, frame_number=latest.placed().frame.number, x_px=x_px, y_px=y_px, text=text
+            connection, game, save, frame_number=survey.placed().frame.number, x_px=x_px, y_px=y_px, text=text
         )
 
 
@@ -106,7 +111,7 @@ def _latest(connection: Connection, game: str, save: str) -> Survey:
 def _of_frame(connection: Connection, game: str, save: str, frame_number: int) -> Survey:
     found = survey_rows.in_frame(connection, game, save, frame_number)
     if not found:
-        raise Conflict("No map shows this marker's frame any more: delete the marker and set it on the latest map.")
+        raise Conflict(f"No map of this save shows frame {frame_number}: mark the place on the latest map instead.")
     return found[-1]
 
 

@@ -36,7 +36,7 @@ _Coordinate = Annotated[int, Field(ge=1, le=4094)]
 class OpenttdParameters(BaseModel):
     """Which game, and where on its map."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     load: Path | None = None
     """A savegame."""

@@ -49,7 +49,7 @@ class X11Parameters(BaseModel):
     window's size.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     command: tuple[_Word, ...] = Field(min_length=1)
     """Program and arguments; no shell reads them."""

@@ -38,9 +38,12 @@ def read_markers(
 def create_marker(
     game: GamePart, save: SavePart, marker: MarkerIn, gateway: GatewayDep, response: Response
 ) -> MarkerOut:
-    """Name a place of the save's latest map."""
+    """Name a place of a map of the save: of the frame that is given, or of the latest."""
     text = MarkerText(name=marker.name, note=marker.note, colour=marker.colour)
-    made = MarkerOut.of(add_marker(gateway.stores, game, save, x_px=marker.x, y_px=marker.y, text=text))
+    added = add_marker(
+        gateway.stores, game, save, frame_number=marker.frame_number, x_px=marker.x, y_px=marker.y, text=text
+    )
+    made = MarkerOut.of(added)
     response.headers["etag"] = made.etag
     return made
 

@@ -15,6 +15,8 @@ class GameSummary(BaseModel):
     driver: str | None
     grid: Grid | None
     savegames: list[str]
+    parameters: dict[str, Any]
+    """What its file sets of those parameters of the driver that `POST /api/jobs` may set."""
     problem: str | None
     """Why it cannot be started: what is wrong with its file."""
 

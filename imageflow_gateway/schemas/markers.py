@@ -31,7 +31,7 @@ Pixel = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class MarkerIn(BaseModel):
-    """A place to be named, on the save's latest map."""
+    """A place of a save's map to be named."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,6 +41,8 @@ class MarkerIn(BaseModel):
     """In game pixels of the frame, as the map's links hold them."""
     y: Pixel
     colour: Colour = "red"
+    frame_number: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """Of the map that x and y were read from; left out, or null, the save's latest."""
 
 
 class MarkerChange(BaseModel):

@@ -81,6 +81,36 @@ def test_the_slider_shows_one_survey_after_the_other(look: Any, stand: Stand, co
     assert np.array_equal(pixels(page, x - PATCH // 2, y - PATCH // 2, PATCH, PATCH), stand.truth(SHORE, *where))
 
 
+def test_another_survey_and_another_view_keep_the_camera(look: Any, stand: Stand, coast: tuple[int, int]) -> None:
+    page = look(_at(coast))
+    page.wait_for_function(ALL_TILES)
+    x, y = _middle()
+    page.mouse.move(x + 100, y + 100)
+    page.mouse.down()
+    page.mouse.move(x, y, steps=4)  # the map follows: its middle is now 100 px further right and down
+    page.wait_for_timeout(300)  # a hand that rests lets go without a throw
+    page.mouse.up()
+    there = (coast[0] + 100 - PATCH // 2, coast[1] + 100 - PATCH // 2, PATCH, PATCH)
+    shown = (x - PATCH // 2, y - PATCH // 2, PATCH, PATCH)
+    page.get_by_text("Slider", exact=True).click()
+    page.wait_for_timeout(1000)
+    assert np.array_equal(pixels(page, *shown), stand.truth(SHORE_LATER, *there))
+    page.get_by_role("slider", name="Survey").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#shown-survey")).to_contain_text("1 ·")
+    page.wait_for_timeout(1500)
+    assert np.array_equal(pixels(page, *shown), stand.truth(SHORE, *there))
+    expect(page.locator(".leaflet-tile-pane .leaflet-layer")).to_have_count(1)  # the other survey's tiles are gone
+
+
+def test_an_address_without_a_save_becomes_the_one_that_it_shows(look: Any, stand: Stand) -> None:
+    page = look("/surveys")
+    page.goto(f"{stand.url}/history")
+    page.wait_for_url(re.compile("/history/openttd/[a-z]+$"))
+    page.go_back()
+    assert page.url == f"{stand.url}/surveys", "the address was replaced"
+
+
 def test_changed_places_are_listed_largest_first_and_flown_to(look: Any, stand: Stand) -> None:
     changes = stand.get(f"/api/surveys/{SHORE_LATER}/changes?since={SHORE}")
     page = look("/history/openttd/shore")

@@ -270,9 +270,58 @@ def test_a_marker_is_named_found_again_changed_and_deleted(look: Any, native: in
     again.get_by_label("Name").fill("Third harbour")
     again.get_by_role("button", name="Save").click()
     expect(again.get_by_role("heading", name="New harbour")).to_be_visible()
+    expect(again.get_by_role("alert")).to_contain_text("Somebody else has changed this marker meanwhile.")
+    expect(again.get_by_label("Name")).to_have_value("Third harbour")
+    again.get_by_role("button", name="Save").click()
+    expect(again.locator(".map-marker b")).to_have_text("Third harbour")
+    again.locator(".panel .row", has_text="Third harbour").click()
     again.get_by_role("button", name="Delete").click()
-    again.get_by_role("button", name="Delete 'New harbour'?").click()
+    again.get_by_role("button", name="Delete 'Third harbour'?").click()
     expect(again.locator(".map-marker")).to_have_count(0)
+
+
+def test_a_marker_set_on_an_older_map_lies_in_that_maps_frame(look: Any, stand: Stand) -> None:
+    older, latest = (stand.survey(survey).published().frame.number for survey in (MOVED, MOVED_LATER))
+    assert older != latest
+    page = look(f"/maps/{MOVED}")
+    page.wait_for_function(ALL_TILES)
+    _tool(page, "Markers").click()
+    page.get_by_role("button", name="Add a marker here").click()
+    page.get_by_label("Name").fill("Old town")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".map-marker b")).to_have_text("Old town")
+    (marker,) = stand.get("/api/saves/openttd/moved/markers")["markers"]
+    assert marker["frame_number"] == older
+
+
+def test_a_browser_that_blocks_storage_shows_the_page_and_changes_its_language(look: Any) -> None:
+    page = look(f"/maps/{EXAMPLE_SURVEY}")
+    page.context.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError') } })"
+    )
+    page.reload()
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_text("日本語", exact=True).click()
+    expect(page.get_by_role("link", name="地図", exact=True)).to_be_visible()
+
+
+def test_tiles_that_the_server_could_not_give_come_once_it_can(
+    look: Any, stand: Stand, native: int, centre: tuple[int, int]
+) -> None:
+    page = look("/surveys")
+    page.route(
+        re.compile(r"/tiles/.*/\d+/\d+/\d+"),
+        lambda route: route.fulfill(status=503, json={"error": {"code": "UNAVAILABLE"}}),
+    )
+    page.goto(f"{stand.url}{_at(centre, native)}")
+    expect(page.locator(".leaflet-tile").first).to_be_attached()
+    page.wait_for_timeout(1000)
+    expect(page.locator(".leaflet-tile-loaded")).to_have_count(0)
+    expect(page.locator(".note-bar")).to_have_count(0)
+    page.unroute_all()
+    expect(page.locator(".leaflet-tile-loaded").first).to_be_visible(timeout=15_000)
+    truth = stand.truth(EXAMPLE_SURVEY, centre[0] - SIDE // 2, centre[1] - SIDE // 2, SIDE, SIDE)
+    assert np.array_equal(pixels(page, *MIDDLE), truth)
 
 
 def test_full_screen(look: Any) -> None:

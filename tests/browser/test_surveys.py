@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import violations
 from tests.browser.stand import EXAMPLE_SURVEY, TORN, Stand, pixels
 
 pytestmark = pytest.mark.e2e
@@ -71,14 +72,19 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     page.get_by_role("button", name="Cancel").click()
     dialog = page.get_by_role("alertdialog")
     expect(dialog).to_contain_text("What was made stays")
+    assert violations(page) == []
     dialog.get_by_role("button", name="Cancel").click()
     expect(page.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
     expect(asking.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
     waiting = look("/maps/live_city-watched-0001")
     expect(waiting.get_by_role("heading", name="live_city · watched · 1")).to_be_visible()
 
+    # somebody else's page, which has seen the end, sees it go on
+    other = look("/surveys/live_city-watched-0001")
+    expect(other.locator("#told-by")).to_have_text("Ended", timeout=LONG_MS)
     page.get_by_role("button", name="Go on").click()
     expect(page.locator("#told-by")).to_have_text("Live", timeout=LONG_MS)
+    expect(other.locator("#told-by")).to_have_text("Live", timeout=LONG_MS)
     page.context.set_offline(True)
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer", timeout=LONG_MS)
     page.context.set_offline(False)
@@ -86,6 +92,9 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     expect(page.locator(".page-head .badge")).to_have_text("Complete", timeout=LONG_MS)
     expect(page.locator("#percent")).to_have_text("100 %")
     expect(page.locator(".heat button[data-stand=done]")).to_have_count(4)
+    for watcher in (other, asking):
+        expect(watcher.locator(".page-head .badge")).to_have_text("Complete", timeout=LONG_MS)
+        expect(watcher.locator("#told-by")).to_have_text("Ended", timeout=LONG_MS)
     # the page that waited for the map has it by itself, and it is the survey's own
     expect(waiting.locator(".middle")).to_have_count(0, timeout=20_000)
     bounds = stand.survey("live_city-watched-0001").published().bounds

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "openttd-small"
@@ -78,6 +79,16 @@ class Stack:
             timeout_s,
             lambda: f"{survey}: {self.cli.json('survey', 'show', survey)}",
         )
+
+    def processes(self, *words: str) -> list[int]:
+        """Return the living processes below `imageflow up` whose command line has one of the words."""
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it may end while we look
+                command = " ".join(child.cmdline())
+                if any(word in command for word in words):
+                    found.append(child.pid)
+        return found
 
     def _in_state(self, survey: str, state: str) -> dict[str, Any] | None:
         facts: dict[str, Any] = httpx.get(f"{self.gateway}/api/surveys/{survey}", timeout=30).json()

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from imageflow_domain.survey import Layer
@@ -105,12 +104,7 @@ def _taken(stack: Stack, survey: str) -> bool | None:
 
 def _workers_and_code_server(stack: Stack) -> list[int]:
     """Return the code server's processes and its run workers: what one out-of-memory kill may take at once."""
-    found = []
-    for child in psutil.Process(stack.process.pid).children(recursive=True):
-        command = " ".join(child.cmdline())
-        if "api grpc" in command or "execute_run" in command or "spawn_main" in command:
-            found.append(child.pid)
-    return found
+    return stack.processes("api grpc", "execute_run", "spawn_main")
 
 
 def _assert_failed_run(stack: Stack, survey: str) -> None:

@@ -18,7 +18,7 @@ mutation($params: ExecutionParams!) {
 _RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 _MATERIALIZED = """
 query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
-  assetMaterializations(limit: 50) { partition metadataEntries { label
+  assetMaterializations(limit: 50) { partition runId metadataEntries { label
     ... on MarkdownMetadataEntry { mdStr } ... on IntMetadataEntry { intValue } } } } } }"""
 _BACKFILL = """
 mutation($params: LaunchBackfillParams!) {
@@ -29,7 +29,10 @@ _BACKFILL_STATUS = """
 query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""
 _CHECKS = """
 query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { assetChecksOrError {
-  ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } } }"""
+  ... on AssetChecks { checks { name } } } } } }"""
+_EXECUTIONS = """
+query($key: AssetKeyInput!, $name: String!) {
+  assetCheckExecutions(assetKey: $key, checkName: $name, limit: 100) { runId status } }"""
 
 
 def _run(stack: Stack, params: dict[str, Any], timeout_s: float = 90) -> str:
@@ -95,10 +98,14 @@ def test_a_survey_by_command_line_is_seen_with_numbers_preview_and_passed_checks
     assert shown["mosaic"]["mdStr"].startswith("![")
     assert shown["tiles"]["intValue"] > 80
     for asset, checks in (("coordinates", 5), ("overviews", 1)):
-        node = stack.graphql(_CHECKS, key={"path": [asset]})["assetNodeOrError"]
-        found = node["assetChecksOrError"]["checks"]
+        key = {"path": [asset]}
+        made = stack.graphql(_MATERIALIZED, key=key)["assetNodeOrError"]["assetMaterializations"]
+        (run,) = {m["runId"] for m in made if m["partition"] == example_survey}
+        found = stack.graphql(_CHECKS, key=key)["assetNodeOrError"]["assetChecksOrError"]["checks"]
         assert len(found) == checks
-        assert {check["executionForLatestMaterialization"]["status"] for check in found} == {"SUCCEEDED"}
+        for check in found:
+            executions = stack.graphql(_EXECUTIONS, key=key, name=check["name"])["assetCheckExecutions"]
+            assert [e["status"] for e in executions if e["runId"] == run] == ["SUCCEEDED"], check["name"]
 
 
 def test_an_operator_plans_and_materialises_a_survey_step_by_step(stack: Stack) -> None:

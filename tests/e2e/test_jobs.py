@@ -5,7 +5,6 @@ import signal
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from imageflow_clients.database import surveys as rows
@@ -121,9 +120,8 @@ def _none_alive(stack: Stack, survey: str) -> bool | None:
 
 @pytest.mark.timeout(420)
 def test_a_job_that_came_while_dagster_was_down_begins_by_itself(stack: Stack) -> None:
-    for child in psutil.Process(stack.process.pid).children(recursive=True):
-        if "dagster_webserver" in " ".join(child.cmdline()):
-            os.kill(child.pid, signal.SIGKILL)
+    for webserver in stack.processes("dagster_webserver"):
+        os.kill(webserver, signal.SIGKILL)
     answer = httpx.post(
         f"{stack.gateway}/api/jobs",
         json={"game_id": "city", "save_data_id": "down", "grid": {"rows": 2, "cols": 2}},

@@ -52,9 +52,9 @@ def city(save: str, **parameters: object) -> SurveySpec:
     )
 
 
-def survey_city(stores: Stores, save: str) -> Survey:
+def survey_city(stores: Stores, save: str, **parameters: object) -> Survey:
     """Survey a small city from its first picture to its published map."""
-    survey = plan_survey(stores, city(save), Carrier.COMMAND_LINE)
+    survey = plan_survey(stores, city(save, **parameters), Carrier.COMMAND_LINE)
     capture_blocks(stores, survey, survey.blocks())
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)

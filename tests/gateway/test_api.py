@@ -132,6 +132,7 @@ def test_the_thumbnail_is_answered_once_to_who_has_it(client: Any, survey: Surve
 def test_games_are_listed_and_a_broken_file_says_why(client: Any) -> None:
     games = {game["game_id"]: game for game in client.get("/api/games").json()["games"]}
     assert (games["city"]["title"], games["city"]["savegames"]) == ("A small city", ["spring"])
+    assert games["city"]["parameters"] == {"paused": True, "view": [640, 512], "drift_px": 8}
     assert games["broken"]["title"] is None
     assert "broken.yaml" in games["broken"]["problem"]
 

@@ -9,20 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
+from imageflow_clients.dagster import Dagster
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_gateway.app import create_app
 from imageflow_gateway.dagster_links import DagsterLinks
+from imageflow_gateway.running import KnownRuns
+from imageflow_gateway.watching import Watching
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.remove import remove_survey
+from imageflow_surveys.survey_runs import SurveyRun
 from tests.gateway.conftest import city
 
 PATIENCE_S = 20.0
@@ -269,3 +274,52 @@ def test_a_lost_database_is_told_as_trouble_and_then_goes_on(
         False,
     ]
     assert "DATABASE_UNAVAILABLE" in told[1]
+
+
+class _SlowForOne(KnownRuns):
+    """As if Dagster were slow to answer for one survey, from the second question on."""
+
+    def __init__(self, dagster: Dagster, slow: str) -> None:
+        super().__init__(dagster)
+        self.slow = slow
+        self.asked = 0
+        self.answers = threading.Event()
+
+    def of(self, survey: str) -> tuple[SurveyRun, ...] | None:
+        if survey == self.slow:
+            self.asked += 1
+            if self.asked > 1:
+                self.answers.wait(PATIENCE_S)
+        return super().of(survey)
+
+
+def test_a_survey_of_which_dagster_is_slow_to_tell_delays_no_other(
+    settings: Settings, stores: Stores, running: Survey
+) -> None:
+    slow = plan_survey(stores, _spec("slow"), Carrier.OPERATOR)
+    runs = _SlowForOne(Dagster(url=settings.dagster_url), slow.id)
+    watching = Watching(stores, runs)
+    links = DagsterLinks(base_url="http://d")
+
+    async def watch() -> str:
+        waits = await watching.subscribe(slow.id, links, None)
+        stream = await watching.subscribe(running.id, links, None)
+        assert waits is not None
+        assert stream is not None
+        await anext(waits)
+        await anext(stream)
+        until = time.monotonic() + PATIENCE_S
+        while runs.asked < 2:
+            assert time.monotonic() < until, "the slow one was not asked for"
+            await anyio.sleep(0.05)
+        await anyio.to_thread.run_sync(capture_blocks, stores, running, running.blocks()[:1])
+        with anyio.fail_after(PATIENCE_S / 2):
+            told = (await anext(stream)).decode()
+        assert runs.asked == 2, "a survey is looked at by one at a time"
+        runs.answers.set()
+        for one in (stream, waits):
+            await one.aclose()
+        watching.close()
+        return told
+
+    assert "event: progress" in anyio.run(watch)

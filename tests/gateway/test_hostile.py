@@ -68,3 +68,14 @@ def test_the_largest_region_is_shown_in_little_memory(client: Any, survey: Surve
         tracemalloc.stop()
     assert answer.status_code == 200, answer.text
     assert peak < 40_000_000
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("shape", ['{"water": %s}', '{"view": [1280, %s]}', '{"water": {"deep": [[%s]]}}'])
+def test_a_number_that_is_none_is_refused_wherever_it_stands(client: Any, number: str, shape: str) -> None:
+    body = f'{{"game_id": "city", "save_data_id": "odd", "parameters": {shape % number}}}'
+    answer = client.post("/api/jobs", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_FAILED")
+    assert "body.parameters: " in answer.json()["error"]["message"]
+    assert "finite" in answer.json()["error"]["message"]
+    assert client.get("/api/surveys", params={"game": "city", "save": "odd"}).json()["surveys"] == []

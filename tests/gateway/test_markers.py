@@ -9,6 +9,7 @@ from sqlalchemy import text
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
 from imageflow_surveys import markers as use_case
+from tests.gateway.conftest import survey_city
 
 PATH = "/api/saves/city/first/markers"
 HARBOUR = {"name": "Old harbour", "note": "two cranes", "x": 5000, "y": 6000, "colour": "teal"}
@@ -25,6 +26,12 @@ def empty(stores: Stores, survey: Survey) -> Iterator[None]:
 def place(survey: Survey) -> dict[str, Any]:
     bounds = survey.published().bounds
     return HARBOUR | {"x": bounds.x_px + 10, "y": bounds.y_px + 20}
+
+
+@pytest.fixture(scope="module")
+def worlds(stores: Stores) -> tuple[Survey, Survey]:
+    """Two surveys of one save that show nothing alike."""
+    return survey_city(stores, "worlds", seed=1), survey_city(stores, "worlds", seed=2)
 
 
 def _make(client: Any, place: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -118,6 +125,22 @@ def test_a_place_outside_the_frame_and_a_save_without_a_map_take_no_marker(
     assert client.request("PATCH", f"{PATH}/{made['id']}", json={"y": side}, headers=headers).status_code == 400
     assert client.post("/api/saves/city/unheard/markers", json=place).status_code == 409
     assert client.get("/api/saves/city/unheard/markers").json() == {"markers": []}
+
+
+def test_a_marker_lies_in_the_frame_of_the_map_that_it_was_set_on(
+    client: Any, worlds: tuple[Survey, Survey], place: dict[str, Any]
+) -> None:
+    older, _ = worlds
+    path = "/api/saves/city/worlds/markers"
+    numbers = [survey.published().frame.number for survey in worlds]
+    assert numbers == [1, 2]
+    here = {"x": older.published().bounds.x_px, "y": older.published().bounds.y_px}
+    made = [client.post(path, json=place | here | {"frame_number": number}).json() for number in (*numbers, None)]
+    assert [marker["frame_number"] for marker in made] == [1, 2, 2], "null is the latest map's"
+    unheard = client.post(path, json=place | here | {"frame_number": 3})
+    assert (unheard.status_code, unheard.json()["error"]["code"]) == (409, "CONFLICT")
+    assert "frame 3" in unheard.json()["error"]["message"]
+    assert client.post(path, json=place | here | {"frame_number": 0}).status_code == 422
 
 
 def test_another_save_does_not_reach_a_marker(client: Any, place: dict[str, Any]) -> None:

@@ -17,6 +17,12 @@ describe("a position in the address", () => {
     }
   });
 
+  it("is none beyond what any frame holds", () => {
+    for (const hash of ["#x=1e20&y=0&z=5", "#x=0&y=-1e20&z=5"]) expect(parse(hash)).toBeNull();
+    expect(parse("#x=-2147483648&y=2147483648&z=5")).toEqual({ x: -(2 ** 31), y: 2 ** 31, z: 5 });
+    expect(readPlace("http://127.0.0.1:8080/maps/a-b-0001#x=1e20&y=0&z=5")).toBeNull();
+  });
+
   it("carries the overlays that are shown", () => {
     expect(overlaysOf(spell({ x: 1, y: 2, z: 3 }, 5, ["grid", "blocks"]))).toEqual(["grid", "blocks"]);
     expect(overlaysOf("#x=1&y=2&z=3")).toEqual([]);

@@ -32,6 +32,11 @@ describe("the form of a driver", () => {
     expect(fields[5]).toMatchObject({ choices: ["fast", "slow"], usual: "slow" });
   });
 
+  it("shows what the game's file sets as usual", () => {
+    const own = fieldsOf(DRIVER, { seed: 7, hud: false, view: [640, 512], mode: "fast" });
+    expect(own.map((field) => field.usual)).toEqual(["7", "0.2", false, "640, 512", "", "fast"]);
+  });
+
   it("sends only what was written, as its type", () => {
     const { values, faults } = parametersOf(fields, { seed: "3", water: "", hud: false, view: "640 x 512", mode: "fast" });
     expect(values).toEqual({ seed: 3, hud: false, view: [640, 512], mode: "fast" });

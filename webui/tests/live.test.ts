@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { heatOf } from "@/features/surveys/heat";
-import { follow } from "@/shared/api/events";
+import { follow, type Live, wasTakenUp, watch } from "@/shared/api/events";
 import type { Block, Progress, Stand } from "@/shared/api/types";
 
 function block(key: string, ...states: Stand[]): Block {
@@ -30,6 +30,123 @@ describe("progress that is pushed", () => {
 
   it("says when it is over", () => {
     expect(follow(null, { ...event(true, []), state: "failed" }).by).toBe("over");
+  });
+});
+
+describe("a survey that has ended", () => {
+  const ended = follow(null, { ...event(true, []), state: "failed" });
+
+  it("is followed anew when it is under way in an answer that came later", () => {
+    expect(wasTakenUp(ended, 1000, { state: "running", at: 1001 })).toBe(true);
+    expect(wasTakenUp(ended, 1000, { state: "planned", at: 1001 })).toBe(true);
+  });
+
+  it("stays ended by an answer from before its end, or one that says the same", () => {
+    expect(wasTakenUp(ended, 1000, { state: "running", at: 999 })).toBe(false);
+    expect(wasTakenUp(ended, 1000, { state: "failed", at: 1001 })).toBe(false);
+    expect(wasTakenUp(follow(null, event(true, [])), 1000, { state: "running", at: 1001 })).toBe(false);
+  });
+});
+
+/** The browser's, as far as the page uses it: the test says what arrives. */
+class Stream extends EventTarget {
+  static readonly CLOSED = 2;
+  static readonly all: Stream[] = [];
+  readyState = 1;
+
+  constructor(readonly url: string) {
+    super();
+    Stream.all.push(this);
+  }
+
+  static get last(): Stream {
+    const last = Stream.all.at(-1);
+    if (last === undefined) throw new Error("no stream was opened");
+    return last;
+  }
+
+  close(): void {
+    this.readyState = Stream.CLOSED;
+  }
+
+  tell(name: string, data: unknown): void {
+    this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
+  }
+
+  /** What a browser does at an answer that is no stream. */
+  refuse(): void {
+    this.close();
+    this.dispatchEvent(new Event("error"));
+  }
+}
+
+describe("following a survey", () => {
+  let state = "running";
+  let asked = 0;
+  let live: Live | null = null;
+  const page = Object.assign(new EventTarget(), { hidden: false });
+  const hide = (hidden: boolean) => {
+    page.hidden = hidden;
+    page.dispatchEvent(new Event("visibilitychange"));
+  };
+  const follows = () => watch("a-b-0001", (next) => { live = next(live); });
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    Stream.all.length = 0;
+    [state, asked, live, page.hidden] = ["running", 0, null, false];
+    vi.stubGlobal("EventSource", Stream);
+    vi.stubGlobal("document", page);
+    vi.stubGlobal("fetch", (address: string) => {
+      asked += 1;
+      return Promise.resolve(Response.json(address.endsWith("/blocks")
+        ? { blocks: [], runs_known: true }
+        : { state, reason: null, progress: 5, tiles: 0, job_id: null }));
+    });
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  it("opens a stream anew that an answer has closed for good, and asks no more once events come", async () => {
+    const stop = follows();
+    Stream.last.refuse();
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(live).toMatchObject({ by: "poll", state: "running" });
+    expect(Stream.all).toHaveLength(2);
+    Stream.last.tell("progress", event(true, []));
+    expect(live).toMatchObject({ by: "push" });
+    const before = asked;
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(asked).toBe(before);
+    stop();
+  });
+
+  it("asks no more once the survey has ended", async () => {
+    follows();
+    Stream.last.refuse();
+    state = "completed";
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(live).toMatchObject({ by: "over", state: "completed" });
+    const before = asked;
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(asked).toBe(before);
+    expect(Stream.all).toHaveLength(1);
+  });
+
+  it("holds no connection while nobody sees the page", () => {
+    const stop = follows();
+    hide(true);
+    expect(Stream.last.readyState).toBe(Stream.CLOSED);
+    hide(false);
+    expect(Stream.all).toHaveLength(2);
+    expect(Stream.last.readyState).toBe(1);
+    Stream.last.tell("end", { state: "completed" });
+    hide(true);
+    hide(false);
+    expect(Stream.all).toHaveLength(2);
+    stop();
   });
 });
 

@@ -19,7 +19,7 @@ const TrustPage = lazy(() => import("@/features/trust/TrustPage"));
 export function App() {
   const texts = useTexts();
   const [path] = useLocation();
-  const full = path === "/" || path.startsWith("/maps/");
+  const full = path === "/" || path === "/maps" || path.startsWith("/maps/");
   return (
     <div className={full ? "app full" : "app"}>
       <a className="skip" href="#content" onClick={skip}>{texts.nav.skip}</a>
@@ -67,7 +67,8 @@ function skip(event: { preventDefault: () => void }): void {
 function Gone() {
   const texts = useTexts();
   const gone = useServerGone();
-  return gone === null ? null : <p className="banner" role="alert">{texts.gone(gone)}</p>;
+  if (gone === null) return null;
+  return <p className="banner" role="alert">{gone.isAskedAgain ? texts.gone(gone.message) : gone.message}</p>;
 }
 
 function NoPage() {

@@ -5,7 +5,7 @@ import L from "leaflet";
 import { useEffect } from "react";
 
 import { changesQuery } from "@/shared/api/queries";
-import type { ChangedPlace } from "@/shared/api/types";
+import type { ChangedPlace, Changes } from "@/shared/api/types";
 import { boundsOf, type MapView } from "@/shared/map/view";
 import { useTexts } from "@/shared/texts";
 
@@ -34,13 +34,9 @@ export function ChangesList({ after, before, view, chosen, onChoose }: {
       <h2 id="changes-title">{texts.changes}</h2>
       {error !== null && <p className="small soft" role="status">{error.message}</p>}
       {error === null && data === undefined && <p className="small soft"><Loader size="xs" /> {texts.comparing}</p>}
-      {data !== undefined && data.places.length === 0 && <p className="small soft">{texts.noChange}</p>}
+      {data !== undefined && <Summary changes={data} />}
       {data !== undefined && data.places.length > 0 && (
         <>
-          <p className="small soft numbers">
-            {texts.summary(data.changed_tiles, data.compared_tiles)} · {texts.exact(data.changed_px)}
-          </p>
-          {!data.exact && <p className="small soft">{texts.coarse}</p>}
           <ol className="places numbers">
             {data.places.map((place, number) => (
               <li key={`${place.bounds.x_px},${place.bounds.y_px}`}>
@@ -58,5 +54,25 @@ export function ChangesList({ after, before, view, chosen, onChoose }: {
         </>
       )}
     </section>
+  );
+}
+
+function Summary({ changes }: { changes: Changes }) {
+  const { history: texts } = useTexts();
+  const { exact, changed_tiles: changed, only_in_since_tiles: onlyBefore, only_in_survey_tiles: onlyAfter } = changes;
+  const areAlike = changed === 0;
+  return (
+    <>
+      {areAlike && <p className="small soft">{onlyBefore + onlyAfter === 0 ? texts.noChange : texts.noChangeWhereBoth}</p>}
+      {!areAlike && (
+        <p className="small soft numbers">
+          {texts.summary(changed, changes.compared_tiles)}
+          {changes.places.length > 0 && ` · ${texts.exact(changes.changed_px)}`}
+        </p>
+      )}
+      {!exact && <p className="small soft">{changes.places.length > 0 ? texts.coarse : texts.noneFound}</p>}
+      {onlyBefore > 0 && <p className="small soft numbers">{texts.onlyBefore(onlyBefore)}</p>}
+      {onlyAfter > 0 && <p className="small soft numbers">{texts.onlyAfter(onlyAfter)}</p>}
+    </>
   );
 }

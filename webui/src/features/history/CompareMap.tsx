@@ -1,11 +1,11 @@
 /** One map, or two under a divider that is dragged or moved by arrow keys. */
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import L from "leaflet";
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
 
 import { tilejsonQuery } from "@/shared/api/queries";
 import type { Survey, TileJson } from "@/shared/api/types";
-import { parse } from "@/shared/map/camera";
+import { type Camera, parse } from "@/shared/map/camera";
 import { MapView, tileLayer } from "@/shared/map/view";
 import { useTexts } from "@/shared/texts";
 import { Icon } from "@/shared/ui/Icon";
@@ -22,9 +22,14 @@ export function CompareMap({ before, after, labelOf, onView }: {
   const element = useRef<HTMLDivElement>(null);
   const [view, setView] = useState<MapView | null>(null);
   const [at, setAt] = useState(50);
-  const own = useQuery(tilejsonQuery(after.id)).data;
-  const other = useQuery({ ...tilejsonQuery(before?.id ?? ""), enabled: before !== null }).data;
+  // the last one stays until the next one is known: without any, the map would close
+  const own = useQuery({ ...tilejsonQuery(after.id), placeholderData: keepPreviousData }).data;
+  const earlier = useQuery({
+    ...tilejsonQuery(before?.id ?? ""), enabled: before !== null, placeholderData: keepPreviousData,
+  }).data;
+  const other = before === null ? null : earlier;
   const first = useRef<TileJson | null>(null);
+  const camera = useRef<Camera | null>(null);
   const isKnown = own !== undefined && own !== null;
   useEffect(() => {
     if (isKnown) first.current = own;
@@ -32,12 +37,13 @@ export function CompareMap({ before, after, labelOf, onView }: {
 
   useEffect(() => {
     if (!isKnown || element.current === null || first.current === null) return undefined;
-    const opened = new MapView(element.current, first.current, parse(window.location.hash));
+    const opened = new MapView(element.current, first.current, camera.current ?? parse(window.location.hash));
     const pane = opened.map.createPane("before");
     pane.style.zIndex = "250"; // over the tiles, under everything else
     setView(opened);
     onView(opened);
     return () => {
+      camera.current = opened.camera;
       onView(null);
       setView(null);
       opened.close();
@@ -45,11 +51,13 @@ export function CompareMap({ before, after, labelOf, onView }: {
   }, [isKnown, onView]);
 
   useEffect(() => {
-    if (view !== null && own && own.imageflow.survey !== view.facts.survey) view.show(own);
+    if (view === null || !own) return;
+    const { survey, revision } = own.imageflow;
+    if (survey !== view.facts.survey || revision !== view.facts.revision) view.show(own);
   }, [view, own]);
   useEffect(() => {
     if (view === null || !other) return undefined;
-    const layer = tileLayer(other, view.map.getMinZoom(), "before").addTo(view.map);
+    const layer = view.watch(tileLayer(other, view.map.getMinZoom(), "before")).addTo(view.map);
     return () => void layer.remove();
   }, [view, other]);
   useClip(view, before === null ? null : at);
@@ -75,21 +83,27 @@ export function CompareMap({ before, after, labelOf, onView }: {
   );
 }
 
-/** Show of the earlier survey what lies left of the divider. */
+/** Show left of the divider the earlier survey alone, and right of it the later one alone. */
 function useClip(view: MapView | null, at: number | null): void {
   useEffect(() => {
     if (view === null || at === null) return undefined;
     const { map } = view;
-    const pane = map.getPane("before");
+    const [before, after] = [map.getPane("before"), map.getPane("tilePane")];
     const clip = () => {
-      const size = map.getSize();
-      const from = map.containerPointToLayerPoint(L.point(0, 0));
-      const to = from.add([(size.x * at) / 100, size.y]);
-      if (pane) pane.style.clipPath = `polygon(${from.x}px ${from.y}px, ${to.x}px ${from.y}px, ${to.x}px ${to.y}px, ${from.x}px ${to.y}px)`;
+      const { x: width, y: height } = map.getSize();
+      const { x: left, y: top } = map.containerPointToLayerPoint(L.point(0, 0));
+      const middle = left + (width * at) / 100;
+      const between = (from: number, to: number) =>
+        `polygon(${from}px ${top}px, ${to}px ${top}px, ${to}px ${top + height}px, ${from}px ${top + height}px)`;
+      if (before) before.style.clipPath = between(left, middle);
+      if (after) after.style.clipPath = between(middle, left + width);
     };
     clip();
     map.on("move resize", clip);
-    return () => void map.off("move resize", clip);
+    return () => {
+      map.off("move resize", clip);
+      if (after) after.style.clipPath = "";
+    };
   }, [view, at]);
 }
 

@@ -112,7 +112,7 @@ export function Comparison({ surveys, elsewhere, picker }: {
         <Animation survey={shown} view={view} />
       </aside>
       <CompareMap
-        key={mode} before={mode === "swipe" ? byId(pair.before) : null} after={mode === "swipe" ? byId(pair.after) : shown}
+        before={mode === "swipe" ? byId(pair.before) : null} after={mode === "swipe" ? byId(pair.after) : shown}
         labelOf={labelOf} onView={setView}
       />
     </div>

@@ -4,7 +4,7 @@ import "./history.css";
 
 import { Button, Select, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useLocation } from "wouter";
+import { Link, Redirect, useLocation } from "wouter";
 
 import { savesQuery, surveysOfSaveQuery } from "@/shared/api/queries";
 import type { Save } from "@/shared/api/types";
@@ -32,6 +32,8 @@ export default function HistoryPage({ game, save }: { game: string | null; save:
       />
     );
   }
+  // an address that names the save: another one that is surveyed meanwhile does not take its place
+  if (save === null) return <Redirect to={addressOf(named) + window.location.hash} replace />;
   return <OfSave key={addressOf(named)} saves={mapped} chosen={named} />;
 }
 

@@ -15,18 +15,24 @@ import { dateOf, percentOf } from "@/shared/ui/words";
 
 const MOST_OFFSETS = 8;
 
-export function LineagePanel({ view, place, onClose }: { view: MapView; place: Pixel | null; onClose: () => void }) {
+interface Given {
+  view: MapView;
+  survey: string;
+  revision: string;
+}
+
+export function LineagePanel({ place, onClose, ...shown }: Given & { place: Pixel | null; onClose: () => void }) {
   const { map: { lineage: texts, tools } } = useTexts();
   return (
     <Panel title={place === null ? tools.inspect : texts.place(place.x, place.y)} onClose={onClose}>
-      {place === null ? <p className="small soft">{texts.hint}</p> : <Found view={view} place={place} />}
+      {place === null ? <p className="small soft">{texts.hint}</p> : <Found {...shown} place={place} />}
     </Panel>
   );
 }
 
-function Found({ view, place }: { view: MapView; place: Pixel }) {
+function Found({ view, survey, revision, place }: Given & { place: Pixel }) {
   const { map: { lineage: texts } } = useTexts();
-  const { data, error } = useQuery(lineageQuery(view.facts.survey, place.x, place.y));
+  const { data, error } = useQuery(lineageQuery(survey, revision, place.x, place.y));
   const [pointed, setPointed] = useState<string | null>(null);
   useOutlines(view, place, data, pointed);
   if (error !== null) {

@@ -1,9 +1,11 @@
 /** The map of one frame, its tools, and the one panel that is open beside it. */
+import "./aim.css";
+
 import { Button } from "@mantine/core";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 
 import type { Marker, Rect, TileJson } from "@/shared/api/types";
-import { type Camera, overlaysOf } from "@/shared/map/camera";
+import type { Camera } from "@/shared/map/camera";
 import { type Pixel, type ViewEvents } from "@/shared/map/view";
 import { Store, useStore } from "@/shared/store";
 import { useTexts } from "@/shared/texts";
@@ -13,9 +15,11 @@ import { State } from "@/shared/ui/State";
 import { useAddress } from "./address";
 import { GoTo } from "./GoTo";
 import { LineagePanel } from "./LineagePanel";
+import { hashOf, overlaysIn, pathOf } from "./link";
+import { LinkPanel } from "./LinkPanel";
 import { MarkersPanel } from "./MarkersPanel";
 import { MeasurePanel } from "./MeasurePanel";
-import { isOverlay, OverlaysPanel, type OverlayName, useOverlays } from "./overlays";
+import { OverlaysPanel, useOverlays } from "./overlays";
 import { Readout } from "./Readout";
 import { Tools, type Tool } from "./Tools";
 import { useMarkers } from "./useMarkers";
@@ -31,8 +35,14 @@ export function MapStage({ tilejson }: { tilejson: TileJson }) {
   const [place, setPlace] = useState<Pixel | null>(null);
   const [measured, setMeasured] = useState<readonly Pixel[]>([]);
   const [marker, setMarker] = useState<Marker | null>(null);
-  const [overlays, setNames] = useState<readonly OverlayName[]>(() => namesIn(window.location.hash));
-  const setOverlays = useCallback((names: readonly string[]) => setNames(names.filter(isOverlay)), []);
+  const [overlays, setOverlays] = useState(() => overlaysIn(window.location.hash));
+  const { survey, revision } = tilejson.imageflow;
+  const page = useRef<HTMLDivElement>(null);
+
+  const take = useCallback((pixel: Pixel) => {
+    if (tool === "inspect") setPlace(pixel);
+    if (tool === "measure") setMeasured((before) => [...before, pixel]);
+  }, [tool]);
 
   const events = useRef<ViewEvents>({});
   useEffect(() => {
@@ -40,15 +50,12 @@ export function MapStage({ tilejson }: { tilejson: TileJson }) {
       onCamera: (position, scale) => camera.set({ ...position, scale }),
       onPointer: pointer.set,
       onBroken: (count) => setBroken(count),
-      onClick: (pixel) => {
-        if (tool === "inspect") setPlace(pixel);
-        if (tool === "measure") setMeasured((before) => [...before, pixel]);
-      },
+      onClick: take,
     };
-  }, [camera, pointer, tool]);
+  }, [camera, pointer, take]);
   const view = useMapView(element, tilejson, events);
   useAddress(view, camera, overlays, setOverlays);
-  useOverlays(view, tilejson.imageflow.survey, overlays);
+  useOverlays(view, tilejson.imageflow, overlays);
   const markers = useMarkers(view, tilejson.imageflow, {
     isShown: overlays.includes("markers") || tool === "markers",
     chosen: marker,
@@ -58,38 +65,54 @@ export function MapStage({ tilejson }: { tilejson: TileJson }) {
     },
   });
 
-  const close = useCallback(() => {
+  const clear = () => {
     setTool(null);
     setPlace(null);
     setMeasured([]);
     setMarker(null);
-    element.current?.focus();
-  }, []);
+  };
+  const close = () => {
+    clear();
+    page.current?.querySelector<HTMLElement>(`[data-tool="${tool ?? ""}"]`)?.focus();
+  };
   const choose = (chosen: Tool) => {
-    close();
+    clear();
     if (chosen !== tool) setTool(chosen);
   };
   const aiming = tool === "inspect" || tool === "measure";
+  const aim = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" || event.target !== element.current || view === null) return;
+    const { x, y } = view.camera;
+    take({ x: Math.floor(x), y: Math.floor(y) });
+  };
+  const link = () =>
+    view === null
+      ? window.location.href
+      : window.location.origin + pathOf(survey) + hashOf(view.camera, view.facts.frame.native_zoom, overlays);
 
   return (
-    <div className={aiming ? "map-page aiming" : "map-page"}>
-      <div ref={element} className="map-ground" tabIndex={0} role="application" aria-label={texts.label} />
+    <div ref={page} className={aiming ? "map-page aiming" : "map-page"}>
+      <div
+        ref={element} className="map-ground" tabIndex={0} role="application" onKeyDown={aim}
+        aria-label={aiming ? `${texts.label} ${texts.aim}` : texts.label}
+      />
       {view !== null && (
         <>
           <Readout camera={camera} pointer={pointer} view={view} />
-          <Tools view={view} tool={tool} onTool={choose} camera={camera} />
+          <Tools view={view} tool={tool} onTool={choose} camera={camera} link={link} />
           <Outside camera={camera} bounds={tilejson.imageflow.bounds} seen={() => view.seen} onAll={() => view.fit()} />
           {tool !== null && (
             <div className="side">
               {tool === "layers" && (
-                <OverlaysPanel survey={tilejson.imageflow.survey} shown={overlays} onChange={setOverlays} onClose={close} />
+                <OverlaysPanel facts={tilejson.imageflow} shown={overlays} onChange={setOverlays} onClose={close} />
               )}
               {tool === "goTo" && <GoTo view={view} onClose={close} />}
               {tool === "markers" && (
                 <MarkersPanel view={view} markers={markers} chosen={marker} onChoose={setMarker} onClose={close} />
               )}
               {tool === "measure" && <MeasurePanel view={view} points={measured} onChange={setMeasured} onClose={close} />}
-              {tool === "inspect" && <LineagePanel view={view} place={place} onClose={close} />}
+              {tool === "inspect" && <LineagePanel view={view} survey={survey} revision={revision} place={place} onClose={close} />}
+              {tool === "link" && <LinkPanel camera={camera} link={link} onClose={close} />}
             </div>
           )}
         </>
@@ -102,11 +125,6 @@ export function MapStage({ tilejson }: { tilejson: TileJson }) {
       )}
     </div>
   );
-}
-
-function namesIn(hash: string): readonly OverlayName[] {
-  const names = overlaysOf(hash).filter(isOverlay);
-  return hash.includes("o=") ? names : ["markers"];
 }
 
 /** A link may point where no map is, or one may wander off: then the screen says so. */

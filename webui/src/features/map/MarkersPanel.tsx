@@ -33,12 +33,12 @@ export function MarkersPanel({ view, markers, chosen, onChoose, onClose }: Given
       </Panel>
     );
   }
-  // what the list has now: a marker that was changed elsewhere is shown as it is
+  // what the list has now: its version is the one to be changed
   const open = chosen === null ? null : (markers.find((marker) => marker.id === chosen.id) ?? null);
   if (open !== null) {
     return (
       <Panel title={open.name} onClose={() => onChoose(null)}>
-        <MarkerForm key={open.etag} view={view} draft={open} marker={open} onDone={() => onChoose(null)} />
+        <MarkerForm key={open.id} view={view} draft={open} marker={open} onDone={() => onChoose(null)} />
       </Panel>
     );
   }
@@ -56,7 +56,8 @@ export function MarkersPanel({ view, markers, chosen, onChoose, onClose }: Given
           leftSection={<Icon name="plus" size={17} />}
           onClick={() => {
             const { x, y } = view.camera;
-            setDraft({ name: "", note: "", x: Math.max(0, Math.floor(x)), y: Math.max(0, Math.floor(y)), colour: "red" });
+            const place = { x: Math.max(0, Math.floor(x)), y: Math.max(0, Math.floor(y)), frame_number: number };
+            setDraft({ name: "", note: "", colour: "red", ...place });
           }}
         >
           {texts.add}
@@ -103,14 +104,16 @@ function MarkerForm({ view, draft, marker, onDone }: {
   const [note, setNote] = useState(draft.note);
   const [colour, setColour] = useState<Colour>(draft.colour);
   const [asks, setAsks] = useState(false);
+  const [read, setRead] = useState(marker?.etag ?? ""); // the version that the words were written over
   const { game, save } = view.facts;
   const address = markersAddress(game, save);
-  const refresh = () => queries.invalidateQueries({ queryKey: markersQuery(game, save).queryKey });
+  const { queryKey } = markersQuery(game, save);
+  const refresh = () => queries.invalidateQueries({ queryKey });
   const write = useMutation({
     mutationFn: async (method: "save" | "remove") => {
       if (marker === null) return ask(address, { method: "POST", body: { ...draft, name, note, colour } });
       const one = `${address}/${marker.id}`;
-      const headers = { "if-match": marker.etag };
+      const headers = { "if-match": read };
       if (method === "remove") return ask(one, { method: "DELETE", headers });
       return ask(one, { method: "PATCH", headers, body: { name, note, colour } });
     },
@@ -118,7 +121,12 @@ function MarkerForm({ view, draft, marker, onDone }: {
       await refresh();
       onDone();
     },
-    onError: (error) => (error instanceof Refusal && error.code === "OUTDATED" ? refresh() : undefined),
+    onError: async (error) => {
+      if (!(error instanceof Refusal && error.code === "OUTDATED")) return;
+      await refresh();
+      const now = queries.getQueryData(queryKey)?.find((one) => one.id === marker?.id);
+      if (now !== undefined) setRead(now.etag); // it is told of now: to save again is a choice
+    },
   });
   const told = write.error instanceof Refusal && write.error.code === "OUTDATED" ? texts.outdated : write.error?.message;
   return (

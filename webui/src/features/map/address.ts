@@ -1,20 +1,22 @@
 /** The address after its hash: where the map is and which overlays lie over it, kept as the map moves. */
 import { type RefObject, useEffect, useRef } from "react";
 
-import { type Camera, overlaysOf, parse, spell } from "@/shared/map/camera";
+import { type Camera, parse } from "@/shared/map/camera";
 import type { Store } from "@/shared/store";
 import type { MapView } from "@/shared/map/view";
+
+import { hashOf, type OverlayName, overlaysIn } from "./link";
 
 const AFTER_MS = 150; // browsers refuse a page that changes its address too often
 
 export function useAddress(
   view: MapView | null,
   camera: Store<Camera | null>,
-  overlays: readonly string[],
-  setOverlays: (names: readonly string[]) => void,
+  overlays: readonly OverlayName[],
+  setOverlays: (names: readonly OverlayName[]) => void,
 ): void {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const shown: RefObject<readonly string[]> = useRef(overlays);
+  const shown: RefObject<readonly OverlayName[]> = useRef(overlays);
   useEffect(() => {
     shown.current = overlays;
   });
@@ -23,7 +25,7 @@ export function useAddress(
     const note = () => {
       clearTimeout(timer.current);
       timer.current = setTimeout(() => {
-        const hash = spell(view.camera, view.facts.frame.native_zoom, shown.current);
+        const hash = hashOf(view.camera, view.facts.frame.native_zoom, shown.current);
         window.history.replaceState(window.history.state, "", window.location.pathname + hash);
       }, AFTER_MS);
     };
@@ -31,7 +33,7 @@ export function useAddress(
       const position = parse(hash);
       if (position === null) return;
       clearTimeout(timer.current);
-      setOverlays(overlaysOf(hash));
+      setOverlays(overlaysIn(hash));
       view.go(position);
     };
     // The event's own address: a late note of where the map was may have replaced the page's by now.

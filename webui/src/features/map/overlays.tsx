@@ -4,23 +4,19 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { areasQuery, blocksQuery } from "@/shared/api/queries";
+import type { MapFacts } from "@/shared/api/types";
 import { CanvasOverlay, type Paint } from "@/shared/map/overlay";
 import { paintAll, paintAmbiguous, paintBlocks, paintGrid } from "@/shared/map/paints";
 import type { MapView } from "@/shared/map/view";
 import { useTexts } from "@/shared/texts";
 import { Panel } from "@/shared/ui/Panel";
 
-const NAMES = ["grid", "blocks", "ambiguous", "markers"] as const;
-export type OverlayName = (typeof NAMES)[number];
-
-export function isOverlay(name: string): name is OverlayName {
-  return (NAMES as readonly string[]).includes(name);
-}
+import { OVERLAYS, type OverlayName } from "./link";
 
 /** Keep the canvas over the map at what is asked for. */
-export function useOverlays(view: MapView | null, survey: string, shown: readonly OverlayName[]): void {
+export function useOverlays(view: MapView | null, { survey, revision }: MapFacts, shown: readonly OverlayName[]): void {
   const wants = (name: OverlayName) => shown.includes(name);
-  const areas = useQuery({ ...areasQuery(survey), enabled: wants("grid") || wants("ambiguous") }).data;
+  const areas = useQuery({ ...areasQuery(survey, revision), enabled: wants("grid") || wants("ambiguous") }).data;
   const blocks = useQuery({ ...blocksQuery(survey), enabled: wants("blocks") }).data;
   const [canvas] = useState(() => new CanvasOverlay(() => undefined));
   const paints: Paint[] = [];
@@ -39,8 +35,8 @@ export function useOverlays(view: MapView | null, survey: string, shown: readonl
   }, [view, canvas, isUsed]);
 }
 
-export function OverlaysPanel({ survey, shown, onChange, onClose }: {
-  survey: string;
+export function OverlaysPanel({ facts, shown, onChange, onClose }: {
+  facts: MapFacts;
   shown: readonly OverlayName[];
   onChange: (names: readonly OverlayName[]) => void;
   onClose: () => void;
@@ -52,7 +48,7 @@ export function OverlaysPanel({ survey, shown, onChange, onClose }: {
   return (
     <Panel title={tools.layers} onClose={onClose}>
       <div className="switches">
-        {NAMES.map((name) => (
+        {OVERLAYS.map((name) => (
           <Switch
             key={name} label={texts[name]} description={notes[name]} checked={shown.includes(name)}
             onChange={(event) =>
@@ -61,14 +57,14 @@ export function OverlaysPanel({ survey, shown, onChange, onClose }: {
           />
         ))}
       </div>
-      {shown.includes("ambiguous") && <Legend survey={survey} />}
+      {shown.includes("ambiguous") && <Legend facts={facts} />}
     </Panel>
   );
 }
 
-function Legend({ survey }: { survey: string }) {
+function Legend({ facts: { survey, revision } }: { facts: MapFacts }) {
   const { map: { overlays: texts } } = useTexts();
-  const { data: areas } = useQuery(areasQuery(survey));
+  const { data: areas } = useQuery(areasQuery(survey, revision));
   if (areas === undefined) return <Skeleton height={16} />;
   if (!areas.status.some((status) => areas.statuses[status] === "ambiguous")) {
     return <p className="small soft">{texts.noAmbiguous}</p>;

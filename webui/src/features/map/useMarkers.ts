@@ -54,6 +54,7 @@ function pin(marker: Marker, isChosen: boolean): L.Marker {
   const name = document.createElement("b");
   name.textContent = marker.name;
   element.append(drawing, name);
+  // the panel lists them all for the keyboard: a hundred pins would stand between the map and its tools
   const icon = L.divIcon({ html: element, className: "", iconSize: [0, 0] });
-  return L.marker([marker.y + 0.5, marker.x + 0.5], { icon, alt: marker.name, keyboard: true, riseOnHover: true });
+  return L.marker([marker.y + 0.5, marker.x + 0.5], { icon, alt: marker.name, keyboard: false, riseOnHover: true });
 }

@@ -10,29 +10,31 @@ import { CanvasOverlay } from "@/shared/map/overlay";
 import { MapView } from "@/shared/map/view";
 import { useTexts } from "@/shared/texts";
 
-import { coveredBy, paintPlan, planGrid } from "./preview";
+import { coveredBy, type Lie, paintPlan, planGrid, type PlannedGrid } from "./preview";
 
 interface Size {
   rows: number;
   cols: number;
 }
 
-export function GridPreview({ survey: id, size }: { survey: string; size: Size }) {
+export function GridPreview({ survey: id, size, lie }: { survey: string; size: Size; lie: Lie }) {
   const tilejson = useQuery(tilejsonQuery(id)).data;
-  const areas = useQuery(areasQuery(id)).data;
   const survey = useQuery(surveyQuery(id)).data;
+  const areas = useQuery({ ...areasQuery(id, survey?.revision ?? null), enabled: survey !== undefined }).data;
   if (!tilejson || areas === undefined || survey === undefined) return <div className="preview-map map-ground" />;
-  return <Drawn key={id} tilejson={tilejson} areas={areas} blockSide={survey.block_side} size={size} />;
+  return <Drawn key={id} tilejson={tilejson} areas={areas} blockSide={survey.block_side} size={size} lie={lie} />;
 }
 
-function Drawn({ tilejson, areas, blockSide, size: { rows, cols } }: {
+function Drawn({ tilejson, areas, blockSide, size: { rows, cols }, lie }: {
   tilejson: TileJson;
   areas: Areas;
   blockSide: number;
   size: Size;
+  lie: Lie;
 }) {
   const { form: texts } = useTexts();
   const element = useRef<HTMLDivElement>(null);
+  const planned = JSON.stringify(planGrid(areas, rows, cols, blockSide, lie)); // a value: drawn anew only where it differs
   const opened = useRef<{ view: MapView; overlay: CanvasOverlay } | null>(null);
   const first = useRef(tilejson);
   useEffect(() => {
@@ -46,7 +48,7 @@ function Drawn({ tilejson, areas, blockSide, size: { rows, cols } }: {
     };
   }, []);
   useEffect(() => {
-    const grid = planGrid(areas, rows, cols, blockSide);
+    const grid = JSON.parse(planned) as PlannedGrid | null;
     if (opened.current === null || grid === null) return;
     const { view, overlay } = opened.current;
     overlay.repaint(paintPlan(grid));
@@ -64,7 +66,7 @@ function Drawn({ tilejson, areas, blockSide, size: { rows, cols } }: {
       ],
       { animate: false, padding: [16, 16] },
     );
-  }, [areas, rows, cols, blockSide, tilejson]);
+  }, [planned, tilejson]);
   return (
     <div className="preview-map">
       <div ref={element} className="map-ground" role="application" aria-label={texts.preview} tabIndex={0} />

@@ -3,7 +3,7 @@ import "./surveys.css";
 
 import { Button, NumberInput, Select, Skeleton, Switch, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 
 import { ask, Refusal } from "@/shared/api/client";
@@ -14,6 +14,7 @@ import { PageState, useDocumentTitle } from "@/shared/ui/State";
 
 import { type Field, fieldsOf, parametersOf, titleOf, type Written } from "./fields";
 import { GridPreview } from "./GridPreview";
+import { lieOf } from "./preview";
 
 const SAVE = /^[a-z0-9_]{1,64}$/;
 const BLOCK_SIDE = 10;
@@ -46,6 +47,19 @@ function savesOf(saves: readonly Save[], game: string): readonly string[] {
     .map((one) => one.save);
 }
 
+/** Rows and columns as they are written: a field may be empty for a moment. */
+interface WrittenSize {
+  rows: number | "";
+  cols: number | "";
+}
+
+const countOf = (value: number | string): number | "" => (value === "" ? "" : Number(value));
+
+/** A name for one request. `crypto.randomUUID` is there only on pages that came by https. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 function Form({ games, drivers, saves, first }: {
   games: readonly Game[];
   drivers: readonly Driver[];
@@ -58,32 +72,40 @@ function Form({ games, drivers, saves, first }: {
   const [id, setId] = useState(first.game_id);
   const [save, setSave] = useState(() => savesOf(saves, first.game_id)[0] ?? FIRST_SAVE);
   const [savegame, setSavegame] = useState<string | null>(null);
-  const [size, setSize] = useState<{ rows: number; cols: number } | null>(null);
+  const [size, setSize] = useState<WrittenSize | null>(null);
   const [written, setWritten] = useState<Written>({});
   const game = games.find((one) => one.game_id === id) ?? first;
   const driver = drivers.find((one) => one.name === game.driver) ?? null;
-  const grid = game.grid === null ? null : (size ?? game.grid);
-  const fields = driver === null ? [] : fieldsOf(driver);
+  const asked: WrittenSize | null = game.grid === null ? null : (size ?? game.grid);
+  const grid = asked === null || asked.rows === "" || asked.cols === "" ? null : { rows: asked.rows, cols: asked.cols };
+  const fields = driver === null ? [] : fieldsOf(driver, game.parameters);
   const { values, faults } = parametersOf(fields, written);
   const latest = saves.find((one) => one.game === id && one.save === save)?.latest ?? null;
 
+  const isCentred = fields.some((field) => field.name === "centre");
+  const isElsewhere = values.centre !== undefined;
+  const lie = lieOf({ ...game.parameters, ...values }, isCentred);
+
+  // What is sent again after no answer came begins no second survey; what is filled in anew does.
+  const sent = useRef({ body: "", key: "" });
   const begin = useMutation({
-    mutationFn: () =>
-      ask<JobBegun>("/api/jobs", {
-        method: "POST",
-        body: {
-          game_id: id, save_data_id: save, savegame,
-          ...(size === null || game.grid === null ? {} : { grid: size }),
-          ...(Object.keys(values).length === 0 ? {} : { parameters: values }),
-        },
-      }),
-    onSuccess: async (begun) => {
-      await queries.invalidateQueries();
+    mutationFn: () => {
+      const body = {
+        game_id: id, save_data_id: save, savegame,
+        ...(size === null || grid === null ? {} : { grid }),
+        ...(Object.keys(values).length === 0 ? {} : { parameters: values }),
+      };
+      const text = JSON.stringify(body);
+      if (sent.current.body !== text) sent.current = { body: text, key: newKey() };
+      return ask<JobBegun>("/api/jobs", { method: "POST", body, headers: { "idempotency-key": sent.current.key } });
+    },
+    onSuccess: (begun) => {
       navigate(`/surveys/${encodeURIComponent(begun.survey_id)}`);
+      void queries.invalidateQueries();
     },
   });
   const delayed = begin.error instanceof Refusal && begin.error.code === "JOB_DELAYED" ? String(begin.error.details.survey_id) : null;
-  const isWrong = !SAVE.test(save) || faults.length > 0 || game.problem !== null || delayed !== null;
+  const isWrong = !SAVE.test(save) || (asked !== null && grid === null) || faults.length > 0 || game.problem !== null || delayed !== null;
 
   return (
     <div className="page">
@@ -120,21 +142,23 @@ function Form({ games, drivers, saves, first }: {
               clearable onChange={setSavegame}
             />
           )}
-          {grid === null ? <p className="small soft">{texts.form.ownGrid}</p> : (
+          {asked === null ? <p className="small soft">{texts.form.ownGrid}</p> : (
             <div>
               <div className="two">
                 <NumberInput
-                  label={texts.form.rows} value={grid.rows} min={1} max={MOST} clampBehavior="strict" allowDecimal={false}
-                  onChange={(value) => setSize({ ...grid, rows: Math.max(1, Number(value)) })}
+                  label={texts.form.rows} value={asked.rows} min={1} max={MOST} clampBehavior="strict" allowDecimal={false}
+                  onChange={(value) => setSize({ ...asked, rows: countOf(value) })}
                 />
                 <NumberInput
-                  label={texts.form.cols} value={grid.cols} min={1} max={MOST} clampBehavior="strict" allowDecimal={false}
-                  onChange={(value) => setSize({ ...grid, cols: Math.max(1, Number(value)) })}
+                  label={texts.form.cols} value={asked.cols} min={1} max={MOST} clampBehavior="strict" allowDecimal={false}
+                  onChange={(value) => setSize({ ...asked, cols: countOf(value) })}
                 />
               </div>
-              <p className="small soft numbers">
-                {texts.form.estimate(grid.rows * grid.cols, Math.ceil(grid.rows / BLOCK_SIDE) * Math.ceil(grid.cols / BLOCK_SIDE))}
-              </p>
+              {grid !== null && (
+                <p className="small soft numbers">
+                  {texts.form.estimate(grid.rows * grid.cols, Math.ceil(grid.rows / BLOCK_SIDE) * Math.ceil(grid.cols / BLOCK_SIDE))}
+                </p>
+              )}
             </div>
           )}
           {fields.length > 0 && (
@@ -161,8 +185,9 @@ function Form({ games, drivers, saves, first }: {
         <section className="card preview" aria-labelledby="preview-title">
           <h2 id="preview-title">{texts.form.preview}</h2>
           {latest === null && <p className="soft">{texts.form.noPreview}</p>}
-          {latest !== null && grid === null && <p className="soft">{texts.form.noGridPreview}</p>}
-          {latest !== null && grid !== null && <GridPreview survey={latest.id} size={grid} />}
+          {latest !== null && asked === null && <p className="soft">{texts.form.noGridPreview}</p>}
+          {latest !== null && isElsewhere && <p className="soft">{texts.form.elsewhere}</p>}
+          {latest !== null && !isElsewhere && grid !== null && <GridPreview survey={latest.id} size={grid} lie={lie} />}
         </section>
       </div>
     </div>

@@ -19,9 +19,8 @@ import { BlockFacts, HeatMap } from "./HeatMap";
 
 export default function SurveyPage({ survey: id }: { survey: string }) {
   const texts = useTexts();
-  const { data: survey, error } = useQuery(surveyQuery(id));
-  const [round, setRound] = useState(0);
-  const live = useLive(id, round);
+  const { data: survey, error, dataUpdatedAt } = useQuery(surveyQuery(id));
+  const live = useLive(id, survey === undefined ? null : { state: survey.state, at: dataUpdatedAt });
   useDocumentTitle(survey === undefined ? id : titleOf(texts, survey));
   if (isMissing(error)) {
     return (
@@ -35,7 +34,7 @@ export default function SurveyPage({ survey: id }: { survey: string }) {
   const failed = [...(live?.blocks.values() ?? [])].filter((block) => block.layers.some((one) => one.state === "failed"));
   return (
     <div className="page">
-      <Head survey={survey} state={live?.state ?? survey.state} onRound={() => setRound(round + 1)} />
+      <Head survey={survey} state={live?.state ?? survey.state} />
       {(live?.reason ?? survey.reason) !== null && <p className="alert" role="status">{live?.reason ?? survey.reason}</p>}
       {live?.trouble !== null && live?.trouble !== undefined && <p className="alert quiet" role="status">{live.trouble}</p>}
       {live !== null && live.by !== "over" && !live.runsKnown && <p className="alert quiet" role="status">{texts.surveys.noDagster}</p>}
@@ -59,7 +58,7 @@ export default function SurveyPage({ survey: id }: { survey: string }) {
   );
 }
 
-function Head({ survey, state, onRound }: { survey: SurveyDetail; state: SurveyDetail["state"]; onRound: () => void }) {
+function Head({ survey, state }: { survey: SurveyDetail; state: SurveyDetail["state"] }) {
   const texts = useTexts();
   const queries = useQueryClient();
   const [asks, setAsks] = useState(false);
@@ -67,7 +66,6 @@ function Head({ survey, state, onRound }: { survey: SurveyDetail; state: SurveyD
     mutationFn: (what: "cancel" | "retry") => ask<Job>(`/api/jobs/${survey.job_id ?? 0}/${what}`, { method: "POST" }),
     onSuccess: async () => {
       setAsks(false);
-      onRound();
       await queries.invalidateQueries();
     },
   });

@@ -2,11 +2,11 @@
 import "./surveys.css";
 
 import { Button, Select, Skeleton } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
 
-import { savesQuery, surveysQuery } from "@/shared/api/queries";
+import { savesQuery, surveyPagesQuery } from "@/shared/api/queries";
 import type { Survey, SurveyState } from "@/shared/api/types";
 import { useTexts } from "@/shared/texts";
 import { Icon } from "@/shared/ui/Icon";
@@ -21,16 +21,13 @@ interface Filter {
   state: SurveyState | null;
 }
 
+const ALL: Filter = { game: null, state: null };
+
 export default function SurveysPage() {
   const texts = useTexts();
   useDocumentTitle(texts.surveys.title);
-  const [filter, setFilter] = useState<Filter>({ game: null, state: null });
-  const [ends, setEnds] = useState<readonly (string | undefined)[]>([undefined]);
+  const [filter, setFilter] = useState<Filter>(ALL);
   const { data: saves } = useQuery(savesQuery());
-  const choose = (change: Partial<Filter>) => {
-    setFilter({ ...filter, ...change });
-    setEnds([undefined]);
-  };
   const isFiltered = filter.game !== null || filter.state !== null;
   if (saves?.length === 0) {
     return (
@@ -50,43 +47,25 @@ export default function SurveysPage() {
       <div className="filters">
         <Select
           label={texts.surveys.filterGame} placeholder={texts.surveys.all} data={games} value={filter.game} clearable
-          onChange={(game) => choose({ game })}
+          onChange={(game) => setFilter({ ...filter, game })}
         />
         <Select
           label={texts.surveys.filterState} placeholder={texts.surveys.all} value={filter.state} clearable
           data={STATES.map((state) => ({ value: state, label: texts.states[state] }))}
-          onChange={(state) => choose({ state })}
+          onChange={(state) => setFilter({ ...filter, state })}
         />
       </div>
-      {ends.map((after, place) => (
-        <Part
-          key={after ?? ""} filter={filter} after={after} isLast={place === ends.length - 1} isFirst={place === 0}
-          onMore={(next) => setEnds([...ends, next])} onClear={isFiltered ? () => choose({ game: null, state: null }) : null}
-        />
-      ))}
+      <Found filter={filter} onClear={isFiltered ? () => setFilter(ALL) : null} />
     </div>
   );
 }
 
-/** One answer's worth of the list, so that each stays as fresh as the first. */
-function Part({ filter, after, isFirst, isLast, onMore, onClear }: {
-  filter: Filter;
-  after: string | undefined;
-  isFirst: boolean;
-  isLast: boolean;
-  onMore: (next: string) => void;
-  onClear: (() => void) | null;
-}) {
+function Found({ filter, onClear }: { filter: Filter; onClear: (() => void) | null }) {
   const { surveys: texts } = useTexts();
-  const { data } = useQuery(
-    surveysQuery({
-      ...(filter.game === null ? {} : { game: filter.game }),
-      ...(filter.state === null ? {} : { state: filter.state }),
-      ...(after === undefined ? {} : { after }),
-    }),
-  );
+  const { data, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery(surveyPagesQuery(filter));
   if (data === undefined) return <Skeleton height={84} radius="md" />;
-  if (isFirst && data.surveys.length === 0) {
+  const surveys = data.pages.flatMap((page) => page.surveys);
+  if (surveys.length === 0) {
     return (
       <PageState
         icon="lost" title={texts.noMatch} text=""
@@ -94,14 +73,15 @@ function Part({ filter, after, isFirst, isLast, onMore, onClear }: {
       />
     );
   }
-  const { next } = data;
   return (
     <>
       <ul className="survey-list">
-        {data.surveys.map((survey) => <Row key={survey.id} survey={survey} />)}
+        {surveys.map((survey) => <Row key={survey.id} survey={survey} />)}
       </ul>
-      {isLast && next !== null && (
-        <Button className="more" variant="default" onClick={() => onMore(next)}>{texts.more}</Button>
+      {hasNextPage && (
+        <Button className="more" variant="default" loading={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+          {texts.more}
+        </Button>
       )}
     </>
   );

@@ -37,12 +37,18 @@ interface Schema {
   $defs?: Record<string, Schema>;
 }
 
-/** Return the parameters that a request may set, in the schema's order. */
-export function fieldsOf(driver: Pick<Driver, "parameters" | "settable">): readonly Field[] {
+export type Values = Readonly<Record<string, unknown>>;
+
+/**
+ * Return the parameters that a request may set, in the schema's order.
+ *
+ * @param own What the game's file sets: usual is that, and not what the driver would take by itself.
+ */
+export function fieldsOf(driver: Pick<Driver, "parameters" | "settable">, own: Values = {}): readonly Field[] {
   const root = driver.parameters as Schema;
   return Object.entries(root.properties ?? {})
     .filter(([name]) => driver.settable.includes(name))
-    .map(([name, schema]) => fieldOf(name, schema, root));
+    .map(([name, schema]) => fieldOf(name, name in own ? { ...schema, default: own[name] } : schema, root));
 }
 
 function fieldOf(name: string, given: Schema, root: Schema): Field {

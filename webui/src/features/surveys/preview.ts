@@ -2,6 +2,8 @@
 import type { Areas, Rect } from "@/shared/api/types";
 import type { Paint } from "@/shared/map/overlay";
 
+import type { Values } from "./fields";
+
 export interface PlannedGrid {
   /** Top left corner of the first area, in game pixels. */
   x: number;
@@ -15,21 +17,67 @@ export interface PlannedGrid {
   blockSide: number;
 }
 
+/** What is asked for of how the grid lies: by the form, or else by the game's file. */
+export interface Lie {
+  /** The driver lays its grid around a centre, and else from the first area on. */
+  isCentred: boolean;
+  view: Pair | null;
+  step: Pair | null;
+  overlap: Pair | null;
+}
+
+type Pair = readonly [number, number];
+
+/** Read from a driver's parameters how a grid lies; what is not set is as it was in the latest survey. */
+export function lieOf(parameters: Values, isCentred: boolean): Lie {
+  const { view, step, overlap_px: overlap } = parameters;
+  return { isCentred, view: pairOf(view), step: pairOf(step), overlap: pairOf(overlap) };
+}
+
+function pairOf(value: unknown): Pair | null {
+  if (!Array.isArray(value)) return null;
+  const [across, down] = value as unknown[];
+  return typeof across === "number" && typeof down === "number" ? [across, down] : null;
+}
+
+/** Pixels from an area to its right and its lower neighbour; null where the survey has no two neighbours. */
+function paceOf(areas: Areas): readonly [number | null, number | null] {
+  const places = new Map(areas.row.map((row, place) => [`${row},${areas.col[place] ?? 0}`, place]));
+  const first = (line: readonly number[], right: number, lower: number): number | null => {
+    for (const [place, row] of areas.row.entries()) {
+      const next = places.get(`${row + lower},${(areas.col[place] ?? 0) + right}`);
+      if (next !== undefined) return (line[next] ?? 0) - (line[place] ?? 0);
+    }
+    return null;
+  };
+  return [first(areas.x, 1, 0), first(areas.y, 0, 1)];
+}
+
 /**
- * Lay a grid where the latest survey began, at its pace; null where that survey's areas do not tell a pace.
+ * Lay a grid where the latest survey lies, around its middle or from where it began, at the pace that is asked for or
+ * else at its own; null where that survey is not placed.
  */
-export function planGrid(areas: Areas, rows: number, cols: number, blockSide: number): PlannedGrid | null {
-  const at = (row: number, col: number) => areas.row.findIndex((r, place) => r === row && areas.col[place] === col);
-  const first = at(0, 0);
-  if (first < 0 || !areas.placed) return null;
-  const [x, y] = [areas.x[first] ?? 0, areas.y[first] ?? 0];
-  const right = at(0, 1);
-  const lower = at(1, 0);
+export function planGrid(areas: Areas, rows: number, cols: number, blockSide: number, lie: Lie): PlannedGrid | null {
+  const first = areas.row.findIndex((row, place) => row === 0 && areas.col[place] === 0);
+  if (!areas.placed || areas.row.length === 0 || (first < 0 && !lie.isCentred)) return null;
+  const before = [areas.view.width_px, areas.view.height_px] as const;
+  const view = lie.view ?? before;
+  const paces = paceOf(areas);
+  const pace = (axis: 0 | 1): number => {
+    if (lie.step !== null) return lie.step[axis];
+    if (lie.overlap !== null) return view[axis] - lie.overlap[axis];
+    return view[axis] - before[axis] + (paces[axis] ?? before[axis]); // they overlap as before
+  };
+  const [across, down] = [pace(0), pace(1)];
+  const middle = (line: readonly number[], side: number, pace: number, count: number, whole: number) => {
+    const [least, most] = [Math.min(...line), Math.max(...line)];
+    return (least + most + side) / 2 - ((count - 1) * pace + whole) / 2;
+  };
   return {
-    x, y, rows, cols, blockSide,
-    view: areas.view,
-    across: right < 0 ? areas.view.width_px : (areas.x[right] ?? 0) - x,
-    down: lower < 0 ? areas.view.height_px : (areas.y[lower] ?? 0) - y,
+    x: lie.isCentred ? middle(areas.x, before[0], across, cols, view[0]) : (areas.x[first] ?? 0),
+    y: lie.isCentred ? middle(areas.y, before[1], down, rows, view[1]) : (areas.y[first] ?? 0),
+    rows, cols, blockSide, across, down,
+    view: { width_px: view[0], height_px: view[1] },
   };
 }
 

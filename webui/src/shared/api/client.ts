@@ -19,6 +19,9 @@ export class Refusal extends Error {
 /** Nobody answered, or only a server that has lost what it stands on. */
 export class ServerGone extends Error {}
 
+/** What gateways and proxies say of something behind them; a bare 500 stays what it is however often one asks. */
+const AWAY: ReadonlySet<number> = new Set([502, 503, 504]);
+
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 interface Asked {
@@ -53,8 +56,8 @@ export async function ask<T>(address: string, { method = "GET", body, headers, s
 export async function refusal(response: Response, method: Method): Promise<Refusal | ServerGone> {
   const told = errorOf(await response.json().catch(() => null));
   const message = told?.message ?? `The server answered ${response.status}.`;
-  // A write that failed is told at its button; a read that failed for want of a store is asked again.
-  if (response.status >= 500 && method === "GET") return new ServerGone(message);
+  // A write that failed is told at its button; a read that failed for want of a server or a store is asked again.
+  if (AWAY.has(response.status) && method === "GET") return new ServerGone(message);
   return new Refusal(response.status, told?.code ?? `HTTP_${response.status}`, message, told?.details);
 }
 

@@ -62,25 +62,31 @@ async function poll(id: string): Promise<(before: Live | null) => Live> {
   return (before) => polled(before, survey, job, list);
 }
 
+type Tell = (next: (before: Live | null) => Live | null) => void;
+
 /**
- * Follow a survey until it ends; null until something is known.
+ * Follow a survey until it ends, by events where they get through and by asking where they do not.
  *
- * @param round Another number begins anew: after a retry, the stream of the ended survey is over.
+ * A page that nobody sees follows nothing: a browser opens only six connections to a server for all its tabs.
+ *
+ * @returns What stops it.
  */
-export function useLive(id: string, round: number): Live | null {
-  const [live, setLive] = useState<{ id: string; round: number; now: Live } | null>(null);
-  useEffect(() => {
-    let over = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+export function watch(id: string, tell: Tell): () => void {
+  let source: EventSource | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = () => {
+    source?.close();
+    source = null;
+    clearTimeout(timer);
+    timer = undefined;
+  };
+  const end = () => {
+    stop();
+    document.removeEventListener("visibilitychange", seen);
+  };
+  const open = () => {
     // The browser connects anew by itself, with the id of the last event that it has seen.
-    const source = new EventSource(`/api/surveys/${part(id)}/events`);
-    const tell = (next: (before: Live | null) => Live) =>
-      setLive((before) => ({ id, round, now: next(before?.id === id && before.round === round ? before.now : null) }));
-    const end = () => {
-      over = true;
-      source.close();
-      clearTimeout(timer);
-    };
+    source = new EventSource(`/api/surveys/${part(id)}/events`);
     source.addEventListener("progress", (event) => {
       clearTimeout(timer);
       timer = undefined;
@@ -89,24 +95,64 @@ export function useLive(id: string, round: number): Live | null {
     });
     source.addEventListener("trouble", (event) => {
       const { message } = JSON.parse(event.data as string) as Trouble;
-      setLive((before) => (before === null ? before : { ...before, now: { ...before.now, trouble: message } }));
+      tell((before) => (before === null ? null : { ...before, trouble: message }));
     });
-    source.addEventListener("end", () => end());
-    const pollOn = async () => {
-      try {
-        const next = await poll(id);
-        if (over || timer === undefined) return; // the stream is back
-        tell(next);
-      } catch {
-        // The page's other questions say that the server is gone; this one is only asked again.
-      }
-      if (!over && timer !== undefined) timer = setTimeout(() => void pollOn(), POLL_MS);
-    };
+    source.addEventListener("end", end);
     source.addEventListener("error", () => {
-      if (over || timer !== undefined) return;
-      timer = setTimeout(() => void pollOn(), POLL_MS);
+      timer ??= setTimeout(() => void look(), POLL_MS);
     });
-    return end;
-  }, [id, round]);
-  return live?.id === id && live.round === round ? live.now : null;
+  };
+  const look = async () => {
+    const mine = timer;
+    try {
+      const next = await poll(id);
+      if (timer !== mine) return; // the stream is back, or nobody looks any more
+      tell(next);
+      if (next(null).by === "over") {
+        end();
+        return;
+      }
+      // Whatever was answered but events has closed the stream for good; now somebody answers again.
+      if (source?.readyState === EventSource.CLOSED) open();
+    } catch {
+      // The page's other questions say that the server is gone; this one is only asked again.
+    }
+    if (timer === mine) timer = setTimeout(() => void look(), POLL_MS);
+  };
+  const seen = () => {
+    if (document.hidden) stop();
+    else if (source === null) open();
+  };
+  document.addEventListener("visibilitychange", seen);
+  seen();
+  return end;
+}
+
+/** A survey's state as the page asked for it, and when the answer came (ms since 1970). */
+export interface Asked {
+  state: SurveyState;
+  at: number;
+}
+
+/** Whether a survey whose stream has ended was taken up again since: by this page, another one, or the command line. */
+export function wasTakenUp(live: Live, toldAt: number, asked: Asked): boolean {
+  return live.by === "over" && asked.at > toldAt && !FINAL.includes(asked.state);
+}
+
+/** Follow a survey, and again whenever it is taken up again; null until something is known. */
+export function useLive(id: string, asked: Asked | null): Live | null {
+  const [round, setRound] = useState(0);
+  const [told, setTold] = useState<{ id: string; round: number; now: Live | null; at: number } | null>(null);
+  useEffect(
+    () =>
+      watch(id, (next) =>
+        setTold((before) => ({
+          id, round, now: next(before?.id === id && before.round === round ? before.now : null), at: Date.now(),
+        })),
+      ),
+    [id, round],
+  );
+  const live = told?.id === id && told.round === round ? told.now : null;
+  if (live !== null && told !== null && asked !== null && wasTakenUp(live, told.at, asked)) setRound(round + 1);
+  return live;
 }

@@ -2,7 +2,7 @@
 import { type QueryClient, QueryClient as Client, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useSyncExternalStore } from "react";
 
-import { ServerGone } from "./client";
+import { Refusal, ServerGone } from "./client";
 
 const ASK_AGAIN_MS = 2000;
 
@@ -21,15 +21,24 @@ export function makeQueryClient(): QueryClient {
   });
 }
 
-/** Return what is said of the server's absence, or null while it answers. */
-export function useServerGone(): string | null {
+export interface Gone {
+  message: string;
+  isAskedAgain: boolean;
+}
+
+/** Return what is said of the server's absence or of its own failure, or null while it answers. */
+export function useServerGone(): Gone | null {
   const cache = useQueryClient().getQueryCache();
   const subscribe = useCallback((told: () => void) => cache.subscribe(told), [cache]);
-  return useSyncExternalStore(subscribe, () => {
-    for (const question of cache.getAll()) {
-      const failure = question.state.fetchFailureReason;
-      if (question.getObserversCount() > 0 && failure instanceof ServerGone) return failure.message;
-    }
-    return null;
+  const failure = useSyncExternalStore(subscribe, () => {
+    const watched = cache.getAll().filter((question) => question.getObserversCount() > 0);
+    const failures = watched.map((question) => question.state.fetchFailureReason ?? question.state.error);
+    return failures.find((one) => one instanceof ServerGone) ?? failures.find(isFault) ?? null;
   });
+  return failure === null ? null : { message: failure.message, isAskedAgain: failure instanceof ServerGone };
+}
+
+/** A failure of the server's own: an answer, and so not asked for again, but no page has words for it. */
+function isFault(error: Error | null): boolean {
+  return error instanceof Refusal && error.status >= 500;
 }

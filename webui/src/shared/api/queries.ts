@@ -1,5 +1,5 @@
 /** What pages ask for, each under one key. */
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
 import { ask, part, query, Refusal } from "./client";
 import type {
@@ -8,10 +8,23 @@ import type {
 
 const LIVE_MS = 3000;
 
-export const surveysQuery = (filter: { game?: string; save?: string; state?: string; after?: string } = {}) =>
+const PAGE = 50;
+
+export const surveysQuery = () =>
   queryOptions({
-    queryKey: ["surveys", filter],
-    queryFn: ({ signal }) => ask<SurveyList>(`/api/surveys${query({ limit: 50, ...filter })}`, { signal }),
+    queryKey: ["surveys"],
+    queryFn: ({ signal }) => ask<SurveyList>(`/api/surveys${query({ limit: PAGE })}`, { signal }),
+    refetchInterval: LIVE_MS,
+  });
+
+/** Surveys newest first, page by page: all pages that are shown are asked for together, and so lose none between them. */
+export const surveyPagesQuery = (filter: { game: string | null; state: string | null }) =>
+  infiniteQueryOptions({
+    queryKey: ["surveys", "pages", filter],
+    queryFn: ({ signal, pageParam: after }) =>
+      ask<SurveyList>(`/api/surveys${query({ limit: PAGE, after, ...filter })}`, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.next,
     refetchInterval: LIVE_MS,
   });
 
@@ -52,9 +65,9 @@ export const tilejsonQuery = (id: string | null) =>
     refetchInterval: LIVE_MS,
   });
 
-export const areasQuery = (id: string) =>
+export const areasQuery = (id: string, revision: string | null) =>
   queryOptions({
-    queryKey: ["areas", id],
+    queryKey: ["areas", id, revision],
     queryFn: ({ signal }) => ask<Areas>(`/api/surveys/${part(id)}/areas`, { signal }),
     staleTime: 60_000,
   });
@@ -66,9 +79,9 @@ export const blocksQuery = (id: string) =>
     staleTime: 5_000,
   });
 
-export const lineageQuery = (id: string, x: number, y: number) =>
+export const lineageQuery = (id: string, revision: string, x: number, y: number) =>
   queryOptions({
-    queryKey: ["lineage", id, x, y],
+    queryKey: ["lineage", id, revision, x, y],
     queryFn: ({ signal }) => ask<Lineage>(`/api/surveys/${part(id)}/lineage${query({ x, y })}`, { signal }),
     staleTime: 60_000,
   });

@@ -383,7 +383,7 @@ export interface paths {
         put?: never;
         /**
          * Mark a place
-         * @description Name a place of the save's latest map.
+         * @description Name a place of a map of the save: of the frame that is given, or of the latest.
          */
         post: operations["create_marker"];
         delete?: never;
@@ -1776,6 +1776,10 @@ export interface components {
             grid: components["schemas"]["Grid"] | null;
             /** Savegames */
             savegames: string[];
+            /** Parameters */
+            parameters: {
+                [key: string]: unknown;
+            };
             /** Problem */
             problem: string | null;
         };
@@ -2147,7 +2151,7 @@ export interface components {
         };
         /**
          * MarkerIn
-         * @description A place to be named, on the save's latest map.
+         * @description A place of a save's map to be named.
          */
         MarkerIn: {
             /** Name */
@@ -2167,6 +2171,8 @@ export interface components {
              * @enum {string}
              */
             colour: "red" | "orange" | "yellow" | "green" | "teal" | "blue" | "violet" | "grey";
+            /** Frame Number */
+            frame_number?: number | null;
         };
         /**
          * MarkerList

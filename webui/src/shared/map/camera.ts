@@ -6,6 +6,8 @@ export interface Camera {
   z: number;
 }
 
+const FAR_PX = 2 ** 31; // frames are smaller; beyond, sums of pixels lose their digits and Leaflet never ends
+
 export function parse(hash: string): Camera | null {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const read = (name: string): number | null => {
@@ -13,7 +15,8 @@ export function parse(hash: string): Camera | null {
     return text === null || text.trim() === "" || !Number.isFinite(Number(text)) ? null : Number(text);
   };
   const [x, y, z] = [read("x"), read("y"), read("z")];
-  return x === null || y === null || z === null ? null : { x, y, z };
+  if (x === null || y === null || z === null || Math.abs(x) > FAR_PX || Math.abs(y) > FAR_PX) return null;
+  return { x, y, z };
 }
 
 /** Overlays that a link names: `&o=grid,blocks`. */

@@ -11,6 +11,7 @@ const MARGIN_PX = 24; // around a map that is shown whole
 const NARROW_PX = 560; // there, tools would lie over the map's right edge
 const TOOLS_PX = 44;
 const BROKEN = "tile-broken";
+const AGAIN_MS = 4000; // until a tile is asked for anew that the server could not give
 
 export interface Pixel {
   x: number;
@@ -70,6 +71,7 @@ export class MapView {
   readonly #gone = new AbortController();
   #facts: MapFacts;
   #layer: L.TileLayer | null = null;
+  readonly #older: L.TileLayer[] = [];
   readonly #askedAgain = new Set<string>();
   readonly #broken = new Set<string>();
 
@@ -165,33 +167,62 @@ export class MapView {
     const margins = L.point(2 * MARGIN_PX + this.#toolsPx, 2 * MARGIN_PX);
     const fit = this.map.getBoundsZoom(boundsOf(this.#facts.bounds), false, margins);
     this.map.setMinZoom(Math.min(tilejson.minzoom, fit));
-    const layer = tileLayer(tilejson, this.map.getMinZoom());
-    layer.on("tileerror", (event) => void this.#examine(event.tile));
-    const older = this.#layer;
+    const layer = this.watch(tileLayer(tilejson, this.map.getMinZoom()));
+    if (this.#layer !== null) this.#older.push(this.#layer);
     this.#layer = layer.addTo(this.map);
-    if (older !== null) layer.once("load", () => older.remove());
+    // older ones are seen until the new one is there; one that has no tile in view never says that it is
+    const uncover = () => {
+      if (this.#layer === layer) for (const older of this.#older.splice(0)) older.remove();
+    };
+    if (layer.isLoading()) layer.once("load", uncover);
+    else uncover();
+  }
+
+  /** Look after a layer's tiles that do not come. */
+  watch(layer: L.TileLayer): L.TileLayer {
+    layer.on("tileerror", ({ tile }) => void this.#examine(tile));
+    layer.on("tileload", ({ tile }) => this.#came(tile));
+    return layer;
+  }
+
+  #came(tile: HTMLImageElement): void {
+    this.#askedAgain.delete(tile.src);
+    if (!this.#broken.delete(tile.src)) return;
+    tile.classList.remove(BROKEN);
+    this.#events.onBroken?.(this.#broken.size);
   }
 
   /** A tile outside the mosaic is rightly not there; one that is promised and not given is shown as broken. */
   async #examine(tile: HTMLImageElement): Promise<void> {
     const address = tile.src;
-    if (!address.includes("/tiles/")) return;
+    if (!address.startsWith("http") || !address.includes("/tiles/")) return;
     let response: Response;
     try {
       response = await fetch(address, { signal: this.#gone.signal, cache: "no-cache" });
     } catch {
-      return; // the page tells of a server that is away, or the map was closed
+      this.#askLater(tile, address); // the page tells of a server that is away
+      return;
+    }
+    if (response.status >= 500) {
+      this.#askLater(tile, address);
+      return;
     }
     if (response.ok && !this.#askedAgain.has(address)) {
       this.#askedAgain.add(address); // it came too late; one that comes and cannot be drawn either is broken
-      this.#layer?.redraw();
+      tile.src = address;
       return;
     }
     const body = (await response.json().catch(() => null)) as { error?: { code?: string } } | null;
-    if (response.status === 404 && body?.error?.code !== "OBJECT_MISSING") return;
+    if (!response.ok && body?.error?.code !== "OBJECT_MISSING") return;
     tile.classList.add(BROKEN);
     this.#broken.add(address);
     this.#events.onBroken?.(this.#broken.size);
+  }
+
+  #askLater(tile: HTMLImageElement, address: string): void {
+    setTimeout(() => {
+      if (tile.isConnected) tile.src = address; // else it was left behind, or the map was closed
+    }, AGAIN_MS);
   }
 
   #forget(): void {

@@ -35,6 +35,7 @@ export const en = {
   map: {
     title: "Map",
     label: "Map of the survey. Arrow keys move it, plus and minus zoom.",
+    aim: "Enter takes the place in the middle.",
     choose: "Choose a survey",
     noneTitle: "No survey yet",
     none: "A survey turns the pictures of a game into a map. Start one, and it appears here by itself.",
@@ -60,6 +61,7 @@ export const en = {
       all: "Show the whole map", layers: "Overlays", goTo: "Go to a place", markers: "Markers", measure: "Measure",
       inspect: "What was this made from?", fullscreen: "Full screen", leaveFullscreen: "Leave full screen",
       link: "Copy a link to what is seen", linkCopied: "Link copied",
+      linkByHand: "The browser does not let this page copy, as it came without https: copy the link here.",
     },
     readout: { pixel: "Game pixel under the pointer", tile: "Tile under the pointer", scale: "Screen pixels a game pixel" },
     overlays: {
@@ -89,7 +91,7 @@ export const en = {
         red: "Red", orange: "Orange", yellow: "Yellow", green: "Green", teal: "Teal", blue: "Blue", violet: "Violet",
         grey: "Grey",
       },
-      outdated: "Somebody else has changed this marker. It is shown as it is now: change it again.",
+      outdated: "Somebody else has changed this marker meanwhile. What you wrote is kept here: save again to replace the other change.",
       confirmRemove: (name: string) => `Delete '${name}'?`,
     },
     lineage: {
@@ -130,6 +132,10 @@ export const en = {
     changes: "Changed places", comparing: "Comparing tiles…",
     noChange: "Nothing has changed between these two surveys.",
     summary: (tiles: number, of: number) => `${n(tiles)} of ${plural(of, "tile")} differ`,
+    onlyBefore: (tiles: number) => `${plural(tiles, "tile")} only in the survey before`,
+    onlyAfter: (tiles: number) => `${plural(tiles, "tile")} only in the survey after`,
+    noneFound: "The changes are too small to be found at the smaller zoom that was compared.",
+    noChangeWhereBoth: "Where both surveys show something, nothing has changed.",
     exact: (px: number) => plural(px, "changed pixel"),
     coarse: "So many tiles differ that a smaller zoom was compared: the figures are estimates.",
     place: (x: number, y: number) => `x ${x}, y ${y}`,
@@ -184,6 +190,7 @@ export const en = {
     ownGrid: "This driver brings its own grid.",
     parameters: "Parameters of the driver", byFile: "As the game's file says",
     preview: "The grid over the latest map", noPreview: "This save has no map yet: the first survey makes it.",
+    elsewhere: "Where another centre lies on the latest map is not known.",
     noGridPreview: "The driver's own grid is known once it runs.",
     estimate: (areas: number, blocks: number) => `${plural(areas, "area")} in ${plural(blocks, "block")}`,
     submit: "Start",

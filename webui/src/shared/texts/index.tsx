@@ -18,8 +18,24 @@ interface Spoken {
 
 const Context = createContext<Spoken>({ texts: en, language: "en", speak: () => undefined });
 
+function remembered(): string | null {
+  try {
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null; // a browser that blocks storage throws; the page speaks its language instead
+  }
+}
+
+function remember(language: Language): void {
+  try {
+    localStorage.setItem(KEPT, language);
+  } catch {
+    // where storage is blocked or full, the choice holds until the page is left
+  }
+}
+
 function first(): Language {
-  const kept = localStorage.getItem(KEPT);
+  const kept = remembered();
   if (kept === "en" || kept === "ja") return kept;
   return navigator.language.startsWith("ja") ? "ja" : "en";
 }
@@ -34,7 +50,7 @@ export function TextsProvider({ children }: { children: ReactNode }) {
       texts: TABLES[language],
       language,
       speak: (chosen: Language) => {
-        localStorage.setItem(KEPT, chosen);
+        remember(chosen);
         setLanguage(chosen);
       },
     }),

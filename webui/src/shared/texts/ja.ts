@@ -36,6 +36,7 @@ export const ja: Texts = {
   map: {
     title: "地図",
     label: "調査の地図。矢印キーで移動、プラスとマイナスで拡大縮小。",
+    aim: "Enter で中央の場所を選びます。",
     choose: "調査を選ぶ",
     noneTitle: "調査はまだありません",
     none: "調査はゲームの画面から地図を作ります。開始すると、地図がここに自動で表示されます。",
@@ -60,6 +61,7 @@ export const ja: Texts = {
       all: "全体を表示", layers: "重ね表示", goTo: "座標へ移動", markers: "目印", measure: "計測",
       inspect: "この場所の来歴", fullscreen: "全画面", leaveFullscreen: "全画面を終了",
       link: "表示中の場所へのリンクをコピー", linkCopied: "リンクをコピーしました",
+      linkByHand: "https ではないため、ブラウザーがコピーを許しません。ここからリンクをコピーしてください。",
     },
     readout: { pixel: "ポインター位置のゲーム座標", tile: "ポインター位置のタイル", scale: "表示倍率" },
     overlays: {
@@ -88,7 +90,7 @@ export const ja: Texts = {
       colours: {
         red: "赤", orange: "橙", yellow: "黄", green: "緑", teal: "青緑", blue: "青", violet: "紫", grey: "灰",
       },
-      outdated: "この目印は他の人が変更しました。現在の内容を表示します。もう一度変更してください。",
+      outdated: "この目印は、入力中に他の人が変更しました。入力した内容は残っています。もう一度保存すると、他の変更を置き換えます。",
       confirmRemove: (name) => `「${name}」を削除しますか？`,
     },
     lineage: {
@@ -129,6 +131,10 @@ export const ja: Texts = {
     changes: "変わった場所", comparing: "タイルを比較中…",
     noChange: "この 2 つの調査に違いはありません。",
     summary: (tiles, of) => `${n(of)} 枚中 ${n(tiles)} 枚のタイルが異なります`,
+    onlyBefore: (tiles) => `「前」の調査だけにあるタイル：${n(tiles)} 枚`,
+    onlyAfter: (tiles) => `「後」の調査だけにあるタイル：${n(tiles)} 枚`,
+    noneFound: "変化が小さく、比較した縮小地図では見つかりませんでした。",
+    noChangeWhereBoth: "両方の調査に写っている範囲に、違いはありません。",
     exact: (px) => `${n(px)} 画素が変化`,
     coarse: "違いが多いため、縮小した地図で比較しました。数値は推定です。",
     place: (x, y) => `x ${x}、y ${y}`,
@@ -182,6 +188,7 @@ export const ja: Texts = {
     ownGrid: "このドライバーの格子は決まっています。",
     parameters: "ドライバーの設定", byFile: "ゲームファイルの値",
     preview: "最新の地図に重ねた格子", noPreview: "このセーブにはまだ地図がありません。最初の調査で作られます。",
+    elsewhere: "別の中心が最新の地図のどこになるかは分かりません。",
     noGridPreview: "ドライバーの格子は実行時に決まります。",
     estimate: (areas, blocks) => `${n(areas)} 区画、${n(blocks)} ブロック`,
     submit: "開始",
