@@ -109,9 +109,12 @@ class Stack:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End every service, the last one started first."""
-        for process in reversed(self._running.values()):
-            process.end()
+        """End every service, all at the same time: none of them is worth another's wait."""
+        for process in self._running.values():
+            process.ask_to_end()
+        deadline = time.monotonic() + _END_S
+        for process in self._running.values():
+            process.end_by(deadline)
         self._running.clear()
         self._lock.close()
 
@@ -120,7 +123,7 @@ class Stack:
         for service in self._services:
             process = self._running[service.name]
             if process.has_ended and time.monotonic() - process.begun > _RESTART_AFTER_S:
-                process.end()
+                process.end_by(time.monotonic())
                 if service.name == "code":
                     self._socket.unlink(missing_ok=True)
                 self._running[service.name] = self._start(service)
@@ -196,11 +199,14 @@ class _Process:
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL:])
 
-    def end(self) -> None:
-        """Ask the whole group to end, and make it after a while."""
+    def ask_to_end(self) -> None:
+        """Ask the whole group."""
         _signal_group(self._child.pid, signal.SIGTERM)
+
+    def end_by(self, deadline: float) -> None:
+        """Wait until it has ended, and make the whole group end at a moment of the monotonic clock."""
         try:
-            self._child.wait(_END_S)
+            self._child.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
             pass
         finally:

@@ -19,7 +19,7 @@ from imageflow_inspection.masters import (
     publish_master,
 )
 from imageflow_inspection.pipelines import publish_pipeline
-from tests.inference.onnx_models import card, mean_heat
+from tests.inference.onnx_models import card, mean_heat, sample
 from tests.inspection.lids import items, lid_pipeline, next_master, published
 from tests.inspection.test_identity import HEAT
 from tests.inspection.test_identity import ITEM as HEAT_ITEM
@@ -134,5 +134,5 @@ def test_a_master_whose_model_is_not_registered_is_not_published(stores: Stores)
     assert [fault.path for fault in told.value.faults] == ["items.0.pipeline"]
     assert "No model 'heat@1' is registered" in str(told.value)
     data = mean_heat()
-    ModelStore(stores.objects).add(card(data), data)
+    ModelStore(stores.objects).add(card(data), data, sample(data))
     assert publish_master(stores, "lid", 1, revision=draft.revision, models=models).state is MasterState.PUBLISHED
