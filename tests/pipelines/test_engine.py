@@ -192,12 +192,16 @@ def test_a_failed_branch_stops_the_others() -> None:
     assert time.perf_counter() - begun_s < 5
 
 
-def _cancelled_after(delay_s: float, given: PipelineSpec, engine: Engine) -> tuple[Execution, float]:
-    """Return the run and how long it went on after it was cancelled."""
+def _cancelled_after(
+    delay_s: float, given: PipelineSpec, engine: Engine, *, begun: str | None = None
+) -> tuple[Execution, float]:
+    """Return the run and how long it went on after it was cancelled, in the step `begun` if one is named."""
     switch = Cancellation()
     thrown_s: list[float] = []
 
     def throw() -> None:
+        while begun is not None and not CALLS[begun]:
+            time.sleep(0.01)
         thrown_s.append(time.perf_counter())
         switch.cancel("The user pressed stop.")
 
@@ -221,16 +225,15 @@ def test_a_run_is_cancelled_between_steps() -> None:
 
 def test_a_run_is_cancelled_inside_a_step_that_listens() -> None:
     execution, late_s = _cancelled_after(
-        0.1, spec({"w": step("waiter@1", picture="inputs.picture")}, out="w.text"), Engine()
+        0.1, spec({"w": step("waiter@1", picture="inputs.picture")}, out="w.text"), Engine(), begun="waiter"
     )
     assert isinstance(execution.error, Cancelled)
     assert late_s < 1
 
 
 def test_a_step_that_breaks_because_it_was_stopped_did_not_fail() -> None:
-    execution, _ = _cancelled_after(
-        0.1, spec({"w": step("waiter@1", {"breaks": True}, picture="inputs.picture")}, out="w.text"), Engine()
-    )
+    breaking = step("waiter@1", {"breaks": True}, picture="inputs.picture")
+    execution, _ = _cancelled_after(0.1, spec({"w": breaking}, out="w.text"), Engine(), begun="waiter")
     assert isinstance(execution.error, Cancelled)
     assert execution.steps["w"].status is StepStatus.CANCELLED
     assert execution.steps["w"].attempts[0].error == "ConnectionError: the model server hung up"
@@ -257,7 +260,7 @@ def test_waiting_for_the_next_attempt_is_cancelled_as_well() -> None:
     flaky = step("flaky@1", {"note": "f", "times": 9}, picture="inputs.picture") | {
         "retry": {"attempts": 5, "delay_s": 60}
     }
-    execution, late_s = _cancelled_after(0.2, spec({"f": flaky}, out="f.text"), Engine())
+    execution, late_s = _cancelled_after(0.2, spec({"f": flaky}, out="f.text"), Engine(), begun="f")
     assert isinstance(execution.error, Cancelled)
     assert len(execution.steps["f"].attempts) == 1
     assert late_s < 1
