@@ -56,6 +56,8 @@ class Batch:
     """Before then no other run is asked for."""
     inspection_id: int | None
     """The one that counts: the latest that was completed."""
+    switches: int
+    """How often one came to count."""
     report_tries: int
     """How many runs failed to tell Dagster of it."""
     closed_at: datetime

@@ -19,10 +19,10 @@ _AT_ONCE = 8
 
 
 class Postponed(Unavailable):
-    """An upload is looked at again later: it changes right now, or this tick has read enough."""
+    """An upload is looked at again later: it changes right now, or this tick, which tells nobody, has read enough."""
 
     def __init__(self, upload: Upload) -> None:
-        super().__init__(f"What lies in '{upload.folder}' is not compared yet: try again in a moment.")
+        super().__init__(f"What lies in '{upload.folder}' changed while it was looked at: try again in a moment.")
 
 
 @dataclass(frozen=True, kw_only=True)

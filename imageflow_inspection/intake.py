@@ -116,8 +116,8 @@ def close_now(
 ) -> Batch:
     """Close an uploaded batch by a manifest, and note it at once instead of at the next tick.
 
-    Whoever dies in between leaves the manifest, which a tick reads. Returns the batch: another one only if its pictures
-    are others than before.
+    The manifest is written just before the rows are committed: whoever dies in between leaves it to a tick. Returns the
+    batch: another one only if its pictures are others than before.
 
     Args:
         stores: Where it lies.

@@ -82,6 +82,7 @@ class BatchUpload:
         Raises:
             InvalidInput: Where there are none.
             Conflict: Where other pictures lie in the batch, or another upload of it took pictures back.
+            Postponed: Where they change meanwhile.
         """
         if not self._names:
             raise InvalidInput(f"There are no pictures: send at least one of {', '.join(keys.PICTURE_TYPES)}.")

@@ -14,7 +14,7 @@ class ReinspectConfig(dg.Config):
     """What to inspect again."""
 
     product: str = Field(description="Its code.")
-    batches: list[str] = Field(default=[], description="Their names; empty for all that are stale.")
+    batches: list[str] = Field(default=[], description="Their names; empty for all that are stale or failed.")
     dry_run: bool = Field(default=True, description="Only list them, with what changed and what it costs.")
 
 
@@ -35,7 +35,7 @@ def ask_for_inspection(
 @dg.job(
     name="reinspect",
     description="List a product's batches that a new master, pipeline or model would judge otherwise, with their cost; "
-    "without dry_run the sensor inspect_uploads has each of them inspected again.",
+    "without dry_run the sensor inspect_uploads has each of them inspected again, and those that failed too.",
 )
 def reinspect_job() -> None:
     ask_for_inspection()

@@ -107,7 +107,13 @@ def set_inspected(connection: Connection, batch: int, inspection: int) -> None:
     connection.execute(
         update(batches)
         .where(batches.c.id == batch)
-        .values(state=BatchState.INSPECTED, reason=None, inspection_id=inspection)
+        .values(
+            state=BatchState.INSPECTED,
+            reason=None,
+            inspection_id=inspection,
+            switches=batches.c.switches + 1,
+            report_tries=0,
+        )
     )
 
 

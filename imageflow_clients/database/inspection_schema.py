@@ -125,6 +125,7 @@ batches = Table(
     Column("retry_at", DateTime(timezone=True), nullable=True),
     Column("report_tries", SmallInteger, nullable=False, server_default="0"),
     Column("inspection_id", BigInteger, nullable=True),  # no foreign key: inspections name their batch
+    Column("switches", Integer, nullable=False, server_default="0"),
     _moment("closed_at"),
     UniqueConstraint("product", "name", "version"),
     _name("name", name="name"),

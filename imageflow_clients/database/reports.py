@@ -40,7 +40,7 @@ def note_try(connection: Connection, batch: Batch) -> None:
         update(batches)
         .where(
             batches.c.id == batch.id,
-            batches.c.inspection_id == batch.inspection_id,
+            batches.c.switches == batch.switches,
             batches.c.report_tries == batch.report_tries,
         )
         .values(report_tries=batch.report_tries + 1)
@@ -55,4 +55,3 @@ def set_reported(connection: Connection, inspection: int) -> None:
 def set_unreported(connection: Connection, inspection: int) -> None:
     """Note that an inspection, which counts from now on, is to be reported, though it may have been before."""
     connection.execute(update(inspections).where(inspections.c.id == inspection).values(reported_at=None))
-    connection.execute(update(batches).where(batches.c.inspection_id == inspection).values(report_tries=0))

@@ -91,11 +91,14 @@ class Overlay(Component):
             self._write(canvas, said, (max(x, 0), max(y - self.line_px - 6, rise)), colour)
 
     def _write(self, canvas: Pixels, line: str, place: tuple[int, int], colour: tuple[int, int, int]) -> None:
-        """Write a line whose baseline begins at `place`, on a dark ground so that it can be read anywhere."""
+        """Write a line on a dark ground, so that it can be read anywhere.
+
+        Its baseline begins at `place`, or as far left of it as the line needs to end inside the picture.
+        """
         said = line[:200].encode("ascii", "replace").decode()
         scale, thickness = 0.7 * self._font_scale(canvas), max(1, round(self._font_scale(canvas)))
         (width, height), below = cv2.getTextSize(said, _FONT, scale, thickness)
-        x, y = place
+        x, y = max(min(place[0], canvas.shape[1] - width - 3), 0), place[1]
         cv2.rectangle(canvas, (x, y - height - 2), (x + width + 2, y + below), (20, 20, 20), cv2.FILLED)
         cv2.putText(canvas, said, (x + 1, y), _FONT, scale, colour, thickness, cv2.LINE_AA)
 

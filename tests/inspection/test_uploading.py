@@ -1,5 +1,6 @@
 """Uploads of the same batch that cross: none takes a picture from under another that was closed, or is closed torn."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict
+from imageflow_inspection.comparing import Postponed
 from imageflow_inspection.take_in import take_in
 from imageflow_inspection.uploading import BatchUpload
 from tests.inspection.lids import published
+from tests.inspection.test_comparing import Watched, uploaded_again
 
 NOW = datetime.now(UTC)
 PICTURES = {"a.png": b"one", "b.png": b"two", "c.png": b"three"}
@@ -58,3 +61,16 @@ def test_a_next_version_that_breaks_off_takes_back_its_own_pictures_alone(stores
     with BatchUpload(stores, "lid", "b1") as more:
         send(more, "a.png", "b.png")
     assert there(stores) == ["a.png"]
+
+
+def test_who_closes_what_is_written_meanwhile_is_told_to_try_again(stores: Stores) -> None:
+    (before,) = uploaded_again(stores, "b1")
+    written = replace(stores, objects=Watched(stores.objects, lambda key: stores.objects.put(key, b"one")))
+    with BatchUpload(written, "lid", "b1") as upload:
+        upload.add("p0000.png", b"one")
+        with pytest.raises(Postponed, match="'uploads/inspection/lid/b1' changed while it was looked at: try again"):
+            upload.close(NOW)
+    assert there(stores) == ["p0000.png"]
+    with BatchUpload(stores, "lid", "b1") as upload:
+        upload.add("p0000.png", b"one")
+        assert upload.close(NOW).id == before.id

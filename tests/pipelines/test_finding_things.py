@@ -29,6 +29,7 @@ from imageflow_pipelines.values import (
     Mask,
     Measurement,
     Measurements,
+    Pixels,
     Table,
     Text,
 )
@@ -288,6 +289,19 @@ def test_a_box_is_drawn_around_what_was_found_and_nothing_else_changes() -> None
     assert np.array_equal(red, expected)
     assert (drawn.pixels[~expected] == 100).all()
     assert (image.pixels == 100).all()
+
+
+def test_the_label_of_what_was_found_at_the_right_edge_ends_inside_the_picture() -> None:
+    def labelled(left_px: int) -> Pixels:
+        box = Box(x_px=left_px, y_px=60, width_px=8, height_px=30)
+        found = Detections((Detection(label="scratch", score=0.97, box=box),))
+        return Overlay()(grey(100, 200, 200), (found,)).pixels[:55]
+
+    inside, at_the_edge = labelled(20), labelled(192)
+    begins = [np.flatnonzero((pixels != 100).any(axis=(0, 2)))[0] for pixels in (inside, at_the_edge)]
+    moved = begins[1] - begins[0]
+    assert 0 < moved < 172
+    assert np.array_equal(np.roll(inside, moved, axis=1), at_the_edge)
 
 
 def test_a_mask_is_tinted_half() -> None:

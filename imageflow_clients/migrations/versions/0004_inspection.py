@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("report_tries", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("inspection_id", sa.BigInteger(), nullable=True),
+        sa.Column("switches", sa.Integer(), server_default="0", nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("name ~ '^[a-z0-9_]{1,64}$'", name=op.f("ck_batches_name")),
         sa.CheckConstraint("state IN ('closed', 'taken', 'inspected', 'failed')", name=op.f("ck_batches_state")),

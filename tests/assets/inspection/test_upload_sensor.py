@@ -26,10 +26,11 @@ from tests.assets.inspection.uploads import (
     keys,
     latest,
     put,
+    shown,
     tick,
 )
 from tests.assets.runs import evaluate
-from tests.inspection.lids import lid, published, taken, upload
+from tests.inspection.lids import items, lid, next_master, published, taken, upload
 from tests.inspection.test_intake import end_pauses
 
 
@@ -167,15 +168,31 @@ def test_a_batch_that_was_inspected_but_not_reported_is_told_to_dagster(
     batch = taken(stores, "b1", [lid(), lid(spots=1)])
     inspection = inspect_batch(stores, batch.id)
     (request,) = asked(instance, stores)
-    assert request.run_key == f"lid-b1/1/report/{inspection.id}/0"
+    assert request.run_key == "lid-b1/1/report/1/0"
     ended(instance, request, FAILURE)
     (request,) = asked(instance, stores)
-    assert request.run_key == f"lid-b1/1/report/{inspection.id}/1"
+    assert request.run_key == "lid-b1/1/report/1/1"
     assert execute(instance, stores, request).success
     assert asked(instance, stores) == []
     assert latest(stores, "b1").inspection_id == inspection.id
     report = instance.fetch_materializations(dg.AssetKey("batch_report"), limit=5).records
     assert [record.partition_key for record in report] == ["lid-b1"]
+
+
+def test_an_inspection_that_counts_again_is_told_again_however_often(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    published(stores)
+    batch = taken(stores, "b1", [lid(), lid(spots=1)])
+    for switch, most_spots in enumerate((0, 1, 0, 1, 0), start=1):
+        next_master(stores, "lid", items(most_spots=most_spots))
+        inspection = inspect_batch(stores, batch.id)
+        (request,) = asked(instance, stores)
+        assert request.run_key == f"lid-b1/1/report/{switch}/0"
+        assert execute(instance, stores, request).success
+        assert asked(instance, stores) == []
+        assert latest(stores, "b1").report_tries == 0
+        assert shown(instance, "inspection_results")["failed"] == inspection.failed
 
 
 def test_a_report_that_always_fails_is_asked_for_three_times(stores: Stores, instance: dg.DagsterInstance) -> None:
