@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,16 +35,57 @@ class Stack:
         Raises `RuntimeError` with the job's own words where it does not end well.
         """
         begin = time.perf_counter()
-        request = {"game_id": game, "save_data_id": save, **more}
-        job = httpx.post(f"{self.gateway}/api/jobs", json=request, timeout=60).raise_for_status().json()
+        job = self._ask(game, save, more)
         while time.perf_counter() - begin < timeout_s:
-            status = httpx.get(f"{self.gateway}/api/jobs/{job['job_id']}/status", timeout=60).json()
-            if status["status"] == "completed":
+            if (status := self._status(job))["status"] == "completed":
                 return job["survey_id"], time.perf_counter() - begin
-            if status["status"] not in {"preparing", "running"}:
-                break
             time.sleep(_LOOK_S)
         raise RuntimeError(f"{job['survey_id']} came to no map within {timeout_s:.0f} s: {status}")
+
+    def take(self, game: str, save: str, timeout_s: float) -> dict[str, Any]:
+        """Ask for a job, and cancel it once all its screenshots are taken; return the job.
+
+        Raises `RuntimeError` with the job's own words where it does not get so far.
+        """
+        job = self._ask(game, save, {})
+        self._await(job, lambda survey: survey["counts"]["shots_taken"] == survey["counts"]["shots_planned"], timeout_s)
+        self._tell(job, "cancel")
+        return job
+
+    def place(self, job: Mapping[str, Any], timeout_s: float) -> str:
+        """Take a job up again, and cancel it once its screenshots are placed; return its survey.
+
+        Raises `RuntimeError` with the job's own words where it does not get so far.
+        """
+        self._tell(job, "retry")
+        self._await(job, lambda survey: survey["bounds"] is not None, timeout_s)
+        self._tell(job, "cancel")
+        return str(job["survey_id"])
+
+    def _await(self, job: Mapping[str, Any], reached: Callable[[dict[str, Any]], bool], timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            status = self._status(job)
+            answer = httpx.get(f"{self.gateway}/api/surveys/{job['survey_id']}", timeout=60).raise_for_status()
+            if reached(answer.json()):
+                return
+            time.sleep(_LOOK_S)
+        raise RuntimeError(f"{job['survey_id']} did not get so far within {timeout_s:.0f} s: {status}")
+
+    def _tell(self, job: Mapping[str, Any], what: str) -> None:
+        httpx.post(f"{self.gateway}/api/jobs/{job['job_id']}/{what}", timeout=60).raise_for_status()
+
+    def _ask(self, game: str, save: str, more: Mapping[str, Any]) -> dict[str, Any]:
+        request = {"game_id": game, "save_data_id": save, **more}
+        answer = httpx.post(f"{self.gateway}/api/jobs", json=request, timeout=60).raise_for_status()
+        return dict(answer.json())
+
+    def _status(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how a job stands; raise `RuntimeError` with its own words where it ended and not well."""
+        status = httpx.get(f"{self.gateway}/api/jobs/{job['job_id']}/status", timeout=60).json()
+        if status["status"] not in {"preparing", "running", "completed"}:
+            raise RuntimeError(f"{job['survey_id']} did not end well: {status}")
+        return dict(status)
 
 
 class Up:

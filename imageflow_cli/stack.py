@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -74,13 +75,15 @@ class Stack:
         home = dagster_home(settings)
         self._logs = settings.home_path / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
-        socket = home / "code.sock"
+        # Dagster is told one address for good; what it leads to is each code server's own (see `_Sockets`)
+        self._sockets = _Sockets(home)
         workspace = home / "workspace.yaml"
         workspace.write_text(
-            yaml.safe_dump({"load_from": [{"grpc_server": {"socket": str(socket), "location_name": "imageflow"}}]})
+            yaml.safe_dump(
+                {"load_from": [{"grpc_server": {"socket": str(self._sockets.address), "location_name": "imageflow"}}]}
+            )
         )
-        self._services = services(settings, workspace, socket)
-        self._socket = socket
+        self._services = services(settings, workspace, self._sockets.own)
         self._environment = {
             **os.environ,
             "DAGSTER_HOME": str(home),
@@ -96,7 +99,7 @@ class Stack:
 
     def __enter__(self) -> Self:
         self._lock = _only_stack_of(self._settings.home_path)
-        self._socket.unlink(missing_ok=True)
+        self._sockets.take()
         try:
             for needs_code in (False, True):
                 begun = [service for service in self._services if service.reads_code is needs_code]
@@ -125,7 +128,7 @@ class Stack:
             if process.has_ended and time.monotonic() - process.begun > _RESTART_AFTER_S:
                 process.end_by(time.monotonic())
                 if service.name == "code":
-                    self._socket.unlink(missing_ok=True)
+                    self._sockets.take()
                 self._running[service.name] = self._start(service)
                 return service.name
         return None
@@ -151,13 +154,31 @@ class Stack:
 
     def _is_ready(self, service: Service) -> bool:
         if service.name == "code":
-            return self._socket.exists()
+            return self._sockets.own.exists()
         if service.ready_url is None:
             return True
         try:
             return bool(httpx.get(service.ready_url, timeout=5).is_success)
         except httpx.TransportError:
             return False
+
+
+class _Sockets:
+    """The address of the code server: a link that stays, to a socket that belongs to this stack alone.
+
+    A code server that outlives its killed stack ends once its last call has, up to two minutes later, and removes its
+    socket then. Under a name that both had, it would take away the one of the stack that was started since.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.address = home / "code.sock"
+        self.own = home / f"code-{secrets.token_hex(4)}.sock"
+
+    def take(self) -> None:
+        """Let the address lead to this stack's socket, and remove what ended code servers left."""
+        for left in self.own.parent.glob("code*.sock"):
+            left.unlink(missing_ok=True)
+        self.address.symlink_to(self.own.name)
 
 
 def _only_stack_of(home: Path) -> IO[bytes]:

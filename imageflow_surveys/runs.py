@@ -18,11 +18,14 @@ SURVEYS_PARTITIONS = "surveys"
 """Name of Dagster's dynamic partitions, a survey each."""
 SENSOR = "advance_surveys"
 
-FEWEST_SHOTS = 64
-"""A worker takes some two seconds of a processor to start: a run is not worth it for less."""
+_FEWEST_SHOTS = {Layer.SCREENSHOTS: 64, Layer.PAIR_OFFSETS: 600, Layer.TILES: 64}
+"""About ten seconds of work: a worker takes three seconds of a processor to start, and is not worth it for less."""
 
-MOST_SHOTS = 400
+_MOST_SHOTS = {Layer.SCREENSHOTS: 400, Layer.PAIR_OFFSETS: 1600, Layer.TILES: 400}
 """What a crash may cost to be done again, and what may still run alone when all other blocks are done."""
+
+_SMALL_SURVEY = 128
+"""Screenshots which one run takes and registers."""
 
 _RUNS_A_SLOT = 2
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -112,10 +115,11 @@ def runs_of(survey: Survey, step: Step, *, at_once: int | None, busy: Collection
     shots = {block: len(survey.grid.cells_of(block, survey.block_side)) for block in step.blocks if block not in busy}
     spans = contiguous(shots)
     whole = step.layer is Layer.SCREENSHOTS and len(shots) == len(survey.blocks()) and len(spans) == 1
-    if whole and sum(shots.values()) <= 2 * FEWEST_SHOTS:
+    if whole and sum(shots.values()) <= _SMALL_SURVEY:
         return (Run(survey=survey.id, layers=(Layer.SCREENSHOTS, Layer.PAIR_OFFSETS), blocks=spans[0]),)
     if at_once is not None:
-        a_run = min(MOST_SHOTS, max(FEWEST_SHOTS, sum(shots.values()) / (_RUNS_A_SLOT * at_once)))
+        share = sum(shots.values()) / (_RUNS_A_SLOT * at_once)
+        a_run = min(_MOST_SHOTS[step.layer], max(_FEWEST_SHOTS[step.layer], share))
         spans = tuple(part for span in spans for part in _cut(span, shots, a_run))
     return tuple(Run(survey=survey.id, layers=(step.layer,), blocks=span) for span in spans)
 

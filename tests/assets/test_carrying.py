@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -15,13 +14,11 @@ from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.database import layers, schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.geometry import Size
-from imageflow_domain.grid import Grid
-from imageflow_domain.survey import BLOCK_LAYERS, Carrier, DriverSpec, Keep, Layer, Step, Survey, SurveyState
+from imageflow_domain.survey import BLOCK_LAYERS, Carrier, DriverSpec, Layer, Survey, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.jobs import LAUNCH_S
-from imageflow_surveys.runs import ATTEMPT_TAG, LAYER_TAG, SURVEY_TAG, blocks_of, layers_of, runs_of
+from imageflow_surveys.runs import ATTEMPT_TAG, LAYER_TAG, SURVEY_TAG, blocks_of, layers_of
 from tests.assets.runs import add_run, age, ended, execute, tick
 from tests.surveys.cities import city, count_anchored, places_of, planned
 from tests.surveys.stand_ins import FailingStore, Moment
@@ -64,25 +61,6 @@ def _run(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
     run = instance.get_run_by_id(run_id)
     assert run is not None
     return run
-
-
-def _unregistered(grid: Grid) -> Survey:
-    """A survey of a grid that no store knows."""
-    return Survey(
-        id="city-large-0001",
-        spec=city("large"),
-        state=SurveyState.RUNNING,
-        carrier=Carrier.SENSOR,
-        reason=None,
-        grid=grid,
-        view=Size(width_px=320, height_px=256),
-        reach_px=16,
-        keep=Keep.KEEP,
-        mosaic=None,
-        published_revision=None,
-        created_at=datetime.now(UTC),
-        finished_at=None,
-    )
 
 
 def _state(stores: Stores, survey: Survey) -> SurveyState:
@@ -223,21 +201,6 @@ def test_a_failed_range_lets_the_others_end_before_the_next_attempt(
     instance.report_run_failed(_run(instance, working))
     assert [request.tags[ATTEMPT_TAG] for request in _asked(instance, stores, survey)] == ["2", "2"]
     assert _failures(stores, survey) == 1
-
-
-def test_a_hundred_blocks_are_cut_for_the_slots_and_a_small_survey_is_not() -> None:
-    large = _unregistered(Grid(rows=100, cols=100))
-    runs = runs_of(large, Step(layer=Layer.TILES, blocks=large.blocks()), at_once=2)
-    assert [len(run.blocks) for run in runs] == [4] * 25
-    assert sorted(block for run in runs for block in run.blocks) == sorted(large.blocks())
-    rest = large.blocks()[-6:]
-    runs = runs_of(large, Step(layer=Layer.TILES, blocks=rest), at_once=2)
-    assert max(len(run.blocks) for run in runs) == 1, "what is left last is shared by all slots"
-    small = _unregistered(Grid(rows=6, cols=6))
-    (run,) = runs_of(small, Step(layer=Layer.SCREENSHOTS, blocks=small.blocks()), at_once=3)
-    assert run.layers == (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS)
-    (run,) = runs_of(small, Step(layer=Layer.OVERVIEWS, blocks=()), at_once=1)
-    assert run.layers == (Layer.OVERVIEWS, Layer.CLEANUP)
 
 
 def test_an_old_cancelled_run_says_nothing_of_a_survey_that_was_taken_up_again(

@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
-from tests.e2e.stack import EXAMPLE, ROOT, Cli, environment, free_port, wait_for
+from tests.e2e.stack import EXAMPLE, ROOT, Cli, environment, free_port, running_stack, wait_for
 
 pytestmark = pytest.mark.e2e
 
 _PARTITIONS = """
 query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
   assetMaterializations(limit: 20) { partition runId } } } }"""
+_RELOAD = """
+mutation { reloadRepositoryLocation(repositoryLocationName: "imageflow") { __typename
+  ... on WorkspaceLocationEntry { loadStatus locationOrLoadError { __typename } } } }"""
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,25 @@ def test_seven_surveys_the_daemon_and_the_command_line_share_the_instance(cli: C
     surveys = cli.json("survey", "list", "--save", "seven")
     assert len({one["survey"] for one in surveys}) == 7
     assert {one["state"] for one in surveys} == {"completed"}
+
+
+def test_a_code_server_that_outlives_its_killed_stack_does_not_take_the_next_ones_place(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    home = tmp_path_factory.mktemp("killed") / "home"
+    ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
+    cli = Cli(home=home, env=environment(home, **ports))
+    with running_stack(cli) as killed:
+        (old,) = map(psutil.Process, killed.processes("--socket"))
+        old.suspend()  # as one whose calls have not ended yet
+        killed.process.kill()
+        killed.process.wait()
+    with running_stack(cli) as stack:
+        old.resume()
+        old.wait(60)
+        reloaded = stack.graphql(_RELOAD)["reloadRepositoryLocation"]
+        assert reloaded.get("loadStatus") == "LOADED", reloaded
+        assert reloaded["locationOrLoadError"]["__typename"] == "RepositoryLocation", reloaded
 
 
 @contextmanager
