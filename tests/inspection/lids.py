@@ -124,9 +124,9 @@ def upload(stores: Stores, product: str, batch: str, pictures: Sequence[bytes]) 
         stores.objects.put(keys.inspection_upload_file(product, batch, f"p{place:04d}.png"), data)
 
 
-def taken(stores: Stores, name: str, pictures: Sequence[bytes]) -> Batch:
+def taken(stores: Stores, name: str, pictures: Sequence[bytes], *, product: str = "lid") -> Batch:
     """A batch of lids that is ready to be inspected."""
-    upload(stores, "lid", name, pictures)
+    upload(stores, product, name, pictures)
     later = datetime.now(UTC) + timedelta(hours=1)
     (batch,) = notice_batches(stores, Cursor(), now=later).closed
     take_in(stores, batch.id)
