@@ -29,7 +29,8 @@ from imageflow_assets.inspection.sensors import SENSORS, inspect_uploads
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_resources.storage import load_instance
-from services.minio import BUCKET, Minio
+from services.minio import Minio
+from services.s3_server import BUCKET
 
 TICKS = 60
 """A round is 51 of them."""

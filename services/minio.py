@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +14,9 @@ from minio.credentials.providers import StaticProvider
 
 from imageflow_domain.errors import Unavailable
 from services.build import minio_program
-from services.child import Child, free_port
+from services.child import Child
+from services.s3_server import ACCOUNT, BUCKET, S3Server
 
-BUCKET = "imageflow"
-ACCOUNT = "imageflow"
 POLICY: Mapping[str, Any] = json.loads(Path(__file__).with_name("bucket-policy.json").read_text(encoding="utf-8"))
 _READY_S = 60.0
 _POLL_S = 0.05
@@ -26,38 +24,19 @@ _ROOT = "root-of-tests"
 _WRITING = {"s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}
 
 
-class Minio:
-    """A MinIO server in a folder. It may be killed, stopped and started again on the same port."""
+class Minio(S3Server):
+    """A MinIO server in a folder."""
 
     name = "minio"
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        super().__init__(folder)
         self._program = minio_program()
-        self._port = free_port()
         self._root_secret = secrets.token_hex(16)
-        self._secret = secrets.token_hex(16)
-        self._child: Child | None = None
         self.start()
         self._client().make_bucket(BUCKET)
         self._admin().user_add(ACCOUNT, self._secret)
         self.set_policy(POLICY)
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """The variables by which ImageFlow uses this server."""
-        return {
-            "IMAGEFLOW_OBJECT_STORE_URL": f"s3://{BUCKET}",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
-            "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": self._secret,
-            "AWS_REGION": "us-east-1",
-        }
-
-    @property
-    def pid(self) -> int | None:
-        return self._child.pid if self._child is not None and self._child.alive else None
 
     def start(self) -> None:
         """Start it, with what it kept."""
@@ -81,10 +60,6 @@ class Minio:
             if time.monotonic() > deadline:
                 raise Unavailable(f"MinIO did not get ready: its log is '{self._folder / 'minio.log'}'.")
             time.sleep(_POLL_S)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        if self._child is not None:
-            self._child.end(number)
 
     def set_policy(self, policy: Mapping[str, Any]) -> None:
         """Give ImageFlow's account exactly these rights, from now on."""

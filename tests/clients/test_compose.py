@@ -9,7 +9,8 @@ import yaml
 
 from imageflow_clients.settings import Settings
 from services.build import VERSION
-from services.minio import BUCKET, POLICY
+from services.minio import POLICY
+from services.s3_server import BUCKET
 from tests.clients.servers import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())

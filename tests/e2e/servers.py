@@ -5,8 +5,9 @@ from pathlib import Path
 
 import boto3
 
-from services.minio import BUCKET, Minio
+from services.minio import Minio
 from services.postgres import Postgres
+from services.s3_server import BUCKET
 from tests.e2e.stack import EXAMPLE, Cli, environment, free_port
 
 _GAMES = """

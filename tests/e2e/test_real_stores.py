@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.minio import BUCKET, Minio
+from services.minio import Minio
 from services.postgres import Postgres
+from services.s3_server import BUCKET
 from tests.e2e.servers import cli_on, tiles_in_bucket
 from tests.e2e.stack import EXAMPLE, Cli
 
