@@ -12,7 +12,13 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from imageflow_clients.database.connecting import PATIENCE_S, connect_with_patience, embedded_server, given_url, reason_of
+from imageflow_clients.database.connecting import (
+    PATIENCE_S,
+    connect_with_patience,
+    embedded_server,
+    given_url,
+    reason_of,
+)
 from imageflow_clients.database.migrating import migrate
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable
