@@ -18,7 +18,7 @@ demo: $(VENV)/.run $(WEBUI) ## Survey the example frames, inspect drawn parts, a
 	@$(BIN)/imageflow model draw .imageflow/drawn --first 100120
 	@$(BIN)/imageflow product publish examples/inspection/product.yaml
 	@$(BIN)/imageflow inspect .imageflow/drawn --product part --batch demo || [ $$? = 6 ]
-	@echo "Judgements over the API, once it is up: http://127.0.0.1:8080/api/v1/inspections/results?product=part"
+	@echo "Judgements over the API, once it is up: http://127.0.0.1:$${IMAGEFLOW_GATEWAY_PORT:-8080}/api/v1/inspections/results?product=part"
 ifneq ($(SERVE),0)
 	@exec $(BIN)/imageflow up
 endif

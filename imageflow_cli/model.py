@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from imageflow_cli.console import print_json, print_table
+from imageflow_cli.console import errors, print_json, print_table
 from imageflow_cli.options import as_json
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.objects import open_object_store
@@ -99,6 +99,7 @@ def register(folders: tuple[Path, ...], shipped: bool) -> None:
     store = _store()
     for folder in wanted:
         click.echo(str(registering.register(store, folder)))
+    errors.print("Registered: what is listed answers its golden set as its original did.")
 
 
 @model.command("list")

@@ -25,6 +25,7 @@ def test_the_shipped_models_are_registered_listed_and_registered_again(tmp_path:
     for _ in range(2):
         done = imageflow(tmp_path, "register", "--shipped")
         assert (done.returncode, done.stdout.split()) == (0, ["product_defects@1", "product_heat@1"]), done.stderr
+        assert "answers its golden set as its original did" in done.stderr
     listed = imageflow(tmp_path, "list", "--json").stdout.splitlines()
     assert [json.loads(line)["task"] for line in listed] == ["detect", "anomaly"]
 
