@@ -24,7 +24,8 @@ from imageflow_inspection.uploaded import upload_of
 from imageflow_resources.storage import load_instance
 
 PRODUCTS, BATCHES, PICTURES = 100, 1_000, 10
-KEYS = PRODUCTS * BATCHES * PICTURES
+INSPECTED = PRODUCTS * BATCHES
+KEYS = INSPECTED * PICTURES
 
 _COUNTED = "UPDATE batches SET inspection_id = inspections.id FROM inspections WHERE batch_id = batches.id"
 _NEW = keys.inspection_upload_file("p000", "new", "p.png")

@@ -23,7 +23,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 from dagster._grpc.impl import get_external_sensor_execution
 
 from bench.figures import Figure, spending
-from bench.million_uploads import KEYS
+from bench.million_uploads import INSPECTED, KEYS
 from imageflow_assets.definitions import defs
 from imageflow_assets.inspection.sensors import SENSORS, inspect_uploads
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
@@ -65,11 +65,11 @@ def sensor_ticks() -> tuple[Figure, ...]:
 
 
 def _figures(store: str, measured: Measured) -> Iterator[Figure]:
-    ticks = f"{TICKS} ticks of the upload sensor over {KEYS:,} keys in {store} and 100,000 inspected batches"
+    ticks = f"{TICKS} ticks of the upload sensor over {KEYS:,} keys in {store} and {INSPECTED:,} inspected batches"
     yield Figure(name=f"{ticks}: slowest", value=max(measured.seconds), unit="s", at_most=5)
     yield Figure(name=f"{store}: their median", value=sorted(measured.seconds)[TICKS // 2], unit="s")
     yield Figure(name=f"{store}: most processor time of one", value=max(measured.cpu_s), unit="s")
-    yield Figure(name=f"{store}: memory that 59 of them added", value=measured.grown_mb, unit="MB", at_most=50)
+    yield Figure(name=f"{store}: memory that {TICKS - 1} of them added", value=measured.grown_mb, unit="MB", at_most=50)
     slowest = max(measured.others_s, key=lambda name: measured.others_s[name])
     yield Figure(
         name=f"{store}: slowest tick of inspection's other sensors ({slowest})",
