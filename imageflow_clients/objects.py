@@ -6,12 +6,10 @@ they fail `store_failures`'.
 """
 
 import os
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,10 +19,12 @@ import obstore
 from obstore.exceptions import BaseError, GenericError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from imageflow_clients.folder_walk import walk_in_order
 from imageflow_clients.multipart import MULTIPART_BYTES, TAKING_BACK_S, MultipartUploads, PartsFailed
 from imageflow_clients.settings import Settings
 from imageflow_clients.store_failures import explain
 from imageflow_clients.store_requests import BoundedRequests, DirectRequests
+from imageflow_clients.stored_object import UNFINISHED, StoredObject
 from imageflow_clients.unfinished import changed_before
 from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailable
 
@@ -39,18 +39,6 @@ _LONGEST_LIFE = timedelta(days=7)
 _CHECK_S = 5.0
 _RETRIED = 0.8
 _FOLDER_MOVED = 8
-# A folder's store keeps unfinished objects under such names and shows none of them.
-_UNFINISHED = re.compile(r"#\d+$")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredObject:
-    """What a listing says of an object. Another content under the key has another `etag`."""
-
-    key: str
-    size: int
-    etag: str
-    last_modified: datetime
 
 
 class ObjectStore:
@@ -66,6 +54,13 @@ class ObjectStore:
         self._requests = DirectRequests() if bucket is None else bucket.requests
         self.label = label
         """How messages name it."""
+
+    def where(self, key: str) -> str:
+        """Return where an object or folder lies, for people: a path, or an address of S3."""
+        if isinstance(self._store, LocalStore):
+            return str(Path(str(self._store.prefix)) / check_key(key))
+        prefix = f"{self._store.prefix}/" if self._store.prefix else ""
+        return f"s3://{self._store.config['bucket']}/{prefix}{check_key(key)}"
 
     def check(self) -> None:
         """Raise `StoreUnavailable` where the store cannot be read: nothing answers, wrong keys, no bucket."""
@@ -162,6 +157,30 @@ class ObjectStore:
             while batch := self._requests.make(_next_batch, stream):
                 yield from (_stored(meta) for meta in batch)
 
+    def list_page(
+        self, prefix: str, *, after: str = "", limit: int, passed_over: Callable[[str], None] | None = None
+    ) -> tuple[StoredObject, ...]:
+        """Return the first `limit` objects below a folder whose keys sort behind `after`, in the order of keys.
+
+        `after` need not be there, but is spelled as a key, or empty. What lies before it or behind the page costs
+        nothing, however much that is.
+
+        Args:
+            prefix: The folder's.
+            after: See above.
+            limit: How many are returned at most.
+            passed_over: Told of files that can have no key, as a folder may hold and a bucket cannot.
+        """
+        folder = _check_prefix(prefix)
+        with self._explained(prefix):
+            if isinstance(self._store, LocalStore):
+                return tuple(islice(walk_in_order(Path(str(self._store.prefix)), folder, after, passed_over), limit))
+            stream = obstore.list(self._store, folder, offset=after or None, chunk_size=min(limit, 1000))
+            found: list[StoredObject] = []
+            while len(found) < limit and (batch := self._requests.make(_next_batch, stream)):
+                found += map(_stored, batch)
+            return tuple(found[:limit])
+
     def list_files(self, prefix: str) -> tuple[StoredObject, ...]:
         """Return the objects directly inside a folder, sorted by key."""
         with self._explained(prefix):
@@ -243,7 +262,7 @@ def check_key(key: str) -> str:
         or "\\" in key
         or not key.isprintable()
         or len(key.encode()) > _KEY_BYTES
-        or any(_UNFINISHED.search(part) for part in parts)
+        or any(UNFINISHED.search(part) for part in parts)
     ):
         raise InvalidInput(f"{key!r} is not a valid object key.")
     return key
@@ -325,7 +344,7 @@ def _next_batch(stream: "ListStream[Sequence[ObjectMeta]]") -> "Sequence[ObjectM
 
 def _delete_unfinished(folder: Path, older_than: timedelta) -> int:
     before = time.time() - older_than.total_seconds()
-    left = [path for path in folder.rglob("*#*") if _UNFINISHED.search(path.name) and changed_before(path, before)]
+    left = [path for path in folder.rglob("*#*") if UNFINISHED.search(path.name) and changed_before(path, before)]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)

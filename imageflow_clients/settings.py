@@ -37,16 +37,42 @@ class Settings(BaseSettings):
     capture_pool: int = Field(default=3, ge=1)
     coords_pool: int = Field(default=2, ge=1)
     tiles_pool: int = Field(default=2, ge=1)
+    inspection_pool: int = Field(default=2, ge=1)
+    """Batches that are judged at once; each uses all cores."""
     retention_surveys: int | None = Field(default=None, ge=1)
     """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
     retention_days: int = Field(default=30, ge=0)
     """Younger surveys are kept, whatever their number."""
+    alert_webhooks: str = ""
+    """Addresses, parted by spaces, that inspection's alerts are sent to; no others ever are."""
+    alert_secret: SecretStr | None = None
+    """What their receivers check the signature with; needed where there are addresses."""
     upload_limit_bytes: int = Field(default=50_000_000, ge=1)
+    """One file that is uploaded through the API."""
+    batch_limit_bytes: int = Field(default=2_000_000_000, ge=1)
+    """All pictures of a batch that is uploaded in one request."""
+    model_limit_bytes: int = Field(default=600_000_000, ge=1)
+    """A model with its golden set that is uploaded in one request."""
+    upload_quiet_s: float = Field(default=300, ge=0)
+    """A batch that no manifest closed is closed when nothing was written to its folder for so long."""
+    inference_provider: str | None = None
+    """tensorrt, cuda or cpu; unset: the first of them that this machine has."""
+    inference_threads: int = Field(default=0, ge=0)
+    """Of one model's session; 0: as many as there are cores."""
+    inference_url: str | None = None
+    """A server of the Open Inference Protocol (Triton, KServe) that computes in place of this machine."""
+    inference_versions: bool = True
+    """Whether that server knows versions of models; without, `defects@3` is called `defects_3` there."""
 
     @property
     def home_path(self) -> Path:
         """`home`, absolute, so that a child process with another working directory means the same folder."""
         return self.home.expanduser().absolute()
+
+    @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """The addresses of `alert_webhooks`."""
+        return tuple(self.alert_webhooks.split())
 
     @property
     def gateway_url(self) -> str:

@@ -69,8 +69,16 @@ class NotReady(ImageFlowError):
     """An earlier layer of the survey is missing; the message names it."""
 
 
+class Cancelled(ImageFlowError):
+    """The work was stopped on request, or ran out of time."""
+
+
 class Unavailable(ImageFlowError):
     """Something that the work needs is not there or down; the same call may succeed later."""
+
+
+class StepDied(Unavailable):
+    """What computed a step's input died, or had no memory for it: so it may be again, and it may not."""
 
 
 class StoreUnavailable(Unavailable):
@@ -115,3 +123,49 @@ class GameNeverSettled(CaptureError):
 
 class PositionUnreachable(CaptureError):
     """The game did not go, or has no way to go, to the commanded position."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that is wrong in a document: a pipeline's spec, a master's items, a model."""
+
+    path: str
+    """Where, e.g. 'steps.small.with.width_px'."""
+    reason: str
+
+
+class Faulty(InvalidInput):
+    """Something of many parts is wrong; `faults` lists everything that is."""
+
+    def __init__(self, said: str, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        listed = "\n".join(f"  {fault.path}: {fault.reason}" for fault in self.faults)
+        super().__init__(f"{said}\n{listed}")
+
+
+class InvalidPipeline(Faulty):
+    """A pipeline's spec is wrong."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+        super().__init__(f"The pipeline has {count}:", faults)
+
+
+class InvalidMaster(Faulty):
+    """A master's items are wrong, or it cannot be published."""
+
+
+class StepRefused(InvalidInput):
+    """A step of a pipeline cannot use its inputs, its parameters or its model."""
+
+    def __init__(self, step: str, *, why: str) -> None:
+        self.step = step
+        super().__init__(f"Step '{step}': {why}")
+
+
+class StepFailed(ImageFlowError):
+    """A step of a pipeline failed as often as its retry policy lets it be tried; `__cause__` is the last error."""
+
+    def __init__(self, step: str, *, why: str) -> None:
+        self.step = step
+        super().__init__(f"Step '{step}' failed: {why}")

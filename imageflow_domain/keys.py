@@ -5,15 +5,20 @@ import re
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.grid import Cell
 from imageflow_domain.ids import check_name, check_survey_id
+from imageflow_domain.inference import ModelId
 
 _DIGEST = re.compile(r"[0-9a-f]{32,64}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}")
 
 SURVEYS = "surveys"
+MODELS = "models"
 MAP_UPLOADS = "uploads/maps"
+INSPECTION_UPLOADS = "uploads/inspection"
+INBOX = "uploads/inbox"
+PICTURE_TYPES = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 DONE_MARKER = "_DONE"
 POSITIONS_FILE = "positions.csv"
-MAP_UPLOAD_TYPES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".csv")
+MAP_UPLOAD_TYPES = (*PICTURE_TYPES, ".csv")
 
 
 def _digest(value: str) -> str:
@@ -70,3 +75,64 @@ def map_upload_file(game: str, save: str, batch: str, name: str) -> str:
     if name != DONE_MARKER and not check_file_name(name).lower().endswith(MAP_UPLOAD_TYPES):
         raise InvalidInput(f"'{name}' is not taken: upload {', '.join(MAP_UPLOAD_TYPES)} or {DONE_MARKER}.")
     return f"{map_upload(game, save, batch)}/{name}"
+
+
+def models(name: str) -> str:
+    """The folder of all versions of a model."""
+    return f"{MODELS}/{check_name(name)}"
+
+
+def model(model: ModelId) -> str:
+    """The folder of one registered model."""
+    return f"{models(model.name)}/{model.version}"
+
+
+def model_file(model_id: ModelId) -> str:
+    return f"{model(model_id)}/model.onnx"
+
+
+def model_sample(model_id: ModelId) -> str:
+    """A few pictures as tensors, and the model's answers."""
+    return f"{model(model_id)}/sample.npz"
+
+
+def model_card(model_id: ModelId) -> str:
+    """Written last: a model with a card is registered."""
+    return f"{model(model_id)}/model.json"
+
+
+def inspection_upload(product: str, batch: str) -> str:
+    """The folder of one uploaded batch of pictures."""
+    return f"{INSPECTION_UPLOADS}/{check_name(product)}/{check_name(batch)}"
+
+
+def inspection_upload_file(product: str, batch: str, name: str) -> str:
+    """One picture of such a folder."""
+    if not check_file_name(name).lower().endswith(PICTURE_TYPES):
+        raise InvalidInput(f"'{name}' is not taken: upload {', '.join(PICTURE_TYPES)}.")
+    return f"{inspection_upload(product, batch)}/{name}"
+
+
+def manifest(utc_ms: int, unique: str) -> str:
+    """Says that a batch is closed. In the order of time.
+
+    Args:
+        utc_ms: Milliseconds since 1970.
+        unique: A UUID.
+    """
+    return f"{inbox_since(utc_ms)}-{unique}.json"
+
+
+def inbox_since(utc_ms: int) -> str:
+    """Every manifest from then on sorts behind it."""
+    return f"{INBOX}/{utc_ms:013d}"
+
+
+def inspected_picture(digest: str) -> str:
+    """Pictures of batches are kept once, by the digest of their bytes."""
+    return f"inspection/pictures/{_digest(digest)[:2]}/{digest}"
+
+
+def drawn_picture(inspection: int, place: int) -> str:
+    """A picture with what was found drawn on it."""
+    return f"inspection/drawn/{inspection}/{place:05d}.jpg"

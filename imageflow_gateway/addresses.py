@@ -12,6 +12,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.ids import Name, check_survey_id
+from imageflow_domain.inference import ModelId, ModelRegistry
 from imageflow_gateway.dagster_links import DagsterLinks, links_for
 from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
@@ -36,6 +37,8 @@ class Gateway:
     watching: Watching
     reports: Recent[Hashable, TrustReport]
     changes: Recent[Hashable, Changes]
+    models: ModelRegistry
+    """The registered models, opened when something asks what they are."""
 
 
 async def _gateway(request: Request) -> Gateway:  # async: a plain function would cost each request a thread
@@ -69,3 +72,18 @@ Zoom = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
 Column = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
 Row = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
 Picture = Literal["webp", "png"]
+Product = Annotated[Name, Path(examples=["lid"], description="A product's code.")]
+ProductQuery = Annotated[Name | None, Query(description="Only this product.")]
+Reference = Annotated[
+    str,
+    Path(pattern="^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", examples=["scratches@1"], description="As name@version."),
+]
+Version = Annotated[int, Path(ge=1, lt=_INT32)]
+RowId = Annotated[int, Path(ge=1, lt=2**63)]
+AfterId = Annotated[int | None, Query(ge=1, lt=2**63, description="`next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
+
+
+def model_id(reference: str) -> ModelId:
+    """Return the id that a checked reference spells."""
+    return ModelId.parse(reference)

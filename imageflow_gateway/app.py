@@ -5,6 +5,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from imageflow_clients.dagster import Dagster
+from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_gateway import errors
@@ -15,19 +16,28 @@ from imageflow_gateway.guard import OwnAddress, WriteGuard
 from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
 from imageflow_gateway.routes import (
+    alerts,
+    batches,
+    components,
     drivers,
     games,
     health,
     insight,
+    inspections,
     jobs,
     markers,
+    masters,
+    models,
     pages,
+    pipelines,
     progress,
     saves,
     shots,
+    statistics,
     surveys,
     tiles,
     uploads,
+    verifications,
 )
 from imageflow_gateway.running import KnownRuns
 from imageflow_gateway.watching import Watching
@@ -57,11 +67,17 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         watching=Watching(stores, runs),
         reports=Recent(ttl_s=_REMEMBERED_S, size=_REPORTS),
         changes=Recent(ttl_s=_REMEMBERED_S, size=_COMPARISONS),
+        models=open_models(settings, stores.objects),
     )
     errors.install(app)
     app.mount("/static", pages.PageFiles(directory=pages.STATIC), name="static")
     # The layer that is added last is the outermost.
-    app.add_middleware(BodyLimit, limit_bytes=_BODY_LIMIT_BYTES, prefixes={uploads.PREFIX: settings.upload_limit_bytes})
+    limits = {
+        uploads.PREFIX: settings.upload_limit_bytes,
+        batches.PREFIX: settings.batch_limit_bytes,
+        models.PREFIX: settings.model_limit_bytes,
+    }
+    app.add_middleware(BodyLimit, limit_bytes=_BODY_LIMIT_BYTES, paths=limits)
     app.add_middleware(WriteGuard, own=OwnAddress(host=settings.host, port=settings.gateway_port))
     app.add_middleware(Edge)
     return app
@@ -72,13 +88,14 @@ def describe_api() -> FastAPI:
     app = FastAPI(
         title="ImageFlow",
         version=version("imageflow"),
-        summary="Surveys of game maps, and their tiles.",
+        summary="Surveys of game maps and their tiles; inspections of products.",
         docs_url=None,  # both pages load their scripts from elsewhere
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
         generate_unique_id_function=lambda route: route.name,  # what generated clients call each operation
     )
-    nouns = (jobs, surveys, shots, progress, insight, saves, markers, games, drivers, uploads, tiles, health, pages)
-    for noun in nouns:
+    maps = (jobs, surveys, shots, progress, insight, saves, markers, games, drivers, uploads, tiles)
+    inspection = (components, pipelines, models, masters, batches, inspections, verifications, statistics, alerts)
+    for noun in (*maps, *inspection, health, pages):
         app.include_router(noun.router)
     return app

@@ -13,22 +13,22 @@ from imageflow_gateway.errors import domain_response
 class BodyLimit:
     """Answers 413 by Content-Length before the body is read, and else as soon as too much has come."""
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: int, prefixes: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, *, limit_bytes: int, paths: Mapping[str, int]) -> None:
         """Remember the limits.
 
         Args:
             limit_bytes: For every path that has no other.
-            prefixes: Limits of the paths that begin so.
+            paths: Limits of these paths alone; of one that ends with a slash, of all below it.
         """
         self._app = app
         self._limit_bytes = limit_bytes
-        self._prefixes = prefixes
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = next((n for prefix, n in self._prefixes.items() if scope["path"].startswith(prefix)), self._limit_bytes)
+        limit = self._limit_of(scope["path"])
         stated = Headers(scope=scope).get("content-length", "0")
         text = f"The body is larger than the {limit:,} bytes that are taken here: send less at once."
         if not stated.isascii() or not stated.isdigit() or int(stated[:20]) > limit:
@@ -46,3 +46,7 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+    def _limit_of(self, path: str) -> int:
+        below = (limit for folder, limit in self._paths.items() if folder.endswith("/") and path.startswith(folder))
+        return self._paths.get(path) or next(below, self._limit_bytes)

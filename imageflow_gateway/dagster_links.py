@@ -34,6 +34,10 @@ class DagsterLinks:
             return f"{self.asset(layer)}?view=partitions"
         return f"{self.asset(layer)}?view=partitions&partition={quote(partition_key(survey, block), safe='')}"
 
+    def batch(self, key: str) -> str:
+        """The results of a batch, by its partition."""
+        return f"{self.base_url}/assets/inspection_results?view=partitions&partition={quote(key, safe='')}"
+
 
 def links_for(settings: Settings, hostname: str | None) -> DagsterLinks:
     """Return links that whoever asked under `hostname` can follow.

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from imageflow_domain import errors as domain
+from imageflow_models.gate import ModelRefused
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Answer:
 
 TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.InvalidInput: Answer(status=400, code="INVALID_INPUT"),
+    domain.Faulty: Answer(status=422, code="VALIDATION_FAILED"),
+    ModelRefused: Answer(status=422, code="MODEL_REFUSED"),
     domain.BadFrames: Answer(status=400, code="BAD_FRAMES"),
     domain.TooLarge: Answer(status=413, code="TOO_LARGE"),
     domain.Refused: Answer(status=403, code="REFUSED"),
@@ -159,6 +162,10 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 def _details(error: domain.ImageFlowError) -> Mapping[str, Any]:
     if isinstance(error, domain.BadFrames):
         return {"files": [{"name": file.name, "reason": file.reason} for file in error.files]}
+    if isinstance(error, domain.Faulty):
+        return {"fields": [{"field": fault.path, "problem": fault.reason} for fault in error.faults]}
+    if isinstance(error, ModelRefused):
+        return {"picture": error.picture}
     if isinstance(error, domain.JobDelayed):
         return {"job_id": error.job_id, "survey_id": error.survey_id, "status": "preparing"}
     if isinstance(error, domain.ObjectMissing):

@@ -6,11 +6,17 @@ from imageflow_clients.settings import Settings
 from imageflow_domain.survey import Layer
 
 POOL_OF_LAYER = {Layer.SCREENSHOTS: "capture", Layer.PAIR_OFFSETS: "coords", Layer.TILES: "tiles"}
+INSPECTION = "inspection"
 
 
 def set_pools(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Bring the limits of the map's pools in line with the settings."""
-    wanted = {"capture": settings.capture_pool, "coords": settings.coords_pool, "tiles": settings.tiles_pool}
+    """Bring the limits of our pools in line with the settings."""
+    wanted = {
+        "capture": settings.capture_pool,
+        "coords": settings.coords_pool,
+        "tiles": settings.tiles_pool,
+        INSPECTION: settings.inspection_pool,
+    }
     storage = instance.event_log_storage
     if not storage.supports_global_concurrency_limits:
         return
@@ -22,7 +28,7 @@ def set_pools(instance: dg.DagsterInstance, settings: Settings) -> None:
 
 def runs_at_once(settings: Settings) -> int:
     """Return how many runs may be under way: one for each slot, and three that place, finish or are planned."""
-    return settings.capture_pool + settings.coords_pool + settings.tiles_pool + 3
+    return settings.capture_pool + settings.coords_pool + settings.tiles_pool + settings.inspection_pool + 3
 
 
 def slots_of(instance: dg.DagsterInstance, layer: Layer) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from imageflow_clients.database import Connection, uploads
 from imageflow_clients.database import surveys as rows
-from imageflow_clients.objects import StoredObject
+from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ImageFlowError, InvalidInput, Unavailable
 from imageflow_domain.ids import check_name

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from imageflow_domain.errors import Conflict, ImageFlowError, Unavailable
+from services import kserve
 from services.build import minio_program
 from services.minio import Minio
 from services.postgres import Postgres
@@ -41,9 +42,10 @@ def cli() -> None:
 
 @cli.command()
 def build() -> None:
-    """Build MinIO, where it is not kept from an earlier time."""
-    begun = time.monotonic()
-    click.echo(f"{minio_program()} ({time.monotonic() - begun:.0f} s)")
+    """Build MinIO and install KServe, where they are not kept from an earlier time."""
+    for made in (minio_program, kserve.install):
+        begun = time.monotonic()
+        click.echo(f"{made()} ({time.monotonic() - begun:.0f} s)")
 
 
 @cli.command()

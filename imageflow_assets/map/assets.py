@@ -9,6 +9,7 @@ import dagster as dg
 from imageflow_assets.failures import explained
 from imageflow_assets.map import metadata as shown
 from imageflow_assets.map.partitions import HALO, SURVEY_BLOCKS, SURVEYS, WHOLE_SURVEY, blocks_of_run
+from imageflow_assets.metadata import Shown
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
@@ -34,7 +35,7 @@ def _of_blocks(
     stores: Stores,
     layer: Layer,
     work: _Work[T],
-    show: Callable[[Sequence[T], float], shown.Shown],
+    show: Callable[[Sequence[T], float], Shown],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Do a run's blocks, survey by survey: a backfill may span several.
 
@@ -60,9 +61,7 @@ def _of_blocks(
         yield dg.MaterializeResult(metadata=show(done, time.monotonic() - begin))
 
 
-def _materialization(
-    asset: dg.AssetKey, survey: Survey, block: Block, metadata: shown.Shown
-) -> dg.AssetMaterialization:
+def _materialization(asset: dg.AssetKey, survey: Survey, block: Block, metadata: Shown) -> dg.AssetMaterialization:
     # Dagster itself notes the version with results only, not with events that are reported on the way
     tags = {"dagster/code_version": CODE_VERSION}
     return dg.AssetMaterialization(asset, partition=partition_key(survey.id, block), metadata=metadata, tags=tags)

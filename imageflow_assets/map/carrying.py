@@ -13,6 +13,7 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.reports import report_untold
 from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.runs import ALIVE, why_it_ended
 from imageflow_clients.database import heartbeats, jobs, layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.jobs import Job
@@ -31,17 +32,10 @@ FIRST_SIGN_S = 120.0
 _WAITING = 1
 """Runs of a layer that are under way beyond its pool's slots: their workers start while others work."""
 
-_ALIVE = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-    dg.DagsterRunStatus.QUEUED,
-]
-_LAUNCHED = [status for status in _ALIVE if status is not dg.DagsterRunStatus.QUEUED]
+_LAUNCHED = [status for status in ALIVE if status is not dg.DagsterRunStatus.QUEUED]
 """A queue may hold a run for as long as it likes; from then on it has a worker."""
 
-_STOPPABLE = [status for status in _ALIVE if status is not dg.DagsterRunStatus.CANCELING]
+_STOPPABLE = [status for status in ALIVE if status is not dg.DagsterRunStatus.CANCELING]
 
 _MAX_RUNS = 400
 
@@ -114,7 +108,7 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
         return
     records = _records(instance, survey, step)
     runs = [record.dagster_run for record in records]
-    alive = [run for run in runs if run.status in _ALIVE]
+    alive = [run for run in runs if run.status in ALIVE]
     attempt = max((_attempt(run) for run in runs), default=0)
     # A run from before the survey was taken up again says nothing of it, cancelled or failed as it may be.
     ours = [r.dagster_run for r in records if taken_up_at is None or r.create_timestamp >= taken_up_at]
@@ -126,7 +120,7 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
         if spoiled.status is dg.DagsterRunStatus.CANCELED:
             carry.cancel(stores, survey, f"Run {spoiled.run_id} of {step.layer} was cancelled in Dagster.")
             return
-        if carry.note_failure(stores, survey, step.layer, _why(instance, spoiled), spoiled.run_id):
+        if carry.note_failure(stores, survey, step.layer, why_it_ended(instance, spoiled), spoiled.run_id):
             return
     if spoiled is not None or not current:
         attempt += 1
@@ -140,7 +134,7 @@ def _finish(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> Non
     """Note that a survey is whole; where a run of it failed, some of it may not have been reported."""
     failed = dg.RunsFilter(tags={SURVEY_TAG: survey.id}, statuses=[dg.DagsterRunStatus.FAILURE])
     if instance.get_run_ids(failed, limit=1):
-        if instance.get_run_ids(dg.RunsFilter(tags={SURVEY_TAG: survey.id}, statuses=_ALIVE), limit=1):
+        if instance.get_run_ids(dg.RunsFilter(tags={SURVEY_TAG: survey.id}, statuses=ALIVE), limit=1):
             return
         report_untold(instance, survey)
     carry.finish(stores, survey)
@@ -222,22 +216,3 @@ def settle_operators(stores: Stores, survey: Survey) -> None:
     with stores.database.begin() as connection:
         progress = layers.progress(connection, survey.id)
     carry.settle_operators(stores, survey, begun=progress.tasks_done > 0, done=next_step(progress) is None)
-
-
-def _why(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Return in words why a run that has ended left its layer unfinished."""
-    if run.status is not dg.DagsterRunStatus.FAILURE:
-        return f"Run {run.run_id} ended without making everything that it was asked for."
-    failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-    for entry in failures:
-        event = entry.dagster_event
-        if event is not None and event.step_failure_data.user_failure_data is not None:
-            return event.step_failure_data.user_failure_data.description or "The step failed."
-        if event is not None and event.step_failure_data.error is not None:
-            return event.step_failure_data.error.message.strip().splitlines()[-1]
-    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
-        said = entry.user_message or entry.message
-        if "outside the execution context" not in said:
-            return said
-        return f"Run {run.run_id} ended without a word: its worker could not be started, or was killed."
-    return f"Run {run.run_id} failed."

@@ -1,10 +1,10 @@
 """What a person sees of a materialisation in Dagster's UI."""
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
+from imageflow_assets.metadata import Shown, listed, megabytes, picture, table
 from imageflow_clients.settings import Settings
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Survey
@@ -17,8 +17,6 @@ from imageflow_surveys.place import Placed
 from imageflow_surveys.register_block import Registered
 from imageflow_surveys.trust import least_sure
 
-Shown = Mapping[str, dg.MetadataValue]
-
 _ROWS = 20
 """Rows of a table that a person is shown."""
 
@@ -29,7 +27,7 @@ def captured(done: Sequence[CapturedBlocks], seconds: float) -> Shown:
         "screenshots": dg.MetadataValue.int(shots),
         "kept_from_an_earlier_attempt": dg.MetadataValue.int(sum(d.kept for d in done)),
         "game_restarts": dg.MetadataValue.int(sum(d.restarts for d in done)),
-        "megabytes": _megabytes(sum(d.size_bytes for d in done)),
+        "megabytes": megabytes(sum(d.size_bytes for d in done)),
         **_time(seconds, shots),
     }
 
@@ -42,7 +40,7 @@ def registered(done: Sequence[Registered], seconds: float) -> Shown:
         "screenshots": dg.MetadataValue.int(shots),
         "neighbouring_pairs": dg.MetadataValue.int(sum(d.pairs for d in done)),
         "verified_offsets": dg.MetadataValue.int(len(offsets)),
-        "weakest_offsets": _table(
+        "weakest_offsets": table(
             {
                 "reference": str(pair.reference),
                 "moving": str(pair.moving),
@@ -66,7 +64,7 @@ def placed(result: Placed, seconds: float) -> Shown:
         "new_frame": dg.MetadataValue.bool(result.new_frame),
         "mosaic_px": dg.MetadataValue.text(f"{mosaic.bounds.width_px} x {mosaic.bounds.height_px}"),
         "revision": dg.MetadataValue.text(mosaic.revision),
-        "least_sure": _table(_row(place) for place in least_sure(result.placements, _ROWS)),
+        "least_sure": table(_row(place) for place in least_sure(result.placements, _ROWS)),
         **_time(seconds, len(result.placements)),
     }
 
@@ -79,19 +77,18 @@ def cut(done: Sequence[Cut], seconds: float) -> Shown:
         "composed_native_tiles": dg.MetadataValue.int(sum(d.composed for d in done)),
         "encoded": dg.MetadataValue.int(sum(d.encoded for d in done)),
         "made_from": dg.MetadataValue.text(" and ".join(sorted({d.source for d in done}))),
-        "megabytes": _megabytes(sum(d.size_bytes for d in done)),
+        "megabytes": megabytes(sum(d.size_bytes for d in done)),
         "seconds": dg.MetadataValue.float(round(seconds, 2)),
     }
 
 
 def overviews(survey: Survey, made: Overview, seconds: float) -> Shown:
-    picture = base64.b64encode(made.thumbnail).decode()
     return {
-        "mosaic": dg.MetadataValue.md(f"![The map of {survey.id}](data:image/webp;base64,{picture})"),
+        "mosaic": dg.MetadataValue.md(picture(f"The map of {survey.id}", made.thumbnail, "webp")),
         "map": dg.MetadataValue.url(f"{Settings().gateway_url}/maps/{survey.id}"),
         "levels": dg.MetadataValue.int(made.levels),
         "tiles": dg.MetadataValue.int(made.tiles),
-        "megabytes": _megabytes(made.size_bytes),
+        "megabytes": megabytes(made.size_bytes),
         "seconds": dg.MetadataValue.float(round(seconds, 2)),
     }
 
@@ -100,7 +97,7 @@ def cleaned(result: Cleaned, seconds: float) -> Shown:
     return {
         "kept": dg.MetadataValue.int(result.kept),
         "deleted": dg.MetadataValue.int(result.deleted),
-        "megabytes_freed": _megabytes(result.bytes_freed),
+        "megabytes_freed": megabytes(result.bytes_freed),
         "sealed_record": dg.MetadataValue.text(result.lineage_key),
         "seconds": dg.MetadataValue.float(round(seconds, 2)),
     }
@@ -110,7 +107,7 @@ def finding(found: Finding) -> Shown:
     offenders = found.offenders
     return {
         "finding": dg.MetadataValue.text(found.text),
-        "offenders": dg.MetadataValue.md("\n".join(f"- {offender}" for offender in offenders[:100]) or "none"),
+        "offenders": listed(offenders[:100]),
         "offenders_in_all": dg.MetadataValue.int(len(offenders)),
     }
 
@@ -124,16 +121,6 @@ def _row(place: Placement) -> dict[str, str | int | float]:
         "status": place.status.value,
         "group": place.group,
     }
-
-
-def _table(rows: Iterable[dict[str, str | int | float]]) -> dg.TableMetadataValue | dg.TextMetadataValue:
-    records = [dg.TableRecord(dict(row)) for row in rows]
-    # Dagster cannot infer the columns of a table without rows
-    return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("none")
-
-
-def _megabytes(size: int) -> dg.FloatMetadataValue:
-    return dg.MetadataValue.float(round(size / 1e6, 2))
 
 
 def _time(seconds: float, shots: int) -> Shown:

@@ -57,7 +57,9 @@ def connect_with_patience(engine: Engine, embedded: EmbeddedPostgres | None, pat
                 if _FINAL.search(reason) or time.monotonic() > deadline:
                     raise DatabaseUnavailable(_sentence(engine.url, embedded, reason)) from error
             if embedded is not None:
+                begun = time.monotonic()
                 embedded.ensure_running()
+                deadline += time.monotonic() - begun  # a busy machine takes its time to start it
             time.sleep(_PAUSE_S)
 
 

@@ -12,7 +12,13 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from imageflow_clients.database.connecting import connect_with_patience, embedded_server, given_url, reason_of
+from imageflow_clients.database.connecting import (
+    PATIENCE_S,
+    connect_with_patience,
+    embedded_server,
+    given_url,
+    reason_of,
+)
 from imageflow_clients.database.migrating import migrate
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable
@@ -59,11 +65,15 @@ class Database:
         self.close()
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings, *, patience_s: float = PATIENCE_S) -> Database:
     """Return the metadata database with the newest schema.
 
     Starts the embedded server where no database is given. Raises `DatabaseUnavailable`, or `InvalidInput` for a URL
     that is none of PostgreSQL.
+
+    Args:
+        settings: Say which database.
+        patience_s: How long a server that is away is waited for, whenever a connection is needed.
     """
     embedded = embedded_server(settings)
     url = given_url(settings) if embedded is None else embedded.url("imageflow")
@@ -75,7 +85,7 @@ def open_database(settings: Settings) -> Database:
         connect_args={"application_name": "imageflow"},
     )
     logging.getLogger(_POOL_LOG).addFilter(_is_a_failure)
-    connect_with_patience(engine, embedded)
+    connect_with_patience(engine, embedded, patience_s)
     database = Database(engine)
     try:
         migrate(database.begin)

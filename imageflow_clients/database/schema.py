@@ -1,4 +1,6 @@
-"""Every table of the metadata database. Migrations under `imageflow_clients/migrations` follow it; a test compares.
+"""Every table of the metadata database; inspection's are in `inspection_schema`.
+
+Migrations under `imageflow_clients/migrations` follow them; a test compares.
 
 A cell's row and column name an area within its survey; there are no other ids for screenshots.
 """
@@ -16,7 +18,6 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -26,15 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_N_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from imageflow_clients.database import inspection_schema  # noqa: F401 - its tables are part of the schema
+from imageflow_clients.database.metadata import metadata as metadata
 
 _NOW = func.now()
 

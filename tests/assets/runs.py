@@ -1,6 +1,7 @@
 """Runs and sensor ticks of a Dagster instance, as its daemon would make them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -16,6 +17,7 @@ from imageflow_assets.map.silence import SilenceWatch
 from imageflow_clients.database import heartbeats, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
+from imageflow_pipelines.engine import NoModels
 
 _ORIGIN = RemoteJobOrigin(
     repository_origin=RemoteRepositoryOrigin(
@@ -89,17 +91,35 @@ def tick(
     instance: dg.DagsterInstance, stores: Stores, silence_watch: SilenceWatch | None = None
 ) -> list[dg.RunRequest]:
     """Evaluate `advance_surveys` once, as the daemon does every second; return the runs that it asks for."""
-    resources = {"stores": stores, "silence_watch": silence_watch or SilenceWatch()}
-    definitions = build_defs(resources=resources)
-    with dg.build_sensor_context(instance=instance, definitions=definitions, resources=resources) as context:
-        result = advance_surveys(context)
+    result = evaluate(advance_surveys, instance, stores, silence_watch=silence_watch or SilenceWatch())
     assert isinstance(result, dg.SensorResult)
     return list(result.run_requests or ())
 
 
+def evaluate(
+    sensor: dg.SensorDefinition,
+    instance: dg.DagsterInstance,
+    stores: Stores,
+    cursor: str | None = None,
+    **others: object,
+) -> Any:
+    """Evaluate a sensor once, with other resources in place of the usual ones."""
+    resources = {**_resources(stores), **others}
+    needed = {name: resources[name] for name in sensor.required_resource_keys}
+    definitions = build_defs(resources=resources)
+    with dg.build_sensor_context(
+        instance=instance, definitions=definitions, resources=needed, cursor=cursor
+    ) as context:
+        return sensor(context)
+
+
+def _resources(stores: Stores) -> dict[str, Any]:
+    return {"stores": stores, "models": NoModels(), "silence_watch": SilenceWatch()}
+
+
 def execute(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
     """Do what a run request asks for, in this process."""
-    job = build_defs(resources={"stores": stores}).resolve_implicit_global_asset_job_def()
+    job = build_defs(resources=_resources(stores)).resolve_implicit_global_asset_job_def()
     return job.execute_in_process(
         instance=instance,
         asset_selection=list(request.asset_selection or ()),

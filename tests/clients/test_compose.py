@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tomllib
 
 import yaml
 
@@ -18,6 +19,11 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 def test_minio_is_the_version_that_is_tested() -> None:
     assert re.findall(r"MINIO_VERSION=(\S+)", DOCKERFILE) == [VERSION]
+
+
+def test_the_image_holds_every_package_of_the_wheel() -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert set(wheel["packages"]) <= set(re.findall(r"^COPY (\w+) /src/\1$", DOCKERFILE, re.MULTILINE))
 
 
 def test_every_setting_is_one_that_imageflow_reads_and_every_secret_comes_from_outside() -> None:

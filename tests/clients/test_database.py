@@ -111,13 +111,15 @@ def note_then_fail(database: Database) -> None:
 def kill_within_a_transaction(database: Database, server: int) -> None:
     with database.begin() as connection:
         os.kill(server, signal.SIGKILL)
-        connection.execute(text("SELECT pg_sleep(5)"))
+        connection.execute(text("SELECT pg_sleep(60)"))
 
 
 @pytest.mark.parametrize("killed", ["server", "supervisor"])
 def test_threads_whose_pool_lost_a_killed_server_go_on_with_a_fresh_one(tmp_path: Path, killed: str) -> None:
     home = tmp_path / "home"
+    begun = time.monotonic()
     database = open_database(Settings(home=home))
+    opened_s = time.monotonic() - begun
     entered = threading.Barrier(4)
 
     def hold() -> None:
@@ -133,11 +135,12 @@ def test_threads_whose_pool_lost_a_killed_server_go_on_with_a_fresh_one(tmp_path
     old = server_pid(home / "postgres")
     victim = old if killed == "server" else int((home / "postgres" / "supervisor.lock").read_text())
     os.kill(victim, signal.SIGKILL)
-    assert within(5, lambda: not alive(old))
+    assert within(60, lambda: not alive(old))
     begun = time.monotonic()
     with database.begin() as connection:
         assert connection.execute(text("SELECT count(*) FROM surveys")).scalar() == 0
-    assert time.monotonic() - begun < 10
+    # Making and filling the server's folder took longer than starting it again, on a busy machine too.
+    assert time.monotonic() - begun < max(10, 2 * opened_s)
     with pytest.raises(DatabaseUnavailable, match="Try again"):
         kill_within_a_transaction(database, server_pid(home / "postgres"))
     with database.begin() as connection:
@@ -189,7 +192,8 @@ def given_database(postgres: Postgres, tmp_path: Path) -> Iterator[Settings]:
 def test_a_given_server_that_was_killed_and_comes_back_is_waited_for(
     given_database: Settings, postgres: Postgres
 ) -> None:
-    with open_database(given_database) as database:
+    # On a busy machine it comes back late.
+    with open_database(given_database, patience_s=300) as database:
         with database.begin() as connection:
             connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', 's')"))
         postgres.stop(signal.SIGQUIT)

@@ -54,6 +54,26 @@ def test_an_object_of_a_folder_is_a_file_of_that_name(folder_store: ObjectStore,
     assert (tmp_path / "objects" / "a" / "b c.webp").read_bytes() == b"data"
 
 
+def test_pages_are_those_of_all_keys_in_order_whatever_the_page_and_wherever_it_begins(store: ObjectStore) -> None:
+    names = ["aa", "a-1/x", "a/0", "a/b/c", "a/b/d", "a/b.x", "a0", "b/é", "b/~", "b10/x", "b1/x", "c/z/z/z"]
+    for name in names:
+        store.put(f"up/{name}", name.encode())
+    store.put("upper", b"")
+    expected = sorted(store.list("up"), key=lambda stored: stored.key)
+    assert [stored.key for stored in expected] == sorted(stored.key for stored in expected)
+    for size in (1, 2, 5, 100):
+        pages, after = [], ""
+        while page := store.list_page("up", after=after, limit=size):
+            assert len(page) <= size
+            pages += page
+            after = page[-1].key
+        assert pages == expected
+    for after in ("up/a0", "up/a/b0", "up/b", "up/b1/x0", "up/zzz"):
+        found = [stored.key for stored in store.list_page("up", after=after, limit=100)]
+        assert found == [stored.key for stored in expected if stored.key > after]
+    assert store.list_page("nowhere", limit=3) == ()
+
+
 def test_a_folder_that_others_empty_meanwhile_takes_every_object(folder_store: ObjectStore) -> None:
     """Who deletes the last object of a folder takes the folder away, also from under a writer."""
 

@@ -1,11 +1,18 @@
 """The whole stack, started once as a user starts it: `imageflow up` in a home of its own, on free ports."""
 
+import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
+from imageflow_clients.database import reports
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import open_stores
+from imageflow_domain.inspection import Inspection
+from imageflow_inspection.inspect_batch import inspect_batch
 from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port, running_stack
+from tests.inspection.lids import lid, published, taken
 
 _SLOW_CITY = """
 title: A city whose camera takes its time
@@ -33,6 +40,32 @@ def example_survey(cli: Cli) -> str:
 
 
 @pytest.fixture(scope="session")
-def stack(cli: Cli, example_survey: str) -> Iterator[Stack]:
+def tiles_in_folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The digest of every tile's bytes of the example on a folder and the embedded server, by the object's name."""
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    survey = ("survey", "run", "--driver", "folder", "--source", str(EXAMPLE), "--game", "openttd", "--save", "example")
+    Cli(home=home, env=environment(home)).run(*survey)
+    folder = home / "objects" / "tiles"
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="session")
+def judged_before(cli: Cli) -> Mapping[str, Inspection]:
+    """Fifty batches of lids that were inspected, and reported, before the stack was started."""
+    stores = open_stores(Settings(home=cli.home))
+    published(stores, "many")
+    judged = {}
+    for number in range(50):
+        batch = taken(stores, f"many{number:02d}", [lid(), lid(spots=1)], product="many")
+        judged[batch.key] = inspect_batch(stores, batch.id)
+        with stores.database.begin() as connection:
+            reports.set_reported(connection, judged[batch.key].id)
+    stores.database.close()
+    return judged
+
+
+@pytest.fixture(scope="session")
+def stack(cli: Cli, example_survey: str, judged_before: object) -> Iterator[Stack]:
     with running_stack(cli) as running:
         yield running

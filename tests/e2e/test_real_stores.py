@@ -1,75 +1,31 @@
 """Surveys wholly on MinIO and a given PostgreSQL: the same tile bytes as on the folder and the embedded server."""
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
-import httpx
 import pytest
 
 from services.minio import Minio
 from services.postgres import Postgres
 from services.s3_server import BUCKET
-from tests.e2e.stack import EXAMPLE, Cli, environment, free_port, running_stack
+from tests.e2e.servers import cli_on, tiles_in_bucket
+from tests.e2e.stack import EXAMPLE, Cli
 
 pytestmark = pytest.mark.e2e
 
-GAMES = """
-title: The example's frames
-driver: {{name: folder}}
-source: {source}
-"""
 NAMES = ("survey", "run", "--driver", "folder", "--source", str(EXAMPLE), "--game", "openttd")
 
 
 @pytest.fixture
 def served(minio: Minio, postgres: Postgres, tmp_path: Path) -> Iterator[Cli]:
     """The command line on the servers: an empty database, and a prefix of its own in the bucket."""
-    name = f"e2e_{tmp_path.name}".lower().replace("-", "_")[:60]
-    postgres.create_database(name)
-    variables = {
-        **minio.environment,
-        "IMAGEFLOW_OBJECT_STORE_URL": f"s3://{BUCKET}/{name}",
-        "IMAGEFLOW_DATABASE_URL": postgres.url(name),
-        "IMAGEFLOW_GATEWAY_PORT": str(free_port()),
-        "IMAGEFLOW_DAGSTER_PORT": str(free_port()),
-        "IMAGEFLOW_GAMES": str(tmp_path / "games"),
-    }
-    (tmp_path / "games").mkdir()
-    (tmp_path / "games" / "openttd.yaml").write_text(GAMES.format(source=EXAMPLE))
-    yield Cli(home=tmp_path / "home", env=environment(tmp_path / "home", **variables))
+    yield cli_on(minio, postgres, tmp_path)
     for server in (minio, postgres):
         if server.pid is None:
             server.start()
     minio.set_read_only(read_only=False)
-
-
-def tiles_in_bucket(cli: Cli, minio: Minio) -> dict[str, str]:
-    """Return the digest of every tile object's bytes by the object's name."""
-    prefix = cli.env["IMAGEFLOW_OBJECT_STORE_URL"].removeprefix(f"s3://{BUCKET}/") + "/tiles/"
-    variables = minio.environment
-    client = boto3.session.Session(
-        variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1"
-    ).client("s3", endpoint_url=variables["AWS_ENDPOINT_URL"])
-    found = {}
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix):
-        for entry in page.get("Contents", ()):
-            data = client.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
-            found[entry["Key"].removeprefix(prefix)] = hashlib.sha256(data).hexdigest()
-    return found
-
-
-@pytest.fixture(scope="session")
-def tiles_in_folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The same of a survey on the folder and the embedded server."""
-    home = tmp_path_factory.mktemp("undisturbed") / "home"
-    Cli(home=home, env=environment(home)).run(*NAMES, "--save", "example")
-    folder = home / "objects" / "tiles"
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_a_survey_by_command_line_makes_the_same_tile_bytes_and_nothing_is_kept_at_home(
@@ -79,20 +35,6 @@ def test_a_survey_by_command_line_makes_the_same_tile_bytes_and_nothing_is_kept_
     assert tiles_in_bucket(served, minio) == tiles_in_folder != {}
     assert not (served.home / "postgres").exists()
     assert not (served.home / "objects").exists()
-
-
-def test_a_job_of_the_running_stack_makes_the_same_tile_bytes(
-    served: Cli, minio: Minio, tiles_in_folder: dict[str, str]
-) -> None:
-    with running_stack(served) as stack:
-        answer = httpx.post(
-            f"{stack.gateway}/api/jobs", json={"game_id": "openttd", "save_data_id": "example"}, timeout=60
-        )
-        assert answer.is_success, answer.text
-        survey = served.json("survey", "list")[0]["survey"]
-        stack.await_state(survey, "completed", 240)
-        assert httpx.get(f"{stack.gateway}/health/ready", timeout=10).is_success
-    assert tiles_in_bucket(served, minio) == tiles_in_folder
 
 
 def test_a_survey_outlives_servers_that_are_gone_for_a_while(

@@ -45,7 +45,18 @@ def raising(ask: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
 
 
 def test_every_domain_error_has_an_answer() -> None:
-    assert {answer_for(cls.__new__(cls)).status for cls in _classes()} <= {400, 403, 404, 409, 410, 412, 413, 500, 503}
+    assert {answer_for(cls.__new__(cls)).status for cls in _classes()} <= {
+        400,
+        403,
+        404,
+        409,
+        410,
+        412,
+        413,
+        422,
+        500,
+        503,
+    }
 
 
 def test_an_error_that_is_not_listed_is_answered_as_its_parent() -> None:

@@ -599,6 +599,610 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/components": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List components
+         * @description All of them, with their ports and the JSON Schema of their parameters, from which forms are drawn.
+         */
+        get: operations["list_components"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/components/{reference}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One component
+         * @description In one version.
+         */
+        get: operations["read_component"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List pipelines
+         * @description By name and version.
+         */
+        get: operations["list_pipelines"];
+        put?: never;
+        /**
+         * Publish a pipeline
+         * @description Publish a spec under the name and version that stand in it; the same one again changes nothing.
+         *
+         *     422 lists every fault with its path in the spec, 409 says that another spec has its name and version.
+         */
+        post: operations["create_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell everything that is wrong with a pipeline
+         * @description Publish nothing. 422 lists every fault with its path in the spec.
+         */
+        post: operations["check_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/{reference}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One pipeline
+         * @description In one version.
+         */
+        get: operations["read_pipeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List models
+         * @description By name and version.
+         */
+        get: operations["list_models"];
+        put?: never;
+        /**
+         * Register a model
+         * @description Take a model's folder as docs/models.md describes it, and register it if it answers as its original did.
+         *
+         *     The same model again changes nothing; 409 says that another one has its name and version.
+         */
+        post: operations["create_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{reference}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One model
+         * @description In one version.
+         */
+        get: operations["read_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/criteria": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Schemas of criteria
+         * @description JSON Schema by type of item, from which forms are drawn.
+         */
+        get: operations["read_criteria"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List products
+         * @description By code.
+         */
+        get: operations["list_products"];
+        put?: never;
+        /**
+         * Create a product
+         * @description It is inspected once a master of it is published. 409 where its code is taken.
+         */
+        post: operations["add_product"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/{product}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One product
+         * @description By its code.
+         */
+        get: operations["read_product"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/{product}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions of a product's master
+         * @description Oldest first; the newest published one judges.
+         */
+        get: operations["list_masters"];
+        put?: never;
+        /**
+         * Begin a draft
+         * @description Begin the next version. 422 lists every fault of the items, 409 says that there is a draft.
+         */
+        post: operations["add_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/{product}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version of a master
+         * @description With its items.
+         */
+        get: operations["read_master"];
+        /**
+         * Change a draft
+         * @description Put other items in the place of a draft's. 422 lists every fault of the items.
+         */
+        put: operations["edit_draft"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/{product}/versions/{version}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish a draft
+         * @description From now on it judges, and never changes. 422 lists every item whose pipeline or model is missing or unfit.
+         */
+        post: operations["publish_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/{product}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What differs between two versions
+         * @description Item by item.
+         */
+        get: operations["read_changes_of_master"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List batches
+         * @description Newest first.
+         */
+        get: operations["list_batches"];
+        put?: never;
+        /**
+         * Upload a batch
+         * @description Take pictures as a form (multipart/form-data), each as a file `pictures` with its own name.
+         *
+         *     Once all have arrived the batch is closed, and is inspected by itself. It is taken whole or not at all. The same
+         *     pictures again under the same name are the same batch, with others beside them its next version; what would replace
+         *     or leave out a picture that is there is refused (409).
+         */
+        post: operations["create_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/stale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Batches that would be judged otherwise now
+         * @description What changed of criteria, pipelines, models or code since, and how long inspecting them again will take.
+         */
+        get: operations["list_stale_batches"];
+        put?: never;
+        /**
+         * Inspect stale batches again
+         * @description They wait from now on as new ones do, and are inspected by themselves; until then the former results count.
+         */
+        post: operations["inspect_stale_batches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/refused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uploads that are no batches
+         * @description Manifests, folders and files that were uploaded and are not inspected, with the reason, by key.
+         */
+        get: operations["list_refused_uploads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One batch
+         * @description Its state, how far its inspection is, and every inspection of it.
+         */
+        get: operations["read_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a batch again that failed
+         * @description It waits from now on as a new one does. A batch that did not fail is refused in words (409).
+         */
+        post: operations["retry_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inspections/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find results
+         * @description One a picture: of the newest inspection first, in the order of its pictures; only inspections that count.
+         */
+        get: operations["list_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inspections/{inspection}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One inspection
+         * @description Its counts, and the master, pipelines and models by which it was made.
+         */
+        get: operations["read_inspection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inspections/{inspection}/results/{place}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One result
+         * @description Every item's verdict with what was found, and what people said of it.
+         */
+        get: operations["read_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inspections/{inspection}/results/{place}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The picture as it was uploaded
+         * @description To the byte; what is no picture is offered as a file.
+         */
+        get: operations["read_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inspections/{inspection}/results/{place}/marked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The picture with what was found drawn on it
+         * @description Made of pictures that did not pass.
+         */
+        get: operations["read_marked"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/verifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List verdicts of people
+         * @description Newest first.
+         */
+        get: operations["list_verifications"];
+        put?: never;
+        /**
+         * Say what a picture is
+         * @description Keep a person's verdict on a picture, or on one item of it; the latest counts, and all are kept.
+         *
+         *     It names the inspection that the person saw: what is judged anew meanwhile stays unverified.
+         */
+        post: operations["add_verification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/verifications/disagreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where people and pipelines disagree
+         * @description Latest verdicts of people that are not the pipelines', newest first; only inspections that count.
+         */
+        get: operations["list_disagreements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Counts by day, week or month
+         * @description Pictures count on the day on which their batch was closed, people's verdicts on the day on which they were given.
+         *
+         *     Pictures as a whole are counted unless items are asked for, the pipelines unless inspectors are.
+         */
+        get: operations["read_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts
+         * @description Newest first, each with the addresses that it was to be sent to, and whether it arrived.
+         */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -644,6 +1248,57 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AgainIn
+         * @description Which batches are to be inspected again.
+         */
+        AgainIn: {
+            /** Product */
+            product: string;
+            /** Batches */
+            batches?: string[] | null;
+        };
+        /**
+         * AlertFacts
+         * @description What happened, by which rule, and what to do.
+         */
+        AlertFacts: {
+            /** Id */
+            id: number;
+            kind: components["schemas"]["AlertKind"];
+            /** Product */
+            product: string;
+            /** Batch Id */
+            batch_id: number;
+            /** Message */
+            message: string;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Deliveries */
+            deliveries: components["schemas"]["DeliveryFacts"][];
+        };
+        /**
+         * AlertKind
+         * @enum {string}
+         */
+        AlertKind: "inspection_failed" | "pictures_failed" | "quality_drift";
+        /**
+         * AlertList
+         * @description Alerts, newest first.
+         */
+        AlertList: {
+            /** Alerts */
+            alerts: components["schemas"]["AlertFacts"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * AreaColumns
          * @description Areas row by row; every list is as long.
          */
@@ -687,6 +1342,97 @@ export interface components {
             col: number;
         };
         /**
+         * Asked
+         * @description Batches that wait to be inspected again.
+         */
+        Asked: {
+            /** Batches */
+            batches: components["schemas"]["BatchSummary"][];
+        };
+        /**
+         * BatchDetail
+         * @description A batch, and how often it was judged.
+         */
+        BatchDetail: {
+            /** Id */
+            id: number;
+            /** Key */
+            key: string;
+            /** Product */
+            product: string;
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
+            state: components["schemas"]["BatchState"];
+            /** Reason */
+            reason: string | null;
+            /** Pictures */
+            pictures: number;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Closed At
+             * Format: date-time
+             */
+            closed_at: string;
+            /** Inspection Id */
+            inspection_id: number | null;
+            counts: components["schemas"]["Counts"] | null;
+            /** Judged */
+            judged: number;
+            /** Inspections */
+            inspections: components["schemas"]["InspectionSummary"][];
+            /** Dagster Url */
+            dagster_url: string;
+        };
+        /**
+         * BatchList
+         * @description Batches, newest first.
+         */
+        BatchList: {
+            /** Batches */
+            batches: components["schemas"]["BatchSummary"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * BatchState
+         * @enum {string}
+         */
+        BatchState: "closed" | "taken" | "inspected" | "failed";
+        /**
+         * BatchSummary
+         * @description One version of a batch of pictures.
+         */
+        BatchSummary: {
+            /** Id */
+            id: number;
+            /** Key */
+            key: string;
+            /** Product */
+            product: string;
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
+            state: components["schemas"]["BatchState"];
+            /** Reason */
+            reason: string | null;
+            /** Pictures */
+            pictures: number;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Closed At
+             * Format: date-time
+             */
+            closed_at: string;
+            /** Inspection Id */
+            inspection_id: number | null;
+            counts: components["schemas"]["Counts"] | null;
+        };
+        /**
          * Bin
          * @description One bar of a distribution.
          */
@@ -726,6 +1472,12 @@ export interface components {
             /** Tiles */
             tiles: number;
         };
+        /**
+         * By
+         * @description What counts are told apart by.
+         * @enum {string}
+         */
+        By: "product" | "item" | "inspector";
         /**
          * Carrier
          * @description Who takes a survey from layer to layer; nobody else acts on it.
@@ -770,6 +1522,87 @@ export interface components {
             tiles: number;
         };
         /**
+         * CheckedPipeline
+         * @description A spec that can run.
+         */
+        CheckedPipeline: {
+            /** Pipeline */
+            pipeline: string;
+            /** Version */
+            version: number;
+            /** Order */
+            order: string[];
+        };
+        /**
+         * Comparison
+         * @description What differs between two versions, in the order of the later one.
+         */
+        Comparison: {
+            /** Product */
+            product: string;
+            /** Before */
+            before: number;
+            /** After */
+            after: number;
+            /** Changes */
+            changes: components["schemas"]["ItemDifference"][];
+        };
+        /**
+         * ComponentFacts
+         * @description A component in one version, which never changes.
+         */
+        ComponentFacts: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
+            /** Description */
+            description: string;
+            /** Inputs */
+            inputs: components["schemas"]["InputFacts"][];
+            /** Outputs */
+            outputs: components["schemas"]["OutputFacts"][];
+            needs: components["schemas"]["NeedsFacts"];
+            /** Parameters */
+            parameters: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * ComponentList
+         * @description Every component in every version, as pipelines name them.
+         */
+        ComponentList: {
+            /** Components */
+            components: components["schemas"]["ComponentFacts"][];
+        };
+        /**
+         * Counts
+         * @description Pictures by verdict.
+         */
+        Counts: {
+            /** Pictures */
+            pictures: number;
+            /** Passed */
+            passed: number;
+            /** Failed */
+            failed: number;
+            /** Undecided */
+            undecided: number;
+        };
+        /**
+         * CriteriaSchemas
+         * @description JSON Schema of the criteria of each type of items.
+         */
+        CriteriaSchemas: {
+            /** Criteria */
+            criteria: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /**
          * DagsterPlaces
          * @description Where Dagster's UI shows a survey.
          */
@@ -800,6 +1633,65 @@ export interface components {
             dropped: number;
             /** Offenders */
             offenders: components["schemas"]["DroppedFacts"][];
+        };
+        /**
+         * DeliveryFacts
+         * @description What became of an alert at one address.
+         */
+        DeliveryFacts: {
+            /** Address */
+            address: string;
+            /** Attempts */
+            attempts: number;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Next At */
+            next_at: string | null;
+            /** Error */
+            error: string | null;
+        };
+        /**
+         * DisagreementFacts
+         * @description A person's latest verdict that is not the pipelines'.
+         */
+        DisagreementFacts: {
+            /** Batch */
+            batch: string;
+            /** Picture */
+            picture: string;
+            pipelines_said: components["schemas"]["Verdict"];
+            verification: components["schemas"]["VerificationFacts"];
+        };
+        /**
+         * DisagreementList
+         * @description Disagreements, newest first.
+         */
+        DisagreementList: {
+            /** Disagreements */
+            disagreements: components["schemas"]["DisagreementFacts"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DraftChange
+         * @description The items that take the place of a draft's.
+         */
+        DraftChange: {
+            /** Items */
+            items: unknown[];
+            /**
+             * Revision
+             * @description The one that was read: 409 if somebody changed the draft meanwhile.
+             */
+            revision: number;
+        };
+        /**
+         * DraftIn
+         * @description The items of a new draft. Their faults are told with paths such as `items.0.criteria`.
+         */
+        DraftIn: {
+            /** Items */
+            items: unknown[];
         };
         /**
          * DriverFacts
@@ -863,6 +1755,37 @@ export interface components {
              * Format: date-time
              */
             timestamp: string;
+        };
+        /**
+         * FigureFacts
+         * @description Counts of one period; a key that was not asked for is empty.
+         */
+        FigureFacts: {
+            /**
+             * Begins
+             * Format: date
+             */
+            begins: string;
+            /** Product */
+            product: string;
+            /** Item */
+            item: string;
+            /** Inspector */
+            inspector: string;
+            /** Judged */
+            judged: number;
+            /** Passed */
+            passed: number;
+            /** Failed */
+            failed: number;
+            /** Undecided */
+            undecided: number;
+            /** Corrected */
+            corrected: number;
+            /** Correction Rate */
+            correction_rate: number;
+            /** Seconds */
+            seconds: number;
         };
         /**
          * FrameFacts
@@ -958,6 +1881,127 @@ export interface components {
             path: string;
         };
         /**
+         * InputFacts
+         * @description A port that takes values.
+         */
+        InputFacts: {
+            /** Name */
+            name: string;
+            /** Kinds */
+            kinds: string[];
+            /** Required */
+            required: boolean;
+            /** Many */
+            many: boolean;
+        };
+        /**
+         * InspectionDetail
+         * @description One judgement of a batch, and by what it was made.
+         */
+        InspectionDetail: {
+            /** Id */
+            id: number;
+            /** Batch Id */
+            batch_id: number;
+            /** Master Version */
+            master_version: number;
+            /** Code Version */
+            code_version: number;
+            counts: components["schemas"]["Counts"] | null;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Begun At
+             * Format: date-time
+             */
+            begun_at: string;
+            /** Done At */
+            done_at: string | null;
+            /** Identity */
+            identity: string;
+            /** Judged By */
+            judged_by: components["schemas"]["JudgeFacts"][];
+            /** Providers */
+            providers: string[];
+        };
+        /**
+         * InspectionSummary
+         * @description One judgement of a batch.
+         */
+        InspectionSummary: {
+            /** Id */
+            id: number;
+            /** Batch Id */
+            batch_id: number;
+            /** Master Version */
+            master_version: number;
+            /** Code Version */
+            code_version: number;
+            counts: components["schemas"]["Counts"] | null;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Begun At
+             * Format: date-time
+             */
+            begun_at: string;
+            /** Done At */
+            done_at: string | null;
+        };
+        /**
+         * ItemDifference
+         * @description How an item differs between two versions.
+         */
+        ItemDifference: {
+            /** Code */
+            code: string;
+            before: components["schemas"]["ItemFacts"] | null;
+            after: components["schemas"]["ItemFacts"] | null;
+            /** Fields */
+            fields: string[];
+        };
+        /**
+         * ItemFacts
+         * @description One thing that every picture of a product is inspected for.
+         */
+        ItemFacts: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            type: components["schemas"]["ItemType"];
+            /** Pipeline */
+            pipeline: string;
+            /** Criteria */
+            criteria: {
+                [key: string]: unknown;
+            };
+            /** Required */
+            required: boolean;
+        };
+        /**
+         * ItemResult
+         * @description A verdict on one item.
+         */
+        ItemResult: {
+            /** Item */
+            item: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Confidence */
+            confidence: number;
+            /** Seconds */
+            seconds: number;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * ItemType
+         * @enum {string}
+         */
+        ItemType: "VISUAL" | "DIMENSION" | "FUNCTION" | "TEXT";
+        /**
          * JobBegun
          * @description A job that was taken.
          */
@@ -1030,6 +2074,30 @@ export interface components {
             /** Parameters */
             parameters?: {
                 [key: string]: unknown;
+            };
+        };
+        /**
+         * JudgeFacts
+         * @description What an item's verdicts depend on beside the picture.
+         */
+        JudgeFacts: {
+            /** Item */
+            item: string;
+            /** Type */
+            type: string;
+            /** Required */
+            required: boolean;
+            /** Criteria */
+            criteria: {
+                [key: string]: unknown;
+            };
+            /** Pipeline */
+            pipeline: string;
+            /** Pipeline Digest */
+            pipeline_digest: string;
+            /** Models */
+            models: {
+                [key: string]: string;
             };
         };
         /**
@@ -1234,6 +2302,89 @@ export interface components {
             changed_at: string;
         };
         /**
+         * MasterFacts
+         * @description A version of what a product is inspected for.
+         */
+        MasterFacts: {
+            /** Product */
+            product: string;
+            /** Version */
+            version: number;
+            state: components["schemas"]["MasterState"];
+            /** Revision */
+            revision: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Published At */
+            published_at: string | null;
+            /** Items */
+            items: components["schemas"]["ItemFacts"][];
+        };
+        /**
+         * MasterList
+         * @description Versions of a product's master, oldest first.
+         */
+        MasterList: {
+            /** Versions */
+            versions: components["schemas"]["MasterFacts"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * MasterState
+         * @enum {string}
+         */
+        MasterState: "draft" | "published";
+        /**
+         * ModelFacts
+         * @description A registered model, which never changes.
+         */
+        ModelFacts: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
+            /** Reference */
+            reference: string;
+            /** Digest */
+            digest: string;
+            task: components["schemas"]["ModelTask"];
+            /** Labels */
+            labels: string[];
+            /** Mean */
+            mean: number[];
+            /** Std */
+            std: number[];
+            /** Tolerance */
+            tolerance: number;
+            /** Inputs */
+            inputs: components["schemas"]["TensorFacts"][];
+            /** Outputs */
+            outputs: components["schemas"]["TensorFacts"][];
+        };
+        /**
+         * ModelList
+         * @description Models by name and version.
+         */
+        ModelList: {
+            /** Models */
+            models: components["schemas"]["ModelFacts"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ModelTask
+         * @description What a model is for, and so which tensors it has.
+         *
+         *     Every model takes one input, N x 3 x height x width, float32: RGB from 0 to 1, after subtracting `mean` and dividing
+         *     by `std`. Outputs are float32, found by the names below.
+         * @enum {string}
+         */
+        ModelTask: "classify" | "detect" | "anomaly";
+        /**
          * MostlyAnchoredFacts
          * @description Whether enough screenshots are anchored.
          */
@@ -1258,6 +2409,18 @@ export interface components {
             wanted_share: number;
             /** Offenders */
             offenders: components["schemas"]["UnsureFacts"][];
+        };
+        /**
+         * NeedsFacts
+         * @description What running it takes.
+         */
+        NeedsFacts: {
+            /** Cpu S Per Megapixel */
+            cpu_s_per_megapixel: number;
+            /** Bytes Per Px */
+            bytes_per_px: number;
+            /** Gpu */
+            gpu: boolean;
         };
         /**
          * OffsetFacts
@@ -1318,6 +2481,56 @@ export interface components {
             dy: number;
         };
         /**
+         * OutputFacts
+         * @description A port that gives a value.
+         */
+        OutputFacts: {
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Optional */
+            optional: boolean;
+        };
+        /**
+         * Period
+         * @enum {string}
+         */
+        Period: "day" | "week" | "month";
+        /**
+         * PipelineFacts
+         * @description A published pipeline, which never changes.
+         */
+        PipelineFacts: {
+            /** Pipeline */
+            pipeline: string;
+            /** Version */
+            version: number;
+            /** Reference */
+            reference: string;
+            /** Digest */
+            digest: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * PipelineList
+         * @description Pipelines by name and version.
+         */
+        PipelineList: {
+            /** Pipelines */
+            pipelines: components["schemas"]["PipelineFacts"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * PlacedBlockState
          * @description How one block stands, and where it lies.
          */
@@ -1354,6 +2567,48 @@ export interface components {
             blocks: components["schemas"]["Rect"][];
         };
         /**
+         * ProductFacts
+         * @description A product.
+         */
+        ProductFacts: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * ProductIn
+         * @description A product that is to be created.
+         */
+        ProductIn: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+        };
+        /**
+         * ProductList
+         * @description Products by code.
+         */
+        ProductList: {
+            /** Products */
+            products: components["schemas"]["ProductFacts"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * ProgressEvent
          * @description What `progress` events of `/api/surveys/{survey}/events` carry.
          */
@@ -1377,6 +2632,17 @@ export interface components {
             runs_known: boolean;
         };
         /**
+         * Publication
+         * @description Which draft is to be published.
+         */
+        Publication: {
+            /**
+             * Revision
+             * @description The one that was read: 409 if somebody changed the draft meanwhile.
+             */
+            revision: number;
+        };
+        /**
          * Rect
          * @description A rectangle of whole pixels; right and bottom are exclusive.
          */
@@ -1389,6 +2655,131 @@ export interface components {
             width_px: number;
             /** Height Px */
             height_px: number;
+        };
+        /**
+         * RefusedFacts
+         * @description A manifest, folder or file that is no batch.
+         */
+        RefusedFacts: {
+            /** Key */
+            key: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Noticed At
+             * Format: date-time
+             */
+            noticed_at: string;
+        };
+        /**
+         * RefusedList
+         * @description What was uploaded and is not inspected, by key.
+         */
+        RefusedList: {
+            /** Refused */
+            refused: components["schemas"]["RefusedFacts"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ResultDetail
+         * @description What became of one picture, and why.
+         */
+        ResultDetail: {
+            /** Inspection Id */
+            inspection_id: number;
+            /** Place */
+            place: number;
+            /** Batch Id */
+            batch_id: number;
+            /** Product */
+            product: string;
+            /** Batch */
+            batch: string;
+            /** Batch Version */
+            batch_version: number;
+            /** Picture */
+            picture: string;
+            /** Digest */
+            digest: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Confidence */
+            confidence: number;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Judged At
+             * Format: date-time
+             */
+            judged_at: string;
+            /** Items */
+            items: {
+                [key: string]: components["schemas"]["Verdict"];
+            };
+            links: components["schemas"]["ResultLinks"];
+            /** Judgements */
+            judgements: components["schemas"]["ItemResult"][];
+            /** Verifications */
+            verifications: components["schemas"]["VerificationFacts"][];
+        };
+        /**
+         * ResultLinks
+         * @description Addresses of a result.
+         */
+        ResultLinks: {
+            /** Self */
+            self: string;
+            /** Picture */
+            picture: string;
+            /** Marked */
+            marked: string | null;
+        };
+        /**
+         * ResultList
+         * @description Results, those of the newest inspection first.
+         */
+        ResultList: {
+            /** Results */
+            results: components["schemas"]["ResultSummary"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ResultSummary
+         * @description What became of one picture.
+         */
+        ResultSummary: {
+            /** Inspection Id */
+            inspection_id: number;
+            /** Place */
+            place: number;
+            /** Batch Id */
+            batch_id: number;
+            /** Product */
+            product: string;
+            /** Batch */
+            batch: string;
+            /** Batch Version */
+            batch_version: number;
+            /** Picture */
+            picture: string;
+            /** Digest */
+            digest: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Confidence */
+            confidence: number;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Judged At
+             * Format: date-time
+             */
+            judged_at: string;
+            /** Items */
+            items: {
+                [key: string]: components["schemas"]["Verdict"];
+            };
+            links: components["schemas"]["ResultLinks"];
         };
         /**
          * RunFacts
@@ -1557,10 +2948,58 @@ export interface components {
             run_urls: string[];
         };
         /**
+         * StaleFacts
+         * @description A batch that would be judged otherwise now.
+         */
+        StaleFacts: {
+            batch: components["schemas"]["BatchSummary"];
+            /** Changes */
+            changes: string[];
+            /** Pictures */
+            pictures: number;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * StaleList
+         * @description Stale batches of a product, by name.
+         */
+        StaleList: {
+            /** Batches */
+            batches: components["schemas"]["StaleFacts"][];
+            /** Pictures */
+            pictures: number;
+            /** Seconds */
+            seconds: number;
+            /** Next */
+            next: string | null;
+        };
+        /**
          * Stand
          * @enum {string}
          */
         Stand: "missing" | "running" | "done" | "failed";
+        /**
+         * Statistics
+         * @description Counts by period, in order.
+         */
+        Statistics: {
+            period: components["schemas"]["Period"];
+            /**
+             * Begins
+             * Format: date
+             */
+            begins: string;
+            /**
+             * Ends
+             * Format: date
+             */
+            ends: string;
+            /** Figures */
+            figures: components["schemas"]["FigureFacts"][];
+            /** Uncounted */
+            uncounted: number;
+        };
         /**
          * SurveyCounts
          * @description How much of a survey is there.
@@ -1689,6 +3128,23 @@ export interface components {
             links: components["schemas"]["SurveyLinks"];
         };
         /**
+         * TensorFacts
+         * @description An input or an output.
+         */
+        TensorFacts: {
+            /** Name */
+            name: string;
+            dtype: components["schemas"]["TensorType"];
+            /** Shape */
+            shape: (number | null)[];
+        };
+        /**
+         * TensorType
+         * @description Spelled as numpy spells its dtypes.
+         * @enum {string}
+         */
+        TensorType: "float16" | "float32" | "uint8" | "int32" | "int64";
+        /**
          * TileFacts
          * @description The native tile that shows a place.
          */
@@ -1803,6 +3259,79 @@ export interface components {
             key: string;
             /** Bytes */
             bytes: number;
+        };
+        /**
+         * Verdict
+         * @enum {string}
+         */
+        Verdict: "pass" | "fail" | "undecided";
+        /**
+         * VerificationFacts
+         * @description What a person said.
+         */
+        VerificationFacts: {
+            /** Id */
+            id: number;
+            /** Inspection Id */
+            inspection_id: number;
+            /** Place */
+            place: number;
+            /** Item */
+            item: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Inspector */
+            inspector: string;
+            /** Notes */
+            notes: string;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * VerificationIn
+         * @description A person's verdict on a picture, or on one item of it.
+         */
+        VerificationIn: {
+            /** Inspection Id */
+            inspection_id: number;
+            /** Place */
+            place: number;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "pass" | "fail";
+            /** Inspector */
+            inspector: string;
+            /**
+             * Item
+             * @default
+             */
+            item: string;
+            /**
+             * Notes
+             * @default
+             */
+            notes: string;
+            /**
+             * Seconds
+             * @default 0
+             */
+            seconds: number;
+        };
+        /**
+         * VerificationList
+         * @description Verdicts of people, newest first.
+         */
+        VerificationList: {
+            /** Verifications */
+            verifications: components["schemas"]["VerificationFacts"][];
+            /** Next */
+            next: string | null;
         };
         /**
          * WorstShot
@@ -3298,6 +4827,1643 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_components: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComponentList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_component: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As name@version. */
+                reference: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComponentFacts"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_pipelines: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineFacts"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    check_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedPipeline"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As name@version. */
+                reference: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineFacts"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description model.onnx
+                     */
+                    model: string;
+                    /**
+                     * Format: binary
+                     * @description model.json
+                     */
+                    card: string;
+                    /**
+                     * Format: binary
+                     * @description answers.npz
+                     */
+                    answers: string;
+                    /** @description The golden pictures, PNG, by their names. */
+                    golden: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelFacts"];
+                };
+            };
+            /** @description The model is not taken: `details.picture` names the golden picture that it answers otherwise than the original, if it is that. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As name@version. */
+                reference: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelFacts"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_criteria: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CriteriaSchemas"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_products: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_product: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductFacts"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_product: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A product's code. */
+                product: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductFacts"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_masters: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: number;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description A product's code. */
+                product: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A product's code. */
+                product: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterFacts"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_master: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A product's code. */
+                product: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterFacts"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    edit_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A product's code. */
+                product: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterFacts"];
+                };
+            };
+            /** @description It is published, or somebody else changed it since it was read. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    publish_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A product's code. */
+                product: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Publication"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterFacts"];
+                };
+            };
+            /** @description It is published, or somebody else changed it since it was read. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_changes_of_master: {
+        parameters: {
+            query: {
+                before: number;
+                after: number;
+            };
+            header?: never;
+            path: {
+                /** @description A product's code. */
+                product: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_batches: {
+        parameters: {
+            query?: {
+                /** @description Only this product. */
+                product?: string | null;
+                /** @description Only versions of this batch. */
+                name?: string | null;
+                /** @description Only those in this state. */
+                state?: components["schemas"]["BatchState"] | null;
+                /** @description `next` of the page before. */
+                after?: number | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_batch: {
+        parameters: {
+            query: {
+                /** @description What the pictures show. */
+                product: string;
+                /** @description Of the batch; the time, if not given. */
+                name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    pictures: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchSummary"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_stale_batches: {
+        parameters: {
+            query: {
+                /** @description What the pictures show. */
+                product: string;
+                /** @description `next` of the page before. */
+                after?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaleList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    inspect_stale_batches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgainIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asked"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_refused_uploads: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusedList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retry_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchSummary"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_results: {
+        parameters: {
+            query?: {
+                /** @description Only of this one, which may be a former one. */
+                inspection?: number | null;
+                /** @description Only of this batch, by its id. */
+                batch?: number | null;
+                /** @description Only this product. */
+                product?: string | null;
+                /** @description Only those judged on this day (UTC) or later. */
+                begins?: string | null;
+                /** @description Only those judged before this day. */
+                ends?: string | null;
+                /** @description Only those with this one. */
+                verdict?: components["schemas"]["Verdict"] | null;
+                /** @description `next` of the page before. */
+                after?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_inspection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                inspection: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InspectionDetail"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                inspection: number;
+                /** @description Of the picture in its batch, from 0. */
+                place: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultDetail"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_picture: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                inspection: number;
+                /** @description Of the picture in its batch, from 0. */
+                place: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                    "image/png": unknown;
+                    "image/webp": unknown;
+                    "image/bmp": unknown;
+                };
+            };
+            /** @description The picture that the client has. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_marked: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                inspection: number;
+                /** @description Of the picture in its batch, from 0. */
+                place: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description The picture that the client has. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_verifications: {
+        parameters: {
+            query?: {
+                /** @description Only of this person. */
+                inspector?: string | null;
+                /** @description `next` of the page before. */
+                after?: number | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_verification: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same verdict under the same key is kept once, however often it is sent. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerificationIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationFacts"];
+                };
+            };
+            /** @description The idempotency key stands for another verdict. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_disagreements: {
+        parameters: {
+            query?: {
+                /** @description Only this product. */
+                product?: string | null;
+                /** @description `next` of the page before. */
+                after?: number | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisagreementList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_statistics: {
+        parameters: {
+            query?: {
+                period?: components["schemas"]["Period"];
+                /** @description First day (UTC); 30 days before the end, if not given. */
+                begins?: string | null;
+                /** @description The day after the last one; tomorrow, if not given. */
+                ends?: string | null;
+                /** @description Only this product. */
+                product?: string | null;
+                /** @description Only this item, by its code. */
+                item?: string | null;
+                /** @description Only this person. */
+                inspector?: string | null;
+                /** @description One row for each of these. */
+                by?: components["schemas"]["By"][];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statistics"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description Only this product. */
+                product?: string | null;
+                /** @description `next` of the page before. */
+                after?: number | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
+                };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */
             422: {

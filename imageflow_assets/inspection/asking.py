@@ -1,0 +1,121 @@
+"""Which runs batches and days need: our rows say what waits, Dagster is only asked whether a run is at it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import dagster as dg
+
+from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS
+from imageflow_assets.inspection.partitions import BATCHES, DAYS
+from imageflow_assets.runs import ALIVE, runs_by_tag, why_it_ended
+from imageflow_clients.database import batches as rows
+from imageflow_clients.database import reports, statistics
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+from imageflow_domain.inspection import Batch
+from imageflow_inspection.alerts import raise_alerts
+from imageflow_inspection.intake import run_gave_up
+from imageflow_inspection.runs import RUN_TAG, report_key, tags_of
+
+_PARTITION = "dagster/partition"
+_DAY_TAG = "imageflow/statistics"
+_AT_ONCE = 100
+"""Runs that one tick asks for: Dagster takes a third of a second for each."""
+
+_TRIES = 3
+_DAYS_LOOKED_AT = 4_000
+"""More than there are: days whose runs all failed wait before those that changed later."""
+
+
+def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
+    """Add a partition for every batch that Dagster does not know, as after it lost its storage; return how many."""
+    with stores.database.begin() as connection:
+        ours = rows.all_keys(connection)
+    missing = sorted(ours - set(instance.get_dynamic_partitions(str(BATCHES.name))))
+    if missing:
+        instance.add_dynamic_partitions(str(BATCHES.name), missing)
+    return len(missing)
+
+
+def inspect_waiting(
+    instance: dg.DagsterInstance, stores: Stores, waiting: Sequence[Batch]
+) -> tuple[dg.RunRequest, ...]:
+    """Return the runs that batches need which wait to be inspected; note those whose run gave up.
+
+    At most one run is at a batch at a time, whoever launched it.
+    """
+    asked = runs_by_tag(instance, RUN_TAG, {batch.run_key for batch in waiting})
+    busy = set(runs_by_tag(instance, _PARTITION, {batch.key for batch in waiting}, ALIVE))
+    wanted: dict[str, tuple[Batch, str]] = {}
+    for batch in waiting:
+        runs = asked.get(batch.run_key, ())
+        if not runs:
+            wanted.setdefault(batch.key, (batch, batch.run_key))
+        elif runs[0].status not in ALIVE:
+            cancelled = runs[0].status is dg.DagsterRunStatus.CANCELED
+            reason = f"Run {runs[0].run_id} was cancelled." if cancelled else why_it_ended(instance, runs[0])
+            run_gave_up(stores, batch, reason, for_good=cancelled)
+    return _requests(instance, (each for key, each in wanted.items() if key not in busy))
+
+
+def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.RunRequest, ...]:
+    """Return the runs that tell Dagster of inspections that it was not told of.
+
+    A run's worker died between judging and reporting, or somebody inspected without Dagster. After three runs that
+    failed it is left to people, who see them. The alerts that a report would raise are raised when its first run fails.
+    """
+    with stores.database.begin() as connection:
+        unreported = reports.unreported(connection, _AT_ONCE, tries=_TRIES)
+    keys = {batch: f"{report_key(batch)}/{batch.report_tries}" for batch in unreported}
+    asked = runs_by_tag(instance, RUN_TAG, set(keys.values()))
+    busy = runs_by_tag(instance, _PARTITION, {batch.key for batch in unreported}, ALIVE)
+    wanted = []
+    for batch, key in keys.items():
+        if batch.key in busy:
+            continue
+        if key not in asked:
+            wanted.append((batch, key))
+            continue
+        raise_alerts(stores, batch.id, addresses=Settings().alert_addresses)
+        with stores.database.begin() as connection:
+            reports.note_try(connection, batch)
+        if batch.report_tries + 1 < _TRIES:
+            wanted.append((batch, f"{report_key(batch)}/{batch.report_tries + 1}"))
+    return _requests(instance, wanted)
+
+
+def count_waiting(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.RunRequest]:
+    """Yield a run for each day whose counts changed, three at most for the same change."""
+    with stores.database.begin() as connection:
+        waiting = [
+            (day.isoformat(), f"{day.isoformat()}/{last}")
+            for day, last in statistics.waiting_days(connection, _DAYS_LOOKED_AT)
+        ]
+    asked = runs_by_tag(instance, _DAY_TAG, {change for _, change in waiting})
+    busy = runs_by_tag(instance, _PARTITION, {day for day, _ in waiting}, ALIVE)
+    left = _AT_ONCE
+    for day, change in waiting:
+        tries = len(asked.get(change, ()))
+        if left and day not in busy and tries < _TRIES and DAYS.has_partition_key(day):
+            left -= 1
+            yield dg.RunRequest(
+                run_key=f"{change}/{tries}",
+                partition_key=day,
+                asset_selection=[asset.key for asset in OF_DAYS],
+                tags={_DAY_TAG: change, "dagster/max_retries": "0"},
+            )
+
+
+def _requests(instance: dg.DagsterInstance, wanted: Iterable[tuple[Batch, str]]) -> tuple[dg.RunRequest, ...]:
+    """Add the partitions, then return the requests."""
+    chosen = list(wanted)[:_AT_ONCE]
+    if chosen:
+        instance.add_dynamic_partitions(str(BATCHES.name), sorted({batch.key for batch, _ in chosen}))
+    return tuple(
+        dg.RunRequest(
+            run_key=key,
+            partition_key=batch.key,
+            asset_selection=[asset.key for asset in OF_BATCHES],
+            tags=tags_of(batch, key),
+        )
+        for batch, key in chosen
+    )

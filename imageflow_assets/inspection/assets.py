@@ -1,0 +1,178 @@
+"""Inspection's assets: which partition, call down, what to show."""
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+
+from imageflow_assets.cancelling import cancelled_with_the_run
+from imageflow_assets.failures import explained
+from imageflow_assets.inspection import metadata as shown
+from imageflow_assets.inspection.partitions import BATCHES, DAYS, NO_DAY_OF_ONE_BATCH, batch_of
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+from imageflow_domain.inference import ModelRegistry
+from imageflow_domain.isolation import Isolation
+from imageflow_inspection.changed_rules import Rules, changed_meanwhile
+from imageflow_inspection.identity import judge_now
+from imageflow_inspection.inspect_batch import inspect_batch
+from imageflow_inspection.judging import CODE_VERSION
+from imageflow_inspection.report import CHECKS, note_reported, report_batch
+from imageflow_inspection.results import not_passed
+from imageflow_inspection.statistics import count_day, disagreements_of, figures_of
+from imageflow_inspection.take_in import take_in
+from imageflow_resources.pools import INSPECTION
+
+_GROUP = "inspection"
+_VERSION = "1"
+"""Of what is shown. What judges has `CODE_VERSION`."""
+
+_A_RUN_A_BATCH = dg.BackfillPolicy.multi_run(1)
+
+
+@dg.asset(
+    partitions_def=BATCHES, backfill_policy=_A_RUN_A_BATCH, code_version=_VERSION, group_name=_GROUP, kinds={"image"}
+)
+def batch_images(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+    """The pictures of an uploaded batch, each kept under the digest of its bytes."""
+    begin = time.monotonic()
+    with explained(context.retry_number):
+        pictures = take_in(stores, batch_of(context, stores).id)
+        batch = batch_of(context, stores)
+    return dg.MaterializeResult(
+        metadata=shown.taken(batch, pictures, time.monotonic() - begin),
+        data_version=shown.data_version(str(batch.source_digest)),
+    )
+
+
+@dg.asset(
+    partitions_def=BATCHES, backfill_policy=_A_RUN_A_BATCH, code_version=_VERSION, group_name=_GROUP, kinds={"postgres"}
+)
+def batch_rules(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], models: dg.ResourceParam[ModelRegistry]
+) -> dg.MaterializeResult[None]:
+    """By what a batch is judged: criteria, pipelines, models. Another master gives it another data version."""
+    with explained(context.retry_number):
+        batch = batch_of(context, stores)
+        with stores.database.begin() as connection:
+            judge = judge_now(connection, batch.product, models)
+    return dg.MaterializeResult(metadata=shown.rules(judge), data_version=shown.data_version(judge.identity))
+
+
+@dg.asset(
+    partitions_def=BATCHES,
+    deps=[batch_images, batch_rules],
+    backfill_policy=_A_RUN_A_BATCH,
+    pool=INSPECTION,
+    code_version=str(CODE_VERSION),
+    group_name=_GROUP,
+    kinds={"postgres"},
+)
+def inspection_results(
+    context: dg.AssetExecutionContext,
+    stores: dg.ResourceParam[Stores],
+    models: dg.ResourceParam[ModelRegistry],
+    isolation: dg.ResourceParam[Isolation],
+) -> dg.MaterializeResult[None]:
+    """Every picture judged by every item of the product's newest master; former judgements stay readable."""
+    begin = time.monotonic()
+    with explained(context.retry_number), cancelled_with_the_run() as cancellation:
+        batch = batch_of(context, stores)
+        inspection = inspect_batch(stores, batch.id, models=models, isolation=isolation, cancellation=cancellation)
+        wrong = not_passed(stores, inspection.id)
+    return dg.MaterializeResult(
+        metadata=shown.inspected(batch, inspection, wrong, time.monotonic() - begin),
+        data_version=shown.results_version(batch, inspection),
+    )
+
+
+@dg.asset(
+    partitions_def=BATCHES,
+    deps=[inspection_results],
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="batch_report", description=description, partitions_def=BATCHES)
+        for name, description in CHECKS.items()
+    ],
+    backfill_policy=_A_RUN_A_BATCH,
+    code_version=_VERSION,
+    group_name=_GROUP,
+    kinds={"image"},
+)
+def batch_report(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], models: dg.ResourceParam[ModelRegistry]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """What did not pass, with pictures; checks of the batch; the alerts that it gives reason for."""
+    with explained(context.retry_number):
+        batch = batch_of(context, stores)
+        report = report_batch(stores, batch.id, models=models, addresses=Settings().alert_addresses)
+    yield dg.MaterializeResult(
+        metadata=shown.reported(report), check_results=[shown.check_result(check) for check in report.checks]
+    )
+    # Dagster keeps it by now: whoever dies before this line makes the sensor ask for it again.
+    with explained():
+        rules = changed_meanwhile(stores, batch.id, models=models)
+        if rules is not None:
+            context.instance.report_runless_asset_event(told_rules(rules))
+        note_reported(stores, report)
+
+
+def told_rules(rules: Rules) -> dg.AssetMaterialization:
+    """Return what tells Dagster that a batch is judged by other rules now: its results are stale from then on."""
+    return dg.AssetMaterialization(
+        batch_rules.key,
+        partition=rules.batch,
+        metadata=shown.rules(rules.judge),
+        tags=shown.told_version(rules.judge.identity),
+    )
+
+
+human_verdicts = dg.AssetSpec(
+    "human_verdicts",
+    description="What people say of a batch's pictures, told once all are verified or a minute after the last verdict.",
+    partitions_def=BATCHES,
+    deps=[inspection_results],
+    group_name=_GROUP,
+    kinds={"postgres"},
+)
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    deps=[
+        dg.AssetDep(inspection_results, partition_mapping=NO_DAY_OF_ONE_BATCH),
+        dg.AssetDep(human_verdicts, partition_mapping=NO_DAY_OF_ONE_BATCH),
+    ],
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    code_version=_VERSION,
+    group_name=_GROUP,
+    kinds={"postgres"},
+)
+def inspection_statistics(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+) -> dg.MaterializeResult[None]:
+    """A day's counts by product, item and inspector; weeks and months are their sums."""
+    day = context.partition_time_window.start.date()
+    with explained(context.retry_number):
+        count_day(stores, day)
+        figures = figures_of(stores, day)
+    return dg.MaterializeResult(metadata=shown.statistics(figures))
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    deps=[dg.AssetDep(human_verdicts, partition_mapping=NO_DAY_OF_ONE_BATCH), inspection_statistics],
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    code_version=_VERSION,
+    group_name=_GROUP,
+    kinds={"postgres"},
+)
+def disagreements(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+    """A day's verdicts of people that are not the pipelines'."""
+    with explained(context.retry_number):
+        found = disagreements_of(stores, context.partition_time_window.start.date())
+    return dg.MaterializeResult(metadata=shown.disagreeing(found))
+
+
+OF_BATCHES = (batch_images, batch_rules, inspection_results, batch_report)
+OF_DAYS = (inspection_statistics, disagreements)
+ASSETS = (*OF_BATCHES, human_verdicts, *OF_DAYS)

@@ -1,0 +1,117 @@
+"""Sensors of inspection: uploads become inspections, what people say and what changed is told. All run by default."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from imageflow_assets.inspection import asking
+from imageflow_assets.inspection import metadata as shown
+from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS, human_verdicts, told_rules
+from imageflow_assets.inspection.partitions import BATCHES
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+from imageflow_clients.webhooks import Webhooks
+from imageflow_domain.inference import ModelRegistry
+from imageflow_domain.inspection import VerificationEvent, batch_key
+from imageflow_inspection.alerts import deliver_alerts, raise_given_up
+from imageflow_inspection.changed_rules import Told, changed_rules
+from imageflow_inspection.intake import Bounds, Cursor, notice_batches
+from imageflow_inspection.verify import report_events
+
+_RUNNING = dg.DefaultSensorStatus.RUNNING
+_EVENT_TAG = "imageflow/verification_event"
+_LOOKED_BACK = 1_000
+"""Events of one batch among which one that was told before is looked for."""
+
+_SETTLED: set[str] = set()
+"""Homes of the instances whose partitions this process has looked at."""
+
+
+@dg.sensor(asset_selection=dg.AssetSelection.assets(*OF_BATCHES), minimum_interval_seconds=5, default_status=_RUNNING)
+def inspect_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
+    """Notice batches that a manifest or a quiet time has closed, and ask for one run each until they are inspected."""
+    _settle(context, stores)
+    bounds = Bounds(quiet=timedelta(seconds=Settings().upload_quiet_s))
+    tick = notice_batches(stores, Cursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
+    for refusal in tick.refused:
+        context.log.warning("%s is no batch: %s", refusal.key, refusal.reason)
+    asked = (
+        *asking.inspect_waiting(context.instance, stores, tick.waiting),
+        *asking.report_inspected(context.instance, stores),
+    )
+    return dg.SensorResult(
+        run_requests=asked,
+        cursor=tick.cursor.write(),
+        skip_reason=None if asked else f"Nothing to ask for: {len(tick.waiting)} batches are being inspected.",
+    )
+
+
+def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> None:
+    home = context.instance.root_directory
+    if home not in _SETTLED:
+        added = asking.rebuild_partitions(context.instance, stores)
+        if added:
+            context.log.warning("Dagster lacked the partitions of %d batches: they are there again.", added)
+        _SETTLED.add(home)
+
+
+@dg.sensor(asset_selection=dg.AssetSelection.assets(*OF_DAYS), minimum_interval_seconds=30, default_status=_RUNNING)
+def count_statistics(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
+    """Ask for a run over each day whose counts changed."""
+    asked = list(asking.count_waiting(context.instance, stores))
+    return dg.SensorResult(run_requests=asked, skip_reason=None if asked else "No day changed.")
+
+
+@dg.sensor(minimum_interval_seconds=10, default_status=_RUNNING)
+def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
+    """Tell what people said of a batch as one event, once all is said or nothing came for a minute."""
+    instance = context.instance
+
+    def report(event: VerificationEvent) -> None:
+        key = batch_key(event.product, event.name)
+        instance.add_dynamic_partitions(str(BATCHES.name), [key])
+        tags = {_EVENT_TAG: str(event.id), **shown.told_version(str(event.id))}
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(human_verdicts.key, partition=key, metadata=shown.verified(event), tags=tags)
+        )
+
+    def is_there(event: VerificationEvent) -> bool:
+        of_batch = dg.AssetRecordsFilter(human_verdicts.key, [batch_key(event.product, event.name)])
+        records = instance.fetch_materializations(of_batch, limit=_LOOKED_BACK).records
+        told = (record.asset_materialization for record in records)
+        return any((each.tags or {}).get(_EVENT_TAG) == str(event.id) for each in told if each is not None)
+
+    told = report_events(stores, report, is_there)
+    return dg.SkipReason(f"{len(told)} batches' verdicts were told; no run is needed for that.")
+
+
+@dg.sensor(minimum_interval_seconds=15, default_status=_RUNNING)
+def mark_stale_batches(
+    context: dg.SensorEvaluationContext,
+    stores: dg.ResourceParam[Stores],
+    models: dg.ResourceParam[ModelRegistry],
+) -> dg.SensorResult:
+    """Tell Dagster of each batch that a new master judges otherwise: its results are stale from then on."""
+    changes = changed_rules(stores, Told.read(context.cursor), models=models)
+    for fault in changes.faults:
+        context.log.warning("Batches cannot be judged now: %s", fault)
+    return dg.SensorResult(
+        asset_events=[told_rules(rules) for rules in changes.rules],
+        cursor=changes.told.write(),
+        skip_reason=f"{len(changes.rules)} batches are judged by other rules now; nothing runs unless it is asked for.",
+    )
+
+
+@dg.sensor(minimum_interval_seconds=10, default_status=_RUNNING)
+def send_alerts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
+    """Raise alerts of batches that were given up, and send what is due."""
+    settings = Settings()
+    for alert in raise_given_up(stores, addresses=settings.alert_addresses):
+        context.log.warning(alert.message)
+    delivered = deliver_alerts(stores, Webhooks.of(settings))
+    for lost in delivered.given_up:
+        context.log.warning(lost)
+    return dg.SkipReason(f"{delivered.arrived} alerts arrived.")
+
+
+SENSORS = (inspect_uploads, count_statistics, report_verdicts, mark_stale_batches, send_alerts)

@@ -1,0 +1,39 @@
+"""Kinds of values that every asset shows in Dagster's UI."""
+
+import base64
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+Shown = Mapping[str, dg.MetadataValue]
+
+
+def table(rows: Iterable[Mapping[str, str | int | float]]) -> dg.TableMetadataValue | dg.TextMetadataValue:
+    """Show rows; the text "none" where there is none."""
+    records = [dg.TableRecord(dict(row)) for row in rows]
+    # Dagster cannot infer the columns of a table without rows
+    return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("none")
+
+
+def listed(lines: Iterable[str]) -> dg.MarkdownMetadataValue:
+    """Show lines as a list."""
+    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or "none")
+
+
+def megabytes(size: int) -> dg.FloatMetadataValue:
+    return dg.MetadataValue.float(round(size / 1e6, 2))
+
+
+def seconds(spent: float) -> dg.FloatMetadataValue:
+    return dg.MetadataValue.float(round(spent, 2))
+
+
+def picture(name: str, data: bytes, kind: str) -> str:
+    """Return a picture as markdown that holds its bytes.
+
+    Args:
+        name: Told where it cannot be seen.
+        data: The file.
+        kind: jpeg, png or webp.
+    """
+    return f"![{name}](data:image/{kind};base64,{base64.b64encode(data).decode()})"

@@ -1,0 +1,55 @@
+"""Runs as Dagster keeps them: which are alive, how those of a tag ended, and why, in words."""
+
+from collections.abc import Collection, Mapping
+
+import dagster as dg
+
+ALIVE = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+    dg.DagsterRunStatus.QUEUED,
+]
+
+
+def runs_by_tag(
+    instance: dg.DagsterInstance,
+    tag: str,
+    values: Collection[str],
+    statuses: Collection[dg.DagsterRunStatus] | None = None,
+) -> Mapping[str, tuple[dg.DagsterRun, ...]]:
+    """Return runs by the value of a tag, newest first; values that no run bears are left out.
+
+    Args:
+        instance: Which one is asked, once.
+        tag: Its name.
+        values: Those that are looked for.
+        statuses: Only runs in one of them.
+    """
+    if not values:
+        return {}
+    wanted = dg.RunsFilter(tags={tag: sorted(values)}, statuses=None if statuses is None else list(statuses))
+    found: dict[str, tuple[dg.DagsterRun, ...]] = {}
+    for run in instance.get_runs(wanted):
+        found[run.tags[tag]] = (*found.get(run.tags[tag], ()), run)
+    return found
+
+
+def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return in words why a run that has ended left something undone."""
+    if run.status is not dg.DagsterRunStatus.FAILURE:
+        return f"Run {run.run_id} ended without making everything that it was asked for."
+    failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    for entry in failures:
+        event = entry.dagster_event
+        if event is not None and event.step_failure_data.user_failure_data is not None:
+            return event.step_failure_data.user_failure_data.description or "The step failed."
+        if event is not None and event.step_failure_data.error is not None:
+            return event.step_failure_data.error.message.strip().splitlines()[-1]
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
+        said = entry.user_message or entry.message
+        if "outside the execution context" not in said:
+            return said
+        return f"Run {run.run_id} ended without a word: its worker could not be started, or was killed."
+    return f"Run {run.run_id} failed."

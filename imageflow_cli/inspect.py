@@ -1,0 +1,277 @@
+"""`imageflow inspect`: judge a folder of pictures on this machine, or hand it to a running stack."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from imageflow_cli.console import errors, print_json, print_table
+from imageflow_cli.options import NAME, as_json
+from imageflow_cli.pipeline_output import read_file
+from imageflow_cli.session import stores_only
+from imageflow_cli.whole_file import whole_file
+from imageflow_clients.inference.opening import open_models
+from imageflow_clients.settings import Settings
+from imageflow_clients.step_process import StepProcesses
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.errors import Cancelled, InvalidInput, StoreUnavailable
+from imageflow_domain.inference import ModelRegistry
+from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
+from imageflow_inspection.inspect_batch import inspect_batch
+from imageflow_inspection.reinspect import StaleBatch, stale_batches
+from imageflow_inspection.results import Found, find_results
+from imageflow_inspection.take_in import take_in
+from imageflow_inspection.uploading import BatchUpload, new_batch_name
+
+NOT_PASSED = 6
+"""The exit status where pictures failed or could not be judged."""
+_COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNDECIDED: "yellow"}
+_PAGE = 500
+_SHOWN = 10
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--product", type=NAME, help="What the pictures show: a product with a published master.")
+@click.option("--batch", type=NAME, help="Name of the batch; the time, if not given.")
+@click.option("--upload", is_flag=True, help="Only upload: a running `imageflow up` inspects it by itself.")
+@click.option("--marked", type=click.Path(path_type=Path), help="Also write the marked pictures into this folder.")
+@click.option("--stale", type=NAME, metavar="PRODUCT", help="List the batches that would be judged otherwise now.")
+@click.option("--again", is_flag=True, help="With --stale: inspect them again.")
+@as_json
+def inspect(
+    folder: Path | None,
+    product: str | None,
+    batch: str | None,
+    upload: bool,
+    marked: Path | None,
+    stale: str | None,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """Inspect a FOLDER of pictures in this process, without a running stack.
+
+    The same pictures under the same --batch are the same batch: what was interrupted goes on, and nothing is judged
+    twice. Exit status: 0 if every picture passed, 6 if some failed or could not be judged, others as for every command.
+    """
+    if stale is not None:
+        if folder is not None or product is not None or upload:
+            raise click.UsageError("--stale goes with --again alone: it looks at batches that were inspected.")
+        _stale(stale, again=again, as_json=as_json)
+        return
+    if folder is None or product is None or again:
+        raise click.UsageError("Name a FOLDER and its --product, or --stale PRODUCT.")
+    if upload and marked:
+        raise click.UsageError("--marked needs results, and --upload leaves them to the running stack.")
+    if marked is not None:
+        _make(marked)
+    stores = stores_only()
+    with _sent(stores, folder, product, batch, as_json=as_json) as sent:
+        closed = sent.close(datetime.now(UTC))
+    if upload:
+        _tell_upload(closed, as_json=as_json)
+        return
+    take_in(stores, closed.id)
+    done = _judge(stores, closed, _models(stores), as_json=as_json)
+    _tell(stores, closed, done, marked, as_json=as_json)
+    if done.passed < done.pictures:
+        raise SystemExit(NOT_PASSED)
+
+
+def _models(stores: Stores) -> ModelRegistry:
+    return open_models(Settings(), stores.objects)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Return the pictures of a folder, by name, and say what is left out; raise `InvalidInput` where there are none."""
+    if not folder.is_dir():
+        raise InvalidInput(f"'{folder}' is not a folder.")
+    present = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_")))
+    found = [path for path in present if path.suffix.lower() in keys.PICTURE_TYPES]
+    if not found:
+        raise InvalidInput(f"'{folder}' holds no pictures: put {', '.join(keys.PICTURE_TYPES)} into it.")
+    left_out = [path.name for path in present if path not in found]
+    if left_out:
+        more = f" and {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
+        click.echo(f"Left out, for they are no pictures: {', '.join(left_out[:_SHOWN])}{more}.", err=True)
+    return found
+
+
+@contextmanager
+def _bar(title: str, total: int, *, shown: bool) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, disable=not shown) as bar:
+        bar.add_task(title, total=total)
+        yield bar
+
+
+@contextmanager
+def _sent(stores: Stores, folder: Path, product: str, name: str | None, *, as_json: bool) -> Iterator[BatchUpload]:
+    """Give a folder's pictures, put into the store; what the body does not close is taken back."""
+    pictures = _pictures(folder)
+    with BatchUpload(stores, product, name or new_batch_name(datetime.now(UTC))) as upload:
+        with _bar("Taking in", len(pictures), shown=not as_json) as bar:
+            for path in pictures:
+                upload.add(path.name, read_file(path))
+                bar.advance(bar.task_ids[0])
+        yield upload
+
+
+def _tell_upload(sent: Batch, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"product": sent.product, "batch": sent.name, "version": sent.version, "pictures": sent.pictures})
+        return
+    click.echo(sent.key)
+    click.echo(
+        f"{sent.pictures} pictures uploaded. A running stack inspects them by itself: "
+        f"{Settings().gateway_url}/api/v1/batches?product={sent.product}&name={sent.name} tells how far it is.",
+        err=True,
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"'{folder}' cannot be made: {error.strerror}.") from error
+
+
+def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool) -> Inspection:
+    stop = Cancellation()
+    with (
+        StepProcesses() as processes,
+        _bar("Inspecting", batch.pictures, shown=not as_json) as bar,
+        _thrown_by_signals(stop),
+    ):
+        task = bar.task_ids[0]
+        try:
+            return inspect_batch(
+                stores,
+                batch.id,
+                models=models,
+                isolation=processes,
+                cancellation=stop,
+                watch=lambda done, of: bar.update(task, completed=done, total=of),
+            )
+        except Cancelled as error:
+            click.echo(f"What is judged of '{batch.name}' is kept: --batch {batch.name} goes on.", err=True)
+            raise click.Abort from error
+
+
+@contextmanager
+def _thrown_by_signals(stop: Cancellation) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM stop the pictures that are being judged, instead of waiting for them."""
+
+    def throw(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
+        stop.cancel("Interrupted.")
+
+    before = {number: signal.signal(number, throw) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(stores: Stores, batch: Batch, done: Inspection, marked: Path | None, *, as_json: bool) -> None:
+    found: list[Found] = []
+    while page := find_results(stores, inspection=done.id, after=found[-1].key if found else None, limit=_PAGE):
+        found += page
+    for each in found:
+        if marked is not None and each.result.drawn_key is not None:
+            _write(stores, each.result.drawn_key, marked / f"{each.result.picture.name}.jpg")
+    drawn = [each.result.drawn_key for each in found if each.result.drawn_key is not None]
+    where = None if not drawn else str(marked) if marked else stores.objects.where(drawn[0].rpartition("/")[0])
+    if as_json:
+        for each in found:
+            print_json(_as_json(stores, each))
+        counts = {"passed": done.passed, "failed": done.failed, "undecided": done.undecided}
+        print_json({"batch": batch.key, "inspection": done.id, "pictures": done.pictures, **counts, "marked": where})
+        return
+    print_table(("picture", "judgement", "confidence", "why"), [_row(each) for each in found])
+    click.echo(
+        f"{batch.key}: {done.pictures} pictures, {done.passed} passed, {done.failed} failed, "
+        f"{done.undecided} undecided, by version {done.master_version} of the master.",
+        err=True,
+    )
+    if where is not None:
+        click.echo(f"Marked pictures: {where}", err=True)
+
+
+def _row(each: Found) -> tuple[str, Text, str, str]:
+    result = each.result
+    why = [_why(item) for item in result.items if item.verdict is not Verdict.PASS]
+    verdict = Text(result.verdict.value, style=_COLOURS[result.verdict])
+    return result.picture.name, verdict, f"{result.confidence:.2f}", "; ".join(why)
+
+
+def _why(item: Judgement) -> str:
+    """Return the reason that one line has room for; the details are in the API and in Dagster."""
+    if "reason" in item.details:
+        return f"{item.item}: {item.details['reason']}"
+    return item.item
+
+
+def _as_json(stores: Stores, each: Found) -> dict[str, object]:
+    result = each.result
+    return {
+        "picture": result.picture.name,
+        "verdict": result.verdict,
+        "confidence": result.confidence,
+        "marked": stores.objects.where(result.drawn_key) if result.drawn_key else None,
+        "items": {item.item: {"verdict": item.verdict, "details": item.details} for item in result.items},
+    }
+
+
+def _write(stores: Stores, key: str, path: Path) -> None:
+    with whole_file(path) as partial:
+        partial.write_bytes(stores.objects.get(key, next_step="inspect the batch again"))
+
+
+def _stale(product: str, *, again: bool, as_json: bool) -> None:
+    stores = stores_only()
+    models = _models(stores)
+    found: list[StaleBatch] = []
+    while page := stale_batches(stores, product, models=models, after=found[-1].batch.name if found else ""):
+        found += page
+    if as_json and not again:
+        for each in found:
+            told = {"batch": each.batch.key, "changes": each.changes, "pictures": each.pictures}
+            print_json({**told, "seconds": each.seconds})
+        return
+    if not again:
+        print_table(
+            ("batch", "pictures", "seconds", "what changed"),
+            [(each.batch.name, str(each.pictures), f"{each.seconds:.1f}", "; ".join(each.changes)) for each in found],
+        )
+        click.echo(_cost(product, found), err=True)
+        return
+    for each in found:
+        done = _judge(stores, each.batch, models, as_json=as_json)
+        told = {"passed": done.passed, "failed": done.failed, "undecided": done.undecided}
+        if as_json:
+            print_json({"batch": each.batch.key, "inspection": done.id, **told})
+        else:
+            was = each.inspection
+            click.echo(
+                f"{each.batch.name}: {done.passed} passed, {done.failed} failed, {done.undecided} undecided "
+                f"(were {was.passed}, {was.failed}, {was.undecided})."
+            )
+
+
+def _cost(product: str, found: list[StaleBatch]) -> str:
+    if not found:
+        return f"Every batch of '{product}' is judged as it would be now."
+    pictures, seconds = sum(each.pictures for each in found), sum(each.seconds for each in found)
+    return (
+        f"{len(found)} batches of {pictures:,} pictures, about {seconds:,.0f} s of computing: "
+        f"`imageflow inspect --stale {product} --again` inspects them again."
+    )

@@ -1,0 +1,221 @@
+"""`imageflow pipeline`: run a pipeline on pictures, check one, list the components."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imageflow_cli.console import print_json, print_table
+from imageflow_cli.options import as_json
+from imageflow_cli.pipeline_output import Written, check_pictures, read_file, summary, write
+from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.inference import ModelRegistry
+from imageflow_pipelines.component import ports_of
+from imageflow_pipelines.engine import Engine
+from imageflow_pipelines.execution import Execution, StepStatus
+from imageflow_pipelines.plan import Plan, plan
+from imageflow_pipelines.registry import RELEASED, describe
+from imageflow_pipelines.spec import PipelineSpec
+from imageflow_pipelines.spec_text import read_spec, read_value
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.group()
+def pipeline() -> None:
+    """Run pictures through a graph of components."""
+
+
+@pipeline.command()
+@click.argument("spec", type=_PATH)
+@click.argument("images", type=_PATH, nargs=-1, required=True)
+@click.option("--out", type=_PATH, help="Folder for the outputs, made if missing. Without it they are only summed up.")
+@click.option("--set", "overrides", multiple=True, metavar="STEP.PARAMETER=VALUE", help="Replace a parameter.")
+@click.option("--input", "others", multiple=True, metavar="NAME=FILE", help="A picture for another of its inputs.")
+@click.option("--steps", is_flag=True, help="Also show how long each step took.")
+@as_json
+def run(
+    spec: Path,
+    images: tuple[Path, ...],
+    out: Path | None,
+    overrides: tuple[str, ...],
+    others: tuple[str, ...],
+    steps: bool,
+    as_json: bool,
+) -> None:
+    """Run the pipeline that the file SPEC describes (YAML or JSON) on each IMAGE."""
+    from imageflow_clients.step_process import StepProcesses
+
+    wanted = plan(_spec(spec).with_parameters(_overrides(overrides)))
+    rest = {name: read_file(Path(file)) for name, file in map(_pair, others)}
+    first = _first_input(wanted, rest)
+    check_pictures(images, out)
+    failures = []
+    with StepProcesses() as processes, Engine(models=_models(wanted), isolation=processes) as engine:
+        for image, execution in _executions(engine, wanted, images, first, rest):
+            written = write(execution, image, out) if execution.error is None else ()
+            if len(images) > 1 or execution.error is None or as_json:
+                _show(image, execution, written, steps=steps, as_json=as_json)
+            if execution.error is not None:
+                failures.append(execution.error)
+    if len(images) == 1 and failures:
+        raise failures[0]
+    if failures:
+        raise InvalidInput(f"{len(failures)} of {len(images)} pictures failed, as told above; the others are done.")
+
+
+@pipeline.command()
+@click.argument("spec", type=_PATH)
+@as_json
+def check(spec: Path, as_json: bool) -> None:
+    """Tell everything that is wrong with the pipeline in the file SPEC, or the order of its steps."""
+    checked = plan(_spec(spec))
+    if as_json:
+        print_json({"pipeline": checked.spec.pipeline, "version": checked.spec.version, "order": list(checked.steps)})
+        return
+    click.echo(f"{checked.spec.pipeline} {checked.spec.version}: {' -> '.join(checked.steps)}")
+
+
+@pipeline.command()
+@click.argument("name", required=False)
+@as_json
+def components(name: str | None, as_json: bool) -> None:
+    """List the components, or show the parameters and ports of NAME, e.g. resize@1."""
+    found = [RELEASED.find(name)] if name else [release.component for release in RELEASED]
+    described = [describe(component) for component in found]
+    if as_json:
+        for each in described:
+            print_json(each)
+    elif name:
+        _show_component(described[0])
+    else:
+        print_table(
+            ("component", "takes", "gives", "does"),
+            [
+                (f"{each['name']}@{each['version']}", _takes(each), _gives(each), _first_line(each))
+                for each in described
+            ],
+        )
+
+
+def _spec(path: Path) -> PipelineSpec:
+    try:
+        return read_spec(read_file(path).decode())
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"'{path}' is not text in UTF-8: name the YAML or JSON file of a pipeline.") from error
+
+
+def _models(wanted: Plan) -> ModelRegistry | None:
+    """Return the registered models, if any step asks one; the stores are left alone otherwise."""
+    if not any(ports_of(type(step.component)).context for step in wanted.steps.values()):
+        return None
+    from imageflow_clients.inference.opening import open_models
+    from imageflow_clients.objects import open_object_store
+    from imageflow_clients.settings import Settings
+
+    settings = Settings()
+    return open_models(settings, open_object_store(settings))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise InvalidInput(f"'{text}' is not NAME=VALUE.")
+    return name, value
+
+
+def _overrides(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in map(_pair, texts):
+        step, dot, parameter = name.partition(".")
+        if not dot:
+            raise InvalidInput(f"'{name}' is not STEP.PARAMETER.")
+        found.setdefault(step, {})[parameter] = read_value(value)
+    return found
+
+
+def _first_input(wanted: Plan, rest: dict[str, bytes]) -> str:
+    """Return the one input that each picture is for."""
+    left = [name for name in wanted.spec.inputs if name not in rest]
+    if len(left) != 1:
+        raise InvalidInput(
+            f"The pipeline takes {', '.join(wanted.spec.inputs)}: name a picture for all but one by --input NAME=FILE."
+        )
+    return left[0]
+
+
+def _executions(
+    engine: Engine, wanted: Plan, images: Sequence[Path], first: str, rest: dict[str, bytes]
+) -> Iterator[tuple[Path, Execution]]:
+    """Run pictures side by side, as many as there are cores; give them in their own order."""
+    stop = Cancellation()
+
+    def execute(image: Path) -> Execution:
+        return engine.run(wanted, {first: read_file(image), **rest}, cancellation=stop)
+
+    with ThreadPoolExecutor(min(len(images), len(os.sched_getaffinity(0)))) as threads:
+        try:
+            yield from zip(images, threads.map(execute, images), strict=True)
+        finally:
+            stop.cancel("Interrupted.")
+
+
+def _show(image: Path, execution: Execution, written: Sequence[Written], *, steps: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(summary(image, execution, written))
+        return
+    if execution.error is not None:
+        click.echo(f"{image}: {execution.error}", err=True)
+        return
+    click.echo(f"{image}: {execution.seconds * 1000:.1f} ms")
+    for each in written:
+        click.echo(f"  {each.output}: {each.said}")
+    if steps:
+        rows = [
+            (name, record.status.value, f"{record.seconds * 1000:.2f} ms" if record.status is StepStatus.DONE else "")
+            for name, record in execution.steps.items()
+        ]
+        print_table(("step", "status", "time"), rows)
+
+
+def _show_component(each: dict[str, Any]) -> None:
+    click.echo(f"{each['name']}@{each['version']}\n\n{each['description']}\n")
+    rows = [(f"from.{port['name']}", " or ".join(port["kinds"]), _wanted(port)) for port in each["inputs"]]
+    schema = each["parameters"]
+    for name, field in schema.get("properties", {}).items():
+        bounds = " ".join(f"{key} {field[key]}" for key in _BOUNDS if key in field)
+        default = "required" if name in schema.get("required", ()) else f"default {field.get('default')}"
+        rows.append((f"with.{name}", f"{_kind(field)} {bounds}".strip(), default))
+    rows += [(port["name"], port["kind"], "output") for port in each["outputs"]]
+    print_table(("", "kind", ""), rows)
+
+
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "minLength", "maxLength", "pattern")
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " | ".join(map(str, field["enum"]))
+    if "anyOf" in field:
+        return " or ".join(_kind(each) for each in field["anyOf"])
+    return str(field.get("type", field.get("const", "value")))
+
+
+def _wanted(port: dict[str, Any]) -> str:
+    return ("required" if port["required"] else "optional") + (", many" if port["many"] else "")
+
+
+def _takes(each: dict[str, Any]) -> str:
+    return ", ".join(port["name"] + ("" if port["required"] else "?") for port in each["inputs"])
+
+
+def _gives(each: dict[str, Any]) -> str:
+    return ", ".join(port["name"] for port in each["outputs"])
+
+
+def _first_line(each: dict[str, Any]) -> str:
+    return str(each["description"]).partition("\n\n")[0].replace("\n", " ")

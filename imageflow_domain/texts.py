@@ -1,0 +1,18 @@
+"""Text that every store keeps as it is: PostgreSQL takes no NUL, and UTF-8 no half of a surrogate pair."""
+
+from imageflow_domain.errors import InvalidInput
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether a database keeps `text`."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def check_text(text: str, what: str, *, least: int = 0, most: int) -> str:
+    """Return `text` if it has so many characters and can be kept; raise `InvalidInput` that names it `what`."""
+    if not least <= len(text) <= most:
+        bounds = f"{least} to {most:,}" if least else f"at most {most:,}"
+        raise InvalidInput(f"{what} has {bounds} characters, not {len(text):,}.")
+    if not is_storable(text):
+        raise InvalidInput(f"{what} holds signs that are no text: leave them out.")
+    return text

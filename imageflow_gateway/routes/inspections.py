@@ -1,0 +1,127 @@
+"""Inspections: what was judged, and the pictures of it."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from imageflow_clients.database import inspections as rows
+from imageflow_clients.database import verifications
+from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.inspection import Verdict
+from imageflow_gateway.addresses import GatewayDep, Limit, ProductQuery, RowId
+from imageflow_gateway.etags import matches, quoted
+from imageflow_gateway.schemas.inspections import InspectionDetail, ResultDetail, ResultList, ResultSummary
+from imageflow_gateway.schemas.pages import cut
+from imageflow_inspection.results import find_results, get_result
+from imageflow_pipelines.header import read_header
+
+router = APIRouter(prefix="/api/v1/inspections", tags=["inspections"])
+
+Place = Annotated[int, Path(ge=0, lt=2**31, description="Of the picture in its batch, from 0.")]
+_AGAIN = "upload the batch again"
+_FOREVER = "private, max-age=31536000, immutable"
+_PICTURES: dict[int | str, dict[str, object]] = {
+    200: {"content": {"image/jpeg": {}, "image/png": {}, "image/webp": {}, "image/bmp": {}}},
+    304: {"description": "The picture that the client has."},
+}
+
+
+@router.get("/results", summary="Find results")
+def list_results(
+    gateway: GatewayDep,
+    inspection: Annotated[
+        int | None, Query(ge=1, lt=2**63, description="Only of this one, which may be a former one.")
+    ] = None,
+    batch: Annotated[int | None, Query(ge=1, lt=2**63, description="Only of this batch, by its id.")] = None,
+    product: ProductQuery = None,
+    begins: Annotated[date | None, Query(description="Only those judged on this day (UTC) or later.")] = None,
+    ends: Annotated[date | None, Query(description="Only those judged before this day.")] = None,
+    verdict: Annotated[Verdict | None, Query(description="Only those with this one.")] = None,
+    after: Annotated[
+        str | None, Query(pattern="^[0-9]{1,18}-[0-9]{1,9}$", description="`next` of the page before.")
+    ] = None,
+    limit: Limit = 100,
+) -> ResultList:
+    """One a picture: of the newest inspection first, in the order of its pictures; only inspections that count."""
+    last, _, place = (after or "").partition("-")
+    found = find_results(
+        gateway.stores,
+        inspection=inspection,
+        batch=batch,
+        product=product,
+        begins=begins,
+        ends=ends,
+        verdict=verdict,
+        after=(int(last), int(place)) if after else None,
+        limit=limit + 1,
+    )
+    shown, following = cut(found, limit, lambda each: f"{each.key[0]}-{each.key[1]}")
+    return ResultList(results=[ResultSummary.of(each) for each in shown], next=following)
+
+
+@router.get("/{inspection}", summary="One inspection")
+def read_inspection(inspection: RowId, gateway: GatewayDep) -> InspectionDetail:
+    """Its counts, and the master, pipelines and models by which it was made."""
+    with gateway.stores.database.begin() as connection:
+        return InspectionDetail.of(rows.get(connection, inspection))
+
+
+@router.get("/{inspection}/results/{place}", summary="One result")
+def read_result(inspection: RowId, place: Place, gateway: GatewayDep) -> ResultDetail:
+    """Every item's verdict with what was found, and what people said of it."""
+    found = get_result(gateway.stores, inspection, place)
+    with gateway.stores.database.begin() as connection:
+        said = verifications.of_picture(connection, inspection, place)
+    return ResultDetail.of_all(found, said)
+
+
+@router.get(
+    "/{inspection}/results/{place}/picture",
+    summary="The picture as it was uploaded",
+    response_class=Response,
+    responses=_PICTURES,
+)
+def read_picture(
+    inspection: RowId, place: Place, gateway: GatewayDep, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """To the byte; what is no picture is offered as a file."""
+    picture = get_result(gateway.stores, inspection, place).result.picture
+    headers = {"etag": quoted(picture.digest), "cache-control": _FOREVER}
+    if matches(if_none_match, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    data = gateway.stores.objects.get(picture.key, next_step=_AGAIN)
+    kind = _media_type(data)
+    if kind is None:  # whatever it is, no page of ours shows it
+        return Response(
+            data, media_type="application/octet-stream", headers={**headers, "content-disposition": "attachment"}
+        )
+    return Response(data, media_type=kind, headers=headers)
+
+
+@router.get(
+    "/{inspection}/results/{place}/marked",
+    summary="The picture with what was found drawn on it",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "The picture that the client has."}},
+)
+def read_marked(
+    inspection: RowId, place: Place, gateway: GatewayDep, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """Made of pictures that did not pass."""
+    result = get_result(gateway.stores, inspection, place).result
+    if result.drawn_key is None:
+        raise NotFound(f"Nothing is drawn on picture {place} of inspection {inspection}: its verdict is the reason.")
+    headers = {"etag": quoted(f"{inspection}-{place}"), "cache-control": _FOREVER}
+    if matches(if_none_match, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    data = gateway.stores.objects.get(result.drawn_key, next_step="inspect the batch again")
+    return Response(data, media_type="image/jpeg", headers=headers)
+
+
+def _media_type(data: bytes) -> str | None:
+    try:
+        with read_header(data) as header:
+            return f"image/{(header.format or '').lower()}"
+    except InvalidInput:
+        return None

@@ -1,0 +1,53 @@
+"""Pipelines: checked, published, listed."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+
+from imageflow_clients.database import pipelines as rows
+from imageflow_gateway.addresses import GatewayDep, Limit, Reference
+from imageflow_gateway.schemas.pages import cut
+from imageflow_gateway.schemas.pipelines import CheckedPipeline, PipelineFacts, PipelineList
+from imageflow_inspection.pipelines import find_pipeline, publish_pipeline
+from imageflow_pipelines.plan import plan
+from imageflow_pipelines.spec_text import parse_spec
+
+router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"])
+
+Spec = Annotated[dict[str, Any], Body(description="The spec as docs/pipelines.md writes it, in JSON.")]
+_After = Annotated[
+    str | None, Query(pattern="^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", description="`next` of the page before.")
+]
+
+
+@router.get("", summary="List pipelines")
+def list_pipelines(gateway: GatewayDep, after: _After = None, limit: Limit = 100) -> PipelineList:
+    """By name and version."""
+    name, _, version = (after or "@0").partition("@")
+    with gateway.stores.database.begin() as connection:
+        found = rows.page(connection, after=(name, int(version)), limit=limit + 1)
+    shown, following = cut(found, limit, lambda published: published.reference)
+    return PipelineList(pipelines=[PipelineFacts.of(each) for each in shown], next=following)
+
+
+@router.post("", status_code=201, summary="Publish a pipeline")
+def create_pipeline(spec: Spec, gateway: GatewayDep) -> PipelineFacts:
+    """Publish a spec under the name and version that stand in it; the same one again changes nothing.
+
+    422 lists every fault with its path in the spec, 409 says that another spec has its name and version.
+    """
+    return PipelineFacts.of(publish_pipeline(gateway.stores, spec))
+
+
+@router.post("/check", summary="Tell everything that is wrong with a pipeline")
+def check_pipeline(spec: Spec) -> CheckedPipeline:
+    """Publish nothing. 422 lists every fault with its path in the spec."""
+    checked = plan(parse_spec(spec))
+    return CheckedPipeline(pipeline=checked.spec.pipeline, version=checked.spec.version, order=list(checked.steps))
+
+
+@router.get("/{reference}", summary="One pipeline")
+def read_pipeline(reference: Reference, gateway: GatewayDep) -> PipelineFacts:
+    """In one version."""
+    with gateway.stores.database.begin() as connection:
+        return PipelineFacts.of(find_pipeline(connection, reference))

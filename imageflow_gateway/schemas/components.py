@@ -1,0 +1,60 @@
+"""Components of pipelines as the API tells them."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel
+
+from imageflow_pipelines.component import Component
+from imageflow_pipelines.registry import describe
+
+
+class InputFacts(BaseModel):
+    """A port that takes values."""
+
+    name: str
+    kinds: list[str]
+    """Those that it takes."""
+    required: bool
+    many: bool
+    """Several edges may end here."""
+
+
+class OutputFacts(BaseModel):
+    """A port that gives a value."""
+
+    name: str
+    kind: str
+    """`same`: that of what comes in."""
+    optional: bool
+    """It may give nothing; steps that need it are then skipped."""
+
+
+class NeedsFacts(BaseModel):
+    """What running it takes."""
+
+    cpu_s_per_megapixel: float
+    bytes_per_px: float
+    gpu: bool
+
+
+class ComponentFacts(BaseModel):
+    """A component in one version, which never changes."""
+
+    name: str
+    version: int
+    description: str
+    inputs: list[InputFacts]
+    outputs: list[OutputFacts]
+    needs: NeedsFacts
+    parameters: dict[str, Any]
+    """JSON Schema."""
+
+    @classmethod
+    def of(cls, component: type[Component]) -> Self:
+        return cls.model_validate(describe(component))
+
+
+class ComponentList(BaseModel):
+    """Every component in every version, as pipelines name them."""
+
+    components: list[ComponentFacts]

@@ -1,0 +1,198 @@
+"""Tell somebody when a batch was given up, when pictures failed, and when quality leaves its limits."""
+
+import json
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from imageflow_clients.database import alerts as rows
+from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.alerts import Delivery, Share
+from imageflow_clients.stores import Stores
+from imageflow_clients.webhooks import Webhooks
+from imageflow_domain.errors import NotReady, Refused, Unavailable
+from imageflow_domain.inspection import Alert, AlertKind, BatchState, Inspection
+
+_LOOKED_BACK = 25
+_FEWEST_BATCHES = 5
+_FEWEST_PICTURES = 100
+_SIGMAS = 3.0
+_ATTEMPTS = 8
+_FIRST_WAIT = timedelta(seconds=30)
+_LEASE = timedelta(minutes=2)
+_SENT_AT_ONCE = 20
+_RAISED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Between which shares a batch's bad pictures are as those of the batches before."""
+
+    usual: float
+    least: float
+    most: float
+    batches: int
+
+
+def quality_limits(before: Sequence[Share], pictures: int) -> Limits | None:
+    """Return the three-sigma limits of a p-chart for a batch of that many pictures.
+
+    `None` with fewer than 5 batches or 100 pictures before it. One more good and bad picture are assumed, half each,
+    so that a product that never failed has limits too. W. A. Shewhart, Economic Control of Quality, 1931.
+    """
+    seen = sum(share.pictures for share in before)
+    if len(before) < _FEWEST_BATCHES or seen < _FEWEST_PICTURES or pictures == 0:
+        return None
+    usual = (sum(share.bad for share in before) + 0.5) / (seen + 1)
+    width = _SIGMAS * math.sqrt(usual * (1 - usual) / pictures)
+    return Limits(usual=usual, least=max(usual - width, 0.0), most=min(usual + width, 1.0), batches=len(before))
+
+
+def raise_alerts(stores: Stores, batch_id: int, *, addresses: Sequence[str] = ()) -> tuple[Alert, ...]:
+    """Raise what a batch gives reason for, as it stands now; what was raised of the same inspection is not again.
+
+    - `inspection_failed`: the batch was given up.
+    - `pictures_failed`: pictures failed or could not be judged.
+    - `quality_drift`: their share left the limits of `quality_limits` over the 25 batches before, on either side.
+
+    Args:
+        stores: Where everything is.
+        batch_id: Of a batch that is inspected or has failed.
+        addresses: Where alerts go; see `deliver_alerts`.
+
+    Raises `NotReady` for a batch that is neither inspected nor given up.
+    """
+    with stores.database.begin() as connection:
+        batch = batches.get(connection, batch_id)
+
+        def add(kind: AlertKind, cause: str, message: str, details: dict[str, object]) -> list[Alert]:
+            told = {"batch": batch.key, "version": batch.version, **details}
+            alert = rows.add(
+                connection, kind, batch.product, batch.id, cause, message=message, details=told, addresses=addresses
+            )
+            return [] if alert is None else [alert]
+
+        if batch.state is BatchState.FAILED:
+            message = f"Batch '{batch.key}' was given up after {batch.attempts} runs: {batch.reason}"
+            return tuple(
+                add(AlertKind.INSPECTION_FAILED, f"attempt {batch.attempts}", message, {"attempts": batch.attempts})
+            )
+        if batch.inspection_id is None:
+            raise NotReady(f"Batch '{batch.key}' is not inspected yet.")
+        inspection = inspections.get(connection, batch.inspection_id)
+        cause = _cause(inspection)
+        bad = inspection.failed + inspection.undecided
+        counts: dict[str, object] = {
+            "inspection": inspection.id,
+            "pictures": inspection.pictures,
+            "failed": inspection.failed,
+            "undecided": inspection.undecided,
+        }
+        raised = []
+        if bad:
+            message = (
+                f"{inspection.failed} of {inspection.pictures} pictures of batch '{batch.key}' failed, and "
+                f"{inspection.undecided} could not be judged: look at them, and verify."
+            )
+            raised += add(AlertKind.PICTURES_FAILED, cause, message, counts)
+        limits = quality_limits(
+            rows.shares_before(connection, batch.product, batch.id, _LOOKED_BACK), inspection.pictures
+        )
+        share = bad / inspection.pictures if inspection.pictures else 0.0
+        if limits is not None and not limits.least <= share <= limits.most:
+            message = (
+                f"{share:.1%} of the pictures of batch '{batch.key}' did not pass. By the {limits.batches} batches "
+                f"before it, between {limits.least:.1%} and {limits.most:.1%} were to be expected (three-sigma limits "
+                f"of a p-chart, usual share {limits.usual:.1%}): look for what changed in product, camera or pipeline."
+            )
+            raised += add(
+                AlertKind.QUALITY_DRIFT,
+                cause,
+                message,
+                {**counts, "share": share, "usual": limits.usual, "least": limits.least, "most": limits.most},
+            )
+        return tuple(raised)
+
+
+def raise_given_up(stores: Stores, *, addresses: Sequence[str] = ()) -> tuple[Alert, ...]:
+    """Raise `inspection_failed` of every batch that was given up, at most 100, and of which nobody was told."""
+    with stores.database.begin() as connection:
+        given_up = rows.given_up_untold(connection, _RAISED_AT_ONCE)
+    return tuple(alert for batch in given_up for alert in raise_alerts(stores, batch, addresses=addresses))
+
+
+def alerts_of(stores: Stores, inspection: Inspection) -> tuple[Alert, ...]:
+    """Return what an inspection gave reason for, whenever it was raised."""
+    with stores.database.begin() as connection:
+        return rows.of_cause(connection, inspection.batch_id, _cause(inspection))
+
+
+def _cause(inspection: Inspection) -> str:
+    return f"inspection {inspection.id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """What became of the alerts that were due."""
+
+    arrived: int
+    given_up: tuple[str, ...]
+    """Those that are not sent again, in words: which, where to, why, and what it said."""
+
+
+def deliver_alerts(stores: Stores, webhooks: Webhooks) -> Delivered:
+    """Send what is due, at most 20 alerts.
+
+    One that does not arrive is sent again after half a minute, then after twice that, eight times in all. Whoever dies
+    in between leaves it to be sent again: receivers tell equal ones by their id.
+    """
+    with stores.database.begin() as connection:
+        due = rows.due(connection, lease=_LEASE, limit=_SENT_AT_ONCE)
+    with ThreadPoolExecutor(_SENT_AT_ONCE, "alerts") as threads:  # one that does not answer holds up no other
+        faults = list(threads.map(lambda delivery: _deliver(stores, webhooks, delivery), due))
+    return Delivered(
+        arrived=sum(fault is None for fault in faults),
+        given_up=tuple(
+            f"Alert {delivery.alert.id} is not sent to '{delivery.address}' again: {fault.reason} It said: "
+            f"{delivery.alert.message}"
+            for delivery, fault in zip(due, faults, strict=True)
+            if fault is not None and fault.is_last
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NotSent:
+    reason: str
+    is_last: bool
+
+
+def _deliver(stores: Stores, webhooks: Webhooks, delivery: Delivery) -> _NotSent | None:
+    """Send an alert; return why it did not arrive."""
+    try:
+        webhooks.post(delivery.address, _body(delivery.alert))
+    except (Refused, Unavailable) as error:
+        # A refused address was taken out of the settings meanwhile.
+        is_last = isinstance(error, Refused) or delivery.attempts + 1 >= _ATTEMPTS
+        again_in = None if is_last else _FIRST_WAIT * 2**delivery.attempts
+        with stores.database.begin() as connection:
+            rows.set_failed(connection, delivery, str(error), again_in=again_in)
+        return _NotSent(reason=str(error), is_last=is_last)
+    with stores.database.begin() as connection:
+        rows.set_delivered(connection, delivery)
+    return None
+
+
+def _body(alert: Alert) -> bytes:
+    return json.dumps(
+        {
+            "id": alert.id,
+            "kind": alert.kind.value,
+            "product": alert.product,
+            "message": alert.message,
+            "details": alert.details,
+            "created_at": alert.created_at.isoformat(),
+        }
+    ).encode()

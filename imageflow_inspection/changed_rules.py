@@ -1,0 +1,117 @@
+"""Which batches Dagster must be told of because a master that was published judges them otherwise.
+
+Published pipelines and registered models never change: another one always comes with another master.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from imageflow_clients.database import Connection, batches, inspections, masters
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import ImageFlowError, NotReady, Unavailable
+from imageflow_domain.inference import ModelRegistry
+from imageflow_inspection.identity import Judge, judge_now
+from imageflow_inspection.judging import CODE_VERSION
+
+_PAGE = 1000
+
+
+class Told(BaseModel):
+    """What Dagster was told so far."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code_version: int = CODE_VERSION
+    masters: dict[str, int] = {}
+    """The newest master, by product, of which every batch was told."""
+    after: tuple[str, int, str] | None = None
+    """Product, master and batch behind which the telling goes on."""
+
+    @classmethod
+    def read(cls, text: str | None) -> Self:
+        """Return what `write` wrote; nothing for none, or for what other code wrote: all is told anew."""
+        try:
+            told = cls.model_validate_json(text or "{}")
+        except ValidationError:
+            return cls()
+        return told if told.code_version == CODE_VERSION else cls()
+
+    def write(self) -> str:
+        return self.model_dump_json()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """By what a batch would be judged now."""
+
+    batch: str
+    """Its key."""
+    judge: Judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    told: Told
+    """Once Dagster was told of `rules`."""
+    rules: tuple[Rules, ...]
+    faults: tuple[str, ...]
+    """Of products whose batches cannot be judged now."""
+
+
+def changed_rules(stores: Stores, told: Told, *, models: ModelRegistry | None = None, limit: int = 200) -> Changes:
+    """Return up to `limit` batches, products in order, whose rules are not those that were told.
+
+    Of a product that nothing was told of yet, only batches that were judged by other rules are returned.
+    """
+    known = dict(told.masters)
+    found: list[Rules] = []
+    faults: list[str] = []
+    with stores.database.begin() as connection:
+        for product, version in masters.published_versions(connection).items():
+            if known.get(product) == version:
+                continue
+            try:
+                judge = judge_now(connection, product, models)
+            except Unavailable:
+                raise
+            except ImageFlowError as error:
+                faults.append(f"{product}: {error}")
+                continue
+            last = told.after[2] if told.after is not None and told.after[:2] == (product, version) else ""
+            for name, rules in _rules(connection, judge, last, everything=product in known):
+                if len(found) == limit:
+                    here = Told(masters=known, after=(product, version, last))
+                    return Changes(told=here, rules=tuple(found), faults=tuple(faults))
+                last = name
+                if rules is not None:
+                    found.append(rules)
+            known[product] = version
+    return Changes(told=Told(masters=known), rules=tuple(found), faults=tuple(faults))
+
+
+def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> Rules | None:
+    """Return by what a batch would be judged now, where that is not what judged it.
+
+    `changed_rules` passes over a batch whose first inspection goes on while a master is published: whoever finishes it
+    looks here. Raises as `judge_now` does, and `NotReady` for a batch that is not inspected.
+    """
+    with stores.database.begin() as connection:
+        batch = batches.get(connection, batch_id)
+        if batch.inspection_id is None:
+            raise NotReady(f"Batch '{batch.key}' is not inspected yet.")
+        judge = judge_now(connection, batch.product, models)
+        is_other = inspections.get(connection, batch.inspection_id).identity != judge.identity
+    return Rules(batch=batch.key, judge=judge) if is_other else None
+
+
+def _rules(connection: Connection, judge: Judge, after: str, *, everything: bool) -> Iterator[tuple[str, Rules | None]]:
+    """Yield a product's inspected batches by name, with the rules of those that are to be told."""
+    while page := batches.latest_inspected(connection, judge.master.product, after=after, limit=_PAGE):
+        counting = inspections.get_many(connection, [each.inspection_id or 0 for each in page])
+        for batch in page:
+            is_other = counting[batch.inspection_id or 0].identity != judge.identity
+            yield batch.name, Rules(batch=batch.key, judge=judge) if everything or is_other else None
+        after = page[-1].name

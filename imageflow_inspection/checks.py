@@ -1,0 +1,96 @@
+"""What must hold of an inspected batch; each check can fail, and says what to do."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from imageflow_clients.database import Connection, batches, inspections, masters
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import ImageFlowError, NotReady, ObjectMissing
+from imageflow_domain.inference import ModelId, ModelRegistry
+from imageflow_domain.inspection import Inspection, Picture
+from imageflow_domain.masters import MasterState
+from imageflow_inspection.pipelines import find_pipeline
+from imageflow_pipelines.engine import NoModels
+
+_AT_ONCE = 8
+_TOLD = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    name: str
+    faults: tuple[str, ...]
+    """What is wrong; nothing for a check that holds."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.faults
+
+
+def check_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> tuple[Check, ...]:
+    """Check a batch and the inspection that counts: `pictures_judged`, `items_present`, `checksums`, `judge_known`.
+
+    Reads every picture. Raises `NotReady` for a batch that was not inspected, `StoreUnavailable`.
+    """
+    with stores.database.begin() as connection:
+        batch = batches.get(connection, batch_id)
+        if batch.inspection_id is None:
+            raise NotReady(f"Batch '{batch.key}' is not inspected yet: materialise inspection_results.")
+        inspection = inspections.get(connection, batch.inspection_id)
+        pictures = batches.pictures(connection, batch_id)
+        judged = inspections.judged_places(connection, inspection.id)
+        items = inspections.judged_items(connection, inspection.id)
+        known = tuple(_unknown(connection, batch.product, inspection, models or NoModels()))
+    places = {picture.place for picture in pictures}
+    unjudged = [picture.name for picture in pictures if picture.place not in judged]
+    incomplete = [
+        f"item '{by.code}' was judged on {items.get(by.code, 0)} of {len(places)} pictures: inspect the batch again"
+        for by in inspection.judged_by
+        if by.required and items.get(by.code, 0) != len(places)
+    ]
+    return (
+        Check(name="pictures_judged", faults=_some(unjudged, "has no result: inspect the batch again")),
+        Check(name="items_present", faults=tuple(incomplete)),
+        Check(name="checksums", faults=_some(_damaged(stores, pictures), "is not what was taken in: upload it again")),
+        Check(name="judge_known", faults=known),
+    )
+
+
+def _some(names: Sequence[str], what: str) -> tuple[str, ...]:
+    told = tuple(f"'{name}' {what}" for name in names[:_TOLD])
+    return told if len(names) <= _TOLD else (*told, f"and {len(names) - _TOLD:,} more")
+
+
+def _damaged(stores: Stores, pictures: Sequence[Picture]) -> list[str]:
+    def is_whole(picture: Picture) -> bool:
+        try:
+            data = stores.objects.get(picture.key, next_step="upload the batch again")
+        except ObjectMissing:
+            return False
+        return hashlib.sha256(data).hexdigest() == picture.digest
+
+    with ThreadPoolExecutor(_AT_ONCE, "checksums") as threads:
+        whole = threads.map(is_whole, pictures)
+        return [picture.name for picture, holds in zip(pictures, whole, strict=True) if not holds]
+
+
+def _unknown(connection: Connection, product: str, inspection: Inspection, models: ModelRegistry) -> list[str]:
+    """Say which master, pipelines and models of an inspection are not what they were."""
+    faults = []
+    try:
+        if masters.get(connection, product, inspection.master_version).state is not MasterState.PUBLISHED:
+            faults.append(f"master version {inspection.master_version} is not published")
+    except ImageFlowError as error:
+        faults.append(str(error))
+    for by in inspection.judged_by:
+        try:
+            if find_pipeline(connection, by.pipeline).digest != by.pipeline_digest:
+                faults.append(f"pipeline {by.pipeline} is another one than it was")
+            for name, digest in by.models.items():
+                if models.describe(ModelId.parse(name)).digest != digest:
+                    faults.append(f"model {name} is another one than it was")
+        except ImageFlowError as error:
+            faults.append(str(error))
+    return faults

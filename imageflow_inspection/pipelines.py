@@ -1,0 +1,69 @@
+"""Publish pipelines: specs by name and version that never change, so that what they judged can be judged again."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from imageflow_clients.database import Connection
+from imageflow_clients.database import pipelines as rows
+from imageflow_clients.database.pipelines import PublishedPipeline
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.inference import ModelId
+from imageflow_domain.texts import is_storable
+from imageflow_pipelines.canonical import canonical_json
+from imageflow_pipelines.plan import Plan, plan
+from imageflow_pipelines.spec_text import parse_spec
+
+_VERSION = re.compile("[1-9][0-9]{0,8}")
+
+
+def publish_pipeline(stores: Stores, data: Any) -> PublishedPipeline:
+    """Publish a spec, given as plain data, under the name and version that stand in it. The same again changes nothing.
+
+    Raises:
+        InvalidPipeline: For a spec that cannot run, with the path of each fault.
+        InvalidInput: For one that no database keeps.
+        Conflict: Where another spec has its name and version.
+    """
+    spec = plan(parse_spec(data)).spec
+    told = spec.to_data()
+    if not all(is_storable(each) for each in _texts(told)):
+        raise InvalidInput("The pipeline holds signs that are no text: leave them out.")
+    digest = hashlib.sha256(canonical_json(told)).hexdigest()
+    with stores.database.begin() as connection:
+        rows.add(connection, spec.pipeline, spec.version, told, digest)
+        return rows.get(connection, spec.pipeline, spec.version)
+
+
+def _texts(told: Any) -> Iterator[str]:
+    match told:
+        case str():
+            yield told
+        case list():
+            for each in told:
+                yield from _texts(each)
+        case dict():
+            for key, each in told.items():
+                yield key
+                yield from _texts(each)
+
+
+def find_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
+    """Return the published pipeline of `name@version`; raise `NotFound`, or `InvalidInput` for another spelling."""
+    name, _, version = reference.partition("@")
+    if not _VERSION.fullmatch(version):
+        raise InvalidInput(f"'{reference}' names no pipeline: it looks like 'scratches@1'.")
+    return rows.get(connection, name, int(version))
+
+
+def plan_of(pipeline: PublishedPipeline) -> Plan:
+    """Return the plan of a published pipeline."""
+    return plan(parse_spec(dict(pipeline.spec)))
+
+
+def models_of(wanted: Plan) -> tuple[ModelId, ...]:
+    """Return the models that a plan's steps ask, each once, in order."""
+    named = {name for step in wanted.steps.values() if isinstance(name := getattr(step.component, "model", None), str)}
+    return tuple(sorted(ModelId.parse(name) for name in named))

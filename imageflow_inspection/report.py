@@ -1,0 +1,110 @@
+"""What people are shown of an inspected batch: whether it holds, what did not pass and how it looks, and its alerts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imageflow_clients.database import batches, inspections, reports
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.inference import ModelRegistry
+from imageflow_domain.inspection import Alert, AlertKind, Batch, Inspection, PictureResult, Verdict
+from imageflow_inspection.alerts import alerts_of, raise_alerts
+from imageflow_inspection.checks import Check, check_batch
+from imageflow_inspection.results import not_passed
+from imageflow_pipelines.components.decode import Decode
+from imageflow_pipelines.components.encode import Encode
+from imageflow_pipelines.components.resize import Resize
+from imageflow_pipelines.values import Encoded
+
+_SHOWN = 6
+_SIDE_PX = 320
+_QUALITY = 75
+
+CHECK_OF_ALERT = {AlertKind.PICTURES_FAILED: "pictures_pass", AlertKind.QUALITY_DRIFT: "quality_steady"}
+"""These checks fail for what is nobody's fault but the products'."""
+
+CHECKS = {
+    "pictures_judged": "Every picture of the batch has a result.",
+    "items_present": "Every required item was judged on every picture.",
+    "checksums": "Every picture is, to the byte, what was taken in.",
+    "judge_known": "The master is published, and pipelines and models are those that judged.",
+    "pictures_pass": "Every picture passed. Else an alert was raised.",
+    "quality_steady": "The share of pictures that did not pass is as in the batches before (p-chart). Else an alert.",
+}
+"""What each check of a report asks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A small picture of what did not pass, with its defects drawn."""
+
+    name: str
+    verdict: Verdict
+    jpeg: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    batch: Batch
+    inspection: Inspection
+    checks: tuple[Check, ...]
+    """Those of `CHECKS`."""
+    alerts: tuple[Alert, ...]
+    wrong: tuple[PictureResult, ...]
+    """Up to 20 pictures that failed, then up to 20 that could not be judged."""
+    previews: tuple[Preview, ...]
+    """Of up to six of them."""
+
+
+def report_batch(
+    stores: Stores, batch_id: int, *, models: ModelRegistry | None = None, addresses: Sequence[str] = ()
+) -> Report:
+    """Check an inspected batch, raise the alerts that it gives reason for, and return what to show of it.
+
+    Args:
+        stores: Where everything is.
+        batch_id: Of an inspected batch.
+        models: The registered ones.
+        addresses: Where alerts go; see `imageflow_inspection.alerts`.
+
+    Raises as `check_batch` and `raise_alerts` do.
+    """
+    checks = check_batch(stores, batch_id, models=models)
+    raise_alerts(stores, batch_id, addresses=addresses)
+    with stores.database.begin() as connection:
+        batch = batches.get(connection, batch_id)
+        inspection = inspections.get(connection, batch.inspection_id or 0)
+    wrong = not_passed(stores, inspection.id)
+    alerts = alerts_of(stores, inspection)
+    told = [
+        Check(name=name, faults=tuple(alert.message for alert in alerts if alert.kind is kind))
+        for kind, name in CHECK_OF_ALERT.items()
+    ]
+    shown = (preview for result in wrong[:_SHOWN] if (preview := _preview(stores, result)) is not None)
+    return Report(
+        batch=batch,
+        inspection=inspection,
+        checks=(*checks, *told),
+        alerts=alerts,
+        wrong=wrong,
+        previews=tuple(shown),
+    )
+
+
+def note_reported(stores: Stores, report: Report) -> None:
+    """Note that Dagster keeps a report: until then it is made again, whoever dies."""
+    with stores.database.begin() as connection:
+        reports.set_reported(connection, report.inspection.id)
+
+
+def _preview(stores: Stores, result: PictureResult) -> Preview | None:
+    """Return a small picture; none of what is no picture."""
+    data = stores.objects.get(result.drawn_key or result.picture.key, next_step="inspect the batch again")
+    try:
+        image = Decode()(Encoded(data))
+    except InvalidInput:
+        return None
+    if max(image.width_px, image.height_px) > _SIDE_PX:
+        image = Resize(width_px=_SIDE_PX, height_px=_SIDE_PX, mode="fit")(image)
+    small = Encode(format="jpeg", quality=_QUALITY)(image)
+    return Preview(name=result.picture.name, verdict=result.verdict, jpeg=small.data)

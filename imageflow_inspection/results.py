@@ -1,0 +1,93 @@
+"""Find what was judged, across batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from imageflow_clients.database import Connection, batches
+from imageflow_clients.database import inspections as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import NotFound
+from imageflow_domain.inspection import MOST_PICTURES, Batch, PictureResult, Verdict
+
+_TOLD = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A picture's result, and the batch that it belongs to."""
+
+    batch: Batch
+    result: PictureResult
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Where a search goes on: inspection and place."""
+        return self.result.inspection_id, self.result.picture.place
+
+
+def find_results(
+    stores: Stores,
+    *,
+    inspection: int | None = None,
+    batch: int | None = None,
+    product: str | None = None,
+    begins: date | None = None,
+    ends: date | None = None,
+    verdict: Verdict | None = None,
+    after: tuple[int, int] | None = None,
+    limit: int = 100,
+) -> tuple[Found, ...]:
+    """Return up to `limit` results, of the newest inspection first, pictures in order.
+
+    Args:
+        stores: Where they are.
+        inspection: Only of this one; without, only inspections that count are looked at.
+        batch: Only of this one.
+        product: Only of this one.
+        begins: Only those that were judged on this day (UTC) or later.
+        ends: Only those that were judged before this day.
+        verdict: Only those with this verdict.
+        after: Only those behind this `Found.key`.
+        limit: At most so many.
+    """
+    with stores.database.begin() as connection:
+        found = rows.find_results(
+            connection,
+            inspection=inspection,
+            batch=batch,
+            product=product,
+            begins=begins,
+            ends=ends,
+            verdict=verdict,
+            after=after,
+            limit=limit,
+        )
+        return _with_batches(connection, found)
+
+
+def not_passed(stores: Stores, inspection: int) -> tuple[PictureResult, ...]:
+    """Return up to 20 pictures that failed, then up to 20 that could not be judged."""
+    with stores.database.begin() as connection:
+        return tuple(
+            result
+            for verdict in (Verdict.FAIL, Verdict.UNDECIDED)
+            for result in rows.results(connection, inspection, verdict=verdict, limit=_TOLD)
+        )
+
+
+def get_result(stores: Stores, inspection: int, place: int) -> Found:
+    """Return the result of one picture; raise `NotFound`."""
+    with stores.database.begin() as connection:
+        batch = batches.get(connection, rows.get(connection, inspection).batch_id)
+        # A number of any size may be asked for; columns hold those of pictures.
+        found = rows.results(connection, inspection, after=min(max(place, 0), MOST_PICTURES) - 1, limit=1)
+    if not found or found[0].picture.place != place:
+        raise NotFound(f"Inspection {inspection} has no result for picture {place}: it has {batch.pictures}.")
+    return Found(batch=batch, result=found[0])
+
+
+def _with_batches(connection: Connection, found: Sequence[PictureResult]) -> tuple[Found, ...]:
+    inspected = rows.get_many(connection, sorted({result.inspection_id for result in found}))
+    of = batches.get_many(connection, sorted({inspection.batch_id for inspection in inspected.values()}))
+    return tuple(Found(batch=of[inspected[result.inspection_id].batch_id], result=result) for result in found)

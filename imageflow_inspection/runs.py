@@ -1,0 +1,29 @@
+"""The runs that inspect batches: which assets they make, and the tags by which they are found again. Pure."""
+
+from imageflow_domain.inspection import Batch
+
+BATCHES_PARTITIONS = "batches"
+"""Name of Dagster's dynamic partitions, a batch each; see `Batch.key`."""
+
+BATCH_ASSETS = ("batch_images", "batch_rules", "inspection_results", "batch_report")
+"""What one run makes of a batch."""
+
+BATCH_TAG = "imageflow/batch"
+"""Which version of the partition's batch a run is for: its number in our rows."""
+
+RUN_TAG = "imageflow/batch_run"
+"""`Batch.run_key`, or what `report_key` says."""
+
+
+def report_key(batch: Batch) -> str:
+    """Name what tells Dagster that another inspection counts: another name each time, as it may have counted before."""
+    return f"{batch.key}/{batch.version}/report/{batch.switches}"
+
+
+def tags_of(batch: Batch, key: str) -> dict[str, str]:
+    """Return a run's tags."""
+    return {
+        BATCH_TAG: str(batch.id),
+        RUN_TAG: key,
+        "dagster/max_retries": "0",  # what failed is asked for again by the sensor
+    }

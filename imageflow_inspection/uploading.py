@@ -1,0 +1,129 @@
+"""Put a batch of pictures into the object store, and close it; or leave nothing of it behind."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from imageflow_clients.database import Connection, batches, masters
+from imageflow_clients.stored_object import StoredObject
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+from imageflow_domain.errors import Conflict, InvalidInput, NotReady, TooLarge
+from imageflow_domain.ids import check_name
+from imageflow_domain.inspection import MOST_PICTURES, Batch
+from imageflow_inspection.intake import close_now
+from imageflow_pipelines.limits import MAX_ENCODED_BYTES
+
+
+def new_batch_name(now: datetime) -> str:
+    """Return a name that nobody else has: the time, and a few random signs."""
+    return f"{now.strftime('%Y%m%d_%H%M%S')}_{secrets.token_hex(2)}"
+
+
+class BatchUpload:
+    """A batch while its pictures arrive. A context manager: what was not closed is taken back.
+
+    The same pictures may be sent again under the same name, and are then the same batch; with others beside them, they
+    are its next version. What would replace or leave out a picture that is there is refused.
+    """
+
+    def __init__(self, stores: Stores, product: str, name: str) -> None:
+        """Raise `NotFound` or `NotReady` for a product that cannot be inspected, `InvalidInput` for a wrong name."""
+        self._stores = stores
+        self.product = product
+        self.name = check_name(name)
+        self._names: set[str] = set()
+        self._put: list[str] = []
+        self._is_closed = False
+        with stores.database.begin() as connection:
+            masters.get_product(connection, product)
+            if masters.find_published(connection, product) is None:
+                raise NotReady(f"The product '{product}' has no published master: publish one, then upload pictures.")
+            self._closed_before = self._closed_last(connection)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the pictures that have arrived."""
+        return sorted(self._names)
+
+    def check(self, picture: str) -> None:
+        """Raise `InvalidInput` for a picture that is not taken, by its name alone."""
+        keys.inspection_upload_file(self.product, self.name, picture)
+        if picture in self._names:
+            raise InvalidInput(f"There are two pictures '{picture}': rename one.")
+        if len(self._names) == MOST_PICTURES:
+            raise TooLarge(f"A batch has at most {MOST_PICTURES:,} pictures: split it.")
+
+    def add(self, picture: str, data: bytes) -> None:
+        """Keep a picture.
+
+        Raises:
+            InvalidInput: For a wrong name, or one that stands twice.
+            TooLarge: For one picture or byte too many.
+            Conflict: Where another picture of that name lies in the batch.
+        """
+        self.check(picture)
+        if len(data) > MAX_ENCODED_BYTES:
+            raise TooLarge(f"'{picture}' has {len(data):,} bytes, more than {MAX_ENCODED_BYTES:,}: make it smaller.")
+        key = keys.inspection_upload_file(self.product, self.name, picture)
+        there = self._stores.objects.head(key)
+        if there is None:
+            self._put.append(key)
+            self._stores.objects.put(key, data)
+        elif there.size != len(data) or self._stores.objects.get(key, next_step="upload the batch again") != data:
+            raise Conflict(f"{self._exists} It has another '{picture}': choose another name for yours.")
+        self._names.add(picture)
+
+    def close(self, now: datetime) -> Batch:
+        """Say that all pictures have arrived, and return the batch, which now waits to be inspected.
+
+        Raises:
+            InvalidInput: Where there are none.
+            Conflict: Where other pictures lie in the batch, or another upload of it took pictures back.
+            Postponed: Where they change meanwhile.
+        """
+        if not self._names:
+            raise InvalidInput(f"There are no pictures: send at least one of {', '.join(keys.PICTURE_TYPES)}.")
+        batch = close_now(self._stores, self.product, self.name, now=now, check=self._check_whole)
+        self._is_closed = True
+        return batch
+
+    def _check_whole(self, pictures: Sequence[StoredObject]) -> None:
+        folder = f"{keys.inspection_upload(self.product, self.name)}/"
+        there = {stored.key.removeprefix(folder) for stored in pictures}
+        if others := sorted(there - self._names):
+            raise Conflict(f"{self._exists} It also has '{others[0]}': choose another name for yours.")
+        if gone := sorted(self._names - there):
+            raise Conflict(
+                f"'{gone[0]}' is gone from batch '{self.name}': another upload of it broke off and took its pictures "
+                "back. Send all of them again."
+            )
+
+    @property
+    def _exists(self) -> str:
+        return f"There is a batch '{self.name}' of '{self.product}' already."
+
+    def take_back(self) -> None:
+        """Delete what this upload put, unless it was closed, or another upload of the same batch was meanwhile."""
+        if self._is_closed or not self._put:
+            return
+        with self._stores.database.begin() as connection:
+            masters.get_product(connection, self.product, lock=True)  # whoever closes the batch is done, or waits
+            if self._closed_last(connection) == self._closed_before:
+                self._stores.objects.delete_many(self._put)
+        self._put = []
+
+    def _closed_last(self, connection: Connection) -> tuple[int, str] | None:
+        """Return what was closed last under the batch's name: the row, and what lay there."""
+        batch = batches.latest_of(connection, [(self.product, self.name)]).get((self.product, self.name))
+        return None if batch is None else (batch.id, batch.listing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.take_back()

@@ -1,0 +1,134 @@
+"""Every component there is, by name and version. A released version never changes: specs that name it replay for ever.
+
+To change what a component gives, copy its file to `components/<name>_v2.py`, raise `version` there, and add a line
+here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import cleandoc
+from typing import Any
+
+from imageflow_domain.errors import NotFound
+from imageflow_pipelines.component import Component, ports_of
+from imageflow_pipelines.components.aggregate import Aggregate
+from imageflow_pipelines.components.anomaly import Anomaly
+from imageflow_pipelines.components.barcodes import Barcodes
+from imageflow_pipelines.components.binarise import Binarise
+from imageflow_pipelines.components.blobs import Blobs
+from imageflow_pipelines.components.blur import Blur
+from imageflow_pipelines.components.branch import Branch
+from imageflow_pipelines.components.classify import Classify
+from imageflow_pipelines.components.colour import Colour
+from imageflow_pipelines.components.contours import Contours
+from imageflow_pipelines.components.crop import Crop
+from imageflow_pipelines.components.decode import Decode
+from imageflow_pipelines.components.detect import Detect
+from imageflow_pipelines.components.dimensions import Dimensions
+from imageflow_pipelines.components.edges import Edges
+from imageflow_pipelines.components.encode import Encode
+from imageflow_pipelines.components.equalise import Equalise
+from imageflow_pipelines.components.feature_match import FeatureMatch
+from imageflow_pipelines.components.merge import Merge
+from imageflow_pipelines.components.morphology import Morphology
+from imageflow_pipelines.components.overlay import Overlay
+from imageflow_pipelines.components.perspective import Perspective
+from imageflow_pipelines.components.resize import Resize
+from imageflow_pipelines.components.rotate import Rotate
+from imageflow_pipelines.components.sharpen import Sharpen
+from imageflow_pipelines.components.template_match import TemplateMatch
+from imageflow_pipelines.components.threshold import Threshold
+from imageflow_pipelines.values import kind_name
+
+
+@dataclass(frozen=True)
+class Release:
+    """A component as it was published."""
+
+    component: type[Component]
+    golden: str
+    """Digest of what it gives for its sample in `tests/pipelines/samples.py`."""
+
+
+class Registry:
+    """Components by `name@version`."""
+
+    def __init__(self, releases: Iterable[Release]) -> None:
+        self._releases: Mapping[str, Release] = {each.component.reference(): each for each in releases}
+
+    def __iter__(self) -> Iterator[Release]:
+        return iter(self._releases.values())
+
+    def find(self, reference: str) -> type[Component]:
+        """Return the component of `name@version`; raise `NotFound`, which names the nearest."""
+        if reference in self._releases:
+            return self._releases[reference].component
+        near = get_close_matches(reference, self._releases, n=3, cutoff=0.5) or sorted(self._releases)
+        raise NotFound(f"There is no component '{reference}': there is {', '.join(near)}.")
+
+
+RELEASED = Registry(
+    (
+        Release(Decode, golden="ca30c64f0b806a58f1c985246e3abdc5"),
+        Release(Encode, golden="24e3fe24c6d4a9e84758ac466056f8ac"),
+        Release(Resize, golden="3d2cd1dc2330cb9480b8ac2d7fecbf52"),
+        Release(Crop, golden="340285f604f62ef3ad722e3032c27fd6"),
+        Release(Rotate, golden="e189e8981aa357e9c691299de24148e1"),
+        Release(Perspective, golden="990464e6a88ef8b3dd91a6e57d3b0e5b"),
+        Release(Colour, golden="5343e49a8b0783d3db2413ab9def5d69"),
+        Release(Equalise, golden="c223133e2eec2ca43e642e101f3ccebd"),
+        Release(Blur, golden="36a63de35a3502ae65461e933e53bf7d"),
+        Release(Sharpen, golden="2c214daa845bed8a05f7a3063b73236d"),
+        Release(Threshold, golden="cd87d24dcc1c91b17a40837c15e6d5c8"),
+        Release(Binarise, golden="39157cd8f824aebae44c5e5e03b785f6"),
+        Release(Morphology, golden="fa21c94f4b1eb7e5129cbdf926b2df4a"),
+        Release(Edges, golden="bcc4e9c128e32b4b41d207146aaf2a8b"),
+        Release(Contours, golden="754ca2dca04c7ade1b095a09e7b00617"),
+        Release(Blobs, golden="9ddb40b2137103dca0adf8fac8b427d4"),
+        Release(Dimensions, golden="ee807a9d6558087482a26496595f54aa"),
+        Release(TemplateMatch, golden="a2cfe814be51d1d1b22178b7648069ce"),
+        Release(FeatureMatch, golden="d8db7e31918e397425396e445784f607"),
+        Release(Barcodes, golden="26252225e4ecafd001acb24e15bdad19"),
+        Release(Classify, golden="2d2b87d2346b58113cbc83c74f36b0c3"),
+        Release(Detect, golden="641d8495c51b9aba4c819a44a16b7308"),
+        Release(Anomaly, golden="af968bc9927886669524338fcb5089b0"),
+        Release(Overlay, golden="746e289507954380ce07b96f960450d3"),
+        Release(Branch, golden="cd03915e97bd1110e23077b006a655e6"),
+        Release(Merge, golden="a650132373b8035ec144226926627c9b"),
+        Release(Aggregate, golden="c534175bf5e6cf2f4111580870abab92"),
+    )
+)
+
+
+def describe(component: type[Component]) -> dict[str, Any]:
+    """Return what a form or a catalogue needs: name, version, text, ports, needs, and the parameters' JSON Schema."""
+    ports = ports_of(component)
+    return {
+        "name": component.name,
+        "version": component.version,
+        "description": cleandoc(component.__doc__ or ""),
+        "inputs": [
+            {
+                "name": port.name,
+                "kinds": [kind_name(kind) for kind in port.kinds],
+                "required": port.is_required,
+                "many": port.takes_many,
+            }
+            for port in ports.inputs.values()
+        ],
+        "outputs": [
+            {
+                "name": port.name,
+                "kind": kind_name(port.kind) if port.kind else "same",
+                "optional": port.is_optional,
+            }
+            for port in ports.outputs.values()
+        ],
+        "needs": {
+            "cpu_s_per_megapixel": component.needs.cpu_s_per_megapixel,
+            "bytes_per_px": component.needs.bytes_per_px,
+            "gpu": component.needs.gpu,
+        },
+        "parameters": component.model_json_schema(),
+    }

@@ -1,0 +1,108 @@
+"""Bodies have the limit of their own path, and however many parts they have, few files are open."""
+
+import asyncio
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import Request
+from starlette.types import Message
+
+from imageflow_domain.errors import StoreUnavailable
+from imageflow_gateway.body_limit import BodyLimit
+from imageflow_gateway.parts import cannot_hold, parts
+
+V1 = "/api/v1"
+
+
+async def answered(app: Any, path: str, length: int) -> int:
+    """Return the status that a request of a stated length is answered with."""
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-length", str(length).encode())]}
+    await app(scope, receive, send)
+    status: int = said[0]["status"]
+    return status
+
+
+@pytest.mark.parametrize(
+    ("path", "taken"),
+    [
+        (f"{V1}/batches", True),
+        (f"{V1}/batches/stale", False),
+        (f"{V1}/batches/7/retry", False),
+        (f"{V1}/batches2", False),
+        ("/api/uploads/a/b/c.png", True),
+        ("/api/uploads", False),
+        ("/api/other", False),
+    ],
+)
+def test_only_the_path_that_takes_pictures_has_their_limit(path: str, taken: bool) -> None:
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    app = BodyLimit(inner, limit_bytes=10, paths={f"{V1}/batches": 1000, "/api/uploads/": 1000})
+    assert asyncio.run(answered(app, path, 1000)) == (204 if taken else 413)
+    assert asyncio.run(answered(app, path, 1001)) == 413
+    assert asyncio.run(answered(app, path, 10)) == 204
+
+
+@contextmanager
+def few_files() -> Iterator[None]:
+    """Let this process open only some files more than it has open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(int(name) for name in os.listdir("/proc/self/fd")) + 30  # noqa: PTH208
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def form(bodies: list[bytes]) -> Request:
+    """A request whose whole form comes in one chunk."""
+    field = b'--x\r\nContent-Disposition: form-data; name="pictures"; filename="%d.png"\r\n\r\n%b\r\n'
+    chunk = b"".join(field % (place, body) for place, body in enumerate(bodies)) + b"--x--\r\n"
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": chunk, "more_body": False}
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+
+
+@pytest.mark.parametrize(
+    "bodies", [[b"%d" % place for place in range(2000)], [bytes([place]) * 70_000 for place in range(60)]]
+)
+def test_however_many_parts_come_at_once_few_files_are_open(tmp_path: Path, bodies: list[bytes]) -> None:
+    async def read() -> list[bytes]:
+        found = []
+        async for part in parts(form(bodies), most_bytes=100_000, scratch=tmp_path):
+            found.append(part.file.read())
+            assert part.size == len(found[-1])
+        return found
+
+    with few_files():
+        assert asyncio.run(read()) == bodies
+
+
+@pytest.mark.parametrize(
+    ("number", "next_step"),
+    [(errno.ENOSPC, "free some space"), (errno.EMFILE, "open more files"), (errno.EACCES, "write there")],
+)
+def test_an_upload_that_cannot_be_held_says_what_to_do_about_its_cause(number: int, next_step: str) -> None:
+    error = cannot_hold(Path("/scratch"), OSError(number, os.strerror(number)))
+    assert isinstance(error, StoreUnavailable)
+    assert next_step in str(error)
+    assert ("space" in str(error)) == (number == errno.ENOSPC)

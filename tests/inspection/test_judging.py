@@ -1,0 +1,155 @@
+"""Criteria: known outputs, known verdicts."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from imageflow_clients.stores import Stores
+from imageflow_domain.inspection import MOST_DETAILS_BYTES, Verdict
+from imageflow_domain.masters import Item
+from imageflow_inspection.judging import Judged, combine, judge, undecided
+from imageflow_pipelines.values import Box, Detection, Detections, Measurement, Measurements, Text, Value
+
+PASS, FAIL, UNDECIDED = Verdict.PASS, Verdict.FAIL, Verdict.UNDECIDED
+
+
+def judged(kind: str, criteria: dict[str, Any], value: Value | None) -> Judged:
+    item = Item(code="x", name="X", type=kind, pipeline="p@1", criteria={"output": "out", **criteria})
+    return judge(item, {"out": value})
+
+
+def spot(score: float, side_px: float = 10, label: str = "spot") -> Detection:
+    return Detection(label=label, score=score, box=Box(x_px=0, y_px=0, width_px=side_px, height_px=2))
+
+
+@pytest.mark.parametrize(
+    ("criteria", "found", "verdict", "confidence"),
+    [
+        ({}, [], PASS, 1.0),
+        ({}, [spot(0.4)], PASS, 0.6),
+        ({}, [spot(0.5)], FAIL, 0.5),
+        ({}, [spot(0.7), spot(0.9)], FAIL, 0.9),
+        ({"most": 1}, [spot(0.7), spot(0.9)], FAIL, 0.7),
+        ({"most": 2}, [spot(0.7), spot(0.9)], PASS, 1.0),
+        ({"min_score": 0.8}, [spot(0.7)], PASS, 0.3),
+        ({"labels": ["dent"]}, [spot(0.9)], PASS, 1.0),
+        ({"min_size_mm": 5, "mm_per_px": 0.5}, [spot(0.9, side_px=9)], PASS, 1.0),
+        ({"min_size_mm": 5, "mm_per_px": 0.5}, [spot(0.9, side_px=10)], FAIL, 0.9),
+    ],
+)
+def test_defects_above_score_and_size_fail(
+    criteria: dict[str, Any], found: list[Detection], verdict: Verdict, confidence: float
+) -> None:
+    result = judged("VISUAL", criteria, Detections(tuple(found)))
+    assert result.verdict is verdict
+    assert result.confidence == pytest.approx(confidence)
+
+
+@pytest.mark.parametrize(
+    ("length", "verdict", "confidence"),
+    [(10.0, PASS, 1.0), (10.1, PASS, 0.0), (9.9, PASS, 0.0), (10.05, PASS, 0.5), (10.2, FAIL, 1.0), (9.89, FAIL, 0.1)],
+)
+def test_lengths_pass_within_their_tolerance_bounds_included(
+    length: float, verdict: Verdict, confidence: float
+) -> None:
+    tolerance = {"measurement": "length", "nominal_mm": 10, "plus_mm": 0.1, "minus_mm": 0.1}
+    measured = Measurements((Measurement(name="length", value=length, unit="mm"),))
+    result = judged("DIMENSION", {"tolerances": [tolerance]}, measured)
+    assert result.verdict is verdict
+    assert result.confidence == pytest.approx(confidence, abs=1e-6)
+
+
+def test_what_was_not_measured_or_in_another_unit_is_undecided_unless_something_else_failed() -> None:
+    tolerances = [
+        {"measurement": "length", "nominal_mm": 10, "plus_mm": 1, "minus_mm": 1},
+        {"measurement": "width", "nominal_mm": 5, "plus_mm": 1, "minus_mm": 1},
+    ]
+    right = Measurement(name="length", value=10, unit="mm")
+    for other in ([], [Measurement(name="width", value=5, unit="px")]):
+        result = judged("DIMENSION", {"tolerances": tolerances}, Measurements((right, *other)))
+        assert result.verdict is UNDECIDED
+        assert "width" in result.details["reason"]
+    wrong = Measurement(name="length", value=20, unit="mm")
+    assert judged("DIMENSION", {"tolerances": tolerances}, Measurements((wrong,))).verdict is FAIL
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "verdict"),
+    [
+        ({"least": 1, "most": 3}, 1, PASS),
+        ({"least": 1, "most": 3}, 3.01, FAIL),
+        ({"least": 1}, 1e9, PASS),
+        ({"most": 0}, 0, PASS),
+        ({"most": 0}, 0.001, FAIL),
+    ],
+)
+def test_values_pass_in_their_range(limits: dict[str, float], value: float, verdict: Verdict) -> None:
+    measured = Measurements((Measurement(name="volts", value=value, unit="V"),))
+    assert (
+        judged("FUNCTION", {"ranges": [{"measurement": "volts", "unit": "V", **limits}]}, measured).verdict is verdict
+    )
+
+
+@pytest.mark.parametrize(
+    ("criteria", "read", "verdict"),
+    [
+        ({"expected": "LOT-1"}, "LOT-1", PASS),
+        ({"expected": "LOT-1"}, "other\nLOT-1 \n", PASS),
+        ({"expected": "LOT-1"}, "lot-1", FAIL),
+        ({"expected": "LOT-1", "ignore_case": True}, "lot-1", PASS),
+        ({"expected": "LOT-1"}, "", FAIL),
+        ({"expected": "LOT", "match": "contains"}, "a LOT of", PASS),
+        ({"expected": "LOT-*-?", "match": "like"}, "LOT-77-A", PASS),
+        ({"expected": "LOT-*-?", "match": "like"}, "LOT-77-AB", FAIL),
+        ({"expected": "[A]*", "match": "like"}, "[A]1", PASS),
+        ({"expected": "[A]*", "match": "like"}, "A1", FAIL),
+    ],
+)
+def test_text_passes_if_a_line_is_what_was_expected(criteria: dict[str, Any], read: str, verdict: Verdict) -> None:
+    assert judged("TEXT", criteria, Text(read)).verdict is verdict
+
+
+def test_a_way_not_taken_or_another_kind_is_undecided() -> None:
+    assert judged("TEXT", {"expected": "x"}, None).verdict is UNDECIDED
+    assert judged("TEXT", {"expected": "x"}, Detections(())).verdict is UNDECIDED
+
+
+def test_signs_that_no_database_keeps_are_replaced() -> None:
+    result = judged("TEXT", {"expected": "x"}, Text("a\0b\ud800"))
+    assert result.details["read"] == ["a�b?"]
+
+
+def test_required_items_alone_decide_and_a_failure_weighs_more_than_a_doubt() -> None:
+    good = Judged(verdict=PASS, confidence=0.8, details={})
+    bad = Judged(verdict=FAIL, confidence=0.7, details={})
+    doubt = undecided("dark")
+    assert combine({"a": (True, good), "b": (False, bad)}) == (PASS, 0.8)
+    assert combine({"a": (True, good), "b": (True, bad), "c": (True, doubt)}) == (FAIL, 0.7)
+    assert combine({"a": (True, good), "c": (True, doubt)}) == (UNDECIDED, 0.0)
+    assert combine({"a": (False, bad)}) == (PASS, 1.0)
+
+
+def _kept_bytes(stores: Stores, judged: Judged) -> int:
+    """Return how many bytes PostgreSQL makes of the details."""
+    with stores.database.begin() as connection:
+        told = {"told": json.dumps(judged.details)}
+        size: int = connection.execute(text("SELECT octet_length(CAST(:told AS jsonb)::text)"), told).scalar_one()
+    return size
+
+
+def test_details_that_no_row_holds_are_cut_and_say_so(stores: Stores) -> None:
+    read = Text("\n".join("\u20ac" * 2_000 for _ in range(100)))
+    long = judged("TEXT", {"expected": "LOT-1"}, read)
+    assert long.verdict is FAIL
+    assert _kept_bytes(stores, long) <= MOST_DETAILS_BYTES
+    assert len(long.details["read"]) + long.details["left_out"] == 100
+    assert len(long.details["read"]) >= 20
+    tiny = Box(x_px=1e-300, y_px=1e-300, width_px=1e-300, height_px=1e-300)
+    defects = tuple(Detection(label="spot" * 400, score=0.9, box=tiny) for _ in range(100))
+    many = judged("VISUAL", {}, Detections(defects))
+    assert (many.verdict, many.details["defects"]) == (FAIL, 100)
+    assert _kept_bytes(stores, many) <= MOST_DETAILS_BYTES
+    assert many.details["left_out"] > 0
+    assert "left_out" not in judged("TEXT", {"expected": "LOT-1"}, Text("LOT-1")).details

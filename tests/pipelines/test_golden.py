@@ -1,0 +1,52 @@
+"""A released version is frozen: what it gives for its samples never changes."""
+
+import pytest
+
+from imageflow_pipelines.component import ports_of
+from imageflow_pipelines.components.blur import Blur
+from imageflow_pipelines.registry import RELEASED, Registry, Release
+from imageflow_pipelines.values import Image
+from tests.pipelines.samples import SAMPLES, compute, golden
+
+_RELEASES = list(RELEASED)
+
+
+@pytest.mark.parametrize("release", _RELEASES, ids=lambda release: release.component.reference())
+def test_a_released_component_gives_what_it_gave_when_it_was_released(release: Release) -> None:
+    assert golden(release.component) == release.golden, (
+        f"{release.component.reference()} gives something else than when it was released, and pipelines that name it "
+        "would no longer replay. Bring the old result back, or release a new version beside it: see registry.py."
+    )
+
+
+@pytest.mark.parametrize("release", _RELEASES, ids=lambda release: release.component.reference())
+def test_its_samples_go_through_every_port(release: Release) -> None:
+    ports = ports_of(release.component)
+    samples = SAMPLES[release.component.reference()]
+    assert {port for sample in samples for port in sample.inputs} == set(ports.inputs)
+    given = [compute(release.component, sample) for sample in samples]
+    assert all(set(outputs) == set(ports.outputs) for outputs in given)
+
+
+def test_every_component_file_is_released() -> None:
+    from pathlib import Path
+
+    import imageflow_pipelines.components as package
+
+    files = {path.stem for path in Path(package.__file__).parent.glob("*.py")} - {"__init__"}
+    assert files == {release.component.__module__.rpartition(".")[2] for release in RELEASED}
+
+
+def test_no_version_is_released_twice() -> None:
+    assert len(_RELEASES) == len({release.component.reference() for release in _RELEASES})
+    assert [release.component.reference() for release in Registry(_RELEASES)] == list(SAMPLES)
+
+
+def test_one_level_of_one_pixel_is_noticed() -> None:
+    class Nearly(Blur):
+        def __call__(self, image: Image) -> Image:
+            pixels = super().__call__(image).pixels.copy()
+            pixels[0, 0] ^= 1
+            return Image(pixels)
+
+    assert golden(Blur) != golden(Nearly)
