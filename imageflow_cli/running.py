@@ -18,9 +18,9 @@ from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, Survey, SurveySpec, SurveyState
 from imageflow_surveys import carry, trust
 from imageflow_surveys.arrange import is_unordered, plan_groups
+from imageflow_surveys.findings import Finding
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.recapture import count_anchored, plan_recapture
-from imageflow_surveys.trust import Finding
 
 
 def run_any(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> tuple[tuple[Survey, ...], dict[str, Any]]:

@@ -91,13 +91,11 @@ def checked_plan(driver: GameDriver, spec: SurveySpec, areas: Sequence[Area] | N
     spec = spec.model_copy(update={"masks": (*spec.masks, *(m for m in capabilities.hud if m not in spec.masks))})
     _check_masks(spec, capabilities.view)
     grid = spec.grid if areas is None else None
-    areas = tuple(driver.areas(spec.grid) if areas is None else areas)
-    if not areas:
-        raise InvalidInput("The grid has no area that the driver can reach: name a larger grid or another centre.")
+    areas = laid_areas(driver, spec.grid) if areas is None else tuple(areas)
     if any(area.position is None for area in areas):
         step = _step(driver, areas, spec)
         areas = tuple(_at_step(area, step) for area in areas)
-    grid = grid or Grid(rows=max(area.cell.row for area in areas) + 1, cols=max(area.cell.col for area in areas) + 1)
+    grid = grid or grid_of(areas)
     _check_fits(spec, grid)
     return Plan(
         spec=spec,
@@ -107,6 +105,19 @@ def checked_plan(driver: GameDriver, spec: SurveySpec, areas: Sequence[Area] | N
         keep=spec.keep or (Keep.DELETE if capabilities.retakes else Keep.KEEP),
         areas=areas,
     )
+
+
+def laid_areas(driver: GameDriver, grid: Grid | None) -> tuple[Area, ...]:
+    """Return the areas of a grid as the driver lays them; raise `InvalidInput` where it reaches none."""
+    areas = tuple(driver.areas(grid))
+    if not areas:
+        raise InvalidInput("The grid has no area that the driver can reach: name a larger grid or another centre.")
+    return areas
+
+
+def grid_of(areas: Sequence[Area]) -> Grid:
+    """Return the smallest grid that has all of some areas."""
+    return Grid(rows=max(area.cell.row for area in areas) + 1, cols=max(area.cell.col for area in areas) + 1)
 
 
 def _check_masks(spec: SurveySpec, view: Size) -> None:

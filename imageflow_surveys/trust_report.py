@@ -13,15 +13,11 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement, PlacementStatus
 from imageflow_domain.survey import Survey
 from imageflow_mosaic.loops import walk
+from imageflow_surveys.findings import DecisiveOffsetsKept, LoopsClose, MostlyAnchored, OneGroup, ShotsPlaced
 from imageflow_surveys.shots import shot_rect
-from imageflow_surveys.trust import (
-    Finding,
-    judge_anchored,
-    judge_dropped,
-    judge_groups,
-    judge_loops,
-    judge_placed,
-)
+from imageflow_surveys.trust import judge_anchored, judge_dropped, judge_groups, judge_loops, judge_placed
+
+ReportedFinding = LoopsClose | ShotsPlaced | DecisiveOffsetsKept | MostlyAnchored | OneGroup
 
 WORST = 12
 """Screenshots that are shown."""
@@ -68,8 +64,7 @@ class TrustReport:
     """What can be said for and against a survey."""
 
     count: Mapping[PlacementStatus, int]
-    findings: tuple[tuple[str, Finding], ...]
-    """By the names that Dagster's asset checks have."""
+    findings: tuple[ReportedFinding, ...]
     loops_closed: int
     loops_open: int
     misclosures: tuple[Bin, ...]
@@ -97,11 +92,11 @@ def trust_report(stores: Stores, survey: Survey) -> TrustReport:
     return TrustReport(
         count={status: sum(place.status is status for place in places) for status in PlacementStatus},
         findings=(
-            ("loops_close", judge_loops(pairs)),
-            ("shots_placed", judge_placed(stored, places)),
-            ("decisive_offsets_kept", judge_dropped(dropped)),
-            ("mostly_anchored", judge_anchored(places)),
-            ("one_group", judge_groups(places)),
+            judge_loops(pairs),
+            judge_placed(stored, places),
+            judge_dropped(dropped),
+            judge_anchored(places),
+            judge_groups(places),
         ),
         loops_closed=int((every == 0).sum()),
         loops_open=int((every > 0).sum()),

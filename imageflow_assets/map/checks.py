@@ -11,7 +11,7 @@ from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
 from imageflow_surveys import carry, trust
-from imageflow_surveys.trust import Finding, Severity
+from imageflow_surveys.findings import Finding, Severity
 
 _SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.ERROR: dg.AssetCheckSeverity.ERROR}
 

@@ -11,10 +11,11 @@ from imageflow_domain.survey import Survey
 from imageflow_surveys.blocks import CapturedBlocks
 from imageflow_surveys.clean_up import Cleaned
 from imageflow_surveys.cut_block import Cut
+from imageflow_surveys.findings import Finding
 from imageflow_surveys.overview import Overview
 from imageflow_surveys.place import Placed
 from imageflow_surveys.register_block import Registered
-from imageflow_surveys.trust import Finding, least_sure
+from imageflow_surveys.trust import least_sure
 
 Shown = Mapping[str, dg.MetadataValue]
 

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Header, Path, Response
 from imageflow_clients.dagster import Dagster
 from imageflow_gateway.addresses import Gateway, GatewayDep
 from imageflow_gateway.errors import ErrorBody
-from imageflow_gateway.schemas.jobs import JobBegun, JobProgress
-from imageflow_surveys.games import JobRequest
+from imageflow_gateway.schemas.jobs import JobBegun, JobPlan, JobProgress
+from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.jobs import begin_job, cancel_job, job_status, retry_job
+from imageflow_surveys.planned_grid import plan_grid
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -52,6 +53,12 @@ def create_job(
         response.status_code = 200
     response.headers["location"] = f"/api/jobs/{begun.status.job.id}/status"
     return JobBegun.of(begun.status)
+
+
+@router.post("/plan", summary="What a job would survey")
+def plan_job(request: JobRequest, gateway: GatewayDep) -> JobPlan:
+    """Lay the areas as the driver would, and tell where they lie on the latest map of the save; nothing is begun."""
+    return JobPlan.of(plan_grid(gateway.stores, survey_spec(gateway.settings.games, request)))
 
 
 @router.get("/{job_id}/status", summary="How far a job is")

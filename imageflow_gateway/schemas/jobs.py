@@ -4,9 +4,12 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
+from imageflow_domain.geometry import Rect
+from imageflow_domain.grid import Grid
 from imageflow_domain.survey import SurveyState
 from imageflow_gateway.schemas.surveys import percent
 from imageflow_surveys.jobs import JobStatus
+from imageflow_surveys.planned_grid import OnMap, PlannedGrid
 
 JobState = Literal["preparing", "running", "completed", "failed", "cancelled"]
 
@@ -66,4 +69,46 @@ class JobProgress(BaseModel):
             dag_run_id=job.job.dag_run_id,
             survey_id=job.survey.id,
             reason=job.survey.reason,
+        )
+
+
+class PlannedPlaces(BaseModel):
+    """How a job's areas would lie on a map, in game pixels of its frame."""
+
+    survey: str
+    """Whose map it is: the save's latest."""
+    columns: list[int]
+    """Left edges of the columns that the driver reaches."""
+    rows: list[int]
+    """Top edges of the rows that it reaches."""
+    blocks: list[Rect]
+    """Squares that together cover all that is reached."""
+
+    @classmethod
+    def of(cls, places: OnMap) -> Self:
+        return cls(
+            survey=places.survey,
+            columns=list(places.columns),
+            rows=list(places.rows),
+            blocks=list(places.blocks.values()),
+        )
+
+
+class JobPlan(BaseModel):
+    """What a job would survey, of which nothing is begun."""
+
+    grid: Grid
+    areas: int
+    """Of the grid, those that the driver reaches."""
+    blocks: int
+    places: PlannedPlaces | None
+    """Null where the save has no map yet, or the driver knows no position before its game runs."""
+
+    @classmethod
+    def of(cls, planned: PlannedGrid) -> Self:
+        return cls(
+            grid=planned.grid,
+            areas=planned.areas,
+            blocks=planned.blocks,
+            places=None if planned.on_map is None else PlannedPlaces.of(planned.on_map),
         )

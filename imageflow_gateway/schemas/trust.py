@@ -7,35 +7,9 @@ from pydantic import BaseModel, Field
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Survey
+from imageflow_gateway.schemas.findings import FindingFacts, finding_facts
 from imageflow_surveys import trust_report
-from imageflow_surveys.trust import Finding, Severity
 from imageflow_surveys.trust_report import Seam, TrustReport
-
-_OFFENDERS = 100
-
-
-class FindingFacts(BaseModel):
-    """One thing that was looked at."""
-
-    name: str
-    holds: bool
-    severity: Severity
-    """What it means where it does not hold."""
-    text: str
-    offenders: list[str]
-    """The first hundred."""
-    offenders_in_all: int
-
-    @classmethod
-    def of(cls, name: str, found: Finding) -> Self:
-        return cls(
-            name=name,
-            holds=found.holds,
-            severity=found.severity,
-            text=found.text,
-            offenders=list(found.offenders[:_OFFENDERS]),
-            offenders_in_all=len(found.offenders),
-        )
 
 
 class Bin(BaseModel):
@@ -133,6 +107,7 @@ class TrustFacts(BaseModel):
     unplaced: int
     anchored_share: float = Field(ge=0, le=1)
     findings: list[FindingFacts]
+    """By the names that Dagster's asset checks have."""
     loops: Loops
     seams: Seams
     worst: list[WorstShot]
@@ -148,7 +123,7 @@ class TrustFacts(BaseModel):
             ambiguous=count[PlacementStatus.AMBIGUOUS],
             unplaced=count[PlacementStatus.UNPLACED],
             anchored_share=count[PlacementStatus.ANCHORED] / screenshots if screenshots else 0.0,
-            findings=[FindingFacts.of(name, found) for name, found in report.findings],
+            findings=[finding_facts(found) for found in report.findings],
             loops=Loops(
                 closed=report.loops_closed,
                 open=report.loops_open,

@@ -2,13 +2,25 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.stand import BUILT, CHROMIUM, Stand, open_page, running_browser, running_stand
+from tests.browser.stand import BUILT, CHROMIUM, EXAMPLE_SURVEY, Stand, open_page, running_browser, running_stand
+
+GUARD_S = 1800
+"""For one test: whichever is the first waits for the whole stand, which takes minutes where others work too."""
 
 OpenPage = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Guard these tests by a time of their own."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(GUARD_S))
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +56,17 @@ def look(browser: Browser, stand: Stand) -> Iterator[OpenPage]:
     for page in pages:
         page.context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def native(stand: Stand) -> int:
+    """The zoom at which a game pixel is one of the screen's."""
+    return stand.survey(EXAMPLE_SURVEY).published().frame.native_zoom
+
+
+@pytest.fixture(scope="session")
+def centre(stand: Stand) -> tuple[int, int]:
+    """The middle of the example's map."""
+    bounds = stand.survey(EXAMPLE_SURVEY).published().bounds
+    # whole screen pixels at every zoom of these tests: Leaflet shows nothing between two of them
+    return (bounds.x_px + bounds.width_px // 2) & ~7, (bounds.y_px + bounds.height_px // 2) & ~7

@@ -1,9 +1,10 @@
 """`python -m tests.browser.screenshots [FOLDER]`: a picture of every page, light and dark, 1440 and 360 px wide.
 
-All show surveys of real frames, made anew, but for one of the simulated city that is still going on; the pictures lie
-under docs/screenshots by default.
+All show surveys of real frames, made anew, but for two of the simulated city, one of which is still going on; the
+pictures lie under docs/screenshots by default.
 """
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.stand import (
     EXAMPLE_SURVEY,
+    LONG_MS,
     MOVED,
     SHORE,
     SHORE_LATER,
@@ -67,8 +69,7 @@ def _nothing(_: Page) -> None:
 
 def _preview(page: Page) -> None:
     page.get_by_role("combobox", name="Game", exact=True).click()
-    page.get_by_role("option", name="OpenTTD, a live game of its own making").click()
-    page.get_by_label("Save", exact=True).fill("example")
+    page.get_by_role("option", name="Simulated city").click()
     page.get_by_label("Columns").fill("9")
 
 
@@ -77,6 +78,10 @@ def _other_frame(page: Page) -> None:
     page.locator(".picker-list a", has_text="moved · 2").click()
 
 
+_HOME = Path(tempfile.gettempdir()) / "imageflow"
+"""Pages name it: a folder that looks alike whoever takes the pictures."""
+
+_CITY = "city-main-0001"
 _LIVE = "live_city-pictures-0001"
 _PACE_S = 4.0
 """A shot: slow enough that the survey runs while its pictures are taken."""
@@ -109,6 +114,8 @@ def take(stand: Stand, empty: Gateway, folder: Path) -> None:
     for name, x, y, colour in _MARKERS:
         stand.post("/api/saves/openttd/example/markers", {"name": name, "x": x, "y": y, "colour": colour, "note": ""})
     stand.get(f"/api/surveys/{SHORE_LATER}/changes?since={SHORE}")
+    stand.post("/api/jobs", {"game_id": "city", "save_data_id": "main"})
+    stand.stack.await_state(_CITY, "completed", LONG_MS / 1000)
     job = stand.post(
         "/api/jobs", {"game_id": "live_city", "save_data_id": "pictures", "parameters": {"pace_s": _PACE_S}}
     )
@@ -133,7 +140,7 @@ def _await_live_and_failed(browser: Browser, stand: Stand) -> None:
         (f"/surveys/{TORN}", ".card .fault"),
     ):
         page = open_page(browser, f"{stand.url}{address}")
-        expect(page.locator(sign).first).to_be_visible(timeout=240_000)
+        expect(page.locator(sign).first).to_be_visible(timeout=LONG_MS)
         page.context.close()
 
 
@@ -155,11 +162,18 @@ def _take(
 def main() -> None:
     """Make the surveys, take the pictures, and leave nothing else behind."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
-    with tempfile.TemporaryDirectory() as home, running_stand(Path(home)) as stand:
-        empty = Gateway(Path(home) / "empty")
-        empty.start()
-        take(stand, empty, folder)
-        empty.stop()
+    try:
+        _HOME.mkdir()
+    except FileExistsError:
+        sys.exit(f"{_HOME} is there already: wait until whoever made it is done, or remove it.")
+    try:
+        with running_stand(_HOME) as stand:
+            empty = Gateway(_HOME / "empty")
+            empty.start()
+            take(stand, empty, folder)
+            empty.stop()
+    finally:
+        shutil.rmtree(_HOME)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,12 @@ driver: {name: folder}
 source: ../torn
 """
 
+LONG_MS = 600_000
+"""For what takes seconds on an idle machine, and minutes where others work too."""
+
+_SURVEY_S = 1200.0
+"""Shorter than the guard of a test, which would not say what hung."""
+
 ALL_TILES = """() => {
   const tiles = [...document.querySelectorAll(".leaflet-tile")];
   return tiles.length > 0 && tiles.every((tile) => tile.classList.contains("leaflet-tile-loaded"));
@@ -93,6 +99,22 @@ class Stand:
         region = Rect(x_px=x, y_px=y, width_px=width, height_px=height)
         with self._stores() as stores:
             return read_region(stores, carry.read(stores, survey), region).rgb.astype(np.int16)
+
+    @contextmanager
+    def torn_tile(self, survey: str, x: int, y: int, left: int = 0) -> Iterator[None]:
+        """Take away the picture of the tile that shows a place, but for its first bytes, for a `with` block."""
+        digest = self.get(f"/api/surveys/{survey}/lineage?x={x}&y={y}")["tile"]["digest"]
+        objects = self.stack.cli.home / "objects"
+        (stored,) = [path for path in objects.rglob(f"{digest}*") if "lossless" not in path.parts]
+        data = stored.read_bytes()
+        if left:
+            stored.write_bytes(data[:left])
+        else:
+            stored.unlink()
+        try:
+            yield
+        finally:
+            stored.write_bytes(data)
 
     @contextmanager
     def _stores(self) -> Iterator[Any]:
@@ -130,7 +152,8 @@ def running_stand(folder: Path) -> Iterator[Stand]:
 
 def _survey(cli: Cli, save: str, sources: Sequence[Path]) -> None:
     for source in sources:
-        cli.json("survey", "run", "--driver", "folder", "--source", str(source), "--game", "openttd", "--save", save)
+        command = ("survey", "run", "--driver", "folder", "--source", str(source), "--game", "openttd", "--save", save)
+        cli.json(*command, timeout_s=_SURVEY_S)
 
 
 def _corner(folder: Path, first: int) -> Path:

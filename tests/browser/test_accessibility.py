@@ -6,11 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.accessibility import violations
-from tests.browser.stand import EXAMPLE_SURVEY, SHORE, TORN
+from tests.browser.stand import EXAMPLE_SURVEY, LONG_MS, SHORE, TORN
 
 pytestmark = pytest.mark.e2e
-
-LONG_MS = 240_000
 
 MAP = ".leaflet-tile-loaded"
 PAGES = {

@@ -1,19 +1,18 @@
 """The surveys' pages: the list, the form, progress as it happens, and what one can do about it."""
 
+import json
 import re
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.accessibility import violations
-from tests.browser.stand import EXAMPLE_SURVEY, TORN, Stand, pixels
+from tests.browser.stand import EXAMPLE_SURVEY, LONG_MS, TORN, Stand, pixels
 
 pytestmark = pytest.mark.e2e
-
-LONG_MS = 240_000
 
 
 def test_the_list_tells_every_survey_and_finds_some(look: Any) -> None:
@@ -22,7 +21,8 @@ def test_the_list_tells_every_survey_and_finds_some(look: Any) -> None:
     expect(row).to_contain_text("Complete")
     expect(row).to_contain_text("36 areas, 6 × 6")
     expect(row).to_contain_text("127 tiles")
-    page.wait_for_function("document.querySelector('.survey-row img').naturalWidth > 0")
+    expect(row).to_contain_text(re.compile(r"took \d+"))
+    page.wait_for_function("() => document.querySelector('.survey-row img').naturalWidth > 0")
     row.get_by_role("link", name="Open the map").click()
     page.wait_for_url(re.compile(f"/maps/{EXAMPLE_SURVEY}"))
     page.goto(page.url.split("/maps")[0] + "/surveys")
@@ -115,10 +115,54 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     page.get_by_role("combobox", name="Game", exact=True).click()
     page.get_by_role("option", name="A city that is surveyed while one watches").click()
     expect(page.locator(".preview-map canvas")).to_be_visible()
+    assert min(_grid_on_screen(page)[2:]) > 100
+
+
+def test_another_centre_moves_the_grid_that_is_drawn_over_the_latest_map(look: Any) -> None:
+    page = look("/surveys/new")
+    page.get_by_role("combobox", name="Game", exact=True).click()
+    page.get_by_role("option", name="OpenTTD, a live game of its own making").click()
+    page.get_by_label("Save", exact=True).fill("example")
+    page.get_by_label("Rows").fill("2")
+    page.get_by_label("Columns").fill("2")
+    page.get_by_text("Parameters of the driver").click()
+    boxes = []
+    for centre in ("50, 130", "30, 130"):
+        with page.expect_response(lambda told, centre=centre: _asks_for(told, centre)):
+            page.get_by_label("Centre", exact=True).fill(centre)
+        page.wait_for_timeout(500)
+        boxes.append(_grid_on_screen(page))
+    expect(page.get_by_text("4 areas in 1 block")).to_be_visible()
+    (left, top, width, height), (new_left, new_top, _, _) = boxes
+    # twenty tiles along x: 640 px to the right and 320 up, of a grid that is 1856 px wide and 1376 high
+    assert (new_left - left) / width == pytest.approx(640 / 1856, abs=0.02)
+    assert (new_top - top) / height == pytest.approx(-320 / 1376, abs=0.02)
+
+    # a grid that is many times larger than the map leaves it in sight
+    page.get_by_label("Rows").fill("90")
+    expect(page.get_by_text(re.compile("areas in 9 blocks"))).to_be_visible()
+    expect(page.locator(".preview-map .leaflet-tile-loaded").first).to_be_visible()
+
+    page.get_by_label("Centre", exact=True).fill("2, 2")
+    expect(page.locator(".preview")).to_contain_text("areas of the grid lie beyond the game's map and are left out.")
+    page.get_by_label("Centre", exact=True).fill("4000, 4000")
+    expect(page.locator(".preview")).to_contain_text("choose another centre")
+
+
+def _asks_for(told: Response, centre: str) -> bool:
+    wanted = [int(part) for part in centre.split(",")]
+    asked = json.loads(told.request.post_data or "{}") if told.url.endswith("/plan") else {}
+    return bool(asked.get("parameters", {}).get("centre") == wanted)
+
+
+def _grid_on_screen(page: Page) -> tuple[int, int, int, int]:
+    """Return left, top, width and height of what is drawn in the grid's yellow."""
     box = page.locator(".preview-map").bounding_box()
     assert box is not None
-    yellow = np.abs(pixels(page, box["x"], box["y"], box["width"], box["height"]) - [0xFF, 0xD4, 0x3B]).max(axis=2) < 12
-    assert yellow.sum() > 400
+    shown = pixels(page, box["x"], box["y"], box["width"], box["height"])
+    yellow = np.abs(shown - [0xFF, 0xD4, 0x3B]).max(axis=2) < 12
+    down, across = np.flatnonzero(yellow.any(axis=1)), np.flatnonzero(yellow.any(axis=0))
+    return int(across[0]), int(down[0]), int(across[-1] - across[0]), int(down[-1] - down[0])
 
 
 def test_a_failed_block_tells_its_reason_and_leads_to_its_run(look: Any, stand: Stand) -> None:

@@ -1,5 +1,6 @@
 """The trust page: shares, findings, distributions, and the least sure screenshots beside what they should continue."""
 
+import re
 from io import BytesIO
 from typing import Any
 
@@ -21,17 +22,36 @@ def test_the_page_tells_what_the_survey_is_worth(look: Any, stand: Stand) -> Non
     expect(share.locator("b")).to_have_text(f"{trust['anchored_share']:.0%}")
     expect(share).to_contain_text(f"Anchored {trust['anchored']}")
     expect(share).to_contain_text(f"Ambiguous {trust['ambiguous']}")
-    for finding in trust["findings"]:
-        expect(page.locator(".findings")).to_contain_text(finding["text"])
-    failed = next(one for one in trust["findings"] if one["offenders"])
-    entry = page.locator(".finding", has_text=failed["text"])
+    found = {finding["name"]: finding for finding in trust["findings"]}
+    for name, words in (
+        ("loops_close", f"{found['loops_close']['offsets']} verified offsets"),
+        ("shots_placed", f"{trust['screenshots']} screenshots"),
+        ("decisive_offsets_kept", "verified offset"),
+        ("mostly_anchored", f"of {trust['screenshots']} screenshots are anchored; 90% are wanted."),
+        ("one_group", "of screenshots"),
+    ):
+        entry = page.locator(f".finding[data-name={name}]")
+        expect(entry).to_contain_text(words)
+        expect(entry.locator(".badge.done")).to_have_count(1 if found[name]["holds"] else 0)
+    entry = page.locator(".finding[data-name=mostly_anchored]")
     entry.get_by_role("button").click()
-    expect(entry).to_contain_text(failed["offenders"][0])
+    worst = found["mostly_anchored"]["offenders"][0]
+    row, col, sure = worst["area"]["row"], worst["area"]["col"], worst["confidence"]
+    expect(entry).to_contain_text(f"Row {row}, column {col}: Ambiguous, {sure:.0%} sure")
     expect(
         page.get_by_text(f"{trust['loops']['closed']} of {trust['loops']['closed']} loops close exactly")
     ).to_be_visible()
     mean = f"{min(trust['seams']['mean_agreement'], 0.9999):.2%}"
     expect(page.locator(".card", has_text="Seam agreement")).to_contain_text(f"{mean} on average")
+
+
+def test_a_japanese_page_tells_its_findings_in_japanese(look: Any) -> None:
+    page = look(f"/surveys/{SHORE}/trust", locale="ja-JP")
+    findings = page.locator(".findings")
+    expect(findings).to_contain_text("確定しています（目標 90%）。")
+    for button in findings.get_by_role("button").all():
+        button.click()
+    assert re.findall("[A-Za-z]{3,}", findings.inner_text()) == []
 
 
 def test_the_worst_shots_stand_beside_what_their_neighbour_shows(look: Any, stand: Stand) -> None:
@@ -42,7 +62,7 @@ def test_the_worst_shots_stand_beside_what_their_neighbour_shows(look: Any, stan
     pictures = first.locator("img")
     expect(pictures).to_have_count(2)
     page.wait_for_function(
-        "[...document.querySelectorAll('.worst > li:first-child img')].every((i) => i.naturalWidth > 0)"
+        "() => [...document.querySelectorAll('.worst > li:first-child img')].every((i) => i.naturalWidth > 0)"
     )
     for picture, address in zip(pictures.all(), (worst["seam"]["own"], worst["seam"]["neighbour"]), strict=True):
         assert (picture.get_attribute("src") or "") == address

@@ -107,6 +107,16 @@ def running_stack(cli: Cli) -> Iterator[Stack]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+    try:
+        addresses = _addresses(process)
+        yield Stack(cli=cli, gateway=addresses["Map"], dagster=addresses["Dagster"], process=process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def _addresses(process: "subprocess.Popen[str]") -> dict[str, str]:
+    """Read where the stack answers from what it says; fail with all that it said."""
     assert process.stdout is not None
     addresses: dict[str, str] = {}
     deadline = time.monotonic() + _READY_S
@@ -120,11 +130,7 @@ def running_stack(cli: Cli) -> Iterator[Stack]:
         if address.strip().startswith("http"):
             addresses[name] = address.strip().rstrip("/")
     assert set(addresses) == {"Map", "Dagster"}, "".join(said)
-    try:
-        yield Stack(cli=cli, gateway=addresses["Map"], dagster=addresses["Dagster"], process=process)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+    return addresses
 
 
 T = TypeVar("T")

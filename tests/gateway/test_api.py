@@ -214,3 +214,39 @@ def test_the_log_has_one_line_a_request_without_its_query(client: Any, caplog: p
     assert lines[0]["request_id"] == answer.headers["x-request-id"]
     assert (lines[0]["path"], lines[0]["status"]) == ("/api/surveys", 200)
     assert "secret" not in str(lines)
+
+
+def test_a_job_is_planned_over_the_latest_map_and_not_begun(client: Any, survey: Survey) -> None:
+    body = {"game_id": "city", "save_data_id": "first", "grid": {"rows": 3, "cols": 4}}
+    before = client.get("/api/surveys?game=city&save=first").json()
+    planned = client.post("/api/jobs/plan", json=body).json()
+    assert (planned["grid"], planned["areas"], planned["blocks"]) == ({"rows": 3, "cols": 4}, 12, 1)
+    places = planned["places"]
+    assert places["survey"] == survey.id
+    (block,) = places["blocks"]
+    bounds = survey.published().bounds
+    reach = 2 * 8  # the city's camera drifts by 8 px on either axis
+    assert abs(block["x_px"] - bounds.x_px) <= reach
+    assert abs(block["y_px"] - bounds.y_px) <= reach
+    assert abs(block["width_px"] - bounds.width_px) <= 2 * reach
+    assert (len(places["columns"]), len(places["rows"])) == (4, 3)
+    assert client.get("/api/surveys?game=city&save=first").json() == before
+    unmapped = client.post("/api/jobs/plan", json=body | {"save_data_id": "nowhere"}).json()
+    assert (unmapped["areas"], unmapped["places"]) == (12, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"game_id": "unheard"}, 404, "There is no game 'unheard'"),
+        ({"parameters": {"command": ["rm"]}}, 400, "may not set command"),
+        ({"parameters": {"world": [100, 100]}}, 400, "larger than the world"),
+        ({"grid": {"rows": 200, "cols": 4}}, 400, "use larger blocks"),
+    ],
+)
+def test_what_cannot_be_surveyed_cannot_be_planned(
+    client: Any, change: dict[str, Any], status: int, words: str
+) -> None:
+    answer = client.post("/api/jobs/plan", json={"game_id": "city", "save_data_id": "first"} | change)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]["message"]

@@ -23,8 +23,8 @@ describe("a position in the address", () => {
     expect(readPlace("http://127.0.0.1:8080/maps/a-b-0001#x=1e20&y=0&z=5")).toBeNull();
   });
 
-  it("carries the overlays that are shown", () => {
-    expect(overlaysOf(spell({ x: 1, y: 2, z: 3 }, 5, ["grid", "blocks"]))).toEqual(["grid", "blocks"]);
+  it("may name overlays", () => {
+    expect(overlaysOf("#x=1&y=2&z=3&o=grid,blocks")).toEqual(["grid", "blocks"]);
     expect(overlaysOf("#x=1&y=2&z=3")).toEqual([]);
   });
 });

@@ -5,13 +5,13 @@ import L from "leaflet";
 import { useEffect } from "react";
 
 import { changesQuery } from "@/shared/api/queries";
-import type { ChangedPlace, Changes } from "@/shared/api/types";
+import type { ChangedPlace, Changes, Survey } from "@/shared/api/types";
 import { boundsOf, type MapView } from "@/shared/map/view";
 import { useTexts } from "@/shared/texts";
 
 export function ChangesList({ after, before, view, chosen, onChoose }: {
-  after: string;
-  before: string;
+  after: Survey;
+  before: Survey;
   view: MapView | null;
   chosen: ChangedPlace | null;
   onChoose: (place: ChangedPlace) => void;

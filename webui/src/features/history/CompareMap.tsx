@@ -5,6 +5,7 @@ import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } fr
 
 import { tilejsonQuery } from "@/shared/api/queries";
 import type { Survey, TileJson } from "@/shared/api/types";
+import { BrokenTiles } from "@/shared/map/BrokenTiles";
 import { type Camera, parse } from "@/shared/map/camera";
 import { MapView, tileLayer } from "@/shared/map/view";
 import { useTexts } from "@/shared/texts";
@@ -18,10 +19,11 @@ export function CompareMap({ before, after, labelOf, onView }: {
   labelOf: (survey: Survey) => string;
   onView: (view: MapView | null) => void;
 }) {
-  const { map: { tools, label } } = useTexts();
+  const { map: { tools, label }, history: texts } = useTexts();
   const element = useRef<HTMLDivElement>(null);
   const [view, setView] = useState<MapView | null>(null);
   const [at, setAt] = useState(50);
+  const [broken, setBroken] = useState(0);
   // the last one stays until the next one is known: without any, the map would close
   const own = useQuery({ ...tilejsonQuery(after.id), placeholderData: keepPreviousData }).data;
   const earlier = useQuery({
@@ -37,7 +39,9 @@ export function CompareMap({ before, after, labelOf, onView }: {
 
   useEffect(() => {
     if (!isKnown || element.current === null || first.current === null) return undefined;
-    const opened = new MapView(element.current, first.current, camera.current ?? parse(window.location.hash));
+    const opened = new MapView(element.current, first.current, camera.current ?? parse(window.location.hash), {
+      onBroken: setBroken,
+    });
     const pane = opened.map.createPane("before");
     pane.style.zIndex = "250"; // over the tiles, under everything else
     setView(opened);
@@ -72,6 +76,7 @@ export function CompareMap({ before, after, labelOf, onView }: {
           <Divider at={at} onMove={setAt} />
         </>
       )}
+      <BrokenTiles count={broken} words={texts.broken} />
       {view !== null && (
         <div className="zooms sheet">
           <button type="button" aria-label={tools.zoomIn} title={tools.zoomIn} onClick={() => view.map.zoomIn()}><Icon name="plus" /></button>

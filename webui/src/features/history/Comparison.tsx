@@ -38,12 +38,13 @@ export function Comparison({ surveys, elsewhere, picker }: {
   const labelOf = (survey: Survey) => `${numberOf(survey.id)} · ${dateOf(all, survey.finished_at ?? survey.created_at)}`;
   const options = surveys.toReversed().map((survey) => ({ value: survey.id, label: labelOf(survey) }));
   const shown = surveys[Math.min(turn, newest)] as Survey;
-  const byId = (id: string) => surveys.find((survey) => survey.id === id) ?? shown;
+  const named = (id: string, place: number): Survey => surveys.find((survey) => survey.id === id) ?? (surveys[place] as Survey);
+  const [before, after] = [named(pair.before, newest - 1), named(pair.after, newest)]; // one that was deleted leaves its place
   const choose = (change: Partial<typeof pair>) => {
-    setPair({ ...pair, ...change });
+    setPair({ before: before.id, after: after.id, ...change });
     setPlace(null);
   };
-  const isSame = pair.before === pair.after;
+  const isSame = before.id === after.id;
   return (
     <div className="history">
       <aside className="history-side">
@@ -64,18 +65,18 @@ export function Comparison({ surveys, elsewhere, picker }: {
           {mode === "swipe" ? (
             <div className="swap-row">
               <Select
-                label={texts.before} data={options} value={pair.before} allowDeselect={false}
-                onChange={(before) => before !== null && choose({ before })}
+                label={texts.before} data={options} value={before.id} allowDeselect={false}
+                onChange={(id) => id !== null && choose({ before: id })}
               />
               <ActionIcon
                 variant="default" size={36} aria-label={texts.swap}
-                onClick={() => choose({ before: pair.after, after: pair.before })}
+                onClick={() => choose({ before: after.id, after: before.id })}
               >
                 <Icon name="swap" size={17} />
               </ActionIcon>
               <Select
-                label={texts.after} data={options} value={pair.after} allowDeselect={false}
-                onChange={(after) => after !== null && choose({ after })}
+                label={texts.after} data={options} value={after.id} allowDeselect={false}
+                onChange={(id) => id !== null && choose({ after: id })}
               />
             </div>
           ) : (
@@ -102,7 +103,7 @@ export function Comparison({ surveys, elsewhere, picker }: {
         {mode === "swipe" && isSame && <p className="small soft" role="status">{texts.same}</p>}
         {mode === "swipe" && !isSame && (
           <ChangesList
-            after={pair.after} before={pair.before} view={view} chosen={place}
+            after={after} before={before} view={view} chosen={place}
             onChoose={(chosen) => {
               setPlace(chosen);
               view?.fly(chosen.bounds);
@@ -112,7 +113,7 @@ export function Comparison({ surveys, elsewhere, picker }: {
         <Animation survey={shown} view={view} />
       </aside>
       <CompareMap
-        before={mode === "swipe" ? byId(pair.before) : null} after={mode === "swipe" ? byId(pair.after) : shown}
+        before={mode === "swipe" ? before : null} after={mode === "swipe" ? after : shown}
         labelOf={labelOf} onView={setView}
       />
     </div>

@@ -5,11 +5,11 @@ import { Button } from "@mantine/core";
 import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 
 import type { Marker, Rect, TileJson } from "@/shared/api/types";
+import { BrokenTiles } from "@/shared/map/BrokenTiles";
 import type { Camera } from "@/shared/map/camera";
 import { type Pixel, type ViewEvents } from "@/shared/map/view";
 import { Store, useStore } from "@/shared/store";
 import { useTexts } from "@/shared/texts";
-import { Icon } from "@/shared/ui/Icon";
 import { State } from "@/shared/ui/State";
 
 import { useAddress } from "./address";
@@ -117,12 +117,7 @@ export function MapStage({ tilejson }: { tilejson: TileJson }) {
           )}
         </>
       )}
-      {broken > 0 && (
-        <p className="note-bar sheet" role="status">
-          <Icon name="warn" size={18} />
-          {texts.broken(broken)}
-        </p>
-      )}
+      <BrokenTiles count={broken} words={texts.broken} />
     </div>
   );
 }

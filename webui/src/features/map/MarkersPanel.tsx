@@ -64,6 +64,7 @@ export function MarkersPanel({ view, markers, chosen, onChoose, onClose }: Given
         </Button>
         <p className="small soft">{texts.addHint}</p>
       </div>
+      {chosen !== null && <p className="small fault" role="alert">{texts.deleted(chosen.name)}</p>}
       {markers.length === 0 && <p className="small soft">{texts.none}</p>}
       {markers.length > 0 && (
         <TextInput
@@ -117,13 +118,13 @@ function MarkerForm({ view, draft, marker, onDone }: {
       if (method === "remove") return ask(one, { method: "DELETE", headers });
       return ask(one, { method: "PATCH", headers, body: { name, note, colour } });
     },
-    onSuccess: async () => {
-      await refresh();
+    onSuccess: () => {
       onDone();
+      return refresh();
     },
     onError: async (error) => {
-      if (!(error instanceof Refusal && error.code === "OUTDATED")) return;
-      await refresh();
+      if (!(error instanceof Refusal && (error.code === "OUTDATED" || error.isMissing))) return;
+      await refresh(); // the panel tells of one that is gone
       const now = queries.getQueryData(queryKey)?.find((one) => one.id === marker?.id);
       if (now !== undefined) setRead(now.etag); // it is told of now: to save again is a choice
     },

@@ -17,7 +17,7 @@ import { OVERLAYS, type OverlayName } from "./link";
 export function useOverlays(view: MapView | null, { survey, revision }: MapFacts, shown: readonly OverlayName[]): void {
   const wants = (name: OverlayName) => shown.includes(name);
   const areas = useQuery({ ...areasQuery(survey, revision), enabled: wants("grid") || wants("ambiguous") }).data;
-  const blocks = useQuery({ ...blocksQuery(survey), enabled: wants("blocks") }).data;
+  const blocks = useQuery({ ...blocksQuery(survey, revision), enabled: wants("blocks") }).data;
   const [canvas] = useState(() => new CanvasOverlay(() => undefined));
   const paints: Paint[] = [];
   if (areas?.placed && wants("grid")) paints.push(paintGrid(areas));

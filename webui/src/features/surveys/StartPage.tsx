@@ -2,23 +2,23 @@
 import "./surveys.css";
 
 import { Button, NumberInput, Select, Skeleton, Switch, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useDebouncedValue } from "@mantine/hooks";
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 
 import { ask, Refusal } from "@/shared/api/client";
-import { driversQuery, gamesQuery, savesQuery } from "@/shared/api/queries";
-import type { Driver, Game, JobBegun, Save } from "@/shared/api/types";
+import { driversQuery, gamesQuery, planQuery, savesQuery } from "@/shared/api/queries";
+import type { Driver, Game, JobBegun, JobPlan, JobRequest, Save } from "@/shared/api/types";
 import { useTexts } from "@/shared/texts";
 import { PageState, useDocumentTitle } from "@/shared/ui/State";
 
 import { type Field, fieldsOf, parametersOf, titleOf, type Written } from "./fields";
 import { GridPreview } from "./GridPreview";
-import { lieOf } from "./preview";
 
 const SAVE = /^[a-z0-9_]{1,64}$/;
-const BLOCK_SIDE = 10;
 const MOST = 1000;
+const SETTLED_MS = 250; // after the last key, before the server is asked where the grid would lie
 const FIRST_SAVE = "main";
 
 export default function StartPage() {
@@ -82,22 +82,25 @@ function Form({ games, drivers, saves, first }: {
   const { values, faults } = parametersOf(fields, written);
   const latest = saves.find((one) => one.game === id && one.save === save)?.latest ?? null;
 
-  const isCentred = fields.some((field) => field.name === "centre");
-  const isElsewhere = values.centre !== undefined;
-  const lie = lieOf({ ...game.parameters, ...values }, isCentred);
+  const request: JobRequest = {
+    game_id: id, save_data_id: save, savegame,
+    ...(size === null || grid === null ? {} : { grid }),
+    ...(Object.keys(values).length === 0 ? {} : { parameters: values }),
+  };
+  const body = JSON.stringify(request);
+  const isUnclear = !SAVE.test(save) || (asked !== null && grid === null) || faults.length > 0 || game.problem !== null;
+  const [settled] = useDebouncedValue(isUnclear || asked === null ? null : body, SETTLED_MS);
+  const plan = useQuery({
+    ...planQuery(JSON.parse(settled ?? body) as JobRequest, latest?.revision ?? null),
+    enabled: settled !== null, placeholderData: keepPreviousData,
+  });
 
   // What is sent again after no answer came begins no second survey; what is filled in anew does.
   const sent = useRef({ body: "", key: "" });
   const begin = useMutation({
     mutationFn: () => {
-      const body = {
-        game_id: id, save_data_id: save, savegame,
-        ...(size === null || grid === null ? {} : { grid }),
-        ...(Object.keys(values).length === 0 ? {} : { parameters: values }),
-      };
-      const text = JSON.stringify(body);
-      if (sent.current.body !== text) sent.current = { body: text, key: newKey() };
-      return ask<JobBegun>("/api/jobs", { method: "POST", body, headers: { "idempotency-key": sent.current.key } });
+      if (sent.current.body !== body) sent.current = { body, key: newKey() };
+      return ask<JobBegun>("/api/jobs", { method: "POST", body: request, headers: { "idempotency-key": sent.current.key } });
     },
     onSuccess: (begun) => {
       navigate(`/surveys/${encodeURIComponent(begun.survey_id)}`);
@@ -105,7 +108,7 @@ function Form({ games, drivers, saves, first }: {
     },
   });
   const delayed = begin.error instanceof Refusal && begin.error.code === "JOB_DELAYED" ? String(begin.error.details.survey_id) : null;
-  const isWrong = !SAVE.test(save) || (asked !== null && grid === null) || faults.length > 0 || game.problem !== null || delayed !== null;
+  const isWrong = isUnclear || delayed !== null;
 
   return (
     <div className="page">
@@ -154,11 +157,7 @@ function Form({ games, drivers, saves, first }: {
                   onChange={(value) => setSize({ ...asked, cols: countOf(value) })}
                 />
               </div>
-              {grid !== null && (
-                <p className="small soft numbers">
-                  {texts.form.estimate(grid.rows * grid.cols, Math.ceil(grid.rows / BLOCK_SIDE) * Math.ceil(grid.cols / BLOCK_SIDE))}
-                </p>
-              )}
+              {plan.data !== undefined && <p className="small soft numbers">{texts.form.estimate(plan.data.areas, plan.data.blocks)}</p>}
             </div>
           )}
           {fields.length > 0 && (
@@ -186,11 +185,24 @@ function Form({ games, drivers, saves, first }: {
           <h2 id="preview-title">{texts.form.preview}</h2>
           {latest === null && <p className="soft">{texts.form.noPreview}</p>}
           {latest !== null && asked === null && <p className="soft">{texts.form.noGridPreview}</p>}
-          {latest !== null && isElsewhere && <p className="soft">{texts.form.elsewhere}</p>}
-          {latest !== null && !isElsewhere && grid !== null && <GridPreview survey={latest.id} size={grid} lie={lie} />}
+          {plan.error !== null && <p className="fault" role="status">{plan.error.message}</p>}
+          {plan.data !== undefined && asked !== null && <Planned plan={plan.data} latest={latest?.id ?? null} />}
         </section>
       </div>
     </div>
+  );
+}
+
+/** Where the grid would lie, and how much of it the game has no map for. */
+function Planned({ plan: { grid, areas, places }, latest }: { plan: JobPlan; latest: string | null }) {
+  const { form: texts } = useTexts();
+  const left = grid.rows * grid.cols - areas;
+  return (
+    <>
+      {left > 0 && <p className="soft numbers">{texts.left(left)}</p>}
+      {places === null && latest !== null && <p className="soft">{texts.unknown}</p>}
+      {places !== null && places.survey === latest && <GridPreview places={places} />}
+    </>
   );
 }
 

@@ -8,16 +8,18 @@ import { Link } from "wouter";
 
 import { Refusal } from "@/shared/api/client";
 import { surveyQuery, trustQuery } from "@/shared/api/queries";
-import type { Bin, SurveyDetail, Trust, WorstShot } from "@/shared/api/types";
+import type { Bin, Finding as Found, SurveyDetail, Trust, WorstShot } from "@/shared/api/types";
 import { type Texts, useTexts } from "@/shared/texts";
 import { Icon } from "@/shared/ui/Icon";
 import { isMissing, PageState, useDocumentTitle } from "@/shared/ui/State";
 import { percentOf, titleOf } from "@/shared/ui/words";
 
+import { spellFinding } from "./findings";
+
 export default function TrustPage({ survey: id }: { survey: string }) {
   const texts = useTexts();
   const { data: survey, error: noSurvey } = useQuery(surveyQuery(id));
-  const { data: trust, error } = useQuery(trustQuery(id));
+  const { data: trust, error } = useQuery({ ...trustQuery(id, survey?.revision ?? null), enabled: survey !== undefined });
   useDocumentTitle(`${texts.trust.title}: ${survey === undefined ? id : titleOf(texts, survey)}`);
   if (isMissing(noSurvey)) {
     return (
@@ -103,14 +105,16 @@ function Findings({ trust }: { trust: Trust }) {
   );
 }
 
-function Finding({ finding }: { finding: Trust["findings"][number] }) {
-  const { trust: texts, map: { lineage } } = useTexts();
+function Finding({ finding }: { finding: Found }) {
+  const all = useTexts();
+  const { trust: texts, map: { lineage } } = all;
   const [open, setOpen] = useState(false);
-  const { holds, severity, offenders, offenders_in_all: count } = finding;
+  const { name, holds, severity, offenders_in_all: count } = finding;
+  const { text, offenders } = spellFinding(all, finding);
   return (
-    <li className="finding">
+    <li className="finding" data-name={name}>
       <span className={`badge ${holds ? "done" : severity}`}>{holds ? texts.holds : severity === "warn" ? texts.warn : texts.error}</span>
-      <span>{finding.text}</span>
+      <span>{text}</span>
       {offenders.length > 0 && (
         <button type="button" className="plain-button" aria-expanded={open} onClick={() => setOpen(!open)}>
           {open ? texts.hideOffenders : texts.showOffenders(count)}

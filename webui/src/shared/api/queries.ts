@@ -3,7 +3,8 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
 import { ask, part, query, Refusal } from "./client";
 import type {
-  Areas, BlockList, Changes, Driver, Game, Lineage, Marker, Save, SurveyDetail, SurveyList, TileJson, Trust,
+  Areas, BlockList, Changes, Driver, Game, JobPlan, JobRequest, Lineage, Marker, Save, Survey, SurveyDetail, SurveyList,
+  TileJson, Trust,
 } from "./types";
 
 const LIVE_MS = 3000;
@@ -72,9 +73,9 @@ export const areasQuery = (id: string, revision: string | null) =>
     staleTime: 60_000,
   });
 
-export const blocksQuery = (id: string) =>
+export const blocksQuery = (id: string, revision: string) =>
   queryOptions({
-    queryKey: ["blocks", id],
+    queryKey: ["blocks", id, revision],
     queryFn: ({ signal }) => ask<BlockList>(`/api/surveys/${part(id)}/blocks`, { signal }),
     staleTime: 5_000,
   });
@@ -86,17 +87,19 @@ export const lineageQuery = (id: string, revision: string, x: number, y: number)
     staleTime: 60_000,
   });
 
-export const trustQuery = (id: string) =>
+export const trustQuery = (id: string, revision: string | null) =>
   queryOptions({
-    queryKey: ["trust", id],
+    queryKey: ["trust", id, revision],
     queryFn: ({ signal }) => ask<Trust>(`/api/surveys/${part(id)}/trust`, { signal }),
     staleTime: 60_000,
   });
 
-export const changesQuery = (id: string, since: string) =>
+/** What changed between two surveys as they are now: either may be made anew. */
+export const changesQuery = (survey: Pick<Survey, "id" | "revision">, since: Pick<Survey, "id" | "revision">) =>
   queryOptions({
-    queryKey: ["changes", id, since],
-    queryFn: ({ signal }) => ask<Changes>(`/api/surveys/${part(id)}/changes${query({ since })}`, { signal }),
+    queryKey: ["changes", survey.id, survey.revision, since.id, since.revision],
+    queryFn: ({ signal }) =>
+      ask<Changes>(`/api/surveys/${part(survey.id)}/changes${query({ since: since.id })}`, { signal }),
     staleTime: 600_000,
   });
 
@@ -106,7 +109,7 @@ export const markersQuery = (game: string, save: string) =>
   queryOptions({
     queryKey: ["markers", game, save],
     queryFn: async ({ signal }) => (await ask<{ markers: Marker[] }>(markersAddress(game, save), { signal })).markers,
-    staleTime: 10_000,
+    refetchInterval: 10_000, // others name places too
   });
 
 export const gamesQuery = () =>
@@ -120,4 +123,16 @@ export const driversQuery = () =>
     queryKey: ["drivers"],
     queryFn: async ({ signal }) => (await ask<{ drivers: Driver[] }>("/api/drivers", { signal })).drivers,
     staleTime: 600_000,
+  });
+
+/**
+ * What a job would survey, and where.
+ *
+ * @param latest The revision of the map that it would lie on.
+ */
+export const planQuery = (request: JobRequest, latest: string | null) =>
+  queryOptions({
+    queryKey: ["plan", request, latest],
+    queryFn: ({ signal }) => ask<JobPlan>("/api/jobs/plan", { method: "POST", body: request, signal }),
+    staleTime: 60_000,
   });

@@ -26,6 +26,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a job would survey
+         * @description Lay the areas as the driver would, and tell where they lie on the latest map of the save; nothing is begun.
+         */
+        post: operations["plan_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/status": {
         parameters: {
             query?: never;
@@ -657,6 +677,16 @@ export interface components {
             kept: boolean[];
         };
         /**
+         * AreaPlace
+         * @description An area of the grid.
+         */
+        AreaPlace: {
+            /** Row */
+            row: number;
+            /** Col */
+            col: number;
+        };
+        /**
          * Bin
          * @description One bar of a distribution.
          */
@@ -750,6 +780,28 @@ export interface components {
             layers: components["schemas"]["LayerLinks"][];
         };
         /**
+         * DecisiveOffsetsKeptFacts
+         * @description Whether the solve kept every offset whose overlap agrees at it alone.
+         */
+        DecisiveOffsetsKeptFacts: {
+            /** Holds */
+            holds: boolean;
+            severity: components["schemas"]["Severity"];
+            /** Text */
+            text: string;
+            /** Offenders In All */
+            offenders_in_all: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "decisive_offsets_kept";
+            /** Dropped */
+            dropped: number;
+            /** Offenders */
+            offenders: components["schemas"]["DroppedFacts"][];
+        };
+        /**
          * DriverFacts
          * @description A game driver, and what may be asked of it.
          */
@@ -772,6 +824,16 @@ export interface components {
         DriverList: {
             /** Drivers */
             drivers: components["schemas"]["DriverFacts"][];
+        };
+        /**
+         * DroppedFacts
+         * @description A verified offset that the solve could not keep.
+         */
+        DroppedFacts: {
+            area: components["schemas"]["AreaPlace"];
+            other: components["schemas"]["AreaPlace"];
+            /** Off Px */
+            off_px: number;
         };
         /**
          * ErrorBody
@@ -801,23 +863,6 @@ export interface components {
              * Format: date-time
              */
             timestamp: string;
-        };
-        /**
-         * FindingFacts
-         * @description One thing that was looked at.
-         */
-        FindingFacts: {
-            /** Name */
-            name: string;
-            /** Holds */
-            holds: boolean;
-            severity: components["schemas"]["Severity"];
-            /** Text */
-            text: string;
-            /** Offenders */
-            offenders: string[];
-            /** Offenders In All */
-            offenders_in_all: number;
         };
         /**
          * FrameFacts
@@ -871,6 +916,16 @@ export interface components {
             cols: number;
         };
         /**
+         * GroupFacts
+         * @description Screenshots that verified offsets tie to each other, but not to the map.
+         */
+        GroupFacts: {
+            /** Group */
+            group: number;
+            /** Screenshots */
+            screenshots: number;
+        };
+        /**
          * Health
          * @description The gateway answers.
          */
@@ -918,6 +973,18 @@ export interface components {
             dag_run_id: string | null;
             /** Survey Id */
             survey_id: string;
+        };
+        /**
+         * JobPlan
+         * @description What a job would survey, of which nothing is begun.
+         */
+        JobPlan: {
+            grid: components["schemas"]["Grid"];
+            /** Areas */
+            areas: number;
+            /** Blocks */
+            blocks: number;
+            places: components["schemas"]["PlannedPlaces"] | null;
         };
         /**
          * JobProgress
@@ -1042,6 +1109,28 @@ export interface components {
             misclosures: components["schemas"]["Bin"][];
         };
         /**
+         * LoopsCloseFacts
+         * @description Whether verified offsets add up to nothing around every loop of neighbours.
+         */
+        LoopsCloseFacts: {
+            /** Holds */
+            holds: boolean;
+            severity: components["schemas"]["Severity"];
+            /** Text */
+            text: string;
+            /** Offenders In All */
+            offenders_in_all: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "loops_close";
+            /** Offsets */
+            offsets: number;
+            /** Offenders */
+            offenders: components["schemas"]["OpenLoopFacts"][];
+        };
+        /**
          * MadeBy
          * @description The run that made one layer of what a place shows.
          */
@@ -1145,6 +1234,32 @@ export interface components {
             changed_at: string;
         };
         /**
+         * MostlyAnchoredFacts
+         * @description Whether enough screenshots are anchored.
+         */
+        MostlyAnchoredFacts: {
+            /** Holds */
+            holds: boolean;
+            severity: components["schemas"]["Severity"];
+            /** Text */
+            text: string;
+            /** Offenders In All */
+            offenders_in_all: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "mostly_anchored";
+            /** Screenshots */
+            screenshots: number;
+            /** Share */
+            share: number;
+            /** Wanted Share */
+            wanted_share: number;
+            /** Offenders */
+            offenders: components["schemas"]["UnsureFacts"][];
+        };
+        /**
          * OffsetFacts
          * @description A verified offset between two screenshots.
          */
@@ -1171,6 +1286,38 @@ export interface components {
             decisive: boolean;
         };
         /**
+         * OneGroupFacts
+         * @description Whether verified offsets tie all screenshots that have any into one group.
+         */
+        OneGroupFacts: {
+            /** Holds */
+            holds: boolean;
+            severity: components["schemas"]["Severity"];
+            /** Text */
+            text: string;
+            /** Offenders In All */
+            offenders_in_all: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "one_group";
+            /** Offenders */
+            offenders: components["schemas"]["GroupFacts"][];
+        };
+        /**
+         * OpenLoopFacts
+         * @description Neighbouring offsets that contradict one another.
+         */
+        OpenLoopFacts: {
+            /** Areas */
+            areas: components["schemas"]["AreaPlace"][];
+            /** Dx */
+            dx: number;
+            /** Dy */
+            dy: number;
+        };
+        /**
          * PlacedBlockState
          * @description How one block stands, and where it lies.
          */
@@ -1192,6 +1339,20 @@ export interface components {
          * @enum {string}
          */
         PlacementStatus: "anchored" | "ambiguous" | "unplaced";
+        /**
+         * PlannedPlaces
+         * @description How a job's areas would lie on a map, in game pixels of its frame.
+         */
+        PlannedPlaces: {
+            /** Survey */
+            survey: string;
+            /** Columns */
+            columns: number[];
+            /** Rows */
+            rows: number[];
+            /** Blocks */
+            blocks: components["schemas"]["Rect"][];
+        };
         /**
          * ProgressEvent
          * @description What `progress` events of `/api/surveys/{survey}/events` carry.
@@ -1346,6 +1507,28 @@ export interface components {
             picture: string | null;
             /** Thumbnail */
             thumbnail: string | null;
+        };
+        /**
+         * ShotsPlacedFacts
+         * @description Whether every screenshot has a place.
+         */
+        ShotsPlacedFacts: {
+            /** Holds */
+            holds: boolean;
+            severity: components["schemas"]["Severity"];
+            /** Text */
+            text: string;
+            /** Offenders In All */
+            offenders_in_all: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "shots_placed";
+            /** Screenshots */
+            screenshots: number;
+            /** Offenders */
+            offenders: components["schemas"]["AreaPlace"][];
         };
         /**
          * Size
@@ -1595,11 +1778,21 @@ export interface components {
             /** Anchored Share */
             anchored_share: number;
             /** Findings */
-            findings: components["schemas"]["FindingFacts"][];
+            findings: (components["schemas"]["LoopsCloseFacts"] | components["schemas"]["ShotsPlacedFacts"] | components["schemas"]["DecisiveOffsetsKeptFacts"] | components["schemas"]["MostlyAnchoredFacts"] | components["schemas"]["OneGroupFacts"])[];
             loops: components["schemas"]["Loops"];
             seams: components["schemas"]["Seams"];
             /** Worst */
             worst: components["schemas"]["WorstShot"][];
+        };
+        /**
+         * UnsureFacts
+         * @description A screenshot that is not anchored.
+         */
+        UnsureFacts: {
+            area: components["schemas"]["AreaPlace"];
+            status: components["schemas"]["PlacementStatus"];
+            /** Confidence */
+            confidence: number;
         };
         /**
          * Uploaded
@@ -1687,6 +1880,48 @@ export interface operations {
             };
             /** @description Dagster is down: `details` name the job, which begins by itself. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    plan_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPlan"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -24,12 +24,11 @@ export function overlaysOf(hash: string): readonly string[] {
   return (new URLSearchParams(hash.replace(/^#/, "")).get("o") ?? "").split(",").filter((name) => name !== "");
 }
 
-export function spell({ x, y, z }: Camera, nativeZoom: number, overlays: readonly string[] = []): string {
+export function spell({ x, y, z }: Camera, nativeZoom: number): string {
   // Beyond the native zoom a whole pixel would move the picture visibly.
   const digits = z > nativeZoom ? 2 : 0;
   const short = (value: number, places: number) => String(Number(value.toFixed(places)));
-  const shown = overlays.length === 0 ? "" : `&o=${overlays.join(",")}`;
-  return `#x=${short(x, digits)}&y=${short(y, digits)}&z=${short(z, 2)}${shown}`;
+  return `#x=${short(x, digits)}&y=${short(y, digits)}&z=${short(z, 2)}`;
 }
 
 /** `1234, 5678`, `x=1234 y=5678` or a whole link: a place to go to, or null. */

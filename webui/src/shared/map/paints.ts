@@ -16,7 +16,7 @@ function outline(pen: Pen, rect: Rect): void {
 }
 
 /** A line that is seen on light and dark ground: dark under bright. */
-function strokeTwice(context: CanvasRenderingContext2D, colour: string, width: number): void {
+export function strokeTwice(context: CanvasRenderingContext2D, colour: string, width: number): void {
   context.lineWidth = width + 2;
   context.strokeStyle = "rgb(0 0 0 / 45%)";
   context.stroke();

@@ -69,17 +69,23 @@ export class MapView {
   readonly #element: HTMLElement;
   readonly #events: ViewEvents;
   readonly #gone = new AbortController();
+  readonly #leastZoom: number;
   #facts: MapFacts;
   #layer: L.TileLayer | null = null;
   readonly #older: L.TileLayer[] = [];
   readonly #askedAgain = new Set<string>();
-  readonly #broken = new Set<string>();
+  readonly #broken = new Map<string, L.TileLayer>();
 
-  /** Open a map; without a camera, all of it. */
-  constructor(element: HTMLElement, tilejson: TileJson, camera: Camera | null, events: ViewEvents = {}) {
+  /**
+   * Open a map; without a camera, all of it.
+   *
+   * @param leastZoom Where more than the map is to be shown; else one can zoom out as far as all of it needs.
+   */
+  constructor(element: HTMLElement, tilejson: TileJson, camera: Camera | null, events: ViewEvents = {}, leastZoom = Infinity) {
     const facts = tilejson.imageflow;
     this.#element = element;
     this.#events = events;
+    this.#leastZoom = leastZoom;
     this.#facts = facts;
     this.map = L.map(element, {
       crs: pixelCrs(facts.frame.native_zoom),
@@ -163,10 +169,9 @@ export class MapView {
   }
 
   #lay(tilejson: TileJson): void {
-    this.#forget();
     const margins = L.point(2 * MARGIN_PX + this.#toolsPx, 2 * MARGIN_PX);
     const fit = this.map.getBoundsZoom(boundsOf(this.#facts.bounds), false, margins);
-    this.map.setMinZoom(Math.min(tilejson.minzoom, fit));
+    this.map.setMinZoom(Math.min(tilejson.minzoom, fit, this.#leastZoom));
     const layer = this.watch(tileLayer(tilejson, this.map.getMinZoom()));
     if (this.#layer !== null) this.#older.push(this.#layer);
     this.#layer = layer.addTo(this.map);
@@ -180,8 +185,9 @@ export class MapView {
 
   /** Look after a layer's tiles that do not come. */
   watch(layer: L.TileLayer): L.TileLayer {
-    layer.on("tileerror", ({ tile }) => void this.#examine(tile));
+    layer.on("tileerror", ({ tile }) => void this.#examine(tile, layer));
     layer.on("tileload", ({ tile }) => this.#came(tile));
+    layer.on("remove", () => this.#forget(layer));
     return layer;
   }
 
@@ -193,7 +199,7 @@ export class MapView {
   }
 
   /** A tile outside the mosaic is rightly not there; one that is promised and not given is shown as broken. */
-  async #examine(tile: HTMLImageElement): Promise<void> {
+  async #examine(tile: HTMLImageElement, layer: L.TileLayer): Promise<void> {
     const address = tile.src;
     if (!address.startsWith("http") || !address.includes("/tiles/")) return;
     let response: Response;
@@ -214,8 +220,9 @@ export class MapView {
     }
     const body = (await response.json().catch(() => null)) as { error?: { code?: string } } | null;
     if (!response.ok && body?.error?.code !== "OBJECT_MISSING") return;
+    if (!tile.isConnected) return; // its layer has gone meanwhile
     tile.classList.add(BROKEN);
-    this.#broken.add(address);
+    this.#broken.set(address, layer);
     this.#events.onBroken?.(this.#broken.size);
   }
 
@@ -225,10 +232,10 @@ export class MapView {
     }, AGAIN_MS);
   }
 
-  #forget(): void {
-    if (this.#broken.size === 0) return;
-    this.#broken.clear();
-    this.#events.onBroken?.(0);
+  #forget(layer: L.TileLayer): void {
+    const gone = [...this.#broken].filter(([, one]) => one === layer);
+    for (const [address] of gone) this.#broken.delete(address);
+    if (gone.length > 0) this.#events.onBroken?.(this.#broken.size);
   }
 
   #told(): void {

@@ -51,7 +51,7 @@ export const en = {
     watch: "Watch its progress",
     why: "See what happened",
     outsideTitle: "This place is not on the map",
-    outside: (x: number, y: number) => `The link points to x ${x}, y ${y}, and no survey of this save shows it.`,
+    outside: (x: number, y: number) => `The link points to x ${x}, y ${y}, and this map does not show it.`,
     showAll: "Show the whole map",
     otherFrame: "This survey lies in a frame of its own: its places cannot be compared with the other's.",
     broken: (count: number) =>
@@ -78,7 +78,7 @@ export const en = {
       outside: "That place lies outside this map.",
     },
     measure: {
-      hint: "Click to set points; Escape clears.", distance: (px: string) => `${px} px`,
+      hint: "Click to set points, or focus the map and press Enter to set one in its middle. Escape ends it.", distance: (px: string) => `${px} px`,
       box: (width: string, height: string) => `${width} × ${height}`, clear: "Clear", last: "Last step",
     },
     markers: {
@@ -92,10 +92,11 @@ export const en = {
         grey: "Grey",
       },
       outdated: "Somebody else has changed this marker meanwhile. What you wrote is kept here: save again to replace the other change.",
+      deleted: (name: string) => `Somebody else has deleted '${name}' meanwhile.`,
       confirmRemove: (name: string) => `Delete '${name}'?`,
     },
     lineage: {
-      hint: "Click a place of the map to see what it was made from.",
+      hint: "Click a place of the map, or focus the map and press Enter for the place in its middle.",
       place: (x: number, y: number) => `x ${x}, y ${y}`,
       tile: "Tile", shots: "Screenshots that show it", offsets: "Offsets that tie them", made: "Made by",
       row: (row: number, col: number) => `Row ${row}, column ${col}`,
@@ -145,6 +146,8 @@ export const en = {
     otherFrame: (count: number) =>
       `${plural(count, "survey")} of this save ${count === 1 ? "lies" : "lie"} in another frame and cannot be compared.`,
     same: "Choose two different surveys.",
+    broken: (count: number) =>
+      `${plural(count, "tile")} of what is shown cannot be read. Materialise tiles of the survey again in Dagster.`,
     animation: "Animation", animationNote: "What the map shows now, over all surveys of this save.",
     makeGif: "GIF", makeWebp: "WebP", download: "Download",
     play: "Play", pause: "Pause",
@@ -190,7 +193,8 @@ export const en = {
     ownGrid: "This driver brings its own grid.",
     parameters: "Parameters of the driver", byFile: "As the game's file says",
     preview: "The grid over the latest map", noPreview: "This save has no map yet: the first survey makes it.",
-    elsewhere: "Where another centre lies on the latest map is not known.",
+    unknown: "Where this driver's areas lie is known once its game runs.",
+    left: (areas: number) => `${plural(areas, "area")} of the grid ${areas === 1 ? "lies" : "lie"} beyond the game's map and ${areas === 1 ? "is" : "are"} left out.`,
     noGridPreview: "The driver's own grid is known once it runs.",
     estimate: (areas: number, blocks: number) => `${plural(areas, "area")} in ${plural(blocks, "block")}`,
     submit: "Start",
@@ -205,6 +209,32 @@ export const en = {
     ambiguous: "Ambiguous", unplaced: "Unplaced", anchoredShort: "Anchored",
     findings: "Findings", holds: "Holds", warn: "Warning", error: "Wrong",
     showOffenders: (count: number) => `Show ${n(count)}`, hideOffenders: "Hide",
+    finding: {
+      loops: (open: number, offsets: number) =>
+        open === 0
+          ? `Every loop of the ${plural(offsets, "verified offset")} closes.`
+          : `${plural(open, "loop")} of neighbouring offsets ${open === 1 ? "does" : "do"} not close, of ${plural(offsets, "verified offset")}.`,
+      placed: (unplaced: number, of: number) =>
+        unplaced === 0
+          ? `Every one of ${plural(of, "screenshot")} has a place.`
+          : `${n(unplaced)} of ${plural(of, "screenshot")} ${unplaced === 1 ? "has" : "have"} no place.`,
+      kept: (decisive: number, dropped: number) =>
+        dropped === 0
+          ? "The solve kept every verified offset."
+          : `The solve dropped ${plural(dropped, "verified offset")}, ${decisive === 0 ? "none" : n(decisive)} of them decisive.`,
+      anchored: (share: string, of: number, wanted: string) =>
+        `${share} of ${plural(of, "screenshot")} are anchored; ${wanted} are wanted.`,
+      groups: (others: number) =>
+        others === 0
+          ? "No group of screenshots is tied together apart from the map."
+          : `${plural(others, "group")} of screenshots ${others === 1 ? "is" : "are"} tied together, but not to the map.`,
+    },
+    offender: {
+      loop: (areas: string, dx: number, dy: number) => `${areas}: off by ${dx}, ${dy} px`,
+      dropped: (area: string, other: string, px: number) => `${area} – ${other}: off by ${px} px`,
+      unsure: (area: string, status: string, sure: string) => `${area}: ${status}, ${sure}`,
+      group: (number: number, screenshots: number) => `Group ${number}: ${plural(screenshots, "screenshot")}`,
+    },
     loops: "Loop closure", loopsNote: "Offsets around every loop of neighbours must add up to nothing.",
     loopsClosed: (closed: number, all: number) => `${n(closed)} of ${plural(all, "loop")} close exactly.`,
     off: "Off by", px: "px",

@@ -78,7 +78,7 @@ export const ja: Texts = {
       outside: "その場所は地図の外です。",
     },
     measure: {
-      hint: "クリックで点を追加、Esc で消去。", distance: (px) => `${px} px`,
+      hint: "クリックで点を追加します。地図にフォーカスして Enter を押すと中央に追加します。Esc で終了。", distance: (px) => `${px} px`,
       box: (width, height) => `${width} × ${height}`, clear: "消去", last: "最後の区間",
     },
     markers: {
@@ -91,10 +91,11 @@ export const ja: Texts = {
         red: "赤", orange: "橙", yellow: "黄", green: "緑", teal: "青緑", blue: "青", violet: "紫", grey: "灰",
       },
       outdated: "この目印は、入力中に他の人が変更しました。入力した内容は残っています。もう一度保存すると、他の変更を置き換えます。",
+      deleted: (name) => `「${name}」は、その間に他の人が削除しました。`,
       confirmRemove: (name) => `「${name}」を削除しますか？`,
     },
     lineage: {
-      hint: "地図をクリックすると、その場所の来歴を表示します。",
+      hint: "地図をクリックするか、地図にフォーカスして Enter を押すと（中央の場所）、来歴を表示します。",
       place: (x, y) => `x ${x}、y ${y}`,
       tile: "タイル", shots: "写っているスクリーンショット", offsets: "位置を結ぶオフセット", made: "作成した実行",
       row: (row, col) => `行 ${row}、列 ${col}`,
@@ -143,6 +144,7 @@ export const ja: Texts = {
     swap: "入れ替え",
     otherFrame: (count) => `このセーブの調査 ${n(count)} 件は別の座標系にあり、比較できません。`,
     same: "異なる 2 つの調査を選んでください。",
+    broken: (count) => `表示中のタイル ${n(count)} 枚を読み込めません。Dagster でその調査の tiles を再作成してください。`,
     animation: "アニメーション", animationNote: "いま表示している範囲を、全調査にわたって再生します。",
     makeGif: "GIF", makeWebp: "WebP", download: "ダウンロード",
     play: "再生", pause: "一時停止",
@@ -188,7 +190,8 @@ export const ja: Texts = {
     ownGrid: "このドライバーの格子は決まっています。",
     parameters: "ドライバーの設定", byFile: "ゲームファイルの値",
     preview: "最新の地図に重ねた格子", noPreview: "このセーブにはまだ地図がありません。最初の調査で作られます。",
-    elsewhere: "別の中心が最新の地図のどこになるかは分かりません。",
+    unknown: "このドライバーの区画の位置は、ゲームの起動後に決まります。",
+    left: (areas) => `格子のうち ${n(areas)} 区画はゲームの地図の外にあり、除かれます。`,
     noGridPreview: "ドライバーの格子は実行時に決まります。",
     estimate: (areas, blocks) => `${n(areas)} 区画、${n(blocks)} ブロック`,
     submit: "開始",
@@ -203,6 +206,31 @@ export const ja: Texts = {
     ambiguous: "曖昧", unplaced: "未配置", anchoredShort: "確定",
     findings: "検査結果", holds: "適合", warn: "警告", error: "不適合",
     showOffenders: (count) => `${n(count)} 件を表示`, hideOffenders: "隠す",
+    finding: {
+      loops: (open, offsets) =>
+        open === 0
+          ? `検証済みオフセット ${n(offsets)} 件のループはすべて閉じています。`
+          : `検証済みオフセット ${n(offsets)} 件のうち、閉じないループが ${n(open)} 個あります。`,
+      placed: (unplaced, of) =>
+        unplaced === 0
+          ? `スクリーンショット ${n(of)} 枚すべての位置が決まっています。`
+          : `スクリーンショット ${n(of)} 枚中 ${n(unplaced)} 枚の位置が決まっていません。`,
+      kept: (decisive, dropped) =>
+        dropped === 0
+          ? "検証済みのオフセットはすべて採用されました。"
+          : `検証済みのオフセット ${n(dropped)} 件が不採用で、うち決定的なものは ${n(decisive)} 件です。`,
+      anchored: (share, of, wanted) => `スクリーンショット ${n(of)} 枚中 ${share} が確定しています（目標 ${wanted}）。`,
+      groups: (others) =>
+        others === 0
+          ? "地図から離れた画像のまとまりはありません。"
+          : `互いには結ばれ、地図には結ばれていない画像のまとまりが ${n(others)} 個あります。`,
+    },
+    offender: {
+      loop: (areas, dx, dy) => `${areas}：ずれ ${dx}、${dy} px`,
+      dropped: (area, other, px) => `${area} – ${other}：ずれ ${px} px`,
+      unsure: (area, status, sure) => `${area}：${status}、${sure}`,
+      group: (number, screenshots) => `まとまり ${number}：${n(screenshots)} 枚`,
+    },
     loops: "ループの閉合", loopsNote: "隣どうしのオフセットは、一周すると 0 になるはずです。",
     loopsClosed: (closed, all) => `${n(all)} ループ中 ${n(closed)} が正確に閉じています。`,
     off: "ずれ", px: "px",

@@ -35,11 +35,6 @@ export function PageState(told: Told) {
   );
 }
 
-/** Why something cannot be shown, in the server's own words. */
-export function Refused({ error, title }: { error: Error; title: string }) {
-  return <State icon="warn" title={title} text={error.message} />;
-}
-
 export function isMissing(error: Error | null): boolean {
   return error instanceof Refusal && error.isMissing;
 }

@@ -1,0 +1,204 @@
+"""What looks at a survey have found, as the API tells it: by name, in figures, and in an English sentence."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+
+from imageflow_domain.grid import Cell
+from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus
+from imageflow_mosaic.loops import OpenLoop
+from imageflow_surveys.findings import (
+    ANCHORED_SHARE,
+    DecisiveOffsetsKept,
+    LoopsClose,
+    MostlyAnchored,
+    OneGroup,
+    Severity,
+    ShotsPlaced,
+    TiedGroup,
+)
+from imageflow_surveys.trust_report import ReportedFinding
+
+_OFFENDERS = 100
+
+
+class AreaPlace(BaseModel):
+    """An area of the grid."""
+
+    row: int
+    col: int
+
+    @classmethod
+    def of(cls, cell: Cell) -> "AreaPlace":
+        return cls(row=cell.row, col=cell.col)
+
+
+class OpenLoopFacts(BaseModel):
+    """Neighbouring offsets that contradict one another."""
+
+    areas: list[AreaPlace]
+    dx: int
+    dy: int
+    """What they add up to, walked around, in pixels."""
+
+    @classmethod
+    def of(cls, loop: OpenLoop) -> "OpenLoopFacts":
+        return cls(areas=[AreaPlace.of(c) for c in loop.cells], dx=loop.misclosure.dx_px, dy=loop.misclosure.dy_px)
+
+
+class DroppedFacts(BaseModel):
+    """A verified offset that the solve could not keep."""
+
+    area: AreaPlace
+    other: AreaPlace
+    off_px: float
+
+    @classmethod
+    def of(cls, drop: DroppedOffset) -> "DroppedFacts":
+        area, other = AreaPlace.of(drop.pair.reference), AreaPlace.of(drop.pair.moving)
+        return cls(area=area, other=other, off_px=drop.residual_px)
+
+
+class UnsureFacts(BaseModel):
+    """A screenshot that is not anchored."""
+
+    area: AreaPlace
+    status: PlacementStatus
+    confidence: float
+
+    @classmethod
+    def of(cls, place: Placement) -> "UnsureFacts":
+        return cls(area=AreaPlace.of(place.cell), status=place.status, confidence=place.confidence)
+
+
+class GroupFacts(BaseModel):
+    """Screenshots that verified offsets tie to each other, but not to the map."""
+
+    group: int
+    screenshots: int
+
+    @classmethod
+    def of(cls, tied: TiedGroup) -> "GroupFacts":
+        return cls(group=tied.group, screenshots=tied.screenshots)
+
+
+class _Found(BaseModel):
+    holds: bool
+    severity: Severity
+    """What it means where it does not hold."""
+    text: str
+    """The same in English, as Dagster's asset check and the command line say it."""
+    offenders_in_all: int
+
+
+class LoopsCloseFacts(_Found):
+    """Whether verified offsets add up to nothing around every loop of neighbours."""
+
+    name: Literal["loops_close"] = "loops_close"
+    offsets: int
+    """Verified ones, of which loops are made."""
+    offenders: list[OpenLoopFacts]
+    """The first hundred."""
+
+
+class ShotsPlacedFacts(_Found):
+    """Whether every screenshot has a place."""
+
+    name: Literal["shots_placed"] = "shots_placed"
+    screenshots: int
+    offenders: list[AreaPlace]
+    """The first hundred."""
+
+
+class DecisiveOffsetsKeptFacts(_Found):
+    """Whether the solve kept every offset whose overlap agrees at it alone."""
+
+    name: Literal["decisive_offsets_kept"] = "decisive_offsets_kept"
+    dropped: int
+    """Verified offsets that the solve could not keep, decisive or not."""
+    offenders: list[DroppedFacts]
+    """The first hundred decisive ones."""
+
+
+class MostlyAnchoredFacts(_Found):
+    """Whether enough screenshots are anchored."""
+
+    name: Literal["mostly_anchored"] = "mostly_anchored"
+    screenshots: int
+    share: float
+    wanted_share: float
+    offenders: list[UnsureFacts]
+    """The first hundred, least sure first."""
+
+
+class OneGroupFacts(_Found):
+    """Whether verified offsets tie all screenshots that have any into one group."""
+
+    name: Literal["one_group"] = "one_group"
+    offenders: list[GroupFacts]
+    """The first hundred."""
+
+
+FindingFacts = Annotated[
+    LoopsCloseFacts | ShotsPlacedFacts | DecisiveOffsetsKeptFacts | MostlyAnchoredFacts | OneGroupFacts,
+    Field(discriminator="name"),
+]
+
+T = TypeVar("T")
+
+
+def finding_facts(found: ReportedFinding) -> FindingFacts:
+    """Tell a finding with its first hundred offenders."""
+    holds, severity, text = found.holds, found.severity, found.text
+    match found:
+        case LoopsClose(loops=loops, offsets=offsets):
+            return LoopsCloseFacts(
+                holds=holds,
+                severity=severity,
+                text=text,
+                offsets=offsets,
+                offenders=[OpenLoopFacts.of(loop) for loop in _first(loops)],
+                offenders_in_all=len(loops),
+            )
+        case ShotsPlaced(unplaced=unplaced, screenshots=screenshots):
+            return ShotsPlacedFacts(
+                holds=holds,
+                severity=severity,
+                text=text,
+                screenshots=screenshots,
+                offenders=[AreaPlace.of(cell) for cell in _first(unplaced)],
+                offenders_in_all=len(unplaced),
+            )
+        case DecisiveOffsetsKept(decisive=decisive, dropped=dropped):
+            return DecisiveOffsetsKeptFacts(
+                holds=holds,
+                severity=severity,
+                text=text,
+                dropped=dropped,
+                offenders=[DroppedFacts.of(drop) for drop in _first(decisive)],
+                offenders_in_all=len(decisive),
+            )
+        case MostlyAnchored(unsure=unsure, screenshots=screenshots, share=share):
+            return MostlyAnchoredFacts(
+                holds=holds,
+                severity=severity,
+                text=text,
+                screenshots=screenshots,
+                share=share,
+                wanted_share=ANCHORED_SHARE,
+                offenders=[UnsureFacts.of(place) for place in _first(unsure)],
+                offenders_in_all=len(unsure),
+            )
+        case OneGroup(others=others):
+            return OneGroupFacts(
+                holds=holds,
+                severity=severity,
+                text=text,
+                offenders=[GroupFacts.of(tied) for tied in _first(others)],
+                offenders_in_all=len(others),
+            )
+
+
+def _first(offenders: Sequence[T]) -> Sequence[T]:
+    return offenders[:_OFFENDERS]

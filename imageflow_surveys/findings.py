@@ -1,0 +1,172 @@
+"""What one look at a survey found: figures, and how they are told in English. `trust.py` does the looking."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from imageflow_domain.grid import Cell
+from imageflow_domain.placement import DroppedOffset, Placement
+from imageflow_mosaic.loops import OpenLoop
+
+ANCHORED_SHARE = 0.9
+"""Below this share of anchored screenshots a survey carries a warning."""
+
+
+class Severity(StrEnum):
+    WARN = "warn"
+    ERROR = "error"
+
+
+class Finding(ABC):
+    """One thing that was looked at."""
+
+    severity: ClassVar[Severity]
+    """What it means where it does not hold."""
+
+    @property
+    @abstractmethod
+    def holds(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The figures in a sentence."""
+
+    @property
+    @abstractmethod
+    def offenders(self) -> tuple[str, ...]:
+        """Each names the screenshots or tiles that are at fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopsClose(Finding):
+    severity: ClassVar = Severity.ERROR
+    loops: tuple[OpenLoop, ...]
+    """Those that do not close."""
+    offsets: int
+    """Verified ones, of which loops are made."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.loops
+
+    @property
+    def text(self) -> str:
+        return f"{len(self.loops)} loops of neighbouring offsets do not close, of {self.offsets} verified offsets."
+
+    @property
+    def offenders(self) -> tuple[str, ...]:
+        return tuple(str(loop) for loop in self.loops)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotsPlaced(Finding):
+    severity: ClassVar = Severity.ERROR
+    unplaced: tuple[Cell, ...]
+    screenshots: int
+
+    @property
+    def holds(self) -> bool:
+        return not self.unplaced
+
+    @property
+    def text(self) -> str:
+        return f"{len(self.unplaced)} of {self.screenshots} screenshots have no place."
+
+    @property
+    def offenders(self) -> tuple[str, ...]:
+        return tuple(str(cell) for cell in self.unplaced)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisiveOffsetsKept(Finding):
+    severity: ClassVar = Severity.ERROR
+    decisive: tuple[DroppedOffset, ...]
+    """Of the dropped ones, those whose overlap agrees there alone."""
+    dropped: int
+
+    @property
+    def holds(self) -> bool:
+        return not self.decisive
+
+    @property
+    def text(self) -> str:
+        return f"The solve dropped {self.dropped} verified offsets, {len(self.decisive)} of them decisive."
+
+    @property
+    def offenders(self) -> tuple[str, ...]:
+        return tuple(
+            f"{drop.pair.reference} - {drop.pair.moving}: off by {drop.residual_px:.1f} px" for drop in self.decisive
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MostlyAnchored(Finding):
+    severity: ClassVar = Severity.WARN
+    unsure: tuple[Placement, ...]
+    """Those that are not anchored, least sure first."""
+    screenshots: int
+
+    @property
+    def share(self) -> float:
+        """Of anchored screenshots, 0 to 1."""
+        return 1 - len(self.unsure) / self.screenshots if self.screenshots else 0.0
+
+    @property
+    def holds(self) -> bool:
+        return self.share >= ANCHORED_SHARE
+
+    @property
+    def text(self) -> str:
+        return f"{self.share:.0%} of {self.screenshots} screenshots are anchored; {ANCHORED_SHARE:.0%} are wanted."
+
+    @property
+    def offenders(self) -> tuple[str, ...]:
+        return tuple(f"{place.cell}: {place.status}, {place.confidence:.2f} sure" for place in self.unsure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiedGroup:
+    """Screenshots that verified offsets tie to each other, but not to the map."""
+
+    group: int
+    screenshots: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneGroup(Finding):
+    severity: ClassVar = Severity.WARN
+    others: tuple[TiedGroup, ...]
+
+    @property
+    def holds(self) -> bool:
+        return not self.others
+
+    @property
+    def text(self) -> str:
+        return f"{len(self.others)} groups of screenshots are tied to each other but not to the map."
+
+    @property
+    def offenders(self) -> tuple[str, ...]:
+        return tuple(f"group {other.group}: {other.screenshots} screenshots" for other in self.others)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TilesWhole(Finding):
+    severity: ClassVar = Severity.ERROR
+    faults: tuple[str, ...]
+    """A tile, and what is wrong with it."""
+    promised: int
+
+    @property
+    def holds(self) -> bool:
+        return not self.faults
+
+    @property
+    def text(self) -> str:
+        return f"{len(self.faults)} of {self.promised} promised tiles are missing or not whole."
+
+    @property
+    def offenders(self) -> tuple[str, ...]:
+        return self.faults

@@ -1,0 +1,89 @@
+"""Findings are told in figures, with no more offenders than a page shows."""
+
+from imageflow_domain.geometry import Offset
+from imageflow_domain.grid import Cell
+from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
+from imageflow_gateway.schemas.findings import finding_facts
+from imageflow_mosaic.loops import OpenLoop
+from imageflow_surveys.findings import DecisiveOffsetsKept, LoopsClose, MostlyAnchored, OneGroup, ShotsPlaced, TiedGroup
+from imageflow_surveys.trust import judge_anchored, judge_groups
+from imageflow_surveys.trust_report import ReportedFinding
+
+HERE, THERE = Cell(row=0, col=1), Cell(row=1, col=1)
+PAIR = PairOffset(
+    reference=HERE,
+    moving=THERE,
+    offset=Offset(dx_px=0, dy_px=600),
+    votes=9,
+    agreement=1.0,
+    compared_px=1000,
+    decisive=True,
+)
+
+
+def _place(cell: Cell, status: PlacementStatus, confidence: float, group: int) -> Placement:
+    return Placement(cell=cell, x_px=0, y_px=0, confidence=confidence, status=status, group=group)
+
+
+def _told(found: ReportedFinding) -> dict[str, object]:
+    return finding_facts(found).model_dump(mode="json", exclude={"text"})
+
+
+def test_each_finding_names_its_offenders_and_counts_what_it_looked_at() -> None:
+    here, there = {"row": 0, "col": 1}, {"row": 1, "col": 1}
+    assert _told(LoopsClose(loops=(OpenLoop(pairs=(PAIR,), misclosure=Offset(dx_px=3, dy_px=-1)),), offsets=7)) == {
+        "name": "loops_close",
+        "holds": False,
+        "severity": "error",
+        "offsets": 7,
+        "offenders": [{"areas": [here, there], "dx": 3, "dy": -1}],
+        "offenders_in_all": 1,
+    }
+    assert _told(ShotsPlaced(unplaced=(THERE,), screenshots=9)) == {
+        "name": "shots_placed",
+        "holds": False,
+        "severity": "error",
+        "screenshots": 9,
+        "offenders": [there],
+        "offenders_in_all": 1,
+    }
+    assert _told(DecisiveOffsetsKept(decisive=(DroppedOffset(pair=PAIR, residual_px=2.5),), dropped=4)) == {
+        "name": "decisive_offsets_kept",
+        "holds": False,
+        "severity": "error",
+        "dropped": 4,
+        "offenders": [{"area": here, "other": there, "off_px": 2.5}],
+        "offenders_in_all": 1,
+    }
+    assert _told(OneGroup(others=(TiedGroup(group=2, screenshots=3),))) == {
+        "name": "one_group",
+        "holds": False,
+        "severity": "warn",
+        "offenders": [{"group": 2, "screenshots": 3}],
+        "offenders_in_all": 1,
+    }
+
+
+def test_placements_are_judged_by_their_status_and_group() -> None:
+    places = [
+        _place(HERE, PlacementStatus.ANCHORED, 1.0, 0),
+        _place(THERE, PlacementStatus.AMBIGUOUS, 0.25, 1),
+        _place(Cell(row=2, col=1), PlacementStatus.AMBIGUOUS, 0.5, 1),
+        _place(Cell(row=3, col=1), PlacementStatus.UNPLACED, 0.0, 2),
+    ]
+    anchored = _told(judge_anchored(places))
+    assert (anchored["holds"], anchored["share"], anchored["wanted_share"]) == (False, 0.25, 0.9)
+    assert anchored["offenders"] == [
+        {"area": {"row": 3, "col": 1}, "status": "unplaced", "confidence": 0.0},
+        {"area": {"row": 1, "col": 1}, "status": "ambiguous", "confidence": 0.25},
+        {"area": {"row": 2, "col": 1}, "status": "ambiguous", "confidence": 0.5},
+    ]
+    groups = _told(judge_groups(places))
+    assert groups["offenders"] == [{"group": 1, "screenshots": 2}], "a shot alone is no group"
+
+
+def test_a_thousand_offenders_are_counted_and_a_hundred_told() -> None:
+    unsure = tuple(_place(Cell(row=n, col=0), PlacementStatus.AMBIGUOUS, 0.5, 1) for n in range(1000))
+    told = finding_facts(MostlyAnchored(unsure=unsure, screenshots=1000))
+    assert (len(told.offenders), told.offenders_in_all) == (100, 1000)
+    assert told.text == "0% of 1000 screenshots are anchored; 90% are wanted."

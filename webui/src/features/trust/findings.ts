@@ -1,0 +1,42 @@
+/** Findings in the page's language: they come as figures. */
+import type { Finding } from "@/shared/api/types";
+import type { Texts } from "@/shared/texts";
+import { percentOf } from "@/shared/ui/words";
+
+interface Spelled {
+  text: string;
+  offenders: readonly string[];
+}
+
+export function spellFinding(texts: Texts, found: Finding): Spelled {
+  const { finding, offender, own } = texts.trust;
+  const { status, sure } = texts.map.lineage;
+  const area = ({ row, col }: { row: number; col: number }) => own(row, col);
+  const count = found.offenders_in_all;
+  switch (found.name) {
+    case "loops_close":
+      return {
+        text: finding.loops(count, found.offsets),
+        offenders: found.offenders.map(({ areas, dx, dy }) => offender.loop(areas.map(area).join(" · "), dx, dy)),
+      };
+    case "shots_placed":
+      return { text: finding.placed(count, found.screenshots), offenders: found.offenders.map(area) };
+    case "decisive_offsets_kept":
+      return {
+        text: finding.kept(count, found.dropped),
+        offenders: found.offenders.map((one) => offender.dropped(area(one.area), area(one.other), Number(one.off_px.toFixed(1)))),
+      };
+    case "mostly_anchored":
+      return {
+        text: finding.anchored(percentOf(texts, found.share), found.screenshots, percentOf(texts, found.wanted_share)),
+        offenders: found.offenders.map((one) =>
+          offender.unsure(area(one.area), status[one.status], sure(percentOf(texts, one.confidence))),
+        ),
+      };
+    case "one_group":
+      return {
+        text: finding.groups(count),
+        offenders: found.offenders.map((one) => offender.group(one.group, one.screenshots)),
+      };
+  }
+}
