@@ -18,16 +18,29 @@ SURVEYS_PARTITIONS = "surveys"
 """Name of Dagster's dynamic partitions, a survey each."""
 SENSOR = "advance_surveys"
 
-_FEWEST_SHOTS = {Layer.SCREENSHOTS: 64, Layer.PAIR_OFFSETS: 600, Layer.TILES: 64}
-"""About ten seconds of work: a worker takes three seconds of a processor to start, and is not worth it for less."""
 
-_MOST_SHOTS = {Layer.SCREENSHOTS: 400, Layer.PAIR_OFFSETS: 1600, Layer.TILES: 400}
-"""What a crash may cost to be done again, and what may still run alone when all other blocks are done."""
+@dataclass(frozen=True, kw_only=True)
+class _Share:
+    """How much of a layer one run makes, in screenshots."""
+
+    fewest: int
+    """About ten seconds of work: a worker takes three seconds of a processor to start, and is not worth it for less."""
+    most: int
+    """What a crash may cost to be done again, and what may still run alone when all other blocks are done."""
+    a_slot: int
+    """Runs into which each slot's part of what is left is cut."""
+
+
+_SHARES = {
+    Layer.SCREENSHOTS: _Share(fewest=64, most=400, a_slot=2),
+    # forty registered a second: starting workers would take as long as they work
+    Layer.PAIR_OFFSETS: _Share(fewest=600, most=2000, a_slot=1),
+    Layer.TILES: _Share(fewest=64, most=400, a_slot=2),
+}
 
 _SMALL_SURVEY = 128
 """Screenshots which one run takes and registers."""
 
-_RUNS_A_SLOT = 2
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -118,8 +131,8 @@ def runs_of(survey: Survey, step: Step, *, at_once: int | None, busy: Collection
     if whole and sum(shots.values()) <= _SMALL_SURVEY:
         return (Run(survey=survey.id, layers=(Layer.SCREENSHOTS, Layer.PAIR_OFFSETS), blocks=spans[0]),)
     if at_once is not None:
-        share = sum(shots.values()) / (_RUNS_A_SLOT * at_once)
-        a_run = min(_MOST_SHOTS[step.layer], max(_FEWEST_SHOTS[step.layer], share))
+        share = _SHARES[step.layer]
+        a_run = min(share.most, max(share.fewest, sum(shots.values()) / (share.a_slot * at_once)))
         spans = tuple(part for span in spans for part in _cut(span, shots, a_run))
     return tuple(Run(survey=survey.id, layers=(step.layer,), blocks=span) for span in spans)
 

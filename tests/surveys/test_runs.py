@@ -43,8 +43,8 @@ def test_what_is_left_last_is_shared_by_all_slots() -> None:
 
 def test_registration_takes_more_blocks_a_run_than_cutting_because_a_shot_costs_it_less() -> None:
     large = _survey(Grid(rows=60, cols=60))
-    first, *_ = runs_of(large, Step(layer=Layer.PAIR_OFFSETS, blocks=large.blocks()), at_once=2)
-    assert len(first.blocks) == 9
+    runs = runs_of(large, Step(layer=Layer.PAIR_OFFSETS, blocks=large.blocks()), at_once=2)
+    assert [len(run.blocks) for run in runs] == [18, 18]
     last = runs_of(large, Step(layer=Layer.PAIR_OFFSETS, blocks=large.blocks()[-6:]), at_once=2)
     assert [len(run.blocks) for run in last] == [6]
 
