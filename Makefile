@@ -7,7 +7,7 @@ SERVE ?= 1
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
 
-.PHONY: demo up test stack-tests fault-tests page-tests other-tests minio services check fast bench soak screenshots pictures pins webui types clean help
+.PHONY: demo up test stack-tests batch-tests fault-tests page-tests other-tests minio services check fast bench soak screenshots pictures pins webui types clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,11 +27,14 @@ up: $(VENV)/.run $(WEBUI) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check minio ## Pass every check and every test
-	@$(MAKE) --no-print-directory -j3 -k -Oline stack-tests other-tests fault-tests page-tests
+	@$(MAKE) --no-print-directory -j3 -k -Oline other-tests stack-tests batch-tests fault-tests page-tests
 
 # Three at a time: the tests of the running stack, and those that kill parts of it, mostly wait.
 stack-tests:
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest tests/e2e --ignore=tests/e2e/test_inspection.py
+
+batch-tests:
+	$(BIN)/pytest tests/e2e/test_inspection.py
 
 fault-tests:
 	$(BIN)/pytest tests/faults
