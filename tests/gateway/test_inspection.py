@@ -1,14 +1,10 @@
-"""Inspection over the API: products, masters, pipelines, models, batches from upload to verdict, people, statistics."""
+"""Inspection over the API: batches from upload to verdict, people, statistics."""
 
-import io
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pytest
 
 from imageflow_clients.database import batches, inspections
@@ -25,23 +21,12 @@ from imageflow_inspection.statistics import count_touched_days
 from imageflow_inspection.take_in import take_in
 from imageflow_models.drawing import to_png
 from imageflow_models.products import Split, draw
-from imageflow_models.registering import shipped
+from tests.gateway.answers import V1, ok
+from tests.gateway.model_files import DETECTOR, bundle
 from tests.inspection.drawn import detector_items, detector_pipeline
 from tests.inspection.lids import items, lid, lid_pipeline
 
-V1 = "/api/v1"
 LIDS = {"a.png": lid(), "b.png": lid(spots=1), "c.png": b"no picture"}
-
-
-def _ok(answer: Any, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-def _fields(answer: Any) -> dict[str, str]:
-    """Return the problems of a 422 by field."""
-    error = _ok(answer, 422)["error"]
-    return {fault["field"]: fault["problem"] for fault in error["details"]["fields"]}
 
 
 def _files(pictures: dict[str, bytes]) -> list[tuple[str, tuple[str, bytes, str]]]:
@@ -53,10 +38,10 @@ def product(client: Any) -> str:
     """A product with a published master."""
     code = f"lid_{uuid4().hex[:8]}"
     client.post(f"{V1}/pipelines", json=lid_pipeline())
-    _ok(client.post(f"{V1}/masters", json={"code": code, "name": "A lid"}), 201)
-    draft = _ok(client.post(f"{V1}/masters/{code}/versions", json={"items": items()}), 201)
+    ok(client.post(f"{V1}/masters", json={"code": code, "name": "A lid"}), 201)
+    draft = ok(client.post(f"{V1}/masters/{code}/versions", json={"items": items()}), 201)
     at = f"{V1}/masters/{code}/versions/{draft['version']}"
-    _ok(client.post(f"{at}/publish", json={"revision": draft["revision"]}))
+    ok(client.post(f"{at}/publish", json={"revision": draft["revision"]}))
     return code
 
 
@@ -71,190 +56,22 @@ def upload(client: Any, product: str) -> Callable[..., Any]:
 @pytest.fixture
 def inspected(stores: Stores, upload: Callable[..., Any]) -> dict[str, Any]:
     """A batch that a running stack would have inspected by now."""
-    batch: dict[str, Any] = _ok(upload("b1"), 202)
+    batch: dict[str, Any] = ok(upload("b1"), 202)
     take_in(stores, batch["id"])
     inspect_batch(stores, batch["id"])
     return batch
-
-
-# Components, pipelines, models
-
-
-def test_every_component_is_told_with_the_schema_of_its_parameters(client: Any) -> None:
-    told = {f"{each['name']}@{each['version']}": each for each in _ok(client.get(f"{V1}/components"))["components"]}
-    assert len(told) >= 27
-    assert told["threshold@1"]["parameters"]["properties"]["level"]["maximum"] == 255
-    assert [port["kinds"] for port in told["detect@1"]["inputs"]] == [["image"]]
-    assert _ok(client.get(f"{V1}/components/resize@1")) == told["resize@1"]
-    assert _ok(client.get(f"{V1}/components/resise@1"), 404)["error"]["message"].count("resize@1") == 1
-
-
-def test_a_pipeline_is_published_once_and_read_back(client: Any) -> None:
-    name = f"p_{uuid4().hex[:8]}"
-    spec = {**lid_pipeline(), "pipeline": name}
-    for _ in range(2):
-        made = _ok(client.post(f"{V1}/pipelines", json=spec), 201)
-    assert _ok(client.get(f"{V1}/pipelines/{name}@1")) == made
-    assert made["spec"]["steps"].keys() == spec["steps"].keys()
-    other = {**spec, "description": "another"}
-    assert "as version 2" in _ok(client.post(f"{V1}/pipelines", json=other), 409)["error"]["message"]
-    assert client.get(f"{V1}/pipelines/{name}@2").status_code == 404
-
-
-def test_every_fault_of_a_pipeline_is_told_with_its_path(client: Any) -> None:
-    spec = lid_pipeline(version=7)
-    spec["steps"]["white"]["with"]["level"] = 300
-    spec["steps"]["size"]["from"] = {"mask": "nowhere.mask"}
-    spec["steps"]["inside"]["use"] = "crap@1"
-    for path in ("pipelines", "pipelines/check"):
-        told = _fields(client.post(f"{V1}/{path}", json=spec))
-        assert told.keys() >= {"steps.white.with.level", "steps.size.from.mask", "steps.inside.use"}
-        assert "crop@1" in told["steps.inside.use"]
-    assert client.get(f"{V1}/pipelines/lids@7").status_code == 404
-    assert _ok(client.post(f"{V1}/pipelines/check", json=lid_pipeline(version=7)))["order"][0] == "decode"
-
-
-def test_pipelines_are_listed_page_by_page(client: Any) -> None:
-    prefix = f"q_{uuid4().hex[:8]}"
-    wanted = [f"{prefix}@{version}" for version in (1, 2, 10)]
-    for version in (10, 1, 2):
-        client.post(f"{V1}/pipelines", json={**lid_pipeline(version), "pipeline": prefix})
-    seen, after = [], None
-    while True:
-        page = _ok(client.get(f"{V1}/pipelines", params={"limit": 2, **({"after": after} if after else {})}))
-        seen += [each["reference"] for each in page["pipelines"]]
-        after = page["next"]
-        if after is None:
-            break
-    assert [each for each in seen if each.startswith(prefix)] == wanted
-    assert len(set(seen)) == len(seen)
-
-
-def _bundle(folder: Path) -> list[tuple[str, tuple[str, bytes, str]]]:
-    kind = "application/octet-stream"
-    golden = sorted((folder / "golden").glob("*.png"))
-    return [
-        ("card", ("model.json", (folder / "model.json").read_bytes(), kind)),
-        ("model", ("model.onnx", (folder / "model.onnx").read_bytes(), kind)),
-        ("answers", ("answers.npz", (folder / "golden" / "answers.npz").read_bytes(), kind)),
-        *(("golden", (path.name, path.read_bytes(), "image/png")) for path in golden),
-    ]
-
-
-DETECTOR = next(folder for folder in shipped() if "defects" in folder.name)
-
-
-def _renamed(parts: list[tuple[str, tuple[str, bytes, str]]], name: str) -> list[tuple[str, tuple[str, bytes, str]]]:
-    card = json.dumps({**json.loads(parts[0][1][1]), "name": name})
-    return [("card", ("model.json", card.encode(), "application/json")), *parts[1:]]
-
-
-def test_a_model_passes_the_gate_into_the_registry(client: Any) -> None:
-    name = f"m_{uuid4().hex[:8]}"
-    for _ in range(2):
-        made = _ok(client.post(f"{V1}/models", files=_renamed(_bundle(DETECTOR), name)), 201)
-    assert (made["reference"], made["task"]) == (f"{name}@1", "detect")
-    assert made["labels"] == ["scratch", "dent", "missing_part", "wrong_label"]
-    assert _ok(client.get(f"{V1}/models/{name}@1")) == made
-    assert made in _ok(client.get(f"{V1}/models"))["models"]
-    assert client.get(f"{V1}/models/{name}@2").status_code == 404
-
-
-def test_a_model_that_answers_otherwise_is_refused_by_the_pictures_name(client: Any) -> None:
-    parts = _renamed(_bundle(DETECTOR), f"m_{uuid4().hex[:8]}")
-    place = next(i for i, part in enumerate(parts) if part[0] == "answers")
-    with np.load(io.BytesIO(parts[place][1][1])) as file:
-        answers = {key: file[key].copy() for key in file.files}
-    answers["scores"][5] = 1 - answers["scores"][5]
-    out = io.BytesIO()
-    np.savez_compressed(out, **answers)
-    parts[place] = ("answers", ("answers.npz", out.getvalue(), "application/octet-stream"))
-    error = _ok(client.post(f"{V1}/models", files=parts), 422)["error"]
-    assert (error["code"], error["details"]["picture"]) == ("MODEL_REFUSED", "05_good.png")
-
-
-def test_a_model_that_is_not_whole_is_refused_without_naming_our_folders(client: Any, stores: Stores) -> None:
-    parts = _bundle(DETECTOR)
-    for left, said in (
-        (parts[1:], "model.json"),
-        ([*parts, parts[0]], "two parts"),
-        ([*parts, ("other", ("x", b"", "text/plain"))], "'other' is no part"),
-        ([*parts, ("golden", ("../x.png", b"", "image/png"))], "valid file name"),
-    ):
-        error = _ok(client.post(f"{V1}/models", files=left), 400)["error"]
-        assert said in error["message"]
-        assert str(stores.scratch) not in error["message"]
-    assert [path for path in stores.scratch.iterdir() if path.name.startswith("model-")] == []
-
-
-# Masters
-
-
-def test_a_draft_is_changed_by_whoever_read_it_last(client: Any) -> None:
-    code = f"lid_{uuid4().hex[:8]}"
-    client.post(f"{V1}/pipelines", json=lid_pipeline())
-    _ok(client.post(f"{V1}/masters", json={"code": code, "name": "A lid"}), 201)
-    assert _ok(client.post(f"{V1}/masters", json={"code": code, "name": "B"}), 409)["error"]["code"] == "CONFLICT"
-    draft = _ok(client.post(f"{V1}/masters/{code}/versions", json={"items": items()}), 201)
-    at = f"{V1}/masters/{code}/versions/1"
-    assert _ok(client.get(at)) == draft
-    changed = _ok(client.put(at, json={"items": items(length_mm=40), "revision": draft["revision"]}))
-    stale = client.put(at, json={"items": [], "revision": draft["revision"]})
-    assert (stale.status_code, stale.json()["error"]["code"]) == (409, "CONFLICT")
-    assert client.post(f"{at}/publish", json={"revision": draft["revision"]}).status_code == 409
-    assert _ok(client.get(at)) == changed
-    done = _ok(client.post(f"{at}/publish", json={"revision": changed["revision"]}))
-    assert (done["state"], done["items"]) == ("published", changed["items"])
-    assert client.put(at, json={"items": [], "revision": done["revision"]}).status_code == 409
-    _ok(client.post(f"{V1}/masters/{code}/versions", json={"items": items(length_mm=41)[1:]}), 201)
-    told = _ok(client.get(f"{V1}/masters/{code}/changes", params={"before": 1, "after": 2}))["changes"]
-    assert [(each["code"], each["fields"], each["after"] is None) for each in told] == [
-        ("length", ["criteria", "order"], False),
-        ("count", ["order"], False),
-        ("spots", [], True),
-    ]
-    versions = _ok(client.get(f"{V1}/masters/{code}/versions", params={"limit": 1}))
-    assert (versions["versions"], versions["next"]) == ([done], "1")
-    rest = _ok(client.get(f"{V1}/masters/{code}/versions", params={"after": 1}))
-    assert ([each["version"] for each in rest["versions"]], rest["next"]) == ([2], None)
-
-
-def test_every_fault_of_items_is_told_with_its_path(client: Any) -> None:
-    code = f"lid_{uuid4().hex[:8]}"
-    client.post(f"{V1}/masters", json={"code": code, "name": "A lid"})
-    wrong = [{**items()[0], "pipeline": "lids"}, {**items()[1], "type": "SMELL"}, {"code": "x"}]
-    told = _fields(client.post(f"{V1}/masters/{code}/versions", json={"items": wrong}))
-    assert {"items.0.pipeline", "items.1.type", "items.2.name"} <= told.keys()
-    twice = [items()[0], items()[0]]
-    assert list(_fields(client.post(f"{V1}/masters/{code}/versions", json={"items": twice}))) == ["items.1.code"]
-    _ok(client.post(f"{V1}/masters/{code}/versions", json={"items": items("nowhere@3")}), 201)
-    told = _fields(client.post(f"{V1}/masters/{code}/versions/1/publish", json={"revision": 1}))
-    assert set(told) == {f"items.{place}.pipeline" for place in range(3)}
-    assert _fields(client.post(f"{V1}/masters", json={"code": "A Lid", "name": ""})).keys() == {
-        "body.code",
-        "body.name",
-    }
-
-
-def test_criteria_of_every_type_have_a_schema(client: Any) -> None:
-    told = _ok(client.get(f"{V1}/criteria"))["criteria"]
-    assert told.keys() == {"VISUAL", "DIMENSION", "FUNCTION", "TEXT"}
-    assert told["TEXT"]["properties"]["match"]["enum"] == ["equals", "contains", "like"]
-
-
-# Batches
 
 
 def test_an_uploaded_batch_waits_to_be_inspected_and_the_same_again_is_the_same(
     client: Any, stores: Stores, product: str, upload: Callable[..., Any]
 ) -> None:
     answer = upload("b1")
-    batch = _ok(answer, 202)
+    batch = ok(answer, 202)
     assert (batch["key"], batch["state"], batch["pictures"]) == (f"{product}-b1", "closed", 3)
     assert answer.headers["location"] == f"{V1}/batches/{batch['id']}"
     assert stores.objects.get(keys.inspection_upload_file(product, "b1", "b.png"), next_step="") == LIDS["b.png"]
-    assert _ok(upload("b1"), 202)["id"] == batch["id"]
-    assert _ok(client.get(f"{V1}/batches", params={"product": product}))["batches"] == [batch]
+    assert ok(upload("b1"), 202)["id"] == batch["id"]
+    assert ok(client.get(f"{V1}/batches", params={"product": product}))["batches"] == [batch]
     assert [path for path in stores.scratch.iterdir() if path.is_file()] == []
 
 
@@ -275,7 +92,7 @@ def test_a_batch_is_taken_whole_or_not_at_all(
     status: int,
     said: str,
 ) -> None:
-    assert said in _ok(upload("b1", pictures), status)["error"]["message"]
+    assert said in ok(upload("b1", pictures), status)["error"]["message"]
     assert list(stores.objects.list(f"{keys.inspection_upload(product, 'b1')}/")) == []
     assert [path for path in stores.scratch.iterdir() if path.is_file()] == []
 
@@ -283,9 +100,9 @@ def test_a_batch_is_taken_whole_or_not_at_all(
 def test_other_pictures_under_a_name_that_is_taken_are_refused_and_change_nothing(
     stores: Stores, product: str, upload: Callable[..., Any]
 ) -> None:
-    _ok(upload("b1"), 202)
+    ok(upload("b1"), 202)
     for pictures in ({**LIDS, "a.png": lid(spots=3), "d.png": lid()}, {"d.png": lid()}):
-        assert "There is a batch 'b1'" in _ok(upload("b1", pictures), 409)["error"]["message"]
+        assert "There is a batch 'b1'" in ok(upload("b1", pictures), 409)["error"]["message"]
     there = {stored.key.rpartition("/")[2] for stored in stores.objects.list(keys.inspection_upload(product, "b1"))}
     assert there == LIDS.keys()
 
@@ -299,7 +116,7 @@ def test_a_body_that_breaks_off_leaves_nothing(client: Any, stores: Stores, prod
         content=body,
         headers={"content-type": "multipart/form-data; boundary=x"},
     )
-    assert "breaks off" in _ok(answer, 400)["error"]["message"]
+    assert "breaks off" in ok(answer, 400)["error"]["message"]
     assert list(stores.objects.list(f"{keys.inspection_upload(product, 'b1')}/")) == []
 
 
@@ -319,30 +136,30 @@ def test_a_product_that_cannot_be_inspected_takes_no_batch(client: Any) -> None:
     params = {"product": code, "name": "b1"}
     assert client.post(f"{V1}/batches", params=params, files=_files(LIDS)).status_code == 404
     client.post(f"{V1}/masters", json={"code": code, "name": "A lid"})
-    error = _ok(client.post(f"{V1}/batches", params=params, files=_files(LIDS)), 409)["error"]
+    error = ok(client.post(f"{V1}/batches", params=params, files=_files(LIDS)), 409)["error"]
     assert error["code"] == "NOT_READY"
 
 
 def test_a_batch_says_how_it_was_judged(client: Any, inspected: dict[str, Any], settings: Settings) -> None:
-    told = _ok(client.get(f"{V1}/batches/{inspected['id']}"))
+    told = ok(client.get(f"{V1}/batches/{inspected['id']}"))
     assert (told["state"], told["judged"]) == ("inspected", 3)
     assert told["counts"] == {"pictures": 3, "passed": 1, "failed": 1, "undecided": 1}
     assert told["inspections"][0]["id"] == told["inspection_id"]
     assert told["dagster_url"].startswith(f"{settings.dagster_url}/assets/inspection_results")
-    (listed,) = _ok(client.get(f"{V1}/batches", params={"product": told["product"], "state": "inspected"}))["batches"]
+    (listed,) = ok(client.get(f"{V1}/batches", params={"product": told["product"], "state": "inspected"}))["batches"]
     assert listed["counts"] == told["counts"]
 
 
 def test_only_a_batch_that_failed_is_tried_again(client: Any, stores: Stores, upload: Callable[..., Any]) -> None:
-    batch = _ok(upload("b1"), 202)
+    batch = ok(upload("b1"), 202)
     assert client.post(f"{V1}/batches/{batch['id']}/retry").status_code == 409
     for _ in range(3):
         with stores.database.begin() as connection:
             asked = batches.get(connection, batch["id"])
         run_gave_up(stores, asked, "no memory")
-    failed = _ok(client.get(f"{V1}/batches/{batch['id']}"))
+    failed = ok(client.get(f"{V1}/batches/{batch['id']}"))
     assert (failed["state"], failed["reason"]) == ("failed", "no memory")
-    assert _ok(client.post(f"{V1}/batches/{batch['id']}/retry"), 202)["state"] == "closed"
+    assert ok(client.post(f"{V1}/batches/{batch['id']}/retry"), 202)["state"] == "closed"
 
 
 def test_stale_batches_are_listed_with_their_cost_and_wait_when_asked_for(
@@ -350,13 +167,13 @@ def test_stale_batches_are_listed_with_their_cost_and_wait_when_asked_for(
 ) -> None:
     made = []
     for name in ("b1", "b2", "b3"):
-        made.append(_ok(upload(name), 202)["id"])
+        made.append(ok(upload(name), 202)["id"])
         take_in(stores, made[-1])
         inspect_batch(stores, made[-1])
-    assert _ok(client.get(f"{V1}/batches/stale", params={"product": product}))["batches"] == []
-    draft = _ok(client.post(f"{V1}/masters/{product}/versions", json={"items": items(most_spots=1)}), 201)
-    _ok(client.post(f"{V1}/masters/{product}/versions/2/publish", json={"revision": draft["revision"]}))
-    page = _ok(client.get(f"{V1}/batches/stale", params={"product": product, "limit": 2}))
+    assert ok(client.get(f"{V1}/batches/stale", params={"product": product}))["batches"] == []
+    draft = ok(client.post(f"{V1}/masters/{product}/versions", json={"items": items(most_spots=1)}), 201)
+    ok(client.post(f"{V1}/masters/{product}/versions/2/publish", json={"revision": draft["revision"]}))
+    page = ok(client.get(f"{V1}/batches/stale", params={"product": product, "limit": 2}))
     assert [each["batch"]["name"] for each in page["batches"]] == ["b1", "b2"]
     assert page["batches"][0]["changes"] == ["item 'spots': criteria"]
     assert (page["pictures"], page["next"]) == (6, "b2")
@@ -364,18 +181,18 @@ def test_stale_batches_are_listed_with_their_cost_and_wait_when_asked_for(
 
     def ask(names: Sequence[str] | None) -> list[str]:
         body = {"product": product, "batches": names}
-        return [each["name"] for each in _ok(client.post(f"{V1}/batches/stale", json=body), 202)["batches"]]
+        return [each["name"] for each in ok(client.post(f"{V1}/batches/stale", json=body), 202)["batches"]]
 
     assert ask(["b2", "b9"]) == ["b2"]
     assert ask(None) == ["b1", "b3"]
     assert ask(None) == []
-    waiting = _ok(client.get(f"{V1}/batches/{made[1]}"))
+    waiting = ok(client.get(f"{V1}/batches/{made[1]}"))
     assert (waiting["state"], waiting["counts"]["failed"]) == ("taken", 1)
     with stores.database.begin() as connection:
         again: Batch = batches.get(connection, made[1])
     assert again.run_key == f"{product}-b2/1/3"
     inspect_batch(stores, made[1])
-    done = _ok(client.get(f"{V1}/batches/{made[1]}"))
+    done = ok(client.get(f"{V1}/batches/{made[1]}"))
     assert (done["state"], done["counts"]["failed"], len(done["inspections"])) == ("inspected", 0, 2)
 
 
@@ -385,19 +202,19 @@ def test_uploads_that_are_no_batches_are_listed_with_the_reason(client: Any, sto
         stores.objects.put(keys.inspection_upload_file(code, name, "a.png"), lid())
     notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1))
     before = keys.inspection_upload(code, "b0")
-    page = _ok(client.get(f"{V1}/batches/refused", params={"after": before, "limit": 1}))
+    page = ok(client.get(f"{V1}/batches/refused", params={"after": before, "limit": 1}))
     assert page["refused"][0]["key"] == page["next"] == keys.inspection_upload(code, "b1")
     assert f"no product '{code}'" in page["refused"][0]["reason"]
-    rest = _ok(client.get(f"{V1}/batches/refused", params={"after": page["next"]}))["refused"]
+    rest = ok(client.get(f"{V1}/batches/refused", params={"after": page["next"]}))["refused"]
     assert rest[0]["key"] == keys.inspection_upload(code, "b2")
     assert client.get(f"{V1}/batches/refused", params={"after": "\0"}).status_code == 400
 
 
 def test_alerts_are_listed_with_what_became_of_them(client: Any, stores: Stores, inspected: dict[str, Any]) -> None:
     product = inspected["product"]
-    assert _ok(client.get(f"{V1}/alerts", params={"product": product})) == {"alerts": [], "next": None}
+    assert ok(client.get(f"{V1}/alerts", params={"product": product})) == {"alerts": [], "next": None}
     raise_alerts(stores, inspected["id"], addresses=["http://127.0.0.1:9/alerts"])
-    (alert,) = _ok(client.get(f"{V1}/alerts", params={"product": product}))["alerts"]
+    (alert,) = ok(client.get(f"{V1}/alerts", params={"product": product}))["alerts"]
     assert (alert["kind"], alert["batch_id"], alert["details"]["failed"]) == ("pictures_failed", inspected["id"], 1)
     (delivery,) = alert["deliveries"]
     assert (delivery["address"], delivery["attempts"], delivery["delivered_at"]) == (
@@ -413,21 +230,21 @@ def test_alerts_are_listed_with_what_became_of_them(client: Any, stores: Stores,
 
 def test_results_are_found_by_batch_product_day_and_judgement(client: Any, inspected: dict[str, Any]) -> None:
     def found(**params: Any) -> list[str]:
-        return [each["picture"] for each in _ok(client.get(f"{V1}/inspections/results", params=params))["results"]]
+        return [each["picture"] for each in ok(client.get(f"{V1}/inspections/results", params=params))["results"]]
 
     product, batch = inspected["product"], inspected["id"]
     assert found(product=product) == found(batch=batch) == ["a.png", "b.png", "c.png"]
     assert found(product=product, verdict="fail") == ["b.png"]
-    day = _ok(client.get(f"{V1}/inspections/results", params={"batch": batch}))["results"][0]["judged_at"][:10]
+    day = ok(client.get(f"{V1}/inspections/results", params={"batch": batch}))["results"][0]["judged_at"][:10]
     assert found(product=product, begins=day) == ["a.png", "b.png", "c.png"]
     assert found(product=product, ends=day) == []
-    first = _ok(client.get(f"{V1}/inspections/results", params={"batch": batch, "limit": 2}))
+    first = ok(client.get(f"{V1}/inspections/results", params={"batch": batch, "limit": 2}))
     assert found(batch=batch, after=first["next"]) == ["c.png"]
 
 
 def test_a_result_says_why_and_shows_the_picture_and_what_was_marked(client: Any, inspected: dict[str, Any]) -> None:
-    listed = _ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
-    one = _ok(client.get(listed[1]["links"]["self"]))
+    listed = ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
+    one = ok(client.get(listed[1]["links"]["self"]))
     assert one["verdict"] == "fail"
     spots = next(each for each in one["judgements"] if each["item"] == "spots")
     assert spots["details"]["found"][0]["label"] == "spot"
@@ -443,7 +260,7 @@ def test_a_result_says_why_and_shows_the_picture_and_what_was_marked(client: Any
 
 
 def test_what_is_no_picture_is_shown_on_no_page(client: Any, upload: Callable[..., Any], stores: Stores) -> None:
-    batch = _ok(upload("b1", {"a.png": b"<html><script>alert(1)</script>"}), 202)
+    batch = ok(upload("b1", {"a.png": b"<html><script>alert(1)</script>"}), 202)
     take_in(stores, batch["id"])
     inspection = inspect_batch(stores, batch["id"])
     answer = client.get(f"{V1}/inspections/{inspection.id}/results/0/picture")
@@ -456,7 +273,7 @@ def test_what_is_no_picture_is_shown_on_no_page(client: Any, upload: Callable[..
 def test_an_inspection_names_everything_that_judged(client: Any, inspected: dict[str, Any], stores: Stores) -> None:
     with stores.database.begin() as connection:
         (made,) = inspections.of_batch(connection, inspected["id"])
-    told = _ok(client.get(f"{V1}/inspections/{made.id}"))
+    told = ok(client.get(f"{V1}/inspections/{made.id}"))
     assert (told["master_version"], told["identity"]) == (1, made.identity)
     assert [by["item"] for by in told["judged_by"]] == ["spots", "length", "count"]
     assert client.get(f"{V1}/inspections/{2**62}").status_code == 404
@@ -466,22 +283,22 @@ def test_an_inspection_names_everything_that_judged(client: Any, inspected: dict
 
 
 def test_a_persons_verdict_is_kept_once_and_disagreements_are_listed(client: Any, inspected: dict[str, Any]) -> None:
-    listed = _ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
+    listed = ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
     said = {"inspection_id": listed[1]["inspection_id"], "place": 1, "verdict": "pass", "inspector": "Mori"}
     once = {"idempotency-key": uuid4().hex}
-    first = _ok(client.post(f"{V1}/verifications", json=said, headers=once), 201)
-    assert _ok(client.post(f"{V1}/verifications", json=said, headers=once), 201) == first
+    first = ok(client.post(f"{V1}/verifications", json=said, headers=once), 201)
+    assert ok(client.post(f"{V1}/verifications", json=said, headers=once), 201) == first
     other = client.post(f"{V1}/verifications", json={**said, "verdict": "fail"}, headers=once)
     assert other.status_code == 409
-    assert _ok(client.get(listed[1]["links"]["self"]))["verifications"] == [first]
+    assert ok(client.get(listed[1]["links"]["self"]))["verifications"] == [first]
     queue = {"product": inspected["product"]}
-    (told,) = _ok(client.get(f"{V1}/verifications/disagreements", params=queue))["disagreements"]
+    (told,) = ok(client.get(f"{V1}/verifications/disagreements", params=queue))["disagreements"]
     assert (told["picture"], told["pipelines_said"], told["verification"]) == ("b.png", "fail", first)
-    _ok(client.post(f"{V1}/verifications", json={**said, "verdict": "fail"}), 201)
-    assert _ok(client.get(f"{V1}/verifications/disagreements", params=queue))["disagreements"] == []
-    newest = _ok(client.get(f"{V1}/verifications", params={"inspector": "Mori", "limit": 1}))
+    ok(client.post(f"{V1}/verifications", json={**said, "verdict": "fail"}), 201)
+    assert ok(client.get(f"{V1}/verifications/disagreements", params=queue))["disagreements"] == []
+    newest = ok(client.get(f"{V1}/verifications", params={"inspector": "Mori", "limit": 1}))
     assert newest["verifications"][0]["verdict"] == "fail"
-    before = _ok(client.get(f"{V1}/verifications", params={"inspector": "Mori", "after": newest["next"]}))
+    before = ok(client.get(f"{V1}/verifications", params={"inspector": "Mori", "after": newest["next"]}))
     assert before["verifications"][0] == first
 
 
@@ -502,7 +319,7 @@ def test_a_persons_verdict_is_kept_once_and_disagreements_are_listed(client: Any
 def test_what_is_no_verdict_is_refused(
     client: Any, inspected: dict[str, Any], wrong: dict[str, Any], status: int
 ) -> None:
-    (first, *_) = _ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
+    (first, *_) = ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
     said = {"inspection_id": first["inspection_id"], "place": 0, "verdict": "pass", "inspector": "Mori", **wrong}
     assert client.post(f"{V1}/verifications", json=said).status_code == status
 
@@ -510,20 +327,20 @@ def test_what_is_no_verdict_is_refused(
 def test_counts_are_told_by_period_product_item_and_inspector(
     client: Any, inspected: dict[str, Any], stores: Stores
 ) -> None:
-    (_, second, _) = _ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
+    (_, second, _) = ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
     said = {"inspection_id": second["inspection_id"], "place": 1, "verdict": "pass", "inspector": "Mori"}
-    _ok(client.post(f"{V1}/verifications", json=said), 201)
-    assert _ok(client.get(f"{V1}/statistics"))["uncounted"] > 0
+    ok(client.post(f"{V1}/verifications", json=said), 201)
+    assert ok(client.get(f"{V1}/statistics"))["uncounted"] > 0
     count_touched_days(stores)
     product = {"product": inspected["product"]}
-    told = _ok(client.get(f"{V1}/statistics", params=product))
+    told = ok(client.get(f"{V1}/statistics", params=product))
     assert told["uncounted"] == 0
     (pictures,) = told["figures"]
     assert (pictures["judged"], pictures["passed"], pictures["failed"], pictures["undecided"]) == (3, 1, 1, 1)
-    by_item = _ok(client.get(f"{V1}/statistics", params={**product, "by": "item", "period": "month"}))["figures"]
+    by_item = ok(client.get(f"{V1}/statistics", params={**product, "by": "item", "period": "month"}))["figures"]
     assert [row["item"] for row in by_item] == ["count", "length", "spots"]
     assert by_item[0]["begins"].endswith("-01")
-    (person,) = _ok(client.get(f"{V1}/statistics", params={**product, "by": "inspector", "period": "week"}))["figures"]
+    (person,) = ok(client.get(f"{V1}/statistics", params={**product, "by": "inspector", "period": "week"}))["figures"]
     assert (person["inspector"], person["corrected"], person["correction_rate"]) == ("Mori", 1, 1.0)
     wrong = {"begins": "2026-01-02", "ends": "2026-01-02"}
     assert client.get(f"{V1}/statistics", params=wrong).status_code == 400
@@ -534,7 +351,7 @@ def test_a_page_of_another_site_may_write_none_of_it(client: Any, product: str) 
     for path, options in (
         ("masters", {"json": {"code": "x", "name": "x"}}),
         (f"batches?product={product}", {"files": _files(LIDS)}),
-        ("models", {"files": _bundle(DETECTOR)}),
+        ("models", {"files": bundle(DETECTOR)}),
         ("verifications", {"json": {}}),
     ):
         assert client.post(f"{V1}/{path}", headers=elsewhere, **options).status_code == 403
@@ -542,18 +359,18 @@ def test_a_page_of_another_site_may_write_none_of_it(client: Any, product: str) 
 
 def test_a_batch_with_a_shipped_model_is_judged_over_the_api(client: Any, stores: Stores, settings: Settings) -> None:
     code = f"part_{uuid4().hex[:8]}"
-    _ok(client.post(f"{V1}/models", files=_bundle(DETECTOR)), 201)
-    _ok(client.post(f"{V1}/pipelines", json=detector_pipeline()), 201)
-    _ok(client.post(f"{V1}/masters", json={"code": code, "name": "A part"}), 201)
-    draft = _ok(client.post(f"{V1}/masters/{code}/versions", json={"items": detector_items()}), 201)
-    _ok(client.post(f"{V1}/masters/{code}/versions/1/publish", json={"revision": draft["revision"]}))
+    ok(client.post(f"{V1}/models", files=bundle(DETECTOR)), 201)
+    ok(client.post(f"{V1}/pipelines", json=detector_pipeline()), 201)
+    ok(client.post(f"{V1}/masters", json={"code": code, "name": "A part"}), 201)
+    draft = ok(client.post(f"{V1}/masters/{code}/versions", json={"items": detector_items()}), 201)
+    ok(client.post(f"{V1}/masters/{code}/versions/1/publish", json={"revision": draft["revision"]}))
     drawn = {f"{seed:03d}.png": draw(Split.HELD_OUT, 70_000 + seed) for seed in range(6)}
     pictures = {name: to_png(each) for name, each in drawn.items()}
     sent = client.post(f"{V1}/batches", params={"product": code, "name": "b1"}, files=_files(pictures))
-    batch = _ok(sent, 202)["id"]
+    batch = ok(sent, 202)["id"]
     take_in(stores, batch)
     inspect_batch(stores, batch, models=open_models(settings, stores.objects))
-    results = _ok(client.get(f"{V1}/inspections/results", params={"batch": batch}))["results"]
+    results = ok(client.get(f"{V1}/inspections/results", params={"batch": batch}))["results"]
     assert {each["picture"]: each["verdict"] == "pass" for each in results} == {
         name: each.is_good for name, each in drawn.items()
     }
