@@ -32,8 +32,8 @@ from imageflow_resources.storage import load_instance
 from services.minio import Minio
 from services.s3_server import BUCKET
 
-TICKS = 60
-"""A round is 51 of them."""
+TICKS = 210
+"""A round is 201 of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

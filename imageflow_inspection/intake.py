@@ -68,7 +68,8 @@ class Bounds:
 
     manifests: int = 200
     """New ones that are read."""
-    sweep_keys: int = 20_000
+    sweep_keys: int = 5_000
+    """Of all uploads; a busy S3 server may take a third of a second for a thousand."""
     sweep_batches: int = 300
     """Folders that the sweep closes; it goes on behind them."""
     compared_bytes: int = MOST_COMPARED_BYTES
