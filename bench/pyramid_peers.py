@@ -1,16 +1,16 @@
 """A pyramid of 16,384 px, side by side with `vips dzsave` and `gdal2tiles`, at one WebP setting for all of it.
 
-The peers are given the assembled picture, ours gets stored screenshots. Each may use two processors.
+The peers are given the assembled picture, ours gets stored screenshots. Each has two workers: threads in ours and in
+vips, processes in GDAL.
 """
 
-import multiprocessing
 import resource
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +25,9 @@ from game_capture.city.view import render
 from game_capture.city.world import World
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Encoding
-from imageflow_domain.tiles import LEVELS_IN_SQUARE, SQUARE_PX, TILE_PX, TileId
+from imageflow_domain.tiles import SQUARE_PX, TILE_PX, TileId
 from imageflow_mosaic.codec import decode_picture, decode_tile, encode_screenshot, encode_webp
 from imageflow_mosaic.compose import PlacedShot, compose
-from imageflow_mosaic.encoding import encode_top
 from imageflow_mosaic.pyramid import CutTile, cut_square, halved, make_tile, parent_of
 
 SIDE_PX = 16_384
@@ -40,7 +39,6 @@ _UNIT_PX = 8192
 """Side of what a worker takes at once, like the block of a survey."""
 
 _TRUTH = Path(__file__).parents[1] / "tests" / "data" / "openttd-small"
-_SPAWN = multiprocessing.get_context("spawn")
 
 Picture = NDArray[np.uint8]
 
@@ -237,13 +235,11 @@ def _cut(sources: Sources, setting: Setting, out: Path) -> dict[TileId, Path]:
     """Cut the mosaic as the asset `tiles` does, a worker a block, and the levels above as `overviews` does."""
     units = [(x, y) for y in range(0, SIDE_PX, _UNIT_PX) for x in range(0, SIDE_PX, _UNIT_PX)]
     where: dict[TileId, Path] = {}
-    tops: dict[TileId, bytes] = {}
-    with ProcessPoolExecutor(WORKERS, mp_context=_SPAWN) as pool:
-        for done in [pool.submit(_cut_unit, sources, setting, out, *unit) for unit in units]:
-            cut, tops_of_unit = done.result()
+    level: dict[TileId, Picture] = {}
+    with _one_thread_a_worker(), ThreadPoolExecutor(WORKERS) as pool:
+        for cut, tops in pool.map(lambda unit: _cut_unit(sources, setting, out, *unit), units):
             where |= cut
-            tops |= tops_of_unit
-    level = {tile: decode_tile(data) for tile, data in tops.items()}
+            level |= tops
     while next(iter(level)).z > 0:
         parents = sorted({tile.parent for tile in level})
         level = {parent: parent_of({child: level[child] for child in parent.children}) for parent in parents}
@@ -254,11 +250,20 @@ def _cut(sources: Sources, setting: Setting, out: Path) -> dict[TileId, Path]:
     return where
 
 
+@contextmanager
+def _one_thread_a_worker() -> Iterator[None]:
+    own = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(own)
+
+
 def _cut_unit(
     sources: Sources, setting: Setting, out: Path, left: int, top: int
-) -> tuple[dict[TileId, Path], dict[TileId, bytes]]:
-    """Return where the tiles of a part lie, and its squares' tops without loss."""
-    cv2.setNumThreads(1)
+) -> tuple[dict[TileId, Path], dict[TileId, Picture]]:
+    """Return where the tiles of a part lie, and its squares' tops."""
     unit = Rect(x_px=left, y_px=top, width_px=_UNIT_PX, height_px=_UNIT_PX)
     placed = [
         PlacedShot(x_px=rect.x_px, y_px=rect.y_px, pixels=decode_picture(Path(file).read_bytes()))
@@ -271,8 +276,8 @@ def _cut_unit(
             square = Rect(x_px=x, y_px=y, width_px=SQUARE_PX, height_px=SQUARE_PX)
             for tile in cut_square(compose(placed, square), NATIVE_ZOOM, Encoding()):
                 where[tile.id] = _put(tile, setting, out)
-                if tile.level_above_native == LEVELS_IN_SQUARE - 1:
-                    tops[tile.id] = encode_top(tile.pixels)
+                if tile.is_top:
+                    tops[tile.id] = tile.pixels
     return where, tops
 
 

@@ -69,7 +69,7 @@ class Bounds:
     manifests: int = 200
     """New ones that are read."""
     sweep_keys: int = 5_000
-    """Of all uploads; a busy S3 server may take a third of a second for a thousand."""
+    """Of all uploads; an S3 server takes a tenth of a second or more for a thousand."""
     sweep_batches: int = 300
     """Folders that the sweep closes; it goes on behind them."""
     compared_bytes: int = MOST_COMPARED_BYTES
@@ -244,11 +244,11 @@ def _sweep(
     stores: Stores, comparer: Comparer, refused: "_Refused", after: str, now: datetime, most: Bounds
 ) -> tuple[str, list[Batch]]:
     """Look at one page of all uploads; return behind which key the next one begins, and what was closed."""
-    page = stores.objects.list_page(
+    page, is_last = stores.objects.list_page_of_folders(
         keys.INSPECTION_UPLOADS, after=after, limit=most.sweep_keys, passed_over=refused.note_name
     )
     folders = [(folder, tuple(found)) for folder, found in groupby(page, key=_folder_of)]
-    if len(page) < most.sweep_keys:
+    if is_last:
         after = ""
     elif len(folders) > 1:
         folders.pop()  # it may go on behind the page

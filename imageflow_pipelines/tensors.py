@@ -67,8 +67,10 @@ def to_tensor(pixels: Pixels, model: ModelDescription) -> NDArray[Any]:
         pixels = cv2.resize(pixels, (width, height), interpolation=method).astype(np.uint8, copy=False)
     if pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    # 256 levels a channel, each computed once: exact, and three times as fast as arithmetic on every pixel.
+    # 256 levels a channel, each computed once: exact, and a tenth of the time of arithmetic on every pixel.
     levels = np.arange(256, dtype=np.float32) / np.float32(255)
     mean, std = np.array(model.mean, np.float32), np.array(model.std, np.float32)
-    return np.stack([((levels - mean[i]) / std[i])[planes[i]] for i in range(3)])[None]
+    tensor = np.empty((1, 3, height, width), np.float32)
+    for channel, plane in enumerate(cv2.split(pixels)):
+        cv2.LUT(plane, (levels - mean[channel]) / std[channel], dst=tensor[0, channel])
+    return tensor

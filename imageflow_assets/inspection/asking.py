@@ -41,12 +41,17 @@ def inspect_waiting(
 ) -> tuple[dg.RunRequest, ...]:
     """Return the runs that batches need which wait to be inspected; note those whose run gave up.
 
-    At most one run is at a batch at a time, whoever launched it.
+    At most one run is at a batch at a time, whoever launched it. What changes while Dagster is asked waits for the next
+    tick: the run that changed it may have ended in between.
     """
     asked = runs_by_tag(instance, RUN_TAG, {batch.run_key for batch in waiting})
     busy = set(runs_by_tag(instance, _PARTITION, {batch.key for batch in waiting}, ALIVE))
+    with stores.database.begin() as connection:
+        now = rows.get_many(connection, [batch.id for batch in waiting])
     wanted: dict[str, tuple[Batch, str]] = {}
     for batch in waiting:
+        if now.get(batch.id) != batch:
+            continue
         runs = asked.get(batch.run_key, ())
         if not runs:
             wanted.setdefault(batch.key, (batch, batch.run_key))
@@ -62,15 +67,16 @@ def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.R
 
     A run's worker died between judging and reporting, or somebody inspected without Dagster. After three runs that
     failed it is left to people, who see them. The alerts that a report would raise are raised when its first run fails.
+    What is reported while Dagster is asked is left out: the run that did it may have ended in between.
     """
-    with stores.database.begin() as connection:
-        unreported = reports.unreported(connection, _AT_ONCE, tries=_TRIES)
+    unreported = _unreported(stores)
     keys = {batch: f"{report_key(batch)}/{batch.report_tries}" for batch in unreported}
     asked = runs_by_tag(instance, RUN_TAG, set(keys.values()))
     busy = runs_by_tag(instance, _PARTITION, {batch.key for batch in unreported}, ALIVE)
+    still = _unreported(stores)
     wanted = []
     for batch, key in keys.items():
-        if batch.key in busy:
+        if batch.key in busy or batch not in still:
             continue
         if key not in asked:
             wanted.append((batch, key))
@@ -83,17 +89,21 @@ def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.R
     return _requests(instance, wanted)
 
 
+def _unreported(stores: Stores) -> tuple[Batch, ...]:
+    with stores.database.begin() as connection:
+        return reports.unreported(connection, _AT_ONCE, tries=_TRIES)
+
+
 def count_waiting(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.RunRequest]:
     """Yield a run for each day whose counts changed, three at most for the same change."""
-    with stores.database.begin() as connection:
-        waiting = [
-            (day.isoformat(), f"{day.isoformat()}/{last}")
-            for day, last in statistics.waiting_days(connection, _DAYS_LOOKED_AT)
-        ]
+    waiting = _waiting_days(stores)
     asked = runs_by_tag(instance, _DAY_TAG, {change for _, change in waiting})
     busy = runs_by_tag(instance, _PARTITION, {day for day, _ in waiting}, ALIVE)
+    still = set(_waiting_days(stores))
     left = _AT_ONCE
     for day, change in waiting:
+        if (day, change) not in still:
+            continue  # the run that counted it may have ended while Dagster was asked
         tries = len(asked.get(change, ()))
         if left and day not in busy and tries < _TRIES and DAYS.has_partition_key(day):
             left -= 1
@@ -103,6 +113,13 @@ def count_waiting(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.R
                 asset_selection=[asset.key for asset in OF_DAYS],
                 tags={_DAY_TAG: change, "dagster/max_retries": "0"},
             )
+
+
+def _waiting_days(stores: Stores) -> tuple[tuple[str, str], ...]:
+    """Return days whose counts changed, each with a name of its last change."""
+    with stores.database.begin() as connection:
+        found = statistics.waiting_days(connection, _DAYS_LOOKED_AT)
+    return tuple((day.isoformat(), f"{day.isoformat()}/{last}") for day, last in found)
 
 
 def _requests(instance: dg.DagsterInstance, wanted: Iterable[tuple[Batch, str]]) -> tuple[dg.RunRequest, ...]:

@@ -97,8 +97,8 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
         return
     if not instance.has_dynamic_partition(str(SURVEYS.name), survey.id):
         instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
+    step = _next_step(stores, survey)
     with stores.database.begin() as connection:
-        step = next_step(layers.progress(connection, survey.id))
         taken_up_at = carry.taken_up_at(connection, survey.id)
         job = jobs.find_of_survey(connection, survey.id)
     if job is not None and job.dag_run_id is None:
@@ -107,6 +107,10 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
         _finish(instance, stores, survey)
         return
     records = _records(instance, survey, step)
+    # Rows are read again: a run that ended in between has done its part of them, or never will.
+    layer, step = step.layer, _next_step(stores, survey)
+    if step is None or step.layer is not layer:
+        return
     runs = [record.dagster_run for record in records]
     alive = [run for run in runs if run.status in ALIVE]
     attempt = max((_attempt(run) for run in runs), default=0)
@@ -128,6 +132,11 @@ def carry_on(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> It
     busy = {block for run in alive for block in blocks_of(run.tags)}
     for run in runs_of(survey, step, at_once=at_once, busy=busy)[: max(0, at_once + _WAITING - len(alive))]:
         yield _request(run, attempt, job=job.id if job else None)
+
+
+def _next_step(stores: Stores, survey: Survey) -> Step | None:
+    with stores.database.begin() as connection:
+        return next_step(layers.progress(connection, survey.id))
 
 
 def _finish(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> None:

@@ -36,7 +36,8 @@ class Classify(Component):
     def __call__(self, image: Image, context: Context) -> Classified:
         session = open_model(self.model, ModelTask.CLASSIFY, context)
         (scores,) = ask(session, image, context, "scores")
-        named = [(label, round(float(score), 6)) for label, score in zip(session.model.labels, scores, strict=True)]
+        rounded = np.round(scores.astype(np.float64), 6).tolist()
+        named = list(zip(session.model.labels, rounded, strict=True))
         best = [named[i] for i in np.argsort(-scores, kind="stable")[: self.most]]
         return Classified(
             detections=Detections(

@@ -59,7 +59,7 @@ def _pixels(data: bytes) -> Pixels:
 
 def _jpeg(data: bytes) -> Pixels:
     # The decoder fills what is missing with grey and says nothing. Neither marker occurs within a scan's data.
-    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+    if data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0:
         raise InvalidInput("The JPEG picture is cut short: take or upload it again.")
     # A third faster than Pillow, which copies once more.
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)

@@ -68,6 +68,12 @@ def ended(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.Dagst
     return add_run(instance, status, dict(request.tags))
 
 
+def succeed(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Let a run that goes on end well."""
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "__ASSET_JOB")
+    instance.report_dagster_event(event, run_id)
+
+
 def beat(stores: Stores, name: str, *, ago_s: float) -> None:
     """Let a worker or a command line have given its last sign of life so long ago."""
     table = schema.run_heartbeats

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,12 +15,12 @@ from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.database import layers, schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import BLOCK_LAYERS, Carrier, DriverSpec, Layer, Survey, SurveyState
+from imageflow_domain.survey import BLOCK_LAYERS, Carrier, DriverSpec, Layer, Step, Survey, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.jobs import LAUNCH_S
-from imageflow_surveys.runs import ATTEMPT_TAG, LAYER_TAG, SURVEY_TAG, blocks_of, layers_of
-from tests.assets.runs import add_run, age, ended, execute, tick
+from imageflow_surveys.runs import ATTEMPT_TAG, LAYER_TAG, SURVEY_TAG, blocks_of, layers_of, runs_of
+from tests.assets.runs import add_run, age, ended, execute, succeed, tick
 from tests.surveys.cities import city, count_anchored, places_of, planned
 from tests.surveys.stand_ins import FailingStore, Moment
 
@@ -121,6 +122,28 @@ def test_runs_of_others_are_not_waited_for(stores: Stores, instance: dg.DagsterI
     add_run(instance, dg.DagsterRunStatus.STARTED, {SURVEY_TAG: "city-else-0001", LAYER_TAG: "screenshots"})
     add_run(instance, dg.DagsterRunStatus.STARTED, {SURVEY_TAG: survey.id, LAYER_TAG: "tiles"})
     assert len(_asked(instance, stores, survey)) == 1
+
+
+@pytest.mark.parametrize("part", [2, 4])
+def test_a_run_that_ends_while_dagster_is_asked_is_no_failed_one(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    """Between reading our rows and asking for its runs, a run may do the last of its part, and end."""
+    survey = _started(stores, f"ends_meanwhile{part}", grid="4x4", block_side=2)
+    blocks = sorted(survey.blocks())[:part]
+    (work,) = runs_of(survey, Step(layer=Layer.SCREENSHOTS, blocks=tuple(blocks)), at_once=1)
+    run = add_run(instance, _STARTED, {**work.tags(None), LAYER_TAG: "screenshots", ATTEMPT_TAG: "1"})
+    ask = instance.get_run_records
+
+    def end_then_ask(*what: Any, **how: Any) -> Any:
+        capture_blocks(stores, survey, blocks)
+        succeed(instance, run)
+        return ask(*what, **how)
+
+    monkeypatch.setattr(instance, "get_run_records", end_then_ask)
+    asked = _asked(instance, stores, survey)
+    assert [request.tags[ATTEMPT_TAG] for request in asked] == ["1"] * (part == 2)
+    assert (_state(stores, survey), _failures(stores, survey)) == (SurveyState.RUNNING, 0)
 
 
 def test_a_failed_run_is_counted_once_however_often_the_sensor_looks(

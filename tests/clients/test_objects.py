@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from imageflow_clients import objects
 from imageflow_clients.multipart import MULTIPART_BYTES
 from imageflow_clients.objects import ObjectStore, open_object_store
 from imageflow_clients.settings import Settings
@@ -72,6 +73,28 @@ def test_pages_are_those_of_all_keys_in_order_whatever_the_page_and_wherever_it_
         found = [stored.key for stored in store.list_page("up", after=after, limit=100)]
         assert found == [stored.key for stored in expected if stored.key > after]
     assert store.list_page("nowhere", limit=3) == ()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("folders", [1, 2, 200])
+def test_pages_of_folders_are_those_of_all_keys_in_their_order(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, limit: int, folders: int
+) -> None:
+    monkeypatch.setattr(objects, "_FOLDERS_A_PAGE", folders)
+    names = ["a-1/x", "a/0", "a/b/c", "a/b/d", "a/b.x", "b/é", "b/~", "b10/x", "b1/x", "c/z/z/z"]
+    for name in names:
+        store.put(f"up/{name}", name.encode())
+    expected = sorted(stored.key for stored in store.list("up"))
+    for begin in ("", *expected, "up/a/b0", "up/a-", "up/a/", "up/b", "up/b1/x0", "up/zzz"):
+        found, after, is_last = [], begin, False
+        while not is_last:
+            page, is_last = store.list_page_of_folders("up", after=after, limit=limit)
+            assert len(page) <= limit
+            assert page or is_last
+            found += [stored.key for stored in page]
+            after = found[-1] if found else begin
+        assert found == [key for key in expected if key > begin]
+    assert store.list_page_of_folders("nowhere", limit=limit) == ((), True)
 
 
 def test_a_folder_that_others_empty_meanwhile_takes_every_object(folder_store: ObjectStore) -> None:

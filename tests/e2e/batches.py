@@ -82,8 +82,13 @@ def runs(stack: Stack, batch: Batch) -> list[dict[str, Any]]:
 
 def told(stack: Stack, asset: str) -> list[str]:
     """Return the partitions of an asset's materialisations, one for each."""
+    return [partition for partition, _ in told_by(stack, asset)]
+
+
+def told_by(stack: Stack, asset: str) -> list[tuple[str, str]]:
+    """Return partition and run of each of an asset's materialisations."""
     found = stack.graphql(_TOLD, key={"path": [asset]})["assetNodeOrError"]["assetMaterializations"]
-    return [event["partition"] for event in found]
+    return [(event["partition"], event["runId"]) for event in found]
 
 
 def all_told(stack: Stack, asset: str, keys: Sequence[str]) -> bool | None:

@@ -30,6 +30,7 @@ from tests.e2e.batches import (
     results,
     runs,
     told,
+    told_by,
 )
 from tests.e2e.stack import Stack, wait_for
 from tests.inspection.drawn import EXAMPLE
@@ -139,7 +140,8 @@ def test_a_backfill_over_fifty_batches_judges_each_once_by_the_changed_master(
         return True if status == "COMPLETED_SUCCESS" else None
 
     wait_for(over, 1500, lambda: "the backfill goes on", every_s=2)
-    assert sorted(key for key in told(stack, "inspection_results") if key in old) == keys, "each once"
+    made = sorted((key, run) for key, run in told_by(stack, "inspection_results") if key in old)
+    assert [key for key, _ in made] == keys, f"each once: {made}"
     for key in keys:
         answer = stack.graphql(_STALE, key={"path": ["inspection_results"]}, partition=key)
         assert answer["assetNodeOrError"]["staleStatus"] == "FRESH"

@@ -1,6 +1,7 @@
 """The sensor of uploads asks for one run a batch until it is inspected, whatever is killed, uploaded again or fails."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from imageflow_assets.inspection import asking
 from imageflow_assets.inspection.partitions import BATCHES
 from imageflow_assets.inspection.sensors import send_alerts
-from imageflow_clients.database import alerts
+from imageflow_clients.database import alerts, reports
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -29,7 +30,7 @@ from tests.assets.inspection.uploads import (
     shown,
     tick,
 )
-from tests.assets.runs import evaluate
+from tests.assets.runs import evaluate, succeed
 from tests.inspection.lids import items, lid, next_master, published, taken, upload
 from tests.inspection.test_intake import end_pauses
 
@@ -193,6 +194,30 @@ def test_an_inspection_that_counts_again_is_told_again_however_often(
         assert asked(instance, stores) == []
         assert latest(stores, "b1").report_tries == 0
         assert shown(instance, "inspection_results")["failed"] == inspection.failed
+
+
+@pytest.mark.parametrize("how", ["reported", "inspected"])
+def test_a_run_that_ends_while_dagster_is_asked_is_not_repeated(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Between reading our rows and asking who is at a batch, somebody else's run of it may end."""
+    published(stores)
+    batch = taken(stores, "b1", [lid(), lid(spots=1)])
+    if how == "reported":
+        inspect_batch(stores, batch.id)
+    by_hand = ended(instance, dg.RunRequest(tags={"dagster/partition": "lid-b1"}), STARTED)
+    ask = asking.runs_by_tag
+
+    def end_then_ask(*what: Any) -> Any:
+        inspection = inspect_batch(stores, batch.id)
+        with stores.database.begin() as connection:
+            reports.set_reported(connection, inspection.id)
+        succeed(instance, by_hand)
+        return ask(*what)
+
+    monkeypatch.setattr(asking, "runs_by_tag", end_then_ask)
+    assert asked(instance, stores) == []
+    assert asked(instance, stores) == []
 
 
 def test_a_report_that_always_fails_is_asked_for_three_times(stores: Stores, instance: dg.DagsterInstance) -> None:
