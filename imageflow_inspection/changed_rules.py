@@ -61,12 +61,22 @@ class Changes:
     """Of products whose batches cannot be judged now."""
 
 
-def changed_rules(stores: Stores, told: Told, *, models: ModelRegistry | None = None, limit: int = 200) -> Changes:
+def changed_rules(
+    stores: Stores, told: Told, *, models: ModelRegistry | None = None, limit: int = 200, looked_at: int = 20_000
+) -> Changes:
     """Return up to `limit` batches, products in order, whose rules are not those that were told.
 
     Of a product that nothing was told of yet, only batches that were judged by other rules are returned.
+
+    Args:
+        stores: Where everything is.
+        told: What the call before returned.
+        models: The registered ones.
+        limit: How many are returned at most.
+        looked_at: How many are looked at; the next call goes on behind them.
     """
     known = dict(told.masters)
+    left = looked_at
     found: list[Rules] = []
     faults: list[str] = []
     with stores.database.begin() as connection:
@@ -82,10 +92,10 @@ def changed_rules(stores: Stores, told: Told, *, models: ModelRegistry | None = 
                 continue
             last = told.after[2] if told.after is not None and told.after[:2] == (product, version) else ""
             for name, rules in _rules(connection, judge, last, everything=product in known):
-                if len(found) == limit:
+                if len(found) == limit or left == 0:
                     here = Told(masters=known, after=(product, version, last))
                     return Changes(told=here, rules=tuple(found), faults=tuple(faults))
-                last = name
+                last, left = name, left - 1
                 if rules is not None:
                     found.append(rules)
             known[product] = version
