@@ -18,6 +18,7 @@ from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
 from imageflow_gateway.running import KnownRuns
 from imageflow_gateway.watching import Watching
+from imageflow_inspection.artefacts import Artefacts
 from imageflow_surveys.changes import Changes
 from imageflow_surveys.trust_report import TrustReport
 
@@ -39,6 +40,7 @@ class Gateway:
     changes: Recent[Hashable, Changes]
     models: ModelRegistry
     """The registered models, opened when something asks what they are."""
+    artefacts: Artefacts
 
 
 async def _gateway(request: Request) -> Gateway:  # async: a plain function would cost each request a thread
@@ -78,6 +80,7 @@ Reference = Annotated[
     str,
     Path(pattern="^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", examples=["scratches@1"], description="As name@version."),
 ]
+Place = Annotated[int, Path(ge=0, lt=_INT32, description="Of the picture in its batch, from 0.")]
 Version = Annotated[int, Path(ge=1, lt=_INT32)]
 RowId = Annotated[int, Path(ge=1, lt=2**63)]
 AfterId = Annotated[int | None, Query(ge=1, lt=2**63, description="`next` of the page before.")]

@@ -17,6 +17,7 @@ from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
 from imageflow_gateway.routes import (
     alerts,
+    artefacts,
     batches,
     components,
     drivers,
@@ -41,6 +42,7 @@ from imageflow_gateway.routes import (
 )
 from imageflow_gateway.running import KnownRuns
 from imageflow_gateway.watching import Watching
+from imageflow_inspection.artefacts import Artefacts
 
 _BODY_LIMIT_BYTES = 1_000_000
 
@@ -58,6 +60,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     app = describe_api()
     dagster = Dagster(url=settings.dagster_url, patience_s=_PATIENCE_S)
     runs = KnownRuns(dagster)
+    known_models = open_models(settings, stores.objects)
     app.state.gateway = Gateway(
         settings=settings,
         stores=stores,
@@ -67,7 +70,8 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         watching=Watching(stores, runs),
         reports=Recent(ttl_s=_REMEMBERED_S, size=_REPORTS),
         changes=Recent(ttl_s=_REMEMBERED_S, size=_COMPARISONS),
-        models=open_models(settings, stores.objects),
+        models=known_models,
+        artefacts=Artefacts(stores, known_models),
     )
     errors.install(app)
     app.mount("/static", pages.PageFiles(directory=pages.STATIC), name="static")
@@ -95,7 +99,18 @@ def describe_api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # what generated clients call each operation
     )
     maps = (jobs, surveys, shots, progress, insight, saves, markers, games, drivers, uploads, tiles)
-    inspection = (components, pipelines, models, masters, batches, inspections, verifications, statistics, alerts)
+    inspection = (
+        components,
+        pipelines,
+        models,
+        masters,
+        batches,
+        inspections,
+        artefacts,
+        verifications,
+        statistics,
+        alerts,
+    )
     for noun in (*maps, *inspection, health, pages):
         app.include_router(noun.router)
     return app

@@ -1,16 +1,17 @@
 """Inspections: what was judged, and the pictures of it."""
 
 from datetime import date
+from hashlib import sha256
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from imageflow_clients.database import inspections as rows
 from imageflow_clients.database import verifications
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.inspection import Verdict
-from imageflow_gateway.addresses import GatewayDep, Limit, ProductQuery, RowId
-from imageflow_gateway.etags import matches, quoted
+from imageflow_gateway.addresses import GatewayDep, Limit, Place, ProductQuery, RowId
+from imageflow_gateway.etags import content_digest, matches, quoted
 from imageflow_gateway.schemas.inspections import InspectionDetail, ResultDetail, ResultList, ResultSummary
 from imageflow_gateway.schemas.pages import cut
 from imageflow_inspection.results import find_results, get_result
@@ -18,7 +19,6 @@ from imageflow_pipelines.header import read_header
 
 router = APIRouter(prefix="/api/v1/inspections", tags=["inspections"])
 
-Place = Annotated[int, Path(ge=0, lt=2**31, description="Of the picture in its batch, from 0.")]
 _AGAIN = "upload the batch again"
 _FOREVER = "private, max-age=31536000, immutable"
 _PICTURES: dict[int | str, dict[str, object]] = {
@@ -87,7 +87,8 @@ def read_picture(
 ) -> Response:
     """To the byte; what is no picture is offered as a file."""
     picture = get_result(gateway.stores, inspection, place).result.picture
-    headers = {"etag": quoted(picture.digest), "cache-control": _FOREVER}
+    checksum = content_digest(bytes.fromhex(picture.digest))
+    headers = {"etag": quoted(picture.digest), "content-digest": checksum, "cache-control": _FOREVER}
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
     data = gateway.stores.objects.get(picture.key, next_step=_AGAIN)
@@ -116,6 +117,7 @@ def read_marked(
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
     data = gateway.stores.objects.get(result.drawn_key, next_step="inspect the batch again")
+    headers["content-digest"] = content_digest(sha256(data).digest())
     return Response(data, media_type="image/jpeg", headers=headers)
 
 

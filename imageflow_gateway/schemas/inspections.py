@@ -128,10 +128,13 @@ class ItemResult(BaseModel):
     seconds: float
     details: dict[str, Any]
     """What was found or measured, and against which limits; `reason` where nothing could be judged."""
+    artefacts: str
+    """Where what each step gave is listed."""
 
     @classmethod
-    def of(cls, judgement: Judgement) -> Self:
+    def of(cls, judgement: Judgement, address: str) -> Self:
         return cls(
+            artefacts=f"{address}/items/{judgement.item}/artefacts",
             item=judgement.item,
             verdict=judgement.verdict,
             confidence=judgement.confidence,
@@ -152,7 +155,7 @@ class ResultDetail(ResultSummary):
         return cls.model_validate(
             {
                 **_result(found),
-                "judgements": [ItemResult.of(each) for each in found.result.items],
+                "judgements": [ItemResult.of(each, _address(found)) for each in found.result.items],
                 "verifications": [VerificationFacts.of(each) for each in verifications],
             }
         )
@@ -188,9 +191,13 @@ def summary(inspection: Inspection) -> dict[str, object]:
     }
 
 
+def _address(found: Found) -> str:
+    return f"/api/v1/inspections/{found.result.inspection_id}/results/{found.result.picture.place}"
+
+
 def _result(found: Found) -> dict[str, object]:
     result, batch = found.result, found.batch
-    address = f"/api/v1/inspections/{result.inspection_id}/results/{result.picture.place}"
+    address = _address(found)
     return {
         "inspection_id": result.inspection_id,
         "place": result.picture.place,

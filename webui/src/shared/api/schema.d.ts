@@ -1115,6 +1115,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/inspections/{inspection}/results/{place}/items/{item}/artefacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What each step gave
+         * @description Outputs of every step that the verdict needed, with addresses and checksums; ways not taken are left out.
+         */
+        get: operations["list_artefacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inspections/{inspection}/results/{place}/items/{item}/artefacts/{step}/{output}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one step gave
+         * @description Pictures as PNG without loss, or as the step wrote them; everything else as JSON.
+         */
+        get: operations["read_artefact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/verifications": {
         parameters: {
             query?: never;
@@ -1340,6 +1380,36 @@ export interface components {
             row: number;
             /** Col */
             col: number;
+        };
+        /**
+         * ArtefactFacts
+         * @description What a step gave at one of its outputs.
+         */
+        ArtefactFacts: {
+            /** Step */
+            step: string;
+            /** Output */
+            output: string;
+            /** Kind */
+            kind: string;
+            /** Media Type */
+            media_type: string;
+            /** Bytes */
+            bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /** Href */
+            href: string;
+        };
+        /**
+         * ArtefactList
+         * @description What every step gave that an item's verdict needed, in their order.
+         */
+        ArtefactList: {
+            /** Artefacts */
+            artefacts: components["schemas"]["ArtefactFacts"][];
+            /** Failed */
+            failed: components["schemas"]["FailedStep"][];
         };
         /**
          * Asked
@@ -1757,6 +1827,16 @@ export interface components {
             timestamp: string;
         };
         /**
+         * FailedStep
+         * @description A step that gave nothing.
+         */
+        FailedStep: {
+            /** Step */
+            step: string;
+            /** Problem */
+            problem: string;
+        };
+        /**
          * FigureFacts
          * @description Counts of one period; a key that was not asked for is empty.
          */
@@ -1995,6 +2075,8 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
+            /** Artefacts */
+            artefacts: string;
         };
         /**
          * ItemType
@@ -6218,6 +6300,108 @@ export interface operations {
                 };
             };
             /** @description The picture that the client has. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_artefacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                inspection: number;
+                /** @description Of the picture in its batch, from 0. */
+                place: number;
+                /** @description The code of an item of the master that judged. */
+                item: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtefactList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_artefact: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                inspection: number;
+                /** @description Of the picture in its batch, from 0. */
+                place: number;
+                /** @description The code of an item of the master that judged. */
+                item: string;
+                step: string;
+                output: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": unknown;
+                    "image/jpeg": unknown;
+                    "image/webp": unknown;
+                    "application/json": unknown;
+                };
+            };
+            /** @description What the client has. */
             304: {
                 headers: {
                     [name: string]: unknown;

@@ -1,0 +1,183 @@
+"""What the steps of an item's pipeline gave for a picture that was judged: made again when asked for, never stored.
+
+Published pipelines, released components and registered models do not change, so these are what the verdict was made of;
+where another provider computes the models, within the tolerance that their gate allows.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from imageflow_clients.database import inspections
+from imageflow_clients.stores import Stores
+from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, StepFailed, StepRefused, Unavailable
+from imageflow_domain.inference import ModelRegistry
+from imageflow_inspection.pipelines import find_pipeline, plan_of
+from imageflow_inspection.results import get_result
+from imageflow_pipelines.canonical import canonical_json, to_json
+from imageflow_pipelines.components.encode import Encode
+from imageflow_pipelines.engine import Engine
+from imageflow_pipelines.execution import Execution
+from imageflow_pipelines.header import read_header
+from imageflow_pipelines.plan import Plan, Source, Step
+from imageflow_pipelines.reuse import Reuse
+from imageflow_pipelines.values import Encoded, Image, Mask, Value, kind_name
+
+_REUSE_BYTES = 128 * 2**20
+_PATIENCE_S = 5.0
+"""For others whose artefacts are being made: one picture at a time takes memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefact:
+    """What a step gave at one of its outputs, as a file."""
+
+    step: str
+    output: str
+    kind: str
+    """Such as 'image' or 'measurements'."""
+    media_type: str
+    """Pictures are PNG, or what the step wrote; all else is JSON."""
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """In hex, of `data`."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A step that gave nothing."""
+
+    step: str
+    why: str
+
+
+class Artefacts:
+    """Makes artefacts, one picture at a time; any thread may ask.
+
+    Args:
+        stores: Where pictures and results are.
+        models: The registered ones.
+        longest_s: What takes longer is given up.
+    """
+
+    def __init__(self, stores: Stores, models: ModelRegistry, *, longest_s: float = 30.0) -> None:
+        self._stores = stores
+        # One thread, and so nothing to close.
+        self._engine = Engine(models=models, threads=1, reuse=Reuse(max_bytes=_REUSE_BYTES))
+        self._longest_s = longest_s
+        self._turn = threading.Lock()
+
+    def of(self, inspection: int, place: int, item: str) -> Iterator[Artefact | Failed]:
+        """Yield what each step gave that the item's verdict needed, in their order; nothing for ways not taken.
+
+        Raises:
+            NotFound: Where there is no such result, or no such item was judged.
+            ObjectMissing: When the picture is gone.
+            Unavailable: Where others ask at the same time, or making takes too long.
+        """
+        wanted, data = self._read(inspection, place, item)
+        with self._stop() as stop:
+            for step in _needed(wanted):
+                yield from self._made(wanted, step, step.outputs, data, stop)
+
+    def one(self, inspection: int, place: int, item: str, step: str, output: str) -> Artefact:
+        """Return what one step gave at one output.
+
+        Raises as `of` does, `NotFound` also for another step or output and for a way not taken, and `InvalidInput`
+        where the step, or one before it, could not be done.
+        """
+        wanted, data = self._read(inspection, place, item)
+        found = next((each for each in _needed(wanted) if each.name == step and output in each.outputs), None)
+        if found is None:
+            raise NotFound(f"The pipeline of item '{item}' has no output '{step}.{output}': ask for the list of them.")
+        with self._stop() as stop:
+            for made in self._made(wanted, found, (output,), data, stop):
+                if isinstance(made, Failed):
+                    raise InvalidInput(made.why)
+                return made
+        raise NotFound(f"'{step}.{output}' gave nothing for this picture: it took another way, or ended before.")
+
+    def _read(self, inspection: int, place: int, item: str) -> tuple[Plan, bytes]:
+        result = get_result(self._stores, inspection, place).result
+        with self._stores.database.begin() as connection:
+            judged_by = {by.code: by for by in inspections.get(connection, inspection).judged_by}
+            if item not in judged_by:
+                known = ", ".join(sorted(judged_by))
+                raise NotFound(f"Inspection {inspection} judged no item '{item}', but {known}.")
+            wanted = plan_of(find_pipeline(connection, judged_by[item].pipeline))
+        return wanted, self._stores.objects.get(result.picture.key, next_step="upload the batch again")
+
+    @contextmanager
+    def _stop(self) -> Iterator[Cancellation]:
+        """Take the turn, and give the switch that is thrown once it has taken too long."""
+        if not self._turn.acquire(timeout=_PATIENCE_S):
+            raise Unavailable("The steps of another picture are being done just now: ask again in a few seconds.")
+        try:
+            stop = Cancellation()
+            timer = threading.Timer(self._longest_s, stop.cancel)
+            timer.daemon = True
+            timer.start()
+            try:
+                yield stop
+            finally:
+                timer.cancel()
+        finally:
+            self._turn.release()
+
+    def _made(
+        self, wanted: Plan, step: Step, outputs: tuple[str, ...], data: bytes, stop: Cancellation
+    ) -> Iterator[Artefact | Failed]:
+        """Do one step, and those before it that are not kept from before: only its own outputs are held."""
+        asked = replace(wanted, outputs={output: Source(step.name, output) for output in outputs})
+        execution = self._engine.run(asked, {wanted.spec.inputs[0]: data}, cancellation=stop)
+        match execution.error:
+            case None:
+                yield from _files(step, execution)
+            case Cancelled():
+                raise Unavailable(
+                    f"It takes longer than {self._longest_s:g} s: `imageflow pipeline run` has all the time it needs."
+                )
+            case StepRefused(step=name) | StepFailed(step=name) as error:
+                if name == step.name:
+                    yield Failed(step=name, why=str(error))
+            case error:
+                raise error
+
+
+def _needed(wanted: Plan) -> list[Step]:
+    """Return the steps that a plan's outputs need, in their order."""
+    names = {source.step for source in wanted.outputs.values()}
+    needed = []
+    for step in reversed(tuple(wanted.steps.values())):
+        if step.name in names:
+            names.update(step.parents)
+            needed.append(step)
+    return needed[::-1]
+
+
+def _files(step: Step, execution: Execution) -> Iterator[Artefact]:
+    for output, value in execution.outputs.items():
+        if value is not None:
+            media_type, data = _file(value)
+            kind = kind_name(type(value))
+            yield Artefact(step=step.name, output=output, kind=kind, media_type=media_type, data=data)
+
+
+def _file(value: Value) -> tuple[str, bytes]:
+    match value:
+        case Encoded(data):
+            try:
+                with read_header(data) as header:
+                    return f"image/{(header.format or '').lower()}", data
+            except InvalidInput:  # the pipeline passes its source on, whatever that is
+                return "application/octet-stream", data
+        case Image() | Mask():
+            return "image/png", Encode(format="png")(value).data
+        case _:
+            return "application/json", canonical_json(to_json(value))
