@@ -7,7 +7,7 @@ SERVE ?= 1
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
 
-.PHONY: demo up test stack-tests batch-tests fault-tests page-tests other-tests minio services check fast bench soak screenshots pictures pins webui types clean help
+.PHONY: demo up test stack-tests batch-tests fault-tests page-tests edge-tests other-tests minio services check fast bench soak screenshots pictures pins webui types clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,9 +27,9 @@ up: $(VENV)/.run $(WEBUI) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check minio ## Pass every check and every test
-	@$(MAKE) --no-print-directory -j3 -k -Oline other-tests stack-tests batch-tests fault-tests page-tests
+	@$(MAKE) --no-print-directory -j4 -k -Oline stack-tests fault-tests other-tests edge-tests batch-tests page-tests
 
-# Three at a time: the tests of the running stack, and those that kill parts of it, mostly wait.
+# Four at a time, the longest first: tests of the running stack, and those that kill parts of it, mostly wait.
 stack-tests:
 	$(BIN)/pytest tests/e2e --ignore=tests/e2e/test_inspection.py
 
@@ -42,8 +42,11 @@ fault-tests:
 page-tests:
 	$(BIN)/pytest tests/browser
 
+edge-tests:
+	$(BIN)/pytest tests/cli tests/gateway tests/inference tests/models
+
 other-tests:
-	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/faults --ignore=tests/browser
+	$(BIN)/pytest $(addprefix --ignore=tests/,browser cli e2e faults gateway inference models)
 
 # Once: two minutes.
 minio: $(VENV)/.dev
