@@ -7,6 +7,7 @@ they fail `store_failures`'.
 
 import os
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -170,7 +171,7 @@ class ObjectStore:
             prefix: The folder's.
             after: See above.
             limit: How many are returned at most.
-            passed_over: Told of files that can have no key, as a folder may hold and a bucket cannot.
+            passed_over: Told of files that can have no key, as a folder may hold.
         """
         folder = _check_prefix(prefix)
         with self._explained(prefix):
@@ -189,7 +190,8 @@ class ObjectStore:
 
         Once asked for a page, MinIO goes on reading for minutes, to the end of the prefix that it was asked about.
         Whoever pages again and again asks it for one of the folders directly inside after the other. Of a bucket, what
-        lies directly in `prefix` is left out.
+        lies directly in `prefix` is left out, and so are folders of names that no key of ours has: `passed_over` is
+        told of these.
         """
         if isinstance(self._store, LocalStore):
             page = self.list_page(prefix, after=after, limit=limit, passed_over=passed_over)
@@ -198,6 +200,10 @@ class ObjectStore:
         left = [folder for folder in folders if folder > after or after.startswith(folder)]
         found: list[StoredObject] = []
         for count, folder in enumerate(left, start=1):
+            if not _is_key(folder.removesuffix("/")):
+                if passed_over is not None:
+                    passed_over(folder)
+                continue
             begin = after if after.startswith(folder) else ""
             found += self.list_page(folder, after=begin, limit=limit - len(found))
             if len(found) == limit or (found and count >= _FOLDERS_A_PAGE):
@@ -279,16 +285,20 @@ def open_object_store(settings: Settings) -> ObjectStore:
 
 def check_key(key: str) -> str:
     """Return `key` if it can only mean an object inside the store; raise `InvalidInput` otherwise."""
-    parts = key.split("/")
-    if (
-        any(part in {"", ".", ".."} for part in parts)
-        or "\\" in key
-        or not key.isprintable()
-        or len(key.encode()) > _KEY_BYTES
-        or any(UNFINISHED.search(part) for part in parts)
-    ):
-        raise InvalidInput(f"{key!r} is not a valid object key.")
+    if not _is_key(key):
+        raise InvalidInput(f"{key!r} is not a valid object key: rename it.")
     return key
+
+
+def _is_key(key: str) -> bool:
+    parts = key.split("/")
+    return (
+        not any(part in {"", ".", ".."} or UNFINISHED.search(part) for part in parts)
+        and "\\" not in key
+        # macOS writes the narrow space U+202F into the names of its screenshots
+        and all(sign.isprintable() or unicodedata.category(sign) == "Zs" for sign in key)
+        and len(key.encode()) <= _KEY_BYTES
+    )
 
 
 def _check_prefix(prefix: str) -> str:

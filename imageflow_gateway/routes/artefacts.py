@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Path, Response
 
 from imageflow_domain.ids import Name
@@ -20,22 +21,29 @@ _FILES: dict[int | str, dict[str, object]] = {
     304: {"description": "What the client has."},
 }
 
+_MAKING = CapacityLimiter(1)
+"""Pictures whose steps are done at once: each may take a core and two gigabytes. Others wait, and hold up nobody."""
+
 
 @router.get("", summary="What each step gave")
-def list_artefacts(inspection: RowId, place: Place, item: Item, gateway: GatewayDep) -> ArtefactList:
+async def list_artefacts(inspection: RowId, place: Place, item: Item, gateway: GatewayDep) -> ArtefactList:
     """Outputs of every step that the verdict needed, with addresses and checksums; ways not taken are left out."""
     address = _PREFIX.format(inspection=inspection, place=place, item=item)
-    made, failed = [], []
-    for each in gateway.artefacts.of(inspection, place, item):
-        if isinstance(each, Artefact):
-            made.append(ArtefactFacts.of(each, address))
-        else:
-            failed.append(FailedStep.of(each))
-    return ArtefactList(artefacts=made, failed=failed)
+
+    def make() -> ArtefactList:
+        made, failed = [], []
+        for each in gateway.artefacts.of(inspection, place, item):
+            if isinstance(each, Artefact):
+                made.append(ArtefactFacts.of(each, address))
+            else:
+                failed.append(FailedStep.of(each))
+        return ArtefactList(artefacts=made, failed=failed)
+
+    return await to_thread.run_sync(make, limiter=_MAKING)
 
 
 @router.get("/{step}/{output}", summary="What one step gave", response_class=Response, responses=_FILES)
-def read_artefact(
+async def read_artefact(
     inspection: RowId,
     place: Place,
     item: Item,
@@ -45,7 +53,7 @@ def read_artefact(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Pictures as PNG without loss, or as the step wrote them; everything else as JSON."""
-    made = gateway.artefacts.one(inspection, place, item, step, output)
+    made = await to_thread.run_sync(gateway.artefacts.one, inspection, place, item, step, output, limiter=_MAKING)
     headers = {
         "etag": quoted(made.sha256),
         "content-digest": content_digest(bytes.fromhex(made.sha256)),

@@ -2,23 +2,33 @@
 
 import base64
 import hashlib
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Unavailable
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId
 from imageflow_gateway.app import create_app
-from imageflow_inspection.artefacts import Artefacts
+from imageflow_inspection.artefacts import Artefact, Artefacts
 from imageflow_inspection.inspect_batch import inspect_batch
+from imageflow_inspection.pipelines import publish_pipeline
+from imageflow_models.drawing import to_png
+from imageflow_models.products import Split, draw
+from imageflow_models.registering import register
 from imageflow_pipelines.engine import NoModels
 from tests.gateway.answers import V1, ok
+from tests.gateway.model_files import DETECTOR
 from tests.gateway.test_inspection import LIDS, inspected, product, upload
-from tests.inspection.lids import taken
+from tests.inspection.drawn import detector_items, detector_pipeline
+from tests.inspection.lids import next_master, taken
 
 __all__ = ["inspected", "product", "upload"]
 
@@ -90,24 +100,57 @@ def test_a_picture_that_could_not_be_judged_tells_which_step_refused_it(client: 
     assert failed["step"] == "decode"
     assert "no JPEG, PNG, WebP or BMP" in failed["problem"]
     assert ok(client.get(f"{address}/decode/image"), 400)["error"]["message"] == failed["problem"]
-    assert client.get(f"{address}/dark/mask").status_code == 404
+    assert ok(client.get(f"{address}/dark/mask"), 400)["error"]["message"] == failed["problem"]
 
 
-def test_one_at_a_time_is_served_and_the_others_are_told_to_ask_again(
+def test_pictures_that_wait_for_their_turn_hold_up_nobody(
     settings: Settings,
     stores: Stores,
     ask: Callable[..., Any],
     result: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("imageflow_inspection.artefacts._PATIENCE_S", 0.01)
+    go_on = threading.Event()
+    make = Artefacts.of
+
+    def wait_first(*what: Any) -> Any:
+        assert go_on.wait(60)
+        return make(*what)
+
+    monkeypatch.setattr(Artefacts, "of", wait_first)
     app = create_app(settings, stores)
-    with ask(app, port=settings.gateway_port) as client:
-        with app.state.gateway.artefacts._turn:
-            answer = client.get(_artefacts(result))
-        assert answer.status_code == 503
-        assert answer.headers["retry-after"]
-        assert ok(client.get(_artefacts(result)))["artefacts"]
+    with ask(app, port=settings.gateway_port) as client, ThreadPoolExecutor(60) as threads:
+        waiting = [threads.submit(client.get, _artefacts(result)) for _ in range(60)]  # more than a pool has threads
+        try:
+            assert client.get(result["links"]["self"]).status_code == 200
+            assert not any(each.done() for each in waiting)
+        finally:
+            go_on.set()
+        assert {each.result().status_code for each in waiting} == {200}
+
+
+class _Down:
+    """A registry whose models nobody computes just now."""
+
+    def describe(self, model: ModelId) -> ModelDescription:
+        raise Unavailable("The server is down: start it.")
+
+    def open(self, model: ModelId) -> InferenceSession:
+        raise Unavailable("The server is down: start it.")
+
+
+def test_a_server_that_is_down_is_not_the_picture_s_fault(stores: Stores, product: str) -> None:
+    publish_pipeline(stores, detector_pipeline())
+    register(ModelStore(stores.objects), DETECTOR)
+    next_master(stores, product, detector_items())
+    batch = taken(stores, "down", [to_png(draw(Split.HELD_OUT, 0))], product=product)
+    models = OnnxModels(ModelStore(stores.objects))
+    inspection = inspect_batch(stores, batch.id, models=models)
+    item = detector_items()[0]["code"]
+    made = [each for each in Artefacts(stores, models).of(inspection.id, 0, item) if isinstance(each, Artefact)]
+    assert "detections" in {each.kind for each in made}
+    with pytest.raises(Unavailable, match="server is down"):
+        list(Artefacts(stores, _Down()).of(inspection.id, 0, item))
 
 
 def test_what_takes_too_long_is_given_up(stores: Stores, product: str) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import obstore
 import pytest
 from sqlalchemy import func, update
 
@@ -17,7 +18,7 @@ from imageflow_domain.inspection import Batch, BatchState
 from imageflow_inspection.intake import Bounds, Cursor, Tick, notice_batches, run_gave_up, try_again
 from imageflow_inspection.manifests import close_batch
 from imageflow_inspection.take_in import take_in
-from tests.inspection.lids import published, upload
+from tests.inspection.lids import lid, published, upload
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(hours=1)
@@ -258,3 +259,91 @@ def test_a_name_that_is_no_utf_8_stops_nothing_and_is_told_once(stores: Stores, 
     assert all("no UTF-8" in refusal.reason for refusal in first.refused)
     again = tick(stores, Cursor.read(first.cursor.write()), now=LATER)
     assert (again.closed, again.refused) == ((), ())
+
+
+def _put_raw(stores: Stores, key: str, data: bytes) -> None:
+    """Put an object as others do, whatever its name."""
+    uploads = stores.objects.where("uploads")
+    if uploads.startswith("s3://"):
+        obstore.put(stores.objects._store, key, data)
+    else:
+        path = Path(uploads).parent / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("sweep_keys", [2, 100])
+def test_a_name_that_no_key_has_stops_nothing(any_stores: Stores, sweep_keys: int) -> None:
+    published(any_stores)
+    odd = ["A part #1/b1/a.png", "lid/batch#2/a.png", "lid/batch#2/b.png", "lid/batch#2/c.png", "a\u2028b/b1/a.png"]
+    for name in odd:
+        _put_raw(any_stores, f"uploads/inspection/{name}", b"odd")
+    upload(any_stores, "lid", "b1", [b"one"])
+    upload(any_stores, "lid", "zz", [b"two"])
+    close_batch(any_stores, "lid", "b1", now=NOW)
+    closed, cursor = [], Cursor()
+    for _ in range(12):
+        found = tick(any_stores, cursor, now=LATER, sweep_keys=sweep_keys)
+        closed += names(found.closed)
+        cursor = found.cursor
+    assert sorted(closed) == ["b1.1", "zz.1"]
+
+
+def test_a_picture_that_no_key_names_refuses_its_batch_by_name(any_stores: Stores) -> None:
+    published(any_stores)
+    upload(any_stores, "lid", "b1", [b"one"])
+    _put_raw(any_stores, f"{keys.inspection_upload('lid', 'b1')}/a\u2028b.png", b"two")
+    (refusal,) = tick(any_stores, now=LATER).refused
+    assert "b1/a\\u2028b.png" in refusal.reason
+    assert "rename it" in refusal.reason
+
+
+def test_screenshots_of_a_mac_are_pictures_like_others(any_stores: Stores) -> None:
+    published(any_stores)
+    name = "Screenshot 2026-11-21 at 9.41.00\u202fAM.png"
+    any_stores.objects.put(f"{keys.inspection_upload('lid', 'b1')}/{name}", lid())
+    (batch,) = tick(any_stores, now=LATER).closed
+    assert [picture.name for picture in take_in(any_stores, batch.id)] == [name]
+
+
+def test_a_folder_with_too_many_files_of_any_kind_is_refused(
+    any_stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imageflow_inspection.uploaded._MOST_FILES", 3)
+    published(any_stores)
+    upload(any_stores, "lid", "b1", [b"one", b"two"])
+    for name in ("a.json", "b.json"):
+        any_stores.objects.put(f"{keys.inspection_upload('lid', 'b1')}/{name}", b"{}")
+    for bounds in ({}, {"sweep_keys": 2}):
+        found = tick(any_stores, now=LATER, **bounds)
+        assert found.closed == ()
+    with any_stores.database.begin() as connection:
+        (refusal,) = rows.refusals(connection)
+    assert "more than 3 files" in refusal.reason
+
+
+@pytest.mark.parametrize("uploaded_again", [False, True])
+def test_uploads_that_are_deleted_make_no_version(any_stores: Stores, uploaded_again: bool) -> None:
+    published(any_stores)
+    upload(any_stores, "lid", "b1", [b"one", b"two", b"three"])
+    close_batch(any_stores, "lid", "b1", now=NOW)
+    (batch,) = tick(any_stores).closed
+    take_in(any_stores, batch.id)
+    if uploaded_again:  # later than the batch was closed
+        upload(any_stores, "lid", "b1", [b"one", b"two", b"three"])
+    folder = keys.inspection_upload("lid", "b1")
+    any_stores.objects.delete(f"{folder}/p0001.png")
+    for _ in range(2):
+        found = tick(any_stores, now=LATER)
+        assert (found.closed, found.refused) == ((), ())
+    any_stores.objects.put(f"{folder}/p0000.png", b"ONE")
+    assert names(tick(any_stores, now=LATER).closed) == ["b1.2"]
+
+
+def test_a_manifest_says_that_fewer_pictures_are_the_batch_now(any_stores: Stores) -> None:
+    published(any_stores)
+    upload(any_stores, "lid", "b1", [b"one", b"two"])
+    take_in(any_stores, tick(any_stores, now=LATER).closed[0].id)
+    any_stores.objects.delete(f"{keys.inspection_upload('lid', 'b1')}/p0001.png")
+    close_batch(any_stores, "lid", "b1", now=NOW)
+    assert names(tick(any_stores, now=NOW).closed) == ["b1.2"]
