@@ -31,13 +31,13 @@ RUN go install -ldflags="-s -w" github.com/minio/minio@${MINIO_VERSION} \
     && go install -ldflags="-s -w" github.com/minio/mc@${MC_VERSION}
 
 FROM debian:bookworm-slim AS minio
-RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates curl && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10002 --create-home minio && install -d -o minio /data
 COPY --from=minio-build /out/minio /out/mc /usr/local/bin/
 USER minio
 VOLUME /data
 EXPOSE 9000
-HEALTHCHECK --interval=5s --start-period=20s CMD ["mc", "ping", "--count", "1", "--exit", "http://127.0.0.1:9000"]
+HEALTHCHECK --interval=5s --start-period=20s CMD ["curl", "--fail", "--silent", "--show-error", "http://127.0.0.1:9000/minio/health/ready"]
 CMD ["minio", "server", "--address", ":9000", "/data"]
 
 FROM python:3.11-slim-bookworm AS imageflow

@@ -38,7 +38,8 @@ BENCHES = {
     "memory": "largest process of a 400-shot survey",
     "engine": "pictures through pipelines, against the bare library calls",
     "inference": "the shipped model on products nobody trained on; sessions against the bare runtime",
-    "inspection": "a tick over a million keys; a batch on two cores, against one; 200 pictures through a stack",
+    "inspection": "a tick over a million keys; a batch on two cores, against one",
+    "uploads": "200 pictures put into the bucket of a running stack by one command",
     "incremental": "a later survey of a save in which little has changed, against the first",
 }
 LONG = {

@@ -1,4 +1,4 @@
-"""Inspection: sensors' ticks over a million keys, a batch on two cores, and batches put into a running stack."""
+"""Inspection: sensors' ticks over a million keys, and a batch on two cores."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,6 @@ from sqlalchemy import text
 from bench.figures import Figure, Result
 from bench.inspecting import own_stores, publish
 from bench.sensor_ticks import sensor_ticks
-from bench.uploads import uploads
 from imageflow_domain import keys
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import Cursor, notice_batches
@@ -20,8 +19,8 @@ BATCH = 64
 
 
 def run() -> Result:
-    """Return ticks' time and memory, what a second core brings to a batch, and how long a stack takes for one."""
-    return Result(figures=(*sensor_ticks(), *cores(), *uploads()))
+    """Return ticks' time and memory, and what a second core brings to a batch."""
+    return Result(figures=(*sensor_ticks(), *cores()))
 
 
 def cores() -> tuple[Figure, ...]:

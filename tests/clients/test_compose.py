@@ -21,6 +21,13 @@ def test_minio_is_the_version_that_is_tested() -> None:
     assert re.findall(r"MINIO_VERSION=(\S+)", DOCKERFILE) == [VERSION]
 
 
+def test_minio_is_healthy_when_the_tests_would_use_it() -> None:
+    asked = re.search(r"HEALTHCHECK .*http://127\.0\.0\.1:9000(\S+)\"\]", DOCKERFILE)
+    assert asked is not None
+    assert asked[1] in (ROOT / "services" / "minio.py").read_text()
+    assert re.search(r"apt-get install .* curl\b", DOCKERFILE), "what asks must be there"
+
+
 def test_the_image_holds_every_package_of_the_wheel() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert set(wheel["packages"]) <= set(re.findall(r"^COPY (\w+) /src/\1$", DOCKERFILE, re.MULTILINE))
