@@ -82,9 +82,7 @@ def test_runs_events_partitions_pools_and_ticks_are_kept_in_the_given_database(
 def test_times_of_runs_are_utc_whatever_time_zone_the_account_has(settings: Settings) -> None:
     url = url_of(settings)
     with create_engine(url).begin() as connection:
-        connection.execute(
-            text(f"ALTER ROLE {url.username} IN DATABASE {url.database} SET timezone = 'Asia/Tokyo'")
-        )
+        connection.execute(text(f"ALTER ROLE {url.username} IN DATABASE {url.database} SET timezone = 'Asia/Tokyo'"))
     instance = load_instance(settings)
     run = instance.run_storage.add_run(dg.DagsterRun(job_name="any", run_id=str(uuid.uuid4())))
     instance.report_run_failed(run)
