@@ -17,6 +17,7 @@ from typing import IO, Self
 import httpx
 import yaml
 
+from imageflow_clients.dagster import LOCATION
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Conflict, Unavailable
 from imageflow_resources.storage import dagster_home
@@ -45,7 +46,7 @@ def services(settings: Settings, workspace: Path, socket: Path) -> tuple[Service
     """Return the stack's processes in the order in which they start."""
     python = (sys.executable, "-m")
     at = ("-h", settings.host, "-p", str(settings.dagster_port))
-    location = ("-m", "imageflow_assets.definitions", "-a", "defs", "--location-name", "imageflow")
+    location = ("-m", "imageflow_assets.definitions", "-a", "defs", "--location-name", LOCATION)
     return (
         Service(
             name="code",
@@ -80,7 +81,7 @@ class Stack:
         workspace = home / "workspace.yaml"
         workspace.write_text(
             yaml.safe_dump(
-                {"load_from": [{"grpc_server": {"socket": str(self._sockets.address), "location_name": "imageflow"}}]}
+                {"load_from": [{"grpc_server": {"socket": str(self._sockets.address), "location_name": LOCATION}}]}
             )
         )
         self._services = services(settings, workspace, self._sockets.own)

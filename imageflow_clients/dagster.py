@@ -9,8 +9,11 @@ import httpx
 
 from imageflow_domain.errors import DagsterUnavailable
 
+LOCATION = "imageflow"
+"""The name under which Dagster loads our code."""
+
 _CONNECT_S = 2.0
-_LOCATION, _REPOSITORY, _JOB = "imageflow", "__repository__", "__ASSET_JOB"
+_REPOSITORY, _JOB = "__repository__", "__ASSET_JOB"
 _CODE_VERSION = "dagster/code_version"
 _ALIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
@@ -94,7 +97,7 @@ class Dagster:
             DagsterUnavailable: Where no webserver answers, or it has not loaded our code.
         """
         variables = {
-            "repository": {"repositoryLocationName": _LOCATION, "repositoryName": _REPOSITORY},
+            "repository": {"repositoryLocationName": LOCATION, "repositoryName": _REPOSITORY},
             "definition": definition,
             "key": key,
         }
@@ -114,7 +117,7 @@ class Dagster:
         """
         params = {
             "selector": {
-                "repositoryLocationName": _LOCATION,
+                "repositoryLocationName": LOCATION,
                 "repositoryName": _REPOSITORY,
                 "jobName": _JOB,
                 "assetSelection": [{"path": [asset]} for asset in assets],

@@ -3,8 +3,10 @@
 obstore sends parts as well, but leaves them where an upload fails: seen by nobody, kept, and paid for.
 """
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -51,9 +53,10 @@ class MultipartUploads:
                     self._send(patience, target, number, data[begin : begin + PART_BYTES])
                     for number, begin in enumerate(range(0, len(data), PART_BYTES), start=1)
                 ]
-                patience(self._client.complete_multipart_upload, **target, MultipartUpload={"Parts": parts})
+                self._complete(patience, target, parts, data)
             except BaseException:
-                _patience(TAKING_BACK_S / 2)(self._client.abort_multipart_upload, **target)
+                with suppress(Exception):  # the first error counts, and a sweep takes the parts back
+                    _patience(TAKING_BACK_S / 2)(self._client.abort_multipart_upload, **target)
                 raise
         except _client_errors() as error:
             raise PartsFailed(str(error)) from error
@@ -93,6 +96,24 @@ class MultipartUploads:
         sent = patience(self._client.upload_part, **target, PartNumber=number, Body=part)
         return {"PartNumber": number, "ETag": sent["ETag"]}
 
+    def _complete(
+        self, patience: tenacity.Retrying, target: dict[str, str], parts: list[dict[str, Any]], data: bytes
+    ) -> None:
+        try:
+            patience(self._client.complete_multipart_upload, **target, MultipartUpload={"Parts": parts})
+        except self._client.exceptions.NoSuchUpload:
+            # So the second request is answered where the answer to the first was lost.
+            if not self._is_whole(patience, target["Key"], data):
+                raise
+
+    def _is_whole(self, patience: tenacity.Retrying, key: str, data: bytes) -> bool:
+        """Whether the object is there, as these parts make it."""
+        try:
+            found = patience(self._client.head_object, Bucket=self._bucket, Key=key)
+        except _client_errors():
+            return False
+        return bool(found["ContentLength"] == len(data) and _is_of_parts(found["ETag"].strip('"'), data))
+
     def _full(self, key: str) -> str:
         return f"{self._prefix}{key}"
 
@@ -123,6 +144,12 @@ def _patience(seconds: float) -> tenacity.Retrying:
         retry=tenacity.retry_if_exception(_may_pass),
         reraise=True,
     )
+
+
+def _is_of_parts(etag: str, data: bytes) -> bool:
+    """Whether a server calls an object so that was sent in parts: by their number, or rclone by the MD5 of all."""
+    number = -(-len(data) // PART_BYTES)
+    return etag.endswith(f"-{number}") or etag == hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.store_failures import explain
 from imageflow_clients.store_requests import BoundedRequests, DirectRequests
 from imageflow_clients.stored_object import UNFINISHED, StoredObject
-from imageflow_clients.unfinished import changed_before
+from imageflow_clients.unfinished import changed_before, files_below
 from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -377,7 +377,7 @@ def _next_batch(stream: "ListStream[Sequence[ObjectMeta]]") -> "Sequence[ObjectM
 
 def _delete_unfinished(folder: Path, older_than: timedelta) -> int:
     before = time.time() - older_than.total_seconds()
-    left = [path for path in folder.rglob("*#*") if UNFINISHED.search(path.name) and changed_before(path, before)]
+    left = [path for path in files_below(folder) if UNFINISHED.search(path.name) and changed_before(path, before)]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)

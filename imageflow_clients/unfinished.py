@@ -1,5 +1,7 @@
 """Files that somebody may be writing, renaming or deleting while they are looked at."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -14,3 +16,17 @@ def changed_before(path: Path, instant: float) -> bool:
         return path.lstat().st_mtime <= instant
     except FileNotFoundError:
         return False
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder; folders that vanish meanwhile held none.
+
+    Raises `OSError` for a folder that is there and cannot be read.
+    """
+    for parent, _, names in os.walk(folder, onerror=_unless_gone):
+        yield from (Path(parent, name) for name in names)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error

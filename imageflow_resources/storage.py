@@ -172,9 +172,13 @@ def _shared_engine(settings: Settings) -> Engine:
 
 
 def _in_schema(url: URL) -> URL:
+    """Return the URL of Dagster's own schema, in UTC.
+
+    Dagster writes times of runs as the session's time of day, and reads them back as UTC.
+    """
     given = url.query.get("options", ())
     options = " ".join([given] if isinstance(given, str) else given)
-    return url.update_query_dict({"options": f"{options} -csearch_path={_SCHEMA}".strip()})
+    return url.update_query_dict({"options": f"{options} -csearch_path={_SCHEMA} -ctimezone=UTC".strip()})
 
 
 def _is_whole(connection: Connection) -> bool:

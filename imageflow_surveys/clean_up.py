@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imageflow_clients.database import Connection, dependencies, layers, placements, screenshots
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady
@@ -31,31 +32,32 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     A deletion is noted before the first object goes, so that a process that dies half-way is finished by the next.
 
     Raises:
-        NotReady: Before the survey's overviews exist, and while some of its screenshots are being taken again.
+        NotReady: Before the survey's overviews exist, and where some of its screenshots are taken again meanwhile.
     """
-    revision = survey.published().revision
     key = keys.lineage(survey.id)
     with stores.database.begin() as connection:
         _check_whole(connection, survey)
+        survey = rows.get(connection, survey.id)
         stored = screenshots.stored(connection, survey.id)
         doomed = screenshots.being_deleted(connection, survey.id)
     if stored and not doomed:
-        stores.objects.put(key, _record(stores, survey, _sealed_digests(stores, survey)))
-    if survey.keep is Keep.DELETE:
-        with stores.database.begin() as connection:
-            # locked: whoever takes a block again comes before, and this waits for the next map, or finds what is noted
-            rows.get(connection, survey.id, lock=True)
-            _check_whole(connection, survey)
+        stores.objects.put(key, _record(stores, survey, stored, _sealed_digests(stores, survey)))
+    with stores.database.begin() as connection:
+        _check_sealed(connection, survey, stored)
+        if survey.keep is Keep.DELETE:
             # placed again to the same revision, a survey's tiles all exist without being cut again
-            dependencies.count_usage(connection, survey.id, revision, survey.grid.cols)
+            dependencies.count_usage(connection, survey.id, survey.published().revision, survey.grid.cols)
             unneeded = [cell for cell in dependencies.no_longer_needed(connection, survey.id) if cell in stored]
             screenshots.mark_deleting(connection, survey.id, unneeded)
             doomed = screenshots.being_deleted(connection, survey.id)
-    for object_key in doomed.values():
-        stores.objects.delete(object_key)
-    with stores.database.begin() as connection:
-        screenshots.forget(connection, survey.id, doomed)
-        rows.mark_cleaned(connection, survey.id)
+        if not doomed:
+            rows.mark_cleaned(connection, survey.id)
+    if doomed:
+        for object_key in doomed.values():
+            stores.objects.delete(object_key)
+        with stores.database.begin() as connection:
+            screenshots.forget(connection, survey.id, doomed)
+            rows.mark_cleaned(connection, survey.id)
     return Cleaned(
         kept=len(stored.keys() - doomed.keys()),
         deleted=len(doomed),
@@ -70,6 +72,18 @@ def _check_whole(connection: Connection, survey: Survey) -> None:
         raise NotReady(f"'{survey.id}' is not whole: materialise its {missing.layer} first.")
 
 
+def _check_sealed(connection: Connection, survey: Survey, stored: Mapping[Cell, StoredShot]) -> None:
+    """Raise `NotReady` unless a survey still is as it was sealed; until the transaction ends, it stays so.
+
+    Whoever takes a block again comes before, and this waits for the next map, or finds what is noted here.
+    """
+    now = rows.get(connection, survey.id, lock=True)
+    _check_whole(connection, survey)
+    same = screenshots.stored(connection, survey.id).items() <= stored.items()
+    if not same or now.published().revision != survey.published().revision:
+        raise NotReady(f"'{survey.id}' changed while its record was sealed: materialise its {Layer.CLEANUP} again.")
+
+
 def _sealed_digests(stores: Stores, survey: Survey) -> Mapping[Cell, str]:
     """Return the digests in the record that was sealed before, of screenshots that are deleted by now."""
     key = keys.lineage(survey.id)
@@ -79,14 +93,16 @@ def _sealed_digests(stores: Stores, survey: Survey) -> Mapping[Cell, str]:
     return {Cell(row=s["row"], col=s["col"]): s["digest"] for s in sealed["screenshots"] if s["digest"] is not None}
 
 
-def _record(stores: Stores, survey: Survey, sealed: Mapping[Cell, str]) -> bytes:
+def _record(stores: Stores, survey: Survey, stored: Mapping[Cell, StoredShot], sealed: Mapping[Cell, str]) -> bytes:
     """Return placement, confidence, offsets and digests of every screenshot as gzipped JSON.
 
     Args:
+        stores: Have the placement.
+        survey: Which one.
+        stored: Its screenshots.
         sealed: Digests of screenshots that are no longer stored.
     """
     with stores.database.begin() as connection:
-        stored = screenshots.stored(connection, survey.id)
         places = placements.placements(connection, survey.id)
         pairs = placements.offsets(connection, survey.id)
     record = {

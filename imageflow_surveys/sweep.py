@@ -123,5 +123,12 @@ def _abandoned(scratch: Path) -> Iterator[Path]:
     """Yield the folders in which nothing has been written for long: a driven game's logs grow all the while."""
     before = time.time() - _ABANDONED.total_seconds()
     for folder in scratch.iterdir():
-        if folder.is_dir() and all(changed_before(path, before) for path in (folder, *folder.rglob("*"))):
+        if folder.is_dir() and _unchanged_since(folder, before):
             yield folder
+
+
+def _unchanged_since(folder: Path, instant: float) -> bool:
+    try:
+        return all(changed_before(path, instant) for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return False  # a folder inside went while it was looked at

@@ -14,6 +14,7 @@ from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.reports import report_untold
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.runs import ALIVE, why_it_ended
+from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database import heartbeats, jobs, layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.jobs import Job
@@ -55,15 +56,18 @@ def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceWatch) -> tuple[str, ...]:
-    """Fail every unfinished run whose worker is dead by what the watch heard so far, and return their ids.
+    """Fail every unfinished run of ours whose worker is dead by what the watch heard so far, and return their ids.
 
-    Dagster's default launcher does not notice when worker and code server die together.
+    Dagster's default launcher does not notice when worker and code server die together. Runs of other code, whose
+    workers never beat, are left alone.
     """
     dead = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=_LAUNCHED)):
         run = record.dagster_run
         with stores.database.begin() as connection:
             silent_s = heartbeats.silent_for_s(connection, run.run_id)
+            if silent_s is None and not _is_to_beat(run):
+                continue
             # since it was launched or started, whichever came last: how long it was queued says nothing of its worker
             age_s = heartbeats.age_s(connection, record.update_timestamp.timestamp())
         silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
@@ -72,6 +76,13 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceW
             instance.report_run_failed(run, f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead.")
             dead.append(run.run_id)
     return tuple(dead)
+
+
+def _is_to_beat(run: dg.DagsterRun) -> bool:
+    """Whether a run's worker will beat once it works: it does so in all of our jobs, and in nobody else's."""
+    origin = run.remote_job_origin
+    # the command line's runs have no origin
+    return SURVEY_TAG in run.tags if origin is None else origin.location_name == LOCATION
 
 
 def stop_cancelled_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:

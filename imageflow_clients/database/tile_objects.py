@@ -45,8 +45,15 @@ def note_stored(connection: Connection, sizes: Mapping[str, int]) -> None:
 
 def mark_unreferenced(connection: Connection) -> int:
     """Note for every object that no tile needs since when that is so; return how many were noted now."""
+    unneeded = (
+        select(_O.c.digest)
+        .where(_O.c.unreferenced_at.is_(None), ~_IS_NEEDED)
+        .order_by(_O.c.digest)  # as `refer` locks them, or a sweep and a survey would wait for each other
+        .with_for_update(key_share=True)
+        .cte("unneeded")
+    )
     return connection.execute(
-        update(_O).where(_O.c.unreferenced_at.is_(None), ~_IS_NEEDED).values(unreferenced_at=func.now())
+        update(_O).where(_O.c.digest.in_(select(unneeded.c.digest))).values(unreferenced_at=func.now())
     ).rowcount
 
 

@@ -14,19 +14,11 @@ from imageflow_assets.definitions import build_defs
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import advance_surveys
 from imageflow_assets.map.silence import SilenceWatch
+from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database import heartbeats, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
 from imageflow_pipelines.engine import NoModels
-
-_ORIGIN = RemoteJobOrigin(
-    repository_origin=RemoteRepositoryOrigin(
-        code_location_origin=RegisteredCodeLocationOrigin("imageflow_assets.definitions"),
-        repository_name="__repository__",
-    ),
-    job_name="__ASSET_JOB",
-)
-"""Dagster keeps no queued run without it."""
 
 
 def add_partition(instance: dg.DagsterInstance, survey: Survey) -> None:
@@ -40,15 +32,21 @@ def add_run(
     *,
     age_s: float = 0,
     changed_ago_s: float | None = None,
+    location: str | None = LOCATION,
 ) -> str:
     """Record a run as Dagster's launcher would have left it; return its id.
 
     Args:
         age_s: Since it was asked for.
         changed_ago_s: Since its status changed; by default it has had it from its beginning.
+        location: Of the code that it runs; none for a run within the process that asked for it.
     """
     run = dg.DagsterRun(
-        job_name="__ASSET_JOB", run_id=str(uuid4()), status=status, tags=tags or {}, remote_job_origin=_ORIGIN
+        job_name="__ASSET_JOB",
+        run_id=str(uuid4()),
+        status=status,
+        tags=tags or {},
+        remote_job_origin=None if location is None else _origin(location),
     )
     storage = instance.run_storage
     assert isinstance(storage, SqlRunStorage)
@@ -61,6 +59,14 @@ def add_run(
             .values(update_timestamp=changed.replace(tzinfo=None))
         )
     return run.run_id
+
+
+def _origin(location: str) -> RemoteJobOrigin:
+    """Return what Dagster keeps no queued run without."""
+    repository = RemoteRepositoryOrigin(
+        code_location_origin=RegisteredCodeLocationOrigin(location), repository_name="__repository__"
+    )
+    return RemoteJobOrigin(repository_origin=repository, job_name="__ASSET_JOB")
 
 
 def ended(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.DagsterRunStatus) -> str:

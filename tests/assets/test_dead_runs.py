@@ -8,6 +8,7 @@ from imageflow_assets.map.silence import LISTENED_S, SilenceWatch
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Survey, SurveyState
 from imageflow_surveys import carry
+from imageflow_surveys.runs import SURVEY_TAG
 from tests.assets.runs import add_run, age, beat, tick
 from tests.surveys.cities import city, planned
 
@@ -109,6 +110,22 @@ def test_a_run_that_never_came_to_work_is_failed_too(
     stores: Stores, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
 ) -> None:
     run_id = add_run(instance, status, age_s=LONG_AGO_S)
+    assert _failed(instance, stores) == (run_id,)
+
+
+def test_a_run_of_other_code_in_the_same_instance_is_left_alone(stores: Stores, instance: dg.DagsterInstance) -> None:
+    others = [add_run(instance, _STARTED, age_s=LONG_AGO_S, location=location) for location in ("theirs", None)]
+    assert _failed(instance, stores) == ()
+    assert [_status(instance, run_id) for run_id in others] == [_STARTED, _STARTED]
+
+
+@pytest.mark.parametrize("has_beaten", [True, False])
+def test_a_run_of_a_command_line_that_died_is_failed(
+    stores: Stores, instance: dg.DagsterInstance, has_beaten: bool
+) -> None:
+    run_id = add_run(instance, _STARTED, {SURVEY_TAG: "city-s-0001"}, age_s=LONG_AGO_S, location=None)
+    if has_beaten:
+        beat(stores, run_id, ago_s=SILENCE_S + 5)
     assert _failed(instance, stores) == (run_id,)
 
 

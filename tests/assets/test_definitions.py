@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from PIL import Image
 
 from imageflow_assets.definitions import build_defs, defs
@@ -14,12 +15,14 @@ from imageflow_assets.inspection.sensors import SENSORS
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEY_BLOCKS, SURVEYS
 from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
+from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Survey, SurveyState
 from imageflow_surveys import carry
+from tests.clients.servers import ROOT
 from tests.surveys.cities import city, driver_of_city
 
 SMALL_CITY = {"view": [320, 256], "drift_px": 8, "paused": True}
@@ -28,6 +31,22 @@ SMALL_CITY = {"view": [320, 256], "drift_px": 8, "paused": True}
 def test_all_definitions_load() -> None:
     dg.Definitions.validate_loadable(defs)
     dg.Definitions.validate_loadable(build_defs(resources={"stores": object()}))
+
+
+def test_the_worker_of_every_run_beats_whatever_part_of_a_job_it_is_to_do() -> None:
+    """Who opens the stores beats; a run of ours that does not is taken for dead."""
+    silent = [
+        f"{job.name}.{op.name}"
+        for job in defs.get_repository_def().get_all_jobs()
+        for op in job.graph.iterate_op_defs()
+        if "stores" not in op.required_resource_keys
+    ]
+    assert silent == []
+
+
+def test_dagster_loads_our_code_under_one_name() -> None:
+    (loaded,) = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    assert loaded["python_module"]["location_name"] == LOCATION
 
 
 def test_there_is_one_asset_a_layer_partitioned_as_the_layer_is() -> None:

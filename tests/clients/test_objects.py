@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from imageflow_clients.multipart import MULTIPART_BYTES
 from imageflow_clients.objects import ObjectStore, open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_clients.store_frames import StoreFrames
+from imageflow_clients.unfinished import files_below
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing, StoreUnavailable
 from tests.clients.servers import ROOT
 from tests.clients.stores import empty_bucket
@@ -107,6 +109,43 @@ def test_a_folder_that_others_empty_meanwhile_takes_every_object(folder_store: O
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(write_and_delete, range(2))) == [None, None]
+
+
+def test_unfinished_files_are_swept_while_others_fill_and_empty_folders(
+    folder_store: ObjectStore, tmp_path: Path
+) -> None:
+    over = threading.Event()
+
+    def fill_and_empty() -> None:
+        while not over.is_set():
+            for number in range(50):
+                folder_store.put(f"a/{number}/b/c/d/object", b"-")
+            for number in range(50):
+                folder_store.delete(f"a/{number}/b/c/d/object")
+
+    half = tmp_path / "objects" / "left" / "half.webp#1"
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(fill_and_empty)
+        try:
+            for _ in range(200):
+                half.parent.mkdir(parents=True, exist_ok=True)
+                half.write_bytes(b"RIFF")
+                folder_store.delete_unfinished(timedelta(hours=1))
+                assert half.exists()
+                os.utime(half, (0, 0))
+                assert folder_store.delete_unfinished(timedelta(hours=1)) == 1
+                assert not half.exists()
+        finally:
+            over.set()
+        busy.result()
+
+
+def test_a_folder_that_is_there_and_cannot_be_read_is_no_empty_one(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match="symbolic links"):
+        list(files_below(loop))
+    assert list(files_below(tmp_path / "gone")) == []
 
 
 @pytest.mark.parametrize("size", [MULTIPART_BYTES - 1, MULTIPART_BYTES, 50_000_000])

@@ -1,6 +1,7 @@
 """What only servers do: addresses for a while, uploads in parts, deadlines; and what they refuse, in words."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -24,6 +25,7 @@ from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailable
 from services.minio import POLICY, Minio
 from services.rclone import Rclone
+from tests.clients.lossy import losing_one_answer
 from tests.clients.stores import empty_bucket, set_variables
 from tests.e2e.stack import wait_for
 
@@ -172,6 +174,35 @@ def test_parts_of_an_upload_that_fails_half_way_are_taken_back(minio: Minio, mon
     minio.set_policy(POLICY)
     assert minio.unfinished(full) == []
     assert not store.exists("large")
+
+
+def test_an_upload_is_whole_where_only_the_answer_to_its_completion_was_lost(
+    server: Minio | Rclone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def completes(method: str, path: str) -> bool:
+        return method == "POST" and "uploadId=" in path
+
+    data = os.urandom(MULTIPART_BYTES + 1)
+    with losing_one_answer(server.environment["AWS_ENDPOINT_URL"], completes) as endpoint:
+        store = empty_bucket(server, monkeypatch, AWS_ENDPOINT_URL=endpoint)
+        store.put("large", data)
+        assert store.get("large", next_step="-") == data
+
+
+def test_an_upload_that_was_taken_away_fails_by_its_own_reason_and_leaves_the_former_object(
+    server: Minio | Rclone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_away(_: str, path: str) -> bool:
+        if "partNumber=2" in path:
+            store.delete_unfinished(timedelta(0))
+        return False
+
+    with losing_one_answer(server.environment["AWS_ENDPOINT_URL"], take_away) as endpoint:
+        store = empty_bucket(server, monkeypatch, AWS_ENDPOINT_URL=endpoint)
+        store.put("large", b"former")
+        with pytest.raises(StoreUnavailable, match=r"failed on 'large': .*NoSuchUpload.* CompleteMultipartUpload"):
+            store.put("large", bytes(MULTIPART_BYTES))
+        assert store.get("large", next_step="-") == b"former"
 
 
 def keyed(store: ObjectStore, key: str) -> str:

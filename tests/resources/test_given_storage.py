@@ -1,6 +1,7 @@
 """Dagster's own storage on a PostgreSQL of somebody else, reached over TCP by an account that owns nothing."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -13,7 +14,7 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType, TickData, TickStatus
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
+from sqlalchemy import URL, create_engine, make_url, text
 
 from imageflow_clients.database.engine import open_database
 from imageflow_clients.settings import Settings
@@ -70,14 +71,30 @@ def test_runs_events_partitions_pools_and_ticks_are_kept_in_the_given_database(
     (state,) = again.all_instigator_state()
     ticks = again.get_ticks(state.instigator_origin_id, state.selector_id)
     assert [one.status for one in ticks] == [TickStatus.SKIPPED]
-    assert settings.database_url is not None
-    url = settings.database_url.get_secret_value().replace("postgresql:", "postgresql+psycopg:")
-    with create_engine(url).connect() as connection:
+    with create_engine(url_of(settings)).connect() as connection:
         schemas = connection.execute(
             text("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('runs', 'event_logs', 'job_ticks')")
         ).scalars()
         assert list(schemas) == ["dagster"]
     assert not (settings.home_path / "postgres").exists()
+
+
+def test_times_of_runs_are_utc_whatever_time_zone_the_account_has(settings: Settings) -> None:
+    url = url_of(settings)
+    with create_engine(url).begin() as connection:
+        connection.execute(text(f"ALTER ROLE {url.username} IN DATABASE {url.database} SET timezone = 'Asia/Tokyo'"))
+    instance = load_instance(settings)
+    run = instance.run_storage.add_run(dg.DagsterRun(job_name="any", run_id=str(uuid.uuid4())))
+    instance.report_run_failed(run)
+    record = instance.get_run_record_by_id(run.run_id)
+    assert record is not None
+    for told in (record.create_timestamp, record.update_timestamp):
+        assert abs(datetime.now(UTC) - told) < timedelta(minutes=1)
+
+
+def url_of(settings: Settings) -> URL:
+    assert settings.database_url is not None
+    return make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
 
 
 def sensor_origin() -> RemoteInstigatorOrigin:

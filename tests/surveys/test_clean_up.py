@@ -2,13 +2,16 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from obstore.store import LocalStore
 from sqlalchemy import delete, insert
 
 from imageflow_clients.database import layers, schema, screenshots, tiles
+from imageflow_clients.objects import ObjectStore
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady
@@ -24,6 +27,18 @@ from tests.surveys.cities import carried, city, cut, digests, places_of, planned
 from tests.surveys.stand_ins import FailingStore, Killed, Moment
 
 ONLY = Block(row=0, col=0)
+
+
+class _Meanwhile(ObjectStore):
+    """The folder of objects under a home; once a record is sealed there, something else happens."""
+
+    def __init__(self, home: Path, happen: Callable[[], None]) -> None:
+        super().__init__(LocalStore(home / "objects"), label="a store beside others")
+        self._happen = happen
+
+    def put(self, key: str, data: bytes) -> None:
+        super().put(key, data)
+        self._happen()
 
 
 def _objects(stores: Stores, survey: Survey) -> set[str]:
@@ -195,4 +210,32 @@ def test_screenshots_are_not_taken_again_while_they_are_being_deleted(stores: St
         capture_blocks(stores, survey, [ONLY])
     clean_up(stores, survey)
     capture_blocks(stores, survey, [ONLY])
+    assert len(_objects(stores, survey)) == 9
+
+
+@pytest.mark.parametrize("keep", list(Keep))
+def test_a_block_that_is_taken_again_once_the_record_is_sealed_is_to_be_cleaned_up_again(
+    stores: Stores, home: Path, keep: Keep
+) -> None:
+    survey = published(stores, city(f"taken_meanwhile_{keep}", keep=keep))
+    beside = _Meanwhile(home, lambda: capture_blocks(stores, survey, [ONLY]))
+    with pytest.raises(NotReady, match="not whole: materialise its"):
+        clean_up(replace(stores, objects=beside), survey)
+    assert not _is_clean(stores, survey)
+    assert len(_objects(stores, survey)) == 9
+
+
+@pytest.mark.parametrize("keep", list(Keep))
+def test_screenshots_of_another_map_than_the_sealed_one_stay(stores: Stores, home: Path, keep: Keep) -> None:
+    survey = published(stores, city(f"other_map_{keep}", keep=keep))
+    cell = Cell(row=0, col=0)
+
+    def another_picture() -> None:
+        with stores.database.begin() as connection:
+            shot = screenshots.stored(connection, survey.id)[cell]
+            screenshots.record(connection, survey.id, cell, replace(shot, digest="another"))
+
+    with pytest.raises(NotReady, match="changed while its record was sealed: materialise its screenshot_cleanup again"):
+        clean_up(replace(stores, objects=_Meanwhile(home, another_picture)), survey)
+    assert not _is_clean(stores, survey)
     assert len(_objects(stores, survey)) == 9

@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.sweep import GRACE, sweep
+from tests.clients.servers import within
 from tests.surveys.cities import city, digests, placed, planned, published
 
 NOW = timedelta(0)
@@ -106,6 +108,27 @@ def test_sweeps_beside_a_survey_take_none_of_its_tiles(stores: Stores, home: Pat
         over.set()
         sweeper.join()
     assert failures == []
+
+
+def test_a_sweep_and_a_survey_never_wait_for_each_other(stores: Stores) -> None:
+    """The survey stands between two of its objects, which lie in the table the other way round."""
+    first, second = "0" * 40, "1" * 40
+    for digest in (second, first):
+        with stores.database.begin() as connection:
+            tile_objects.refer(connection, [digest])
+    with ThreadPoolExecutor(1) as pool:
+        with stores.database.begin() as connection:
+            tile_objects.refer(connection, [first])
+            swept = pool.submit(sweep, stores)
+            assert within(20, lambda: _somebody_waits(stores))
+            tile_objects.refer(connection, [second])
+        assert swept.result().noted >= 2
+
+
+def _somebody_waits(stores: Stores) -> bool:
+    with stores.database.begin() as connection:
+        waiting = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted"
+        return bool(connection.execute(text(f"{waiting} AND datname = current_database())")).scalar_one())
 
 
 def test_objects_of_a_survey_whose_deletion_was_broken_off_go(stores: Stores) -> None:
