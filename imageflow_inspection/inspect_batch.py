@@ -107,6 +107,8 @@ def inspect_batch(
     with stores.database.begin() as connection:
         former = batches.get(connection, batch_id, lock=True)
         finished_inspection = inspections.finish(connection, inspection.id)
+        if finished_inspection.pictures < len(pictures):  # see `inspect_again`
+            raise Unavailable(f"Pictures of '{batch.key}' were asked for again meanwhile: inspect the batch again.")
         if former.inspection_id != inspection.id or former.state is not BatchState.INSPECTED:
             batches.set_inspected(connection, batch_id, inspection.id)
             reports.set_unreported(connection, inspection.id)

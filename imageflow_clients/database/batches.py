@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -171,15 +171,11 @@ def ask_again(connection: Connection, product: str, names: Collection[str], *, m
     What was judged of them stays what counts until they are. Each has `most` attempts. Those that wait already are left
     as they are; returns the others, by name.
     """
-    newest = (
-        select(batches.c.id)
-        .where(batches.c.product == product, batches.c.name.in_(names))
-        .ext(distinct_on(batches.c.name))
-        .order_by(batches.c.name, batches.c.version.desc())
-    )
     rows = connection.execute(
         update(batches)
-        .where(batches.c.id.in_(newest), batches.c.state.in_([BatchState.INSPECTED, BatchState.FAILED]))
+        .where(
+            batches.c.id.in_(_newest(product, names)), batches.c.state.in_([BatchState.INSPECTED, BatchState.FAILED])
+        )
         .values(
             state=_WAITS_AGAIN,
             reason=None,
@@ -189,6 +185,26 @@ def ask_again(connection: Connection, product: str, names: Collection[str], *, m
         .returning(batches)
     )
     return tuple(sorted((_batch(row) for row in rows), key=lambda batch: batch.name))
+
+
+def hold_inspected(connection: Connection, product: str, names: Collection[str]) -> tuple[Batch, ...]:
+    """Return those of these batches whose newest version is inspected; they stay so until the transaction ends."""
+    rows = connection.execute(
+        select(batches)
+        .where(batches.c.id.in_(_newest(product, names)), batches.c.state == BatchState.INSPECTED)
+        .order_by(batches.c.id)
+        .with_for_update(key_share=True)  # people's verdicts, which name the batch, need not wait
+    )
+    return tuple(_batch(row) for row in rows)
+
+
+def _newest(product: str, names: Collection[str]) -> Select[tuple[int]]:
+    return (
+        select(batches.c.id)
+        .where(batches.c.product == product, batches.c.name.in_(names))
+        .ext(distinct_on(batches.c.name))
+        .order_by(batches.c.name, batches.c.version.desc())
+    )
 
 
 def _all_attempts(most: int) -> ColumnElement[int]:
