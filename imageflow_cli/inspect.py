@@ -16,6 +16,7 @@ from imageflow_cli.options import NAME, as_json
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.session import stores_only
 from imageflow_cli.whole_file import whole_file
+from imageflow_clients.database import inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.step_process import StepProcesses
@@ -26,7 +27,7 @@ from imageflow_domain.errors import Cancelled, InvalidInput, StoreUnavailable
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.reinspect import StaleBatch, stale_batches
+from imageflow_inspection.reinspect import StaleBatch, inspect_again, stale_batches
 from imageflow_inspection.results import Found, find_results
 from imageflow_inspection.take_in import take_in
 from imageflow_inspection.uploading import BatchUpload, new_batch_name
@@ -45,7 +46,11 @@ _SHOWN = 10
 @click.option("--upload", is_flag=True, help="Only upload: a running `imageflow up` inspects it by itself.")
 @click.option("--marked", type=click.Path(path_type=Path), help="Also write the marked pictures into this folder.")
 @click.option("--stale", type=NAME, metavar="PRODUCT", help="List the batches that would be judged otherwise now.")
-@click.option("--again", is_flag=True, help="With --stale: inspect them again.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="With --stale: inspect them again; with --batch that one, also if it failed or has what could not be judged.",
+)
 @as_json
 def inspect(
     folder: Path | None,
@@ -63,9 +68,11 @@ def inspect(
     twice. Exit status: 0 if every picture passed, 6 if some failed or could not be judged, others as for every command.
     """
     if stale is not None:
-        if folder is not None or product is not None or upload:
-            raise click.UsageError("--stale goes with --again alone: it looks at batches that were inspected.")
-        _stale(stale, again=again, as_json=as_json)
+        if folder is not None or product is not None or upload or (batch is not None and not again):
+            raise click.UsageError(
+                "--stale goes with --again alone, or with that and --batch: it looks at batches that were inspected."
+            )
+        _stale(stale, batch, again=again, as_json=as_json)
         return
     if folder is None or product is None or again:
         raise click.UsageError("Name a FOLDER and its --product, or --stale PRODUCT.")
@@ -236,9 +243,12 @@ def _write(stores: Stores, key: str, path: Path) -> None:
         partial.write_bytes(stores.objects.get(key, next_step="inspect the batch again"))
 
 
-def _stale(product: str, *, again: bool, as_json: bool) -> None:
+def _stale(product: str, batch: str | None, *, again: bool, as_json: bool) -> None:
     stores = stores_only()
     models = _models(stores)
+    if batch is not None:
+        _again(stores, product, batch, models, as_json=as_json)
+        return
     found: list[StaleBatch] = []
     while page := stale_batches(stores, product, models=models, after=found[-1].batch.name if found else ""):
         found += page
@@ -255,16 +265,27 @@ def _stale(product: str, *, again: bool, as_json: bool) -> None:
         click.echo(_cost(product, found), err=True)
         return
     for each in found:
-        done = _judge(stores, each.batch, models, as_json=as_json)
+        _tell_again(each.batch, each.inspection, _judge(stores, each.batch, models, as_json=as_json), as_json=as_json)
+
+
+def _again(stores: Stores, product: str, name: str, models: ModelRegistry, *, as_json: bool) -> None:
+    asked = inspect_again(stores, product, models=models, names=[name])
+    if not asked:
+        click.echo(f"Nothing of '{name}' would be judged otherwise now, or it waits to be inspected already.", err=True)
+    for batch in asked:
+        with stores.database.begin() as connection:
+            was = inspections.get_many(connection, [batch.inspection_id or 0]).get(batch.inspection_id or 0)
+        take_in(stores, batch.id)
+        _tell_again(batch, was, _judge(stores, batch, models, as_json=as_json), as_json=as_json)
+
+
+def _tell_again(batch: Batch, was: Inspection | None, done: Inspection, *, as_json: bool) -> None:
+    if as_json:
         told = {"passed": done.passed, "failed": done.failed, "undecided": done.undecided}
-        if as_json:
-            print_json({"batch": each.batch.key, "inspection": done.id, **told})
-        else:
-            was = each.inspection
-            click.echo(
-                f"{each.batch.name}: {done.passed} passed, {done.failed} failed, {done.undecided} undecided "
-                f"(were {was.passed}, {was.failed}, {was.undecided})."
-            )
+        print_json({"batch": batch.key, "inspection": done.id, **told})
+        return
+    before = "" if was is None else f" (were {was.passed}, {was.failed}, {was.undecided})"
+    click.echo(f"{batch.name}: {done.passed} passed, {done.failed} failed, {done.undecided} undecided{before}.")
 
 
 def _cost(product: str, found: list[StaleBatch]) -> str:

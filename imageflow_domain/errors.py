@@ -53,6 +53,14 @@ class ObjectMissing(NotFound):
         super().__init__(f"No object at '{key}': {next_step}.")
 
 
+class ObjectDamaged(NotFound):
+    """The object that a row promises is not in the store: other bytes lie in its place."""
+
+    def __init__(self, key: str, *, next_step: str) -> None:
+        self.key = key
+        super().__init__(f"The object at '{key}' is damaged in the store, it is not what was kept: {next_step}.")
+
+
 class Gone(NotFound):
     """It was there, and was deleted on purpose."""
 

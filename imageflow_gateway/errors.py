@@ -51,6 +51,7 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.Refused: Answer(status=403, code="REFUSED"),
     domain.NotFound: Answer(status=404, code="NOT_FOUND"),
     domain.ObjectMissing: Answer(status=404, code="OBJECT_MISSING"),
+    domain.ObjectDamaged: Answer(status=404, code="OBJECT_DAMAGED"),
     domain.Gone: Answer(status=410, code="GONE"),
     domain.Outdated: Answer(status=412, code="OUTDATED"),
     domain.Conflict: Answer(status=409, code="CONFLICT"),
@@ -168,6 +169,6 @@ def _details(error: domain.ImageFlowError) -> Mapping[str, Any]:
         return {"picture": error.picture}
     if isinstance(error, domain.JobDelayed):
         return {"job_id": error.job_id, "survey_id": error.survey_id, "status": "preparing"}
-    if isinstance(error, domain.ObjectMissing):
+    if isinstance(error, (domain.ObjectMissing, domain.ObjectDamaged)):
         return {"key": error.key}
     return {}

@@ -97,9 +97,7 @@ def raise_alerts(stores: Stores, batch_id: int, *, addresses: Sequence[str] = ()
                 f"{inspection.undecided} could not be judged: look at them, and verify."
             )
             raised += add(AlertKind.PICTURES_FAILED, cause, message, counts)
-        limits = quality_limits(
-            rows.shares_before(connection, batch.product, batch.id, _LOOKED_BACK), inspection.pictures
-        )
+        limits = quality_limits(rows.shares_before(connection, batch, _LOOKED_BACK), inspection.pictures)
         share = bad / inspection.pictures if inspection.pictures else 0.0
         if limits is not None and not limits.least <= share <= limits.most:
             message = (

@@ -1,21 +1,24 @@
 """What must hold of an inspected batch; each check can fail, and says what to do."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from imageflow_clients.database import Connection, batches, inspections, masters
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import ImageFlowError, NotReady, ObjectMissing
+from imageflow_domain.errors import ImageFlowError, NotReady, ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import ModelId, ModelRegistry
-from imageflow_domain.inspection import Inspection, Picture
+from imageflow_domain.inspection import Batch, Inspection, Picture
 from imageflow_domain.masters import MasterState
+from imageflow_inspection.kept_pictures import read_kept
 from imageflow_inspection.pipelines import find_pipeline
 from imageflow_pipelines.engine import NoModels
 
 _AT_ONCE = 8
 _TOLD = 5
+_NOT_WHOLE = (
+    "is not kept as it was taken in: upload this picture again under the same name, then inspect the batch again"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,9 @@ class Check:
 def check_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> tuple[Check, ...]:
     """Check a batch and the inspection that counts: `pictures_judged`, `items_present`, `checksums`, `judge_known`.
 
-    Reads every picture. Raises `NotReady` for a batch that was not inspected, `StoreUnavailable`.
+    Reads every picture, and mends those that it can, see `read_kept`.
+
+    Raises `NotReady` for a batch that was not inspected, `StoreUnavailable`.
     """
     with stores.database.begin() as connection:
         batch = batches.get(connection, batch_id)
@@ -53,7 +58,7 @@ def check_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None =
     return (
         Check(name="pictures_judged", faults=_some(unjudged, "has no result: inspect the batch again")),
         Check(name="items_present", faults=tuple(incomplete)),
-        Check(name="checksums", faults=_some(_damaged(stores, pictures), "is not what was taken in: upload it again")),
+        Check(name="checksums", faults=_some(_damaged(stores, batch, pictures), _NOT_WHOLE)),
         Check(name="judge_known", faults=known),
     )
 
@@ -63,13 +68,13 @@ def _some(names: Sequence[str], what: str) -> tuple[str, ...]:
     return told if len(names) <= _TOLD else (*told, f"and {len(names) - _TOLD:,} more")
 
 
-def _damaged(stores: Stores, pictures: Sequence[Picture]) -> list[str]:
+def _damaged(stores: Stores, batch: Batch, pictures: Sequence[Picture]) -> list[str]:
     def is_whole(picture: Picture) -> bool:
         try:
-            data = stores.objects.get(picture.key, next_step="upload the batch again")
-        except ObjectMissing:
+            read_kept(stores, batch, picture)
+        except (ObjectMissing, ObjectDamaged):
             return False
-        return hashlib.sha256(data).hexdigest() == picture.digest
+        return True
 
     with ThreadPoolExecutor(_AT_ONCE, "checksums") as threads:
         whole = threads.map(is_whole, pictures)

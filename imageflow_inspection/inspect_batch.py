@@ -17,12 +17,13 @@ from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, NotReady, StepDied, StepFailed, Unavailable
 from imageflow_domain.inference import ModelRegistry
-from imageflow_domain.inspection import BatchState, Inspection, Judgement, Picture, Verdict
+from imageflow_domain.inspection import Batch, BatchState, Inspection, Judgement, Picture, Verdict
 from imageflow_domain.isolation import Isolation
 from imageflow_inspection.byte_budget import ByteBudget
 from imageflow_inspection.drawing import draw
 from imageflow_inspection.identity import Judge, judge_now, load_models
 from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, undecided
+from imageflow_inspection.kept_pictures import read_kept
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution
 from imageflow_pipelines.header import read_header
@@ -71,7 +72,8 @@ def inspect_batch(
         NotReady: Where the batch was not taken in, or its product has no published master.
         Cancelled: When it was stopped.
         Unavailable: When something that it needs is down; it may be called again.
-        ObjectMissing: When a picture is gone.
+        ObjectMissing: When a picture is gone, see `read_kept`; what was judged before it is kept.
+        ObjectDamaged: When a picture is not what was taken in; likewise.
     """
     with stores.database.begin() as connection:
         batch = batches.get(connection, batch_id)
@@ -98,13 +100,15 @@ def inspect_batch(
     count = threads or len(os.sched_getaffinity(0))
     # Pictures are what runs side by side: steps of one picture would only wait for each other.
     with Engine(models=models, isolation=isolation, threads=1, reuse=Reuse(max_bytes=_REUSE_BYTES)) as engine:
-        one = _Inspector(stores, engine, by, inspection.id, stop)
+        one = _Inspector(stores, engine, by, batch, inspection.id, stop)
         for finished, _ in enumerate(_side_by_side(one.inspect, left, count), start=len(done) + 1):
             if watch is not None:
                 watch(finished, len(pictures))
     with stores.database.begin() as connection:
         former = batches.get(connection, batch_id, lock=True)
         finished_inspection = inspections.finish(connection, inspection.id)
+        if finished_inspection.pictures < len(pictures):  # see `inspect_again`
+            raise Unavailable(f"Pictures of '{batch.key}' were asked for again meanwhile: inspect the batch again.")
         if former.inspection_id != inspection.id or former.state is not BatchState.INSPECTED:
             batches.set_inspected(connection, batch_id, inspection.id)
             reports.set_unreported(connection, inspection.id)
@@ -154,8 +158,11 @@ def _died(error: ImageFlowError | None) -> bool:
 class _Inspector:
     """Judges one picture after the other; any number of threads may call at once."""
 
-    def __init__(self, stores: Stores, engine: Engine, by: Judge, inspection: int, stop: Cancellation) -> None:
+    def __init__(
+        self, stores: Stores, engine: Engine, by: Judge, batch: Batch, inspection: int, stop: Cancellation
+    ) -> None:
         self._stores = stores
+        self._batch = batch
         self._engine = engine
         self._by = by
         self._inspection = inspection
@@ -165,7 +172,7 @@ class _Inspector:
     def inspect(self, picture: Picture) -> None:
         """Judge a picture and commit its results."""
         self._stop.check()
-        data = self._stores.objects.get(picture.key, next_step="upload the batch again")
+        data = read_kept(self._stores, self._batch, picture)
         with self._memory.holding(_needs_bytes(data)):
             self._stop.check()
             self._inspect(picture, data)

@@ -169,7 +169,7 @@ def try_again(stores: Stores, batch_id: int) -> Batch:
         batch = rows.get(connection, batch_id, lock=True)
         if batch.state is not BatchState.FAILED:
             raise Conflict(f"Batch '{batch.key}' did not fail, it is {batch.state}: only a failed one is tried again.")
-        return rows.take_up_again(connection, batch_id)
+        return rows.take_up_again(connection, batch_id, most=ATTEMPTS)
 
 
 class _Refused:

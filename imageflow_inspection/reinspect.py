@@ -58,13 +58,16 @@ def inspect_again(
 ) -> tuple[Batch, ...]:
     """Ask for stale batches of a product to be inspected again: they wait from now on, as new ones do.
 
-    So do those that failed: what they failed of may be mended by now.
+    So do those that failed: what they failed of may be mended by now. Of inspected ones that are named, pictures that
+    could not be judged are judged anew, as a step may have died or run out of its time for a reason that has passed;
+    those that people have verified stay as they are.
 
     Args:
         stores: Where they are.
         product: Its code.
         models: The registered ones.
-        names: Only these batches; those among them that are neither stale nor failed are left alone. All, if not given.
+        names: Only these batches; those among them that are neither stale nor failed, and whose pictures were all
+            judged or verified, are left alone. All that are stale or failed, if not given.
 
     Returns the batches that were asked for now; one that waits already is not among them.
     Raises as `stale_batches` does.
@@ -80,7 +83,17 @@ def inspect_again(
         failed = batches.failed_names(connection, product)
         wanted = [name for name in failed if names is None or name in names]
         asked += batches.ask_again(connection, product, wanted, most=ATTEMPTS)
+    if names is not None:
+        asked += _undecided_again(stores, product, names)
     return tuple(sorted(asked, key=lambda batch: batch.name))
+
+
+def _undecided_again(stores: Stores, product: str, names: Collection[str]) -> tuple[Batch, ...]:
+    with stores.database.begin() as connection:
+        inspected = batches.hold_inspected(connection, product, names)
+        ids = {each.inspection_id: each.name for each in inspected if each.inspection_id is not None}
+        unfinished = inspections.forget_undecided(connection, ids.keys())
+        return batches.ask_again(connection, product, [ids[each] for each in unfinished], most=ATTEMPTS)
 
 
 def _stale(

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from imageflow_clients.database import batches, inspections, reports
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import InvalidInput, ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Alert, AlertKind, Batch, Inspection, PictureResult, Verdict
 from imageflow_inspection.alerts import alerts_of, raise_alerts
 from imageflow_inspection.checks import Check, check_batch
+from imageflow_inspection.kept_pictures import read_kept
 from imageflow_inspection.results import not_passed
 from imageflow_pipelines.components.decode import Decode
 from imageflow_pipelines.components.encode import Encode
@@ -80,7 +81,7 @@ def report_batch(
         Check(name=name, faults=tuple(alert.message for alert in alerts if alert.kind is kind))
         for kind, name in CHECK_OF_ALERT.items()
     ]
-    shown = (preview for result in wrong[:_SHOWN] if (preview := _preview(stores, result)) is not None)
+    shown = (preview for result in wrong[:_SHOWN] if (preview := _preview(stores, batch, result)) is not None)
     return Report(
         batch=batch,
         inspection=inspection,
@@ -97,9 +98,15 @@ def note_reported(stores: Stores, report: Report) -> None:
         reports.set_reported(connection, report.inspection.id)
 
 
-def _preview(stores: Stores, result: PictureResult) -> Preview | None:
-    """Return a small picture; none of what is no picture."""
-    data = stores.objects.get(result.drawn_key or result.picture.key, next_step="inspect the batch again")
+def _preview(stores: Stores, batch: Batch, result: PictureResult) -> Preview | None:
+    """Return a small picture; none of what is no picture, or is not kept whole."""
+    if result.drawn_key is not None:
+        data = stores.objects.get(result.drawn_key, next_step="inspect the batch again")
+    else:
+        try:
+            data = read_kept(stores, batch, result.picture)
+        except (ObjectMissing, ObjectDamaged):
+            return None  # the check `checksums` tells
     try:
         image = Decode()(Encoded(data))
     except InvalidInput:

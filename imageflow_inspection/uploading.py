@@ -68,12 +68,14 @@ class BatchUpload:
         if len(data) > MAX_ENCODED_BYTES:
             raise TooLarge(f"'{picture}' has {len(data):,} bytes, more than {MAX_ENCODED_BYTES:,}: make it smaller.")
         key = keys.inspection_upload_file(self.product, self.name, picture)
-        there = self._stores.objects.head(key)
-        if there is None:
-            self._put.append(key)
-            self._stores.objects.put(key, data)
-        elif there.size != len(data) or self._stores.objects.get(key, next_step="upload the batch again") != data:
-            raise Conflict(f"{self._exists} It has another '{picture}': choose another name for yours.")
+        with self._stores.database.begin() as connection:
+            batches.lock_uploaded(connection, key)  # of two that send another one at once, one must hear of it
+            there = self._stores.objects.head(key)
+            if there is None:
+                self._put.append(key)
+                self._stores.objects.put(key, data)
+            elif there.size != len(data) or self._stores.objects.get(key, next_step="upload the batch again") != data:
+                raise Conflict(f"{self._exists} It has another '{picture}': choose another name for yours.")
         self._names.add(picture)
 
     def close(self, now: datetime) -> Batch:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from imageflow_clients.database import batches, statistics
+from imageflow_clients.database import batches, inspections, statistics
 from imageflow_clients.database import verifications as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotFound
@@ -51,6 +51,10 @@ def verify(
     if item and item not in codes:
         raise NotFound(f"Inspection {inspection_id} judged no item '{item}': it judged {', '.join(codes)}.")
     with stores.database.begin() as connection:
+        if not inspections.hold_result(connection, inspection_id, place):
+            raise NotFound(
+                f"Picture {place} of inspection {inspection_id} is being judged again: verify it after that."
+            )
         verification, is_new = rows.add(
             connection,
             batch=batch.id,

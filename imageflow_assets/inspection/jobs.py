@@ -14,7 +14,11 @@ class ReinspectConfig(dg.Config):
     """What to inspect again."""
 
     product: str = Field(description="Its code.")
-    batches: list[str] = Field(default=[], description="Their names; empty for all that are stale or failed.")
+    batches: list[str] = Field(
+        default=[],
+        description="Their names; empty for all that are stale or failed. Of those that are named, pictures that could "
+        "not be judged are judged anew too.",
+    )
     dry_run: bool = Field(default=True, description="Only list them, with what changed and what it costs.")
 
 

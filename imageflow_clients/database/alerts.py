@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, cast, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Text, cast, exists, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.inspection_schema import alert_deliveries, alerts, batches, inspections
-from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, BatchState
+from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, Batch, BatchState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +143,26 @@ class Share:
     bad: int
 
 
-def shares_before(connection: Connection, product: str, batch: int, limit: int) -> tuple[Share, ...]:
-    """Return up to `limit` batches of a product that were closed before one, latest first, as they count now."""
+def shares_before(connection: Connection, batch: Batch, limit: int) -> tuple[Share, ...]:
+    """Return up to `limit` other batches of a product that were closed before one, latest first, as they count now.
+
+    Only the newest inspected version of a batch counts, and only if it was closed before: the others were replaced.
+    """
+    later = batches.alias()
     rows = connection.execute(
         select(batches.c.name, inspections.c.pictures, inspections.c.failed, inspections.c.undecided)
         .join(inspections, inspections.c.id == batches.c.inspection_id)
-        .where(batches.c.product == product, batches.c.id < batch)
+        .where(
+            batches.c.product == batch.product,
+            batches.c.name != batch.name,
+            batches.c.id < batch.id,
+            ~exists().where(
+                later.c.product == batches.c.product,
+                later.c.name == batches.c.name,
+                later.c.version > batches.c.version,
+                later.c.inspection_id.is_not(None),
+            ),
+        )
         .order_by(batches.c.id.desc())
         .limit(limit)
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -150,8 +150,8 @@ def note_attempt(
     return get(connection, batch)
 
 
-def take_up_again(connection: Connection, batch: int) -> Batch:
-    """Let a batch that failed wait to be inspected again; another one stays as it is."""
+def take_up_again(connection: Connection, batch: int, *, most: int) -> Batch:
+    """Let a batch that failed wait to be inspected again, with `most` attempts; another one stays as it is."""
     connection.execute(
         update(batches)
         .where(batches.c.id == batch, batches.c.state == BatchState.FAILED)
@@ -159,6 +159,7 @@ def take_up_again(connection: Connection, batch: int) -> Batch:
             state=_WAITS_AGAIN,
             reason=None,
             retry_at=None,
+            attempts=_all_attempts(most),
         )
     )
     return get(connection, batch)
@@ -170,28 +171,52 @@ def ask_again(connection: Connection, product: str, names: Collection[str], *, m
     What was judged of them stays what counts until they are. Each has `most` attempts. Those that wait already are left
     as they are; returns the others, by name.
     """
-    newest = (
+    rows = connection.execute(
+        update(batches)
+        .where(
+            batches.c.id.in_(_newest(product, names)), batches.c.state.in_([BatchState.INSPECTED, BatchState.FAILED])
+        )
+        .values(
+            state=_WAITS_AGAIN,
+            reason=None,
+            retry_at=None,
+            attempts=_all_attempts(most),
+        )
+        .returning(batches)
+    )
+    return tuple(sorted((_batch(row) for row in rows), key=lambda batch: batch.name))
+
+
+def hold_inspected(connection: Connection, product: str, names: Collection[str]) -> tuple[Batch, ...]:
+    """Return those of these batches whose newest version is inspected; they stay so until the transaction ends."""
+    rows = connection.execute(
+        select(batches)
+        .where(batches.c.id.in_(_newest(product, names)), batches.c.state == BatchState.INSPECTED)
+        .order_by(batches.c.id)
+        .with_for_update(key_share=True)  # people's verdicts, which name the batch, need not wait
+    )
+    return tuple(_batch(row) for row in rows)
+
+
+def _newest(product: str, names: Collection[str]) -> Select[tuple[int]]:
+    return (
         select(batches.c.id)
         .where(batches.c.product == product, batches.c.name.in_(names))
         .ext(distinct_on(batches.c.name))
         .order_by(batches.c.name, batches.c.version.desc())
     )
-    rows = connection.execute(
-        update(batches)
-        .where(batches.c.id.in_(newest), batches.c.state.in_([BatchState.INSPECTED, BatchState.FAILED]))
-        .values(
-            state=_WAITS_AGAIN,
-            reason=None,
-            retry_at=None,
-            # One that failed has used its attempts up, unless somebody cancelled it.
-            attempts=(
-                (batches.c.attempts + case((batches.c.state == BatchState.INSPECTED, most), else_=most - 1)) // most
-            )
-            * most,
-        )
-        .returning(batches)
-    )
-    return tuple(sorted((_batch(row) for row in rows), key=lambda batch: batch.name))
+
+
+def _all_attempts(most: int) -> ColumnElement[int]:
+    """Count attempts on, to where `most` of them are left; no run key is used twice."""
+    # One that failed has used its attempts up, unless somebody cancelled it.
+    used = case((batches.c.state == BatchState.INSPECTED, most), else_=most - 1)
+    return ((batches.c.attempts + used) // most) * most
+
+
+def lock_uploaded(connection: Connection, key: str) -> None:
+    """Let nobody else look whether an uploaded picture is there, and write it, until the transaction ends."""
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"uploaded {key}", 0))))
 
 
 def get(connection: Connection, batch: int, *, lock: bool = False) -> Batch:

@@ -1,11 +1,13 @@
-"""Rows of inspections and their results. An inspection that is finished is only read; another judgement is another."""
+"""Rows of inspections and their results. Another judgement is another inspection, and one that is finished is only
+read, but for pictures that it could not judge: somebody may ask for them again.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.inspection_schema import (
@@ -14,6 +16,7 @@ from imageflow_clients.database.inspection_schema import (
     inspections,
     item_results,
     picture_results,
+    verifications,
 )
 from imageflow_domain.errors import NotFound
 from imageflow_domain.inspection import Inspection, JudgedBy, Judgement, Picture, PictureResult, Verdict
@@ -166,6 +169,34 @@ def finish(connection: Connection, inspection: int) -> Inspection:
         .values(**counted._mapping, done_at=func.now())
     )
     return get(connection, inspection)
+
+
+def forget_undecided(connection: Connection, ids: Collection[int]) -> frozenset[int]:
+    """Remove results of pictures that inspections could not judge; return the inspections that are unfinished by that.
+
+    Those that people have verified stay.
+    """
+    undecided = picture_results.c.inspection_id.in_(ids), picture_results.c.verdict == Verdict.UNDECIDED
+    # Whoever verifies one of them just now is waited for: the next statement sees what was committed before it.
+    connection.execute(select(picture_results.c.place).where(*undecided).with_for_update())
+    said = verifications.c
+    verified = exists().where(
+        said.inspection_id == picture_results.c.inspection_id, said.place == picture_results.c.place
+    )
+    removed = connection.execute(
+        delete(picture_results).where(*undecided, ~verified).returning(picture_results.c.inspection_id)
+    )
+    unfinished = frozenset(removed.scalars())
+    connection.execute(update(inspections).where(inspections.c.id.in_(unfinished)).values(done_at=None))
+    return unfinished
+
+
+def hold_result(connection: Connection, inspection: int, place: int) -> bool:
+    """Return whether a picture has a result; nobody removes it until the transaction ends."""
+    query = select(picture_results.c.place).where(
+        picture_results.c.inspection_id == inspection, picture_results.c.place == place
+    )
+    return connection.execute(query.with_for_update(read=True, key_share=True)).one_or_none() is not None
 
 
 def results(

@@ -113,7 +113,9 @@ def read_marked(
     result = get_result(gateway.stores, inspection, place).result
     if result.drawn_key is None:
         raise NotFound(f"Nothing is drawn on picture {place} of inspection {inspection}: its verdict is the reason.")
-    headers = {"etag": quoted(f"{inspection}-{place}"), "cache-control": _FOREVER}
+    # A picture that could not be judged may be judged, and drawn on, anew.
+    made = int(result.judged_at.timestamp() * 1_000_000)
+    headers = {"etag": quoted(f"{inspection}-{place}-{made}"), "cache-control": "private, no-cache"}
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
     data = gateway.stores.objects.get(result.drawn_key, next_step="inspect the batch again")

@@ -125,7 +125,8 @@ class AgainIn(BaseModel):
 
     product: Name
     batches: list[Name] | None = Field(default=None, max_length=MOST_PICTURES)
-    """Their names; all stale and failed ones of the product, if left out. Others are left alone."""
+    """Their names; all stale and failed ones of the product, if left out. Others are left alone, but of those that are
+    named, pictures that could not be judged are judged anew."""
 
 
 class Asked(BaseModel):

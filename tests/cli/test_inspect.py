@@ -135,6 +135,9 @@ def test_stale_batches_are_listed_with_their_cost_and_judged_again(cli: Here, pi
     again = cli.run("inspect", "--stale", "cap", "--again").stdout
     assert again == "b1: 2 passed, 0 failed, 1 undecided (were 1, 1, 1).\n"
     assert cli.run("inspect", "--stale", "cap").stdout == ""
+    named = ("inspect", "--stale", "cap", "--again", "--batch")
+    assert cli.run(*named, "b1").stdout == "b1: 2 passed, 0 failed, 1 undecided (were 2, 0, 1).\n"
+    assert "Nothing of 'b2' would be judged otherwise now" in cli.run(*named, "b2").stderr
 
 
 def test_an_interrupted_inspection_says_how_to_go_on_and_does(cli: Here, tmp_path: Path) -> None:
@@ -206,6 +209,7 @@ def test_every_fault_of_a_products_file_is_told_with_its_path(
         (("/nowhere", "--product", "lid"), 2, "is not a folder"),
         ((".",), 2, "Name a FOLDER and its --product"),
         ((".", "--product", "lid", "--stale", "lid"), 2, "goes with --again alone"),
+        (("--stale", "lid", "--batch", "b1"), 2, "goes with --again alone"),
         ((".", "--product", "A b"), 2, "is not a valid name"),
     ],
 )

@@ -255,6 +255,9 @@ def test_a_result_says_why_and_shows_the_picture_and_what_was_marked(client: Any
     marked = client.get(one["links"]["marked"])
     assert marked.headers["content-type"] == "image/jpeg"
     assert marked.content[:2] == b"\xff\xd8"
+    assert marked.headers["cache-control"] == "private, no-cache", "it may be judged, and drawn on, anew"
+    same = client.get(one["links"]["marked"], headers={"if-none-match": marked.headers["etag"]})
+    assert same.status_code == 304
     assert listed[0]["links"]["marked"] is None
     assert client.get(f"{listed[0]['links']['self']}/marked").status_code == 404
 

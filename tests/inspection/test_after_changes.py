@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from imageflow_clients.database import batches
-from imageflow_clients.database.alerts import Share
+from imageflow_clients.database.alerts import Share, shares_before
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import SIGNATURE, Webhooks
@@ -142,6 +142,24 @@ def test_a_drift_is_told_with_its_rule(stores: Stores) -> None:
     assert set(kinds) == {AlertKind.PICTURES_FAILED, AlertKind.QUALITY_DRIFT}
     assert "25.0%" in kinds[AlertKind.QUALITY_DRIFT].message
     assert "three-sigma limits" in kinds[AlertKind.QUALITY_DRIFT].message
+
+
+def test_limits_are_those_of_what_counts_now_of_other_batches(stores: Stores) -> None:
+    published(stores)
+    for name, pictures in (
+        ("other", [lid(spots=1)] * 3),
+        ("replaced", [lid(spots=2)] * 3),
+        ("other", [lid()] * 4),
+        ("own", [lid(spots=1)] * 2),
+        ("own", [lid()] * 3),
+    ):
+        batch = taken(stores, name, pictures)
+        inspect_batch(stores, batch.id)
+    taken(stores, "other", [lid()] * 5)  # nobody has judged it: the version before it still counts
+    inspect_batch(stores, taken(stores, "replaced", [lid()] * 4).id)  # closed later: none of it was before
+    with stores.database.begin() as connection:
+        found = shares_before(connection, batch, 25)
+    assert found == (Share(batch="other", pictures=4, bad=0),)
 
 
 class Receiver(HTTPServer):

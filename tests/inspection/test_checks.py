@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from imageflow_clients.stores import Stores
+from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_inspection.checks import check_batch
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -36,11 +37,19 @@ def test_a_whole_batch_passes_and_each_damage_fails_its_own_check(stores: Stores
         assert set(broken(stores, batch.id)) == seen
     with stores.database.begin() as connection:
         key = connection.execute(text("SELECT key FROM batch_pictures WHERE place = 0")).scalar_one()
+    upload = keys.inspection_upload_file("lid", "b1", "p0000.png")
+    stores.objects.put(upload, b"something else")
     stores.objects.put(key, b"something else")
     told = broken(stores, batch.id)
-    assert told["checksums"] == "'p0000.png' is not what was taken in: upload it again"
+    assert told["checksums"] == (
+        "'p0000.png' is not kept as it was taken in: upload this picture again under the same name, then inspect the "
+        "batch again"
+    )
     stores.objects.delete(key)
     assert broken(stores, batch.id) == told
+    stores.objects.put(upload, lid())
+    assert set(broken(stores, batch.id)) == seen
+    assert stores.objects.get(key, next_step="") == lid(), "it was mended"
 
 
 def test_text_that_no_database_keeps_is_refused_in_words(stores: Stores) -> None:

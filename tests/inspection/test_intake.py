@@ -228,6 +228,19 @@ def test_a_run_that_gives_up_is_asked_for_again_three_times_in_all(stores: Store
     assert again.state is BatchState.FAILED
 
 
+def test_a_batch_whose_run_was_cancelled_has_three_attempts_when_it_is_tried_again(stores: Stores) -> None:
+    published(stores)
+    upload(stores, "lid", "b1", [b"1"])
+    batch = run_gave_up(stores, tick(stores, now=LATER).closed[0], "cancelled", for_good=True)
+    assert (batch.state, batch.attempts) == (BatchState.FAILED, 1)
+    batch = try_again(stores, batch.id)
+    asked = []
+    while batch.state is BatchState.CLOSED:
+        asked.append(batch.run_key)
+        batch = run_gave_up(stores, batch, "no memory")
+    assert asked == ["lid-b1/1/3", "lid-b1/1/4", "lid-b1/1/5"]
+
+
 def test_pauses_between_attempts_grow_from_half_a_minute(stores: Stores) -> None:
     published(stores)
     upload(stores, "lid", "b1", [b"1"])

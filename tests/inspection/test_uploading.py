@@ -1,10 +1,15 @@
 """Uploads of the same batch that cross: none takes a picture from under another that was closed, or is closed torn."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Barrier, BrokenBarrierError
+from typing import Any
 
 import pytest
 
+from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict
@@ -61,6 +66,48 @@ def test_a_next_version_that_breaks_off_takes_back_its_own_pictures_alone(stores
     with BatchUpload(stores, "lid", "b1") as more:
         send(more, "a.png", "b.png")
     assert there(stores) == ["a.png"]
+
+
+class Slow:
+    """The objects of a store, which takes its time between telling that one is not there and writing it."""
+
+    def __init__(self, objects: Any) -> None:
+        self._objects = objects
+        self._both = Barrier(2)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+    def head(self, key: str) -> StoredObject | None:
+        there: StoredObject | None = self._objects.head(key)
+        if there is None:
+            with suppress(BrokenBarrierError):  # whoever is alone here goes on after a while
+                self._both.wait(0.5)
+        return there
+
+
+def test_of_two_that_send_another_picture_of_one_name_at_once_one_is_refused(stores: Stores) -> None:
+    published(stores)
+    slow = replace(stores, objects=Slow(stores.objects))
+    uploads = {data: BatchUpload(slow, "lid", "b1") for data in (b"mine", b"yours")}
+
+    def add(data: bytes) -> Exception | None:
+        try:
+            uploads[data].add("a.png", data)
+        except Conflict as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(2) as threads:
+        said = dict(zip(uploads, threads.map(add, uploads), strict=True))
+    (kept,) = (data for data, error in said.items() if error is None)
+    (refused,) = (error for error in said.values() if error is not None)
+    assert "It has another 'a.png': choose another name for yours." in str(refused)
+    for upload in uploads.values():
+        if upload.names:
+            upload.close(NOW)
+        upload.take_back()
+    assert stores.objects.get(keys.inspection_upload_file("lid", "b1", "a.png"), next_step="") == kept
 
 
 def test_who_closes_what_is_written_meanwhile_is_told_to_try_again(stores: Stores) -> None:

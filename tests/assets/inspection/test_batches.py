@@ -16,6 +16,7 @@ from imageflow_assets.inspection import assets
 from imageflow_assets.inspection.sensors import mark_stale_batches
 from imageflow_clients.database import batches, inspections
 from imageflow_clients.stores import Stores
+from imageflow_domain import keys
 from imageflow_domain.inspection import BatchState, Inspection
 from imageflow_inspection.inspect_batch import inspect_batch
 from tests.assets.inspection.uploads import asked, execute, inspect, latest, put, shown
@@ -56,13 +57,18 @@ def test_a_check_fails_where_a_picture_is_not_what_was_taken(stores: Stores, ins
     published(stores)
     batch = inspect(instance, stores, "b1", [lid(), lid(spots=1)])
     with stores.database.begin() as connection:
-        stores.objects.put(batches.pictures(connection, batch.id)[1].key, lid(spots=2))
+        picture = batches.pictures(connection, batch.id)[1]
+    for key in (picture.key, keys.inspection_upload_file("lid", "b1", picture.name)):
+        stores.objects.put(key, lid(spots=2))
     again = dg.RunRequest(partition_key="lid-b1", asset_selection=[dg.AssetKey("batch_report")])
     checks = {each.check_name: each for each in execute(instance, stores, again).get_asset_check_evaluations()}
     assert not checks["checksums"].passed
     assert checks["checksums"].severity is dg.AssetCheckSeverity.ERROR
     assert "p0001.png" in str(checks["checksums"].description)
     assert checks["pictures_judged"].passed
+    stores.objects.put(keys.inspection_upload_file("lid", "b1", picture.name), lid(spots=1))
+    checks = {each.check_name: each for each in execute(instance, stores, again).get_asset_check_evaluations()}
+    assert checks["checksums"].passed, "it was uploaded again"
 
 
 def _stale(instance: dg.DagsterInstance, asset: str, batch: str) -> StaleStatus:
