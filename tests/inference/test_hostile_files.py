@@ -160,7 +160,7 @@ def test_dropout_that_surely_only_infers_is_taken(
 def test_dropout_that_may_draw_random_numbers_is_refused(
     nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]
 ) -> None:
-    with pytest.raises(InvalidInput, match="'Dropout' is in training mode, or may be.*export it for inference"):
+    with pytest.raises(InvalidInput, match=r"'Dropout' is in training mode, or may be.*export it for inference"):
         examine(graph(nodes, constants))
 
 
