@@ -64,6 +64,20 @@ class ObjectStore:
         prefix = f"{self._store.prefix}/" if self._store.prefix else ""
         return f"s3://{self._store.config['bucket']}/{prefix}{check_key(key)}"
 
+    def key_of(self, key: str, *, bucket: str | None) -> str | None:
+        """Return the key here of an object that lies in a bucket; `None` where it lies outside this store.
+
+        Args:
+            key: In the bucket.
+            bucket: Its name; `None` where whoever tells of the object does not say.
+        """
+        if isinstance(self._store, LocalStore):
+            return key
+        prefix = f"{self._store.prefix}/" if self._store.prefix else ""
+        if bucket not in (None, self._store.config["bucket"]) or not key.startswith(prefix):
+            return None
+        return key.removeprefix(prefix)
+
     def check(self) -> None:
         """Raise `StoreUnavailable` where the store cannot be read: nothing answers, wrong keys, no bucket."""
         with self._explained("a listing"):

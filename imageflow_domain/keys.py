@@ -113,6 +113,17 @@ def inspection_upload_file(product: str, batch: str, name: str) -> str:
     return f"{inspection_upload(product, batch)}/{name}"
 
 
+def inspection_upload_closed_by(key: str) -> tuple[str, str] | None:
+    """Return product and batch of the folder that the marker at a key closes; `None` for every other key."""
+    match key.split("/"):
+        case [*folder, product, batch, marker] if "/".join(folder) == INSPECTION_UPLOADS and marker == DONE_MARKER:
+            try:
+                return check_name(product), check_name(batch)
+            except InvalidInput:
+                return None
+    return None
+
+
 def manifest(utc_ms: int, unique: str) -> str:
     """Says that a batch is closed. In the order of time.
 

@@ -11,6 +11,7 @@ import httpx
 from minio import Minio as Client
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
+from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig, SuffixFilterRule
 
 from imageflow_domain.errors import Unavailable
 from services.build import minio_program
@@ -29,8 +30,15 @@ class Minio(S3Server):
 
     name = "minio"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, variables: Mapping[str, str] | None = None) -> None:
+        """Start it.
+
+        Args:
+            folder: For what it keeps.
+            variables: Further ones of MinIO's own, such as those of its notifications.
+        """
         super().__init__(folder)
+        self._variables = dict(variables or {})
         self._program = minio_program()
         self._root_secret = secrets.token_hex(16)
         self.start()
@@ -49,6 +57,7 @@ class Minio(S3Server):
                 "MINIO_ROOT_PASSWORD": self._root_secret,
                 "MINIO_BROWSER": "off",
                 "MINIO_UPDATE": "off",
+                **self._variables,
             },
         )
         self._await_ready()
@@ -73,6 +82,17 @@ class Minio(S3Server):
             for statement in POLICY["Statement"]
         ]
         self.set_policy({**POLICY, "Statement": rights} if read_only else POLICY)
+
+    def notify(self, queue: str, *, prefix: str, suffix: str) -> None:
+        """Tell a queue, by its ARN, of every object that is written under such a key, as `mc event add` sets it."""
+        config = QueueConfig(
+            events=["s3:ObjectCreated:*"],
+            config_id="written",
+            prefix_filter_rule=PrefixFilterRule(value=prefix),
+            suffix_filter_rule=SuffixFilterRule(value=suffix),
+            queue=queue,
+        )
+        self._client().set_bucket_notification(BUCKET, NotificationConfig(queue_config_list=[config]))
 
     def unfinished(self, key: str) -> list[str]:
         """Return the ids of the uploads in parts to `key` that were neither completed nor taken back."""

@@ -11,6 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+from imageflow_clients.inference.onnx_randomness import Randomness
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import Tensor, TensorType
 
@@ -28,8 +29,6 @@ _TYPES: dict[int, TensorType] = {
     TensorProto.INT32: TensorType.INT32,
     TensorProto.INT64: TensorType.INT64,
 }
-_DENIED = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"})
-"""The same picture has to give the same answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +48,10 @@ def examine(data: bytes) -> Interface:
     if len(data) > MAX_FILE_BYTES:
         raise InvalidInput(f"The model has {len(data):,} bytes: at most {MAX_FILE_BYTES:,} are taken.")
     model = _parse(data)
-    nodes = 0
-    for part in _parts(model):
-        nodes += len(part.node)
-        if nodes > MAX_NODES:
-            raise InvalidInput(f"The model has more than {MAX_NODES:,} operators: simplify it.")
-        _check_nodes(part.node, model)
+    parts = _bounded_parts(model)
+    randomness = Randomness(parts)
+    for part in parts:
+        _check_nodes(part.node, model, randomness)
         for tensor in _tensors(part):
             _check_tensor(tensor)
     held = {tensor.name for tensor in model.graph.initializer}
@@ -77,6 +74,17 @@ def _parse(data: bytes) -> ModelProto:
     return model
 
 
+def _bounded_parts(model: ModelProto) -> list[GraphProto | FunctionProto]:
+    parts = []
+    nodes = 0
+    for part in _parts(model):
+        nodes += len(part.node)
+        if nodes > MAX_NODES:
+            raise InvalidInput(f"The model has more than {MAX_NODES:,} operators: simplify it.")
+        parts.append(part)
+    return parts
+
+
 def _parts(model: ModelProto) -> Iterator[GraphProto | FunctionProto]:
     """Yield the graph, the functions, and every graph inside an attribute of a node or of a function's defaults."""
     waiting: list[GraphProto | FunctionProto] = [model.graph, *model.functions]
@@ -96,18 +104,19 @@ def _graphs(attributes: Iterable[AttributeProto]) -> Iterator[GraphProto]:
         yield from attribute.graphs
 
 
-def _check_nodes(nodes: Iterable[NodeProto], model: ModelProto) -> None:
+def _check_nodes(nodes: Iterable[NodeProto], model: ModelProto, randomness: Randomness) -> None:
     own = {(function.domain, function.name) for function in model.functions}
     for node in nodes:
         _check_text(node.domain, node.op_type)
         name = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
+        domain = _STANDARD_DOMAINS.get(node.domain)
+        if domain is not None:
+            # Whoever runs it prefers its own operator to a function of the same name in the file.
+            randomness.check(node, name)
         if (node.domain, node.op_type) in own:
             continue
-        domain = _STANDARD_DOMAINS.get(node.domain)
         if domain is None or not onnx.defs.has(node.op_type, domain):
             raise InvalidInput(f"The model uses the operator '{name}', which is not of ONNX: export it without.")
-        if node.op_type in _DENIED:
-            raise InvalidInput(f"The model draws random numbers ('{name}'): export it for inference.")
 
 
 def _tensors(part: GraphProto | FunctionProto) -> Iterator[TensorProto]:

@@ -91,7 +91,8 @@ class Server:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], cancellation: Cancellation
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         for is_last in (False, True):
-            connection, is_fresh = self._connection()
+            # Not an idle one twice: a server that was started again has closed them all.
+            connection, is_fresh = (self._new(), True) if is_last else self._idle_or_new()
             try:
                 with cancellation.interrupting(lambda held=connection: _cut(held)):  # type: ignore[misc]
                     connection.request(method, self._parts.path.rstrip("/") + path, body, dict(headers))
@@ -101,7 +102,7 @@ class Server:
                 connection.close()
                 cancellation.check()
                 # A server closes connections that were long idle; only a fresh one says that it is down.
-                if is_fresh or is_last:
+                if is_fresh:
                     raise Unavailable(
                         f"The inference server at {self.url} does not answer ({error or type(error).__name__}): "
                         "is it up?"
@@ -115,11 +116,14 @@ class Server:
             return response.status, response.headers, data
         raise AssertionError("the second try returns or raises")
 
-    def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
+    def _idle_or_new(self) -> tuple[http.client.HTTPConnection, bool]:
         with suppress(queue.Empty):
             return self._idle.get_nowait(), False
+        return self._new(), True
+
+    def _new(self) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        return kind(self._parts.hostname or "", self._parts.port, timeout=self._seconds), True
+        return kind(self._parts.hostname or "", self._parts.port, timeout=self._seconds)
 
     def _keep(self, connection: http.client.HTTPConnection, *, whole: bool) -> None:
         if whole:
@@ -142,6 +146,17 @@ class TritonSession:
 
     def run(self, inputs: Mapping[str, NDArray[Any]], cancellation: Cancellation) -> Mapping[str, NDArray[Any]]:
         check_inputs(self.model, inputs, self.max_batch)
+        try:
+            return self.answer(inputs, cancellation)
+        except InvalidInput as error:
+            # Servers answer so while they unload a model or load it again: the picture is not to blame.
+            raise Unavailable(
+                f"{error} What was sent is what model '{self.model.id}' takes: see that the server holds it whole, "
+                "then try again."
+            ) from error
+
+    def answer(self, inputs: Mapping[str, NDArray[Any]], cancellation: Cancellation) -> Mapping[str, NDArray[Any]]:
+        """Do what `run` does with inputs that are known to fit; raise `InvalidInput` where the server refuses them."""
         message = v2_messages.request(inputs, self._outputs, binary=self._binary, cancellation=cancellation)
         answered = self._server.infer(self.model.id, message, cancellation)
         if missing := [name for name in self._outputs if name not in answered]:
@@ -192,7 +207,7 @@ class TritonModels:
         session = TritonSession(described, self._server, max_batch=self._max_batch, binary=binary)
         for picture in self._store.sample(model).pictures():
             # Tensors of the same names are no sign of the same model.
-            answered = session.run(picture.inputs, Cancellation())
+            answered = session.answer(picture.inputs, Cancellation())
             picture.check(answered, card.tolerance, who=f"What {self._server.url} holds as '{model}'")
         return session
 

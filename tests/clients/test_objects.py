@@ -337,6 +337,31 @@ def test_a_bucket_is_asked_by_path_below_its_prefix_and_its_refusals_are_explain
     assert s3_requests == ["GET /bucket/pre/fix/kept", "GET /bucket/pre/fix/gone", "PUT /bucket/pre/fix/kept"]
 
 
+@pytest.mark.parametrize(
+    ("key", "bucket", "here"),
+    [
+        ("pre/fix/a/b", "bucket", "a/b"),
+        ("pre/fix/a/b", None, "a/b"),
+        ("pre/fix/a/b", "other", None),
+        ("pre/fixed/a", "bucket", None),
+        ("a/b", "bucket", None),
+    ],
+)
+def test_what_a_bucket_tells_of_is_found_below_the_stores_prefix(
+    key: str, bucket: str | None, here: str | None
+) -> None:
+    assert open_object_store(Settings(object_store_url="s3://bucket/pre/fix")).key_of(key, bucket=bucket) == here
+
+
+def test_a_whole_bucket_and_a_folder_are_told_of_by_their_own_keys(store: ObjectStore) -> None:
+    whole = open_object_store(Settings(object_store_url="s3://bucket"))
+    assert whole.key_of("a/b", bucket="bucket") == "a/b"
+    assert whole.key_of("a/b", bucket="other") is None
+    place = store.where("a/b").removeprefix("s3://")
+    told = ("a/b", None) if store.where("a/b") == place else (place.partition("/")[2], place.partition("/")[0])
+    assert store.key_of(told[0], bucket=told[1]) == "a/b"
+
+
 def test_a_bucket_that_does_not_answer_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")

@@ -98,9 +98,106 @@ def test_operators_that_are_not_of_onnx_are_refused_by_name(operator: str, domai
         examine(graph([helper.make_node(operator, ["image"], ["heat"], domain=domain)], imports=imports))
 
 
-def test_random_numbers_are_refused() -> None:
+def with_seeds() -> list[str]:
+    """Every operator that ONNX gives a seed, in any of its versions; one of them only draws in training mode."""
+    return sorted({each.name for each in onnx.defs.get_all_schemas_with_history() if "seed" in each.attributes})
+
+
+@pytest.mark.parametrize("operator", [name for name in with_seeds() if name != "Dropout"])
+def test_random_numbers_are_refused(operator: str) -> None:
+    with pytest.raises(InvalidInput, match=f"draws random numbers \\('{operator}'\\)"):
+        examine(graph([helper.make_node(operator, ["image"], ["heat"])]))
+
+
+def test_a_function_that_only_bears_the_name_of_a_random_operator_hides_none() -> None:
+    imports = [helper.make_opsetid("", 18)]
+    same = helper.make_node("Identity", ["x"], ["y"])
+    model = onnx.ModelProto.FromString(graph([helper.make_node("RandomNormalLike", ["image"], ["heat"])]))
+    model.functions.append(helper.make_function("", "RandomNormalLike", ["x"], ["y"], [same], imports))
     with pytest.raises(InvalidInput, match="random numbers"):
-        examine(graph([helper.make_node("RandomNormalLike", ["image"], ["heat"])]))
+        examine(model.SerializeToString())
+
+
+RATIO = numpy_helper.from_array(np.array(0.5, np.float32), "ratio")
+NO, YES = (numpy_helper.from_array(np.array(value), "training") for value in (False, True))
+
+
+def dropout(training: str | None = "training") -> onnx.NodeProto:
+    return helper.make_node("Dropout", ["image", "ratio"] + ([] if training is None else [training]), ["heat"])
+
+
+def constant(value: onnx.TensorProto) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], ["training"], value=value)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants"),
+    [
+        ([dropout(None)], [RATIO]),
+        ([dropout("")], [RATIO]),
+        ([dropout()], [RATIO, NO]),
+        ([dropout()], [RATIO, helper.make_tensor("training", TensorProto.BOOL, [], [False])]),
+        ([constant(NO), dropout()], [RATIO]),
+    ],
+)
+def test_dropout_that_surely_only_infers_is_taken(
+    nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]
+) -> None:
+    assert examine(graph(nodes, constants)).outputs
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants"),
+    [
+        ([dropout()], [RATIO, YES]),
+        ([constant(YES), dropout()], [RATIO]),
+        ([dropout("image")], [RATIO]),
+        ([helper.make_node("Not", ["no"], ["training"]), dropout()], [RATIO]),
+        ([constant(NO), helper.make_node("Not", ["training"], ["training"]), dropout()], [RATIO]),
+        ([dropout()], [RATIO, TensorProto(name="training", data_type=TensorProto.BOOL)]),
+    ],
+)
+def test_dropout_that_may_draw_random_numbers_is_refused(
+    nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]
+) -> None:
+    with pytest.raises(InvalidInput, match=r"'Dropout' is in training mode, or may be.*export it for inference"):
+        examine(graph(nodes, constants))
+
+
+def test_a_constant_that_an_inner_graph_hides_switches_no_dropout_off() -> None:
+    inner = helper.make_graph([dropout()], "inner", [], [helper.make_tensor_value_info("heat", 1, None)], [YES])
+    branch = helper.make_node("If", ["yes"], ["heat"], then_branch=inner, else_branch=inner)
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    with pytest.raises(InvalidInput, match="training mode"):
+        examine(graph([branch], [RATIO, NO, yes]))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "attributes", "opset"),
+    [(["heat", "mean", "var"], {"training_mode": 1}, 15), (["heat", "mean", "var", "m", "v"], {}, 9)],
+)
+def test_normalisation_that_learns_from_what_it_is_asked_is_refused(
+    outputs: list[str], attributes: dict[str, int], opset: int
+) -> None:
+    statistics = [numpy_helper.from_array(np.ones(3, np.float32), name) for name in "abcd"]
+    node = helper.make_node("BatchNormalization", ["image", *"abcd"], outputs, **attributes)
+    with pytest.raises(InvalidInput, match="'BatchNormalization' is in training mode"):
+        examine(graph([node], statistics, imports=[("", opset)]))
+    alone = helper.make_node("BatchNormalization", ["image", *"abcd"], ["heat"])
+    assert examine(graph([alone], statistics, imports=[("", opset)])).outputs
+
+
+def test_training_mode_that_a_function_takes_from_its_caller_is_refused() -> None:
+    inner = helper.make_node("BatchNormalization", ["x", *"abcd"], ["y"])
+    inner.attribute.append(onnx.AttributeProto(name="training_mode", ref_attr_name="mode", type=2))
+    function = helper.make_function(
+        "own", "Heat", ["x", *"abcd"], ["y"], [inner], [helper.make_opsetid("", 18)], attributes=["mode"]
+    )
+    uses = helper.make_node("Heat", ["image"] * 5, ["heat"], domain="own", mode=1)
+    model = onnx.ModelProto.FromString(graph([uses], imports=[("", 18), ("own", 1)]))
+    model.functions.append(function)
+    with pytest.raises(InvalidInput, match="training mode"):
+        examine(model.SerializeToString())
 
 
 def test_a_file_that_was_cut_short_anywhere_is_refused_or_refused_by_its_trial() -> None:

@@ -3,9 +3,11 @@
 import http.server
 import json
 import signal
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -45,6 +47,41 @@ def answering(status: int, body: bytes) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def keeping(port: int, *, together: int = 1) -> Iterator[None]:
+    """A server that keeps connections open, until it ends; the first `together` requests wait for each other."""
+    opened: list[socket.socket] = []
+    all_here = threading.Barrier(together)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            opened.append(self.connection)
+
+        def do_GET(self) -> None:
+            all_here.wait(20)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        for connection in opened:
+            with suppress(OSError):  # it may have been closed by the client
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_server_that_is_down_is_said_to_be_down(registered: ModelStore) -> None:
@@ -114,14 +151,56 @@ def test_answers_that_break_the_protocol_are_no_answers(registered: ModelStore, 
         TritonModels(registered, Server(url), binary=True).open(HEAT)
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, InvalidInput), (429, Unavailable), (500, Unavailable)])
-def test_a_server_that_refuses_and_one_that_fails_are_told_apart(
-    registered: ModelStore, status: int, kind: type[Exception]
+@pytest.mark.parametrize("status", [400, 404, 422, 429, 500, 503])
+def test_no_picture_is_blamed_for_what_a_server_says_of_a_model_that_it_held(
+    registered: ModelStore, status: int
 ) -> None:
     with answering(status, b'{"error": "too warm"}') as url:
         session = TritonSession(registered.card(HEAT).describe(), Server(url), max_batch=8, binary=True)
-        with pytest.raises(kind, match="too warm"):
+        with pytest.raises(Unavailable, match="too warm"):
             session.run({"image": pictures(1)}, Cancellation())
+
+
+def test_a_refusal_by_a_server_that_held_the_model_says_what_to_do(registered: ModelStore) -> None:
+    with answering(400, b'{"error": "unknown model \'heat\'"}') as url:
+        session = TritonSession(registered.card(HEAT).describe(), Server(url), max_batch=8, binary=True)
+        with pytest.raises(Unavailable, match=r"unknown model 'heat' .*see that the server holds it .* try again"):
+            session.run({"image": pictures(1)}, Cancellation())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.zeros((1, 3, SIDE, SIDE), np.uint8),
+        np.zeros((3, SIDE, SIDE), np.float32),
+        np.zeros((1, 3, SIDE, SIDE + 1), np.float32),
+        np.zeros((9, 3, SIDE, SIDE), np.float32),
+    ],
+)
+def test_what_the_model_does_not_take_is_refused_before_any_server_is_asked(
+    registered: ModelStore, given: np.ndarray
+) -> None:
+    nobody = Server(f"http://127.0.0.1:{free_port()}")
+    session = TritonSession(registered.card(HEAT).describe(), nobody, max_batch=8, binary=True)
+    with pytest.raises(InvalidInput, match="takes"):
+        session.run({"image": given}, Cancellation())
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_model_that_its_server_refuses_when_it_is_opened_is_no_model(registered: ModelStore, status: int) -> None:
+    with answering(status, b'{"error": "too warm"}') as url, pytest.raises(InvalidInput, match="too warm"):
+        TritonModels(registered, Server(url), binary=True).open(HEAT)
+
+
+def test_a_server_that_was_started_again_is_not_taken_for_down_however_many_connections_were_idle() -> None:
+    port = free_port()
+    server = Server(f"http://127.0.0.1:{port}")
+    with keeping(port, together=4), ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: server.get("/v2"), range(4))) == [{}] * 4
+    with keeping(port):
+        assert server.get("/v2") == {}
+    with pytest.raises(Unavailable, match="does not answer"):
+        server.get("/v2")
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", ""])

@@ -1015,6 +1015,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a notification of the bucket
+         * @description Close each batch whose `uploads/inspection/{product}/{batch}/_DONE` was written; ignore everything else.
+         *
+         *     The body is what S3 and MinIO send. The same notification again changes nothing.
+         */
+        post: operations["take_notification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/inspections/results": {
         parameters: {
             query?: never;
@@ -1543,6 +1565,14 @@ export interface components {
             tiles: number;
         };
         /**
+         * BucketIn
+         * @description Where it lies.
+         */
+        BucketIn: {
+            /** Name */
+            name?: string | null;
+        };
+        /**
          * By
          * @description What counts are told apart by.
          * @enum {string}
@@ -1602,6 +1632,24 @@ export interface components {
             version: number;
             /** Order */
             order: string[];
+        };
+        /**
+         * Closed
+         * @description What a notification closed; these batches are inspected by themselves.
+         */
+        Closed: {
+            /** Batches */
+            batches: components["schemas"]["ClosedBatchFacts"][];
+        };
+        /**
+         * ClosedBatchFacts
+         * @description A batch that a notification closed.
+         */
+        ClosedBatchFacts: {
+            /** Product */
+            product: string;
+            /** Name */
+            name: string;
         };
         /**
          * Comparison
@@ -2505,6 +2553,28 @@ export interface components {
             gpu: boolean;
         };
         /**
+         * NotificationIn
+         * @description What a bucket sends; whatever else stands in it is not read.
+         */
+        NotificationIn: {
+            /**
+             * Records
+             * @default []
+             */
+            Records: components["schemas"]["RecordIn"][];
+        };
+        /**
+         * ObjectIn
+         * @description An object that a record tells of.
+         */
+        ObjectIn: {
+            /**
+             * Key
+             * @example uploads%2Finspection%2Flid%2Fmonday%2F_DONE
+             */
+            key: string;
+        };
+        /**
          * OffsetFacts
          * @description A verified offset between two screenshots.
          */
@@ -2611,6 +2681,15 @@ export interface components {
             pipelines: components["schemas"]["PipelineFacts"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * PlaceIn
+         * @description Which object a record tells of.
+         */
+        PlaceIn: {
+            object: components["schemas"]["ObjectIn"];
+            /** @default {} */
+            bucket: components["schemas"]["BucketIn"];
         };
         /**
          * PlacedBlockState
@@ -2723,6 +2802,19 @@ export interface components {
              * @description The one that was read: 409 if somebody changed the draft meanwhile.
              */
             revision: number;
+        };
+        /**
+         * RecordIn
+         * @description One thing that happened.
+         */
+        RecordIn: {
+            /**
+             * Eventname
+             * @default
+             * @example s3:ObjectCreated:Put
+             */
+            eventName: string;
+            s3?: components["schemas"]["PlaceIn"] | null;
         };
         /**
          * Rect
@@ -6062,6 +6154,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchSummary"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Closed"];
                 };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */
