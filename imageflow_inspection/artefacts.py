@@ -16,6 +16,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, StepFailed, StepRefused, Unavailable
 from imageflow_domain.inference import ModelRegistry
+from imageflow_inspection.kept_pictures import read_kept
 from imageflow_inspection.pipelines import find_pipeline, plan_of
 from imageflow_inspection.results import get_result
 from imageflow_pipelines.canonical import canonical_json, to_json
@@ -76,7 +77,7 @@ class Artefacts:
 
         Raises:
             NotFound: Where there is no such result, or no such item was judged.
-            ObjectMissing: When the picture is gone.
+            ObjectMissing: When the picture is gone; `ObjectDamaged` when it is another one.
             Unavailable: Where something that a step needs is down, or one takes too long.
         """
         wanted, data = self._read(inspection, place, item)
@@ -110,14 +111,14 @@ class Artefacts:
         raise NotFound(f"'{step}.{output}' gave nothing for this picture: it took another way.")
 
     def _read(self, inspection: int, place: int, item: str) -> tuple[Plan, bytes]:
-        result = get_result(self._stores, inspection, place).result
+        found = get_result(self._stores, inspection, place)
         with self._stores.database.begin() as connection:
             judged_by = {by.code: by for by in inspections.get(connection, inspection).judged_by}
             if item not in judged_by:
                 known = ", ".join(sorted(judged_by))
                 raise NotFound(f"Inspection {inspection} judged no item '{item}', but {known}.")
             wanted = plan_of(find_pipeline(connection, judged_by[item].pipeline))
-        return wanted, self._stores.objects.get(result.picture.key, next_step="upload the batch again")
+        return wanted, read_kept(self._stores, found.batch, found.result.picture)
 
     @contextmanager
     def _engine(self) -> Iterator[Engine]:
