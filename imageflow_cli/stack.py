@@ -95,6 +95,8 @@ class Stack:
             "PYTHONWARNINGS": "ignore",
             # An overloaded machine may take more than Dagster's minute to start a worker; the run is then given up.
             "DAGSTER_GRPC_TIMEOUT_SECONDS": "120",
+            # Uploaded frames are all read before a survey of them begins: ten thousand take two minutes or more.
+            "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "600",
         }
         self._running: dict[str, Process] = {}
 
