@@ -27,9 +27,9 @@ up: $(VENV)/.run $(WEBUI) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
 test: check minio ## Pass every check and every test
-	@$(MAKE) --no-print-directory -j4 -k -Oline stack-tests fault-tests other-tests edge-tests batch-tests page-tests
+	@$(MAKE) --no-print-directory -j3 -k -Oline stack-tests other-tests fault-tests edge-tests batch-tests page-tests
 
-# Four at a time, the longest first: tests of the running stack, and those that kill parts of it, mostly wait.
+# Three at a time, the longest first: tests of the running stack, and those that kill parts of it, mostly wait.
 stack-tests:
 	$(BIN)/pytest tests/e2e --ignore=tests/e2e/test_inspection.py
 

@@ -117,7 +117,7 @@ def _dagster_dev(folder: Path, env: dict[str, str]) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
-            process.wait(150)  # it gives its webserver and its daemon a minute each
+            process.wait(200)  # it gives its webserver and its daemon a minute each, then its code server half of one
         finally:
             _kill_group(process.pid)
 
