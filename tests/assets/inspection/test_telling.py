@@ -1,6 +1,7 @@
 """What people said becomes one event a batch, only touched days are counted, and alerts leave by themselves."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,6 +15,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inspection import AlertKind, Verdict
 from imageflow_inspection.intake import run_gave_up
+from imageflow_inspection.statistics import count_touched_days
 from imageflow_inspection.verify import verify
 from tests.assets.inspection.uploads import FAILURE, ended, execute, inspect, shown
 from tests.assets.runs import evaluate
@@ -120,6 +122,23 @@ def test_a_day_whose_runs_all_failed_holds_up_none_that_changed_later(
     with stores.database.begin() as connection:
         connection.execute(insert(statistic_touches).values(day=date(2026, 1, 2), product="lid"))
     assert [request.partition_key for request in _days(instance, stores)] == ["2026-01-02"]
+
+
+def test_a_day_that_is_counted_while_dagster_is_asked_is_not_counted_again(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading our rows and asking who is at a day, somebody else's run of it may end."""
+    published(stores)
+    inspect(instance, stores, "b1", [lid()])
+    assert len(_days(instance, stores)) == 1
+    ask = asking.runs_by_tag
+
+    def count_then_ask(*what: Any) -> Any:
+        count_touched_days(stores)
+        return ask(*what)
+
+    monkeypatch.setattr(asking, "runs_by_tag", count_then_ask)
+    assert _days(instance, stores) == []
 
 
 def test_wrong_settings_of_alerts_are_told_with_what_is_right_and_lose_no_alert(
