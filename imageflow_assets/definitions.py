@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from imageflow_assets.executor import patient_in_process_executor
 from imageflow_assets.inspection.assets import ASSETS
 from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
@@ -33,7 +34,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             "isolation": IsolationResource(),
             **(resources or {}),
         },
-        executor=dg.in_process_executor,
+        executor=patient_in_process_executor,
     )
 
 

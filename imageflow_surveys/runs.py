@@ -26,22 +26,21 @@ class _Share:
     fewest: int
     """About ten seconds of work: a worker takes three seconds of a processor to start, and is not worth it for less."""
     most: int
-    """What a crash may cost to be done again, and what may still run alone when all other blocks are done."""
-    a_slot: int
-    """Runs into which each slot's part of what is left is cut."""
+    """A minute or two: so long may one run still work alone when all others are done, or after one of them crashed."""
 
 
 _SHARES = {
-    Layer.SCREENSHOTS: _Share(fewest=64, most=400, a_slot=2),
+    Layer.SCREENSHOTS: _Share(fewest=64, most=400),
     # forty registered a second: starting workers would take as long as they work
-    Layer.PAIR_OFFSETS: _Share(fewest=600, most=2000, a_slot=1),
-    Layer.TILES: _Share(fewest=64, most=400, a_slot=2),
+    Layer.PAIR_OFFSETS: _Share(fewest=600, most=2000),
+    Layer.TILES: _Share(fewest=64, most=600),
 }
 
 _SMALL_SURVEY = 128
 """Screenshots which one run takes and registers."""
 
-_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+RANGE_TAGS = _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Dagster's own, on a run over several partitions; their values are partition keys."""
 
 
 def _in_shells(block: Block) -> tuple[int, Block]:
@@ -98,6 +97,11 @@ def partition_key(survey: str, block: Block) -> str:
     return f"{block.key}|{survey}"
 
 
+def surveys_of_range(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the surveys in which the range of a run by survey and block begins and ends."""
+    return tuple(tags[tag].partition("|")[2] for tag in RANGE_TAGS if tag in tags)
+
+
 def layers_of(tags: Mapping[str, str]) -> tuple[Layer, ...]:
     """Return the layers that a run of ours makes; none for anybody else's run."""
     return tuple(Layer(name) for name in tags.get(LAYER_TAG, "").split("+") if name)
@@ -114,8 +118,8 @@ def blocks_of(tags: Mapping[str, str]) -> tuple[Block, ...]:
 def runs_of(survey: Survey, step: Step, *, at_once: int | None, busy: Collection[Block] = ()) -> tuple[Run, ...]:
     """Cut what a survey needs next into runs, those first that are to be asked for first.
 
-    A small survey takes and registers its screenshots in one run, the halo being inside it. A large layer becomes
-    several runs for each slot of its pool, fewer blocks each the less is left, so that all slots end together.
+    A small survey takes and registers its screenshots in one run, the halo being inside it. What is left of a large
+    layer is shared by all slots of its pool, so that they end together: of an even larger one, by several runs each.
 
     Args:
         at_once: Slots of the layer's pool; `None` for a carrier that works alone and cuts nothing.
@@ -132,7 +136,7 @@ def runs_of(survey: Survey, step: Step, *, at_once: int | None, busy: Collection
         return (Run(survey=survey.id, layers=(Layer.SCREENSHOTS, Layer.PAIR_OFFSETS), blocks=spans[0]),)
     if at_once is not None:
         share = _SHARES[step.layer]
-        a_run = min(share.most, max(share.fewest, sum(shots.values()) / (share.a_slot * at_once)))
+        a_run = min(share.most, max(share.fewest, sum(shots.values()) / at_once))
         spans = tuple(part for span in spans for part in _cut(span, shots, a_run))
     return tuple(Run(survey=survey.id, layers=(step.layer,), blocks=span) for span in spans)
 

@@ -8,7 +8,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
 from imageflow_surveys import carry
 from imageflow_surveys.remove import remove_survey
-from imageflow_surveys.runs import SURVEY_TAG
+from imageflow_surveys.runs import ALL_BLOCKS, RANGE_TAGS, SURVEY_TAG, partition_key, surveys_of_range
 
 _BATCH = 100
 _TAGS = (SURVEY_TAG, "dagster/partition", "dagster/partition/survey")
@@ -26,5 +26,16 @@ def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) 
         while runs := instance.get_runs(dg.RunsFilter(tags={tag: survey.id}), limit=_BATCH):
             for run in runs:
                 instance.delete_run(run.run_id)
+    _delete_runs_over_ranges(instance, survey)
     instance.delete_dynamic_partition(str(SURVEYS.name), survey.id)
     remove_survey(stores, survey)
+
+
+def _delete_runs_over_ranges(instance: dg.DagsterInstance, survey: Survey) -> None:
+    """Delete the runs that a person launched over a range which ends in this survey, and in no other that is left."""
+    left = set(instance.get_dynamic_partitions(str(SURVEYS.name))) - {survey.id}
+    keys = [partition_key(survey.id, block) for block in ALL_BLOCKS]
+    for tag in RANGE_TAGS:
+        for run in instance.get_runs(dg.RunsFilter(tags={tag: keys})):
+            if left.isdisjoint(surveys_of_range(run.tags)):
+                instance.delete_run(run.run_id)

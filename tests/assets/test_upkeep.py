@@ -17,7 +17,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import NotFound
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
 from imageflow_surveys import carry
-from imageflow_surveys.runs import SURVEY_TAG
+from imageflow_surveys.runs import RANGE_TAGS, SURVEY_TAG, partition_key
 from tests.assets.runs import add_partition, add_run
 from tests.surveys.cities import city, digests, published
 
@@ -65,6 +65,27 @@ def test_old_surveys_go_with_partition_runs_and_tiles_and_a_dry_run_changes_noth
     assert len(instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: new.id}))) == 1
     assert not any(stores.objects.exists(keys.tile(digest)) for digest in unneeded)
     assert all(stores.objects.exists(keys.tile(digest)) for digest in digests(stores, new).values())
+
+
+def test_a_backfill_over_a_range_goes_with_the_last_survey_that_it_names(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    first, second = (_old(stores, instance, number, 1) for number in (806, 807))
+    block = first.blocks()[0]
+    spans = [(first, first), (first, second), (second, second)]
+    inside, across, other = (
+        add_run(
+            instance,
+            dg.DagsterRunStatus.SUCCESS,
+            {tag: partition_key(survey.id, block) for tag, survey in zip(RANGE_TAGS, span, strict=True)},
+        )
+        for span in spans
+    )
+    delete_survey(instance, stores, first)
+    assert [instance.has_run(run) for run in (inside, across, other)] == [False, True, True]
+    delete_survey(instance, stores, second)
+    assert not instance.has_run(across)
+    assert not instance.has_run(other)
 
 
 def test_without_a_retention_no_survey_goes(stores: Stores, instance: dg.DagsterInstance) -> None:
