@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping
 
 import dagster as dg
 
+from imageflow_surveys.runs import RANGE_TAGS
+
 ALIVE = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -34,6 +36,15 @@ def runs_by_tag(
     for run in instance.get_runs(wanted):
         found[run.tags[tag]] = (*found.get(run.tags[tag], ()), run)
     return found
+
+
+def at_work(instance: dg.DagsterInstance, partitions: Collection[str]) -> set[str]:
+    """Return those of the partitions that a run is at, whoever launched it.
+
+    A run of a backfill bears a range, over one partition too; assets that ask here have a run for each partition.
+    """
+    tags = ("dagster/partition", *RANGE_TAGS)
+    return {partition for tag in tags for partition in runs_by_tag(instance, tag, partitions, ALIVE)}
 
 
 def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:

@@ -98,8 +98,8 @@ def partition_key(survey: str, block: Block) -> str:
 
 
 def surveys_of_range(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the surveys in which the range of a run by survey and block begins and ends."""
-    return tuple(tags[tag].partition("|")[2] for tag in RANGE_TAGS if tag in tags)
+    """Return the surveys in which the range of a run begins and ends, by survey and block or by survey alone."""
+    return tuple(tags[tag].rpartition("|")[2] for tag in RANGE_TAGS if tag in tags)
 
 
 def layers_of(tags: Mapping[str, str]) -> tuple[Layer, ...]:

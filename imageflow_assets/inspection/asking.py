@@ -6,7 +6,7 @@ import dagster as dg
 
 from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS
 from imageflow_assets.inspection.partitions import BATCHES, DAYS
-from imageflow_assets.runs import ALIVE, runs_by_tag, why_it_ended
+from imageflow_assets.runs import ALIVE, at_work, runs_by_tag, why_it_ended
 from imageflow_clients.database import batches as rows
 from imageflow_clients.database import reports, statistics
 from imageflow_clients.settings import Settings
@@ -16,7 +16,6 @@ from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.intake import run_gave_up
 from imageflow_inspection.runs import RUN_TAG, report_key, tags_of
 
-_PARTITION = "dagster/partition"
 _DAY_TAG = "imageflow/statistics"
 _AT_ONCE = 100
 """Runs that one tick asks for: Dagster takes a third of a second for each."""
@@ -45,7 +44,7 @@ def inspect_waiting(
     tick: the run that changed it may have ended in between.
     """
     asked = runs_by_tag(instance, RUN_TAG, {batch.run_key for batch in waiting})
-    busy = set(runs_by_tag(instance, _PARTITION, {batch.key for batch in waiting}, ALIVE))
+    busy = at_work(instance, {batch.key for batch in waiting})
     with stores.database.begin() as connection:
         now = rows.get_many(connection, [batch.id for batch in waiting])
     wanted: dict[str, tuple[Batch, str]] = {}
@@ -72,7 +71,7 @@ def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.R
     unreported = _unreported(stores)
     keys = {batch: f"{report_key(batch)}/{batch.report_tries}" for batch in unreported}
     asked = runs_by_tag(instance, RUN_TAG, set(keys.values()))
-    busy = runs_by_tag(instance, _PARTITION, {batch.key for batch in unreported}, ALIVE)
+    busy = at_work(instance, {batch.key for batch in unreported})
     still = _unreported(stores)
     wanted = []
     for batch, key in keys.items():
@@ -98,7 +97,7 @@ def count_waiting(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.R
     """Yield a run for each day whose counts changed, three at most for the same change."""
     waiting = _waiting_days(stores)
     asked = runs_by_tag(instance, _DAY_TAG, {change for _, change in waiting})
-    busy = runs_by_tag(instance, _PARTITION, {day for day, _ in waiting}, ALIVE)
+    busy = at_work(instance, {day for day, _ in waiting})
     still = set(_waiting_days(stores))
     left = _AT_ONCE
     for day, change in waiting:

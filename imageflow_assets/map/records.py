@@ -34,7 +34,7 @@ def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) 
 def _delete_runs_over_ranges(instance: dg.DagsterInstance, survey: Survey) -> None:
     """Delete the runs that a person launched over a range which ends in this survey, and in no other that is left."""
     left = set(instance.get_dynamic_partitions(str(SURVEYS.name))) - {survey.id}
-    keys = [partition_key(survey.id, block) for block in ALL_BLOCKS]
+    keys = [survey.id, *(partition_key(survey.id, block) for block in ALL_BLOCKS)]
     for tag in RANGE_TAGS:
         for run in instance.get_runs(dg.RunsFilter(tags={tag: keys})):
             if left.isdisjoint(surveys_of_range(run.tags)):

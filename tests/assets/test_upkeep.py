@@ -72,17 +72,13 @@ def test_a_backfill_over_a_range_goes_with_the_last_survey_that_it_names(
 ) -> None:
     first, second = (_old(stores, instance, number, 1) for number in (806, 807))
     block = first.blocks()[0]
-    spans = [(first, first), (first, second), (second, second)]
-    inside, across, other = (
-        add_run(
-            instance,
-            dg.DagsterRunStatus.SUCCESS,
-            {tag: partition_key(survey.id, block) for tag, survey in zip(RANGE_TAGS, span, strict=True)},
-        )
-        for span in spans
+    here, there = (partition_key(survey.id, block) for survey in (first, second))
+    spans = [(here, here), (first.id, first.id), (here, there), (there, there)]
+    inside, whole, across, other = (
+        add_run(instance, dg.DagsterRunStatus.SUCCESS, dict(zip(RANGE_TAGS, span, strict=True))) for span in spans
     )
     delete_survey(instance, stores, first)
-    assert [instance.has_run(run) for run in (inside, across, other)] == [False, True, True]
+    assert [instance.has_run(run) for run in (inside, whole, across, other)] == [False, False, True, True]
     delete_survey(instance, stores, second)
     assert not instance.has_run(across)
     assert not instance.has_run(other)
