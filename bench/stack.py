@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class Stack:
 
     home: Path
     gateway: str
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+    """One for all requests: whoever looks must take nothing from what is measured."""
 
     def survey(self, game: str, save: str, timeout_s: float, **more: Any) -> tuple[str, float]:
         """Ask for a job and wait for its end; return its survey and the seconds from the request to the map.
@@ -67,23 +69,23 @@ class Stack:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             status = self._status(job)
-            answer = httpx.get(f"{self.gateway}/api/surveys/{job['survey_id']}", timeout=60).raise_for_status()
+            answer = self.client.get(f"{self.gateway}/api/surveys/{job['survey_id']}").raise_for_status()
             if reached(answer.json()):
                 return
             time.sleep(_LOOK_S)
         raise RuntimeError(f"{job['survey_id']} did not get so far within {timeout_s:.0f} s: {status}")
 
     def _tell(self, job: Mapping[str, Any], what: str) -> None:
-        httpx.post(f"{self.gateway}/api/jobs/{job['job_id']}/{what}", timeout=60).raise_for_status()
+        self.client.post(f"{self.gateway}/api/jobs/{job['job_id']}/{what}").raise_for_status()
 
     def _ask(self, game: str, save: str, more: Mapping[str, Any]) -> dict[str, Any]:
         request = {"game_id": game, "save_data_id": save, **more}
-        answer = httpx.post(f"{self.gateway}/api/jobs", json=request, timeout=60).raise_for_status()
+        answer = self.client.post(f"{self.gateway}/api/jobs", json=request).raise_for_status()
         return dict(answer.json())
 
     def _status(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Return how a job stands; raise `RuntimeError` with its own words where it ended and not well."""
-        status = httpx.get(f"{self.gateway}/api/jobs/{job['job_id']}/status", timeout=60).json()
+        status = self.client.get(f"{self.gateway}/api/jobs/{job['job_id']}/status").json()
         if status["status"] not in {"preparing", "running", "completed"}:
             raise RuntimeError(f"{job['survey_id']} did not end well: {status}")
         return dict(status)
