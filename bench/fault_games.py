@@ -40,14 +40,14 @@ LARGE_BLOCKS = FaultGame(file=_CITY, options=_CITY_OPTIONS)
 SMALL_BLOCKS = FaultGame(file=f"{_CITY}block_side: 5\nkeep: keep\n", options=_CITY_OPTIONS)
 LIVE = FaultGame(
     file="""\
-title: A live game of 10 x 10 areas
-driver: {name: openttd, parameters: {seed: 11, map_size: 256}}
-grid: {rows: 10, cols: 10}
+title: A live game of 20 x 20 areas
+driver: {name: openttd, parameters: {seed: 11, map_size: 512, view: [640, 480], step: [448, 320]}}
+grid: {rows: 20, cols: 20}
 encoding: {lossless_method: 0}
 """,
     options=(
-        *("--driver", "openttd", "--seed", "11", "--set", "map_size=256"),
-        *("--grid", "10x10", "--lossless-method", "0"),
+        *("--driver", "openttd", "--seed", "11", "--set", "map_size=512"),
+        *("--set", "view=[640,480]", "--set", "step=[448,320]", "--grid", "20x20", "--lossless-method", "0"),
     ),
     exact=False,
 )

@@ -90,11 +90,11 @@ def _pass_what_is_gone(_: object, path: str, why: ExceptionInfo) -> None:
 
 
 def _survey(made: Machine, number: int, dice: random.Random, city: Shown, live: Shown) -> tuple[str, Trial]:
-    game = dice.choice([*CITIES, *CITIES, "live"])
+    game = dice.choice([*CITIES, "live"])
     kinds = deque(dice.choices(made.kinds, k=_MOST))
     reference = city
     if game == "live":
-        kinds, reference = deque(dice.choices(OF_A_GAME, k=2)), live
+        kinds, reference = deque(dice.choices(OF_A_GAME, k=6)), live
     return game, endure(
         made, game, f"soak_{number}", reference, kinds, dice, most=_MOST, sweeping=dice.random() < 1 / _SURVEYS
     )
