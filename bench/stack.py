@@ -29,7 +29,7 @@ class Stack:
 
     home: Path
     gateway: str
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60), compare=False, repr=False)
     """One for all requests: whoever looks must take nothing from what is measured."""
 
     def survey(self, game: str, save: str, timeout_s: float, **more: Any) -> tuple[str, float]:

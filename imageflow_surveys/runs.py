@@ -6,6 +6,7 @@ Who asks Dagster for them, and when, is the business of the sensor, the gateway 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 
 from imageflow_domain.grid import BLOCK_GRID_SIDE, Block
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Step, Survey
@@ -26,7 +27,7 @@ class _Share:
     fewest: int
     """About ten seconds of work: a worker takes three seconds of a processor to start, and is not worth it for less."""
     most: int
-    """A minute or two: so long may one run still work alone when all others are done, or after one of them crashed."""
+    """A minute and a half: so long may a run work on alone when all others are done, or after one of them crashed."""
 
 
 _SHARES = {
@@ -97,9 +98,14 @@ def partition_key(survey: str, block: Block) -> str:
     return f"{block.key}|{survey}"
 
 
+def survey_of_key(key: str) -> str:
+    """Return the survey of a partition, by survey and block or by survey alone."""
+    return key.rpartition("|")[2]
+
+
 def surveys_of_range(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the surveys in which the range of a run begins and ends, by survey and block or by survey alone."""
-    return tuple(tags[tag].rpartition("|")[2] for tag in RANGE_TAGS if tag in tags)
+    """Return the surveys in which the range of a run begins and ends."""
+    return tuple(survey_of_key(tags[tag]) for tag in RANGE_TAGS if tag in tags)
 
 
 def layers_of(tags: Mapping[str, str]) -> tuple[Layer, ...]:
@@ -119,7 +125,7 @@ def runs_of(survey: Survey, step: Step, *, at_once: int | None, busy: Collection
     """Cut what a survey needs next into runs, those first that are to be asked for first.
 
     A small survey takes and registers its screenshots in one run, the halo being inside it. What is left of a large
-    layer is shared by all slots of its pool, so that they end together: of an even larger one, by several runs each.
+    layer is shared evenly by all slots of its pool, in as few rounds of runs as may be, so that they end together.
 
     Args:
         at_once: Slots of the layer's pool; `None` for a carrier that works alone and cuts nothing.
@@ -136,7 +142,9 @@ def runs_of(survey: Survey, step: Step, *, at_once: int | None, busy: Collection
         return (Run(survey=survey.id, layers=(Layer.SCREENSHOTS, Layer.PAIR_OFFSETS), blocks=spans[0]),)
     if at_once is not None:
         share = _SHARES[step.layer]
-        a_run = min(share.most, max(share.fewest, sum(shots.values()) / at_once))
+        left = sum(shots.values())
+        rounds = max(1, ceil(left / (at_once * share.most)))
+        a_run = max(share.fewest, left / (at_once * rounds))
         spans = tuple(part for span in spans for part in _cut(span, shots, a_run))
     return tuple(Run(survey=survey.id, layers=(step.layer,), blocks=span) for span in spans)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.events import StepMaterializationData
 from sqlalchemy import update
 
 from imageflow_assets.definitions import build_defs
@@ -14,11 +15,11 @@ from imageflow_clients.database import schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import NotFound
+from imageflow_domain.errors import Conflict, NotFound
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
 from imageflow_surveys import carry
 from imageflow_surveys.runs import RANGE_TAGS, SURVEY_TAG, partition_key
-from tests.assets.runs import add_partition, add_run
+from tests.assets.runs import add_partition, add_run, beat
 from tests.surveys.cities import city, digests, published
 
 
@@ -82,6 +83,36 @@ def test_a_backfill_over_a_range_goes_with_the_last_survey_that_it_names(
     delete_survey(instance, stores, second)
     assert not instance.has_run(across)
     assert not instance.has_run(other)
+
+
+def test_a_backfill_stays_while_a_survey_between_the_ends_of_its_range_is_left(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    first, between, last = (_old(stores, instance, number, 1) for number in (808, 809, 810))
+    run = add_run(instance, dg.DagsterRunStatus.SUCCESS, dict(zip(RANGE_TAGS, (first.id, last.id), strict=True)))
+    made = dg.AssetMaterialization(BY_LAYER[Layer.CLEANUP].key, partition=between.id)
+    event = dg.DagsterEvent(
+        dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+        "__ASSET_JOB",
+        event_specific_data=StepMaterializationData(made),
+    )
+    instance.report_dagster_event(event, run)
+    delete_survey(instance, stores, first)
+    delete_survey(instance, stores, last)
+    assert instance.has_run(run)
+
+
+def test_a_survey_that_a_persons_run_is_at_work_on_is_not_deleted(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _old(stores, instance, 811, 1)
+    run = add_run(instance, dg.DagsterRunStatus.STARTED, dict.fromkeys(RANGE_TAGS, survey.id))
+    beat(stores, run, ago_s=5)
+    with pytest.raises(Conflict, match=f"Run {run} is at work"):
+        delete_survey(instance, stores, survey)
+    assert carry.read(stores, survey.id)
+    assert instance.has_run(run)
+    beat(stores, run, ago_s=3600)  # its worker was killed, and nobody failed the run
+    delete_survey(instance, stores, survey)
+    assert not instance.has_run(run)
 
 
 def test_without_a_retention_no_survey_goes(stores: Stores, instance: dg.DagsterInstance) -> None:

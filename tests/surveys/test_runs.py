@@ -31,8 +31,14 @@ def _survey(grid: Grid) -> Survey:
 def test_a_hundred_blocks_are_cut_for_the_slots() -> None:
     large = _survey(Grid(rows=100, cols=100))
     runs = runs_of(large, Step(layer=Layer.TILES, blocks=large.blocks()), at_once=2)
-    assert [len(run.blocks) for run in runs] == [6] * 16 + [4]
+    assert [len(run.blocks) for run in runs] == [5] * 20
     assert sorted(block for run in runs for block in run.blocks) == sorted(large.blocks())
+
+
+def test_a_layer_too_large_for_one_run_a_slot_keeps_all_slots_at_work_to_its_end() -> None:
+    medium = _survey(Grid(rows=40, cols=40))
+    runs = runs_of(medium, Step(layer=Layer.TILES, blocks=medium.blocks()), at_once=2)
+    assert [len(run.blocks) for run in runs] == [4] * 4
 
 
 def test_what_is_left_last_is_shared_by_all_slots() -> None:
