@@ -9,19 +9,40 @@ from imageflow_domain.grid import Cell
 
 @dataclass(frozen=True, kw_only=True)
 class PairOffset:
-    """A verified whole-pixel offset: `moving`'s top left corner seen from `reference`'s."""
+    """A verified offset: `moving`'s top left corner seen from `reference`'s."""
 
     reference: Cell
     moving: Cell
     offset: Offset
+    """In whole pixels."""
     votes: int
-    """Patches unique in both overlaps that agreed on this offset."""
+    """Patches unique in both overlaps that agreed on this offset; of lossy screenshots, sub-windows that agree."""
     agreement: float
-    """Share of compared static pixels that are exactly equal, 0 to 1."""
+    """Share of compared static pixels that are exactly equal, 0 to 1; of lossy screenshots, of the sub-windows."""
     compared_px: int
     """How many static pixels were compared."""
     decisive: bool
     """The overlap agrees at this offset only: the solve must not lose it."""
+    rest_x_px: float = 0.0
+    rest_y_px: float = 0.0
+    """What the offset is beyond whole pixels, about -0.5 to 0.5; nothing where pixels agree exactly."""
+    sigma_px: float = 0.0
+    """Standard error of the offset on the worse axis; 0 where pixels agree exactly."""
+    noise: float = 0.0
+    """Standard deviation of the difference of both screenshots' brightness, in grey levels; 0 where pixels agree."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the pixels of the overlap are equal; else its content agrees."""
+        return self.sigma_px == 0.0
+
+    @property
+    def dx_px(self) -> float:
+        return self.offset.dx_px + self.rest_x_px
+
+    @property
+    def dy_px(self) -> float:
+        return self.offset.dy_px + self.rest_y_px
 
 
 class PlacementStatus(StrEnum):
@@ -41,10 +62,12 @@ class Placement:
     x_px: int
     y_px: int
     confidence: float
-    """Probability that the place is exact to the pixel, 0 to 1."""
+    """Probability, 0 to 1, that the place is exact to the pixel; of lossy screenshots, that it is within one pixel."""
     status: PlacementStatus
     group: int
     """0 for the largest group tied by verified offsets; others are numbered by size, each shot without ties alone."""
+    sigma_px: float = 0.0
+    """Standard error of an anchored place against the survey's middle, on the worse axis; 0 where pixels are exact."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from imageflow_domain.ports import Area
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.evidence import Animation, Shifts, Witness, weigh
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
+from imageflow_mosaic.loose import settle_loose
 from imageflow_mosaic.nominal import NominalErrors, Prior, joined, radius_px
 from imageflow_mosaic.placement import Solution
 
@@ -47,8 +48,11 @@ def settle_ambiguous(
     *,
     masks: Sequence[Rect],
     reach_px: int,
+    overlays: Sequence[Rect] = (),
 ) -> tuple[Placement, ...]:
     """Return the solution's placements, those that are not anchored moved to the likeliest place.
+
+    Of a survey with lossy screenshots, whose pixels are equal nowhere, `loose` places them.
 
     Confidence is the probability of the place among all that the pixels allow. A shot joins the anchored ones where
     they, pixel by pixel, refute every other place within reach; else it stays `ambiguous`, because what is found then
@@ -59,7 +63,10 @@ def settle_ambiguous(
             held at a time.
         masks: Rectangles of the head-up display.
         reach_px: Largest error of a nominal position.
+        overlays: Rectangles of what else stands still while the map moves.
     """
+    if any(not pair.is_exact for pair in solution.kept):
+        return settle_loose(solution, areas, load, hidden=(*masks, *overlays), reach_px=reach_px)
     anchored = {p.cell: (p.x_px, p.y_px) for p in solution.placements if p.status is PlacementStatus.ANCHORED}
     groups: dict[int, list[Placement]] = {}
     for placement in solution.placements:

@@ -5,6 +5,7 @@ How patches of two screenshots are compared is `registration`'s business.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Rect
 from imageflow_mosaic.codec import Pixels, check_pixels, packed
+from imageflow_mosaic.content import Content, content_of
 
 PATCH_PX = 4
 """Side of a patch."""
@@ -46,6 +48,8 @@ class Fingerprint:
     """RGB, shape (height, width, 3): the array that was given, not a copy."""
     masks: tuple[Rect, ...]
     """What belongs to the head-up display, clipped to the picture."""
+    overlays: tuple[Rect, ...]
+    """What else stands still while the map moves, clipped to the picture: hidden from registration by content alone."""
     coarse: Patches
     """One in `COARSE` of all patches outside the masks."""
 
@@ -60,6 +64,11 @@ class Fingerprint:
     @property
     def rect(self) -> Rect:
         return Rect(x_px=0, y_px=0, width_px=self.width_px, height_px=self.height_px)
+
+    @cached_property
+    def content(self) -> Content:
+        """What is compared where pixels differ slightly everywhere; made when it is first asked for."""
+        return content_of(self.pixels, (*self.masks, *self.overlays))
 
     def numbers(self, part: Rect) -> NDArray[np.uint32]:
         """Return one number for each pixel of a part that lies inside the picture, shape (height, width)."""
@@ -77,12 +86,13 @@ class Fingerprint:
         return _sample(self.pixels, self.masks, window, one_in)
 
 
-def fingerprint(pixels: Pixels, masks: Sequence[Rect] = ()) -> Fingerprint:
+def fingerprint(pixels: Pixels, masks: Sequence[Rect] = (), overlays: Sequence[Rect] = ()) -> Fingerprint:
     """Return the fingerprint of a screenshot.
 
     Args:
         pixels: RGB, shape (height, width, 3). Kept as it is: it must not change any more.
         masks: Rectangles of the head-up display, in pixels of the picture; they may reach beyond it.
+        overlays: Rectangles of what else stands still while the map moves; they may reach beyond it.
 
     Raises:
         InvalidInput: For pixels of another shape or type.
@@ -90,8 +100,11 @@ def fingerprint(pixels: Pixels, masks: Sequence[Rect] = ()) -> Fingerprint:
     check_pixels(pixels, channels=(3,))
     height, width = pixels.shape[:2]
     whole = Rect(x_px=0, y_px=0, width_px=width, height_px=height)
-    clipped = tuple(part for part in (mask.intersection(whole) for mask in masks) if part is not None)
-    return Fingerprint(pixels=pixels, masks=clipped, coarse=_sample(pixels, clipped, whole, COARSE))
+    hidden, still = (
+        tuple(part for part in (rect.intersection(whole) for rect in rects) if part is not None)
+        for rects in (masks, overlays)
+    )
+    return Fingerprint(pixels=pixels, masks=hidden, overlays=still, coarse=_sample(pixels, hidden, whole, COARSE))
 
 
 def _numbers(pixels: Pixels) -> NDArray[np.uint32]:

@@ -1,4 +1,4 @@
-"""Loops of neighbouring offsets: in whole pixels they add up to nothing, or one of their offsets is wrong."""
+"""Loops of neighbouring offsets: they add up to nothing, or one of their offsets is wrong."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import FORWARD, Cell
 from imageflow_domain.placement import PairOffset
+
+CLOSED_PX = 0.5
+"""Whole-pixel offsets of a closed loop add up to nothing; four measured fractions to less than half a pixel."""
 
 _RIGHT, _LOWER_LEFT, _LOWER, _LOWER_RIGHT = range(len(FORWARD))
 
@@ -30,7 +33,7 @@ class OpenLoop:
 
     pairs: tuple[PairOffset, ...]
     misclosure: Offset
-    """What they add up to, walked around."""
+    """What they add up to, walked around, in whole pixels."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -46,13 +49,18 @@ class Walked:
 
     sides: NDArray[np.intp]
     """Numbers of the pairs, shape (loops, sides)."""
-    dx_px: NDArray[np.int64]
-    dy_px: NDArray[np.int64]
+    dx_px: NDArray[np.float64]
+    dy_px: NDArray[np.float64]
     """What each adds up to."""
 
     @property
+    def off_px(self) -> NDArray[np.float64]:
+        """The longer axis of what each adds up to."""
+        return np.maximum(np.abs(self.dx_px), np.abs(self.dy_px))
+
+    @property
     def is_closed(self) -> NDArray[np.bool_]:
-        closed: NDArray[np.bool_] = (self.dx_px == 0) & (self.dy_px == 0)
+        closed: NDArray[np.bool_] = self.off_px <= CLOSED_PX
         return closed
 
 
@@ -65,7 +73,7 @@ def walk(pairs: Sequence[PairOffset]) -> Iterator[Walked]:
     if not pairs:
         return
     cells = np.array([(p.reference.row, p.reference.col, p.moving.row, p.moving.col) for p in pairs], np.int64)
-    offsets = np.array([(p.offset.dx_px, p.offset.dy_px) for p in pairs], np.int64)
+    offsets = np.array([(p.dx_px, p.dy_px) for p in pairs], np.float64)
     steps = np.abs(cells[:, 2:] - cells[:, :2]).max(axis=1)
     yield from _walk(cells, offsets, np.flatnonzero(steps == 1))
     parity = cells[:, :2] % 2
@@ -74,7 +82,7 @@ def walk(pairs: Sequence[PairOffset]) -> Iterator[Walked]:
         yield from _walk((cells - (row, col, row, col)) // 2, offsets, lattice)
 
 
-def _walk(cells: NDArray[np.int64], offsets: NDArray[np.int64], chosen: NDArray[np.intp]) -> Iterator[Walked]:
+def _walk(cells: NDArray[np.int64], offsets: NDArray[np.float64], chosen: NDArray[np.intp]) -> Iterator[Walked]:
     """Walk around the loops of one lattice, of the pairs `chosen` by number."""
     if chosen.size == 0:
         return
@@ -96,7 +104,7 @@ def open_loops(pairs: Sequence[PairOffset]) -> tuple[OpenLoop, ...]:
     found = [
         OpenLoop(
             pairs=tuple(pairs[side] for side in loops.sides[number]),
-            misclosure=Offset(dx_px=int(loops.dx_px[number]), dy_px=int(loops.dy_px[number])),
+            misclosure=Offset(dx_px=round(float(loops.dx_px[number])), dy_px=round(float(loops.dy_px[number]))),
         )
         for loops in walk(pairs)
         for number in np.flatnonzero(~loops.is_closed)

@@ -1,21 +1,22 @@
 """Pair offsets to positions: groups, and in each the robust global least squares.
 
 Weights are Geman and McClure's, their scale narrowed step by step (graduated non-convexity); where neighbouring offsets
-close in loops, these are believed from the start. Shots without ties are `ambiguity`'s business.
+close in loops, these are believed from the start. Offsets of lossy screenshots have fractions; positions are rounded
+once, after the solve. Shots without ties are `ambiguity`'s business.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csc_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra
-from scipy.sparse.linalg import splu
 
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
+from imageflow_mosaic.covariance import factored, inverse_diagonal
 from imageflow_mosaic.loops import walk
 from imageflow_mosaic.nominal import NominalErrors
 
@@ -29,7 +30,22 @@ _FIRST_WEIGHTS = {"closed": 1.0, "alone": 0.1, "open": 1e-3}
 _DOUBT = {"closed": 1e-6, "decisive": 2e-4, "likely": 1e-3}
 """Probability that a kept offset is wrong: in a closed loop, on its own, and on its own with others not refuted."""
 
+_CONTENT_DOUBT = 5.0
+"""So many times likelier than an exact one is an offset wrong that only content agrees on."""
+
 _LEAST_WEIGHT = 1e-9
+
+_TELLING_PAIRS = 4
+_WHOLE_RMS_PX = 0.12
+"""Offsets found by content whose fractions are smaller, in the root mean square, are whole ones."""
+
+_ROUNDING_PX = 12**-0.5
+"""Standard error of a fractional position that is rounded."""
+
+_EXACT_SIGMA_PX = 1e-3
+
+_FULL_WEIGHT_PX = 0.05
+"""Offsets with a larger standard error weigh less, by its square."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +57,9 @@ class Solution:
     dropped: tuple[DroppedOffset, ...]
     """Offsets that contradict the solution, or were too few to decide between; in the order given."""
     kept: tuple[PairOffset, ...] = ()
-    """Offsets that the solution fulfils to the pixel."""
+    """Offsets that the solution fulfils to half a pixel."""
+    whole: bool = True
+    """All screenshots were cut at whole pixels of the map; else scaling made their true positions fractional."""
 
 
 def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) -> Solution:
@@ -57,7 +75,8 @@ def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) 
     used = [pair for pair in pairs if pair.reference in numbers and pair.moving in numbers]
     if not order:
         return Solution(placements=(), dropped=())
-    graph = _Graph(used, numbers)
+    whole = are_whole(used)
+    graph = _Graph([whole_pixels(pair) for pair in used] if whole else used, numbers)
     relative = graph.solve()
     residuals = graph.residuals(relative)
     kept = residuals <= MAX_RESIDUAL_PX
@@ -65,13 +84,14 @@ def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) 
     labels = graph.groups(kept)
     nominal = _nominal(areas, numbers)
     placements = _placements(order, graph, kept, labels, relative, nominal, reach_px)
+    placements = _with_sigma(placements, graph, kept, rounding_px=0.0 if whole else _ROUNDING_PX)
     dropped = tuple(
         DroppedOffset(pair=pair, residual_px=float(residual))
         for pair, residual, keep in zip(used, residuals, kept, strict=True)
         if not keep
     )
     agreed = tuple(pair for pair, keep in zip(used, kept, strict=True) if keep)
-    return Solution(placements=placements, dropped=dropped, kept=agreed)
+    return Solution(placements=placements, dropped=dropped, kept=agreed, whole=whole)
 
 
 class _Graph:
@@ -81,7 +101,9 @@ class _Graph:
         self.nodes = len(numbers)
         self.first = np.array([numbers[pair.reference] for pair in pairs], np.intp)
         self.second = np.array([numbers[pair.moving] for pair in pairs], np.intp)
-        self.offsets = np.array([(p.offset.dx_px, p.offset.dy_px) for p in pairs], np.float64).reshape(-1, 2)
+        self.offsets = np.array([(p.dx_px, p.dy_px) for p in pairs], np.float64).reshape(-1, 2)
+        self.sigmas_px = np.array([pair.sigma_px for pair in pairs], np.float64)
+        self.trust = (_FULL_WEIGHT_PX / np.maximum(self.sigmas_px, _FULL_WEIGHT_PX)) ** 2
         self.decisive = np.array([pair.decisive for pair in pairs], np.bool_)
         self.closed = np.zeros(len(pairs), np.bool_)
         self.open = np.zeros(len(pairs), np.bool_)
@@ -106,10 +128,10 @@ class _Graph:
         weights = np.where(
             self.closed, _FIRST_WEIGHTS["closed"], np.where(self.open, _FIRST_WEIGHTS["open"], _FIRST_WEIGHTS["alone"])
         )
-        positions = self._least_squares(weights)
+        positions = self._least_squares(self.trust * weights)
         for scale_px in _SCALES_PX:
             squares = (self._differences(positions) ** 2).sum(axis=1) / scale_px**2
-            weights = np.maximum(1 / (1 + squares) ** 2, _LEAST_WEIGHT)
+            weights = self.trust * np.maximum(1 / (1 + squares) ** 2, _LEAST_WEIGHT)
             solved = self._least_squares(weights)
             moved = np.abs(solved - positions).max()
             positions = solved
@@ -118,9 +140,10 @@ class _Graph:
         return positions
 
     def residuals(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far each edge is from the whole-pixel positions, in px."""
-        whole = np.rint(positions)
-        residuals: NDArray[np.float64] = np.sqrt((self._differences(whole) ** 2).sum(axis=1))
+        """How far each edge is from the positions, in px; whole-pixel offsets from positions in whole pixels."""
+        is_whole = bool((self.offsets == np.rint(self.offsets)).all())
+        off = self._differences(np.rint(positions) if is_whole else positions)
+        residuals: NDArray[np.float64] = np.sqrt((off**2).sum(axis=1))
         return residuals
 
     def undecided(self, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -148,14 +171,44 @@ class _Graph:
 
     def confidence(self, kept: NDArray[np.bool_], root: int) -> NDArray[np.float64]:
         """Probability that each node lies exactly, given that `root` does: its surest chain of offsets."""
-        doubt = np.where(self.closed, _DOUBT["closed"], np.where(self.decisive, _DOUBT["decisive"], _DOUBT["likely"]))[
-            kept
-        ]
+        doubt = np.where(self.closed, _DOUBT["closed"], np.where(self.decisive, _DOUBT["decisive"], _DOUBT["likely"]))
+        doubt = np.where(self.sigmas_px > 0, _CONTENT_DOUBT * doubt, doubt)[kept]
         first, second = self.first[kept], self.second[kept]
         # Several offsets between two shots would be summed by the matrix: the surest stands for them.
         chain = csc_matrix((-np.log1p(-doubt), (first, second)), shape=(self.nodes, self.nodes))
         sure: NDArray[np.float64] = np.exp(-dijkstra(chain, directed=False, indices=[root])[0])
         return sure
+
+    def sigmas(self, kept: NDArray[np.bool_], members: NDArray[np.intp], middle: int) -> NDArray[np.float64]:
+        """Standard error of each member's position against the middle one's, in px, shape (members,).
+
+        The covariance of least squares is the inverse of the normal matrix, here of the graph's Laplacian with the
+        middle node held.
+        """
+        place = np.full(self.nodes, -1, np.intp)
+        free = members[members != middle]
+        place[free] = np.arange(free.size)
+        inside = kept & (np.isin(self.first, members) & np.isin(self.second, members))
+        first, second = place[self.first[inside]], place[self.second[inside]]
+        weights = 1 / np.maximum(self.sigmas_px[inside], _EXACT_SIGMA_PX) ** 2
+        both = (first >= 0) & (second >= 0)
+        diagonal = np.bincount(first[first >= 0], weights[first >= 0], free.size)
+        diagonal += np.bincount(second[second >= 0], weights[second >= 0], free.size)
+        every = np.arange(free.size)
+        matrix = coo_matrix(
+            (
+                np.concatenate([-weights[both], -weights[both], diagonal]),
+                (
+                    np.concatenate([first[both], second[both], every]),
+                    np.concatenate([second[both], first[both], every]),
+                ),
+            ),
+            shape=(free.size, free.size),
+        ).tocsc()
+        variances = np.zeros(self.nodes)
+        variances[free] = inverse_diagonal(factored(matrix))
+        sigmas: NDArray[np.float64] = np.sqrt(np.maximum(variances[members], 0.0))
+        return sigmas
 
     def _differences(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
         return positions[self.second] - positions[self.first] - self.offsets
@@ -184,12 +237,40 @@ class _Graph:
             ],
             axis=1,
         )
-        factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-        solved: NDArray[np.float64] = factors.solve(right)
+        solved: NDArray[np.float64] = factored(matrix).solve(right)
         return solved
 
     def _components(self) -> NDArray[np.intp]:
         return self.groups(np.ones(self.first.size, np.bool_))
+
+
+def are_whole(pairs: Sequence[PairOffset]) -> bool:
+    """Whether offsets found by content lie at whole pixels, as those of screenshots cut from one map do.
+
+    Fractions that scaling made are spread over the pixel, with a root mean square of 0.29 px.
+    """
+    rests = np.array([(p.rest_x_px, p.rest_y_px) for p in pairs if not p.is_exact], np.float64)
+    return rests.size == 0 or bool(len(rests) >= _TELLING_PAIRS and np.sqrt((rests**2).mean()) <= _WHOLE_RMS_PX)
+
+
+def whole_pixels(pair: PairOffset) -> PairOffset:
+    """Return an offset without its fraction, which is an error of measurement where screenshots were not scaled."""
+    return replace(pair, rest_x_px=0.0, rest_y_px=0.0)
+
+
+def _with_sigma(
+    placements: Sequence[Placement], graph: _Graph, kept: NDArray[np.bool_], *, rounding_px: float
+) -> tuple[Placement, ...]:
+    members = np.array([n for n, p in enumerate(placements) if p.status is PlacementStatus.ANCHORED], np.intp)
+    if members.size < 2 or not graph.sigmas_px.any():
+        return tuple(placements)
+    places = np.array([(placements[n].x_px, placements[n].y_px) for n in members], np.float64)
+    middle = int(members[np.argmin(((places - np.median(places, axis=0)) ** 2).sum(axis=1))])
+    sigmas = dict(zip(members.tolist(), graph.sigmas(kept, members, middle).tolist(), strict=True))
+    return tuple(
+        replace(p, sigma_px=float(np.hypot(sigmas[n], rounding_px))) if n in sigmas else p
+        for n, p in enumerate(placements)
+    )
 
 
 def _path(beside: dict[int, list[tuple[int, int]]], start: int, end: int) -> list[int]:

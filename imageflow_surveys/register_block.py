@@ -60,17 +60,7 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
                 survey.reach_px,
             )
             if match is not None:
-                found.append(
-                    PairOffset(
-                        reference=cell,
-                        moving=near,
-                        offset=match.offset,
-                        votes=match.votes,
-                        agreement=float(match.agreement),
-                        compared_px=match.compared_px,
-                        decisive=match.decisive,
-                    )
-                )
+                found.append(match.between(cell, near))
     with stores.database.begin() as connection:
         placements.replace_offsets(connection, survey.id, cells, found)
         layers.mark_block(connection, survey.id, Layer.PAIR_OFFSETS, block)

@@ -12,7 +12,7 @@ from imageflow_domain.geometry import Size
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement, PlacementStatus
 from imageflow_domain.survey import Survey
-from imageflow_mosaic.loops import walk
+from imageflow_mosaic.loops import CLOSED_PX, walk
 from imageflow_surveys.findings import DecisiveOffsetsKept, LoopsClose, MostlyAnchored, OneGroup, ShotsPlaced
 from imageflow_surveys.shots import shot_rect
 from imageflow_surveys.trust import judge_anchored, judge_dropped, judge_groups, judge_loops, judge_placed
@@ -86,8 +86,8 @@ def trust_report(stores: Stores, survey: Survey) -> TrustReport:
         pairs = placements.offsets(connection, survey.id)
         dropped = placements.dropped(connection, survey.id)
         stored = screenshots.stored(connection, survey.id)
-    off = [np.maximum(np.abs(loops.dx_px), np.abs(loops.dy_px)) for loops in walk(pairs)]
-    every = np.concatenate(off) if off else np.zeros(0, np.int64)
+    every = np.concatenate([loops.off_px for loops in walk(pairs)] or [np.zeros(0)])
+    is_open = every > CLOSED_PX
     agreements = np.array([pair.agreement for pair in pairs])
     return TrustReport(
         count={status: sum(place.status is status for place in places) for status in PlacementStatus},
@@ -98,9 +98,9 @@ def trust_report(stores: Stores, survey: Survey) -> TrustReport:
             judge_anchored(places),
             judge_groups(places),
         ),
-        loops_closed=int((every == 0).sum()),
-        loops_open=int((every > 0).sum()),
-        misclosures=histogram(every[every > 0], _MISCLOSURES_PX),
+        loops_closed=int((~is_open).sum()),
+        loops_open=int(is_open.sum()),
+        misclosures=histogram(every[is_open].round(), _MISCLOSURES_PX),
         offsets=len(pairs),
         decisive=sum(pair.decisive for pair in pairs),
         dropped=len(dropped),

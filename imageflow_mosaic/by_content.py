@@ -1,0 +1,188 @@
+"""Screenshots whose pixels differ slightly everywhere to the offset between them, to a fraction of a pixel.
+
+Candidates are peaks of the correlation over all of the range; one is accepted where sub-windows all over the overlap
+agree on it, hardly any contradicts it, and sub-windows refute every other candidate. A sprite that moves or a panel
+that stands still is outvoted.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imageflow_domain.geometry import Offset
+from imageflow_mosaic.content import Floats, Pairing
+from imageflow_mosaic.correlation import Candidate, candidates
+from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Fit, fit, reliefs_of
+
+_CANDIDATES = 12
+
+_RIVAL_SHARE = 0.5
+"""A candidate whose correlation is below so much of the best one's is none."""
+
+_RIVAL_AGREEING = 0.25
+"""A candidate on which fewer sub-windows agree, as a share of those of the best one, explains nothing."""
+
+_MIN_AGREEING = 12
+"""Sub-windows: fewer may be one sprite, and sprites repeat."""
+
+_MIN_EXTENT_PX = 96
+"""Sub-windows that agree must come from farther apart than one sprite is wide."""
+
+_MOST_CONTRADICTING = 0.2
+"""Of the sub-windows compared: more is no sprite but another place."""
+
+_REFUTING = 8
+"""Sub-windows that must refute another candidate, where none prefers it."""
+
+_FOR_EACH_AGAINST = 3
+"""Sub-windows that must refute another candidate for each that prefers it."""
+
+_SAME_PX = 2
+"""Fits that lie no farther apart are one."""
+
+_MAX_SIGMA_PX = 0.35
+"""An offset that is less certain than this does not say which pixel is meant."""
+
+_MEASURED_ON = 64
+"""Sub-windows that the noise is measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentMatch:
+    """A shift of pictures from where they are expected that their content agrees on."""
+
+    shift: Offset
+    """In whole pixels."""
+    dx_px: float
+    dy_px: float
+    """What the shift is beyond whole pixels."""
+    sigma_px: float
+    """Standard error on the worse axis."""
+    agreeing: int
+    contradicting: int
+    """Sub-windows."""
+    refuting: int
+    """Sub-windows that refute the candidate that is refuted least; all that agree where there is no other one."""
+    noise: float
+    """Standard deviation of the difference of two pictures' brightness where they agree, in grey levels."""
+
+
+def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMatch | None:
+    """Return the shift that the pairings agree on; `None` where content does not tell.
+
+    Args:
+        pairings: Their moving pictures are all shifted alike from where each is expected.
+        reach_px: Largest shift, on either axis.
+    """
+    found = candidates(pairings, reach_px, _CANDIDATES)
+    if not found:
+        return None
+    fits = _Fits(pairings, reach_px)
+    best = fits.best(found)
+    if best is None:
+        return None
+    refuting = fits.refuting(best, [c for c in found if c.score >= _RIVAL_SHARE * found[0].score])
+    if refuting is None:
+        return None
+    return ContentMatch(
+        shift=best.shift,
+        dx_px=best.dx_px,
+        dy_px=best.dy_px,
+        sigma_px=best.sigma_px,
+        agreeing=best.agreeing,
+        contradicting=best.contradicting,
+        refuting=refuting,
+        noise=_noise(pairings, best),
+    )
+
+
+class _Fits:
+    """Fits of some pairings, each made once."""
+
+    def __init__(self, pairings: Sequence[Pairing], reach_px: int) -> None:
+        self._reach_px = reach_px
+        self._reliefs = [reliefs_of(pairing, reach_px) for pairing in pairings]
+        self._made: dict[Candidate, Fit | None] = {}
+
+    def of(self, candidate: Candidate) -> Fit | None:
+        if candidate not in self._made:
+            made = fit(self._reliefs, candidate.shift)
+            self._made[candidate] = made if made is not None and _longest(made.shift) <= self._reach_px + 1 else None
+        return self._made[candidate]
+
+    def best(self, found: Sequence[Candidate]) -> Fit | None:
+        """Return the fit that holds by itself with the most sub-windows that agree.
+
+        The likeliest candidate is the best one nearly always; the others are looked at where it does not hold.
+        """
+        first = self.of(found[0])
+        if first is not None and _holds(first):
+            return first
+        holding = [made for made in map(self.of, found[1:]) if made is not None and _holds(made)]
+        return max(holding, key=lambda made: made.agreeing, default=None)
+
+    def refuting(self, best: Fit, rivals: Sequence[Candidate]) -> int | None:
+        """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted."""
+        least = best.agreeing
+        for rival in map(self.of, rivals):
+            if rival is None or _longest(rival.shift - best.shift) <= _SAME_PX:
+                continue
+            if rival.agreeing < _RIVAL_AGREEING * best.agreeing:
+                continue
+            mine, theirs = _common(best, rival)
+            refuting = int(((mine < theirs / 2) & (theirs > AGREES)).sum())
+            preferring = int(((theirs < mine / 2) & (mine > AGREES)).sum())
+            if refuting < _REFUTING + _FOR_EACH_AGAINST * preferring:
+                return None
+            least = min(least, refuting)
+        return least
+
+
+def _longest(offset: Offset) -> int:
+    return max(abs(offset.dx_px), abs(offset.dy_px))
+
+
+def _holds(made: Fit) -> bool:
+    """Whether sub-windows agree in numbers, from places that no single sprite covers, and next to none contradicts."""
+    agreeing, against = made.agreeing, made.contradicting
+    return (
+        agreeing >= _MIN_AGREEING
+        and made.sigma_px <= _MAX_SIGMA_PX
+        and made.extent_px >= _MIN_EXTENT_PX
+        and against <= _MOST_CONTRADICTING * (against + agreeing)
+    )
+
+
+def _common(first: Fit, second: Fit) -> tuple[Floats, Floats]:
+    """The sub-windows that both fits compare, one after the other."""
+    mine, theirs = [], []
+    for one, other in zip(first.differs, second.differs, strict=True):
+        rows, columns = min(one.shape[0], other.shape[0]), min(one.shape[1], other.shape[1])
+        one, other = one[:rows, :columns], other[:rows, :columns]
+        both = ~(np.isnan(one) | np.isnan(other))
+        mine.append(one[both])
+        theirs.append(other[both])
+    return np.concatenate(mine), np.concatenate(theirs)
+
+
+def _noise(pairings: Sequence[Pairing], best: Fit) -> float:
+    squares = [
+        float(np.mean(difference**2))
+        for pairing, differs in zip(pairings, best.differs, strict=True)
+        for difference in _differences(pairing, best.shift, differs)
+    ]
+    return float(np.sqrt(np.median(squares)))
+
+
+def _differences(pairing: Pairing, shift: Offset, differs: Floats) -> Iterator[Floats]:
+    """Yield the differences in brightness of some sub-windows that agree."""
+    rows, columns = np.nonzero(differs < AGREES)
+    every = max(1, rows.size // _MEASURED_ON)
+    offset = pairing.expected + shift
+    for row, column in zip(rows[::every].tolist(), columns[::every].tolist(), strict=True):
+        top, left = row * SIDE_PX, column * SIDE_PX
+        mine = pairing.moving.grey[top : top + SIDE_PX, left : left + SIDE_PX]
+        top, left = top + offset.dy_px, left + offset.dx_px
+        theirs = pairing.reference.grey[top : top + SIDE_PX, left : left + SIDE_PX]
+        yield mine.astype(np.float32) - theirs
