@@ -104,6 +104,34 @@ class SurveySpec(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """How alike a survey's screenshots show one place, as their own overlaps tell."""
+
+    noise: float | None = None
+    """Standard deviation of the difference of two screenshots' brightness, in grey levels; `None`: they are equal."""
+    whole_pixels: bool = True
+    """Whether screenshots lie at whole pixels of one another; else scaling made their true offsets fractional."""
+
+    @property
+    def is_lossless(self) -> bool:
+        return self.noise is None
+
+    @property
+    def promise_px(self) -> float:
+        """How far from its neighbours' an anchored screenshot may lie."""
+        if self.is_lossless:
+            return 0.0
+        return 0.5 if self.whole_pixels else 1.0
+
+    def __str__(self) -> str:
+        if self.is_lossless:
+            return "lossless screenshots: placed exactly"
+        if self.whole_pixels:
+            return "lossy screenshots: placed to within half a pixel of their neighbours"
+        return "scaled screenshots: placed to within one pixel of their neighbours"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mosaic:
     """Where a placed survey lies in its save's frame."""
 
@@ -116,6 +144,7 @@ class Mosaic:
     """Digest of screenshots and placement: of whatever decides a tile's pixels, but for its encoder."""
     revision: str
     """Digest of placement, encoding and code."""
+    fidelity: Fidelity = Fidelity()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +167,8 @@ class Survey:
     """The revision that its addresses without one show; `None` until the overviews exist."""
     created_at: datetime
     finished_at: datetime | None
+    overlays: tuple[Rect, ...] | None = None
+    """What stands still in every screenshot while the map moves; `None` where nobody had to look for it."""
 
     @property
     def block_side(self) -> int:

@@ -65,7 +65,7 @@ def settle_ambiguous(
         reach_px: Largest error of a nominal position.
         overlays: Rectangles of what else stands still while the map moves.
     """
-    if any(not pair.is_exact for pair in solution.kept):
+    if not solution.fidelity.is_lossless:
         return settle_loose(solution, areas, load, hidden=(*masks, *overlays), reach_px=reach_px)
     anchored = {p.cell: (p.x_px, p.y_px) for p in solution.placements if p.status is PlacementStatus.ANCHORED}
     groups: dict[int, list[Placement]] = {}

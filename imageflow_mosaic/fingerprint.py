@@ -3,7 +3,7 @@
 How patches of two screenshots are compared is `registration`'s business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,8 +48,8 @@ class Fingerprint:
     """RGB, shape (height, width, 3): the array that was given, not a copy."""
     masks: tuple[Rect, ...]
     """What belongs to the head-up display, clipped to the picture."""
-    overlays: tuple[Rect, ...]
-    """What else stands still while the map moves, clipped to the picture: hidden from registration by content alone."""
+    overlays: Callable[[], Sequence[Rect]]
+    """Tells what else stands still while the map moves: hidden where content is compared, and asked for only there."""
     coarse: Patches
     """One in `COARSE` of all patches outside the masks."""
 
@@ -68,7 +68,7 @@ class Fingerprint:
     @cached_property
     def content(self) -> Content:
         """What is compared where pixels differ slightly everywhere; made when it is first asked for."""
-        return content_of(self.pixels, (*self.masks, *self.overlays))
+        return content_of(self.pixels, (*self.masks, *_clipped(self.overlays(), self.rect)))
 
     def numbers(self, part: Rect) -> NDArray[np.uint32]:
         """Return one number for each pixel of a part that lies inside the picture, shape (height, width)."""
@@ -86,13 +86,15 @@ class Fingerprint:
         return _sample(self.pixels, self.masks, window, one_in)
 
 
-def fingerprint(pixels: Pixels, masks: Sequence[Rect] = (), overlays: Sequence[Rect] = ()) -> Fingerprint:
+def fingerprint(
+    pixels: Pixels, masks: Sequence[Rect] = (), overlays: Callable[[], Sequence[Rect]] = tuple
+) -> Fingerprint:
     """Return the fingerprint of a screenshot.
 
     Args:
         pixels: RGB, shape (height, width, 3). Kept as it is: it must not change any more.
         masks: Rectangles of the head-up display, in pixels of the picture; they may reach beyond it.
-        overlays: Rectangles of what else stands still while the map moves; they may reach beyond it.
+        overlays: Tells rectangles of what else stands still while the map moves; they may reach beyond the picture.
 
     Raises:
         InvalidInput: For pixels of another shape or type.
@@ -100,11 +102,12 @@ def fingerprint(pixels: Pixels, masks: Sequence[Rect] = (), overlays: Sequence[R
     check_pixels(pixels, channels=(3,))
     height, width = pixels.shape[:2]
     whole = Rect(x_px=0, y_px=0, width_px=width, height_px=height)
-    hidden, still = (
-        tuple(part for part in (rect.intersection(whole) for rect in rects) if part is not None)
-        for rects in (masks, overlays)
-    )
-    return Fingerprint(pixels=pixels, masks=hidden, overlays=still, coarse=_sample(pixels, hidden, whole, COARSE))
+    hidden = _clipped(masks, whole)
+    return Fingerprint(pixels=pixels, masks=hidden, overlays=overlays, coarse=_sample(pixels, hidden, whole, COARSE))
+
+
+def _clipped(rects: Sequence[Rect], whole: Rect) -> tuple[Rect, ...]:
+    return tuple(part for part in (rect.intersection(whole) for rect in rects) if part is not None)
 
 
 def _numbers(pixels: Pixels) -> NDArray[np.uint32]:

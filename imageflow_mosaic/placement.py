@@ -7,6 +7,7 @@ once, after the solve. Shots without ties are `ambiguity`'s business.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
+from imageflow_domain.survey import Fidelity
 from imageflow_mosaic.covariance import factored, inverse_diagonal
 from imageflow_mosaic.loops import walk
 from imageflow_mosaic.nominal import NominalErrors
@@ -58,8 +60,8 @@ class Solution:
     """Offsets that contradict the solution, or were too few to decide between; in the order given."""
     kept: tuple[PairOffset, ...] = ()
     """Offsets that the solution fulfils to half a pixel."""
-    whole: bool = True
-    """All screenshots were cut at whole pixels of the map; else scaling made their true positions fractional."""
+    fidelity: Fidelity = Fidelity()
+    """What the offsets tell of the screenshots."""
 
 
 def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) -> Solution:
@@ -91,7 +93,9 @@ def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) 
         if not keep
     )
     agreed = tuple(pair for pair, keep in zip(used, kept, strict=True) if keep)
-    return Solution(placements=placements, dropped=dropped, kept=agreed, whole=whole)
+    noise = [pair.noise for pair in agreed if not pair.is_exact]
+    fidelity = Fidelity(noise=median(noise), whole_pixels=whole) if noise else Fidelity()
+    return Solution(placements=placements, dropped=dropped, kept=agreed, fidelity=fidelity)
 
 
 class _Graph:

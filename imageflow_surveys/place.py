@@ -13,12 +13,13 @@ from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
-from imageflow_domain.survey import Encoding, Layer, Mosaic, Survey
+from imageflow_domain.survey import Encoding, Fidelity, Layer, Mosaic, Survey
 from imageflow_domain.tiles import SQUARE_PX, Frame, first_frame
 from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.encoding import revision_signature
 from imageflow_mosaic.placement import place
 from imageflow_surveys.needs import needs
+from imageflow_surveys.overlays import overlays_of
 from imageflow_surveys.shared_frame import shift_into_frame
 from imageflow_surveys.shots import Shots, shots_of
 
@@ -52,14 +53,21 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
         pairs = placements.offsets(connection, survey.id)
     shots = shots_of(stores, survey)
     solution = place(areas, pairs, reach_px=survey.reach_px)
-    places = settle_ambiguous(solution, areas, shots.load, masks=survey.spec.masks, reach_px=survey.reach_px)
+    places = settle_ambiguous(
+        solution,
+        areas,
+        shots.load,
+        masks=survey.spec.masks,
+        reach_px=survey.reach_px,
+        overlays=() if solution.fidelity.is_lossless else overlays_of(stores, survey),
+    )
     bounds = _bounds(places, survey.view)
     with stores.database.begin() as connection:
         # One after another: the first survey of a save opens its frame, and whoever comes second joins it.
         rows.lock_frames(connection, survey.spec.game, survey.spec.save)
         frame, shift, new_frame = _frame(stores, survey, shots, areas, places, bounds)
         places = tuple(replace(p, x_px=p.x_px + shift.dx_px, y_px=p.y_px + shift.dy_px) for p in places)
-        digest = _digest(survey, frame, places, shots)
+        digest = _digest(survey, frame, places, shots, solution.fidelity)
         placed = Placed(
             placements=places,
             dropped=solution.dropped,
@@ -68,7 +76,8 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
                 bounds=bounds.shifted(shift),
                 shift=shift,
                 placement=digest,
-                revision=revision_of(digest, survey.spec.encoding),
+                revision=revision_of(digest, survey.spec.encoding, solution.fidelity),
+                fidelity=solution.fidelity,
             ),
             new_frame=new_frame,
         )
@@ -151,17 +160,21 @@ def _bounds(places: Sequence[Placement], view: Size) -> Rect:
     )
 
 
-def _digest(survey: Survey, frame: Frame, places: Sequence[Placement], shots: Shots) -> str:
+def _digest(
+    survey: Survey, frame: Frame, places: Sequence[Placement], shots: Shots, fidelity: Fidelity
+) -> str:
     """Digest of all that decides a tile's pixels, but for its encoder."""
-    facts = {
+    facts: dict[str, object] = {
         "frame": [frame.number, frame.native_zoom],
         "masks": [mask.model_dump() for mask in survey.spec.masks],
         "shots": [[p.cell.row, p.cell.col, p.x_px, p.y_px, p.status, shots.stored[p.cell].digest] for p in places],
     }
+    if not fidelity.is_lossless:
+        facts["noise"] = fidelity.noise
     return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def revision_of(placement: str, encoding: Encoding) -> str:
+def revision_of(placement: str, encoding: Encoding, fidelity: Fidelity) -> str:
     """Name a placement with an encoding and this version of the code: its addresses are cached for good.
 
     Args:

@@ -1,17 +1,18 @@
 """Find the verified offsets between a block's screenshots and their neighbours'."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imageflow_clients.database import layers, placements
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.geometry import Offset, Position
+from imageflow_domain.geometry import Offset, Position, Rect
 from imageflow_domain.grid import Block, Cell, neighbours_ahead
 from imageflow_domain.placement import PairOffset
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
 from imageflow_mosaic.registration import register
+from imageflow_surveys.overlays import once_asked
 from imageflow_surveys.shots import Shots, shots_of
 
 _HALO_ROWS = 2
@@ -48,7 +49,7 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
     _check_taken(shots, ahead)
     pairs = 0
     found: list[PairOffset] = []
-    window = _Window(shots)
+    window = _Window(shots, once_asked(stores, survey))
     for cell in planned:
         window.keep_rows(cell.row, cell.row + _HALO_ROWS)
         for near in ahead[cell]:
@@ -70,8 +71,8 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
 class _Window:
     """Fingerprints of the grid rows in use: memory does not grow with the block."""
 
-    def __init__(self, shots: Shots) -> None:
-        self._shots = shots
+    def __init__(self, shots: Shots, overlays: Callable[[], Sequence[Rect]]) -> None:
+        self._shots, self._overlays = shots, overlays
         self._held: dict[Cell, Fingerprint] = {}
 
     def keep_rows(self, first: int, last: int) -> None:
@@ -79,7 +80,7 @@ class _Window:
 
     def fingerprint(self, cell: Cell) -> Fingerprint:
         if cell not in self._held:
-            self._held[cell] = fingerprint(self._shots.load(cell), self._shots.survey.spec.masks)
+            self._held[cell] = fingerprint(self._shots.load(cell), self._shots.survey.spec.masks, self._overlays)
         return self._held[cell]
 
 

@@ -41,6 +41,10 @@ def replace_offsets(
                     "agreement": pair.agreement,
                     "compared_px": pair.compared_px,
                     "decisive": pair.decisive,
+                    "rest_x_px": pair.rest_x_px,
+                    "rest_y_px": pair.rest_y_px,
+                    "sigma_px": pair.sigma_px,
+                    "noise": pair.noise,
                 }
                 for pair in pairs
             ],
@@ -92,6 +96,7 @@ def replace_placements(
                 "confidence": place.confidence,
                 "status": place.status,
                 "group_number": place.group,
+                "sigma_px": place.sigma_px,
             }
             for place in placements
         ],
@@ -142,6 +147,7 @@ def _placement(row: Row[Any]) -> Placement:
         confidence=row.confidence,
         status=PlacementStatus(row.status),
         group=row.group_number,
+        sigma_px=row.sigma_px,
     )
 
 
@@ -154,4 +160,8 @@ def _pair(row: Row[Any]) -> PairOffset:
         agreement=row.agreement,
         compared_px=row.compared_px,
         decisive=row.decisive,
+        rest_x_px=row.rest_x_px,
+        rest_y_px=row.rest_y_px,
+        sigma_px=row.sigma_px,
+        noise=row.noise,
     )

@@ -81,6 +81,9 @@ surveys = Table(
     Column("shift_x_px", Integer, nullable=True),  # from the driver's plane to the frame
     Column("shift_y_px", Integer, nullable=True),
     Column("placement", Text, nullable=True),  # digest of what decides pixels, whatever the encoder
+    Column("noise", REAL, nullable=True),  # of lossy screenshots, in grey levels
+    Column("whole_pixels", Boolean, nullable=False, server_default="true"),  # false: scaling made offsets fractional
+    Column("overlays", JSONB, nullable=True),  # rectangles; null: only lossy screenshots need them
     Column("revision", Text, nullable=True),
     Column("published_revision", Text, nullable=True),
     Column("tiles_planned", Integer, nullable=False, server_default="0"),  # native ones; by the plan, then as placed
@@ -172,6 +175,10 @@ pair_offsets = Table(
     Column("agreement", REAL, nullable=False),
     Column("compared_px", Integer, nullable=False),
     Column("decisive", Boolean, nullable=False),
+    Column("rest_x_px", REAL, nullable=False, server_default="0"),  # beyond whole pixels
+    Column("rest_y_px", REAL, nullable=False, server_default="0"),
+    Column("sigma_px", REAL, nullable=False, server_default="0"),  # 0: pixels agree exactly
+    Column("noise", REAL, nullable=False, server_default="0"),
     Column("residual_px", REAL, nullable=True),  # above half a pixel: dropped by the solve
 )
 
@@ -186,6 +193,7 @@ coordinates = Table(
     Column("confidence", REAL, nullable=False),
     Column("status", Text, nullable=False),
     Column("group_number", Integer, nullable=False),
+    Column("sigma_px", REAL, nullable=False, server_default="0"),
     CheckConstraint("status IN ('anchored', 'ambiguous', 'unplaced')", name="status"),
 )
 

@@ -14,7 +14,7 @@ from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ids import parts_of_survey_id, survey_id
 from imageflow_domain.ports import Area
-from imageflow_domain.survey import Carrier, Keep, Mosaic, Survey, SurveySpec, SurveyState
+from imageflow_domain.survey import Carrier, Fidelity, Keep, Mosaic, Survey, SurveySpec, SurveyState
 from imageflow_domain.tiles import Frame
 
 _T = schema.surveys
@@ -280,6 +280,8 @@ def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
         shift_y_px=mosaic.shift.dy_px,
         placement=mosaic.placement,
         revision=mosaic.revision,
+        noise=mosaic.fidelity.noise,
+        whole_pixels=mosaic.fidelity.whole_pixels,
         placed_at=func.now(),
     )
     _forget_other_cuts(connection, survey, mosaic.revision)
@@ -288,6 +290,11 @@ def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
 def forget_placement(connection: Connection, survey: str) -> None:
     """Ask for a new placement; the frame stays, so that addresses and the save's other surveys still fit."""
     _change(connection, survey, placed_at=None, cleaned_at=None)
+
+
+def set_overlays(connection: Connection, survey: str, overlays: Sequence[Rect]) -> None:
+    """Note what stands still in every screenshot."""
+    _change(connection, survey, overlays=[rect.model_dump() for rect in overlays])
 
 
 def set_encoding(connection: Connection, survey: str, spec: SurveySpec, revision: str) -> None:
@@ -370,6 +377,7 @@ def _survey(row: Row[Any]) -> Survey:
         published_revision=row.published_revision,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        overlays=None if row.overlays is None else tuple(Rect.model_validate(one) for one in row.overlays),
     )
 
 
@@ -385,4 +393,5 @@ def _mosaic(row: Row[Any]) -> Mosaic | None:
         # Surveys of an older version were never given one; nothing is compared with it.
         placement=row.placement or row.revision,
         revision=row.revision,
+        fidelity=Fidelity(noise=row.noise, whole_pixels=row.whole_pixels),
     )

@@ -1,0 +1,42 @@
+"""What stands still in all screenshots of a survey while the map moves: found once, before its first lossy pair."""
+
+from collections.abc import Callable
+
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.geometry import Rect
+from imageflow_domain.survey import Survey
+from imageflow_mosaic.overlays import MOST_FRAMES, find_overlays, sample_of
+from imageflow_surveys.shots import shots_of
+
+
+def overlays_of(stores: Stores, survey: Survey) -> tuple[Rect, ...]:
+    """Return a survey's static overlays, in pixels of a screenshot; look for them where nobody has yet.
+
+    The same few screenshots, spread over the grid, are looked at whoever asks first.
+
+    Raises:
+        NotReady: Where one of these has not been taken.
+    """
+    with stores.database.begin() as connection:
+        known = rows.get(connection, survey.id).overlays
+        areas = rows.areas(connection, survey.id)
+    if known is not None:
+        return known
+    shots = shots_of(stores, survey)
+    found = find_overlays([shots.load(cell) for cell in sample_of([a.cell for a in areas], MOST_FRAMES)], survey.spec.masks)
+    with stores.database.begin() as connection:
+        rows.set_overlays(connection, survey.id, found)
+    return found
+
+
+def once_asked(stores: Stores, survey: Survey) -> Callable[[], tuple[Rect, ...]]:
+    """Return a function that gives a survey's static overlays, and looks them up when it is first called."""
+    held: list[tuple[Rect, ...]] = []
+
+    def overlays() -> tuple[Rect, ...]:
+        if not held:
+            held.append(overlays_of(stores, survey))
+        return held[0]
+
+    return overlays
