@@ -3,16 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
 from imageflow_mosaic.codec import Pixels, packed
 
 CELL_PX = 32
 """Changed pixels lie together where their cells of this side touch, corners too."""
+
+_WINDOW_PX = 9
+"""Lossy pictures are compared by their means over squares of this side: of JPEG's noise a tenth is left in them."""
+
+_MISPLACED_PX = 1
+"""Two pictures at rounded places, each at most half a pixel beside its true one."""
+
+_LEAST_CHANGE = 12
+"""Grey levels that means of an unchanged place may differ by, the noise on top.
+
+Measured over 14 pairs of surveys of 36 real frames, JPEG 95 to 60, WebP 80 and scaled: 11.9 at most.
+"""
 
 _AHEAD = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Rows and columns to the neighbours of a cell, each pair once."""
@@ -51,17 +65,63 @@ def changed_cells(before: Pixels, after: Pixels, where: Rect, *, tolerance: int 
         where: What both show, in pixels of the frame; its corner on multiples of `CELL_PX`.
         tolerance: By how much a channel may differ in pictures that were encoded with loss, 0 to 254.
     """
-    height, width = before.shape[:2]
     differs = packed(before) != packed(after)
     if tolerance:
         off = np.maximum(before[..., :3], after[..., :3]) - np.minimum(before[..., :3], after[..., :3])
         differs &= off.max(axis=2) > tolerance
     differs &= (before[..., 3] > 0) & (after[..., 3] > 0)
+    return _cells(differs, where)
+
+
+def changed_lossy_cells(before: Pixels, after: Pixels, where: Rect, *, noise: float) -> ChangedCells:
+    """Return the cells in which two pictures of lossy surveys show different things.
+
+    A place has changed where the mean over 9 x 9 px, in any channel, leaves the range of the other picture's means at
+    most a pixel beside, by more than 12 grey levels and the noise. Changed are those pixels there that differ by as
+    much. What is 32 px large, or 8 px wide, is found from a contrast of about 30 grey levels on. Within 5 px of the
+    edge of the pictures, and of what either does not cover, a change is only followed, not found.
+
+    Args:
+        before: RGBA, shape (height, width, 4), both sides multiples of `CELL_PX`.
+        after: As large, and at most a pixel misplaced.
+        where: What both show, in pixels of the frame; its corner on multiples of `CELL_PX`.
+        noise: Of the noisier of the two surveys, as `blend.blend` takes it; 0 for a lossless one.
+
+    Raises:
+        InvalidInput: For a noise below 0, or of 256 and more.
+    """
+    if not 0 <= noise < 256:
+        raise InvalidInput(f"A noise of {noise} grey levels: give the survey's own, at least 0 and below 256.")
+    least = round(_LEAST_CHANGE + noise)
+    means = [_means(pixels) for pixels in (before, after)]
+    off = np.minimum(_beyond(means[0], means[1]), _beyond(means[1], means[0])).max(axis=2)
+    covered = (before[..., 3] > 0) & (after[..., 3] > 0)
+    side = _WINDOW_PX + 2 * _MISPLACED_PX
+    whole = cv2.erode(covered.astype(np.uint8), np.ones((side, side)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    seen = (off > least) & (whole > 0)
+    around = cv2.dilate(seen.astype(np.uint8), np.ones((_WINDOW_PX, _WINDOW_PX))) > 0
+    return _cells(around & (cv2.absdiff(before, after)[..., :3].max(axis=2) > least) & covered, where)
+
+
+def _means(rgba: Pixels) -> Pixels:
+    return cv2.blur(rgba[..., :3], (_WINDOW_PX, _WINDOW_PX)).astype(np.uint8, copy=False)
+
+
+def _beyond(values: Pixels, other: Pixels) -> Pixels:
+    """Return by how much each value leaves the range of `other` at most `_MISPLACED_PX` beside; 0 within it."""
+    near = np.ones((2 * _MISPLACED_PX + 1, 2 * _MISPLACED_PX + 1))
+    above, below = cv2.subtract(values, cv2.dilate(other, near)), cv2.subtract(cv2.erode(other, near), values)
+    return cv2.max(above, below).astype(np.uint8, copy=False)
+
+
+def _cells(differs: NDArray[np.bool_], where: Rect) -> ChangedCells:
+    """Gather changed pixels, of a shape in multiples of `CELL_PX`, into cells."""
+    height, width = differs.shape
     cells = differs.reshape(height // CELL_PX, CELL_PX, width // CELL_PX, CELL_PX).swapaxes(1, 2)
     counts = cells.sum(axis=(2, 3))
     row, col = np.nonzero(counts)
     found = cells[row, col]
-    in_rows, in_cols = found.any(axis=2), found.any(axis=1)
+    in_rows, in_cols = np.any(found, axis=2), np.any(found, axis=1)
     top, left = where.y_px + row * CELL_PX, where.x_px + col * CELL_PX
     return ChangedCells(
         row=where.y_px // CELL_PX + row,

@@ -176,7 +176,7 @@ def compose(shots: Sequence[PlacedShot], rect: Rect, masks: Sequence[Rect] = ())
 def _visible_parts(shots: Sequence[PlacedShot], area: _Box, masks: Sequence[Rect]) -> list[_Part]:
     """Return the unmasked pieces of every shot inside `area`, in the order of precedence of the shots."""
     parts = []
-    for shot in _by_precedence(shots):
+    for shot in by_precedence(shots):
         height, width = shot.pixels.shape[:2]
         left, top = shot.x_px, shot.y_px
         hidden = [_Box(left + m.x_px, top + m.y_px, left + m.right_px, top + m.bottom_px) for m in masks]
@@ -186,7 +186,7 @@ def _visible_parts(shots: Sequence[PlacedShot], area: _Box, masks: Sequence[Rect
     return parts
 
 
-def _by_precedence(shots: Sequence[PlacedShot]) -> list[PlacedShot]:
+def by_precedence(shots: Sequence[PlacedShot]) -> list[PlacedShot]:
     """Sort by position; shots at one position, which no camera needs but an upload may hold, by size and content."""
     places = Counter((shot.y_px, shot.x_px) for shot in shots)
 

@@ -15,7 +15,7 @@ from imageflow_domain.survey import Encoding
 from imageflow_domain.tiles import LEVELS_IN_SQUARE, SQUARE_PX, TILE_PX, TileId
 from imageflow_mosaic.codec import Pixels, check_pixels, is_opaque, packed
 from imageflow_mosaic.compose import Canvas
-from imageflow_mosaic.encoding import encode_tile, signature
+from imageflow_mosaic.encoding import encode_tile, kept_pixels, signature
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,9 +24,12 @@ class CutTile:
 
     id: TileId
     pixels: Pixels
-    """RGBA, shape (512, 512, 4), contiguous; all channels 0 where the map is not covered."""
+    """As the tile keeps them, for the levels above: RGBA, shape (512, 512, 4), contiguous; all channels 0 where the map
+    is not covered."""
     level_above_native: int
     encoding: Encoding
+    lossy: bool
+    """Whether the survey's screenshots carry noise."""
     digest: str
     """64 hexadecimal digits over pixels, size and encoder settings: tiles of one digest are stored once."""
 
@@ -37,27 +40,41 @@ class CutTile:
 
     def encode(self) -> bytes:
         """Return the tile as WebP: the slow part, so ask the store for the digest first. Releases the GIL."""
-        return encode_tile(self.pixels, self.level_above_native, self.encoding)
+        return encode_tile(self.pixels, self.level_above_native, self.encoding, lossy=self.lossy)
 
 
-def make_tile(tile: TileId, pixels: Pixels, native_zoom: int, encoding: Encoding) -> CutTile | None:
-    """Return the tile that shows `pixels`, RGBA of shape (512, 512, 4); `None` where nothing is covered."""
+def make_tile(
+    tile: TileId, pixels: Pixels, native_zoom: int, encoding: Encoding, *, lossy: bool = False
+) -> CutTile | None:
+    """Return the tile that shows `pixels`, RGBA of shape (512, 512, 4); `None` where nothing is covered.
+
+    Args:
+        lossy: As of `encoding.signature`. The tile then keeps other pixels: average those into its parent.
+    """
     check_pixels(pixels, channels=(4,))
     if not packed(pixels).any():
         return None
     level = native_zoom - tile.z
-    pixels = np.ascontiguousarray(pixels)
-    digest = sha256(f"{pixels.shape} {signature(level, encoding)}\n".encode())
+    pixels = np.ascontiguousarray(kept_pixels(pixels, level, lossy=lossy))
+    digest = sha256(f"{pixels.shape} {signature(level, encoding, lossy=lossy)}\n".encode())
     digest.update(pixels.data)
-    return CutTile(id=tile, pixels=pixels, level_above_native=level, encoding=encoding, digest=digest.hexdigest())
+    return CutTile(
+        id=tile,
+        pixels=pixels,
+        level_above_native=level,
+        encoding=encoding,
+        lossy=lossy,
+        digest=digest.hexdigest(),
+    )
 
 
-def cut_square(canvas: Canvas, native_zoom: int, encoding: Encoding) -> Iterator[CutTile]:
+def cut_square(canvas: Canvas, native_zoom: int, encoding: Encoding, *, lossy: bool = False) -> Iterator[CutTile]:
     """Yield the native tiles of a canvas, then their parents, up to the level that is one tile a square.
 
     Args:
         canvas: One square of `SQUARE_PX`, or several side by side: its rectangle on multiples of `SQUARE_PX`, else
             `InvalidInput` is raised.
+        lossy: As of `encoding.signature`.
 
     Tiles that nothing covers are left out. Row by row within a level; the last ones yielded are the squares' tops.
     """
@@ -68,11 +85,12 @@ def cut_square(canvas: Canvas, native_zoom: int, encoding: Encoding) -> Iterator
     for above in range(LEVELS_IN_SQUARE):
         if above:
             level = halved(level)
+        level = kept_pixels(level, above, lossy=lossy)
         left, top = (rect.x_px >> above) // TILE_PX, (rect.y_px >> above) // TILE_PX
         for y in range(0, level.shape[0], TILE_PX):
             for x in range(0, level.shape[1], TILE_PX):
                 tile = TileId(z=native_zoom - above, x=left + x // TILE_PX, y=top + y // TILE_PX)
-                cut = make_tile(tile, level[y : y + TILE_PX, x : x + TILE_PX], native_zoom, encoding)
+                cut = make_tile(tile, level[y : y + TILE_PX, x : x + TILE_PX], native_zoom, encoding, lossy=lossy)
                 if cut:
                     yield cut
 

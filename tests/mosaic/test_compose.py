@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_mosaic.codec import Pixels, decode_picture
+from imageflow_mosaic.codec import decode_picture
 from imageflow_mosaic.compose import PlacedShot, compose
+from tests.mosaic.worlds import region
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "openttd-small"
@@ -145,15 +146,6 @@ def test_a_shot_of_grey_pixels_is_refused() -> None:
         PlacedShot(x_px=0, y_px=0, pixels=np.zeros((4, 4), np.uint8))
 
 
-def game_picture() -> Pixels:
-    """Put the pieces of the game's own picture together, row by row."""
-    pieces = {p.stem: decode_picture(p.read_bytes()) for p in REFERENCE.glob("region_*.webp")}
-    rows, columns = (1 + max(int(name.split("_")[k]) for name in pieces) for k in (1, 2))
-    return np.concatenate(
-        [np.concatenate([pieces[f"region_{r}_{c}"] for c in range(columns)], axis=1) for r in range(rows)]
-    )
-
-
 def test_real_frames_at_their_true_places_give_the_games_own_picture() -> None:
     with (REFERENCE / "truth.csv").open() as table:
         shots = [
@@ -164,7 +156,7 @@ def test_real_frames_at_their_true_places_give_the_games_own_picture() -> None:
             )
             for row in csv.DictReader(table)
         ]
-    truth = game_picture()
+    truth = region("openttd-small")
     canvas = compose(shots, rect(0, 0, truth.shape[1], truth.shape[0]))
     wrong = (canvas.rgb != truth).any(axis=2) & canvas.covered
     assert wrong.sum() <= 0.00002 * canvas.covered.sum()

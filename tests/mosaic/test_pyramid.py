@@ -15,7 +15,7 @@ from imageflow_domain.tiles import TileId
 from imageflow_mosaic.codec import Pixels, decode_tile
 from imageflow_mosaic.compose import Canvas, PlacedShot, compose
 from imageflow_mosaic.encoding import encode_top
-from imageflow_mosaic.pyramid import CutTile, cut_square, halved, parent_of
+from imageflow_mosaic.pyramid import CutTile, cut_square, halved, make_tile, parent_of
 
 FAST = Encoding(lossless_method=0)
 NATIVE_ZOOM = 5
@@ -172,3 +172,22 @@ def test_tiles_of_several_parents_or_none_have_no_parent() -> None:
         parent_of({TileId(z=3, x=1, y=0): tile, TileId(z=3, x=2, y=0): tile})
     with pytest.raises(InvalidInput, match="one parent"):
         parent_of({})
+
+
+def test_parents_of_a_lossy_survey_are_the_same_from_stored_tiles_as_from_composed_ones() -> None:
+    canvas = square(0, 0)
+    cut = by_id(list(cut_square(canvas, NATIVE_ZOOM, FAST, lossy=True)))
+    stored = {tile.id: decode_tile(tile.encode()) for tile in cut.values() if tile.level_above_native < 2}
+    for tile in cut.values():
+        if tile.level_above_native:
+            children = {child: stored[child] for child in tile.id.children if child in stored}
+            made = make_tile(tile.id, parent_of(children), NATIVE_ZOOM, FAST, lossy=True)
+            assert made is not None
+            assert made.digest == tile.digest
+
+
+def test_a_lossy_surveys_tiles_have_digests_of_their_own() -> None:
+    canvas = square(0, 0)
+    lossless, lossy = (by_id(list(cut_square(canvas, NATIVE_ZOOM, FAST, lossy=lossy))) for lossy in (False, True))
+    assert lossless.keys() == lossy.keys()
+    assert all(lossless[tile].digest != lossy[tile].digest for tile in lossless)

@@ -140,3 +140,12 @@ def palette() -> NDArray[np.uint8]:
 
 def view(world: Pixels, x_px: int, y_px: int, width_px: int = 200, height_px: int = 160) -> Pixels:
     return np.ascontiguousarray(world[y_px : y_px + height_px, x_px : x_px + width_px])
+
+
+def region(name: str) -> Pixels:
+    """Return the game's own picture of a real set's world, put together from its pieces."""
+    pieces = {p.stem: decode_picture(p.read_bytes()) for p in (ROOT / "tests" / "data" / name).glob("region_*.webp")}
+    rows, columns = (1 + max(int(stem.split("_")[k]) for stem in pieces) for k in (1, 2))
+    return np.concatenate(
+        [np.concatenate([pieces[f"region_{r}_{c}"] for c in range(columns)], axis=1) for r in range(rows)]
+    )
