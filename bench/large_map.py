@@ -18,7 +18,7 @@ from imageflow_domain import keys
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.placement import Placement, PlacementStatus
-from imageflow_domain.survey import BLOCK_LAYERS, Carrier, DriverSpec, Encoding, Mosaic, Survey, SurveySpec
+from imageflow_domain.survey import BLOCK_LAYERS, LOSSLESS, Carrier, DriverSpec, Encoding, Mosaic, Survey, SurveySpec
 from imageflow_domain.tiles import TILE_PX, TileId, first_frame, tiles_touching
 from imageflow_mosaic.codec import Pixels, encode_webp
 from imageflow_mosaic.pyramid import CutTile, make_tile, parent_of
@@ -61,7 +61,7 @@ def _place(stores: Stores, survey: Survey) -> None:
             bounds=bounds.shifted(shift),
             shift=shift,
             placement=_PLACEMENT,
-            revision=revision_of(_PLACEMENT, survey.spec.encoding),
+            revision=revision_of(_PLACEMENT, survey.spec.encoding, LOSSLESS),
         )
         places = [
             Placement(

@@ -131,6 +131,9 @@ class Fidelity:
         return "scaled screenshots: placed to within one pixel of their neighbours"
 
 
+LOSSLESS = Fidelity()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mosaic:
     """Where a placed survey lies in its save's frame."""
@@ -144,7 +147,7 @@ class Mosaic:
     """Digest of screenshots and placement: of whatever decides a tile's pixels, but for its encoder."""
     revision: str
     """Digest of placement, encoding and code."""
-    fidelity: Fidelity = Fidelity()
+    fidelity: Fidelity = LOSSLESS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from imageflow_mosaic.content import Floats, Pairing
 from imageflow_mosaic.correlation import Candidate, candidates
 from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Fit, fit, reliefs_of
 
-_CANDIDATES = 12
+_CANDIDATES = 16
+"""Where so many are alike, structure repeats, and there may be more."""
 
 _RIVAL_SHARE = 0.5
 """A candidate whose correlation is below so much of the best one's is none."""
@@ -82,7 +83,8 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
     best = fits.best(found)
     if best is None:
         return None
-    refuting = fits.refuting(best, [c for c in found if c.score >= _RIVAL_SHARE * found[0].score])
+    rivals = [c for c in found if c.score >= _RIVAL_SHARE * fits.score(best)]
+    refuting = fits.refuting(best, rivals) if len(rivals) < _CANDIDATES else None
     if refuting is None:
         return None
     return ContentMatch(
@@ -121,6 +123,10 @@ class _Fits:
             return first
         holding = [made for made in map(self.of, found[1:]) if made is not None and _holds(made)]
         return max(holding, key=lambda made: made.agreeing, default=None)
+
+    def score(self, made: Fit) -> float:
+        """Return the best correlation of the candidates that led to a fit."""
+        return max(c.score for c, other in self._made.items() if other is not None and other.shift == made.shift)
 
     def refuting(self, best: Fit, rivals: Sequence[Candidate]) -> int | None:
         """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted."""

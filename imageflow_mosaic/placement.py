@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
-from imageflow_domain.survey import Fidelity
+from imageflow_domain.survey import LOSSLESS, Fidelity
 from imageflow_mosaic.covariance import factored, inverse_diagonal
 from imageflow_mosaic.loops import walk
 from imageflow_mosaic.nominal import NominalErrors
@@ -60,7 +60,7 @@ class Solution:
     """Offsets that contradict the solution, or were too few to decide between; in the order given."""
     kept: tuple[PairOffset, ...] = ()
     """Offsets that the solution fulfils to half a pixel."""
-    fidelity: Fidelity = Fidelity()
+    fidelity: Fidelity = LOSSLESS
     """What the offsets tell of the screenshots."""
 
 
@@ -94,7 +94,7 @@ def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) 
     )
     agreed = tuple(pair for pair, keep in zip(used, kept, strict=True) if keep)
     noise = [pair.noise for pair in agreed if not pair.is_exact]
-    fidelity = Fidelity(noise=median(noise), whole_pixels=whole) if noise else Fidelity()
+    fidelity = Fidelity(noise=round(median(noise), 2), whole_pixels=whole) if noise else LOSSLESS
     return Solution(placements=placements, dropped=dropped, kept=agreed, fidelity=fidelity)
 
 

@@ -3,9 +3,10 @@
 Where more tiles differ than can be looked at, as in a game that does not stand still, smaller zooms are compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from imageflow_clients.database import tiles
 from imageflow_clients.database.tiles import Difference
@@ -13,9 +14,9 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict
 from imageflow_domain.geometry import Rect
-from imageflow_domain.survey import Survey
+from imageflow_domain.survey import Fidelity, Survey
 from imageflow_domain.tiles import TILE_PX
-from imageflow_mosaic.changed import ChangedCells, Cluster, changed_cells, clusters
+from imageflow_mosaic.changed import ChangedCells, Cluster, changed_cells, changed_lossy_cells, clusters
 from imageflow_mosaic.codec import Pixels, decode_tile
 
 MOST_TILES = 800
@@ -26,6 +27,9 @@ _LOSSLESS_LEVELS = 2
 
 _TOLERANCE = 48
 """By which channels of tiles that are encoded with loss may differ though nothing changed."""
+
+Comparer = Callable[[Pixels, Pixels, Rect], ChangedCells]
+"""Takes a tile before and after, and where both lie."""
 
 _THREADS = 2  # decoding leaves Python's lock
 
@@ -97,7 +101,7 @@ def changes_between(stores: Stores, survey: Survey, since: Survey) -> Changes:
             zoom -= 1
             shown = tiles.differences(connection, layer, other, zoom)
     levels = native_zoom - zoom
-    parts = _compare(stores, survey, shown.changed, _TOLERANCE if levels >= _LOSSLESS_LEVELS else 0)
+    parts = _compare(stores, survey, shown.changed, _comparer(here.fidelity, there.fidelity, levels))
     return Changes(
         places=tuple(_place(one, levels) for one in clusters(parts)),
         exact=zoom == native_zoom,
@@ -108,7 +112,18 @@ def changes_between(stores: Stores, survey: Survey, since: Survey) -> Changes:
     )
 
 
-def _compare(stores: Stores, survey: Survey, changed: Sequence[Difference], tolerance: int) -> tuple[ChangedCells, ...]:
+def _comparer(one: Fidelity, other: Fidelity, levels: int) -> Comparer:
+    """Return how two tiles are compared so many levels above the native zoom: exactly, or in spite of their noise."""
+    noise = max(one.noise or 0.0, other.noise or 0.0)
+    if one.is_lossless and other.is_lossless:
+        return partial(changed_cells, tolerance=_TOLERANCE if levels >= _LOSSLESS_LEVELS else 0)
+    # Averaging 2 x 2 pixels halves noise of which each pixel has its own.
+    return partial(changed_lossy_cells, noise=noise / 2**levels)
+
+
+def _compare(
+    stores: Stores, survey: Survey, changed: Sequence[Difference], comparer: Comparer
+) -> tuple[ChangedCells, ...]:
     """Return the cells that differ in each of some tiles, in pixels of their zoom."""
     again = f"materialise tiles of '{survey.id}' again"
 
@@ -116,7 +131,7 @@ def _compare(stores: Stores, survey: Survey, changed: Sequence[Difference], tole
         return decode_tile(stores.objects.get(keys.tile(digest), next_step=again))
 
     def compare(one: Difference) -> ChangedCells:
-        return changed_cells(pixels(one.other), pixels(one.digest), one.id.rect(one.id.z), tolerance=tolerance)
+        return comparer(pixels(one.other), pixels(one.digest), one.id.rect(one.id.z))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return tuple(pool.map(compare, changed))

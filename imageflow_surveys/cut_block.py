@@ -84,6 +84,7 @@ class _Square:
         self._rect = rect
         self._again = again
         self._zoom = survey.placed().frame.native_zoom
+        self._lossy = not survey.placed().fidelity.is_lossless
         self._inputs = source.inputs(rect)
 
     def cut(self, block: Block, layer: TileLayer) -> _Done:
@@ -136,10 +137,13 @@ class _Square:
         for level in range(LEVELS_IN_SQUARE):
             if level:
                 pixels = self._parents(dirty, pixels, base, self._zoom - level)
+            kept: dict[TileId, Pixels] = {}
             for tile, rgba in pixels.items():
-                cut = make_tile(tile, rgba, self._zoom, self._survey.spec.encoding)
+                cut = make_tile(tile, rgba, self._zoom, self._survey.spec.encoding, lossy=self._lossy)
                 if cut:
+                    kept[tile] = cut.pixels
                     yield cut
+            pixels = kept
 
     def _composed(self, wanted: set[TileId]) -> Iterator[tuple[TileId, Pixels]]:
         showing = sorted(wanted & self._inputs.keys())

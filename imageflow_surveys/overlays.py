@@ -24,7 +24,9 @@ def overlays_of(stores: Stores, survey: Survey) -> tuple[Rect, ...]:
     if known is not None:
         return known
     shots = shots_of(stores, survey)
-    found = find_overlays([shots.load(cell) for cell in sample_of([a.cell for a in areas], MOST_FRAMES)], survey.spec.masks)
+    found = find_overlays(
+        [shots.load(cell) for cell in sample_of([a.cell for a in areas], MOST_FRAMES)], survey.spec.masks
+    )
     with stores.database.begin() as connection:
         rows.set_overlays(connection, survey.id, found)
     return found

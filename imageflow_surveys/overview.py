@@ -100,6 +100,7 @@ class _Pyramid:
         self._again = survey.is_published
         self._dirty = self._covered if self._again else _with_ancestors(self._changed(tops))
         self._thumbnail_zoom = self._zoom_for_thumbnail()
+        self._lossy = not survey.placed().fidelity.is_lossless
         self._made: dict[TileId, Pixels] = {}
         self.rows: list[TileRow] = []
         """What the layer itself has to say of the levels above the tops."""
@@ -179,7 +180,7 @@ class _Pyramid:
         return zoom
 
     def _store(self, tile: TileId, pixels: Pixels) -> None:
-        cut = make_tile(tile, pixels, self._native_zoom, self._survey.spec.encoding)
+        cut = make_tile(tile, pixels, self._native_zoom, self._survey.spec.encoding, lossy=self._lossy)
         if cut is None:
             return
         before = self._base.get(tile)

@@ -19,7 +19,7 @@ from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.encoding import revision_signature
 from imageflow_mosaic.placement import place
 from imageflow_surveys.needs import needs
-from imageflow_surveys.overlays import overlays_of
+from imageflow_surveys.overlays import once_asked, overlays_of
 from imageflow_surveys.shared_frame import shift_into_frame
 from imageflow_surveys.shots import Shots, shots_of
 
@@ -111,7 +111,8 @@ def _frame(
         other = _whose_frame(connection, survey)
     if other is not None:
         frame = other.placed().frame
-        shift = shift_into_frame(stores, other, survey, shots, areas, places)
+        overlays = once_asked(stores, survey)
+        shift = shift_into_frame(stores, other, survey, shots, areas, places, overlays)
         if shift is not None and _fits(bounds.shifted(shift), frame):
             return frame, shift, False
     with stores.database.begin() as connection:
@@ -160,9 +161,7 @@ def _bounds(places: Sequence[Placement], view: Size) -> Rect:
     )
 
 
-def _digest(
-    survey: Survey, frame: Frame, places: Sequence[Placement], shots: Shots, fidelity: Fidelity
-) -> str:
+def _digest(survey: Survey, frame: Frame, places: Sequence[Placement], shots: Shots, fidelity: Fidelity) -> str:
     """Digest of all that decides a tile's pixels, but for its encoder."""
     facts: dict[str, object] = {
         "frame": [frame.number, frame.native_zoom],
@@ -180,7 +179,11 @@ def revision_of(placement: str, encoding: Encoding, fidelity: Fidelity) -> str:
     Args:
         placement: Digest of the placed screenshots.
     """
-    return hashlib.blake2b(f"{placement} {revision_signature(encoding)}".encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(f"{placement} {_signature(encoding, fidelity)}".encode(), digest_size=16).hexdigest()
+
+
+def _signature(encoding: Encoding, fidelity: Fidelity) -> str:
+    return revision_signature(encoding, lossy=not fidelity.is_lossless)
 
 
 def _store(connection: Connection, survey: Survey, placed: Placed) -> None:
@@ -213,7 +216,7 @@ def open_tile_layer(connection: Connection, survey: Survey, mosaic: Mosaic) -> N
         survey.id,
         mosaic.revision,
         placement=mosaic.placement,
-        encoding=revision_signature(survey.spec.encoding),
+        encoding=_signature(survey.spec.encoding, mosaic.fidelity),
         base=base,
     )
 

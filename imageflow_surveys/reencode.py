@@ -23,7 +23,7 @@ def ask_to_reencode(stores: Stores, survey_id: str, encoding: Encoding) -> Surve
         survey = rows.get(connection, survey_id, lock=True)
         carry.check_not_carried(connection, survey)
         mosaic = survey.placed()
-        revision = revision_of(mosaic.placement, encoding)
+        revision = revision_of(mosaic.placement, encoding, mosaic.fidelity)
         if revision == mosaic.revision:
             raise Conflict(f"'{survey_id}' is encoded so already: its tiles are {describe(encoding)}.")
         rows.set_encoding(connection, survey_id, survey.spec.model_copy(update={"encoding": encoding}), revision)

@@ -1,7 +1,9 @@
 """Register a later survey against another one of its save, so that both share one frame."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from imageflow_clients.database import placements
 from imageflow_clients.stores import Stores
@@ -23,6 +25,10 @@ _MIN_AGREEING = 3
 """Of them, how many must agree on one shift; a survey of fewer shots than this needs all of them."""
 
 
+_SAME_PX = 1.0
+"""Shifts that are closer agree: whole ones must be equal, those of lossy screenshots have fractions."""
+
+
 def shift_into_frame(
     stores: Stores,
     other: Survey,
@@ -30,12 +36,22 @@ def shift_into_frame(
     shots: Shots,
     areas: Sequence[Area],
     places: Sequence[Placement],
+    overlays: Callable[[], Sequence[Rect]],
 ) -> Offset | None:
     """Return the whole-pixel shift from a survey's solved plane into another survey's frame.
 
     Both surveys' drivers speak of the same plane, so each sample is looked for where the other survey's own shift
     takes its commanded position, give or take twice the larger reach. The shift that most samples agree on wins if it
-    also has more than half of those that were found.
+    also has more than half of those that were found. Lossy samples agree where their shifts are within a pixel.
+
+    Args:
+        stores: Have both surveys.
+        other: Whose frame it is.
+        survey: Which one is brought into it.
+        shots: Its screenshots.
+        areas: Its commanded positions.
+        places: Where its screenshots lie in the solved plane.
+        overlays: Tells what stands still in its screenshots.
 
     Returns:
         `None` where the two do not agree: another place, another zoom, or a map that has changed all over.
@@ -44,7 +60,7 @@ def shift_into_frame(
     commanded = {area.cell: area.position for area in areas if area.position is not None}
     sure = [p for p in places if p.status is PlacementStatus.ANCHORED]
     reach_px = 2 * max(survey.reach_px, other.reach_px)
-    found: Counter[Offset] = Counter()
+    found: list[tuple[float, float]] = []
     samples = sure[:: max(1, len(sure) // _SAMPLES)]
     for place in samples:
         position = commanded[place.cell]
@@ -61,18 +77,31 @@ def shift_into_frame(
             continue
         match = register(
             fingerprint(_look(stores, other, around)),
-            fingerprint(shots.load(place.cell), survey.spec.masks),
+            fingerprint(shots.load(place.cell), survey.spec.masks, overlays),
             Offset(dx_px=expected.dx_px - around.x_px, dy_px=expected.dy_px - around.y_px),
             reach_px,
         )
         if match is not None:
-            frame_px = Offset(dx_px=around.x_px, dy_px=around.y_px) + match.offset
-            found[frame_px - Offset(dx_px=place.x_px, dy_px=place.y_px)] += 1
-    if not found:
+            dx, dy = match.offset.dx_px + match.rest_x_px, match.offset.dy_px + match.rest_y_px
+            found.append((around.x_px + dx - place.x_px, around.y_px + dy - place.y_px))
+    return _agreed(np.array(found, np.float64).reshape(-1, 2), len(samples))
+
+
+def _agreed(shifts: NDArray[np.float64], samples: int) -> Offset | None:
+    """Return the shift that most others agree with, in whole pixels; `None` where too few do.
+
+    Exact ones differ by nothing or by a pixel and more; of lossy ones the middle is taken.
+    """
+    if len(shifts) == 0:
         return None
-    shift, agreeing = found.most_common(1)[0]
-    enough = agreeing >= min(_MIN_AGREEING, len(samples)) and 2 * agreeing > found.total()
-    return shift if enough else None
+    apart = np.abs(shifts[:, None] - shifts[None]).max(axis=2)
+    near = apart < _SAME_PX
+    best = int(near.sum(axis=1).argmax())
+    agreeing = int(near[best].sum())
+    if agreeing < min(_MIN_AGREEING, samples) or 2 * agreeing <= len(shifts):
+        return None
+    dx, dy = np.median(shifts[near[best]], axis=0).round().astype(int).tolist()
+    return Offset(dx_px=dx, dy_px=dy)
 
 
 def _look(stores: Stores, survey: Survey, rect: Rect) -> Pixels:

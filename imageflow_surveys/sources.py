@@ -18,6 +18,7 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TILE_PX, TileId, tiles_touching
+from imageflow_mosaic.blend import blend
 from imageflow_mosaic.codec import Pixels, decode_tile, packed
 from imageflow_mosaic.compose import Canvas, PlacedShot, compose
 from imageflow_mosaic.stacking import lay_under
@@ -76,12 +77,16 @@ def _touching(connection: Connection, survey: Survey, squares: Sequence[Rect]) -
 
 
 class ScreenshotSource:
-    """Composes from anchored shots, with ambiguous ones only where no anchored one shows the place."""
+    """Composes from anchored shots, with ambiguous ones only where no anchored one shows the place.
+
+    Lossy shots are blended.
+    """
 
     label = "screenshots"
 
     def __init__(self, survey: Survey, shots: Shots, places: Sequence[Placement], squares: Sequence[Rect]) -> None:
         self._survey = survey
+        self._noise = survey.placed().fidelity.noise
         self._decoded = _Decoded(shots)
         around = _around(squares)
         self._places = [p for p in places if around is not None and shot_rect(survey.view, p).intersection(around)]
@@ -110,9 +115,12 @@ class ScreenshotSource:
         for place in self._touching(rect):
             shot = PlacedShot(x_px=place.x_px, y_px=place.y_px, pixels=self._decoded[place.cell])
             (sure if place.status is PlacementStatus.ANCHORED else unsure).append(shot)
-        masks = self._survey.spec.masks
-        canvas = compose(sure, rect, masks)
-        return lay_under(canvas, compose(unsure, rect, masks)) if unsure else canvas
+        canvas = self._composed(sure, rect)
+        return lay_under(canvas, self._composed(unsure, rect)) if unsure else canvas
+
+    def _composed(self, shots: Sequence[PlacedShot], rect: Rect) -> Canvas:
+        masks, noise = self._survey.spec.masks, self._noise
+        return compose(shots, rect, masks) if noise is None else blend(shots, rect, masks, noise=noise)
 
     def _touching(self, rect: Rect) -> list[Placement]:
         return [p for p in self._places if shot_rect(self._survey.view, p).intersection(rect) is not None]
@@ -128,7 +136,10 @@ class ScreenshotSource:
             )
             for p in places
         )
-        return hashlib.blake2b(json.dumps([shots, hidden], sort_keys=True).encode(), digest_size=16).hexdigest()
+        facts: list[object] = [shots, hidden]
+        if self._noise is not None:
+            facts.append(self._noise)
+        return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
