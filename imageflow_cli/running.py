@@ -140,7 +140,12 @@ def _report(session: Session, survey: Survey) -> None:
         places = placements.placements(connection, survey.id)
         tiles = layers.progress(connection, survey.id).tiles_cut
     anchored = sum(place.status is PlacementStatus.ANCHORED for place in places)
-    click.echo(f"{anchored} of {len(places)} screenshots are anchored to the pixel; {tiles} tiles.", err=True)
+    fidelity = survey.placed().fidelity
+    click.echo(f"{anchored} of {len(places)} screenshots are anchored; {tiles} tiles.", err=True)
+    click.echo(f"{str(fidelity).capitalize()}.", err=True)
+    if survey.overlays:
+        masks = " ".join(f"--mask {rect}" for rect in survey.overlays)
+        click.echo(f"The same lies over the map in every screenshot; to leave it out, survey with {masks}", err=True)
     for look in (
         trust.loops_close,
         trust.shots_placed,

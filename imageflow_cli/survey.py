@@ -204,7 +204,7 @@ def show(survey_id: str, as_json: bool) -> None:
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @click.option("--csv", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 def coordinates(survey_id: str, path: Path) -> None:
-    """Write where every screenshot lies: file,row,col,x,y,confidence,status,group."""
+    """Write where every screenshot lies: file,row,col,x,y,confidence,status,group,sigma_px."""
     from imageflow_cli.session import stores_only
     from imageflow_cli.whole_file import check_folder_of, whole_file
     from imageflow_clients.database import placements
@@ -220,7 +220,7 @@ def coordinates(survey_id: str, path: Path) -> None:
         files = {area.cell: area.file for area in rows.areas(connection, one.id)}
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["file", "row", "col", "x", "y", "confidence", "status", "group"])
+        writer.writerow(["file", "row", "col", "x", "y", "confidence", "status", "group", "sigma_px"])
         for place in places:
             cell = place.cell
             writer.writerow(
@@ -233,6 +233,7 @@ def coordinates(survey_id: str, path: Path) -> None:
                     f"{place.confidence:.6f}",
                     place.status.value,
                     place.group,
+                    f"{place.sigma_px:.3f}",
                 ]
             )
     click.echo(f"{len(places)} positions written to {path}.", err=True)
@@ -325,5 +326,7 @@ def _facts(one: Survey) -> dict[str, Any]:
         else None,
         "frame": mosaic.frame.number if mosaic else None,
         "native_zoom": mosaic.frame.native_zoom if mosaic else None,
+        "fidelity": str(mosaic.fidelity) if mosaic else None,
+        "overlays": " ".join(map(str, one.overlays)) if one.overlays else None,
         "revision": one.published_revision,
     }

@@ -131,6 +131,7 @@ def lineage(survey_id: str, place: tuple[int, int], as_json: bool) -> None:
             "x": shot.placement.x_px,
             "y": shot.placement.y_px,
             "confidence": round(shot.placement.confidence, 6),
+            "sigma_px": round(shot.placement.sigma_px, 3),
             "status": shot.placement.status.value,
             "digest": shot.digest,
             "stored": shot.stored,
@@ -142,8 +143,9 @@ def lineage(survey_id: str, place: tuple[int, int], as_json: bool) -> None:
             {
                 "reference": str(o.reference),
                 "moving": str(o.moving),
-                "dx_px": o.offset.dx_px,
-                "dy_px": o.offset.dy_px,
+                "dx_px": o.dx_px,
+                "dy_px": o.dy_px,
+                "sigma_px": o.sigma_px,
                 "votes": o.votes,
                 "agreement": round(o.agreement, 6),
             }

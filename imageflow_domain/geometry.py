@@ -94,6 +94,10 @@ class Rect(BaseModel):
     def shifted(self, offset: Offset) -> "Rect":
         return self.model_copy(update={"x_px": self.x_px + offset.dx_px, "y_px": self.y_px + offset.dy_px})
 
+    def __str__(self) -> str:
+        """Spell it as `parse` reads it, and `--mask` and `--region` take it."""
+        return f"{self.x_px},{self.y_px},{self.width_px},{self.height_px}"
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `X,Y,W,H`; raise `InvalidInput` for anything else."""

@@ -45,6 +45,28 @@ class PairOffset:
         return self.offset.dy_px + self.rest_y_px
 
 
+class Refusal(StrEnum):
+    """Why no offset between two neighbouring screenshots was verified."""
+
+    LITTLE_OVERLAP = "little_overlap"
+    """Where they are believed to lie they overlap by next to nothing."""
+    PLAIN = "plain"
+    """Their overlap shows nothing: one colour, or next to no detail."""
+    REPEATED = "repeated"
+    """Several offsets fit alike: open water, or the same structure again and again."""
+    DIFFERENT = "different"
+    """The overlap shows different things: a display over the map, a moving game, or another place than believed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedPair:
+    """Two neighbouring screenshots between which no offset was verified."""
+
+    reference: Cell
+    moving: Cell
+    reason: Refusal
+
+
 class PlacementStatus(StrEnum):
     ANCHORED = "anchored"
     """In the largest group that verified offsets tie together."""

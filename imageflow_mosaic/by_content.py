@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imageflow_domain.geometry import Offset
+from imageflow_domain.placement import Refusal
 from imageflow_mosaic.content import Floats, Pairing
 from imageflow_mosaic.correlation import Candidate, candidates
 from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Fit, fit, reliefs_of
@@ -69,8 +70,8 @@ class ContentMatch:
     """Standard deviation of the difference of two pictures' brightness where they agree, in grey levels."""
 
 
-def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMatch | None:
-    """Return the shift that the pairings agree on; `None` where content does not tell.
+def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMatch | Refusal:
+    """Return the shift that the pairings agree on, or why content does not tell.
 
     Args:
         pairings: Their moving pictures are all shifted alike from where each is expected.
@@ -78,15 +79,15 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
     """
     found = candidates(pairings, reach_px, _CANDIDATES)
     if not found:
-        return None
+        return Refusal.PLAIN
     fits = _Fits(pairings, reach_px)
     best = fits.best(found)
     if best is None:
-        return None
+        return Refusal.DIFFERENT if fits.compared(found) >= _MIN_AGREEING else Refusal.PLAIN
     rivals = [c for c in found if c.score >= _RIVAL_SHARE * fits.score(best)]
     refuting = fits.refuting(best, rivals) if len(rivals) < _CANDIDATES else None
     if refuting is None:
-        return None
+        return Refusal.REPEATED
     return ContentMatch(
         shift=best.shift,
         dx_px=best.dx_px,
@@ -123,6 +124,10 @@ class _Fits:
             return first
         holding = [made for made in map(self.of, found[1:]) if made is not None and _holds(made)]
         return max(holding, key=lambda made: made.agreeing, default=None)
+
+    def compared(self, found: Sequence[Candidate]) -> int:
+        """Return how many sub-windows the likeliest candidates compare, at most."""
+        return max((made.agreeing + made.contradicting for made in map(self.of, found) if made is not None), default=0)
 
     def score(self, made: Fit) -> float:
         """Return the best correlation of the candidates that led to a fit."""

@@ -120,7 +120,7 @@ class _Settler:
         moved = _as_predicted(group, predicted)
         pairings, witnesses = self._pairings(moved)
         match = register_by_content(pairings, self._reach_px) if pairings else None
-        return None if match is None else _at(moved, match, max(w.sigma_px for w in witnesses))
+        return _at(moved, match, max(w.sigma_px for w in witnesses)) if isinstance(match, ContentMatch) else None
 
     def _pairings(self, group: Group) -> tuple[list[Pairing], list[Placement]]:
         pairings, witnesses = [], []

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import PairOffset
-from imageflow_mosaic.agreement import Agreement, agreement_at
+from imageflow_domain.placement import PairOffset, Refusal
+from imageflow_mosaic.agreement import Agreement, agreement_at, overlap
 from imageflow_mosaic.by_content import ContentMatch, register_by_content
 from imageflow_mosaic.content import Pairing
+from imageflow_mosaic.correlation import MIN_OVERLAP_PX
 from imageflow_mosaic.fingerprint import COARSE, FINE, PATCH_PX, Fingerprint, Patches
 from imageflow_mosaic.subwindows import SIDE_PX
 
@@ -88,7 +89,13 @@ class Match:
 
 
 def register(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px: int) -> Match | None:
-    """Return the offset at which `moving` continues `reference`.
+    """Return the offset at which `moving` continues `reference`, as `look` does; `None` where it gives a reason."""
+    found = look(reference, moving, expected, reach_px)
+    return found if isinstance(found, Match) else None
+
+
+def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px: int) -> Match | Refusal:
+    """Return the offset at which `moving` continues `reference`, or why none is verified.
 
     Patches that are unique in both overlap windows vote; the winner must have twice the runner-up's votes, from places
     that no single sprite covers, and the pixels of the overlap must be equal there. A sparse sample goes first, and
@@ -100,30 +107,31 @@ def register(reference: Fingerprint, moving: Fingerprint, expected: Offset, reac
         reach_px: Largest error of `expected`, on either axis.
 
     Returns:
-        `None` where nothing distinctive is seen in both, such as open water; never an offset that was merely likely.
+        Never an offset that was merely likely: a reason where nothing distinctive is seen in both, such as open water.
     """
     windows = _windows(reference, moving, expected, reach_px)
     if windows is None:
-        return None
+        return Refusal.LITTLE_OVERLAP
     there, here = _inside(reference.coarse, windows[0]), _inside(moving.coarse, windows[1])
-    match = _judged(reference, moving, _Ballot(there, here, expected, reach_px), COARSE)
-    if match is not None:
-        return match
+    found = _judged(reference, moving, _Ballot(there, here, expected, reach_px), COARSE)
+    if isinstance(found, Match):
+        return found
     foreign = _are_foreign(there, here)
-    if foreign is None or not foreign:
+    if not foreign:
         there = reference.sample(windows[0], one_in=FINE)
         here = moving.sample(windows[1], one_in=FINE)
-        match = _judged(reference, moving, _Ballot(there, here, expected, reach_px), FINE)
-        if match is not None:
-            return match
+        found = _judged(reference, moving, _Ballot(there, here, expected, reach_px), FINE)
+        if isinstance(found, Match):
+            return found
         if foreign is None:
             foreign = _are_foreign(there, here)
-    if not foreign:
-        return None
-    found = register_by_content(
-        [Pairing(reference=reference.content, moving=moving.content, expected=expected)], reach_px
-    )
-    return None if found is None else _by_content(expected, found)
+    if foreign:
+        pairing = Pairing(reference=reference.content, moving=moving.content, expected=expected)
+        seen = register_by_content([pairing], reach_px)
+        if isinstance(seen, ContentMatch):
+            return _by_content(expected, seen)
+        found = seen
+    return Refusal.LITTLE_OVERLAP if _overlap_px(reference, moving, expected) < MIN_OVERLAP_PX else found
 
 
 def differ_everywhere(reference: Fingerprint, moving: Fingerprint) -> bool:
@@ -159,6 +167,7 @@ class _Ballot:
 
     def __init__(self, reference: Patches, moving: Patches, expected: Offset, reach_px: int) -> None:
         self.expected, self.reach_px = expected, reach_px
+        self.patches = min(reference.hashes.size, moving.hashes.size)
         at, to = _shared(reference.hashes, moving.hashes)
         dx = reference.x_px[at] - moving.x_px[to]
         dy = reference.y_px[at] - moving.y_px[to]
@@ -192,12 +201,14 @@ class _Ballot:
         return bool(np.maximum(seen, other[::-1, ::-1]).min() >= contradictions)
 
 
-def _judged(reference: Fingerprint, moving: Fingerprint, ballot: _Ballot, density: int) -> Match | None:
+def _judged(reference: Fingerprint, moving: Fingerprint, ballot: _Ballot, density: int) -> Match | Refusal:
+    if ballot.patches < MIN_VOTES[density]:
+        return Refusal.PLAIN
     if ballot.votes < MIN_VOTES[density] or ballot.votes < _MIN_LEAD * ballot.runner_up or not ballot.is_spread:
-        return None
+        return Refusal.REPEATED
     agreement = agreement_at(reference, moving, ballot.offset)
     if not agreement.holds:
-        return None
+        return Refusal.DIFFERENT
     return _match(ballot, agreement, decisive=ballot.refutes_all_others(reference, moving, CONTRADICTIONS[density]))
 
 
@@ -209,6 +220,12 @@ def _match(ballot: _Ballot, agreement: Agreement, *, decisive: bool) -> Match:
         compared_px=agreement.compared_px,
         decisive=decisive,
     )
+
+
+def _overlap_px(reference: Fingerprint, moving: Fingerprint, expected: Offset) -> int:
+    """The shorter side of what both pictures show where they are believed to lie."""
+    part = overlap(reference, expected, moving)
+    return 0 if part is None else min(part.width_px, part.height_px)
 
 
 def _windows(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px: int) -> tuple[Rect, Rect] | None:

@@ -14,7 +14,7 @@ from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_mosaic.codec import Pixels
-from imageflow_surveys.image import describe, read_at_zoom
+from imageflow_surveys.image import read_at_zoom
 
 MOST_FRAMES = 60
 """The newest surveys are shown, oldest first."""
@@ -58,9 +58,7 @@ def animate(
     if region.intersection(Rect(x_px=0, y_px=0, width_px=side_px, height_px=side_px)) != region:
         raise InvalidInput(f"The region does not lie inside the map's frame, which is 0,0,{side_px},{side_px}.")
     if all(region.intersection(survey.published().bounds) is None for survey in surveys):
-        raise InvalidInput(
-            f"The region lies outside the maps; the latest one is {describe(surveys[-1].published().bounds)}."
-        )
+        raise InvalidInput(f"The region lies outside the maps; the latest one is {surveys[-1].published().bounds}.")
     width, height = _size(region, max_side_px)
     if width * height * len(surveys) > MOST_PIXELS:
         raise InvalidInput(

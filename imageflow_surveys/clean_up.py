@@ -116,6 +116,7 @@ def _record(stores: Stores, survey: Survey, stored: Mapping[Cell, StoredShot], s
                 "x_px": p.x_px,
                 "y_px": p.y_px,
                 "confidence": p.confidence,
+                "sigma_px": p.sigma_px,
                 "status": p.status,
                 "group": p.group,
                 "digest": stored[p.cell].digest if p.cell in stored else sealed.get(p.cell),
@@ -126,8 +127,9 @@ def _record(stores: Stores, survey: Survey, stored: Mapping[Cell, StoredShot], s
             {
                 "reference": str(pair.reference),
                 "moving": str(pair.moving),
-                "dx_px": pair.offset.dx_px,
-                "dy_px": pair.offset.dy_px,
+                "dx_px": pair.dx_px,
+                "dy_px": pair.dy_px,
+                "sigma_px": pair.sigma_px,
                 "votes": pair.votes,
                 "agreement": pair.agreement,
             }

@@ -1,12 +1,14 @@
 """What one look at a survey found: figures, and how they are told in English. `trust.py` does the looking."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, Placement
+from imageflow_domain.placement import DroppedOffset, Placement, Refusal
+from imageflow_mosaic.correlation import MIN_OVERLAP_PX
 from imageflow_mosaic.loops import OpenLoop
 
 ANCHORED_SHARE = 0.9
@@ -102,11 +104,55 @@ class DecisiveOffsetsKept(Finding):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Causes:
+    """Why screenshots are not anchored: their overlaps with neighbours that gave no offset, by reason."""
+
+    overlaps: Mapping[Refusal, int]
+    reach_px: int
+    """Of the survey: the largest error of a believed position against its neighbour's."""
+
+    @property
+    def in_all(self) -> int:
+        return sum(self.overlaps.values())
+
+    @property
+    def most(self) -> Refusal | None:
+        """The most frequent reason; the one that is listed first among equals."""
+        return max(Refusal, key=lambda reason: self.overlaps.get(reason, 0)) if self.in_all else None
+
+    @property
+    def text(self) -> str:
+        """How often there was which reason, and what helps against the most frequent one; empty for none."""
+        if self.most is None:
+            return ""
+        counts = [f"{count} {_SHOWS[r]}" for r in Refusal if (count := self.overlaps.get(r, 0))]
+        helps = _HELPS[self.most].format(reach_px=self.reach_px, common_px=2 * self.reach_px + MIN_OVERLAP_PX)
+        return f" Of {self.in_all} overlaps of the others without an offset, {', '.join(counts)}. {helps}"
+
+
+_SHOWS = {
+    Refusal.LITTLE_OVERLAP: "are next to nothing where the screenshots are believed to lie",
+    Refusal.PLAIN: "show one colour or next to no detail",
+    Refusal.REPEATED: "fit in several places (open water, repeated structure)",
+    Refusal.DIFFERENT: "show different things",
+}
+
+_HELPS = {
+    Refusal.LITTLE_OVERLAP: "Take screenshots closer together: neighbours need {common_px} px in common.",
+    Refusal.PLAIN: "More screenshots between these help (`imageflow survey recapture`), or exact positions.",
+    Refusal.REPEATED: "More screenshots between these help (`imageflow survey recapture`), or exact positions.",
+    Refusal.DIFFERENT: "Cover what lies over the map with --mask, let the game stand still, or raise --reach "
+    "where positions are more than {reach_px} px off.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
 class MostlyAnchored(Finding):
     severity: ClassVar = Severity.WARN
     unsure: tuple[Placement, ...]
     """Those that are not anchored, least sure first."""
     screenshots: int
+    causes: Causes
 
     @property
     def share(self) -> float:
@@ -119,7 +165,8 @@ class MostlyAnchored(Finding):
 
     @property
     def text(self) -> str:
-        return f"{self.share:.0%} of {self.screenshots} screenshots are anchored; {ANCHORED_SHARE:.0%} are wanted."
+        anchored = f"{self.share:.0%} of {self.screenshots} screenshots are anchored; {ANCHORED_SHARE:.0%} are wanted."
+        return anchored if self.holds else anchored + self.causes.text
 
     @property
     def offenders(self) -> tuple[str, ...]:

@@ -40,11 +40,11 @@ def read_region(stores: Stores, survey: Survey, region: Rect) -> Region:
     """
     mosaic = survey.published()
     if region.intersection(mosaic.bounds) is None:
-        raise InvalidInput(f"The region lies outside the map, which is {describe(mosaic.bounds)}.")
+        raise InvalidInput(f"The region lies outside the map, which is {mosaic.bounds}.")
     if region.width_px * region.height_px > MAX_PIXELS:
         raise InvalidInput(
             f"{region.width_px} x {region.height_px} pixels are more than {MAX_PIXELS // 1_000_000} megapixels: "
-            f"name a part of the map with --region X,Y,W,H. The whole map is {describe(mosaic.bounds)}."
+            f"name a part of the map with --region X,Y,W,H. The whole map is {mosaic.bounds}."
         )
     return read_at_zoom(stores, survey, region, mosaic.frame.native_zoom)
 
@@ -89,8 +89,3 @@ def _on_tiles(region: Rect) -> Rect:
     left, top = region.x_px // TILE_PX * TILE_PX, region.y_px // TILE_PX * TILE_PX
     right, bottom = -(-region.right_px // TILE_PX) * TILE_PX, -(-region.bottom_px // TILE_PX) * TILE_PX
     return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
-
-
-def describe(rect: Rect) -> str:
-    """Spell a rectangle as `--region` takes it."""
-    return f"{rect.x_px},{rect.y_px},{rect.width_px},{rect.height_px}"

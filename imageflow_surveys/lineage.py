@@ -17,7 +17,6 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TILE_PX, TileId
-from imageflow_surveys.image import describe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,7 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
     mosaic = survey.published()
     bounds = mosaic.bounds
     if not (bounds.x_px <= x_px < bounds.right_px and bounds.y_px <= y_px < bounds.bottom_px):
-        raise InvalidInput(f"{x_px},{y_px} lies outside the map, which is {describe(bounds)}.")
+        raise InvalidInput(f"{x_px},{y_px} lies outside the map, which is {bounds}.")
     tile = TileId(z=mosaic.frame.native_zoom, x=x_px // TILE_PX, y=y_px // TILE_PX)
     view = survey.view
     corners = Rect(

@@ -16,7 +16,6 @@ from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
 from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.step import Step, estimate_step
 from imageflow_surveys.camera import driver_of
-from imageflow_surveys.image import describe
 from imageflow_surveys.needs import plan_needs
 
 _SAMPLES = 12
@@ -126,7 +125,7 @@ def _check_masks(spec: SurveySpec, view: Size) -> None:
     size = f"{view.width_px}x{view.height_px} px"
     for mask in spec.masks:
         if mask.intersection(whole) is None:
-            raise InvalidInput(f"The mask {describe(mask)} lies outside the pictures, which are {size}.")
+            raise InvalidInput(f"The mask {mask} lies outside the pictures, which are {size}.")
     if not whole.without(spec.masks):
         raise InvalidInput(f"The masks cover the whole picture of {size}: name only what is not the map.")
 

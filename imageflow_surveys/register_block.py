@@ -8,10 +8,10 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Position, Rect
 from imageflow_domain.grid import Block, Cell, neighbours_ahead
-from imageflow_domain.placement import PairOffset
+from imageflow_domain.placement import PairOffset, RefusedPair
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
-from imageflow_mosaic.registration import register
+from imageflow_mosaic.registration import Match, look
 from imageflow_surveys.overlays import once_asked
 from imageflow_surveys.shots import Shots, shots_of
 
@@ -49,21 +49,24 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
     _check_taken(shots, ahead)
     pairs = 0
     found: list[PairOffset] = []
+    refused: list[RefusedPair] = []
     window = _Window(shots, once_asked(stores, survey))
     for cell in planned:
         window.keep_rows(cell.row, cell.row + _HALO_ROWS)
         for near in ahead[cell]:
             pairs += 1
-            match = register(
+            seen = look(
                 window.fingerprint(cell),
                 window.fingerprint(near),
                 _expected(positions[cell], positions[near]),
                 survey.reach_px,
             )
-            if match is not None:
-                found.append(match.between(cell, near))
+            if isinstance(seen, Match):
+                found.append(seen.between(cell, near))
+            else:
+                refused.append(RefusedPair(reference=cell, moving=near, reason=seen))
     with stores.database.begin() as connection:
-        placements.replace_offsets(connection, survey.id, cells, found)
+        placements.replace_offsets(connection, survey.id, cells, found, refused)
         layers.mark_block(connection, survey.id, Layer.PAIR_OFFSETS, block)
     return Registered(shots=len(planned), pairs=pairs, offsets=tuple(found))
 

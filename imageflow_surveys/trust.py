@@ -1,5 +1,6 @@
 """What can be said against a survey: looks at it, whose findings asset checks, command line and pages show alike."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from imageflow_clients.database import dependencies, placements, screenshots, tiles
@@ -7,11 +8,12 @@ from imageflow_clients.database.tiles import StoredTile
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
+from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus, RefusedPair
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TileId
 from imageflow_mosaic.loops import open_loops
 from imageflow_surveys.findings import (
+    Causes,
     DecisiveOffsetsKept,
     LoopsClose,
     MostlyAnchored,
@@ -59,13 +61,21 @@ def judge_dropped(dropped: Sequence[DroppedOffset]) -> DecisiveOffsetsKept:
 
 def mostly_anchored(stores: Stores, survey: Survey) -> MostlyAnchored:
     """Whether enough screenshots are anchored."""
-    return judge_anchored(_places(stores, survey))
+    with stores.database.begin() as connection:
+        refused = placements.refused(connection, survey.id)
+    return judge_anchored(_places(stores, survey), refused, survey.reach_px)
 
 
-def judge_anchored(places: Sequence[Placement]) -> MostlyAnchored:
-    """As `mostly_anchored`, of all placements."""
-    unsure = (place for place in places if place.status is not PlacementStatus.ANCHORED)
-    return MostlyAnchored(unsure=tuple(sorted(unsure, key=_confidence)), screenshots=len(places))
+def judge_anchored(places: Sequence[Placement], refused: Sequence[RefusedPair], reach_px: int) -> MostlyAnchored:
+    """As `mostly_anchored`, of all placements and of all pairs that gave no offset."""
+    unsure = [place for place in places if place.status is not PlacementStatus.ANCHORED]
+    cells = {place.cell for place in unsure}
+    overlaps = Counter(pair.reason for pair in refused if pair.reference in cells or pair.moving in cells)
+    return MostlyAnchored(
+        unsure=tuple(sorted(unsure, key=_confidence)),
+        screenshots=len(places),
+        causes=Causes(overlaps=overlaps, reach_px=reach_px),
+    )
 
 
 def one_group(stores: Stores, survey: Survey) -> OneGroup:

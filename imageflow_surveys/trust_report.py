@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from imageflow_clients.database import placements, screenshots
 from imageflow_clients.stores import Stores
-from imageflow_domain.geometry import Size
+from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement, PlacementStatus
-from imageflow_domain.survey import Survey
+from imageflow_domain.survey import Fidelity, Survey
 from imageflow_mosaic.loops import CLOSED_PX, walk
 from imageflow_surveys.findings import DecisiveOffsetsKept, LoopsClose, MostlyAnchored, OneGroup, ShotsPlaced
 from imageflow_surveys.shots import shot_rect
@@ -64,6 +64,11 @@ class TrustReport:
     """What can be said for and against a survey."""
 
     count: Mapping[PlacementStatus, int]
+    fidelity: Fidelity
+    largest_sigma_px: float
+    """Of the anchored screenshots' standard errors against the survey's middle."""
+    overlays: tuple[Rect, ...]
+    """What stands still in every screenshot while the map moves; only looked for where screenshots are lossy."""
     findings: tuple[ReportedFinding, ...]
     loops_closed: int
     loops_open: int
@@ -85,17 +90,21 @@ def trust_report(stores: Stores, survey: Survey) -> TrustReport:
         places = placements.placements(connection, survey.id)
         pairs = placements.offsets(connection, survey.id)
         dropped = placements.dropped(connection, survey.id)
+        refused = placements.refused(connection, survey.id)
         stored = screenshots.stored(connection, survey.id)
     every = np.concatenate([loops.off_px for loops in walk(pairs)] or [np.zeros(0)])
     is_open = every > CLOSED_PX
     agreements = np.array([pair.agreement for pair in pairs])
     return TrustReport(
         count={status: sum(place.status is status for place in places) for status in PlacementStatus},
+        fidelity=survey.placed().fidelity,
+        largest_sigma_px=max((p.sigma_px for p in places if p.status is PlacementStatus.ANCHORED), default=0.0),
+        overlays=survey.overlays or (),
         findings=(
             judge_loops(pairs),
             judge_placed(stored, places),
             judge_dropped(dropped),
-            judge_anchored(places),
+            judge_anchored(places, refused, survey.reach_px),
             judge_groups(places),
         ),
         loops_closed=int((~is_open).sum()),

@@ -44,8 +44,8 @@ def registered(done: Sequence[Registered], seconds: float) -> Shown:
             {
                 "reference": str(pair.reference),
                 "moving": str(pair.moving),
-                "dx_px": pair.offset.dx_px,
-                "dy_px": pair.offset.dy_px,
+                "dx_px": round(pair.dx_px, 2),
+                "dy_px": round(pair.dy_px, 2),
                 "votes": pair.votes,
                 "agreement": round(pair.agreement, 4),
             }
@@ -59,6 +59,7 @@ def placed(result: Placed, seconds: float) -> Shown:
     mosaic = result.mosaic
     return {
         **{status.value: dg.MetadataValue.int(result.count(status)) for status in PlacementStatus},
+        "fidelity": dg.MetadataValue.text(str(mosaic.fidelity)),
         "dropped_offsets": dg.MetadataValue.int(len(result.dropped)),
         "frame": dg.MetadataValue.int(mosaic.frame.number),
         "new_frame": dg.MetadataValue.bool(result.new_frame),
@@ -118,6 +119,7 @@ def _row(place: Placement) -> dict[str, str | int | float]:
         "x_px": place.x_px,
         "y_px": place.y_px,
         "confidence": round(place.confidence, 4),
+        "sigma_px": round(place.sigma_px, 3),
         "status": place.status.value,
         "group": place.group,
     }

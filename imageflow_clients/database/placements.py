@@ -1,6 +1,6 @@
 """Rows of verified offsets between screenshots, and of where each screenshot lies."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, tuple_, update
@@ -9,22 +9,49 @@ from imageflow_clients.database import schema
 from imageflow_clients.database.cells import among
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
+from imageflow_domain.placement import (
+    DroppedOffset,
+    PairOffset,
+    Placement,
+    PlacementStatus,
+    Refusal,
+    RefusedPair,
+)
 
 _PAIRS = schema.pair_offsets
+_REFUSED = schema.pair_refusals
 _PLACES = schema.coordinates
 
 
 def replace_offsets(
-    connection: Connection, survey: str, references: Iterable[Cell], pairs: Sequence[PairOffset]
+    connection: Connection,
+    survey: str,
+    references: Collection[Cell],
+    pairs: Sequence[PairOffset],
+    refused: Sequence[RefusedPair],
 ) -> None:
-    """Store the offsets found for the given reference cells, in place of what stood there."""
-    connection.execute(
-        delete(_PAIRS).where(
-            _PAIRS.c.survey_id == survey,
-            among(_PAIRS.c.reference_row, _PAIRS.c.reference_col, references),
+    """Store the offsets found for the given reference cells, and why others were not, in place of what stood there."""
+    for table in (_PAIRS, _REFUSED):
+        connection.execute(
+            delete(table).where(
+                table.c.survey_id == survey, among(table.c.reference_row, table.c.reference_col, references)
+            )
         )
-    )
+    if refused:
+        connection.execute(
+            insert(_REFUSED),
+            [
+                {
+                    "survey_id": survey,
+                    "reference_row": pair.reference.row,
+                    "reference_col": pair.reference.col,
+                    "moving_row": pair.moving.row,
+                    "moving_col": pair.moving.col,
+                    "reason": pair.reason,
+                }
+                for pair in refused
+            ],
+        )
     if pairs:
         connection.execute(
             insert(_PAIRS),
@@ -67,6 +94,19 @@ def offsets(connection: Connection, survey: str, *, touching: Collection[Cell] |
             )
         )
     return tuple(_pair(row) for row in connection.execute(query))
+
+
+def refused(connection: Connection, survey: str) -> tuple[RefusedPair, ...]:
+    """Return the neighbours between which no offset was verified, by reference and moving cell."""
+    query = select(_REFUSED).where(_REFUSED.c.survey_id == survey).order_by(*_REFUSED.primary_key)
+    return tuple(
+        RefusedPair(
+            reference=Cell(row=row.reference_row, col=row.reference_col),
+            moving=Cell(row=row.moving_row, col=row.moving_col),
+            reason=Refusal(row.reason),
+        )
+        for row in connection.execute(query)
+    )
 
 
 def dropped(connection: Connection, survey: str) -> tuple[DroppedOffset, ...]:

@@ -182,6 +182,18 @@ pair_offsets = Table(
     Column("residual_px", REAL, nullable=True),  # above half a pixel: dropped by the solve
 )
 
+pair_refusals = Table(
+    "pair_refusals",
+    metadata,
+    Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True),
+    Column("reference_row", SmallInteger, primary_key=True),
+    Column("reference_col", SmallInteger, primary_key=True),
+    Column("moving_row", SmallInteger, primary_key=True),
+    Column("moving_col", SmallInteger, primary_key=True),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("reason IN ('little_overlap', 'plain', 'repeated', 'different')", name="reason"),
+)
+
 coordinates = Table(
     "coordinates",
     metadata,

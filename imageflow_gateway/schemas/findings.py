@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus
+from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus, Refusal
 from imageflow_mosaic.loops import OpenLoop
 from imageflow_surveys.findings import (
     ANCHORED_SHARE,
@@ -128,6 +128,10 @@ class MostlyAnchoredFacts(_Found):
     screenshots: int
     share: float
     wanted_share: float
+    overlaps: dict[Refusal, int]
+    """Of the screenshots that are not anchored, those with a neighbour that gave no offset, by the reason."""
+    reach_px: int
+    """Largest error of a believed position against its neighbour's."""
     offenders: list[UnsureFacts]
     """The first hundred, least sure first."""
 
@@ -179,7 +183,7 @@ def finding_facts(found: ReportedFinding) -> FindingFacts:
                 offenders=[DroppedFacts.of(drop) for drop in _first(decisive)],
                 offenders_in_all=len(decisive),
             )
-        case MostlyAnchored(unsure=unsure, screenshots=screenshots, share=share):
+        case MostlyAnchored(unsure=unsure, screenshots=screenshots, share=share, causes=causes):
             return MostlyAnchoredFacts(
                 holds=holds,
                 severity=severity,
@@ -187,6 +191,8 @@ def finding_facts(found: ReportedFinding) -> FindingFacts:
                 screenshots=screenshots,
                 share=share,
                 wanted_share=ANCHORED_SHARE,
+                overlaps=dict(causes.overlaps),
+                reach_px=causes.reach_px,
                 offenders=[UnsureFacts.of(place) for place in _first(unsure)],
                 offenders_in_all=len(unsure),
             )

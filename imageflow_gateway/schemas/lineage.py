@@ -41,6 +41,8 @@ class ShotFacts(BaseModel):
     """Its outline, in game pixels of the frame."""
     status: PlacementStatus
     confidence: float
+    sigma_px: float
+    """Standard error of the place against the survey's middle; 0 where pixels are exact."""
     digest: str | None
     kept: bool
     """Whether the picture is stored still."""
@@ -56,9 +58,11 @@ class OffsetFacts(BaseModel):
     col: int
     other_row: int
     other_col: int
-    dx: int
-    dy: int
-    """Where the other's top left corner lies, seen from the first's, in pixels."""
+    dx: float
+    dy: float
+    """Where the other's top left corner lies, seen from the first's, in pixels; whole ones where pixels agree."""
+    sigma_px: float
+    """Standard error of the offset; 0 where pixels agree exactly."""
     votes: int
     agreement: float
     """Share of compared pixels that are exactly equal."""
@@ -122,8 +126,9 @@ class LineageFacts(BaseModel):
                     col=pair.reference.col,
                     other_row=pair.moving.row,
                     other_col=pair.moving.col,
-                    dx=pair.offset.dx_px,
-                    dy=pair.offset.dy_px,
+                    dx=pair.dx_px,
+                    dy=pair.dy_px,
+                    sigma_px=pair.sigma_px,
                     votes=pair.votes,
                     agreement=pair.agreement,
                     compared=pair.compared_px,
@@ -157,6 +162,7 @@ def _shot(survey: Survey, shot: SeenShot) -> ShotFacts:
         bounds=shot_rect(survey.view, place),
         status=place.status,
         confidence=place.confidence,
+        sigma_px=place.sigma_px,
         digest=shot.digest,
         kept=shot.stored,
         picture=address if shot.stored else None,

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
+from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Survey
@@ -80,6 +81,37 @@ class SeamPictures(BaseModel):
         )
 
 
+class FidelityFacts(BaseModel):
+    """How alike screenshots show one place, and how exactly they are placed."""
+
+    lossless: bool
+    noise: float | None
+    """Standard deviation of the difference of two screenshots' brightness, in grey levels; null: they are equal."""
+    whole_pixels: bool
+    """False where scaling made the true offsets fractional."""
+    promise_px: float
+    """How far from its neighbours' an anchored screenshot may lie."""
+    largest_sigma_px: float
+    """Of the anchored screenshots' standard errors against the survey's middle; 0 without loss."""
+    text: str
+    """The same in English, as the command line says it."""
+    overlays: list[Rect]
+    """What stands still in every screenshot while the map moves; looked for only where screenshots are lossy."""
+
+    @classmethod
+    def of(cls, report: TrustReport) -> Self:
+        fidelity = report.fidelity
+        return cls(
+            lossless=fidelity.is_lossless,
+            noise=fidelity.noise,
+            whole_pixels=fidelity.whole_pixels,
+            promise_px=fidelity.promise_px,
+            largest_sigma_px=report.largest_sigma_px,
+            text=str(fidelity),
+            overlays=list(report.overlays),
+        )
+
+
 class WorstShot(BaseModel):
     """A screenshot that is least surely placed."""
 
@@ -89,6 +121,8 @@ class WorstShot(BaseModel):
     y: int
     status: PlacementStatus
     confidence: float
+    sigma_px: float
+    """Standard error of the place against the survey's middle; 0 where pixels are exact."""
     group: int
     """0: tied to the map by verified offsets."""
     weakest_agreement: float | None
@@ -106,6 +140,7 @@ class TrustFacts(BaseModel):
     ambiguous: int
     unplaced: int
     anchored_share: float = Field(ge=0, le=1)
+    fidelity: FidelityFacts
     findings: list[FindingFacts]
     """By the names that Dagster's asset checks have."""
     loops: Loops
@@ -123,6 +158,7 @@ class TrustFacts(BaseModel):
             ambiguous=count[PlacementStatus.AMBIGUOUS],
             unplaced=count[PlacementStatus.UNPLACED],
             anchored_share=count[PlacementStatus.ANCHORED] / screenshots if screenshots else 0.0,
+            fidelity=FidelityFacts.of(report),
             findings=[finding_facts(found) for found in report.findings],
             loops=Loops(
                 closed=report.loops_closed,
@@ -145,6 +181,7 @@ class TrustFacts(BaseModel):
                     y=shot.placement.y_px,
                     status=shot.placement.status,
                     confidence=shot.placement.confidence,
+                    sigma_px=shot.placement.sigma_px,
                     group=shot.placement.group,
                     weakest_agreement=shot.weakest.agreement if shot.weakest else None,
                     seam=SeamPictures.of(survey.id, shot.placement.cell, shot.seam) if shot.seam else None,

@@ -11,7 +11,7 @@ const HOLD: readonly Finding[] = [
   { ...told, name: "loops_close", holds: true, offsets: 84, offenders: [], offenders_in_all: 0 },
   { ...told, name: "shots_placed", holds: true, screenshots: 36, offenders: [], offenders_in_all: 0 },
   { ...told, name: "decisive_offsets_kept", holds: true, dropped: 2, offenders: [], offenders_in_all: 0 },
-  { ...told, name: "mostly_anchored", holds: true, screenshots: 36, share: 1, wanted_share: 0.9, offenders: [], offenders_in_all: 0 },
+  { ...told, name: "mostly_anchored", holds: true, screenshots: 36, share: 1, wanted_share: 0.9, overlaps: {}, reach_px: 160, offenders: [], offenders_in_all: 0 },
   { ...told, name: "one_group", holds: true, offenders: [], offenders_in_all: 0 },
 ];
 
@@ -29,6 +29,7 @@ const FAIL: readonly Finding[] = [
   },
   {
     ...told, name: "mostly_anchored", holds: false, screenshots: 36, share: 0.5, wanted_share: 0.9, offenders_in_all: 18,
+    overlaps: { repeated: 30, different: 2 }, reach_px: 160,
     offenders: [{ area: area(3, 4), status: "ambiguous", confidence: 0.25 }],
   },
   { ...told, name: "one_group", holds: false, offenders: [{ group: 3, screenshots: 2 }], offenders_in_all: 1 },
@@ -54,7 +55,10 @@ describe("a finding", () => {
         offenders: ["Row 0, column 0 – Row 0, column 1: off by 12.3 px"],
       },
       {
-        text: "50% of 36 screenshots are anchored; 90% are wanted.",
+        text:
+          "50% of 36 screenshots are anchored; 90% are wanted. Of 32 overlaps of the others without an offset, "
+          + "30 fit in several places (open water, repeated structure), 2 show different things. "
+          + "More screenshots between these help, or exact positions.",
         offenders: ["Row 3, column 4: Ambiguous, 25% sure"],
       },
       { text: "1 group of screenshots is tied together, but not to the map.", offenders: ["Group 3: 2 screenshots"] },
@@ -67,7 +71,10 @@ describe("a finding", () => {
       for (const words of [text, ...offenders]) expect(words.replaceAll("px", "")).not.toMatch(/[A-Za-z]/);
     }
     expect(spellFinding(ja, FAIL[3] as Finding)).toEqual({
-      text: "スクリーンショット 36 枚中 50% が確定しています（目標 90%）。",
+      text:
+        "スクリーンショット 36 枚中 50% が確定しています（目標 90%）。 残りの画像でオフセットが得られなかった重なり 32 件のうち、"
+        + "複数の位置に合うもの（水面や繰り返し模様）が 30 件、写っているものが異なるものが 2 件です。 "
+        + "間にスクリーンショットを追加するか、正確な位置を指定してください。",
       offenders: ["行 3、列 4：曖昧、確度 25%"],
     });
   });

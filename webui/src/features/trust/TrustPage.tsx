@@ -89,7 +89,26 @@ function Share({ trust }: { trust: Trust }) {
         {parts.map(([name, count, word]) => <span key={name} className={name}><i />{word} {all.n(count)}</span>)}
       </p>
       <p className="small soft">{texts.anchoredNote}</p>
+      <Fidelity trust={trust} />
     </section>
+  );
+}
+
+/** How exactly screenshots are placed, and what lies over all of them, as options that leave it out. */
+function Fidelity({ trust: { fidelity } }: { trust: Trust }) {
+  const texts = useTexts().trust.fidelity;
+  const { lossless, whole_pixels: whole, noise, largest_sigma_px: sigma, overlays } = fidelity;
+  return (
+    <>
+      <p className="small fidelity">{lossless ? texts.lossless : whole ? texts.whole : texts.scaled}</p>
+      {noise !== null && <p className="small soft">{texts.noise(Number(noise.toFixed(1)), Number(sigma.toFixed(2)))}</p>}
+      {overlays.length > 0 && (
+        <p className="small">
+          {texts.overlays}{" "}
+          <code>{overlays.map((rect) => `--mask ${rect.x_px},${rect.y_px},${rect.width_px},${rect.height_px}`).join(" ")}</code>
+        </p>
+      )}
+    </>
   );
 }
 

@@ -8,6 +8,20 @@ interface Spelled {
   offenders: readonly string[];
 }
 
+/** How many screenshots are anchored; where too few are, why, and what helps against the most frequent reason. */
+function anchored(texts: Texts, found: Extract<Finding, { name: "mostly_anchored" }>): string {
+  const { finding, overlap, help } = texts.trust;
+  const share = finding.anchored(percentOf(texts, found.share), found.screenshots, percentOf(texts, found.wanted_share));
+  const counts = REASONS.map((reason) => [reason, found.overlaps[reason] ?? 0] as const).filter(([, count]) => count > 0);
+  const most = counts.reduce<(typeof counts)[number] | null>((best, one) => (best === null || one[1] > best[1] ? one : best), null);
+  if (found.holds || most === null) return share;
+  const inAll = counts.reduce((sum, [, count]) => sum + count, 0);
+  const why = finding.why(inAll, counts.map(([reason, count]) => overlap[reason](count)));
+  return `${share} ${why} ${help[most[0]](found.reach_px)}`;
+}
+
+const REASONS = ["little_overlap", "plain", "repeated", "different"] as const;
+
 export function spellFinding(texts: Texts, found: Finding): Spelled {
   const { finding, offender, own } = texts.trust;
   const { status, sure } = texts.map.lineage;
@@ -28,7 +42,7 @@ export function spellFinding(texts: Texts, found: Finding): Spelled {
       };
     case "mostly_anchored":
       return {
-        text: finding.anchored(percentOf(texts, found.share), found.screenshots, percentOf(texts, found.wanted_share)),
+        text: anchored(texts, found),
         offenders: found.offenders.map((one) =>
           offender.unsure(area(one.area), status[one.status], sure(percentOf(texts, one.confidence))),
         ),

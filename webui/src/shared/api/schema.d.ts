@@ -1885,6 +1885,26 @@ export interface components {
             problem: string;
         };
         /**
+         * FidelityFacts
+         * @description How alike screenshots show one place, and how exactly they are placed.
+         */
+        FidelityFacts: {
+            /** Lossless */
+            lossless: boolean;
+            /** Noise */
+            noise: number | null;
+            /** Whole Pixels */
+            whole_pixels: boolean;
+            /** Promise Px */
+            promise_px: number;
+            /** Largest Sigma Px */
+            largest_sigma_px: number;
+            /** Text */
+            text: string;
+            /** Overlays */
+            overlays: components["schemas"]["Rect"][];
+        };
+        /**
          * FigureFacts
          * @description Counts of one period; a key that was not asked for is empty.
          */
@@ -2537,6 +2557,12 @@ export interface components {
             share: number;
             /** Wanted Share */
             wanted_share: number;
+            /** Overlaps */
+            overlaps: {
+                [key: string]: number;
+            };
+            /** Reach Px */
+            reach_px: number;
             /** Offenders */
             offenders: components["schemas"]["UnsureFacts"][];
         };
@@ -2591,6 +2617,8 @@ export interface components {
             dx: number;
             /** Dy */
             dy: number;
+            /** Sigma Px */
+            sigma_px: number;
             /** Votes */
             votes: number;
             /** Agreement */
@@ -2831,6 +2859,12 @@ export interface components {
             height_px: number;
         };
         /**
+         * Refusal
+         * @description Why no offset between two neighbouring screenshots was verified.
+         * @enum {string}
+         */
+        Refusal: "little_overlap" | "plain" | "repeated" | "different";
+        /**
          * RefusedFacts
          * @description A manifest, folder or file that is no batch.
          */
@@ -3064,6 +3098,8 @@ export interface components {
             status: components["schemas"]["PlacementStatus"];
             /** Confidence */
             confidence: number;
+            /** Sigma Px */
+            sigma_px: number;
             /** Digest */
             digest: string | null;
             /** Kept */
@@ -3407,6 +3443,7 @@ export interface components {
             unplaced: number;
             /** Anchored Share */
             anchored_share: number;
+            fidelity: components["schemas"]["FidelityFacts"];
             /** Findings */
             findings: (components["schemas"]["LoopsCloseFacts"] | components["schemas"]["ShotsPlacedFacts"] | components["schemas"]["DecisiveOffsetsKeptFacts"] | components["schemas"]["MostlyAnchoredFacts"] | components["schemas"]["OneGroupFacts"])[];
             loops: components["schemas"]["Loops"];
@@ -3523,6 +3560,8 @@ export interface components {
             status: components["schemas"]["PlacementStatus"];
             /** Confidence */
             confidence: number;
+            /** Sigma Px */
+            sigma_px: number;
             /** Group */
             group: number;
             /** Weakest Agreement */

@@ -70,7 +70,7 @@ export const en = {
       ambiguous: "Ambiguous shots", ambiguousNote: "Coloured by how surely they are placed",
       markers: "Markers", markersNote: "Named places of this save",
       unsure: "0 % sure", sure: "100 % sure",
-      noAmbiguous: "Every screenshot of this survey is anchored to the pixel.",
+      noAmbiguous: "Every screenshot of this survey is anchored.",
     },
     goTo: {
       label: "Game pixels, or a link", placeholder: "5120, 4096", go: "Go",
@@ -204,8 +204,16 @@ export const en = {
   },
   trust: {
     title: "Trust",
-    anchored: "anchored to the pixel", of: (count: number) => `of ${plural(count, "screenshot")}`,
-    anchoredNote: "Tied to the map by verified whole-pixel offsets.",
+    anchored: "anchored", of: (count: number) => `of ${plural(count, "screenshot")}`,
+    anchoredNote: "Tied to the map by verified offsets.",
+    fidelity: {
+      lossless: "Lossless screenshots: placed exactly.",
+      whole: "Lossy screenshots: placed to within half a pixel of their neighbours.",
+      scaled: "Scaled screenshots: placed to within one pixel of their neighbours.",
+      noise: (levels: number, sigma: number) =>
+        `They differ by ${levels} grey levels where they show the same place. Standard error against the middle of the map: at most ${sigma} px.`,
+      overlays: "The same lies over the map in every screenshot. To leave it out, survey with",
+    },
     ambiguous: "Ambiguous", unplaced: "Unplaced", anchoredShort: "Anchored",
     findings: "Findings", holds: "Holds", warn: "Warning", error: "Wrong",
     showOffenders: (count: number) => `Show ${n(count)}`, hideOffenders: "Hide",
@@ -224,10 +232,25 @@ export const en = {
           : `The solve dropped ${plural(dropped, "verified offset")}, ${decisive === 0 ? "none" : n(decisive)} of them decisive.`,
       anchored: (share: string, of: number, wanted: string) =>
         `${share} of ${plural(of, "screenshot")} are anchored; ${wanted} are wanted.`,
+      why: (overlaps: number, counts: readonly string[]) =>
+        `Of ${plural(overlaps, "overlap")} of the others without an offset, ${counts.join(", ")}.`,
       groups: (others: number) =>
         others === 0
           ? "No group of screenshots is tied together apart from the map."
           : `${plural(others, "group")} of screenshots ${others === 1 ? "is" : "are"} tied together, but not to the map.`,
+    },
+    overlap: {
+      little_overlap: (count: number) => `${n(count)} are next to nothing where the screenshots are believed to lie`,
+      plain: (count: number) => `${n(count)} show one colour or next to no detail`,
+      repeated: (count: number) => `${n(count)} fit in several places (open water, repeated structure)`,
+      different: (count: number) => `${n(count)} show different things`,
+    },
+    help: {
+      little_overlap: (reach: number) => `Take screenshots closer together: neighbours need ${n(2 * reach + 32)} px in common.`,
+      plain: () => "More screenshots between these help, or exact positions.",
+      repeated: () => "More screenshots between these help, or exact positions.",
+      different: (reach: number) =>
+        `Mask what lies over the map, let the game stand still, or raise the reach where positions are more than ${n(reach)} px off.`,
     },
     offender: {
       loop: (areas: string, dx: number, dy: number) => `${areas}: off by ${dx}, ${dy} px`,

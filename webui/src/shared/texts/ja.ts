@@ -70,7 +70,7 @@ export const ja: Texts = {
       ambiguous: "位置が曖昧な画像", ambiguousNote: "確からしさで色分け",
       markers: "目印", markersNote: "名前を付けた場所",
       unsure: "確度 0 %", sure: "確度 100 %",
-      noAmbiguous: "この調査の画像はすべて画素単位で位置が確定しています。",
+      noAmbiguous: "この調査の画像はすべて位置が確定しています。",
     },
     goTo: {
       label: "ゲーム座標またはリンク", placeholder: "5120, 4096", go: "移動",
@@ -201,8 +201,15 @@ export const ja: Texts = {
   },
   trust: {
     title: "信頼性",
-    anchored: "画素単位で確定", of: (count) => `スクリーンショット ${n(count)} 枚中`,
+    anchored: "確定", of: (count) => `スクリーンショット ${n(count)} 枚中`,
     anchoredNote: "検証済みのオフセットで地図に結ばれています。",
+    fidelity: {
+      lossless: "可逆のスクリーンショット：位置は画素単位で正確です。",
+      whole: "非可逆のスクリーンショット：隣との位置の誤差は 0.5 px 以内です。",
+      scaled: "拡大縮小されたスクリーンショット：隣との位置の誤差は 1 px 以内です。",
+      noise: (levels, sigma) => `同じ場所の明るさの差は ${levels} 階調、地図の中央に対する標準誤差は最大 ${sigma} px です。`,
+      overlays: "すべてのスクリーンショットで、地図の上に同じものが重なっています。除くには次の指定で調査してください：",
+    },
     ambiguous: "曖昧", unplaced: "未配置", anchoredShort: "確定",
     findings: "検査結果", holds: "適合", warn: "警告", error: "不適合",
     showOffenders: (count) => `${n(count)} 件を表示`, hideOffenders: "隠す",
@@ -220,10 +227,23 @@ export const ja: Texts = {
           ? "検証済みのオフセットはすべて採用されました。"
           : `検証済みのオフセット ${n(dropped)} 件が不採用で、うち決定的なものは ${n(decisive)} 件です。`,
       anchored: (share, of, wanted) => `スクリーンショット ${n(of)} 枚中 ${share} が確定しています（目標 ${wanted}）。`,
+      why: (overlaps, counts) => `残りの画像でオフセットが得られなかった重なり ${n(overlaps)} 件のうち、${counts.join("、")}です。`,
       groups: (others) =>
         others === 0
           ? "地図から離れた画像のまとまりはありません。"
           : `互いには結ばれ、地図には結ばれていない画像のまとまりが ${n(others)} 個あります。`,
+    },
+    overlap: {
+      little_overlap: (count) => `想定位置でほとんど重ならないものが ${n(count)} 件`,
+      plain: (count) => `一色または模様のないものが ${n(count)} 件`,
+      repeated: (count) => `複数の位置に合うもの（水面や繰り返し模様）が ${n(count)} 件`,
+      different: (count) => `写っているものが異なるものが ${n(count)} 件`,
+    },
+    help: {
+      little_overlap: (reach) => `隣どうしが ${n(2 * reach + 32)} px 以上重なるように撮影してください。`,
+      plain: () => "間にスクリーンショットを追加するか、正確な位置を指定してください。",
+      repeated: () => "間にスクリーンショットを追加するか、正確な位置を指定してください。",
+      different: (reach) => `地図に重なる表示をマスクするか、ゲームを静止させるか、位置の誤差が ${n(reach)} px を超える場合は許容範囲を広げてください。`,
     },
     offender: {
       loop: (areas, dx, dy) => `${areas}：ずれ ${dx}、${dy} px`,
