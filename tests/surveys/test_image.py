@@ -9,7 +9,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, NotReady, ObjectMissing
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
-from imageflow_surveys.image import describe, read_region
+from imageflow_surveys.image import read_region
 from tests.surveys.cities import city, cut, published, truth_of
 
 
@@ -43,7 +43,7 @@ def test_a_region_that_reaches_beyond_the_map_is_black_there(stores: Stores, sho
 def test_a_region_outside_the_map_is_refused_with_where_the_map_lies(stores: Stores, shown: Survey) -> None:
     bounds = shown.published().bounds
     beside = Rect(x_px=bounds.right_px, y_px=bounds.y_px, width_px=10, height_px=10)
-    with pytest.raises(InvalidInput, match=f"outside the map, which is {describe(bounds)}"):
+    with pytest.raises(InvalidInput, match=f"outside the map, which is {str(bounds)}"):
         read_region(stores, shown, beside)
 
 
@@ -75,4 +75,4 @@ def test_a_tile_s_object_that_is_gone_is_named(stores: Stores) -> None:
 
 def test_parsing_what_is_described_gives_the_same_rectangle() -> None:
     rect = Rect(x_px=-3, y_px=4, width_px=5, height_px=6)
-    assert Rect.parse(describe(rect)) == rect
+    assert Rect.parse(str(rect)) == rect
