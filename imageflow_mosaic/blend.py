@@ -75,7 +75,7 @@ def blend(shots: Sequence[PlacedShot], rect: Rect, masks: Sequence[Rect] = (), *
         masks: Rectangles of every shot that show no map, in pixels of the shot. What they hide does not count.
         noise: Root mean square difference of the grey values (0 to 255, OpenCV's RGB to grey) of two shots of the same
             place, over the survey's overlaps: about 3 for JPEG 95, 5 for JPEG 90, 9 for JPEG 75, 6 to 14 for scaled
-            screenshots. Values from half to twice that give nearly the same picture.
+            screenshots. Half of the true value costs scaled screenshots 0.8 dB, and others nothing.
 
     Raises:
         InvalidInput: For a noise below 0, or of 256 and more.

@@ -114,7 +114,7 @@ def find_overlays(frames: Sequence[Pixels], masks: Sequence[Rect] = ()) -> tuple
     """Return the rectangles of the image in which the frames show the same, though their maps differ.
 
     Found are opaque panels, clocks with their changing digits, a cursor that rests, and translucent texts: from about
-    20 % opacity in 24 frames, 35 % in six. Rectangles are 3 to 12 px larger than what they enclose, and reach to the frame's edge where it is as near.
+    20 % opacity in 24 frames, 35 % in six. Rectangles are up to 12 px larger on each side than what they enclose.
 
     Nothing is returned for what only some frames show, where fewer than `LEAST_FRAMES` are given, and where the map
     around shows the same in too many frames to tell (open water, repeated texture in step with the camera).
