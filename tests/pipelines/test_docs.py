@@ -24,6 +24,8 @@ def component_rows() -> Iterator[str]:
         takes = ", ".join(port["name"] + ("" if port["required"] else "?") for port in about["inputs"])
         gives = ", ".join(port["name"] for port in about["outputs"])
         does = about["description"].partition("\n\n")[0].replace("\n", " ")
+        if about["changes"]:
+            does += f" Against version {about['version'] - 1}: {about['changes']}"
         yield f"| `{release.component.reference()}` | {takes} | {gives} | {does} |"
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from imageflow_domain.errors import NotFound
 from imageflow_pipelines.component import ports_of
 from imageflow_pipelines.components.blur import Blur
 from imageflow_pipelines.registry import RELEASED, Registry, Release
@@ -40,6 +41,27 @@ def test_every_component_file_is_released() -> None:
 def test_no_version_is_released_twice() -> None:
     assert len(_RELEASES) == len({release.component.reference() for release in _RELEASES})
     assert [release.component.reference() for release in Registry(_RELEASES)] == list(SAMPLES)
+
+
+def test_every_later_version_says_what_it_changes_and_no_first_one_does() -> None:
+    for release in _RELEASES:
+        component = release.component
+        assert bool(component.changes) == (component.version > 1), component.reference()
+
+
+def test_the_versions_after_one_are_found_oldest_first() -> None:
+    class Blur2(Blur):
+        version = 2
+
+    class Blur3(Blur):
+        version = 3
+
+    registry = Registry(Release(each, golden="") for each in (Blur3, Blur, Blur2))
+    assert registry.newer("blur@1") == (Blur2, Blur3)
+    assert registry.newer("blur@2") == (Blur3,)
+    assert registry.newer("blur@3") == ()
+    with pytest.raises(NotFound, match="no component 'blur@4'"):
+        registry.newer("blur@4")
 
 
 def test_one_level_of_one_pixel_is_noticed() -> None:
