@@ -63,3 +63,9 @@ def test_a_master_of_before_keeps_its_identity(stores: Stores, name: str) -> Non
     published(stores, wanted=wanted)
     with stores.database.begin() as connection:
         assert judge_now(connection, "lid", None).identity == identity
+
+
+def test_a_text_whose_separators_count_has_another_identity(stores: Stores) -> None:
+    published(stores, wanted=[_item("lot", "TEXT", criteria={"expected": "LOT-1", "separators": True})])
+    with stores.database.begin() as connection:
+        assert judge_now(connection, "lid", None).identity != _MASTERS["a text alone"][1]
