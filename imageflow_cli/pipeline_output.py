@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from imageflow_cli.console import visible
 from imageflow_cli.whole_file import whole_file
 from imageflow_domain.errors import InvalidInput, NotFound, StoreUnavailable
 from imageflow_pipelines.canonical import to_json
@@ -89,13 +90,13 @@ def _said(value: Value) -> str:
             return f"{value.width_px} x {value.height_px} px; --out FOLDER keeps them"
         case Detections(items):
             listed = ", ".join(
-                f"{item.label} {item.score:.2f}" + (f" {item.text}" if item.text else "") for item in items
+                f"{item.label} {item.score:.2f}" + (f" {visible(item.text)}" if item.text else "") for item in items
             )
             return listed or "nothing found"
         case Measurements(items):
             return ", ".join(f"{item.name} {item.value:.6g} {item.unit}".rstrip() for item in items)
         case Text(text):
-            return text
+            return visible(text)
         case Table(_, rows):
             return f"{len(rows)} rows"
 

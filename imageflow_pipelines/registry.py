@@ -111,6 +111,12 @@ RELEASED = Registry(
 )
 
 
+def one_line(component: type[Component]) -> str:
+    """Return in one line what a component does and, of a later version, what differs from the one before."""
+    does = cleandoc(component.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+    return f"{does} Against version {component.version - 1}: {component.changes}" if component.changes else does
+
+
 def describe(component: type[Component]) -> dict[str, Any]:
     """Return what a form or a catalogue needs: name, version, texts, ports, needs, and the parameters' JSON Schema."""
     ports = ports_of(component)

@@ -5,7 +5,10 @@ import pytest
 from imageflow_domain.errors import NotFound
 from imageflow_pipelines.component import ports_of
 from imageflow_pipelines.components.blur import Blur
+from imageflow_pipelines.components.crop import Crop
+from imageflow_pipelines.older_versions import OlderVersion, older_versions
 from imageflow_pipelines.registry import RELEASED, Registry, Release
+from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.values import Image
 from tests.pipelines.samples import SAMPLES, compute, golden
 
@@ -62,6 +65,28 @@ def test_the_versions_after_one_are_found_oldest_first() -> None:
     assert registry.newer("blur@3") == ()
     with pytest.raises(NotFound, match="no component 'blur@4'"):
         registry.newer("blur@4")
+
+
+def test_steps_that_use_an_older_version_are_named_with_what_each_later_one_changes() -> None:
+    class Blur2(Blur):
+        version = 2
+        changes = "Sharper."
+
+    class Blur3(Blur):
+        version = 3
+        changes = "Faster."
+
+    registry = Registry(Release(each, golden="") for each in (Crop, Blur, Blur2, Blur3))
+    spec = PipelineSpec.model_validate(
+        {
+            "pipeline": "p",
+            "steps": {"last": {"use": "blur@3"}, "cut": {"use": "crop@1"}, "first": {"use": "blur@1"}},
+            "outputs": {"picture": "last.image"},
+        }
+    )
+    assert older_versions(spec, registry) == (
+        OlderVersion(step="first", uses="blur@1", newest="blur@3", changes={"blur@2": "Sharper.", "blur@3": "Faster."}),
+    )
 
 
 def test_one_level_of_one_pixel_is_noticed() -> None:
