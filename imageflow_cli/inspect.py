@@ -15,7 +15,7 @@ from imageflow_cli.console import errors, print_json, print_table
 from imageflow_cli.options import NAME, as_json
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.session import stores_only
-from imageflow_cli.whole_file import whole_file
+from imageflow_cli.whole_file import make_folder, whole_file
 from imageflow_clients.database import inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
@@ -23,7 +23,7 @@ from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Cancelled, InvalidInput, StoreUnavailable
+from imageflow_domain.errors import Cancelled, InvalidInput
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -79,7 +79,7 @@ def inspect(
     if upload and marked:
         raise click.UsageError("--marked needs results, and --upload leaves them to the running stack.")
     if marked is not None:
-        _make(marked)
+        make_folder(marked)
     stores = stores_only()
     with _sent(stores, folder, product, batch, as_json=as_json) as sent:
         closed = sent.close(datetime.now(UTC))
@@ -142,13 +142,6 @@ def _tell_upload(sent: Batch, *, as_json: bool) -> None:
         f"{Settings().gateway_url}/api/v1/batches?product={sent.product}&name={sent.name} tells how far it is.",
         err=True,
     )
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"'{folder}' cannot be made: {error.strerror}.") from error
 
 
 def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool) -> Inspection:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from imageflow_cli.console import visible
-from imageflow_cli.whole_file import whole_file
-from imageflow_domain.errors import InvalidInput, NotFound, StoreUnavailable
+from imageflow_cli.whole_file import make_folder, whole_file
+from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_pipelines.canonical import to_json
 from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.execution import Execution
@@ -48,10 +48,7 @@ def check_pictures(images: Sequence[Path], out: Path | None) -> None:
         other = seen.setdefault(image.stem, image)
         if other is not image:
             raise InvalidInput(f"The outputs of '{other}' and '{image}' would have the same names: run one at a time.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"'{out}' cannot be made: {error.strerror}.") from error
+    make_folder(out)
 
 
 def write(execution: Execution, image: Path, out: Path | None) -> tuple[Written, ...]:

@@ -100,7 +100,12 @@ def run(
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--mask", "masks", multiple=True, type=RECT, help="A head-up display in every picture; repeat for more.")
 @click.option("--skip-bad", is_flag=True, help="Leave out files that cannot be used.")
-@click.option("--csv", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write group_1.csv ... there.")
+@click.option(
+    "--csv",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write group_1.csv ... there; made if missing.",
+)
 @as_json
 def arrange(source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path | None, as_json: bool) -> None:
     """Find out how the frames in the folder SOURCE lie to one another, whatever they are called; survey nothing.

@@ -46,9 +46,9 @@ def test_a_file_that_is_no_picture_is_named_and_can_be_left_out(cli: Here, folde
 
 def test_written_positions_make_the_folder_a_survey_with_positions(cli: Here, folder: Path, tmp_path: Path) -> None:
     (folder / "notes.png").unlink()
-    (tmp_path / "lists").mkdir()
-    facts = cli.json("survey", "arrange", str(folder), "--csv", str(tmp_path / "lists"))
-    (written,) = (tmp_path / "lists").iterdir()
+    lists = tmp_path / "not" / "there"
+    facts = cli.json("survey", "arrange", str(folder), "--csv", str(lists))
+    (written,) = lists.iterdir()
     with written.open(newline="") as table:
         rows = list(csv.DictReader(table))
     (group,) = facts["groups"]
@@ -60,6 +60,11 @@ def test_written_positions_make_the_folder_a_survey_with_positions(cli: Here, fo
     )["survey"]
     shown = cli.json("survey", "show", survey)
     assert (shown["state"], shown["areas"]) == ("completed", 12)
+
+
+def test_a_folder_for_positions_that_cannot_be_made_is_one_sentence(cli: Here, folder: Path) -> None:
+    said = cli.run("survey", "arrange", str(folder), "--csv", str(folder / "notes.png" / "lists"), expect=4).stderr
+    assert said.startswith(f"Error: '{folder / 'notes.png' / 'lists'}' cannot be made: ")
 
 
 def test_a_folder_in_no_order_becomes_a_map_and_the_report_says_what_each_frame_became(cli: Here, folder: Path) -> None:
