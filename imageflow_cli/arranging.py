@@ -37,7 +37,9 @@ def arrange_only(
     """Arrange a folder's frames, write each group's positions.csv where asked, and return the report."""
     if folder is not None:
         make_folder(folder)
-    frames = arrange(stores_only(), str(source.absolute()), {"skip_bad": skip_bad}, masks, bars=bars)
+    frames = arrange(
+        stores_only(), str(source.absolute()), {"skip_bad": skip_bad, "follow_links": True}, masks, bars=bars
+    )
     if folder is not None:
         for number, group in enumerate(frames.arrangement.groups, start=1):
             path = folder / f"group_{number}.csv"

@@ -55,7 +55,7 @@ def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
         return False
     if spec.driver.parameters.get("unordered"):
         return True
-    frames = frames_of(stores, spec.source)
+    frames = frames_of(stores, spec.source, spec.driver.parameters)
     told = spec.grid is not None or spec.driver.parameters.get("step") is not None
     return frames is not None and not told and tell_no_cell(frames.names())
 
@@ -99,7 +99,7 @@ def arrange_frames(
         InvalidInput: With every file that cannot be used, frames of another size among them; for too many frames.
     """
     spec = DriverSpec(name="folder", parameters={**parameters, "unordered": True})
-    frames = frames_of(stores, source)
+    frames = frames_of(stores, source, parameters)
     count = 0 if frames is None else sum(map(is_picture_name, frames.names()))
     if most is not None and count > most:
         raise InvalidInput(

@@ -91,6 +91,21 @@ def test_a_folder_in_no_order_becomes_a_map_and_the_report_says_what_each_frame_
     assert cli.json("survey", "show", facts["survey"])["state"] == "completed"
 
 
+def test_a_folder_of_links_is_surveyed_as_its_files_are(cli: Here, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for number, path in enumerate(sorted(EXAMPLE.glob("*.png"))[:4]):
+        (linked / f"Unnamed {number}.png").symlink_to(path)
+    assert len(cli.json("survey", "arrange", str(linked))["groups"][0]["frames"]) == 4
+    (linked / "Unnamed 9.png").symlink_to("gone.png")
+    said = cli.run("survey", "arrange", str(linked), expect=2).stderr
+    assert "'Unnamed 9.png' is a link to 'gone.png', where there is no file" in said
+    (linked / "Unnamed 9.png").unlink()
+    command = ("survey", "run", "--driver", "folder", "--source", str(linked), "--game", "linked", "--save", "main")
+    facts = cli.json(*command)
+    assert cli.json("survey", "show", facts["survey"])["state"] == "completed"
+
+
 def test_a_folder_that_is_not_there_is_one_sentence(cli: Here, tmp_path: Path) -> None:
     said = cli.run("survey", "arrange", str(tmp_path / "nowhere"), expect=2).stderr
     assert "nowhere" in said

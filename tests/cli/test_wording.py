@@ -124,7 +124,7 @@ def test_no_is_an_answer(cli: Here, survey: str) -> None:
 def test_an_upload_takes_pictures_and_says_what_it_leaves_out(cli: Here, frames: Path) -> None:
     (frames / "r00_c02.tif").touch()
     done = cli.run("upload", str(frames), "--game", "g", "--save", "s")
-    assert "Left out: r00_c02.tif;" in done.stderr
+    assert "are uploaded: r00_c02.tif." in done.stderr
     assert "2 files uploaded" in done.stderr
 
 
