@@ -20,7 +20,7 @@ class OlderVersion:
 
 
 def older_versions(spec: PipelineSpec, registry: Registry = RELEASED) -> tuple[OlderVersion, ...]:
-    """Return the steps of a spec that use an older version, in its order; raise `NotFound` for an unknown component."""
+    """Return the steps of a spec that use an older version, in its order."""
     found = ((name, step.use, registry.newer(step.use)) for name, step in spec.steps.items())
     return tuple(
         OlderVersion(

@@ -70,10 +70,10 @@ class Registry:
         raise NotFound(f"There is no component '{reference}': there is {', '.join(near)}.")
 
     def newer(self, reference: str) -> tuple[type[Component], ...]:
-        """Return the later versions of the component of `name@version`, oldest first; raise `NotFound`."""
-        found = self.find(reference)
-        later = (each.component for each in self if each.component.name == found.name)
-        return tuple(sorted((each for each in later if each.version > found.version), key=lambda each: each.version))
+        """Return the later versions of the component of `name@version`, oldest first; none for an unknown name."""
+        name, _, version = reference.partition("@")
+        known = (release.component for release in self if release.component.name == name)
+        return tuple(sorted((each for each in known if each.version > int(version)), key=lambda each: each.version))
 
 
 RELEASED = Registry(
