@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from imageflow_cli.console import errors
 from imageflow_cli.session import stores_only
-from imageflow_cli.whole_file import check_folder_of, whole_file
+from imageflow_cli.whole_file import make_folder, whole_file
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
@@ -36,8 +36,10 @@ def arrange_only(
 ) -> dict[str, Any]:
     """Arrange a folder's frames, write each group's positions.csv where asked, and return the report."""
     if folder is not None:
-        check_folder_of(folder / "group_1.csv")
-    frames = arrange(stores_only(), str(source.absolute()), {"skip_bad": skip_bad}, masks, bars=bars)
+        make_folder(folder)
+    frames = arrange(
+        stores_only(), str(source.absolute()), {"skip_bad": skip_bad, "follow_links": True}, masks, bars=bars
+    )
     if folder is not None:
         for number, group in enumerate(frames.arrangement.groups, start=1):
             path = folder / f"group_{number}.csv"

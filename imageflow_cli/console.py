@@ -13,6 +13,19 @@ results = Console()
 errors = Console(stderr=True)
 
 
+_SYMBOLS: dict[int, int | str] = {
+    **{sign: 0x2400 + sign for sign in range(0x20) if sign != ord("\n")},
+    0x7F: 0x2421,
+    **{sign: f"\\x{sign:02x}" for sign in range(0x80, 0xA0)},
+}
+"""Unicode's control pictures; those from 0x80 on have none."""
+
+
+def visible(text: str) -> str:
+    """Return text that was read somewhere as a terminal may show it: no control character but line feeds."""
+    return text.translate(_SYMBOLS)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON value on a line of its own."""
     click.echo(json.dumps(value, default=str))

@@ -39,7 +39,9 @@ def driver_parameters(
         raise InvalidInput(f"The {driver} driver has no {named}: `imageflow survey run --help` says whose it is.")
     if driver == "folder" and source is None:
         raise InvalidInput("The folder driver needs frames: name their folder with --source.")
-    parameters = {**_from_file(config), **{name: _plain(value) for name, value in given.items()}}
+    # Whoever names a folder here may read what its links lead to anyway.
+    own = {"follow_links": True} if driver == "folder" else {}
+    parameters = {**own, **_from_file(config), **{name: _plain(value) for name, value in given.items()}}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:

@@ -12,10 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from imageflow_cli.console import errors, print_json, print_table
+from imageflow_cli.folder_files import files_of
 from imageflow_cli.options import NAME, as_json
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.session import stores_only
-from imageflow_cli.whole_file import whole_file
+from imageflow_cli.whole_file import make_folder, whole_file
 from imageflow_clients.database import inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
@@ -23,7 +24,7 @@ from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Cancelled, InvalidInput, StoreUnavailable
+from imageflow_domain.errors import Cancelled, InvalidInput
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -36,7 +37,6 @@ NOT_PASSED = 6
 """The exit status where pictures failed or could not be judged."""
 _COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNDECIDED: "yellow"}
 _PAGE = 500
-_SHOWN = 10
 
 
 @click.command()
@@ -79,7 +79,7 @@ def inspect(
     if upload and marked:
         raise click.UsageError("--marked needs results, and --upload leaves them to the running stack.")
     if marked is not None:
-        _make(marked)
+        make_folder(marked)
     stores = stores_only()
     with _sent(stores, folder, product, batch, as_json=as_json) as sent:
         closed = sent.close(datetime.now(UTC))
@@ -97,19 +97,16 @@ def _models(stores: Stores) -> ModelRegistry:
     return open_models(Settings(), stores.objects)
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """Return the pictures of a folder, by name, and say what is left out; raise `InvalidInput` where there are none."""
-    if not folder.is_dir():
-        raise InvalidInput(f"'{folder}' is not a folder.")
-    present = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_")))
-    found = [path for path in present if path.suffix.lower() in keys.PICTURE_TYPES]
-    if not found:
+def _pictures(folder: Path) -> tuple[Path, ...]:
+    """Return the pictures of a folder, by name, and say what is left out.
+
+    Raises `InvalidInput` where there are none, or a link leads to none.
+    """
+    found = files_of(folder, keys.PICTURE_TYPES)
+    if not found.taken:
         raise InvalidInput(f"'{folder}' holds no pictures: put {', '.join(keys.PICTURE_TYPES)} into it.")
-    left_out = [path.name for path in present if path not in found]
-    if left_out:
-        more = f" and {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
-        click.echo(f"Left out, for they are no pictures: {', '.join(left_out[:_SHOWN])}{more}.", err=True)
-    return found
+    found.tell_left_out("for they are no pictures")
+    return found.taken
 
 
 @contextmanager
@@ -142,13 +139,6 @@ def _tell_upload(sent: Batch, *, as_json: bool) -> None:
         f"{Settings().gateway_url}/api/v1/batches?product={sent.product}&name={sent.name} tells how far it is.",
         err=True,
     )
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"'{folder}' cannot be made: {error.strerror}.") from error
 
 
 def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool) -> Inspection:

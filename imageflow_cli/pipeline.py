@@ -1,8 +1,9 @@
-"""`imageflow pipeline`: run a pipeline on pictures, check one, list the components."""
+"""`imageflow pipeline`: run a pipeline on pictures, check one, list those that are published, and the components."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from imageflow_domain.inference import ModelRegistry
 from imageflow_pipelines.component import ports_of
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution, StepStatus
+from imageflow_pipelines.older_versions import OlderVersion, older_versions
 from imageflow_pipelines.plan import Plan, plan
-from imageflow_pipelines.registry import RELEASED, describe
+from imageflow_pipelines.registry import RELEASED, describe, one_line
 from imageflow_pipelines.spec import PipelineSpec
-from imageflow_pipelines.spec_text import read_spec, read_value
+from imageflow_pipelines.spec_text import parse_spec, read_spec, read_value
 
 _PATH = click.Path(path_type=Path)
 
@@ -74,10 +76,40 @@ def run(
 def check(spec: Path, as_json: bool) -> None:
     """Tell everything that is wrong with the pipeline in the file SPEC, or the order of its steps."""
     checked = plan(_spec(spec))
+    older = older_versions(checked.spec)
     if as_json:
-        print_json({"pipeline": checked.spec.pipeline, "version": checked.spec.version, "order": list(checked.steps)})
+        told = {"pipeline": checked.spec.pipeline, "version": checked.spec.version, "order": list(checked.steps)}
+        print_json({**told, "older_versions": [asdict(each) for each in older]})
         return
     click.echo(f"{checked.spec.pipeline} {checked.spec.version}: {' -> '.join(checked.steps)}")
+    for each in older:
+        click.echo(f"{_older(each)}.", err=True)
+    _tell_changes(older)
+
+
+@pipeline.command(name="list")
+@click.option("--older", is_flag=True, help="Only those that use an older version of a component.")
+@as_json
+def list_pipelines(older: bool, as_json: bool) -> None:
+    """List the published pipelines, with their steps that use an older version of a component, and what changed since.
+
+    A published pipeline never changes: to use a newer component, publish the pipeline's next version.
+    """
+    from imageflow_cli.session import stores_only
+    from imageflow_inspection.pipelines import all_pipelines
+
+    with stores_only().database.begin() as connection:
+        listed = [(each, older_versions(parse_spec(dict(each.spec)))) for each in all_pipelines(connection)]
+    shown = [(published, steps) for published, steps in listed if steps or not older]
+    if as_json:
+        for published, steps in shown:
+            print_json({"pipeline": published.reference, "older_versions": [asdict(each) for each in steps]})
+        return
+    print_table(
+        ("pipeline", "older versions"),
+        [(published.reference, "; ".join(map(_older, steps))) for published, steps in shown],
+    )
+    _tell_changes([each for _, steps in shown for each in steps])
 
 
 @pipeline.command()
@@ -96,10 +128,21 @@ def components(name: str | None, as_json: bool) -> None:
         print_table(
             ("component", "takes", "gives", "does"),
             [
-                (f"{each['name']}@{each['version']}", _takes(each), _gives(each), _first_line(each))
-                for each in described
+                (component.reference(), _takes(each), _gives(each), one_line(component))
+                for component, each in zip(found, described, strict=True)
             ],
         )
+
+
+def _older(each: OlderVersion) -> str:
+    return f"{each.step} uses {each.uses}, the newest is {each.newest}"
+
+
+def _tell_changes(older: Iterable[OlderVersion]) -> None:
+    """Say what later versions change, each once."""
+    told = {reference: changes for each in older for reference, changes in each.changes.items()}
+    for reference, changes in told.items():
+        click.echo(f"{reference}: {changes}", err=True)
 
 
 def _spec(path: Path) -> PipelineSpec:
@@ -184,6 +227,8 @@ def _show(image: Path, execution: Execution, written: Sequence[Written], *, step
 
 def _show_component(each: dict[str, Any]) -> None:
     click.echo(f"{each['name']}@{each['version']}\n\n{each['description']}\n")
+    if each["changes"]:
+        click.echo(f"Against version {each['version'] - 1}: {each['changes']}\n")
     rows = [(f"from.{port['name']}", " or ".join(port["kinds"]), _wanted(port)) for port in each["inputs"]]
     schema = each["parameters"]
     for name, field in schema.get("properties", {}).items():
@@ -215,7 +260,3 @@ def _takes(each: dict[str, Any]) -> str:
 
 def _gives(each: dict[str, Any]) -> str:
     return ", ".join(port["name"] for port in each["outputs"])
-
-
-def _first_line(each: dict[str, Any]) -> str:
-    return str(each["description"]).partition("\n\n")[0].replace("\n", " ")

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from imageflow_cli.whole_file import whole_file
-from imageflow_domain.errors import InvalidInput, NotFound, StoreUnavailable
+from imageflow_cli.console import visible
+from imageflow_cli.whole_file import make_folder, whole_file
+from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_pipelines.canonical import to_json
 from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.execution import Execution
@@ -47,10 +48,7 @@ def check_pictures(images: Sequence[Path], out: Path | None) -> None:
         other = seen.setdefault(image.stem, image)
         if other is not image:
             raise InvalidInput(f"The outputs of '{other}' and '{image}' would have the same names: run one at a time.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"'{out}' cannot be made: {error.strerror}.") from error
+    make_folder(out)
 
 
 def write(execution: Execution, image: Path, out: Path | None) -> tuple[Written, ...]:
@@ -89,13 +87,13 @@ def _said(value: Value) -> str:
             return f"{value.width_px} x {value.height_px} px; --out FOLDER keeps them"
         case Detections(items):
             listed = ", ".join(
-                f"{item.label} {item.score:.2f}" + (f" {item.text}" if item.text else "") for item in items
+                f"{item.label} {item.score:.2f}" + (f" {visible(item.text)}" if item.text else "") for item in items
             )
             return listed or "nothing found"
         case Measurements(items):
             return ", ".join(f"{item.name} {item.value:.6g} {item.unit}".rstrip() for item in items)
         case Text(text):
-            return text
+            return visible(text)
         case Table(_, rows):
             return f"{len(rows)} rows"
 

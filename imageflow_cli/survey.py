@@ -44,7 +44,9 @@ def survey() -> None:
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other parameter of the driver.")
 @click.option("--mask", "masks", multiple=True, type=RECT, help="A head-up display in every picture; repeat for more.")
 @click.option("--reach", type=click.IntRange(1, 4096), help="Largest error of a position against its neighbour's, px.")
-@click.option("--block-side", type=click.IntRange(1, 100), help="Areas on a block's side (default 10).")
+@click.option(
+    "--block-side", type=click.IntRange(1, 100), help="Areas on a block's side (default 10; more for long grids)."
+)
 @click.option("--keep", type=click.Choice([k.value for k in Keep]), help="What becomes of the screenshots.")
 @click.option("--lossless-method", type=click.IntRange(0, 4), help="WebP effort: 0 is fast, 4 is small (default).")
 @click.option("--unless-mapped", is_flag=True, help="Do nothing where the save has a map already.")
@@ -85,7 +87,7 @@ def run(
             "reach_px": reach,
             "keep": keep,
             "encoding": Encoding() if lossless_method is None else Encoding(lossless_method=lossless_method),
-            **({} if block_side is None else {"block_side": block_side}),
+            "block_side": block_side,
         }
     )
     done, facts = run_any(spec, unless_mapped=unless_mapped, bars=not as_json)
@@ -100,7 +102,12 @@ def run(
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--mask", "masks", multiple=True, type=RECT, help="A head-up display in every picture; repeat for more.")
 @click.option("--skip-bad", is_flag=True, help="Leave out files that cannot be used.")
-@click.option("--csv", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write group_1.csv ... there.")
+@click.option(
+    "--csv",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write group_1.csv ... there; made if missing.",
+)
 @as_json
 def arrange(source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path | None, as_json: bool) -> None:
     """Find out how the frames in the folder SOURCE lie to one another, whatever they are called; survey nothing.

@@ -8,13 +8,12 @@ import click
 from rich.progress import Progress
 
 from imageflow_cli.console import errors, print_json
+from imageflow_cli.folder_files import files_of
 from imageflow_cli.options import NAME, as_json
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput
-
-_SHOWN = 10
 
 
 @click.command()
@@ -27,11 +26,7 @@ def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
     from imageflow_cli.session import stores_only
 
     settings = Settings()
-    files, left_out = _files(folder, settings.upload_limit_bytes)
-    if left_out:
-        more = f" and {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
-        taken = ", ".join(keys.MAP_UPLOAD_TYPES)
-        click.echo(f"Left out: {', '.join(left_out[:_SHOWN])}{more}; only {taken} are uploaded.", err=True)
+    files = _files(folder, settings.upload_limit_bytes)
     now = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     batch = f"{now}_{secrets.token_hex(2)}"
     prefix = keys.map_upload(game, save, batch)
@@ -45,22 +40,19 @@ def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
         )
 
 
-def _files(folder: Path, limit_bytes: int) -> tuple[list[Path], list[str]]:
-    """Return what to upload, the closing object last, and the names of what is left out.
+def _files(folder: Path, limit_bytes: int) -> list[Path]:
+    """Return what to upload, the closing object last, and say what is left out.
 
     Raises `InvalidInput` with every file that cannot be uploaded, and where no picture is among them.
     """
-    if not folder.is_dir():
-        raise InvalidInput(f"'{folder}' is not a folder.")
-    present = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_")))
-    files = [path for path in present if path.suffix.lower() in keys.MAP_UPLOAD_TYPES]
-    if all(path.suffix.lower() == ".csv" for path in files):
+    found = files_of(folder, keys.MAP_UPLOAD_TYPES)
+    if all(path.suffix.lower() == ".csv" for path in found.taken):
         raise InvalidInput(f"'{folder}' holds no pictures: put the frames into it.")
-    faults = [fault for path in files if (fault := _fault(path, limit_bytes))]
+    faults = [fault for path in found.taken if (fault := _fault(path, limit_bytes))]
     if faults:
         raise InvalidInput("\n".join(faults))
-    left_out = [path.name for path in present if path not in files]
-    return sorted(files, key=lambda path: path.name == keys.POSITIONS_FILE), left_out
+    found.tell_left_out(f"for only {', '.join(keys.MAP_UPLOAD_TYPES)} are uploaded")
+    return sorted(found.taken, key=lambda path: path.name == keys.POSITIONS_FILE)
 
 
 def _fault(path: Path, limit_bytes: int) -> str | None:

@@ -1,4 +1,4 @@
-"""A file, or a folder, that is written whole or not at all."""
+"""Files and folders that are written: whole or not at all, into a folder that is there before the work begins."""
 
 import os
 import shutil
@@ -14,8 +14,24 @@ def check_folder_of(path: Path) -> None:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise StoreUnavailable(f"'{path}' cannot be written: '{folder}' is not a folder.")
+    _check_open(folder)
+
+
+def _check_open(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreUnavailable(f"'{path}' cannot be written: '{folder}' is closed to this account.")
+        raise StoreUnavailable(f"Nothing can be written into '{folder}': it is closed to this account.")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that files are to be written into, before the work whose result they are.
+
+    Raises `StoreUnavailable` where it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"'{folder}' cannot be made: {error.strerror}.") from error
+    _check_open(folder)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from imageflow_domain.errors import InvalidInput
 
 BLOCK_SIDE = 10
-"""Areas on a block's side, unless a survey says otherwise."""
+"""Areas on a block's side, unless a survey says otherwise or its grid is long and narrow."""
 
 BLOCK_GRID_SIDE = 10
 """Blocks on a side of Dagster's static block partitions: 100 x 100 areas at `BLOCK_SIDE`."""
@@ -70,6 +70,11 @@ class Grid(BaseModel):
             return cls(rows=rows, cols=cols)
         except ValueError as error:
             raise InvalidInput(f"'{text}' is not a grid: write COLUMNSxROWS, each 1 to 1000.") from error
+
+    @property
+    def least_block_side(self) -> int:
+        """Areas on the side of the smallest blocks that fit Dagster's block partitions."""
+        return -(-max(self.rows, self.cols) // BLOCK_GRID_SIDE)
 
     def cells(self) -> Iterator[Cell]:
         return (Cell(row=row, col=col) for row in range(self.rows) for col in range(self.cols))

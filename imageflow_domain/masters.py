@@ -1,5 +1,6 @@
 """What a product is inspected for: items with criteria, in versions that never change once they are published."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,13 @@ MOST_ITEMS = 64
 def _printable(value: str) -> str:
     if not value.isprintable():  # PostgreSQL keeps no NUL, and nobody sees the others
         raise ValueError("holds signs that cannot be printed")
+    return value
+
+
+def _line(value: str) -> str:
+    # PostgreSQL keeps no NUL, and no line holds a line feed.
+    if not all(sign.isprintable() or (unicodedata.category(sign) == "Cc" and sign not in "\0\n") for sign in value):
+        raise ValueError("holds what no line of text does, such as NUL or a line feed: leave it out")
     return value
 
 
@@ -100,9 +108,18 @@ class Text(_Frozen):
     """
 
     output: Name = "text"
-    expected: _Line = Field(min_length=1, max_length=1000)
+    expected: Annotated[str, AfterValidator(_line), Field(min_length=1, max_length=1000)]
+    """Control characters, such as the separator GS of GS1, may stand in it; NUL and line feed may not."""
     match: Literal["equals", "contains", "like"] = "equals"
     ignore_case: bool = False
+    # Criteria of before have no such field: left out where it is not set, it leaves their identities as they are.
+    separators: bool = Field(default=False, exclude_if=lambda is_set: not is_set)
+    """Control characters belong to the line and only a line feed ends it. Without it, separators end lines, too."""
+
+    @property
+    def keeps_separators(self) -> bool:
+        """Whether they belong to the line: asked for, or `expected` holds some."""
+        return self.separators or not self.expected.isprintable()
 
 
 Criteria = Visual | Dimension | Function | Text

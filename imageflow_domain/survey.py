@@ -90,17 +90,28 @@ class SurveySpec(BaseModel):
     """Rectangles of every picture that belong to the game's head-up display, not to its map."""
     reach_px: int | None = Field(default=None, ge=1, le=4096)
     """Overrides the driver's largest error of a believed position against its neighbour's."""
-    block_side: int = Field(default=BLOCK_SIDE, ge=1, le=100)
+    block_side: int | None = Field(default=None, ge=1, le=100)
+    """Areas on a block's side. `None`: 10, or as many as a long grid needs that has no more areas than 100 x 100."""
     keep: Keep | None = None
     """`None`: delete where the driver can take the pictures again, else keep."""
     encoding: Encoding = Encoding()
 
     @model_validator(mode="after")
     def _fits_the_partitions(self) -> Self:
-        side = self.block_side * BLOCK_GRID_SIDE
-        if self.grid and max(self.grid.rows, self.grid.cols) > side:
-            raise ValueError(f"a grid of {self.grid} areas is larger than {side}x{side}: use larger blocks")
+        if self.grid is None:
+            return self
+        side = (self.block_side or BLOCK_SIDE) * BLOCK_GRID_SIDE
+        is_narrow = self.block_side is None and self.grid.rows * self.grid.cols <= side**2
+        if max(self.grid.rows, self.grid.cols) > side and not is_narrow:
+            raise ValueError(
+                f"a grid of {self.grid} areas is larger than {side}x{side}: use larger blocks, by a block_side "
+                f"(--block-side) of {self.grid.least_block_side} or more"
+            )
         return self
+
+    def block_side_of(self, grid: Grid) -> int:
+        """Return how many areas are on a block's side of a grid that fits the partitions."""
+        return self.block_side or max(BLOCK_SIDE, grid.least_block_side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +186,7 @@ class Survey:
 
     @property
     def block_side(self) -> int:
-        return self.spec.block_side
+        return self.spec.block_side_of(self.grid)
 
     def placed(self) -> Mosaic:
         """Return the mosaic; raise `NotReady` before the screenshots are placed."""

@@ -188,7 +188,7 @@ def _measured(readings: list[_Reading | str]) -> Judged:
 
 def _text(rule: Text, read: TextValue) -> Judged:
     expected = rule.expected.casefold() if rule.ignore_case else rule.expected
-    lines = [line.strip() for line in read.text.splitlines() if line.strip()]
+    lines = _lines(rule, read.text)
     compared = [line.casefold() if rule.ignore_case else line for line in lines]
     passes = any(_is_expected(line, expected, rule.match) for line in compared)
     return Judged(
@@ -196,6 +196,15 @@ def _text(rule: Text, read: TextValue) -> Judged:
         confidence=1.0,
         details={"read": [_clean(line) for line in lines[:_MOST_TOLD]], "expected": rule.expected, "match": rule.match},
     )
+
+
+def _lines(rule: Text, text: str) -> list[str]:
+    """Return the lines that are compared, without the spaces around them; empty ones are none."""
+    if rule.keeps_separators:
+        lines = (line.strip(" ") for line in text.split("\n"))
+    else:
+        lines = (line.strip() for line in text.splitlines())  # at GS, RS and the like too
+    return [line for line in lines if line]
 
 
 def _is_expected(line: str, expected: str, match: str) -> bool:

@@ -16,6 +16,7 @@ from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.plan import Plan, plan
 from imageflow_pipelines.spec_text import parse_spec
 
+_PAGE = 1000
 _VERSION = re.compile("[1-9][0-9]{0,8}")
 
 
@@ -56,6 +57,14 @@ def find_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
     if not _VERSION.fullmatch(version):
         raise InvalidInput(f"'{reference}' names no pipeline: it looks like 'scratches@1'.")
     return rows.get(connection, name, int(version))
+
+
+def all_pipelines(connection: Connection) -> Iterator[PublishedPipeline]:
+    """Yield every published pipeline, by name and version."""
+    after = ("", 0)
+    while found := rows.page(connection, after=after, limit=_PAGE):
+        yield from found
+        after = (found[-1].name, found[-1].version)
 
 
 def plan_of(pipeline: PublishedPipeline) -> Plan:

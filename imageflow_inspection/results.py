@@ -35,6 +35,7 @@ def find_results(
     begins: date | None = None,
     ends: date | None = None,
     verdict: Verdict | None = None,
+    former: bool = False,
     after: tuple[int, int] | None = None,
     limit: int = 100,
 ) -> tuple[Found, ...]:
@@ -43,11 +44,12 @@ def find_results(
     Args:
         stores: Where they are.
         inspection: Only of this one; without, only inspections that count are looked at.
-        batch: Only of this one.
+        batch: Only of this one; without, only versions of batches that no later, inspected one replaced.
         product: Only of this one.
         begins: Only those that were judged on this day (UTC) or later.
         ends: Only those that were judged before this day.
         verdict: Only those with this verdict.
+        former: Also those of finished inspections that count no longer, and of versions that were replaced.
         after: Only those behind this `Found.key`.
         limit: At most so many.
     """
@@ -60,6 +62,7 @@ def find_results(
             begins=begins,
             ends=ends,
             verdict=verdict,
+            former=former,
             after=after,
             limit=limit,
         )

@@ -132,11 +132,13 @@ def _compare_picture(
         raise ModelRefused(
             str(model.id), f"For picture '{picture}' its '{name}' leaves the range from 0 to 1.", picture=picture
         )
-    differs = float(np.abs(ours - theirs).max())
+    apart = np.abs(ours - theirs)
+    worst = np.unravel_index(apart.argmax(), apart.shape)
+    differs = float(apart[worst])
     if not differs <= allowed:
         raise ModelRefused(
             str(model.id),
-            f"For picture '{picture}' its '{name}' differs from the original's by {differs:.3g}, "
-            f"and may by {allowed:.3g}: look at how it was exported.",
+            f"For picture '{picture}' its '{name}' is {ours[worst]:.6g}, the original's {theirs[worst]:.6g}: they "
+            f"differ by {differs:.3g}, and may by {allowed:.3g}. Look at how it was exported.",
             picture=picture,
         )

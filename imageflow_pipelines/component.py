@@ -84,6 +84,8 @@ class Component(BaseModel):
 
     name: ClassVar[str]
     version: ClassVar[int]
+    changes: ClassVar[str] = ""
+    """What it gives otherwise than the version before, in one sentence; empty for the first version."""
     needs: ClassVar[Needs] = Needs()
 
     def cpu_s(self, megapixels: float) -> float:

@@ -1,7 +1,7 @@
 """Every component there is, by name and version. A released version never changes: specs that name it replay for ever.
 
-To change what a component gives, copy its file to `components/<name>_v2.py`, raise `version` there, and add a line
-here.
+To change what a component gives, copy its file to `components/<name>_v2.py`, raise `version` there, say in `changes`
+what differs, and add a line here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +15,7 @@ from imageflow_pipelines.component import Component, ports_of
 from imageflow_pipelines.components.aggregate import Aggregate
 from imageflow_pipelines.components.anomaly import Anomaly
 from imageflow_pipelines.components.barcodes import Barcodes
+from imageflow_pipelines.components.barcodes_v2 import BarcodesV2
 from imageflow_pipelines.components.binarise import Binarise
 from imageflow_pipelines.components.blobs import Blobs
 from imageflow_pipelines.components.blur import Blur
@@ -22,6 +23,7 @@ from imageflow_pipelines.components.branch import Branch
 from imageflow_pipelines.components.classify import Classify
 from imageflow_pipelines.components.colour import Colour
 from imageflow_pipelines.components.contours import Contours
+from imageflow_pipelines.components.contours_v2 import ContoursV2
 from imageflow_pipelines.components.crop import Crop
 from imageflow_pipelines.components.decode import Decode
 from imageflow_pipelines.components.detect import Detect
@@ -67,6 +69,12 @@ class Registry:
         near = get_close_matches(reference, self._releases, n=3, cutoff=0.5) or sorted(self._releases)
         raise NotFound(f"There is no component '{reference}': there is {', '.join(near)}.")
 
+    def newer(self, reference: str) -> tuple[type[Component], ...]:
+        """Return the later versions of the component of `name@version`, oldest first; none for an unknown name."""
+        name, _, version = reference.partition("@")
+        known = (release.component for release in self if release.component.name == name)
+        return tuple(sorted((each for each in known if each.version > int(version)), key=lambda each: each.version))
+
 
 RELEASED = Registry(
     (
@@ -85,11 +93,13 @@ RELEASED = Registry(
         Release(Morphology, golden="fa21c94f4b1eb7e5129cbdf926b2df4a"),
         Release(Edges, golden="bcc4e9c128e32b4b41d207146aaf2a8b"),
         Release(Contours, golden="754ca2dca04c7ade1b095a09e7b00617"),
+        Release(ContoursV2, golden="14dee3be6d98c6999475ddf461ee79ef"),
         Release(Blobs, golden="9ddb40b2137103dca0adf8fac8b427d4"),
         Release(Dimensions, golden="ee807a9d6558087482a26496595f54aa"),
         Release(TemplateMatch, golden="a2cfe814be51d1d1b22178b7648069ce"),
         Release(FeatureMatch, golden="d8db7e31918e397425396e445784f607"),
         Release(Barcodes, golden="26252225e4ecafd001acb24e15bdad19"),
+        Release(BarcodesV2, golden="ffe042f94f516c2347adb50f65471207"),
         Release(Classify, golden="2d2b87d2346b58113cbc83c74f36b0c3"),
         Release(Detect, golden="641d8495c51b9aba4c819a44a16b7308"),
         Release(Anomaly, golden="af968bc9927886669524338fcb5089b0"),
@@ -101,13 +111,20 @@ RELEASED = Registry(
 )
 
 
+def one_line(component: type[Component]) -> str:
+    """Return in one line what a component does and, of a later version, what differs from the one before."""
+    does = cleandoc(component.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+    return f"{does} Against version {component.version - 1}: {component.changes}" if component.changes else does
+
+
 def describe(component: type[Component]) -> dict[str, Any]:
-    """Return what a form or a catalogue needs: name, version, text, ports, needs, and the parameters' JSON Schema."""
+    """Return what a form or a catalogue needs: name, version, texts, ports, needs, and the parameters' JSON Schema."""
     ports = ports_of(component)
     return {
         "name": component.name,
         "version": component.version,
         "description": cleandoc(component.__doc__ or ""),
+        "changes": component.changes,
         "inputs": [
             {
                 "name": port.name,

@@ -14,12 +14,12 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFile, InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import BLOCK_GRID_SIDE
+from imageflow_domain.grid import BLOCK_SIDE
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
 from imageflow_mosaic.arrangement import Arrangement, Group, Tell, arrange
 from imageflow_surveys.camera import frames_of
-from imageflow_surveys.plan import checked_plan
+from imageflow_surveys.plan import checked_plan, grid_of
 
 _REACH_PX = 16
 """Positions of arranged frames are verified to the pixel already; a survey looks around a little all the same."""
@@ -55,7 +55,7 @@ def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
         return False
     if spec.driver.parameters.get("unordered"):
         return True
-    frames = frames_of(stores, spec.source)
+    frames = frames_of(stores, spec.source, spec.driver.parameters)
     told = spec.grid is not None or spec.driver.parameters.get("step") is not None
     return frames is not None and not told and tell_no_cell(frames.names())
 
@@ -99,7 +99,7 @@ def arrange_frames(
         InvalidInput: With every file that cannot be used, frames of another size among them; for too many frames.
     """
     spec = DriverSpec(name="folder", parameters={**parameters, "unordered": True})
-    frames = frames_of(stores, source)
+    frames = frames_of(stores, source, parameters)
     count = 0 if frames is None else sum(map(is_picture_name, frames.names()))
     if most is not None and count > most:
         raise InvalidInput(
@@ -163,11 +163,11 @@ def _areas(group: Group) -> tuple[Area, ...]:
 
 def _fitting(spec: SurveySpec, group: Group) -> SurveySpec:
     """The survey of one group, its blocks as large as a long chain of frames needs."""
-    side = 1 + max(max(picture.cell.row, picture.cell.col) for picture in group.pictures)
+    least = grid_of(_areas(group)).least_block_side
     return spec.model_copy(
         update={
             "driver": DriverSpec(name="folder", parameters={**spec.driver.parameters, "unordered": True}),
             "reach_px": spec.reach_px or _REACH_PX,
-            "block_side": max(spec.block_side, -(-side // BLOCK_GRID_SIDE)),
+            "block_side": max(spec.block_side or BLOCK_SIDE, least),
         }
     )

@@ -1,9 +1,9 @@
 """A driver that is started late, and again when its game dies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +22,23 @@ RESTARTS_PER_AREA = 3
 
 def driver_of(stores: Stores, spec: SurveySpec) -> GameDriver:
     """Return the survey's driver, not yet started; raise `InvalidInput` where its parameters are wrong."""
-    return open_driver(spec.driver, frames=frames_of(stores, spec.source), scratch=stores.scratch, grid=spec.grid)
+    frames = frames_of(stores, spec.source, spec.driver.parameters)
+    return open_driver(spec.driver, frames=frames, scratch=stores.scratch, grid=spec.grid)
 
 
-def frames_of(stores: Stores, source: str | None) -> FrameSource | None:
-    """Return where a survey finds its frames; `None` for a driver that has none."""
+def frames_of(stores: Stores, source: str | None, parameters: Mapping[str, Any]) -> FrameSource | None:
+    """Return where a survey finds its frames; `None` for a driver that has none.
+
+    Args:
+        parameters: Of the driver, which need not be checked yet.
+    """
     if source is None:
         return None
     if source.startswith(f"{MAP_UPLOADS}/"):
         return StoreFrames(stores.objects, source)
     if not Path(source).is_absolute():
         raise InvalidInput(f"'{source}' is neither an absolute folder nor an upload under {MAP_UPLOADS}/.")
-    return LocalFrames(Path(source))
+    return LocalFrames(Path(source), follow_links=parameters.get("follow_links") is True)
 
 
 class Camera:

@@ -97,7 +97,7 @@ def checked_plan(driver: GameDriver, spec: SurveySpec, areas: Sequence[Area] | N
     grid = grid or grid_of(areas)
     _check_fits(spec, grid)
     return Plan(
-        spec=spec,
+        spec=spec.model_copy(update={"block_side": spec.block_side_of(grid)}),
         grid=grid,
         view=capabilities.view,
         reach_px=spec.reach_px or capabilities.reach_px,

@@ -51,6 +51,7 @@ def plan_grid(stores: Stores, spec: SurveySpec) -> PlannedGrid:
     driver = driver_of(stores, spec)
     areas = laid_areas(driver, spec.grid)
     grid = spec.grid or grid_of(areas)
+    side = spec.block_side_of(grid)
     with stores.database.begin() as connection:
         latest = rows.latest(connection, spec.game, spec.save)
     places = {area.cell: area.position for area in areas if area.position is not None}
@@ -58,8 +59,8 @@ def plan_grid(stores: Stores, spec: SurveySpec) -> PlannedGrid:
     return PlannedGrid(
         grid=grid,
         areas=len(areas),
-        blocks=len(grid.blocks(spec.block_side)),
-        on_map=_on_map(latest, places, driver.capabilities.view, spec.block_side) if latest and is_known else None,
+        blocks=len(grid.blocks(side)),
+        on_map=_on_map(latest, places, driver.capabilities.view, side) if latest and is_known else None,
     )
 
 

@@ -32,6 +32,8 @@ class FolderParameters(BaseModel):
     """Leave holes where files cannot be used, instead of refusing the folder."""
     reach_px: int = Field(default=160, ge=1, le=4096)
     """Largest error of a believed position against its neighbour's."""
+    follow_links: bool = False
+    """Read symbolic links that lead out of the folder: what whoever runs the command line may read, no request may."""
     unordered: bool = False
     """Neither names nor a list tell where the frames lie: only areas that name their files can be grabbed."""
 

@@ -227,6 +227,7 @@ def find_results(
     begins: date | None = None,
     ends: date | None = None,
     verdict: Verdict | None = None,
+    former: bool = False,
     after: tuple[int, int] | None = None,
     limit: int = 100,
 ) -> tuple[PictureResult, ...]:
@@ -235,19 +236,27 @@ def find_results(
     Args:
         connection: In a transaction.
         inspection: Only of this one; without, only of those that count.
-        batch: Only of this one.
+        batch: Only of this one; without, only of versions that no later, inspected one replaced.
         product: Only of this one.
         begins: Only those judged on this day (UTC) or later.
         ends: Only those judged before this day.
         verdict: Only those with this one.
+        former: Also of finished inspections that count no longer, and of versions that were replaced.
         after: Only those behind this inspection and place.
         limit: At most so many.
     """
-    if inspection is not None:
-        query = _RESULTS.join(batches, batches.c.id == inspections.c.batch_id).where(inspections.c.id == inspection)
+    if inspection is not None or former:
+        query = _RESULTS.join(batches, batches.c.id == inspections.c.batch_id)
     else:
         # That it is an inspection of this batch needs no saying: said twice, the planner expects no rows and sorts all.
         query = _RESULTS.join(batches, batches.c.inspection_id == inspections.c.id)
+    if inspection is not None:
+        query = query.where(inspections.c.id == inspection)
+    elif former:
+        counts = batches.c.inspection_id == inspections.c.id  # one that goes on with a few pictures is not finished
+        query = query.where(inspections.c.done_at.is_not(None) | counts)
+    elif batch is None:
+        query = query.where(~_REPLACED)
     if batch is not None:
         query = query.where(batches.c.id == batch)
     if product is not None:
@@ -280,6 +289,15 @@ def judged_counts(connection: Connection, ids: Sequence[int]) -> Mapping[int, in
     )
     return {row.inspection_id: row.judged for row in rows}
 
+
+_LATER = batches.alias("later")
+_REPLACED = exists().where(
+    _LATER.c.product == batches.c.product,
+    _LATER.c.name == batches.c.name,
+    _LATER.c.version > batches.c.version,
+    _LATER.c.inspection_id.is_not(None),
+)
+"""Of a batch: a later version of it is inspected."""
 
 _RESULTS = (
     select(picture_results, batch_pictures)

@@ -74,7 +74,7 @@ def plan(
     )
     connection.execute(
         insert(schema.blocks),
-        [{"survey_id": name, "row": block.row, "col": block.col} for block in grid.blocks(spec.block_side)],
+        [{"survey_id": name, "row": block.row, "col": block.col} for block in grid.blocks(spec.block_side_of(grid))],
     )
     return get(connection, name)
 

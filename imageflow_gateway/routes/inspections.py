@@ -33,17 +33,30 @@ def list_results(
     inspection: Annotated[
         int | None, Query(ge=1, lt=2**63, description="Only of this one, which may be a former one.")
     ] = None,
-    batch: Annotated[int | None, Query(ge=1, lt=2**63, description="Only of this batch, by its id.")] = None,
+    batch: Annotated[
+        int | None, Query(ge=1, lt=2**63, description="Only of this batch, by its id, also where it was replaced.")
+    ] = None,
     product: ProductQuery = None,
     begins: Annotated[date | None, Query(description="Only those judged on this day (UTC) or later.")] = None,
     ends: Annotated[date | None, Query(description="Only those judged before this day.")] = None,
     verdict: Annotated[Verdict | None, Query(description="Only those with this one.")] = None,
+    former: Annotated[
+        bool,
+        Query(
+            description="Also those of former inspections, and of versions of a batch that a later, inspected one "
+            "replaced."
+        ),
+    ] = False,
     after: Annotated[
         str | None, Query(pattern="^[0-9]{1,18}-[0-9]{1,9}$", description="`next` of the page before.")
     ] = None,
     limit: Limit = 100,
 ) -> ResultList:
-    """One a picture: of the newest inspection first, in the order of its pictures; only inspections that count."""
+    """One a picture: of the newest inspection first, in the order of its pictures.
+
+    Only inspections that count, of the newest inspected version of each batch, unless `inspection`, `batch` or `former`
+    asks for others.
+    """
     last, _, place = (after or "").partition("-")
     found = find_results(
         gateway.stores,
@@ -53,6 +66,7 @@ def list_results(
         begins=begins,
         ends=ends,
         verdict=verdict,
+        former=former,
         after=(int(last), int(place)) if after else None,
         limit=limit + 1,
     )

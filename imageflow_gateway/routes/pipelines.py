@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Query
 from imageflow_clients.database import pipelines as rows
 from imageflow_gateway.addresses import GatewayDep, Limit, Reference
 from imageflow_gateway.schemas.pages import cut
-from imageflow_gateway.schemas.pipelines import CheckedPipeline, PipelineFacts, PipelineList
+from imageflow_gateway.schemas.pipelines import CheckedPipeline, OlderVersionFacts, PipelineFacts, PipelineList
 from imageflow_inspection.pipelines import find_pipeline, publish_pipeline
 from imageflow_pipelines.plan import plan
 from imageflow_pipelines.spec_text import parse_spec
@@ -43,7 +43,12 @@ def create_pipeline(spec: Spec, gateway: GatewayDep) -> PipelineFacts:
 def check_pipeline(spec: Spec) -> CheckedPipeline:
     """Publish nothing. 422 lists every fault with its path in the spec."""
     checked = plan(parse_spec(spec))
-    return CheckedPipeline(pipeline=checked.spec.pipeline, version=checked.spec.version, order=list(checked.steps))
+    return CheckedPipeline(
+        pipeline=checked.spec.pipeline,
+        version=checked.spec.version,
+        order=list(checked.steps),
+        older_versions=OlderVersionFacts.all_of(checked.spec),
+    )
 
 
 @router.get("/{reference}", summary="One pipeline")

@@ -43,6 +43,8 @@ class ComponentFacts(BaseModel):
     name: str
     version: int
     description: str
+    changes: str
+    """What it gives otherwise than the version before; empty for the first version."""
     inputs: list[InputFacts]
     outputs: list[OutputFacts]
     needs: NeedsFacts

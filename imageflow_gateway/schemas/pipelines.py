@@ -1,11 +1,30 @@
 """Pipelines as the API tells them."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel
 
 from imageflow_clients.database.pipelines import PublishedPipeline
+from imageflow_pipelines.older_versions import older_versions
+from imageflow_pipelines.spec import PipelineSpec
+from imageflow_pipelines.spec_text import parse_spec
+
+
+class OlderVersionFacts(BaseModel):
+    """A step that uses another version of its component than the newest. A published pipeline keeps it for good."""
+
+    step: str
+    uses: str
+    """As `name@version`."""
+    newest: str
+    changes: dict[str, str]
+    """What each later version gives otherwise than the one before it, by `name@version`, oldest first."""
+
+    @classmethod
+    def all_of(cls, spec: PipelineSpec) -> list[Self]:
+        return [cls.model_validate(asdict(each)) for each in older_versions(spec)]
 
 
 class PipelineFacts(BaseModel):
@@ -19,6 +38,8 @@ class PipelineFacts(BaseModel):
     """SHA-256 of the spec."""
     created_at: datetime
     spec: dict[str, Any]
+    older_versions: list[OlderVersionFacts]
+    """Its steps that use an older version of a component."""
 
     @classmethod
     def of(cls, published: PublishedPipeline) -> Self:
@@ -29,6 +50,7 @@ class PipelineFacts(BaseModel):
             digest=published.digest,
             created_at=published.created_at,
             spec=dict(published.spec),
+            older_versions=OlderVersionFacts.all_of(parse_spec(dict(published.spec))),
         )
 
 
@@ -47,3 +69,5 @@ class CheckedPipeline(BaseModel):
     version: int
     order: list[str]
     """Its steps, each after those that feed it."""
+    older_versions: list[OlderVersionFacts]
+    """Its steps that use an older version of a component."""

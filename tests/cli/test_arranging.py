@@ -46,9 +46,9 @@ def test_a_file_that_is_no_picture_is_named_and_can_be_left_out(cli: Here, folde
 
 def test_written_positions_make_the_folder_a_survey_with_positions(cli: Here, folder: Path, tmp_path: Path) -> None:
     (folder / "notes.png").unlink()
-    (tmp_path / "lists").mkdir()
-    facts = cli.json("survey", "arrange", str(folder), "--csv", str(tmp_path / "lists"))
-    (written,) = (tmp_path / "lists").iterdir()
+    lists = tmp_path / "not" / "there"
+    facts = cli.json("survey", "arrange", str(folder), "--csv", str(lists))
+    (written,) = lists.iterdir()
     with written.open(newline="") as table:
         rows = list(csv.DictReader(table))
     (group,) = facts["groups"]
@@ -60,6 +60,11 @@ def test_written_positions_make_the_folder_a_survey_with_positions(cli: Here, fo
     )["survey"]
     shown = cli.json("survey", "show", survey)
     assert (shown["state"], shown["areas"]) == ("completed", 12)
+
+
+def test_a_folder_for_positions_that_cannot_be_made_is_one_sentence(cli: Here, folder: Path) -> None:
+    said = cli.run("survey", "arrange", str(folder), "--csv", str(folder / "notes.png" / "lists"), expect=4).stderr
+    assert said.startswith(f"Error: '{folder / 'notes.png' / 'lists'}' cannot be made: ")
 
 
 def test_a_folder_in_no_order_becomes_a_map_and_the_report_says_what_each_frame_became(cli: Here, folder: Path) -> None:
@@ -83,6 +88,21 @@ def test_a_folder_in_no_order_becomes_a_map_and_the_report_says_what_each_frame_
     assert len(group["frames"]) == 12
     assert facts["doubles"] == [{"file": "Unnamed 97.png", "same_as": "Unnamed 1.png"}]
     assert [bad["file"] for bad in facts["left_out"]] == ["notes.png"]
+    assert cli.json("survey", "show", facts["survey"])["state"] == "completed"
+
+
+def test_a_folder_of_links_is_surveyed_as_its_files_are(cli: Here, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for number, path in enumerate(sorted(EXAMPLE.glob("*.png"))[:4]):
+        (linked / f"Unnamed {number}.png").symlink_to(path)
+    assert len(cli.json("survey", "arrange", str(linked))["groups"][0]["frames"]) == 4
+    (linked / "Unnamed 9.png").symlink_to("gone.png")
+    said = cli.run("survey", "arrange", str(linked), expect=2).stderr
+    assert "'Unnamed 9.png' is a link to 'gone.png', where there is no file" in said
+    (linked / "Unnamed 9.png").unlink()
+    command = ("survey", "run", "--driver", "folder", "--source", str(linked), "--game", "linked", "--save", "main")
+    facts = cli.json(*command)
     assert cli.json("survey", "show", facts["survey"])["state"] == "completed"
 
 

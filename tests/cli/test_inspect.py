@@ -65,6 +65,20 @@ def test_the_example_judges_drawn_parts_right(cli: Here, tmp_path: Path) -> None
     assert len(judged) == len(truth) == 40
 
 
+def test_a_folder_of_links_is_judged_and_a_link_to_no_file_is_named(cli: Here, pictures: Path, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "a.png").symlink_to(pictures / "a.png")
+    done = cli.run("inspect", str(linked), "--product", "lid")
+    assert [line.split("\t")[:2] for line in done.stdout.splitlines()] == [["a.png", "pass"]]
+    (linked / "b.png").symlink_to("gone.png")
+    (linked / "c.png").symlink_to("c.png")
+    for command in (("inspect", "--product", "lid"), ("upload", "--game", "g", "--save", "never")):
+        said = cli.run(command[0], str(linked), *command[1:], expect=2).stderr
+        assert "'b.png' is a link to 'gone.png', where there is no file." in said
+        assert "'c.png' is a link to 'c.png', where there is no file." in said
+
+
 def test_a_folder_is_judged_and_what_is_marked_is_shown(cli: Here, pictures: Path, tmp_path: Path) -> None:
     marked = tmp_path / "out" / "marked"
     done = cli.run("inspect", str(pictures), "--product", "lid", "--marked", str(marked), expect=6)

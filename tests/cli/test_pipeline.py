@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from tests.cli.here import command_line
 from tests.e2e.stack import Cli
-from tests.pipelines.pictures import encoded, mask_of, scene
+from tests.pipelines.pictures import code, encoded, mask_of, scene
 from tests.pipelines.specs import JUDGED
 
 
@@ -98,6 +98,64 @@ def test_a_spec_in_order_is_told_so(cli: Cli, spec: str) -> None:
     assert cli.json("pipeline", "check", spec)["order"][0] == "decode"
 
 
+CODES = """
+pipeline: codes
+steps:
+  decode: {use: decode@1, from: {picture: inputs.picture}}
+  codes: {use: barcodes@1, from: {image: decode.image}}
+outputs: {text: codes.text, found: codes.detections}
+"""
+
+
+def test_older_versions_of_components_are_told_with_what_newer_ones_change(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "codes.yaml"
+    path.write_text(CODES)
+    said = cli.run("pipeline", "check", str(path)).stderr
+    assert "codes uses barcodes@1, the newest is barcodes@2.\n" in said
+    assert "barcodes@2: UPC-A has its 12 printed digits" in said
+    told = cli.json("pipeline", "check", str(path))["older_versions"]
+    assert ["codes", "barcodes@1", "barcodes@2"] in [[each["step"], each["uses"], each["newest"]] for each in told]
+    path.write_text(CODES.replace("barcodes@1", "barcodes@2"))
+    assert "barcodes" not in cli.run("pipeline", "check", str(path)).stderr
+
+
+def test_published_pipelines_are_listed_with_the_older_versions_that_they_use(cli: Cli, tmp_path: Path) -> None:
+    assert cli.run("pipeline", "list").stdout == ""
+    product = {"product": "box", "name": "A box", "pipelines": ["codes.yaml", "newer.yaml", "plain.yaml"]}
+    item = {"code": "a", "name": "A", "type": "TEXT", "pipeline": "codes@1", "criteria": {"expected": "x"}}
+    (tmp_path / "box.yaml").write_text(json.dumps({**product, "items": [item]}))
+    (tmp_path / "codes.yaml").write_text(CODES)
+    (tmp_path / "newer.yaml").write_text(f"{CODES.replace('barcodes@1', 'barcodes@2')}version: 2\n")
+    (tmp_path / "plain.yaml").write_text(
+        "{pipeline: plain, steps: {m: {use: merge@1, from: {values: [inputs.picture]}}}, outputs: {out: m.value}}"
+    )
+    cli.run("product", "publish", str(tmp_path / "box.yaml"))
+    listed = cli.run("pipeline", "list")
+    rows = dict(line.split("\t") for line in listed.stdout.splitlines())
+    assert list(rows) == ["codes@1", "codes@2", "plain@1"]
+    assert "codes uses barcodes@1, the newest is barcodes@2" in rows["codes@1"]
+    assert "barcodes" not in rows["codes@2"]
+    assert rows["plain@1"] == ""
+    assert listed.stderr.count("barcodes@2: UPC-A has") == 1
+    older = cli.run("pipeline", "list", "--older").stdout
+    assert "codes@1" in older
+    assert "plain@1" not in older
+    told = [json.loads(line) for line in cli.run("pipeline", "list", "--json").stdout.splitlines()]
+    assert [each["pipeline"] for each in told] == list(rows)
+    assert "`upca`" in told[0]["older_versions"][-1]["changes"]["barcodes@2"]
+
+
+def test_what_codes_say_reaches_a_terminal_without_its_control_characters(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "codes.yaml"
+    path.write_text(CODES.replace("barcodes@1", "barcodes@2"))
+    Pillow.fromarray(code("a\x1db\x1b[31m<GS>\x9b")).save(tmp_path / "code.png")
+    said = cli.run("pipeline", "run", str(path), str(tmp_path / "code.png")).stdout
+    assert "text: a\u241db\u241b[31m<GS>\\x9b\n" in said
+    assert "found: qr 1.00 a\u241db\u241b[31m<GS>\\x9b\n" in said
+    told = cli.json("pipeline", "run", str(path), str(tmp_path / "code.png"))
+    assert told["outputs"]["text"] == "a\x1db\x1b[31m<GS>\x9b"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -162,6 +220,7 @@ def test_components_are_listed_and_shown(cli: Cli) -> None:
     said = cli.run("pipeline", "components", "morphology@1").stdout
     assert "with.operation\tdilate | erode | open | close | outline\trequired" in said
     assert "from.mask\tmask\trequired" in said
+    assert "Against version 1: UPC-A has" in cli.run("pipeline", "components", "barcodes@2").stdout
     assert cli.json("pipeline", "components", "crop@1")["parameters"]["properties"]["width_px"]["minimum"] == 1
     assert "there is resize@1" in cli.run("pipeline", "components", "resise@1", expect=3).stderr
 

@@ -1,6 +1,7 @@
 """Folders of frames: what is read, what is converted, and every way in which a file can be wrong."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -53,12 +54,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def opened(folder: Path, **parameters: Any) -> FolderDriver:
-    return FolderDriver(FolderParameters(**parameters), frames=LocalFrames(folder))
+    frames = LocalFrames(folder, follow_links=parameters.get("follow_links", False))
+    return FolderDriver(FolderParameters(**parameters), frames=frames)
 
 
-def faults(folder: Path) -> dict[str, list[str]]:
+def faults(folder: Path, **parameters: Any) -> dict[str, list[str]]:
     with pytest.raises(BadFrames) as caught:
-        opened(folder).check()
+        opened(folder, **parameters).check()
     listed: dict[str, list[str]] = {}
     for file in caught.value.files:
         listed.setdefault(file.name, []).append(file.reason)
@@ -250,6 +252,41 @@ def test_links_that_lead_out_of_the_folder_are_refused(folder: Path, tmp_path: P
         LocalFrames(folder).read("../secret.png")
     with pytest.raises(NotFound):
         LocalFrames(folder).read("r09_c09.png")
+
+
+def test_links_of_the_readers_own_folder_are_read_wherever_they_lead(folder: Path, tmp_path: Path) -> None:
+    linked, real = tmp_path / "linked", tmp_path / "real"
+    linked.mkdir()
+    real.symlink_to(folder)
+    for path in folder.iterdir():
+        (linked / path.name).symlink_to(real / path.name)
+    (tmp_path / "again").symlink_to(linked)
+    driver = opened(tmp_path / "again", follow_links=True)
+    assert len(driver.areas(None)) == 4
+    with driver:
+        assert np.array_equal(driver.grab(driver.areas(None)[3]), np.asarray(noise(3)))
+
+
+@pytest.mark.parametrize("follow_links", [False, True])
+def test_links_that_lead_to_no_file_are_named(folder: Path, follow_links: bool) -> None:
+    (folder / "r02_c00.png").symlink_to("r02_c00.png")
+    (folder / "r02_c01.png").symlink_to("r02_c02.png")
+    (folder / "r02_c02.png").symlink_to("r02_c01.png")
+    (folder / "r02_c03.png").symlink_to("gone.png")
+    (folder / "r02_c04.png").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    (folder / "r02_c05.png").symlink_to("pipe")
+    found = faults(folder, follow_links=follow_links)
+    assert set(found) == {f"r02_c{col:02d}.png" for col in range(6)}
+    assert found["r02_c03.png"] == ["'r02_c03.png' is a link to 'gone.png', where there is no file."]
+    assert all("where there is no file" in reason for (reason,) in found.values())
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused_where_links_are_followed(folder: Path, tmp_path: Path) -> None:
+    noise().save(tmp_path / "secret.png")
+    for name in ("../secret.png", str(tmp_path / "secret.png"), ".."):
+        with pytest.raises((InvalidInput, NotFound)):
+            LocalFrames(folder, follow_links=True).read(name)
 
 
 def test_a_position_list_that_is_a_link_out_is_refused(folder: Path, tmp_path: Path) -> None:

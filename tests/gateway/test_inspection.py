@@ -242,6 +242,31 @@ def test_results_are_found_by_batch_product_day_and_judgement(client: Any, inspe
     assert found(batch=batch, after=first["next"]) == ["c.png"]
 
 
+def test_results_of_a_version_that_was_replaced_are_former_ones(
+    client: Any, stores: Stores, inspected: dict[str, Any]
+) -> None:
+    batch = _next_version(stores, inspected)
+    take_in(stores, batch.id)
+    inspect_batch(stores, batch.id)
+
+    def versions(**params: Any) -> list[int]:
+        page = ok(client.get(f"{V1}/inspections/results", params={"product": inspected["product"], **params}))
+        return [each["batch_version"] for each in page["results"]]
+
+    assert versions() == [2]
+    assert versions(former=True) == [2, 1, 1, 1]
+    assert versions(batch=inspected["id"]) == [1, 1, 1]
+
+
+def _next_version(stores: Stores, inspected: dict[str, Any]) -> Batch:
+    """Put other pictures under a batch's name, as a program does that writes to the bucket."""
+    product, name = inspected["product"], inspected["name"]
+    stores.objects.delete_prefix(keys.inspection_upload(product, name))
+    stores.objects.put(keys.inspection_upload_file(product, name, "a.png"), lid(spots=2))
+    closed = notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1)).closed
+    return next(batch for batch in closed if (batch.product, batch.name) == (product, name))
+
+
 def test_a_result_says_why_and_shows_the_picture_and_what_was_marked(client: Any, inspected: dict[str, Any]) -> None:
     listed = ok(client.get(f"{V1}/inspections/results", params={"batch": inspected["id"]}))["results"]
     one = ok(client.get(listed[1]["links"]["self"]))

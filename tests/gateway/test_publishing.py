@@ -18,6 +18,7 @@ from tests.inspection.lids import items, lid_pipeline
 def test_every_component_is_told_with_the_schema_of_its_parameters(client: Any) -> None:
     told = {f"{each['name']}@{each['version']}": each for each in ok(client.get(f"{V1}/components"))["components"]}
     assert len(told) >= 27
+    assert told["barcodes@1"]["changes"] == ""
     assert told["threshold@1"]["parameters"]["properties"]["level"]["maximum"] == 255
     assert [port["kinds"] for port in told["detect@1"]["inputs"]] == [["image"]]
     assert ok(client.get(f"{V1}/components/resize@1")) == told["resize@1"]
@@ -34,6 +35,28 @@ def test_a_pipeline_is_published_once_and_read_back(client: Any) -> None:
     other = {**spec, "description": "another"}
     assert "as version 2" in ok(client.post(f"{V1}/pipelines", json=other), 409)["error"]["message"]
     assert client.get(f"{V1}/pipelines/{name}@2").status_code == 404
+
+
+def test_steps_that_use_an_older_version_are_told_with_what_a_newer_one_changes(client: Any) -> None:
+    name = f"o_{uuid4().hex[:8]}"
+    spec = {**lid_pipeline(), "pipeline": name}
+    changes = ok(client.get(f"{V1}/components/barcodes@2"))["changes"]
+    assert "`upca`" in changes
+    wanted = {
+        "step": "codes",
+        "uses": "barcodes@1",
+        "newest": "barcodes@2",
+        "changes": {"barcodes@2": changes},
+    }
+    for told in (
+        ok(client.post(f"{V1}/pipelines", json=spec), 201),
+        ok(client.get(f"{V1}/pipelines/{name}@1")),
+        ok(client.post(f"{V1}/pipelines/check", json=spec)),
+    ):
+        assert wanted in told["older_versions"]
+    spec["steps"]["codes"]["use"] = "barcodes@2"
+    newer = ok(client.post(f"{V1}/pipelines/check", json=spec))["older_versions"]
+    assert "codes" not in {each["step"] for each in newer}
 
 
 def test_every_fault_of_a_pipeline_is_told_with_its_path(client: Any) -> None:

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from imageflow_clients.stores import Stores
+from imageflow_domain.errors import InvalidMaster
 from imageflow_domain.inspection import MOST_DETAILS_BYTES, Verdict
-from imageflow_domain.masters import Item
+from imageflow_domain.masters import Item, read_items
 from imageflow_inspection.judging import Judged, combine, judge, undecided
 from imageflow_pipelines.values import Box, Detection, Detections, Measurement, Measurements, Text, Value
 
@@ -109,6 +110,40 @@ def test_values_pass_in_their_range(limits: dict[str, float], value: float, verd
 )
 def test_text_passes_if_a_line_is_what_was_expected(criteria: dict[str, Any], read: str, verdict: Verdict) -> None:
     assert judged("TEXT", criteria, Text(read)).verdict is verdict
+
+
+SENT = "010401234512345610ABC123\x1d21X7"
+ISO_15434 = "[)>\x1e06\x1dP12345\x1dS678\x1e\x04"
+
+
+@pytest.mark.parametrize(
+    ("criteria", "read", "verdict"),
+    [
+        ({"expected": SENT}, f"other\n{SENT}", PASS),
+        ({"expected": SENT}, SENT.replace("\x1d", "<GS>"), FAIL),
+        ({"expected": SENT.replace("\x1d", "<GS>")}, SENT, FAIL),
+        ({"expected": "C123\x1d21", "match": "contains"}, SENT, PASS),
+        ({"expected": "01*10ABC???\x1d21*", "match": "like"}, SENT, PASS),
+        ({"expected": "01*21X7", "match": "like"}, SENT, FAIL),
+        ({"expected": "01*21X7", "match": "like", "separators": True}, SENT, PASS),
+        ({"expected": "21X7"}, SENT, PASS),
+        ({"expected": "21X7", "separators": True}, SENT, FAIL),
+        ({"expected": ISO_15434}, ISO_15434, PASS),
+        ({"expected": ISO_15434}, ISO_15434.removesuffix("\x04"), FAIL),
+        ({"expected": "X7\x1d", "match": "contains"}, f"{SENT}\x1d", PASS),
+        ({"expected": "X7", "separators": True}, " X7 \n", PASS),
+    ],
+)
+def test_separators_are_compared_where_the_criterion_holds_some_or_asks_for_it(
+    criteria: dict[str, Any], read: str, verdict: Verdict
+) -> None:
+    assert judged("TEXT", criteria, Text(read)).verdict is verdict
+
+
+@pytest.mark.parametrize("expected", ["a\0b", "a\nb", "a\ud800", "a\u2028b"])
+def test_what_no_line_holds_is_refused_in_a_criterion(expected: str) -> None:
+    with pytest.raises(InvalidMaster, match="expected: holds what no line of text does"):
+        read_items([{"code": "x", "name": "X", "type": "TEXT", "pipeline": "p@1", "criteria": {"expected": expected}}])
 
 
 def test_a_way_not_taken_or_another_kind_is_undecided() -> None:

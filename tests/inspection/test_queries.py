@@ -21,8 +21,8 @@ _FILL = """
     FROM generate_series(1, {count}) AS n ORDER BY n;
     INSERT INTO batch_pictures (batch_id, place, name, key, digest, bytes)
     SELECT id, 0, 'p.png', '', repeat('0', 64), 1 FROM batches;
-    INSERT INTO inspections (batch_id, identity, master_version, code_version, judged_by)
-    SELECT id, '', 1, 1, '[]' FROM batches ORDER BY id;
+    INSERT INTO inspections (batch_id, identity, master_version, code_version, judged_by, done_at)
+    SELECT id, '', 1, 1, '[]', closed_at FROM batches ORDER BY id;
     UPDATE batches SET inspection_id = inspections.id FROM inspections WHERE batch_id = batches.id;
     INSERT INTO picture_results (inspection_id, place, verdict, confidence, seconds, judged_at)
     SELECT inspection_id, 0, 'pass', 1, 0, closed_at FROM batches;
@@ -71,11 +71,12 @@ def _read(node: dict[str, Any]) -> int:
     return below + int(each * node["Actual Loops"])
 
 
-def test_a_page_of_results_looks_at_few_rows_however_deep_it_lies(filled: Connection) -> None:
-    every = inspections.find_results(filled, limit=INSPECTIONS)
+@pytest.mark.parametrize("former", [False, True])
+def test_a_page_of_results_looks_at_few_rows_however_deep_it_lies(filled: Connection, former: bool) -> None:
+    every = inspections.find_results(filled, former=former, limit=INSPECTIONS)
     middle = every[INSPECTIONS // 2].inspection_id
     with rows_looked_at(filled) as counts:
-        page = inspections.find_results(filled, after=(middle, 0), limit=10)
+        page = inspections.find_results(filled, former=former, after=(middle, 0), limit=10)
     assert page == every[INSPECTIONS // 2 + 1 :][:10]
     assert max(counts) < INSPECTIONS / 10
 

@@ -36,9 +36,15 @@ def encoded(image: Image, ending: str = ".png", *options: int) -> Encoded:
     return Encoded(data.tobytes())
 
 
-def code(text: str, kind: str = "QRCode", scale: int = 4) -> Pixels:
-    """A code drawn by the library's own writer, with a quiet zone around it."""
-    drawn = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind)).to_image(scale=scale)
+def code(text: str, kind: str = "QRCode", scale: int = 4, *, gs1: bool = False) -> Pixels:
+    """A code drawn by the library's own writer, with a quiet zone around it.
+
+    Args:
+        text: Its content; for `gs1` as printed, `(01)...(10)...`.
+        gs1: It begins with FNC1, which is what makes its content GS1's; DataBar is always so.
+    """
+    options = {"gs1": True} if gs1 else {}
+    drawn = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind), **options).to_image(scale=scale)
     return np.pad(np.array(drawn), 16, constant_values=255)
 
 

@@ -98,6 +98,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     ),
     "edges@1": (Sample(inputs={"image": scene()}),),
     "contours@1": (Sample(parameters={"min_area_px": 1}, inputs={"mask": _BLOBS}),),
+    "contours@2": (Sample(parameters={"min_area_px": 1}, inputs={"mask": _BLOBS}),),
     "blobs@1": (Sample(parameters={"mm_per_px": 0.25, "min_area_mm2": 2}, inputs={"mask": _BLOBS}),),
     "dimensions@1": (Sample(parameters={"mm_per_px": 0.25}, inputs={"mask": _BLOBS}),),
     "template_match@1": (
@@ -115,6 +116,15 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
         ),
     ),
     "barcodes@1": (Sample(inputs={"image": Image(code("imageflow 0042"))}),),
+    "barcodes@2": (
+        Sample(inputs={"image": Image(code("042100005264", "UPCA"))}),
+        Sample(inputs={"image": Image(code("04252614", "UPCE"))}),
+        Sample(inputs={"image": Image(code("(01)04012345123456(10)ABC123(21)X7", "DataMatrix", gs1=True))}),
+        Sample(
+            parameters={"formats": ["databar"]}, inputs={"image": Image(code("(01)04012345123456(10)A", "DataBarExp"))}
+        ),
+        Sample(inputs={"image": Image(code("a\x1db<GS>c"))}),
+    ),
     "classify@1": (Sample(parameters={"model": "colours@1", "most": 2}, inputs={"image": scene()}),),
     "detect@1": (Sample(parameters={"model": "boxes@1"}, inputs={"image": scene()}),),
     "anomaly@1": (Sample(parameters={"model": "heat@1", "threshold": 0.8}, inputs={"image": scene()}),),

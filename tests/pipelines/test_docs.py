@@ -9,7 +9,7 @@ import pytest
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES, MAX_PICTURE_PX, MAX_STEPS
 from imageflow_pipelines.plan import plan
-from imageflow_pipelines.registry import RELEASED, describe
+from imageflow_pipelines.registry import RELEASED, describe, one_line
 from imageflow_pipelines.spec_text import read_spec
 from imageflow_pipelines.values import KINDS, Encoded, Image, Measurements
 from tests.pipelines.pictures import encoded, mask_of
@@ -23,8 +23,7 @@ def component_rows() -> Iterator[str]:
         about = describe(release.component)
         takes = ", ".join(port["name"] + ("" if port["required"] else "?") for port in about["inputs"])
         gives = ", ".join(port["name"] for port in about["outputs"])
-        does = about["description"].partition("\n\n")[0].replace("\n", " ")
-        yield f"| `{release.component.reference()}` | {takes} | {gives} | {does} |"
+        yield f"| `{release.component.reference()}` | {takes} | {gives} | {one_line(release.component)} |"
 
 
 def test_the_list_of_components_is_that_of_the_registry() -> None:

@@ -460,6 +460,7 @@ def test_huge_pictures_are_worked_on_where_they_can_be_stopped() -> None:
         "feature_match@1": {},
         "template_match@1": {},
         "barcodes@1": {},
+        "barcodes@2": {},
     }.items():
         component = REGISTRY.find(use).from_parameters(parameters)
         assert component.cpu_s(MAX_PICTURE_PX / 1e6) > ISOLATE_FROM_S

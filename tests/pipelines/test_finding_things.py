@@ -15,6 +15,7 @@ from imageflow_pipelines.components.barcodes import Barcodes
 from imageflow_pipelines.components.blobs import Blobs
 from imageflow_pipelines.components.branch import Branch
 from imageflow_pipelines.components.contours import Contours
+from imageflow_pipelines.components.contours_v2 import ContoursV2
 from imageflow_pipelines.components.dimensions import Dimensions
 from imageflow_pipelines.components.feature_match import FeatureMatch
 from imageflow_pipelines.components.merge import Merge
@@ -69,8 +70,9 @@ def test_more_things_than_are_taken_are_refused() -> None:
     pixels[::2, ::2] = 255
     with pytest.raises(InvalidInput, match=f"more than {MAX_FOUND:,}"):
         Blobs(mm_per_px=1)(Mask(pixels))
-    with pytest.raises(InvalidInput, match=f"more than {MAX_FOUND:,}"):
-        Contours(min_area_px=0)(Mask(pixels))
+    for contours in (Contours(min_area_px=0), ContoursV2(min_area_px=0)):
+        with pytest.raises(InvalidInput, match=f"more than {MAX_FOUND:,}"):
+            contours(Mask(pixels))
 
 
 def test_contours_outline_a_rectangle_by_its_corners() -> None:
@@ -87,13 +89,43 @@ def test_contours_outline_a_rectangle_by_its_corners() -> None:
     assert found.table.column("perimeter_px") == (2 * (29.0 + 14.0),)
 
 
+def test_the_area_of_an_outline_is_the_number_of_its_pixels() -> None:
+    rectangle = mask_of((20, 30, 250, 200), width_px=300, height_px=260)
+    assert Contours()(rectangle).table.column("area_px") == (249.0 * 199.0,)
+    assert ContoursV2()(rectangle).table.column("area_px") == (250 * 200,)
+    assert ContoursV2()(rectangle).detections == Contours()(rectangle).detections
+
+
+def test_pixels_of_holes_and_of_what_lies_in_them_are_not_those_of_the_outline() -> None:
+    ring = mask_of((10, 10, 40, 40)).pixels.copy()
+    ring[15:35, 15:35] = 0
+    ring[20:25, 20:25] = 255
+    assert ContoursV2()(Mask(ring)).table.column("area_px") == (40 * 40 - 20 * 20,)
+
+
+def test_the_least_area_of_an_outline_is_compared_with_its_pixels() -> None:
+    mask = mask_of((10, 10, 5, 5))
+    assert ContoursV2(min_area_px=25)(mask).table.column("area_px") == (25,)
+    assert ContoursV2(min_area_px=26)(mask).table.rows == ()
+
+
+@given(st.integers(0, 2**32))
+def test_outlines_have_all_pixels_of_a_mask_without_holes(seed: int) -> None:
+    pixels = (np.random.default_rng(seed).random((40, 50)) < 0.1).astype(np.uint8) * np.uint8(255)
+    outlines, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(pixels, outlines, -1, 255, cv2.FILLED)
+    areas = ContoursV2(min_area_px=0)(Mask(pixels)).table.column("area_px")
+    assert sum(map(int, areas)) == np.count_nonzero(pixels)
+
+
 def test_a_disc_is_rounder_than_a_square() -> None:
     disc = np.zeros((100, 100), np.uint8)
     cv2.circle(disc, (50, 50), 30, 255, cv2.FILLED)
-    (round_,) = Contours()(Mask(disc)).table.column("circularity")
-    (square,) = Contours()(mask_of((10, 10, 60, 60))).table.column("circularity")
-    assert float(square) == pytest.approx(math.pi / 4, abs=0.001)
-    assert float(round_) > 0.87
+    for contours in (Contours(), ContoursV2()):
+        (round_,) = contours(Mask(disc)).table.column("circularity")
+        (square,) = contours(mask_of((10, 10, 60, 60))).table.column("circularity")
+        assert float(square) == pytest.approx(math.pi / 4, abs=0.001)
+        assert float(round_) > 0.87
 
 
 def test_the_largest_thing_is_measured_in_millimetres() -> None:

@@ -4,7 +4,10 @@ import pytest
 
 from imageflow_pipelines.component import ports_of
 from imageflow_pipelines.components.blur import Blur
+from imageflow_pipelines.components.crop import Crop
+from imageflow_pipelines.older_versions import OlderVersion, older_versions
 from imageflow_pipelines.registry import RELEASED, Registry, Release
+from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.values import Image
 from tests.pipelines.samples import SAMPLES, compute, golden
 
@@ -40,6 +43,48 @@ def test_every_component_file_is_released() -> None:
 def test_no_version_is_released_twice() -> None:
     assert len(_RELEASES) == len({release.component.reference() for release in _RELEASES})
     assert [release.component.reference() for release in Registry(_RELEASES)] == list(SAMPLES)
+
+
+def test_every_later_version_says_what_it_changes_and_no_first_one_does() -> None:
+    for release in _RELEASES:
+        component = release.component
+        assert bool(component.changes) == (component.version > 1), component.reference()
+
+
+def test_the_versions_after_one_are_found_oldest_first() -> None:
+    class Blur2(Blur):
+        version = 2
+
+    class Blur3(Blur):
+        version = 3
+
+    registry = Registry(Release(each, golden="") for each in (Blur3, Blur, Blur2))
+    assert registry.newer("blur@1") == (Blur2, Blur3)
+    assert registry.newer("blur@2") == (Blur3,)
+    assert registry.newer("blur@3") == ()
+    assert registry.newer("blue@1") == ()
+
+
+def test_steps_that_use_an_older_version_are_named_with_what_each_later_one_changes() -> None:
+    class Blur2(Blur):
+        version = 2
+        changes = "Sharper."
+
+    class Blur3(Blur):
+        version = 3
+        changes = "Faster."
+
+    registry = Registry(Release(each, golden="") for each in (Crop, Blur, Blur2, Blur3))
+    spec = PipelineSpec.model_validate(
+        {
+            "pipeline": "p",
+            "steps": {"last": {"use": "blur@3"}, "cut": {"use": "crop@1"}, "first": {"use": "blur@1"}},
+            "outputs": {"picture": "last.image"},
+        }
+    )
+    assert older_versions(spec, registry) == (
+        OlderVersion(step="first", uses="blur@1", newest="blur@3", changes={"blur@2": "Sharper.", "blur@3": "Faster."}),
+    )
 
 
 def test_one_level_of_one_pixel_is_noticed() -> None:

@@ -3,7 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 from sqlalchemy import select
 
@@ -11,13 +13,14 @@ from imageflow_clients.dagster import Dagster
 from imageflow_clients.database import schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import Conflict, InvalidInput, JobDelayed, NotFound
+from imageflow_domain.errors import BadFrames, Conflict, InvalidInput, JobDelayed, NotFound
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Keep, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.games import JobRequest, list_games, load_game, survey_spec
 from imageflow_surveys.jobs import JobStatus, begin_job, cancel_job, job_status, retry_job
+from imageflow_surveys.planned_grid import plan_grid
 from tests.surveys.cities import carried
 
 DOWN = Dagster(url="http://127.0.0.1:9")
@@ -107,6 +110,7 @@ def test_a_path_an_unknown_field_or_a_wrong_value_is_refused(more: dict[str, obj
         ("x11", {"command": ["sh"]}),
         ("x11", {"environment": {"LD_PRELOAD": "evil.so"}}),
         ("folder", {"unordered": True}),
+        ("folder", {"follow_links": True}),
         ("city", {"load": "/etc/passwd"}),
     ],
 )
@@ -123,6 +127,20 @@ def test_a_request_sets_what_its_driver_calls_settable_over_the_game_s_file(game
     assert spec.driver.parameters == {
         "seed": 5, "view": [320, 256], "drift_px": 4, "paused": True, "year": 2,
     }  # fmt: skip
+
+
+def test_a_game_s_folder_keeps_to_links_that_stay_inside(games: Path, stores: Stores, tmp_path: Path) -> None:
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    for col in range(2):
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / f"secret{col}.png")
+        (folder / f"r00_c{col:02d}.png").symlink_to(tmp_path / f"secret{col}.png")
+    game = f"title: T\ndriver: {{name: folder, parameters: {{step: [64, 64]}}}}\nsource: {folder}\n"
+    (games / "linked.yaml").write_text(game)
+    with pytest.raises(BadFrames, match=r"'r00_c00.png' is a link that leads out of the folder"):
+        plan_grid(stores, survey_spec(games, _request(game_id="linked")))
+    (games / "linked.yaml").write_text(game.replace("64]}", "64], follow_links: true}"))
+    assert plan_grid(stores, survey_spec(games, _request(game_id="linked"))).areas == 2
 
 
 def test_an_unknown_game_lists_the_known_ones(games: Path) -> None:

@@ -13,11 +13,11 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFrames, InvalidInput
 from imageflow_domain.geometry import Rect, Size
-from imageflow_domain.grid import Block, Grid
+from imageflow_domain.grid import BLOCK_GRID_SIDE, Block, Grid
 from imageflow_domain.survey import Carrier, DriverSpec, Keep, SurveySpec, SurveyState
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.remove import remove_survey
-from tests.surveys.cities import city, driver_of_city, planned
+from tests.surveys.cities import city, driver_of_city, planned, published
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "openttd-small"
 
@@ -111,16 +111,38 @@ def test_listed_positions_are_taken_as_they_are(stores: Stores) -> None:
 
 
 def test_a_grid_beyond_the_partitions_is_refused_when_it_is_asked_for() -> None:
-    with pytest.raises(ValidationError, match="use larger blocks"):
+    with pytest.raises(ValidationError, match=r"larger than 20x20: use larger blocks, .* of 3 or more"):
         city("too_large", grid="21x3", block_side=2)
+    with pytest.raises(ValidationError, match=r"larger than 100x100: use larger blocks, .* of 11 or more"):
+        city("too_many", grid="101x100", block_side=None)
+
+
+@pytest.mark.parametrize(
+    ("grid", "side", "blocks"),
+    [("101x1", 11, 10), ("1x101", 11, 10), ("1000x10", 100, 10), ("100x100", 10, 100), ("3x3", 10, 1)],
+)
+def test_a_grid_of_no_more_areas_than_fit_gets_blocks_that_are_large_enough(grid: str, side: int, blocks: int) -> None:
+    spec = city("long", grid=grid, block_side=None)
+    assert spec.grid is not None
+    assert spec.block_side_of(spec.grid) == side
+    laid = spec.grid.blocks(side)
+    assert len(laid) == blocks
+    assert max(max(block.row, block.col) for block in laid) < BLOCK_GRID_SIDE
+
+
+def test_a_long_grid_becomes_a_map(stores: Stores) -> None:
+    survey = published(stores, city("corridor", grid="101x1", block_side=None, drift_px=2))
+    assert (survey.spec.block_side, survey.block_side, len(survey.blocks())) == (11, 11, 10)
+    assert survey.is_published
+    assert survey.placed().bounds.width_px > 20_000
 
 
 def test_a_folder_beyond_the_partitions_is_refused_with_what_to_do(stores: Stores, tmp_path: Path) -> None:
     folder = tmp_path / "frames"
     folder.mkdir()
     picture = Image.fromarray(np.zeros((64, 64, 3), np.uint8))
-    for col in (0, 100):
-        picture.save(folder / f"r00_c{col:02d}.png")
+    for row, col in ((0, 100), (100, 0)):
+        picture.save(folder / f"r{row:02d}_c{col:02d}.png")
     with pytest.raises(InvalidInput, match="use larger blocks"):
         planned(stores, _folder("too_wide", folder, step=[64, 64]))
     assert _surveys_of(stores, "frames", "too_wide") == 0

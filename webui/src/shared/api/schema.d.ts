@@ -1046,7 +1046,10 @@ export interface paths {
         };
         /**
          * Find results
-         * @description One a picture: of the newest inspection first, in the order of its pictures; only inspections that count.
+         * @description One a picture: of the newest inspection first, in the order of its pictures.
+         *
+         *     Only inspections that count, of the newest inspected version of each batch, unless `inspection`, `batch` or `former`
+         *     asks for others.
          */
         get: operations["list_results"];
         put?: never;
@@ -1632,6 +1635,8 @@ export interface components {
             version: number;
             /** Order */
             order: string[];
+            /** Older Versions */
+            older_versions: components["schemas"]["OlderVersionFacts"][];
         };
         /**
          * Closed
@@ -1676,6 +1681,8 @@ export interface components {
             version: number;
             /** Description */
             description: string;
+            /** Changes */
+            changes: string;
             /** Inputs */
             inputs: components["schemas"]["InputFacts"][];
             /** Outputs */
@@ -2629,6 +2636,22 @@ export interface components {
             decisive: boolean;
         };
         /**
+         * OlderVersionFacts
+         * @description A step that uses another version of its component than the newest. A published pipeline keeps it for good.
+         */
+        OlderVersionFacts: {
+            /** Step */
+            step: string;
+            /** Uses */
+            uses: string;
+            /** Newest */
+            newest: string;
+            /** Changes */
+            changes: {
+                [key: string]: string;
+            };
+        };
+        /**
          * OneGroupFacts
          * @description Whether verified offsets tie all screenshots that have any into one group.
          */
@@ -2699,6 +2722,8 @@ export interface components {
             spec: {
                 [key: string]: unknown;
             };
+            /** Older Versions */
+            older_versions: components["schemas"]["OlderVersionFacts"][];
         };
         /**
          * PipelineList
@@ -6262,7 +6287,7 @@ export interface operations {
             query?: {
                 /** @description Only of this one, which may be a former one. */
                 inspection?: number | null;
-                /** @description Only of this batch, by its id. */
+                /** @description Only of this batch, by its id, also where it was replaced. */
                 batch?: number | null;
                 /** @description Only this product. */
                 product?: string | null;
@@ -6272,6 +6297,8 @@ export interface operations {
                 ends?: string | null;
                 /** @description Only those with this one. */
                 verdict?: components["schemas"]["Verdict"] | null;
+                /** @description Also those of former inspections, and of versions of a batch that a later, inspected one replaced. */
+                former?: boolean;
                 /** @description `next` of the page before. */
                 after?: string | null;
                 /** @description How many at most. */
