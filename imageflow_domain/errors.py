@@ -37,6 +37,21 @@ class TooLarge(InvalidInput):
     """More bytes than are taken at once."""
 
 
+class UnusableImage(InvalidInput):
+    """Bytes that are no image which is read, or not a whole one; `reason` goes on after the name of the file."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"The file {self.reason}."
+
+
+class ImageTooLarge(UnusableImage, TooLarge):
+    """An image of more pixels than are taken at once."""
+
+
 class Refused(ImageFlowError):
     """The request comes from where nobody may change anything."""
 

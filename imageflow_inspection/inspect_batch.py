@@ -19,6 +19,7 @@ from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, Not
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, BatchState, Inspection, Judgement, Picture, Verdict
 from imageflow_domain.isolation import Isolation
+from imageflow_images.header import read_header
 from imageflow_inspection.byte_budget import ByteBudget
 from imageflow_inspection.drawing import draw
 from imageflow_inspection.identity import Judge, judge_now, load_models
@@ -26,7 +27,6 @@ from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, u
 from imageflow_inspection.kept_pictures import read_kept
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution
-from imageflow_pipelines.header import read_header
 from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.reuse import Reuse
 from imageflow_pipelines.values import Encoded, Value
