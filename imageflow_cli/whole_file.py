@@ -1,6 +1,7 @@
 """A file, or a folder, that is written whole or not at all."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +25,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises `StoreUnavailable` where that cannot be written; nothing is left half-written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         yield partial
         partial.replace(path)
@@ -41,7 +42,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
     Raises `StoreUnavailable` where that cannot be written; nothing is left half-written.
     """
-    partial = path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}.partial")
+    partial = path.absolute().with_name(f".{secrets.token_hex(8)}.partial")
     try:
         partial.mkdir()
         yield partial

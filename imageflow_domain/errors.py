@@ -33,6 +33,19 @@ class BadFrames(InvalidInput):
         )
 
 
+class BadFileNames(InvalidInput):
+    """One or more files cannot be taken, by their names; `files` lists every one of them."""
+
+    def __init__(self, files: Sequence[BadFile]) -> None:
+        self.files = tuple(files)
+        lines = [f"'{file.name}' {file.reason}" for file in self.files]
+        if len(lines) == 1:
+            super().__init__(f"{lines[0]}. Rename the file, or leave it out.")
+        else:
+            listed = "\n".join(f"  {line}" for line in lines)
+            super().__init__(f"{len(lines)} files cannot be taken:\n{listed}\nRename these files, or leave them out.")
+
+
 class TooLarge(InvalidInput):
     """More bytes than are taken at once."""
 
