@@ -84,7 +84,7 @@ def inspect(
     stores = stores_only()
     pictures, skipped = _pictures(folder)
     if not as_json:
-        tell_skipped(skipped, PICTURE_TYPES)
+        tell_skipped(skipped)
     with _sent(stores, pictures, product, batch, as_json=as_json) as sent:
         closed = sent.close(datetime.now(UTC))
     if upload:

@@ -37,12 +37,12 @@ def files_of(folder: Path, why_skipped: Callable[[str], str | None]) -> tuple[li
     return taken, skipped
 
 
-def tell_skipped(skipped: Sequence[BadFile], types: Sequence[str]) -> None:
-    """Say on standard error what was skipped, if anything was."""
+def tell_skipped(skipped: Sequence[BadFile]) -> None:
+    """Say on standard error what is skipped, if anything is."""
     if skipped:
         listed = ", ".join(f"{file.name} ({file.reason})" for file in skipped[:_SHOWN])
         more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
-        click.echo(f"Skipped: {listed}{more}. Only {', '.join(types)} are taken.", err=True)
+        click.echo(f"Skipped: {listed}{more}.", err=True)
 
 
 def as_json(skipped: Sequence[BadFile]) -> list[dict[str, str]]:

@@ -30,7 +30,7 @@ def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
     settings = Settings()
     files, skipped = _files(folder, settings.upload_limit_bytes)
     if not as_json:
-        tell_skipped(skipped, keys.MAP_UPLOAD_TYPES)
+        tell_skipped(skipped)
     now = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     batch = f"{now}_{secrets.token_hex(2)}"
     prefix = keys.map_upload(game, save, batch)

@@ -105,7 +105,7 @@ def is_hidden(part: str) -> bool:
 
 def why_no_picture(name: str) -> str | None:
     """Return why a file is not taken for a picture: as `why_skipped` has it, or by its ending; `None` for a picture."""
-    return why_skipped(name) or (None if name.lower().endswith(PICTURE_TYPES) else "of another type")
+    return why_skipped(name) or (None if name.lower().endswith(PICTURE_TYPES) else "not of a type that is read")
 
 
 def why_no_map_file(name: str) -> str | None:

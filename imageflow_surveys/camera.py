@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game_capture.frames import LocalFrames
+from game_capture.positions import skipped_files
 from game_capture.registry import open_driver
 from imageflow_clients.store_frames import StoreFrames
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import GameDied, InvalidInput
+from imageflow_domain.errors import BadFile, GameDied, InvalidInput
 from imageflow_domain.keys import MAP_UPLOADS
 from imageflow_domain.ports import Area, FrameSource, GameDriver
 from imageflow_domain.survey import SurveySpec
@@ -34,6 +35,12 @@ def frames_of(stores: Stores, source: str | None) -> FrameSource | None:
     if not Path(source).is_absolute():
         raise InvalidInput(f"'{source}' is neither an absolute folder nor an upload under {MAP_UPLOADS}/.")
     return LocalFrames(Path(source))
+
+
+def skipped_files_of(stores: Stores, spec: SurveySpec) -> tuple[BadFile, ...]:
+    """Return the files of a survey's folder that are no frames, each with the reason; none for another driver."""
+    frames = frames_of(stores, spec.source) if spec.driver.name == "folder" else None
+    return () if frames is None else skipped_files(frames.names())
 
 
 class Camera:
