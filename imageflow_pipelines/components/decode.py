@@ -7,7 +7,7 @@ import numpy as np
 from PIL import ImageOps
 
 from imageflow_domain.errors import TooLarge, UnusableImage
-from imageflow_images.header import BROKEN, damaged, read_header
+from imageflow_images.header import BROKEN, damaged, is_deep, read_header
 from imageflow_images.intake import Rules, check_kind
 from imageflow_pipelines.component import Component, Needs
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES, MAX_PICTURE_PX
@@ -37,6 +37,8 @@ class Decode(Component):
 
 def _pixels(data: bytes) -> Pixels:
     with read_header(data) as header:
+        if is_deep(header, data):
+            raise UnusableImage("has 16 bits a channel: read it with decode@2, or give an 8-bit picture")
         check_kind(header, data, _RULES)
         if header.format == "JPEG":
             return _jpeg(data)

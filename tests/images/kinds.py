@@ -51,6 +51,13 @@ def exif(orientation: int) -> bytes:
     return block.tobytes()
 
 
+def xmp(orientation: int) -> bytes:
+    """As a JPEG's segment and a WebP's chunk hold it."""
+    return b"http://ns.adobe.com/xap/1.0/\0" + (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>' % orientation
+    )
+
+
 def with_segment(jpeg: bytes, marker: int, payload: bytes) -> bytes:
     """A JPEG with one more segment behind its first two bytes."""
     return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]

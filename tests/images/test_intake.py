@@ -30,9 +30,11 @@ from tests.images.kinds import (
     scene,
     twelve_bit_jpeg,
     with_segment,
+    xmp,
 )
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text()
+_SECTION = _PAGE.partition("## How images are read")[2].partition("\n## ")[0]
 
 Pixels = NDArray[np.uint8]
 
@@ -179,6 +181,14 @@ KINDS: dict[str, Kind] = {
         files=((with_segment(picture("JPEG"), 0xE1, b"Exif\0\0" + exif(6)), _ON_ITS_SIDE),),
         version_1="read, not turned",
     ),
+    "orientation in XMP alone": Kind(
+        treatment="turned upright",
+        files=(
+            (with_segment(picture("JPEG"), 0xE1, xmp(6)), _ON_ITS_SIDE),
+            (picture("WEBP", lossless=True, xmp=xmp(6)), _ON_ITS_SIDE),
+        ),
+        version_1="turned, but JPEG not",
+    ),
     "EXIF that cannot be read": Kind(
         treatment="read, not turned",
         files=(
@@ -266,11 +276,11 @@ def test_the_page_says_so(name: str) -> None:
     kind = KINDS[name]
     same = kind.treatment
     row = f"| {name} | {same} | {kind.version_1 or 'the same'} | {kind.surveys or 'the same'} |"
-    assert row in _PAGE, f"Add this row:\n{row}"
+    assert row in _SECTION, f"Add this row:\n{row}"
 
 
 def test_the_page_lists_no_other_kinds() -> None:
-    listed = [row.split("|")[1].strip() for row in re.findall(r"^\|.*\|.*\|.*\|.*\|$", _PAGE, re.MULTILINE)]
+    listed = [row.split("|")[1].strip() for row in re.findall(r"^\|.*\|.*\|.*\|.*\|$", _SECTION, re.MULTILINE)]
     assert listed[2:] == list(KINDS)
 
 
@@ -278,6 +288,9 @@ def test_version_1_stays_what_it_was_where_it_reads_otherwise() -> None:
     """Its results on what it accepts never change, right or not."""
     (twice, _), *_ = KINDS["EXIF with its header twice"].files
     assert _version_1(twice).shape == _UPRIGHT.shape
+    (in_jpeg, _), (in_webp, wanted) = KINDS["orientation in XMP alone"].files
+    assert _version_1(in_jpeg).shape == _UPRIGHT.shape
+    assert np.array_equal(_version_1(in_webp), wanted)
     (no_end, _), *_ = KINDS["only its end is missing"].files
     assert np.array_equal(_version_1(no_end), _UPRIGHT)
     for data, _ in KINDS["other bytes behind its end"].files[1:]:
