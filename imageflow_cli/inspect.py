@@ -25,7 +25,7 @@ from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import BadFile, Cancelled, InvalidInput, StoreUnavailable
-from imageflow_domain.file_names import PICTURE_TYPES, marked_name, why_no_picture
+from imageflow_domain.file_names import PICTURE_TYPES, derived_name, why_no_picture
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -201,7 +201,7 @@ def _tell(
         found += page
     for each in found:
         if marked is not None and each.result.drawn_key is not None:
-            _write(stores, each.result.drawn_key, marked / marked_name(each.result.picture.name))
+            _write(stores, each.result.drawn_key, marked / derived_name(each.result.picture.name, ".jpg"))
     drawn = [each.result.drawn_key for each in found if each.result.drawn_key is not None]
     where = None if not drawn else str(marked) if marked else stores.objects.where(drawn[0].rpartition("/")[0])
     if as_json:

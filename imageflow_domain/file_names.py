@@ -17,8 +17,6 @@ MOST_NAME_BYTES = 255
 _CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _NONCHARACTERS = "\ufffe\uffff"  # XML, in which S3 lists keys, cannot spell them
 _SHOWN = 100
-_KEPT_BYTES = 200
-"""Of a name that is too long with an ending more."""
 
 _CLUTTER_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
 _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
@@ -121,13 +119,19 @@ def bad_picture(name: str) -> BadFile | None:
     return BadFile(name=shown(name), reason=f"is not taken: upload {', '.join(PICTURE_TYPES)}")
 
 
-def marked_name(name: str) -> str:
-    """Return how the file is called that shows a picture with its defects: shortened, where no name may be as long."""
-    marked = f"{name}.jpg"
-    if fault_of(marked) is None:
-        return marked
-    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return f"{name.replace('/', '_').encode()[:_KEPT_BYTES].decode(errors='ignore')}~{digest}.jpg"
+def derived_name(name: str, ending: str) -> str:
+    """Return the name of a file that is made from another: with another ending behind it, shortened where it must be.
+
+    Args:
+        name: Of a file, or its path with "/".
+        ending: With its dot; short.
+    """
+    derived = f"{name}{ending}"
+    if fault_of(derived) is None:
+        return derived
+    told_apart = f"~{hashlib.sha256(name.encode()).hexdigest()[:16]}{ending}"
+    kept = name.replace("/", "_").encode()[: MOST_NAME_BYTES - len(told_apart.encode())]
+    return f"{kept.decode(errors='ignore')}{told_apart}"
 
 
 class NameIndex:

@@ -13,6 +13,7 @@ from imageflow_domain.file_names import (
     bad_picture,
     check_file_name,
     check_file_names,
+    derived_name,
     fault_of,
     shown,
     why_no_picture,
@@ -72,6 +73,19 @@ def test_every_text_is_a_good_name_or_has_a_fault_that_can_be_shown(name: str) -
         and len(name.encode("utf-8", "surrogatepass")) <= 255
     )
     assert len(shown(name).splitlines()) <= 1
+
+
+@pytest.mark.parametrize("name", [*ANY_NAMES, "sub/a.png", "sub/" + "x" * 251 + ".png"])
+def test_a_file_that_is_made_from_another_has_a_good_name_of_its_own(name: str) -> None:
+    derived = derived_name(name, ".jpg")
+    assert fault_of(derived) is None
+    assert derived.endswith(".jpg")
+    assert derived == f"{name}.jpg" or len(f"{name}.jpg".encode()) > 255 or "/" in name
+
+
+def test_long_names_that_begin_alike_stay_apart_when_they_are_shortened() -> None:
+    names = ["x" * 251 + ending for ending in (".jpg", ".png", ".bmp")] + ["a/b.jpg", "a_b.jpg"]
+    assert len({derived_name(name, ".jpg") for name in names}) == len(names)
 
 
 def test_a_listed_name_is_the_same_or_the_only_one_of_equal_nfc() -> None:
