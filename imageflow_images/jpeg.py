@@ -4,7 +4,7 @@ from imageflow_domain.errors import UnusableImage
 
 _SCAN = 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_ALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
+_ALONE = frozenset(range(0xD0, 0xDA)) | {0x00, 0x01}
 _END = b"\xff\xd9"
 
 
@@ -27,7 +27,8 @@ def is_whole(data: bytes) -> bool:
 def _first_scan(data: bytes) -> tuple[int | None, int | None]:
     """Return where the first scan begins, and the depth that the frame's header states, as far as they are there."""
     at, depth = 2, None
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    # Decoders skip what stands between segments, as some cameras leave zeros there.
+    while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:
         marker = data[at + 1]
         if marker == 0xFF:  # filled up
             at += 1
@@ -38,5 +39,5 @@ def _first_scan(data: bytes) -> tuple[int | None, int | None]:
         else:
             if marker in _FRAMES and at + 4 < len(data):
                 depth = data[at + 4]
-            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+            at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4]))
     return None, depth

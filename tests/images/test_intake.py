@@ -345,6 +345,24 @@ def test_a_damaged_png_of_16_bits_is_refused(damage: Callable[[bytes], bytes]) -
         _version_2(damage(_deep()))
 
 
+def test_bytes_between_the_segments_of_a_jpeg_are_passed_over() -> None:
+    data = picture("JPEG", exif=exif(6))
+    second = 4 + int.from_bytes(data[4:6])
+    padded = data[:second] + b"\0\0\xff\0\xff" + data[second:]
+    for read in (_version_1, _version_2, decode_frame):
+        assert np.array_equal(read(padded), read(data))
+    with pytest.raises(UnusableImage, match=_CUT):
+        _version_2(padded[:-2])
+
+
+def test_a_preview_inside_the_exif_of_a_jpeg_does_not_end_it() -> None:
+    data = with_segment(picture("JPEG"), 0xE1, b"Exif\0\0" + bytes(8) + saved(RGB.resize((8, 8)), "JPEG"))
+    assert _version_2(data).shape == _UPRIGHT.shape
+    for read in (_version_1, _version_2, decode_frame):
+        with pytest.raises(UnusableImage, match=_CUT):
+            read(data[:-300])
+
+
 def test_a_stored_screenshot_and_an_uploaded_frame_are_read_alike() -> None:
     for data in (picture("WEBP", lossless=True), picture("PNG"), picture("BMP")):
         assert np.array_equal(decode_picture(data), decode_frame(data))
