@@ -40,10 +40,12 @@ class BadFileNames(InvalidInput):
         self.files = tuple(files)
         lines = [f"'{file.name}' {file.reason}" for file in self.files]
         if len(lines) == 1:
-            super().__init__(f"{lines[0]}. Rename the file, or leave it out.")
+            super().__init__(f"{lines[0]}. Rename the file, convert it, or leave it out.")
         else:
             listed = "\n".join(f"  {line}" for line in lines)
-            super().__init__(f"{len(lines)} files cannot be taken:\n{listed}\nRename these files, or leave them out.")
+            super().__init__(
+                f"{len(lines)} files cannot be taken:\n{listed}\nRename, convert or leave out these files."
+            )
 
 
 class TooLarge(InvalidInput):

@@ -16,7 +16,7 @@ MOST_NAME_BYTES = 255
 
 _CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _NONCHARACTERS = "\ufffe\uffff"  # XML, in which S3 lists keys, cannot spell them
-_SHOWN = 100
+_SHOWN = MOST_NAME_BYTES
 
 _CLUTTER_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information"})
 _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
