@@ -6,6 +6,7 @@ COPY pyproject.toml README.md dagster.yaml /src/
 COPY webui /src/webui
 COPY game_capture /src/game_capture
 COPY imageflow_domain /src/imageflow_domain
+COPY imageflow_images /src/imageflow_images
 COPY imageflow_mosaic /src/imageflow_mosaic
 COPY imageflow_pipelines /src/imageflow_pipelines
 COPY imageflow_clients /src/imageflow_clients

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from imageflow_domain.errors import BadFile
+from imageflow_domain.file_names import NameIndex, shown, why_skipped
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
 from imageflow_domain.keys import DONE_MARKER, POSITIONS_FILE
@@ -19,7 +20,6 @@ MAX_CELL = 999
 MAX_POSITION_PX = 1e8
 
 _NAME = re.compile(r"r(\d{1,6})_c(\d{1,6})\.[a-z0-9]{1,5}", re.IGNORECASE)
-_IGNORED_ENDINGS = (".md", ".json", ".csv", ".txt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,14 @@ class _Collector:
 
 
 def is_picture_name(name: str) -> bool:
-    """Tell whether a file is meant to be a frame: everything but notes, lists, markers and hidden files."""
-    lowered = name.lower()
-    return not (lowered.startswith((".", "readme")) or lowered.endswith(_IGNORED_ENDINGS) or name == DONE_MARKER)
+    """Tell whether a file is meant to be a frame: everything but the marker and what `why_skipped` tells."""
+    return why_skipped(name) is None and name != DONE_MARKER
+
+
+def skipped_files(names: Iterable[str]) -> tuple[BadFile, ...]:
+    """Return the files of a source that are no frames, each with the reason; its list and its marker are left out."""
+    reasons = {name: why_skipped(name) for name in names if name != POSITIONS_FILE}
+    return tuple(BadFile(name=shown(name), reason=reason) for name, reason in reasons.items() if reason is not None)
 
 
 def tell_no_cell(names: Iterable[str]) -> bool:
@@ -87,7 +92,8 @@ def index_by_list(data: bytes, names: Iterable[str]) -> Index:
     """Read `positions.csv`; each fault names its line. Pictures without a row are faults, too.
 
     Args:
-        data: The file's bytes: UTF-8, the columns `file,row,col,x,y` in any order, x and y in pixels.
+        data: The file's bytes: UTF-8, the columns `file,row,col,x,y` in any order, x and y in pixels. A file is named
+            exactly, or by a name of equal NFC that no other file has.
         names: Every file of the source.
     """
     try:
@@ -111,7 +117,7 @@ def _read_rows(rows: Sequence[Sequence[str]], header: Sequence[str], pictures: S
     found = _Collector()
     first_line: dict[str, int] = {}
     cell_line: dict[Cell, int] = {}
-    there = set(pictures)
+    there = NameIndex(pictures)
     for line, row in enumerate(rows[1:], start=2):
         if not any(value.strip() for value in row):
             continue
@@ -119,10 +125,13 @@ def _read_rows(rows: Sequence[Sequence[str]], header: Sequence[str], pictures: S
         if len(row) != len(COLUMNS):
             found.blame(at_line, f"has {len(row)} values instead of {len(COLUMNS)}")
             continue
-        values = {column: value.strip() for column, value in zip(header, row, strict=True)}
-        name = values["file"]
-        shot, reasons = _read_row(values)
-        if name not in there:
+        given = dict(zip(header, row, strict=True))
+        values = {column: value.strip() for column, value in given.items()}
+        # A name may begin with a space, and a list may have one behind each comma.
+        file = there.find(given["file"]) or there.find(values["file"])
+        name = values["file"] if file is None else file
+        shot, reasons = _read_row(values | {"file": name})
+        if file is None:
             reasons.append(f"there is no file '{name}'")
         if name in first_line:
             reasons.append(f"'{name}' is listed in line {first_line[name]} already")

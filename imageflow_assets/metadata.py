@@ -1,9 +1,12 @@
 """Kinds of values that every asset shows in Dagster's UI."""
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 
 import dagster as dg
+
+_MARKS = re.compile(r"[\\`*_\[\]<>&~|!$#]")
 
 Shown = Mapping[str, dg.MetadataValue]
 
@@ -16,8 +19,13 @@ def table(rows: Iterable[Mapping[str, str | int | float]]) -> dg.TableMetadataVa
 
 
 def listed(lines: Iterable[str]) -> dg.MarkdownMetadataValue:
-    """Show lines as a list."""
-    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or "none")
+    """Show lines of plain text as a list."""
+    return dg.MetadataValue.md("\n".join(f"- {plain(line)}" for line in lines) or "none")
+
+
+def plain(text: str) -> str:
+    """Return Markdown that shows a text as it is: pictures may be called `a[1].jpg`, or `_a_<b>.jpg`."""
+    return _MARKS.sub(r"\\\g<0>", text)
 
 
 def megabytes(size: int) -> dg.FloatMetadataValue:
@@ -36,4 +44,4 @@ def picture(name: str, data: bytes, kind: str) -> str:
         data: The file.
         kind: jpeg, png or webp.
     """
-    return f"![{name}](data:image/{kind};base64,{base64.b64encode(data).decode()})"
+    return f"![{plain(name)}](data:image/{kind};base64,{base64.b64encode(data).decode()})"

@@ -1,7 +1,7 @@
 """`imageflow inspect`: judge a folder of pictures on this machine, or hand it to a running stack."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from imageflow_cli.console import errors, print_json, print_table
-from imageflow_cli.folder_files import files_of
 from imageflow_cli.options import NAME, as_json
+from imageflow_cli.picture_folder import as_json as skipped_json
+from imageflow_cli.picture_folder import files_of, tell_skipped
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.session import stores_only
 from imageflow_cli.whole_file import make_folder, whole_file
@@ -22,9 +23,9 @@ from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
-from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Cancelled, InvalidInput
+from imageflow_domain.errors import BadFile, Cancelled, InvalidInput
+from imageflow_domain.file_names import PICTURE_TYPES, derived_name, why_no_picture
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -81,14 +82,17 @@ def inspect(
     if marked is not None:
         make_folder(marked)
     stores = stores_only()
-    with _sent(stores, folder, product, batch, as_json=as_json) as sent:
+    pictures, skipped = _pictures(folder)
+    if not as_json:
+        tell_skipped(skipped)
+    with _sent(stores, pictures, product, batch, as_json=as_json) as sent:
         closed = sent.close(datetime.now(UTC))
     if upload:
-        _tell_upload(closed, as_json=as_json)
+        _tell_upload(closed, skipped, as_json=as_json)
         return
     take_in(stores, closed.id)
     done = _judge(stores, closed, _models(stores), as_json=as_json)
-    _tell(stores, closed, done, marked, as_json=as_json)
+    _tell(stores, closed, done, marked, skipped, as_json=as_json)
     if done.passed < done.pictures:
         raise SystemExit(NOT_PASSED)
 
@@ -97,16 +101,12 @@ def _models(stores: Stores) -> ModelRegistry:
     return open_models(Settings(), stores.objects)
 
 
-def _pictures(folder: Path) -> tuple[Path, ...]:
-    """Return the pictures of a folder, by name, and say what is left out.
-
-    Raises `InvalidInput` where there are none, or a link leads to none.
-    """
-    found = files_of(folder, keys.PICTURE_TYPES)
-    if not found.taken:
-        raise InvalidInput(f"'{folder}' holds no pictures: put {', '.join(keys.PICTURE_TYPES)} into it.")
-    found.tell_left_out("for they are no pictures")
-    return found.taken
+def _pictures(folder: Path) -> tuple[list[Path], list[BadFile]]:
+    """Return the pictures of a folder, by name, and what is skipped; raise `InvalidInput` where there are none."""
+    found, skipped = files_of(folder, why_no_picture)
+    if not found:
+        raise InvalidInput(f"'{folder}' holds no pictures: put {', '.join(PICTURE_TYPES)} into it.")
+    return found, skipped
 
 
 @contextmanager
@@ -118,9 +118,10 @@ def _bar(title: str, total: int, *, shown: bool) -> Iterator[Progress]:
 
 
 @contextmanager
-def _sent(stores: Stores, folder: Path, product: str, name: str | None, *, as_json: bool) -> Iterator[BatchUpload]:
-    """Give a folder's pictures, put into the store; what the body does not close is taken back."""
-    pictures = _pictures(folder)
+def _sent(
+    stores: Stores, pictures: Sequence[Path], product: str, name: str | None, *, as_json: bool
+) -> Iterator[BatchUpload]:
+    """Give pictures, put into the store; what the body does not close is taken back."""
     with BatchUpload(stores, product, name or new_batch_name(datetime.now(UTC))) as upload:
         with _bar("Taking in", len(pictures), shown=not as_json) as bar:
             for path in pictures:
@@ -129,9 +130,10 @@ def _sent(stores: Stores, folder: Path, product: str, name: str | None, *, as_js
         yield upload
 
 
-def _tell_upload(sent: Batch, *, as_json: bool) -> None:
+def _tell_upload(sent: Batch, skipped: Sequence[BadFile], *, as_json: bool) -> None:
     if as_json:
-        print_json({"product": sent.product, "batch": sent.name, "version": sent.version, "pictures": sent.pictures})
+        told = {"product": sent.product, "batch": sent.name, "version": sent.version, "pictures": sent.pictures}
+        print_json({**told, "skipped": skipped_json(skipped)})
         return
     click.echo(sent.key)
     click.echo(
@@ -178,20 +180,29 @@ def _thrown_by_signals(stop: Cancellation) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _tell(stores: Stores, batch: Batch, done: Inspection, marked: Path | None, *, as_json: bool) -> None:
+def _tell(
+    stores: Stores,
+    batch: Batch,
+    done: Inspection,
+    marked: Path | None,
+    skipped: Sequence[BadFile],
+    *,
+    as_json: bool,
+) -> None:
     found: list[Found] = []
     while page := find_results(stores, inspection=done.id, after=found[-1].key if found else None, limit=_PAGE):
         found += page
     for each in found:
         if marked is not None and each.result.drawn_key is not None:
-            _write(stores, each.result.drawn_key, marked / f"{each.result.picture.name}.jpg")
+            _write(stores, each.result.drawn_key, marked / derived_name(each.result.picture.name, ".jpg"))
     drawn = [each.result.drawn_key for each in found if each.result.drawn_key is not None]
     where = None if not drawn else str(marked) if marked else stores.objects.where(drawn[0].rpartition("/")[0])
     if as_json:
         for each in found:
             print_json(_as_json(stores, each))
         counts = {"passed": done.passed, "failed": done.failed, "undecided": done.undecided}
-        print_json({"batch": batch.key, "inspection": done.id, "pictures": done.pictures, **counts, "marked": where})
+        told = {"batch": batch.key, "inspection": done.id, "pictures": done.pictures, **counts}
+        print_json({**told, "marked": where, "skipped": skipped_json(skipped)})
         return
     print_table(("picture", "judgement", "confidence", "why"), [_row(each) for each in found])
     click.echo(

@@ -9,6 +9,7 @@ from typing import Any
 from imageflow_cli.console import visible
 from imageflow_cli.whole_file import make_folder, whole_file
 from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.file_names import derived_name
 from imageflow_pipelines.canonical import to_json
 from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.execution import Execution
@@ -62,7 +63,7 @@ def _written(name: str, value: Value | None, stem: str, out: Path | None) -> Wri
     if out is None:
         return Written(output=name, said=_said(value))
     data, ending = _file(value)
-    path = out / f"{stem}.{name}.{ending}"
+    path = out / derived_name(stem, f".{name}.{ending}")
     with whole_file(path) as partial:
         partial.write_bytes(data)
     told = "" if isinstance(value, Encoded | Image | Mask) else f" ({_said(value)})"

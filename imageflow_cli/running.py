@@ -8,6 +8,7 @@ import click
 from imageflow_assets.map import records
 from imageflow_cli.arranging import arrange, report
 from imageflow_cli.carrying import carry_to_the_end
+from imageflow_cli.picture_folder import tell_skipped
 from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
 from imageflow_clients.database import Connection, layers, placements
@@ -18,6 +19,7 @@ from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, Survey, SurveySpec, SurveyState
 from imageflow_surveys import carry, trust
 from imageflow_surveys.arrange import is_unordered, plan_groups
+from imageflow_surveys.camera import skipped_files_of
 from imageflow_surveys.findings import Finding
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.recapture import count_anchored, plan_recapture
@@ -39,6 +41,7 @@ def run_any(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> tuple[tuple
         if latest is not None:
             click.echo(f"'{latest.id}' is mapped already.", err=True)
             return (latest,), {}
+    tell_skipped(skipped_files_of(session.stores, spec))
     if is_unordered(session.stores, spec):
         return _run_unordered(session, spec, bars=bars)
     return (_run_one(session, spec, bars=bars),), {}

@@ -8,12 +8,14 @@ import click
 from rich.progress import Progress
 
 from imageflow_cli.console import errors, print_json
-from imageflow_cli.folder_files import files_of
 from imageflow_cli.options import NAME, as_json
+from imageflow_cli.picture_folder import as_json as skipped_json
+from imageflow_cli.picture_folder import files_of, tell_skipped
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import BadFile, InvalidInput
+from imageflow_domain.file_names import why_no_map_file
 
 
 @click.command()
@@ -26,13 +28,15 @@ def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
     from imageflow_cli.session import stores_only
 
     settings = Settings()
-    files = _files(folder, settings.upload_limit_bytes)
+    files, skipped = _files(folder, settings.upload_limit_bytes)
+    if not as_json:
+        tell_skipped(skipped)
     now = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     batch = f"{now}_{secrets.token_hex(2)}"
     prefix = keys.map_upload(game, save, batch)
     _put(stores_only(), (game, save, batch), files, bars=not as_json)
     if as_json:
-        print_json({"prefix": prefix, "files": len(files)})
+        print_json({"prefix": prefix, "files": len(files), "skipped": skipped_json(skipped)})
     else:
         click.echo(prefix)
         click.echo(
@@ -40,29 +44,18 @@ def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
         )
 
 
-def _files(folder: Path, limit_bytes: int) -> list[Path]:
-    """Return what to upload, the closing object last, and say what is left out.
+def _files(folder: Path, limit_bytes: int) -> tuple[list[Path], list[BadFile]]:
+    """Return what to upload, the closing object last, and what is skipped.
 
     Raises `InvalidInput` with every file that cannot be uploaded, and where no picture is among them.
     """
-    found = files_of(folder, keys.MAP_UPLOAD_TYPES)
-    if all(path.suffix.lower() == ".csv" for path in found.taken):
+    files, skipped = files_of(folder, why_no_map_file)
+    if all(path.suffix.lower() == ".csv" for path in files):
         raise InvalidInput(f"'{folder}' holds no pictures: put the frames into it.")
-    faults = [fault for path in found.taken if (fault := _fault(path, limit_bytes))]
-    if faults:
-        raise InvalidInput("\n".join(faults))
-    found.tell_left_out(f"for only {', '.join(keys.MAP_UPLOAD_TYPES)} are uploaded")
-    return sorted(found.taken, key=lambda path: path.name == keys.POSITIONS_FILE)
-
-
-def _fault(path: Path, limit_bytes: int) -> str | None:
-    try:
-        keys.check_file_name(path.name)
-    except InvalidInput as error:
-        return str(error)
-    if path.stat().st_size > limit_bytes:
-        return f"'{path.name}' is larger than {limit_bytes // 1_000_000} MB."
-    return None
+    large = [path.name for path in files if path.stat().st_size > limit_bytes]
+    if large:
+        raise InvalidInput("\n".join(f"'{name}' is larger than {limit_bytes // 1_000_000} MB." for name in large))
+    return sorted(files, key=lambda path: path.name == keys.POSITIONS_FILE), skipped
 
 
 def _put(stores: Stores, folder: tuple[str, str, str], files: list[Path], *, bars: bool) -> None:

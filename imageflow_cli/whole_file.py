@@ -1,6 +1,7 @@
 """Files and folders that are written: whole or not at all, into a folder that is there before the work begins."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,7 +41,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises `StoreUnavailable` where that cannot be written; nothing is left half-written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         yield partial
         partial.replace(path)
@@ -57,7 +58,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
     Raises `StoreUnavailable` where that cannot be written; nothing is left half-written.
     """
-    partial = path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}.partial")
+    partial = path.absolute().with_name(f".{secrets.token_hex(8)}.partial")
     try:
         partial.mkdir()
         yield partial

@@ -7,7 +7,6 @@ they fail `store_failures`'.
 
 import os
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, GenericError, NotFoundError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
 from imageflow_clients.folder_walk import walk_in_order
+from imageflow_clients.folder_writes import put_in_folder
 from imageflow_clients.multipart import MULTIPART_BYTES, TAKING_BACK_S, MultipartUploads, PartsFailed
 from imageflow_clients.settings import Settings
 from imageflow_clients.store_failures import explain
@@ -28,6 +28,7 @@ from imageflow_clients.store_requests import BoundedRequests, DirectRequests
 from imageflow_clients.stored_object import UNFINISHED, StoredObject
 from imageflow_clients.unfinished import changed_before, files_below
 from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailable
+from imageflow_domain.file_names import holds_control
 
 if TYPE_CHECKING:
     from obstore import ListStream, ObjectMeta
@@ -40,7 +41,6 @@ _FOLDERS_A_PAGE = 200
 _LONGEST_LIFE = timedelta(days=7)
 _CHECK_S = 5.0
 _RETRIED = 0.8
-_FOLDER_MOVED = 8
 
 
 class ObjectStore:
@@ -94,7 +94,7 @@ class ObjectStore:
             elif self._bucket is not None:
                 self._requests.make(obstore.put, self._store, key, data, use_multipart=False)
             else:
-                _put_in_folder(self._store, key, data)
+                put_in_folder(self._store, key, data)
 
     def get(self, key: str, *, next_step: str) -> bytes:
         """Return an object.
@@ -214,7 +214,7 @@ class ObjectStore:
         left = [folder for folder in folders if folder > after or after.startswith(folder)]
         found: list[StoredObject] = []
         for count, folder in enumerate(left, start=1):
-            if not _is_key(folder.removesuffix("/")):
+            if not is_key(folder.removesuffix("/")):
                 if passed_over is not None:
                     passed_over(folder)
                 continue
@@ -299,18 +299,18 @@ def open_object_store(settings: Settings) -> ObjectStore:
 
 def check_key(key: str) -> str:
     """Return `key` if it can only mean an object inside the store; raise `InvalidInput` otherwise."""
-    if not _is_key(key):
+    if not is_key(key):
         raise InvalidInput(f"{key!r} is not a valid object key: rename it.")
     return key
 
 
-def _is_key(key: str) -> bool:
+def is_key(key: str) -> bool:
+    """Tell whether `key` can only mean an object inside the store."""
     parts = key.split("/")
     return (
         not any(part in {"", ".", ".."} or UNFINISHED.search(part) for part in parts)
         and "\\" not in key
-        # macOS writes the narrow space U+202F into the names of its screenshots
-        and all(sign.isprintable() or unicodedata.category(sign) == "Zs" for sign in key)
+        and not holds_control(key)
         and len(key.encode()) <= _KEY_BYTES
     )
 
@@ -366,19 +366,6 @@ def _open_bucket(settings: Settings, bucket: str, prefix: str) -> ObjectStore:
             MultipartUploads(bucket, f"{prefix}/" if prefix else "", endpoint=endpoint or None),
         ),
     )
-
-
-def _put_in_folder(store: LocalStore | S3Store, key: str, data: bytes) -> None:
-    """Write a file; a folder that was emptied beside us, and so taken away from under us, is made again."""
-    for _ in range(_FOLDER_MOVED):
-        try:
-            obstore.put(store, key, data, use_multipart=False)
-        except GenericError as error:
-            if "Unable to create dir" not in str(error):
-                raise
-        else:
-            return
-    obstore.put(store, key, data, use_multipart=False)
 
 
 def _read(store: LocalStore | S3Store, key: str) -> bytes:

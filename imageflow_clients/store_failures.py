@@ -39,7 +39,7 @@ def explain(label: str, key: str, error: BaseException) -> ImageFlowError:
             "or raise IMAGEFLOW_STORE_DEADLINE_S."
         )
     said = str(error)
-    if re.search(r"os error (20|21)\b", said):
+    if re.search(r"(os error |Errno )(17|20|21)\b", said):
         return Conflict(f"In {label}, '{key}' would be a file and a folder at once: choose another name.")
     if re.search(r"os error 36\b|name too long", said):
         return InvalidInput(f"A part of '{key}' is too long for {label}: choose a shorter name.")

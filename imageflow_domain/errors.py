@@ -33,8 +33,38 @@ class BadFrames(InvalidInput):
         )
 
 
+class BadFileNames(InvalidInput):
+    """One or more files cannot be taken, by their names; `files` lists every one of them."""
+
+    def __init__(self, files: Sequence[BadFile]) -> None:
+        self.files = tuple(files)
+        lines = [f"'{file.name}' {file.reason}" for file in self.files]
+        if len(lines) == 1:
+            super().__init__(f"{lines[0]}. Rename the file, convert it, or leave it out.")
+        else:
+            listed = "\n".join(f"  {line}" for line in lines)
+            super().__init__(
+                f"{len(lines)} files cannot be taken:\n{listed}\nRename, convert or leave out these files."
+            )
+
+
 class TooLarge(InvalidInput):
     """More bytes than are taken at once."""
+
+
+class UnusableImage(InvalidInput):
+    """Bytes that are no image which is read, or not a whole one; `reason` goes on after the name of the file."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"The file {self.reason}."
+
+
+class ImageTooLarge(UnusableImage, TooLarge):
+    """An image of more pixels than are taken at once."""
 
 
 class Refused(ImageFlowError):

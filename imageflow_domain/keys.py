@@ -2,39 +2,35 @@
 
 import re
 
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import BadFile, BadFileNames, InvalidInput
+from imageflow_domain.file_names import (
+    LIST_TYPE,
+    PICTURE_TYPES,
+    bad_picture,
+    check_file_name,
+    shown,
+    why_no_map_file,
+)
 from imageflow_domain.grid import Cell
 from imageflow_domain.ids import check_name, check_survey_id
 from imageflow_domain.inference import ModelId
 
 _DIGEST = re.compile(r"[0-9a-f]{32,64}")
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}")
 
 SURVEYS = "surveys"
 MODELS = "models"
 MAP_UPLOADS = "uploads/maps"
 INSPECTION_UPLOADS = "uploads/inspection"
 INBOX = "uploads/inbox"
-PICTURE_TYPES = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 DONE_MARKER = "_DONE"
 POSITIONS_FILE = "positions.csv"
-MAP_UPLOAD_TYPES = (*PICTURE_TYPES, ".csv")
+MAP_UPLOAD_TYPES = (*PICTURE_TYPES, LIST_TYPE)
 
 
 def _digest(value: str) -> str:
     if not _DIGEST.fullmatch(value):
         raise InvalidInput(f"'{value}' is not a digest.")
     return value
-
-
-def check_file_name(name: str) -> str:
-    """Return `name` if it may be the last part of an upload's key; raise `InvalidInput` otherwise."""
-    if name.startswith("..") or not _FILE.fullmatch(name):
-        raise InvalidInput(
-            f"'{name}' is not a valid file name: use up to 128 letters, digits, spaces, '.', '_' and '-', "
-            "and begin with a letter, a digit or '_'."
-        )
-    return name
 
 
 def survey_prefix(survey: str) -> str:
@@ -72,8 +68,9 @@ def map_upload(game: str, save: str, batch: str) -> str:
 
 def map_upload_file(game: str, save: str, batch: str, name: str) -> str:
     """One file of such a folder: a picture, positions, or the marker that closes the folder."""
-    if name != DONE_MARKER and not check_file_name(name).lower().endswith(MAP_UPLOAD_TYPES):
-        raise InvalidInput(f"'{name}' is not taken: upload {', '.join(MAP_UPLOAD_TYPES)} or {DONE_MARKER}.")
+    if name != DONE_MARKER and why_no_map_file(check_file_name(name)) is not None:
+        taken = f"upload {', '.join(MAP_UPLOAD_TYPES)} or {DONE_MARKER}"
+        raise BadFileNames([BadFile(name=shown(name), reason=f"is not taken: {taken}")])
     return f"{map_upload(game, save, batch)}/{name}"
 
 
@@ -108,8 +105,8 @@ def inspection_upload(product: str, batch: str) -> str:
 
 def inspection_upload_file(product: str, batch: str, name: str) -> str:
     """One picture of such a folder."""
-    if not check_file_name(name).lower().endswith(PICTURE_TYPES):
-        raise InvalidInput(f"'{name}' is not taken: upload {', '.join(PICTURE_TYPES)}.")
+    if (bad := bad_picture(name)) is not None:
+        raise BadFileNames([bad])
     return f"{inspection_upload(product, batch)}/{name}"
 
 

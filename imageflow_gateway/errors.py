@@ -161,7 +161,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _details(error: domain.ImageFlowError) -> Mapping[str, Any]:
-    if isinstance(error, domain.BadFrames):
+    if isinstance(error, (domain.BadFrames, domain.BadFileNames)):
         return {"files": [{"name": file.name, "reason": file.reason} for file in error.files]}
     if isinstance(error, domain.Faulty):
         return {"fields": [{"field": fault.path, "problem": fault.reason} for fault in error.faults]}

@@ -12,6 +12,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from imageflow_domain.errors import InvalidInput, StoreUnavailable, TooLarge
+from imageflow_domain.file_names import shown
 
 _FORM = b"multipart/form-data"
 _SLICE_BYTES = 64 * 2**10
@@ -151,7 +152,7 @@ class _Reader:
         self._file.seek(0)
         options = self._options()
         name = _text(options.get(b"name", b""))
-        file_name = _text(options[b"filename"]) if b"filename" in options else None
+        file_name = _file_name(options[b"filename"]) if b"filename" in options else None
         self._whole.append(Part(name=name, file_name=file_name, file=self._file, size=size))
         self._file = None
 
@@ -163,11 +164,20 @@ class _Reader:
 
     def _said(self) -> str:
         options = self._options()
-        return f"'{_text(options.get(b'filename') or options.get(b'name', b''))}'"
+        return f"'{shown(_file_name(options.get(b'filename') or options.get(b'name', b'')))}'"
 
 
 def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise InvalidInput("A file's name is no UTF-8: rename it.") from error
+        raise InvalidInput("The name of a field is no UTF-8: send files as the API's description has it.") from error
+
+
+def _file_name(data: bytes) -> str:
+    """Return a file's name; bytes that are no UTF-8 stay in it, for whoever looks at names.
+
+    Browsers, curl and HTTP libraries spell quotation marks and line ends so (WHATWG, HTML, "multipart form data").
+    """
+    given = data.replace(b"%22", b'"').replace(b"%0D", b"\r").replace(b"%0A", b"\n")
+    return given.decode(errors="surrogateescape")

@@ -16,6 +16,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, StepFailed, StepRefused, Unavailable
 from imageflow_domain.inference import ModelRegistry
+from imageflow_images.header import read_header
 from imageflow_inspection.kept_pictures import read_kept
 from imageflow_inspection.pipelines import find_pipeline, plan_of
 from imageflow_inspection.results import get_result
@@ -23,7 +24,6 @@ from imageflow_pipelines.canonical import canonical_json, to_json
 from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution
-from imageflow_pipelines.header import read_header
 from imageflow_pipelines.plan import Plan, Source, Step
 from imageflow_pipelines.reuse import Reuse
 from imageflow_pipelines.values import Encoded, Image, Mask, Value, kind_name

@@ -19,14 +19,14 @@ from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, Not
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, BatchState, Inspection, Judgement, Picture, Verdict
 from imageflow_domain.isolation import Isolation
+from imageflow_images.header import read_header
 from imageflow_inspection.byte_budget import ByteBudget
-from imageflow_inspection.drawing import draw
+from imageflow_inspection.drawing import draw, reader_of
 from imageflow_inspection.identity import Judge, judge_now, load_models
 from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, undecided
 from imageflow_inspection.kept_pictures import read_kept
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution
-from imageflow_pipelines.header import read_header
 from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.reuse import Reuse
 from imageflow_pipelines.values import Encoded, Value
@@ -229,12 +229,12 @@ class _Inspector:
     def _draw(
         self, picture: Picture, data: bytes, judged: dict[str, tuple[bool, Judged]], items: list[Judgement]
     ) -> str | None:
-        answers = [answer for _, answer in judged.values()]
-        wrong = [answer for answer in answers if answer.verdict is not Verdict.PASS]
-        found = [each for answer in answers for each in answer.drawn]
-        own = next((answer.picture for answer in wrong if answer.picture is not None), None)
+        wrong = {code: answer for code, (_, answer) in judged.items() if answer.verdict is not Verdict.PASS}
+        found = [each for _, answer in judged.values() for each in answer.drawn]
+        own = next((answer.picture for answer in wrong.values() if answer.picture is not None), None)
+        reader = reader_of(self._by.plans[next(iter(wrong))])
         try:
-            drawn = draw(own or data, [] if own else found, items)
+            drawn = draw(own or data, [] if own else found, items, reader)
         except InvalidInput:
             return None  # nothing that could be drawn on; the items say what is wrong with it
         key = keys.drawn_picture(self._inspection, picture.place)

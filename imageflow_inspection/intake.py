@@ -4,7 +4,7 @@ Rows are committed before the cursor that stands behind them is returned, and ba
 whoever asks for runs does so under `Batch.run_key`, and so asks once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -29,7 +29,8 @@ from imageflow_inspection.comparing import (
     is_told_by_listing,
 )
 from imageflow_inspection.manifests import MOST_BYTES, close_batch, read_manifest, time_of
-from imageflow_inspection.uploaded import list_folder, list_pictures, pictures_among, upload_of
+from imageflow_inspection.refusals import KEY_CHARS, Refusals
+from imageflow_inspection.uploaded import check_names, list_folder, list_pictures, pictures_among, upload_of
 
 OVERLAP = timedelta(minutes=10)
 """How late a manifest may appear behind others of the same time, and how far clocks may differ."""
@@ -37,7 +38,6 @@ ATTEMPTS = 3
 PAUSE = timedelta(seconds=30)
 """After the first of them."""
 _INBOX_PAGE = 1000
-_KEY_CHARS = 200
 
 
 class Cursor(BaseModel):
@@ -99,7 +99,7 @@ def notice_batches(stores: Stores, cursor: Cursor, *, now: datetime, bounds: Bou
     """
     most = bounds or Bounds()
     comparer = Comparer(stores, most_bytes=most.compared_bytes)
-    refused = _Refused(stores)
+    refused = Refusals(stores)
     inbox_ms, from_inbox = _read_inbox(stores, comparer, refused, cursor.inbox_ms, now, most)
     sweep_after, from_sweep = _sweep(stores, comparer, refused, cursor.sweep_after, now, most)
     with stores.database.begin() as connection:
@@ -172,27 +172,11 @@ def try_again(stores: Stores, batch_id: int) -> Batch:
         return rows.take_up_again(connection, batch_id, most=ATTEMPTS)
 
 
-class _Refused:
-    """Notes what was uploaded and is no batch, and keeps what nobody noted before."""
-
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
-        self.new: list[Refusal] = []
-
-    def note(self, reasons: Mapping[str, str]) -> None:
-        if reasons:
-            with self._stores.database.begin() as connection:
-                self.new += rows.note_refused(connection, reasons)
-
-    def note_name(self, key: str) -> None:
-        self.note({key[:_KEY_CHARS]: "Its name is no UTF-8, or none that a key can have: rename it."})
-
-
 # Manifests
 
 
 def _read_inbox(
-    stores: Stores, comparer: Comparer, refused: "_Refused", inbox_ms: int, now: datetime, most: Bounds
+    stores: Stores, comparer: Comparer, refused: Refusals, inbox_ms: int, now: datetime, most: Bounds
 ) -> tuple[int, list[Batch]]:
     now_ms = int(now.timestamp() * 1000)
     overlap_ms = int(OVERLAP.total_seconds() * 1000)
@@ -214,22 +198,27 @@ def _read_inbox(
     return max(inbox_ms, min(newest, postponed_ms)), closed
 
 
-def _unread(stores: Stores, refused: "_Refused", after: str) -> Iterator[StoredObject]:
+def _unread(stores: Stores, refused: Refusals, after: str) -> Iterator[StoredObject]:
     while page := stores.objects.list_page(keys.INBOX, after=after, limit=_INBOX_PAGE, passed_over=refused.note_name):
         with stores.database.begin() as connection:
             noted = rows.noted_manifests(connection, [stored.key for stored in page])
-        yield from (each for each in page if each.key not in noted and len(each.key) <= _KEY_CHARS)
+        yield from (each for each in page if each.key not in noted and len(each.key) <= KEY_CHARS)
         after = page[-1].key
 
 
-def _close_by_manifest(stores: Stores, comparer: Comparer, refused: "_Refused", stored: StoredObject) -> Batch | None:
+def _close_by_manifest(stores: Stores, comparer: Comparer, refused: Refusals, stored: StoredObject) -> Batch | None:
     """Close the batch that a manifest names, and note in the same transaction what became of the manifest."""
     try:
         if time_of(stored.key) is None or stored.size > MOST_BYTES:
             raise InvalidInput(f"'{stored.key}' is no manifest: write them to {keys.INBOX}/{{utc_ms}}-{{uuid}}.json.")
         manifest = read_manifest(stores.objects.get(stored.key, next_step="write it again"))
-        pictures = list_pictures(stores, manifest.product, manifest.batch)
-        return _note(stores, comparer, manifest.product, manifest.batch, pictures, manifest_key=stored.key)
+        folder = keys.inspection_upload(manifest.product, manifest.batch)
+        found = list_folder(stores, folder)
+        pictures = pictures_among(found, folder)
+        batch = _note(stores, comparer, manifest.product, manifest.batch, pictures, manifest_key=stored.key)
+        if batch is not None:
+            refused.note_skipped(found, folder)
+        return batch
     except ObjectMissing:
         return None  # taken back by its writer
     except (InvalidInput, NotFound) as error:
@@ -241,7 +230,7 @@ def _close_by_manifest(stores: Stores, comparer: Comparer, refused: "_Refused", 
 
 
 def _sweep(
-    stores: Stores, comparer: Comparer, refused: "_Refused", after: str, now: datetime, most: Bounds
+    stores: Stores, comparer: Comparer, refused: Refusals, after: str, now: datetime, most: Bounds
 ) -> tuple[str, list[Batch]]:
     """Look at one page of all uploads; return behind which key the next one begins, and what was closed."""
     page, is_last = stores.objects.list_page_of_folders(
@@ -270,7 +259,7 @@ def _folder_of(stored: StoredObject) -> str:
 def _close_quiet(
     stores: Stores,
     comparer: Comparer,
-    refused: "_Refused",
+    refused: Refusals,
     folders: Sequence[tuple[str, tuple[StoredObject, ...]]],
     before: datetime,
     most: int,
@@ -306,7 +295,9 @@ def _close_quiet(
         except (InvalidInput, NotFound) as error:
             reasons[folder] = str(error)
             continue
-        closed += [] if batch is None else [batch]
+        if batch is not None:
+            closed.append(batch)
+            refused.note_skipped(found, folder)
         looked_at += 1
         if looked_at == most:
             stopped_at = found[-1].key
@@ -340,9 +331,10 @@ def _note(
 ) -> Batch | None:
     """Note an upload that is whole, and return the batch if it is new or another version.
 
-    Raises `NotFound`, or `Postponed` where another tick has to look at it.
+    Raises `NotFound`, `BadFileNames`, or `Postponed` where another tick has to look at it.
     """
     upload = upload_of(product, name, pictures)
+    check_names(pictures, upload.folder)
     compared = comparer.compare(upload, pictures, may_be_fewer=may_be_fewer)
     with stores.database.begin() as connection:
         masters.get_product(connection, product, lock=True)  # one at a time counts versions

@@ -12,7 +12,7 @@ from imageflow_inspection.alerts import alerts_of, raise_alerts
 from imageflow_inspection.checks import Check, check_batch
 from imageflow_inspection.kept_pictures import read_kept
 from imageflow_inspection.results import not_passed
-from imageflow_pipelines.components.decode import Decode
+from imageflow_pipelines.components.decode_v2 import DecodeV2
 from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.components.resize import Resize
 from imageflow_pipelines.values import Encoded
@@ -108,7 +108,7 @@ def _preview(stores: Stores, batch: Batch, result: PictureResult) -> Preview | N
         except (ObjectMissing, ObjectDamaged):
             return None  # the check `checksums` tells
     try:
-        image = Decode()(Encoded(data))
+        image = DecodeV2()(Encoded(data))
     except InvalidInput:
         return None
     if max(image.width_px, image.height_px) > _SIDE_PX:

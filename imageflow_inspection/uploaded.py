@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from imageflow_clients.database.batches import Upload
-from imageflow_clients.objects import check_key
+from imageflow_clients.objects import is_key
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import BadFile, BadFileNames, InvalidInput
+from imageflow_domain.file_names import PICTURE_TYPES, check_file_names, shown, why_no_picture
 from imageflow_domain.inspection import MOST_PICTURES
 
 _MOST_FILES = 2 * MOST_PICTURES
@@ -30,14 +31,32 @@ def pictures_among(found: Sequence[StoredObject], folder: str) -> tuple[StoredOb
     """Return the pictures; raise `InvalidInput` where there are none, too many, or one that no key can name."""
     if len(found) > _MOST_FILES:
         raise InvalidInput(f"'{folder}' has more than {_MOST_FILES:,} files: split it into several batches.")
-    pictures = tuple(stored for stored in found if stored.key.lower().endswith(keys.PICTURE_TYPES))
+    pictures = tuple(stored for stored in found if why_no_picture(_name(stored, folder)) is None)
     if not pictures:
-        raise InvalidInput(f"There are no pictures in '{folder}': upload {', '.join(keys.PICTURE_TYPES)} there.")
+        raise InvalidInput(f"There are no pictures in '{folder}': upload {', '.join(PICTURE_TYPES)} there.")
     if len(pictures) > MOST_PICTURES:
         raise InvalidInput(f"'{folder}' has more than {MOST_PICTURES:,} pictures: split it into several batches.")
-    for stored in pictures:
-        check_key(stored.key)
+    wrong = [stored.key.removeprefix(f"{folder.rpartition('/')[0]}/") for stored in pictures if not is_key(stored.key)]
+    if wrong:
+        raise BadFileNames([BadFile(name=shown(name), reason="can have no object key") for name in wrong])
     return pictures
+
+
+def skipped_among(found: Sequence[StoredObject], folder: str) -> dict[str, str]:
+    """Return the keys of files that are no pictures, each with the reason; the marker that closes a batch is none."""
+    named = {stored.key: _name(stored, folder) for stored in found}
+    reasons = {key: why_no_picture(name) for key, name in named.items() if name != keys.DONE_MARKER}
+    return {key: f"Skipped, as it is no picture: {reason}." for key, reason in reasons.items() if reason is not None}
+
+
+def check_names(pictures: Sequence[StoredObject], folder: str) -> None:
+    """Raise `BadFileNames` with every picture whose name, or folder within the batch's, no file could have."""
+    names = {part for stored in pictures for part in _name(stored, folder).split("/")}
+    check_file_names(sorted(names))
+
+
+def _name(stored: StoredObject, folder: str) -> str:
+    return stored.key.removeprefix(f"{folder}/")
 
 
 def upload_of(product: str, name: str, pictures: Iterable[StoredObject]) -> Upload:

@@ -10,11 +10,15 @@ from imageflow_clients.database import Connection, batches, masters
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import Conflict, InvalidInput, NotReady, TooLarge
+from imageflow_domain.errors import BadFile, BadFileNames, Conflict, InvalidInput, NotReady, TooLarge
+from imageflow_domain.file_names import PICTURE_TYPES, bad_picture, shown, why_skipped
 from imageflow_domain.ids import check_name
 from imageflow_domain.inspection import MOST_PICTURES, Batch
 from imageflow_inspection.intake import close_now
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
+
+_MOST_FILES = 2 * MOST_PICTURES
+"""Of any kind in one upload."""
 
 
 def new_batch_name(now: datetime) -> str:
@@ -27,6 +31,8 @@ class BatchUpload:
 
     The same pictures may be sent again under the same name, and are then the same batch; with others beside them, they
     are its next version. What would replace or leave out a picture that is there is refused.
+
+    Whoever sends files that may be no pictures asks `takes` of each; `close` then names all that are wrong.
     """
 
     def __init__(self, stores: Stores, product: str, name: str) -> None:
@@ -35,6 +41,8 @@ class BatchUpload:
         self.product = product
         self.name = check_name(name)
         self._names: set[str] = set()
+        self._skipped: list[BadFile] = []
+        self._wrong: list[BadFile] = []
         self._put: list[str] = []
         self._is_closed = False
         with stores.database.begin() as connection:
@@ -48,7 +56,28 @@ class BatchUpload:
         """Of the pictures that have arrived."""
         return sorted(self._names)
 
-    def check(self, picture: str) -> None:
+    @property
+    def skipped(self) -> Sequence[BadFile]:
+        """Files that are no pictures, as `takes` told."""
+        return self._skipped
+
+    def takes(self, name: str) -> bool:
+        """Tell whether a file is to be added, by its name alone.
+
+        A file that is no picture is skipped. After a name that is wrong nothing is taken, and names are only looked at.
+
+        Raises `TooLarge` for more files than a batch may have.
+        """
+        if len(self._skipped) + len(self._wrong) + len(self._names) == _MOST_FILES:
+            raise TooLarge(f"There are more than {_MOST_FILES:,} files: split the batch.")
+        if (reason := why_skipped(name)) is not None:
+            self._skipped.append(BadFile(name=shown(name), reason=reason))
+            return False
+        if (bad := bad_picture(name)) is not None:
+            self._wrong.append(bad)
+        return not self._wrong
+
+    def _check(self, picture: str) -> None:
         """Raise `InvalidInput` for a picture that is not taken, by its name alone."""
         keys.inspection_upload_file(self.product, self.name, picture)
         if picture in self._names:
@@ -64,7 +93,7 @@ class BatchUpload:
             TooLarge: For one picture or byte too many.
             Conflict: Where another picture of that name lies in the batch.
         """
-        self.check(picture)
+        self._check(picture)
         if len(data) > MAX_ENCODED_BYTES:
             raise TooLarge(f"'{picture}' has {len(data):,} bytes, more than {MAX_ENCODED_BYTES:,}: make it smaller.")
         key = keys.inspection_upload_file(self.product, self.name, picture)
@@ -83,11 +112,14 @@ class BatchUpload:
 
         Raises:
             InvalidInput: Where there are none.
+            BadFileNames: With all files whose names are wrong, as `takes` found.
             Conflict: Where other pictures lie in the batch, or another upload of it took pictures back.
             Postponed: Where they change meanwhile.
         """
+        if self._wrong:
+            raise BadFileNames(self._wrong)
         if not self._names:
-            raise InvalidInput(f"There are no pictures: send at least one of {', '.join(keys.PICTURE_TYPES)}.")
+            raise InvalidInput(f"There are no pictures: send at least one of {', '.join(PICTURE_TYPES)}.")
         batch = close_now(self._stores, self.product, self.name, now=now, check=self._check_whole)
         self._is_closed = True
         return batch

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelRegistry
-from imageflow_pipelines.header import read_header
+from imageflow_images.header import read_header
 from imageflow_pipelines.values import KINDS, Encoded, Image, Mask, Value, kind_name
 
 AnyValue = TypeVar("AnyValue", bound=Value)

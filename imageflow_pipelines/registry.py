@@ -26,6 +26,7 @@ from imageflow_pipelines.components.contours import Contours
 from imageflow_pipelines.components.contours_v2 import ContoursV2
 from imageflow_pipelines.components.crop import Crop
 from imageflow_pipelines.components.decode import Decode
+from imageflow_pipelines.components.decode_v2 import DecodeV2
 from imageflow_pipelines.components.detect import Detect
 from imageflow_pipelines.components.dimensions import Dimensions
 from imageflow_pipelines.components.edges import Edges
@@ -79,6 +80,7 @@ class Registry:
 RELEASED = Registry(
     (
         Release(Decode, golden="ca30c64f0b806a58f1c985246e3abdc5"),
+        Release(DecodeV2, golden="a650750ef061b6b73a6440035cbee814"),
         Release(Encode, golden="24e3fe24c6d4a9e84758ac466056f8ac"),
         Release(Resize, golden="3d2cd1dc2330cb9480b8ac2d7fecbf52"),
         Release(Crop, golden="340285f604f62ef3ad722e3032c27fd6"),

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game_capture.frames import LocalFrames
+from game_capture.positions import skipped_files
 from game_capture.registry import open_driver
 from imageflow_clients.store_frames import StoreFrames
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import GameDied, InvalidInput
+from imageflow_domain.errors import BadFile, GameDied, InvalidInput
 from imageflow_domain.keys import MAP_UPLOADS
 from imageflow_domain.ports import Area, FrameSource, GameDriver
 from imageflow_domain.survey import SurveySpec
@@ -39,6 +40,13 @@ def frames_of(stores: Stores, source: str | None, parameters: Mapping[str, Any])
     if not Path(source).is_absolute():
         raise InvalidInput(f"'{source}' is neither an absolute folder nor an upload under {MAP_UPLOADS}/.")
     return LocalFrames(Path(source), follow_links=parameters.get("follow_links") is True)
+
+
+def skipped_files_of(stores: Stores, spec: SurveySpec) -> tuple[BadFile, ...]:
+    """Return the files of a survey's folder that are no frames, each with the reason; none for another driver."""
+    is_folder = spec.driver.name == "folder"
+    frames = frames_of(stores, spec.source, spec.driver.parameters) if is_folder else None
+    return () if frames is None else skipped_files(frames.names())
 
 
 class Camera:

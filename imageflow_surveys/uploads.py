@@ -7,11 +7,12 @@ from imageflow_clients.database import Connection, uploads
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import ImageFlowError, InvalidInput, Unavailable
+from imageflow_domain.errors import BadFile, ImageFlowError, InvalidInput, Unavailable
 from imageflow_domain.ids import check_name
 from imageflow_domain.keys import DONE_MARKER, MAP_UPLOADS, POSITIONS_FILE
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
 from imageflow_surveys.arrange import arrange_frames, is_unordered, plan_groups
+from imageflow_surveys.camera import skipped_files_of
 from imageflow_surveys.plan import plan_survey
 
 _MOST_UNORDERED = 250
@@ -37,6 +38,8 @@ class Noticed:
     survey: Survey | None
     reason: str | None
     """Why no survey began."""
+    skipped: tuple[BadFile, ...] = ()
+    """Files of the folder that are no frames."""
 
 
 def notice_uploads(stores: Stores) -> tuple[Noticed, ...]:
@@ -80,10 +83,14 @@ def _closed(folders: dict[str, dict[str, StoredObject]]) -> Iterator[ClosedFolde
 def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
     spec = SurveySpec(game=folder.game, save=folder.save, driver=DriverSpec(name="folder"), source=folder.prefix)
 
-    def note(connection: Connection, surveys: Sequence[Survey], remark: str | None = None) -> None:
+    skipped = skipped_files_of(stores, spec)
+    told = f"Skipped: {', '.join(f'{file.name} ({file.reason})' for file in skipped)}." if skipped else ""
+
+    def note(connection: Connection, surveys: Sequence[Survey], remark: str = "") -> None:
         for survey in surveys:
             rows.set_state(connection, survey.id, SurveyState.RUNNING)
-        uploads.note(connection, folder.prefix, folder.closing_etag, survey=surveys[0].id, reason=remark)
+        reason = f"{remark} {told}".strip() or None
+        uploads.note(connection, folder.prefix, folder.closing_etag, survey=surveys[0].id, reason=reason)
 
     try:
         if is_unordered(stores, spec):
@@ -96,7 +103,7 @@ def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
         with stores.database.begin() as connection:
             uploads.note(connection, folder.prefix, folder.closing_etag, reason=str(error))
         return (Noticed(folder=folder, survey=None, reason=str(error)),)
-    return tuple(Noticed(folder=folder, survey=survey, reason=None) for survey in surveys)
+    return tuple(Noticed(folder=folder, survey=survey, reason=None, skipped=skipped) for survey in surveys)
 
 
 def _plan_unordered(

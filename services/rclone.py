@@ -23,6 +23,7 @@ class Rclone(S3Server):
         self._child = Child(
             [
                 *(self._program, "serve", "s3", self._folder / "data", "--addr", f"127.0.0.1:{self._port}"),
+                "--no-unicode-normalization",  # keys that only look alike are different keys, as on other servers
                 *(("--read-only",) if self._read_only else ()),
             ],
             log=self._folder / "rclone.log",

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from game_capture.opening import Opening
-from game_capture.picture import MAX_BYTES, BadPicture, decode_rgb, pillow_limits
+from game_capture.picture import MAX_BYTES, decode_rgb
 from game_capture.positions import Index, Shot, index_by_list, index_by_name, is_picture_name
-from imageflow_domain.errors import BadFile, BadFrames, InvalidInput, NotFound, PositionUnreachable
+from imageflow_domain.errors import BadFile, BadFrames, InvalidInput, NotFound, PositionUnreachable, UnusableImage
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.keys import POSITIONS_FILE
@@ -125,9 +125,9 @@ class FolderDriver:
             size = _size_of(pixels)
             self._view = self._view or size
             if size != self._view:
-                raise BadPicture(_unequal(size, self._view))
-        except BadPicture as error:
-            raise BadFrames([BadFile(name=name, reason=str(error))], source=self._frames.label) from error
+                raise UnusableImage(_unequal(size, self._view))
+        except UnusableImage as error:
+            raise BadFrames([BadFile(name=name, reason=error.reason)], source=self._frames.label) from error
         return pixels
 
     def __enter__(self) -> Self:
@@ -155,8 +155,8 @@ class FolderDriver:
     def _read_list(self) -> bytes:
         try:
             return self._read(POSITIONS_FILE)
-        except BadPicture as error:
-            raise BadFrames([BadFile(name=POSITIONS_FILE, reason=str(error))], source=self._frames.label) from error
+        except UnusableImage as error:
+            raise BadFrames([BadFile(name=POSITIONS_FILE, reason=error.reason)], source=self._frames.label) from error
 
     @cached_property
     def _by_cell(self) -> dict[Cell, Shot]:
@@ -167,7 +167,7 @@ class FolderDriver:
         """The common size, the usable shots, what was skipped, and the names of all usable files."""
         index = self._index
         pictures = [name for name in self._frames.names() if is_picture_name(name)]
-        with pillow_limits(), ThreadPoolExecutor(_CHECK_THREADS) as pool:
+        with ThreadPoolExecutor(_CHECK_THREADS) as pool:
             verdicts = dict(zip(pictures, pool.map(self._try, pictures), strict=True))
         sizes = Counter(verdict for verdict in verdicts.values() if isinstance(verdict, Size))
         faults = list(index.faults)
@@ -191,22 +191,22 @@ class FolderDriver:
     def _try(self, name: str) -> Size | BadFile:
         try:
             return _size_of(decode_rgb(self._read(name)))
-        except BadPicture as error:
-            return BadFile(name=name, reason=str(error))
+        except UnusableImage as error:
+            return BadFile(name=name, reason=error.reason)
 
     def _read(self, name: str) -> bytes:
         try:
             if self._frames.size(name) > MAX_BYTES:
-                raise BadPicture(f"is larger than {MAX_BYTES // 1024**2} MiB")
+                raise UnusableImage(f"is larger than {MAX_BYTES // 1024**2} MiB")
             return self._frames.read(name)
         except NotFound as error:
-            raise BadPicture("is not there") from error
-        except BadPicture:
+            raise UnusableImage("is not there") from error
+        except UnusableImage:
             raise
         except InvalidInput as error:
-            raise BadPicture(str(error)) from error
+            raise UnusableImage(str(error)) from error
         except OSError as error:
-            raise BadPicture(f"cannot be read ({error.strerror})") from error
+            raise UnusableImage(f"cannot be read ({error.strerror})") from error
 
     def _position(self, shot: Shot) -> Position | None:
         if shot.position is not None or self._parameters.step is None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
-from imageflow_assets.metadata import Shown, listed, megabytes, picture, seconds, table
+from imageflow_assets.metadata import Shown, listed, megabytes, picture, plain, seconds, table
 from imageflow_domain.inspection import (
     Batch,
     Disagreement,
@@ -74,7 +74,7 @@ def inspected(batch: Batch, inspection: Inspection, wrong: Sequence[PictureResul
 
 
 def reported(report: Report) -> Shown:
-    shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{each.name}: {each.verdict}" for each in report.previews]
+    shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{plain(each.name)}: {each.verdict}" for each in report.previews]
     return {
         **_batch(report.batch),
         **_counts(report.inspection),

@@ -34,7 +34,7 @@ def inspect_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
     bounds = Bounds(quiet=timedelta(seconds=Settings().upload_quiet_s))
     tick = notice_batches(stores, Cursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
     for refusal in tick.refused:
-        context.log.warning("%s is no batch: %s", refusal.key, refusal.reason)
+        context.log.warning("%s is not inspected: %s", refusal.key, refusal.reason)
     asked = (
         *asking.inspect_waiting(context.instance, stores, tick.waiting),
         *asking.report_inspected(context.instance, stores),

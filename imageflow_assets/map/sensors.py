@@ -73,4 +73,6 @@ def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceP
             context.log.error("'%s' began no survey: %s", notice.folder.prefix, notice.reason)
         else:
             context.log.info("'%s' began '%s'.", notice.folder.prefix, notice.survey.id)
+        for file in notice.skipped:
+            context.log.warning("'%s/%s' is skipped: %s.", notice.folder.prefix, file.name, file.reason)
     return dg.SkipReason(f"{len(noticed)} uploads noticed; advance_surveys carries what they began.")

@@ -20,6 +20,7 @@ from imageflow_gateway.schemas.batches import (
     BatchDetail,
     BatchList,
     BatchSummary,
+    BatchUploaded,
     RefusedFacts,
     RefusedList,
     StaleFacts,
@@ -82,12 +83,13 @@ async def create_batch(
     gateway: GatewayDep,
     product: _ProductOf,
     name: Annotated[Name | None, Query(description="Of the batch; the time, if not given.")] = None,
-) -> BatchSummary:
+) -> BatchUploaded:
     """Take pictures as a form (multipart/form-data), each as a file `pictures` with its own name.
 
     Once all have arrived the batch is closed, and is inspected by itself. It is taken whole or not at all. The same
     pictures again under the same name are the same batch, with others beside them its next version; what would replace
-    or leave out a picture that is there is refused (409).
+    or leave out a picture that is there is refused (409). Files that are no pictures by their names (`.DS_Store`,
+    notes, sidecars, unfinished downloads) are `skipped`; all others that cannot be taken are named at once (400).
     """
     upload = await to_thread.run_sync(BatchUpload, gateway.stores, product, name or new_batch_name(datetime.now(UTC)))
     try:
@@ -100,7 +102,8 @@ async def create_batch(
         with CancelScope(shield=True):  # a gateway that is told to stop must not leave half a batch
             await to_thread.run_sync(upload.take_back)
     response.headers["location"] = f"{PREFIX}/{batch.id}"
-    return await to_thread.run_sync(_summary, gateway, batch)
+    summary = await to_thread.run_sync(_summary, gateway, batch)
+    return BatchUploaded.of_all(summary, upload.skipped)
 
 
 @router.get("/stale", summary="Batches that would be judged otherwise now")
@@ -166,8 +169,8 @@ def retry_batch(batch: RowId, gateway: GatewayDep) -> BatchSummary:
 def _keep(upload: BatchUpload, part: Part) -> None:
     if part.name != "pictures" or part.file_name is None:
         raise InvalidInput(f"'{part.name[:80]}' is no picture: send files as 'pictures', each with its name.")
-    upload.check(part.file_name)
-    upload.add(part.file_name, part.file.read())
+    if upload.takes(part.file_name):
+        upload.add(part.file_name, part.file.read())
 
 
 def _summary(gateway: Gateway, batch: Batch) -> BatchSummary:

@@ -14,8 +14,8 @@ from imageflow_gateway.addresses import GatewayDep, Limit, Place, ProductQuery, 
 from imageflow_gateway.etags import content_digest, matches, quoted
 from imageflow_gateway.schemas.inspections import InspectionDetail, ResultDetail, ResultList, ResultSummary
 from imageflow_gateway.schemas.pages import cut
+from imageflow_images.header import read_header
 from imageflow_inspection.results import find_results, get_result
-from imageflow_pipelines.header import read_header
 
 router = APIRouter(prefix="/api/v1/inspections", tags=["inspections"])
 

@@ -9,8 +9,8 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request
 
 from imageflow_clients.inference.stored_models import ModelStore
-from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.file_names import check_file_name, is_hidden
 from imageflow_gateway.addresses import Gateway, GatewayDep, Limit, Reference, model_id
 from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.parts import Part, cannot_hold, parts
@@ -124,8 +124,8 @@ def _place(part: Part) -> str:
         return _FORM[part.name]
     if part.name != _PICTURES:
         raise InvalidInput(f"'{part.name[:80]}' is no part of a model: send model, card, answers and golden pictures.")
-    name = keys.check_file_name(part.file_name or "")
-    if not name.endswith(".png"):
+    name = check_file_name(part.file_name or "")
+    if not name.endswith(".png") or is_hidden(name):
         raise InvalidInput(f"'{name}' is no golden picture: send PNG files.")
     return f"{GOLDEN}/{name}"
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import StoreUnavailable
+from imageflow_domain.file_names import MOST_NAME_BYTES
 from imageflow_domain.ids import Name
 from imageflow_gateway.addresses import GamePart, GatewayDep, SavePart
 from imageflow_gateway.schemas.uploads import Uploaded
@@ -35,7 +36,7 @@ async def put_map_file(
     game: GamePart,
     save: SavePart,
     batch: Annotated[Name, Path(examples=["monday"])],
-    file: Annotated[str, Path(max_length=128, examples=["r00_c00.png"])],
+    file: Annotated[str, Path(max_length=MOST_NAME_BYTES, examples=["r00_c00.png"])],
 ) -> Uploaded:
     """Take a picture, `positions.csv`, or the empty `_DONE` that closes the folder; the body is the file itself.
 

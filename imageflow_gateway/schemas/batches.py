@@ -1,10 +1,12 @@
 """Batches as the API tells them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imageflow_domain.errors import BadFile
 from imageflow_domain.ids import Name
 from imageflow_domain.inspection import MOST_PICTURES, Batch, BatchState, Inspection
 from imageflow_gateway.schemas.inspections import Counts, InspectionSummary, counts_of
@@ -35,6 +37,24 @@ class BatchSummary(BaseModel):
     @classmethod
     def of(cls, batch: Batch, inspection: Inspection | None) -> Self:
         return cls.model_validate(_summary(batch, inspection))
+
+
+class SkippedFile(BaseModel):
+    """A file that was sent and is no picture."""
+
+    name: str
+    reason: str
+
+
+class BatchUploaded(BatchSummary):
+    """A batch that was sent, and what of the request is not in it."""
+
+    skipped: list[SkippedFile]
+
+    @classmethod
+    def of_all(cls, batch: BatchSummary, skipped: Sequence[BadFile]) -> Self:
+        files = [SkippedFile(name=file.name, reason=file.reason) for file in skipped]
+        return cls(**batch.model_dump(), skipped=files)
 
 
 class BatchList(BaseModel):

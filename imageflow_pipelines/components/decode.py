@@ -1,4 +1,4 @@
-"""Bytes to pixels: the one place where hostile pictures come in."""
+"""Bytes to pixels, as version 1 was released. `decode_v2` reads every image as surveys do."""
 
 from typing import ClassVar
 
@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 from PIL import ImageOps
 
-from imageflow_domain.errors import InvalidInput, TooLarge
+from imageflow_domain.errors import TooLarge, UnusableImage
+from imageflow_images.header import BROKEN, damaged, is_deep, read_header
+from imageflow_images.intake import Rules, check_kind
 from imageflow_pipelines.component import Component, Needs
-from imageflow_pipelines.header import BROKEN, read_header
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES, MAX_PICTURE_PX
 from imageflow_pipelines.values import Encoded, Image, Pixels
 
-_EXACT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"})
+_RULES = Rules(most_px=MAX_PICTURE_PX)
 
 
 class Decode(Component):
@@ -31,38 +32,31 @@ class Decode(Component):
         try:
             return Image(_pixels(picture.data))
         except (*BROKEN, cv2.error) as error:
-            raise InvalidInput(f"The bytes are no whole picture ({error}): take or upload it again.") from error
+            raise damaged(error) from error
 
 
 def _pixels(data: bytes) -> Pixels:
     with read_header(data) as header:
-        width_px, height_px = header.size
-        if width_px * height_px > MAX_PICTURE_PX:
-            raise TooLarge(
-                f"The picture is {width_px} x {height_px} px, more than {MAX_PICTURE_PX:,} in all: "
-                "cut it into smaller ones."
-            )
-        if header.format == "JPEG" and header.mode in ("RGB", "L"):
+        if is_deep(header, data):
+            raise UnusableImage("has 16 bits a channel: read it with decode@2, or give an 8-bit picture")
+        check_kind(header, data, _RULES)
+        if header.format == "JPEG":
             return _jpeg(data)
-        if header.mode not in _EXACT_MODES:
-            raise InvalidInput(f"Pictures of Pillow's mode {header.mode} lose by conversion: give 8-bit RGB or grey.")
-        if getattr(header, "n_frames", 1) > 1:
-            raise InvalidInput("The picture is animated: give single pictures.")
         upright = ImageOps.exif_transpose(header)
         if not header.has_transparency_data:
             return np.array(upright.convert("RGB"))
         rgba = np.array(upright.convert("RGBA"))
     if (rgba[..., 3] != 255).any():
-        raise InvalidInput("The picture is transparent in places: give opaque pictures.")
+        raise UnusableImage("is transparent in places: give opaque pictures")
     return np.ascontiguousarray(rgba[..., :3])
 
 
 def _jpeg(data: bytes) -> Pixels:
     # The decoder fills what is missing with grey and says nothing. Neither marker occurs within a scan's data.
     if data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0:
-        raise InvalidInput("The JPEG picture is cut short: take or upload it again.")
+        raise ValueError("the JPEG data have no end")
     # A third faster than Pillow, which copies once more.
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if pixels is None:
-        raise InvalidInput("The JPEG picture is damaged: take or upload it again.")
+        raise ValueError("the decoder gives no pixels")
     return pixels.astype(np.uint8, copy=False)

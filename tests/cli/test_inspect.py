@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
 from imageflow_inspection.results import Found, find_results
 from tests.cli.here import Here, command_line
+from tests.domain.names import ANY_NAMES, CLUTTER
 from tests.e2e.stack import wait_for
 from tests.inspection.drawn import EXAMPLE
 from tests.inspection.lids import items, lid, lid_pipeline
@@ -87,13 +89,42 @@ def test_a_folder_is_judged_and_what_is_marked_is_shown(cli: Here, pictures: Pat
         ["b.png", "fail"],
         ["c.png", "undecided"],
     ]
-    assert "Left out, for they are no pictures: notes.txt." in done.stderr
+    assert "Skipped: notes.txt (a note or a sidecar)." in done.stderr
     assert "3 pictures, 1 passed, 1 failed, 1 undecided" in done.stderr
     assert f"Marked pictures: {marked}" in done.stderr
     assert [path.name for path in marked.iterdir()] == ["b.png.jpg"]
     drawn = np.asarray(Image.open(marked / "b.png.jpg")).astype(int)
     original = np.asarray(Image.open(pictures / "b.png").convert("RGB"))
     assert (np.abs(drawn - original).max(axis=2) > 60).sum() > 50
+
+
+def test_pictures_of_any_name_are_judged_and_clutter_is_listed(cli: Here, tmp_path: Path) -> None:
+    folder, marked = tmp_path / "shots", tmp_path / "marked"
+    folder.mkdir()
+    clutter = [name for name in CLUTTER if "/" not in name]
+    for name in (*ANY_NAMES, *clutter):
+        (folder / name).write_bytes(lid(spots=1))
+    (folder / "__MACOSX").mkdir()
+    told = cli.run("inspect", str(folder), "--product", "lid", "--marked", str(marked), "--json", expect=6).stdout
+    *results, summary = map(json.loads, told.splitlines())
+    assert {each["picture"] for each in results} == set(ANY_NAMES)
+    assert len(list(marked.iterdir())) == len(ANY_NAMES)
+    skipped = {each["name"]: each["reason"] for each in summary["skipped"]}
+    assert skipped.keys() == {*(name.replace("\r", "\\r") for name in clutter), "__MACOSX"}
+    assert skipped["._A.JPG"] == "a hidden file"
+
+
+def test_every_wrong_name_is_told_before_anything_is_sent(cli: Here, tmp_path: Path) -> None:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    (folder / "good.png").write_bytes(lid())
+    for name in (b"a\n.png", b"b\\.png", b"c\xff.png"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(lid())
+    said = cli.run("inspect", str(folder), "--product", "lid", "--batch", "wrong", expect=2).stderr
+    assert "3 files cannot be taken" in said
+    for shown in ("'a\\n.png'", "'b\\.png'", "'c\\udcff.png'"):
+        assert f"{shown} is not a valid file name" in said
+    assert not list((cli.home / "objects").glob("uploads/inspection/lid/wrong/*"))
 
 
 def test_the_same_batch_again_is_not_judged_again(cli: Here, pictures: Path) -> None:

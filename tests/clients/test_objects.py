@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from imageflow_clients import objects
@@ -20,6 +21,7 @@ from imageflow_clients.unfinished import files_below
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing, StoreUnavailable
 from tests.clients.servers import ROOT
 from tests.clients.stores import empty_bucket
+from tests.domain.names import ANY_NAMES
 
 
 @pytest.fixture
@@ -33,6 +35,11 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ob
     if request.param == "folder":
         empty: ObjectStore = request.getfixturevalue("folder_store")
         return empty
+    return empty_bucket(request.getfixturevalue(request.param), monkeypatch)
+
+
+@pytest.fixture(params=["rclone", "minio"])
+def server_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     return empty_bucket(request.getfixturevalue(request.param), monkeypatch)
 
 
@@ -199,9 +206,48 @@ def test_a_key_that_could_mean_something_else_is_refused(store: ObjectStore, key
         store.put(key, b"-")
 
 
+@pytest.mark.parametrize("name", ANY_NAMES)
+def test_any_name_of_a_file_stands_in_its_key_as_it_is(store: ObjectStore, name: str) -> None:
+    key = f"uploads/{name}"
+    store.put(key, b"-")
+    assert store.get(key, next_step="-") == b"-"
+    assert [stored.key for stored in store.list_page("uploads/", limit=9)] == [key]
+    assert [stored.key for stored in store.list("uploads")] == [key]
+    assert [stored.key for stored in store.list_files("uploads/")] == [key]
+    store.delete(key)
+    assert not store.exists(key)
+
+
+def test_names_that_look_alike_are_objects_of_their_own(store: ObjectStore) -> None:
+    for place, name in enumerate(ANY_NAMES):
+        store.put(f"uploads/{name}", bytes([place]))
+    for place, name in enumerate(ANY_NAMES):
+        assert store.get(f"uploads/{name}", next_step="-") == bytes([place])
+    assert store.delete_prefix("uploads/") == len(ANY_NAMES)
+
+
+@pytest.mark.parametrize("name", ANY_NAMES)
+def test_an_address_of_any_name_reads_that_object(server_store: ObjectStore, name: str) -> None:
+    server_store.put(f"uploads/{name}", name.encode())
+    address = server_store.sign("GET", f"uploads/{name}", life=timedelta(minutes=1))
+    assert address.isascii()
+    assert httpx.get(address).content == name.encode()
+
+
+def test_a_long_name_that_is_written_by_a_process_that_was_killed_is_shown_to_nobody(
+    folder_store: ObjectStore, tmp_path: Path
+) -> None:
+    name = "x" * 251 + ".jpg"
+    folder_store.put(f"a/{name}", b"whole")
+    (folder,) = (path.parent for path in tmp_path.rglob("*.jpg"))
+    (folder / "#123").write_bytes(b"half")
+    assert keys(folder_store) == [f"a/{name}"]
+    assert folder_store.delete_unfinished(timedelta(0)) == 1
+
+
 def test_a_name_cannot_be_a_file_and_a_folder(folder_store: ObjectStore) -> None:
     folder_store.put("a/b", b"-")
-    for key in ("a", "a/b/c"):
+    for key in ("a", "a/b/c", "a/b/" + "c" * 255):
         with pytest.raises(Conflict, match="a file and a folder at once"):
             folder_store.put(key, b"-")
     assert keys(folder_store) == ["a/b"]

@@ -1,5 +1,6 @@
 """Folders of frames: what is read, what is converted, and every way in which a file can be wrong."""
 
+import csv
 import io
 import os
 import struct
@@ -18,6 +19,7 @@ from imageflow_domain.errors import BadFrames, InvalidInput, NotFound, PositionU
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ports import Area
+from tests.domain.names import ANY_NAMES, NFC, NFD
 
 WIDTH, HEIGHT = 40, 30
 
@@ -131,11 +133,11 @@ def test_pictures_are_converted_without_loss(kind: str) -> None:
 
 BAD_FILES = {
     "empty": (b"", "0 bytes"),
-    "text": (b"not a picture at all", "not a picture"),
+    "text": (b"not a picture at all", "no JPEG, PNG, WebP or BMP picture"),
     "cut": (encoded(noise())[:-200], "cut short"),
     "tail": (encoded(noise())[:-6], "cut short"),
     "flipped": (encoded(noise())[:700] + b"\x55\xaa" + encoded(noise())[702:], "damaged"),
-    "cut webp": (encoded(noise(), "WEBP", lossless=True)[:-300], "not a picture|cut short"),
+    "cut webp": (encoded(noise(), "WEBP", lossless=True)[:-300], "damaged or cut short"),
     "cut jpeg": (encoded(noise(), "JPEG")[:-300], "cut short"),
     "cut bmp": (encoded(noise(), "BMP")[:-300], "cut short"),
     "small": (encoded(noise(width=39)), "39x30 px, but most frames are 40x30"),
@@ -148,7 +150,7 @@ BAD_FILES = {
     "wide": (png(16_384, 10), "16,383"),
     "animation": (encoded(noise(1), "PNG", save_all=True, append_images=[noise(2)]), "animation"),
     "cmyk": (encoded(noise().convert("CMYK"), "JPEG"), "CMYK"),
-    "tiff": (encoded(noise(), "TIFF"), "not a picture in PNG"),
+    "tiff": (encoded(noise(), "TIFF"), "no JPEG, PNG, WebP or BMP picture"),
 }
 
 
@@ -206,6 +208,29 @@ def test_a_wrong_row_is_named_by_its_line(row: str, reason: str, folder: Path) -
     listed = faults(folder)
     assert any(reason in text for text in listed["positions.csv line 5"])
     assert len(opened(folder, skip_bad=True).areas(None)) == 3
+
+
+@pytest.mark.parametrize("name", ANY_NAMES)
+def test_a_frame_of_any_name_is_found_by_the_list(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(encoded(noise()))
+    with (tmp_path / "positions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "row", "col", "x", "y"), (name, 0, 0, 0, 0)])
+    driver = opened(tmp_path)
+    (area,) = driver.areas(None)
+    assert area.file == name
+    assert np.array_equal(driver.grab(area), np.asarray(noise()))
+
+
+def test_a_name_that_a_list_spells_in_the_other_form_is_the_one_file_of_that_name(folder: Path) -> None:
+    (folder / "r00_c00.png").rename(folder / NFD)
+    rows = [f"{NFC},0,0,0,0", "r00_c01.png,0,1,30,0", "r01_c00.png,1,0,0,20", "r01_c01.png,1,1,30,20"]
+    (folder / "positions.csv").write_text("\n".join(["file,row,col,x,y", *rows]), encoding="utf-8")
+    assert opened(folder).areas(None)[0].file == NFD
+    (folder / NFC).write_bytes(encoded(noise(7)))
+    listed = faults(folder)
+    assert list(listed) == [NFD]  # it has no row now: the list names the other one exactly
+    (folder / "positions.csv").write_text("\n".join(["file,row,col,x,y", *rows, f"{NFD},2,0,0,40"]), encoding="utf-8")
+    assert {area.file for area in opened(folder).areas(None)} >= {NFC, NFD}
 
 
 def test_a_picture_without_a_row_is_a_fault(folder: Path) -> None:

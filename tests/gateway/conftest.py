@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -27,6 +28,8 @@ from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
+from tests.gateway.answers import V1, ok
+from tests.inspection.lids import items, lid_pipeline
 
 UPLOAD_LIMIT_BYTES = 100_000
 READY_S = 60.0
@@ -218,3 +221,15 @@ def need() -> Callable[[bool, str], None]:
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
     return check
+
+
+@pytest.fixture
+def product(client: Any) -> str:
+    """A product with a published master."""
+    code = f"lid_{uuid4().hex[:8]}"
+    client.post(f"{V1}/pipelines", json=lid_pipeline())
+    ok(client.post(f"{V1}/masters", json={"code": code, "name": "A lid"}), 201)
+    draft = ok(client.post(f"{V1}/masters/{code}/versions", json={"items": items()}), 201)
+    at = f"{V1}/masters/{code}/versions/{draft['version']}"
+    ok(client.post(f"{at}/publish", json={"revision": draft["revision"]}))
+    return code

@@ -26,11 +26,11 @@ from imageflow_models.registering import register
 from imageflow_pipelines.engine import NoModels
 from tests.gateway.answers import V1, ok
 from tests.gateway.model_files import DETECTOR
-from tests.gateway.test_inspection import LIDS, inspected, product, upload
+from tests.gateway.test_inspection import LIDS, inspected, upload
 from tests.inspection.drawn import detector_items, detector_pipeline
 from tests.inspection.lids import next_master, taken
 
-__all__ = ["inspected", "product", "upload"]
+__all__ = ["inspected", "upload"]
 
 
 @pytest.fixture

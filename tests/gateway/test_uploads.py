@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.keys import MAP_UPLOAD_TYPES
+from tests.domain.names import ANY_NAMES, CLUTTER
 
 FOLDER = "/api/uploads/maps/city/first/monday"
 
@@ -60,7 +62,8 @@ def test_as_much_as_the_limit_is_taken(client: Any, settings: Settings) -> None:
         ("city/first/monday/..%2f..%2fa.png", 404),
         ("city/first/monday/a%00.png", 400),
         ("city/first/monday/_done", 400),
-        ("city/first/monday/" + "a" * 130 + ".png", 422),
+        ("city/first/monday/" + "a" * 252 + ".png", 422),
+        ("city/first/monday/" + "%C3%A9" * 126 + ".png", 400),
         ("City/first/monday/a.png", 422),
         ("city/../monday/a.png", 404),
         ("city/first/mon|day/a.png", 422),
@@ -70,6 +73,19 @@ def test_as_much_as_the_limit_is_taken(client: Any, settings: Settings) -> None:
 def test_names_that_are_not_taken(client: Any, path: str, status: int) -> None:
     answer = client.put(f"/api/uploads/maps/{path}", content=b"x")
     assert (answer.status_code, set(answer.json())) == (status, {"error"})
+
+
+@pytest.mark.parametrize("name", ANY_NAMES)
+def test_a_file_of_any_name_lies_in_the_store_under_that_name(client: Any, stores: Stores, name: str) -> None:
+    answer = client.put(f"{FOLDER}/{quote(name, safe='')}", content=name.encode())
+    assert answer.json() == {"key": f"uploads/maps/city/first/monday/{name}", "bytes": len(name.encode())}
+    assert stores.objects.get(f"uploads/maps/city/first/monday/{name}", next_step="") == name.encode()
+
+
+@pytest.mark.parametrize("name", CLUTTER)
+def test_a_file_that_is_no_picture_is_refused_by_its_name(client: Any, name: str) -> None:
+    answer = client.put(f"{FOLDER}/{quote(name, safe='')}", content=b"-")
+    assert answer.status_code in (400, 404)
 
 
 @pytest.mark.parametrize("ending", MAP_UPLOAD_TYPES)

@@ -16,7 +16,10 @@ from imageflow_domain.inference import ModelTask
 from imageflow_domain.inspection import BatchState, PictureResult, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import Cursor, notice_batches
-from tests.inspection.lids import items, lid, next_master, published, taken, upload
+from imageflow_inspection.masters import create_product
+from imageflow_inspection.pipelines import publish_pipeline
+from tests.images.kinds import exif, with_segment
+from tests.inspection.lids import items, lid, lid_pipeline, next_master, published, taken, upload
 from tests.inspection.test_identity import with_a_model
 from tests.pipelines.models import Arithmetic, Models
 
@@ -55,7 +58,7 @@ def test_every_picture_is_judged_by_every_item_as_it_was_drawn(any_stores: Store
     assert length.details["measured"] == [
         {"measurement": "length", "value": 52.0, "unit": "mm", "least": 49.5, "most": 50.5}
     ]
-    assert "are no JPEG" in found[4].items[0].details["reason"]
+    assert "is no JPEG" in found[4].items[0].details["reason"]
     assert done.master_version == master.version
     assert {by.code: by.pipeline for by in done.judged_by}["spots"] == "lids@1"
     with any_stores.database.begin() as connection:
@@ -72,6 +75,41 @@ def test_what_did_not_pass_has_a_picture_with_the_defects_drawn(stores: Stores) 
     original = cv2.imdecode(np.frombuffer(PICTURES[1], np.uint8), 1)
     assert drawn.shape == original.shape
     assert (np.abs(drawn.astype(int) - original).max(axis=2) > 60).sum() > 50
+
+
+def _published_with_version_2_of_decode(stores: Stores) -> None:
+    spec = lid_pipeline(2)
+    spec["steps"]["decode"]["use"] = "decode@2"
+    publish_pipeline(stores, spec)
+    create_product(stores, "lid", "A lid")
+    next_master(stores, "lid", items("lids@2"))
+
+
+def _deep_lid() -> bytes:
+    """A PNG of 16 bits a channel."""
+    grey = cv2.imdecode(np.frombuffer(lid(spots=1), np.uint8), cv2.IMREAD_GRAYSCALE)
+    done, data = cv2.imencode(".png", grey.astype(np.uint16) * 257)
+    assert done
+    return data.tobytes()
+
+
+def test_boxes_are_drawn_on_the_picture_as_the_pipeline_saw_it(stores: Stores) -> None:
+    """Version 2 of `decode` reads pictures that version 1 refuses, and what is wrong with them is drawn as well."""
+    _published_with_version_2_of_decode(stores)
+    (found,) = results(stores, inspect_batch(stores, taken(stores, "b1", [_deep_lid()]).id).id)
+    assert (found.verdict, found.drawn_key is not None) == (FAIL, True)
+
+
+def test_a_phones_picture_is_drawn_on_the_way_up_that_its_pipeline_saw(stores: Stores) -> None:
+    """Its EXIF has its header twice: version 1 of `decode` does not turn it, version 2 does."""
+    done, jpeg = cv2.imencode(".jpg", cv2.imdecode(np.frombuffer(lid(spots=1), np.uint8), 1))
+    assert done
+    data = with_segment(jpeg.tobytes(), 0xE1, b"Exif\0\0" + exif(6))
+    published(stores)
+    (found,) = results(stores, inspect_batch(stores, taken(stores, "b1", [data]).id).id)
+    assert found.drawn_key is not None
+    drawn = cv2.imdecode(np.frombuffer(stores.objects.get(found.drawn_key, next_step=""), np.uint8), 1)
+    assert drawn.shape == (200, 240, 3)
 
 
 def test_an_inspection_that_was_stopped_goes_on_and_ends_with_the_same_rows(stores: Stores) -> None:

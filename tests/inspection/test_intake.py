@@ -308,7 +308,7 @@ def test_a_picture_that_no_key_names_refuses_its_batch_by_name(any_stores: Store
     _put_raw(any_stores, f"{keys.inspection_upload('lid', 'b1')}/a\u2028b.png", b"two")
     (refusal,) = tick(any_stores, now=LATER).refused
     assert "b1/a\\u2028b.png" in refusal.reason
-    assert "rename it" in refusal.reason
+    assert "Rename the file" in refusal.reason
 
 
 def test_screenshots_of_a_mac_are_pictures_like_others(any_stores: Stores) -> None:

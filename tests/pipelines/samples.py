@@ -14,6 +14,7 @@ from imageflow_pipelines.values import (
     Box,
     Detection,
     Detections,
+    Encoded,
     Image,
     Measurement,
     Measurements,
@@ -21,6 +22,7 @@ from imageflow_pipelines.values import (
     Table,
     Text,
 )
+from tests.images.kinds import deep_png, exif, picture
 from tests.pipelines.models import registry
 from tests.pipelines.pictures import code, encoded, grey, mask_of, scene, speckled
 
@@ -47,6 +49,12 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
         Sample(inputs={"picture": encoded(scene(), ".jpg")}),
         Sample(inputs={"picture": encoded(scene(), ".png")}),
         Sample(inputs={"picture": encoded(grey(7), ".bmp")}),
+    ),
+    "decode@2": (
+        Sample(inputs={"picture": encoded(scene(), ".jpg")}),
+        Sample(inputs={"picture": encoded(grey(7), ".bmp")}),
+        Sample(inputs={"picture": Encoded(deep_png(scene().pixels.astype(np.uint16) * 251))}),
+        Sample(inputs={"picture": Encoded(picture("PNG", exif=exif(6)))}),
     ),
     "encode@1": (
         Sample(parameters={"quality": 75}, inputs={"image": scene()}),

@@ -24,6 +24,7 @@ _PICTURES = {"first": encoded(scene(48, 36)).data, "second": encoded(scene(36, 4
 
 _PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "decode@1": [{}],
+    "decode@2": [{}],
     "encode@1": [{}, {"format": "png"}, {"format": "webp", "quality": 50}],
     "resize@1": [{"width_px": 30}, {"width_px": 40, "height_px": 40, "mode": "pad"}],
     "crop@1": [{"x_px": 1, "y_px": 2, "width_px": 12, "height_px": 12}],
@@ -87,7 +88,7 @@ def graphs(draw: st.DrawFn, most: int = 14) -> PipelineSpec:
             there.setdefault(kind, []).append(f"{name}.{output.name}")
 
     add("d1", "decode@1")
-    add("d2", "decode@1")
+    add("d2", "decode@2")
     for number in range(draw(st.integers(1, most))):
         add(f"s{number}", draw(st.sampled_from(list(_PARAMETERS))))
     ends = [reference for references in there.values() for reference in references]

@@ -163,7 +163,7 @@ def test_what_the_input_is_to_blame_for_is_not_tried_again(way: str) -> None:
 def test_a_picture_that_is_none_is_told_at_the_step_that_reads_it() -> None:
     with Engine() as engine:
         execution = engine.run(plan(read_spec(JUDGED)), {"picture": b"no picture"})
-    assert str(execution.error).startswith("Step 'decode': The bytes are no JPEG, PNG, WebP or BMP picture")
+    assert str(execution.error).startswith("Step 'decode': The file is no JPEG, PNG, WebP or BMP picture")
 
 
 def test_sources_are_those_that_the_spec_names() -> None:

@@ -141,12 +141,12 @@ def test_transparent_animated_and_deeper_pictures_are_refused() -> None:
     with pytest.raises(InvalidInput, match="transparent"):
         Decode()(_saved(clear, "PNG"))
     frames = [Pillow.new("RGB", (8, 8), (level, 0, 0)) for level in (0, 200)]
-    with pytest.raises(InvalidInput, match="animated"):
+    with pytest.raises(InvalidInput, match="animation"):
         Decode()(_saved(frames[0], "WEBP", save_all=True, append_images=frames[1:]))
-    with pytest.raises(InvalidInput, match="mode I;16"):
+    with pytest.raises(InvalidInput, match="16 bits a channel"):
         Decode()(_saved(Pillow.fromarray(np.full((8, 8), 40_000, np.uint16)), "PNG"))
     cmyk = Pillow.new("CMYK", (8, 8))
-    with pytest.raises(InvalidInput, match="mode CMYK"):
+    with pytest.raises(InvalidInput, match="CMYK colours"):
         Decode()(_saved(cmyk, "JPEG"))
 
 

@@ -43,7 +43,7 @@ def test_a_region_that_reaches_beyond_the_map_is_black_there(stores: Stores, sho
 def test_a_region_outside_the_map_is_refused_with_where_the_map_lies(stores: Stores, shown: Survey) -> None:
     bounds = shown.published().bounds
     beside = Rect(x_px=bounds.right_px, y_px=bounds.y_px, width_px=10, height_px=10)
-    with pytest.raises(InvalidInput, match=f"outside the map, which is {str(bounds)}"):
+    with pytest.raises(InvalidInput, match=f"outside the map, which is {bounds!s}"):
         read_region(stores, shown, beside)
 
 

@@ -71,6 +71,28 @@ def test_a_closed_folder_begins_one_survey_that_the_sensor_carries(
     assert _surveys(stores, save) == [notice.survey.id]
 
 
+def test_a_folder_from_a_mac_or_a_windows_machine_is_surveyed_and_what_is_skipped_is_listed(
+    stores: Stores, frames: dict[str, bytes]
+) -> None:
+    prefix = _put(stores, "clutter", frames)
+    for name in ("._r00_c00.png", ".DS_Store", "Thumbs.db", "r00_c00.xmp", "r00_c09.png.part"):
+        stores.objects.put(f"{prefix}/{name}", b"-")
+    _put(stores, "clutter", {keys.DONE_MARKER: b""})
+    (notice,) = _notice(stores, "clutter")
+    assert notice.survey is not None
+    assert {file.name: file.reason for file in notice.skipped} == {
+        "._r00_c00.png": "a hidden file",
+        ".DS_Store": "a hidden file",
+        "Thumbs.db": "a file of the system's own",
+        "r00_c00.xmp": "a note or a sidecar",
+        "r00_c09.png.part": "an unfinished or temporary file",
+    }
+    table = schema.uploads
+    with stores.database.begin() as connection:
+        (noted,) = connection.execute(select(table).where(table.c.prefix == prefix)).all()
+    assert "._r00_c00.png (a hidden file)" in noted.reason
+
+
 def test_an_uploaded_survey_goes_from_the_store_to_its_map(stores: Stores, frames: dict[str, bytes]) -> None:
     _put(stores, "to_the_map", {**frames, keys.POSITIONS_FILE: _positions()})
     (notice,) = _notice(stores, "to_the_map")

@@ -922,7 +922,8 @@ export interface paths {
          *
          *     Once all have arrived the batch is closed, and is inspected by itself. It is taken whole or not at all. The same
          *     pictures again under the same name are the same batch, with others beside them its next version; what would replace
-         *     or leave out a picture that is there is refused (409).
+         *     or leave out a picture that is there is refused (409). Files that are no pictures by their names (`.DS_Store`,
+         *     notes, sidecars, unfinished downloads) are `skipped`; all others that cannot be taken are named at once (400).
          */
         post: operations["create_batch"];
         delete?: never;
@@ -1526,6 +1527,39 @@ export interface components {
             /** Inspection Id */
             inspection_id: number | null;
             counts: components["schemas"]["Counts"] | null;
+        };
+        /**
+         * BatchUploaded
+         * @description A batch that was sent, and what of the request is not in it.
+         */
+        BatchUploaded: {
+            /** Id */
+            id: number;
+            /** Key */
+            key: string;
+            /** Product */
+            product: string;
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
+            state: components["schemas"]["BatchState"];
+            /** Reason */
+            reason: string | null;
+            /** Pictures */
+            pictures: number;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Closed At
+             * Format: date-time
+             */
+            closed_at: string;
+            /** Inspection Id */
+            inspection_id: number | null;
+            counts: components["schemas"]["Counts"] | null;
+            /** Skipped */
+            skipped: components["schemas"]["SkippedFile"][];
         };
         /**
          * Bin
@@ -3165,6 +3199,16 @@ export interface components {
             width_px: number;
             /** Height Px */
             height_px: number;
+        };
+        /**
+         * SkippedFile
+         * @description A file that was sent and is no picture.
+         */
+        SkippedFile: {
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * StageState
@@ -6007,7 +6051,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BatchSummary"];
+                    "application/json": components["schemas"]["BatchUploaded"];
                 };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */

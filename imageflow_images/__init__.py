@@ -1,0 +1,1 @@
+"""Encoded images to pixels: pure code, shared by all that read images."""

@@ -1,0 +1,20 @@
+"""What people see in Dagster's UI is what is meant, whatever pictures are called."""
+
+import re
+
+import pytest
+
+from imageflow_assets.metadata import listed, picture, plain
+from tests.domain.names import ANY_NAMES
+
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+"""CommonMark 0.31, section 2.4: a backslash before ASCII punctuation shows that as it is."""
+
+
+@pytest.mark.parametrize("name", [*ANY_NAMES, "a](http://x)![b.jpg", "<img src=x>.jpg", "__bold__.jpg", "a\\b.jpg"])
+def test_a_name_is_no_markup(name: str) -> None:
+    shown = plain(name)
+    assert _ESCAPED.sub(r"\1", shown) == name
+    assert not re.search(r"[`*_\[\]<>&~|!$#]", _ESCAPED.sub("", shown))
+    assert picture(name, b"-", "png") == f"![{shown}](data:image/png;base64,LQ==)"
+    assert listed([name]).value == f"- {shown}"
