@@ -13,7 +13,7 @@ import numpy as np
 from imageflow_domain.geometry import Offset
 from imageflow_mosaic.content import Floats, Pairing
 from imageflow_mosaic.correlation import Candidate, candidates
-from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Fit, fit, reliefs_of
+from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Differing, Fit, fit, reliefs_of
 
 _CANDIDATES = 12
 
@@ -85,15 +85,16 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
     refuting = fits.refuting(best, [c for c in found if c.score >= _RIVAL_SHARE * found[0].score])
     if refuting is None:
         return None
+    differing = best.differing(best.calm)
     return ContentMatch(
         shift=best.shift,
         dx_px=best.dx_px,
         dy_px=best.dy_px,
         sigma_px=best.sigma_px,
-        agreeing=best.agreeing,
-        contradicting=best.contradicting,
+        agreeing=differing.agreeing,
+        contradicting=differing.contradicting,
         refuting=refuting,
-        noise=_noise(pairings, best),
+        noise=_noise(pairings, best.shift, differing),
     )
 
 
@@ -120,17 +121,22 @@ class _Fits:
         if first is not None and _holds(first):
             return first
         holding = [made for made in map(self.of, found[1:]) if made is not None and _holds(made)]
-        return max(holding, key=lambda made: made.agreeing, default=None)
+        return max(holding, key=lambda made: made.differing(made.calm).agreeing, default=None)
 
     def refuting(self, best: Fit, rivals: Sequence[Candidate]) -> int | None:
-        """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted."""
-        least = best.agreeing
+        """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted.
+
+        Noise is the same at both, so it is no more than what differs at either.
+        """
+        least = best.differing(best.calm).agreeing
         for rival in map(self.of, rivals):
             if rival is None or _longest(rival.shift - best.shift) <= _SAME_PX:
                 continue
-            if rival.agreeing < _RIVAL_AGREEING * best.agreeing:
+            calm = [min(pair) for pair in zip(best.calm, rival.calm, strict=True)]
+            ours, others = best.differing(calm), rival.differing(calm)
+            if others.agreeing < _RIVAL_AGREEING * ours.agreeing:
                 continue
-            mine, theirs = _common(best, rival)
+            mine, theirs = _common(ours, others)
             refuting = int(((mine < theirs / 2) & (theirs > AGREES)).sum())
             preferring = int(((theirs < mine / 2) & (mine > AGREES)).sum())
             if refuting < _REFUTING + _FOR_EACH_AGAINST * preferring:
@@ -145,19 +151,20 @@ def _longest(offset: Offset) -> int:
 
 def _holds(made: Fit) -> bool:
     """Whether sub-windows agree in numbers, from places that no single sprite covers, and next to none contradicts."""
-    agreeing, against = made.agreeing, made.contradicting
+    differing = made.differing(made.calm)
+    agreeing, against = differing.agreeing, differing.contradicting
     return (
         agreeing >= _MIN_AGREEING
         and made.sigma_px <= _MAX_SIGMA_PX
-        and made.extent_px >= _MIN_EXTENT_PX
+        and differing.extent_px >= _MIN_EXTENT_PX
         and against <= _MOST_CONTRADICTING * (against + agreeing)
     )
 
 
-def _common(first: Fit, second: Fit) -> tuple[Floats, Floats]:
-    """The sub-windows that both fits compare, one after the other."""
+def _common(first: Differing, second: Differing) -> tuple[Floats, Floats]:
+    """The shares of sub-windows that are compared at both shifts, one after the other."""
     mine, theirs = [], []
-    for one, other in zip(first.differs, second.differs, strict=True):
+    for one, other in zip(first.shares, second.shares, strict=True):
         rows, columns = min(one.shape[0], other.shape[0]), min(one.shape[1], other.shape[1])
         one, other = one[:rows, :columns], other[:rows, :columns]
         both = ~(np.isnan(one) | np.isnan(other))
@@ -166,18 +173,18 @@ def _common(first: Fit, second: Fit) -> tuple[Floats, Floats]:
     return np.concatenate(mine), np.concatenate(theirs)
 
 
-def _noise(pairings: Sequence[Pairing], best: Fit) -> float:
+def _noise(pairings: Sequence[Pairing], shift: Offset, differing: Differing) -> float:
     squares = [
         float(np.mean(difference**2))
-        for pairing, differs in zip(pairings, best.differs, strict=True)
-        for difference in _differences(pairing, best.shift, differs)
+        for pairing, shares in zip(pairings, differing.shares, strict=True)
+        for difference in _differences(pairing, shift, shares)
     ]
     return float(np.sqrt(np.median(squares)))
 
 
-def _differences(pairing: Pairing, shift: Offset, differs: Floats) -> Iterator[Floats]:
+def _differences(pairing: Pairing, shift: Offset, shares: Floats) -> Iterator[Floats]:
     """Yield the differences in brightness of some sub-windows that agree."""
-    rows, columns = np.nonzero(differs < AGREES)
+    rows, columns = np.nonzero(shares < AGREES)
     every = max(1, rows.size // _MEASURED_ON)
     offset = pairing.expected + shift
     for row, column in zip(rows[::every].tolist(), columns[::every].tolist(), strict=True):
