@@ -49,11 +49,10 @@ _SIGMA_PER_FRACTION = 0.1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Relief:
-    """A part of one picture: smoothed brightness, its detail and its slope, each of shape (height, width)."""
+    """A part of one picture: detail of its smoothed brightness and the detail's slope, each of shape (height, width)."""
 
     part: Rect
     """In pixels of the picture."""
-    smooth: Floats
     detail: Floats
     slope_x: Floats
     slope_y: Floats
@@ -180,12 +179,12 @@ def relief_of(content: Content, part: Rect) -> Relief:
             if seen is not None:
                 top, left = seen.y_px - part.y_px, seen.x_px - part.x_px
                 hidden[top : top + seen.height_px, left : left + seen.width_px] = True
+    detail = smooth - cv2.blur(smooth, (_DETAIL_PX, _DETAIL_PX))
     return Relief(
         part=part,
-        smooth=smooth,
-        detail=smooth - cv2.blur(smooth, (_DETAIL_PX, _DETAIL_PX)),
-        slope_x=cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1) / 2,
-        slope_y=cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=1) / 2,
+        detail=detail,
+        slope_x=cv2.Sobel(detail, cv2.CV_32F, 1, 0, ksize=1) / 2,
+        slope_y=cv2.Sobel(detail, cv2.CV_32F, 0, 1, ksize=1) / 2,
         hidden=hidden,
     )
 
@@ -259,10 +258,10 @@ def _sums(reference: Relief, moving: Relief, offset: Offset) -> _Sums | None:
     def mean(values: Floats) -> Floats:
         return np.asarray(cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
 
-    change = moving.smooth[mine] - reference.smooth[theirs]
     slope_x = (moving.slope_x[mine] + reference.slope_x[theirs]) / 2
     slope_y = (moving.slope_y[mine] + reference.slope_y[theirs]) / 2
     detail, other = moving.detail[mine], reference.detail[theirs]
+    change = detail - other
     hidden = None
     if moving.hidden is not None or reference.hidden is not None:
         covered = np.zeros((here.height_px, here.width_px), np.float32)
@@ -278,7 +277,7 @@ def _sums(reference: Relief, moving: Relief, offset: Offset) -> _Sums | None:
         slope_yy=mean(slope_y * slope_y),
         change_x=mean(slope_x * change),
         change_y=mean(slope_y * change),
-        change=mean((detail - other) ** 2),
+        change=mean(change * change),
         detail=mean(detail * detail + other * other) / 2,
         hidden=hidden,
     )
