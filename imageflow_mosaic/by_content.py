@@ -14,7 +14,7 @@ from imageflow_domain.geometry import Offset
 from imageflow_domain.placement import Refusal
 from imageflow_mosaic.content import Floats, Pairing
 from imageflow_mosaic.correlation import Candidate, candidates
-from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Fit, fit, reliefs_of
+from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Differing, Fit, fit, reliefs_of
 
 _CANDIDATES = 16
 """Where so many are alike, structure repeats, and there may be more."""
@@ -88,15 +88,16 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
     refuting = fits.refuting(best, rivals) if len(rivals) < _CANDIDATES else None
     if refuting is None:
         return Refusal.REPEATED
+    differing = best.differing(best.calm)
     return ContentMatch(
         shift=best.shift,
         dx_px=best.dx_px,
         dy_px=best.dy_px,
         sigma_px=best.sigma_px,
-        agreeing=best.agreeing,
-        contradicting=best.contradicting,
+        agreeing=differing.agreeing,
+        contradicting=differing.contradicting,
         refuting=refuting,
-        noise=_noise(pairings, best),
+        noise=_noise(pairings, best.shift, differing),
     )
 
 
@@ -123,25 +124,31 @@ class _Fits:
         if first is not None and _holds(first):
             return first
         holding = [made for made in map(self.of, found[1:]) if made is not None and _holds(made)]
-        return max(holding, key=lambda made: made.agreeing, default=None)
+        return max(holding, key=lambda made: made.differing(made.calm).agreeing, default=None)
 
     def compared(self, found: Sequence[Candidate]) -> int:
         """Return how many sub-windows the likeliest candidates compare, at most."""
-        return max((made.agreeing + made.contradicting for made in map(self.of, found) if made is not None), default=0)
+        made = [one.differing(one.calm) for one in map(self.of, found) if one is not None]
+        return max((one.agreeing + one.contradicting for one in made), default=0)
 
     def score(self, made: Fit) -> float:
         """Return the best correlation of the candidates that led to a fit."""
         return max(c.score for c, other in self._made.items() if other is not None and other.shift == made.shift)
 
     def refuting(self, best: Fit, rivals: Sequence[Candidate]) -> int | None:
-        """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted."""
-        least = best.agreeing
+        """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted.
+
+        Noise is the same at both, so it is no more than what differs at either.
+        """
+        least = best.differing(best.calm).agreeing
         for rival in map(self.of, rivals):
             if rival is None or _longest(rival.shift - best.shift) <= _SAME_PX:
                 continue
-            if rival.agreeing < _RIVAL_AGREEING * best.agreeing:
+            calm = [min(pair) for pair in zip(best.calm, rival.calm, strict=True)]
+            ours, others = best.differing(calm), rival.differing(calm)
+            if others.agreeing < _RIVAL_AGREEING * ours.agreeing:
                 continue
-            mine, theirs = _common(best, rival)
+            mine, theirs = _common(ours, others)
             refuting = int(((mine < theirs / 2) & (theirs > AGREES)).sum())
             preferring = int(((theirs < mine / 2) & (mine > AGREES)).sum())
             if refuting < _REFUTING + _FOR_EACH_AGAINST * preferring:
@@ -156,19 +163,20 @@ def _longest(offset: Offset) -> int:
 
 def _holds(made: Fit) -> bool:
     """Whether sub-windows agree in numbers, from places that no single sprite covers, and next to none contradicts."""
-    agreeing, against = made.agreeing, made.contradicting
+    differing = made.differing(made.calm)
+    agreeing, against = differing.agreeing, differing.contradicting
     return (
         agreeing >= _MIN_AGREEING
         and made.sigma_px <= _MAX_SIGMA_PX
-        and made.extent_px >= _MIN_EXTENT_PX
+        and differing.extent_px >= _MIN_EXTENT_PX
         and against <= _MOST_CONTRADICTING * (against + agreeing)
     )
 
 
-def _common(first: Fit, second: Fit) -> tuple[Floats, Floats]:
-    """The sub-windows that both fits compare, one after the other."""
+def _common(first: Differing, second: Differing) -> tuple[Floats, Floats]:
+    """The shares of sub-windows that are compared at both shifts, one after the other."""
     mine, theirs = [], []
-    for one, other in zip(first.differs, second.differs, strict=True):
+    for one, other in zip(first.shares, second.shares, strict=True):
         rows, columns = min(one.shape[0], other.shape[0]), min(one.shape[1], other.shape[1])
         one, other = one[:rows, :columns], other[:rows, :columns]
         both = ~(np.isnan(one) | np.isnan(other))
@@ -177,18 +185,18 @@ def _common(first: Fit, second: Fit) -> tuple[Floats, Floats]:
     return np.concatenate(mine), np.concatenate(theirs)
 
 
-def _noise(pairings: Sequence[Pairing], best: Fit) -> float:
+def _noise(pairings: Sequence[Pairing], shift: Offset, differing: Differing) -> float:
     squares = [
         float(np.mean(difference**2))
-        for pairing, differs in zip(pairings, best.differs, strict=True)
-        for difference in _differences(pairing, best.shift, differs)
+        for pairing, shares in zip(pairings, differing.shares, strict=True)
+        for difference in _differences(pairing, shift, shares)
     ]
     return float(np.sqrt(np.median(squares)))
 
 
-def _differences(pairing: Pairing, shift: Offset, differs: Floats) -> Iterator[Floats]:
+def _differences(pairing: Pairing, shift: Offset, shares: Floats) -> Iterator[Floats]:
     """Yield the differences in brightness of some sub-windows that agree."""
-    rows, columns = np.nonzero(differs < AGREES)
+    rows, columns = np.nonzero(shares < AGREES)
     every = max(1, rows.size // _MEASURED_ON)
     offset = pairing.expected + shift
     for row, column in zip(rows[::every].tolist(), columns[::every].tolist(), strict=True):

@@ -7,6 +7,7 @@ its uncertainty is H. White's heteroskedasticity-consistent estimate (1980), ove
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -48,11 +49,10 @@ _SIGMA_PER_FRACTION = 0.1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Relief:
-    """A part of one picture: smoothed brightness, its detail and its slope, each of shape (height, width)."""
+    """A part of one picture: detail of its smoothed brightness and the detail's slope, each of shape (height, width)."""
 
     part: Rect
     """In pixels of the picture."""
-    smooth: Floats
     detail: Floats
     slope_x: Floats
     slope_y: Floats
@@ -79,7 +79,50 @@ class Fit:
     """What the shift is beyond whole pixels, -0.5 to 0.5 where the fit holds."""
     sigma_px: float
     """Standard error on the worse axis."""
-    differs: tuple[Floats, ...]
+    changes: tuple["Change", ...]
+    """One for each pairing."""
+
+    @cached_property
+    def calm(self) -> tuple[float, ...]:
+        """What differs in the calmer sub-windows of each pairing."""
+        return tuple(change.calm for change in self.changes)
+
+    def differing(self, calm: Sequence[float]) -> "Differing":
+        """Return how sub-windows differ, if what differs in calm ones is `calm`, one number for each pairing."""
+        shares = tuple(change.shares(noise) for change, noise in zip(self.changes, calm, strict=True))
+        return Differing(shares=shares)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Change:
+    """What differs between two pictures at a shift, means over each sub-window, in squared grey levels."""
+
+    left: int
+    top: int
+    """Number of the first sub-window's column and row, from the moving picture's corner."""
+    change: Floats
+    detail: Floats
+    """NaN where hidden."""
+
+    @property
+    def calm(self) -> float:
+        """What differs in the calmer sub-windows: noise at the right shift, more at any other one."""
+        shown = self.change[~np.isnan(self.detail)]
+        return float(np.quantile(shown, _CALM)) if shown.size else 0.0
+
+    def shares(self, calm: float) -> Floats:
+        compared = self.detail > max(_LEAST_DETAIL, _OVER_NOISE * calm)
+        rows, columns = self.change.shape
+        shares = np.full((self.top + rows, self.left + columns), np.nan, np.float32)
+        np.divide(self.change, 2 * self.detail, out=shares[self.top :, self.left :], where=compared)
+        return shares
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Differing:
+    """How sub-windows differ at a shift."""
+
+    shares: tuple[Floats, ...]
     """For each pairing the share of each sub-window's detail that differs, rows from top to bottom.
 
     NaN where there is nothing to compare. Sub-windows count from the moving picture's top left corner, so that those
@@ -88,16 +131,16 @@ class Fit:
 
     @property
     def agreeing(self) -> int:
-        return sum(int((differs < AGREES).sum()) for differs in self.differs)
+        return sum(int((shares < AGREES).sum()) for shares in self.shares)
 
     @property
     def contradicting(self) -> int:
-        return sum(int((differs > CONTRADICTS).sum()) for differs in self.differs)
+        return sum(int((shares > CONTRADICTS).sum()) for shares in self.shares)
 
     @property
     def extent_px(self) -> int:
         """How far apart in a picture the sub-windows lie that agree, on the longer axis."""
-        places = [np.nonzero(differs < AGREES) for differs in self.differs]
+        places = [np.nonzero(shares < AGREES) for shares in self.shares]
         rows = np.concatenate([rows for rows, _ in places])
         columns = np.concatenate([columns for _, columns in places])
         return int(max(np.ptp(rows), np.ptp(columns))) * SIDE_PX if rows.size else 0
@@ -136,12 +179,12 @@ def relief_of(content: Content, part: Rect) -> Relief:
             if seen is not None:
                 top, left = seen.y_px - part.y_px, seen.x_px - part.x_px
                 hidden[top : top + seen.height_px, left : left + seen.width_px] = True
+    detail = smooth - cv2.blur(smooth, (_DETAIL_PX, _DETAIL_PX))
     return Relief(
         part=part,
-        smooth=smooth,
-        detail=smooth - cv2.blur(smooth, (_DETAIL_PX, _DETAIL_PX)),
-        slope_x=cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1) / 2,
-        slope_y=cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=1) / 2,
+        detail=detail,
+        slope_x=cv2.Sobel(detail, cv2.CV_32F, 1, 0, ksize=1) / 2,
+        slope_y=cv2.Sobel(detail, cv2.CV_32F, 0, 1, ksize=1) / 2,
         hidden=hidden,
     )
 
@@ -162,10 +205,14 @@ def fit(pairings: Sequence[Reliefs], shift: Offset) -> Fit | None:
         dx, dy, sigma_px = _translation(there)
         step = Offset(dx_px=round(float(np.clip(dx, -2, 2))), dy_px=round(float(np.clip(dy, -2, 2))))
         if step == Offset(dx_px=0, dy_px=0) or shift + step in tried:
-            differs = tuple(np.zeros((0, 0), np.float32) if one is None else _differing(dx, dy, one) for one in sums)
-            return Fit(shift=shift, dx_px=dx, dy_px=dy, sigma_px=sigma_px, differs=differs)
+            changes = tuple(_NOTHING if one is None else _changed(dx, dy, one) for one in sums)
+            return Fit(shift=shift, dx_px=dx, dy_px=dy, sigma_px=sigma_px, changes=changes)
         shift += step
     return None
+
+
+_EMPTY: Floats = np.zeros((0, 0), np.float32)
+_NOTHING = Change(left=0, top=0, change=_EMPTY, detail=_EMPTY)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -211,10 +258,10 @@ def _sums(reference: Relief, moving: Relief, offset: Offset) -> _Sums | None:
     def mean(values: Floats) -> Floats:
         return np.asarray(cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
 
-    change = moving.smooth[mine] - reference.smooth[theirs]
     slope_x = (moving.slope_x[mine] + reference.slope_x[theirs]) / 2
     slope_y = (moving.slope_y[mine] + reference.slope_y[theirs]) / 2
     detail, other = moving.detail[mine], reference.detail[theirs]
+    change = detail - other
     hidden = None
     if moving.hidden is not None or reference.hidden is not None:
         covered = np.zeros((here.height_px, here.width_px), np.float32)
@@ -230,7 +277,7 @@ def _sums(reference: Relief, moving: Relief, offset: Offset) -> _Sums | None:
         slope_yy=mean(slope_y * slope_y),
         change_x=mean(slope_x * change),
         change_y=mean(slope_y * change),
-        change=mean((detail - other) ** 2),
+        change=mean(change * change),
         detail=mean(detail * detail + other * other) / 2,
         hidden=hidden,
     )
@@ -256,14 +303,9 @@ def _translation(every: Sequence[_Sums]) -> tuple[float, float, float]:
     return float(moved[0]), float(moved[1]), sigma_px
 
 
-def _differing(dx: float, dy: float, sums: _Sums) -> Floats:
-    """Return the share of each sub-window's detail that differs once the translation is taken off."""
+def _changed(dx: float, dy: float, sums: _Sums) -> Change:
+    """Return what differs once the translation is taken off."""
     explained = 2 * (dx * sums.change_x + dy * sums.change_y)
     explained -= dx * dx * sums.slope_xx + 2 * dx * dy * sums.slope_xy + dy * dy * sums.slope_yy
-    change = np.maximum(sums.change - explained, 0)
-    shown = ~sums.hidden if sums.hidden is not None else np.ones(change.shape, np.bool_)
-    noise = float(np.quantile(change[shown], _CALM)) if shown.any() else 0.0
-    compared = shown & (sums.detail > max(_LEAST_DETAIL, _OVER_NOISE * noise))
-    differs = np.full((sums.top + change.shape[0], sums.left + change.shape[1]), np.nan, np.float32)
-    differs[sums.top :, sums.left :] = np.where(compared, change / (2 * sums.detail), np.float32(np.nan))
-    return differs
+    detail = sums.detail if sums.hidden is None else np.where(sums.hidden, np.float32(np.nan), sums.detail)
+    return Change(left=sums.left, top=sums.top, change=np.maximum(sums.change - explained, 0), detail=detail)
