@@ -20,8 +20,8 @@ class DecodeV2(Component):
     name: ClassVar[str] = "decode"
     version: ClassVar[int] = 2
     changes: ClassVar[str] = (
-        "16-bit PNG is rounded to 8 bits instead of refused; orientation is read alike from every Exif block, also where "
-        "a phone wrote its header twice."
+        "16-bit PNG is rounded to 8 bits instead of refused; orientation is read alike from every Exif block, also "
+        "where a phone wrote its header twice."
     )
     needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.04, bytes_per_px=16)
 
