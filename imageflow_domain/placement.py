@@ -51,9 +51,9 @@ class Refusal(StrEnum):
     LITTLE_OVERLAP = "little_overlap"
     """Where they are believed to lie they overlap by next to nothing."""
     PLAIN = "plain"
-    """Their overlap shows nothing: one colour, or next to no detail."""
+    """Their overlap shows next to no detail: open water, plain ground."""
     REPEATED = "repeated"
-    """Several offsets fit alike: open water, or the same structure again and again."""
+    """Several offsets fit alike: the same structure again and again, such as waves."""
     DIFFERENT = "different"
     """The overlap shows different things: a display over the map, a moving game, or another place than believed."""
 

@@ -132,8 +132,8 @@ class Causes:
 
 _SHOWS = {
     Refusal.LITTLE_OVERLAP: "are next to nothing where the screenshots are believed to lie",
-    Refusal.PLAIN: "show one colour or next to no detail",
-    Refusal.REPEATED: "fit in several places (open water, repeated structure)",
+    Refusal.PLAIN: "show next to no detail (open water, plain ground)",
+    Refusal.REPEATED: "fit in several places (repeated structure)",
     Refusal.DIFFERENT: "show different things",
 }
 

@@ -242,5 +242,5 @@ def test_the_log_tells_failures_on_giving_back_a_connection_but_no_interruption(
 def test_offsets_of_ten_thousand_screenshots_are_replaced_at_once(empty_database: Settings) -> None:
     cells = [Cell(row=row, col=col) for row in range(100) for col in range(100)]
     with open_database(empty_database) as database, database.begin() as connection:
-        placements.replace_offsets(connection, "city-large-0001", cells, [])
+        placements.replace_offsets(connection, "city-large-0001", cells, [], [])
         assert placements.offsets(connection, "city-large-0001") == ()

@@ -71,7 +71,7 @@ def test_the_sealed_record_tells_every_place_and_offset(stores: Stores) -> None:
     }
     assert told == {p.cell: (p.x_px, p.y_px, p.status, stored[p.cell].digest) for p in places_of(stores, survey)}
     assert len(record["offsets"]) >= 12
-    assert {"reference", "moving", "dx_px", "dy_px", "votes", "agreement"} == set(record["offsets"][0])
+    assert {"reference", "moving", "dx_px", "dy_px", "sigma_px", "votes", "agreement"} == set(record["offsets"][0])
 
 
 def test_a_survey_that_keeps_its_screenshots_loses_none(stores: Stores) -> None:

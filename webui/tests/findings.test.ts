@@ -57,7 +57,7 @@ describe("a finding", () => {
       {
         text:
           "50% of 36 screenshots are anchored; 90% are wanted. Of 32 overlaps of the others without an offset, "
-          + "30 fit in several places (open water, repeated structure), 2 show different things. "
+          + "30 fit in several places (repeated structure), 2 show different things. "
           + "More screenshots between these help, or exact positions.",
         offenders: ["Row 3, column 4: Ambiguous, 25% sure"],
       },
@@ -73,7 +73,7 @@ describe("a finding", () => {
     expect(spellFinding(ja, FAIL[3] as Finding)).toEqual({
       text:
         "スクリーンショット 36 枚中 50% が確定しています（目標 90%）。 残りの画像でオフセットが得られなかった重なり 32 件のうち、"
-        + "複数の位置に合うもの（水面や繰り返し模様）が 30 件、写っているものが異なるものが 2 件です。 "
+        + "複数の位置に合うもの（繰り返し模様）が 30 件、写っているものが異なるものが 2 件です。 "
         + "間にスクリーンショットを追加するか、正確な位置を指定してください。",
       offenders: ["行 3、列 4：曖昧、確度 25%"],
     });

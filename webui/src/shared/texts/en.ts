@@ -241,8 +241,8 @@ export const en = {
     },
     overlap: {
       little_overlap: (count: number) => `${n(count)} are next to nothing where the screenshots are believed to lie`,
-      plain: (count: number) => `${n(count)} show one colour or next to no detail`,
-      repeated: (count: number) => `${n(count)} fit in several places (open water, repeated structure)`,
+      plain: (count: number) => `${n(count)} show next to no detail (open water, plain ground)`,
+      repeated: (count: number) => `${n(count)} fit in several places (repeated structure)`,
       different: (count: number) => `${n(count)} show different things`,
     },
     help: {

@@ -235,8 +235,8 @@ export const ja: Texts = {
     },
     overlap: {
       little_overlap: (count) => `想定位置でほとんど重ならないものが ${n(count)} 件`,
-      plain: (count) => `一色または模様のないものが ${n(count)} 件`,
-      repeated: (count) => `複数の位置に合うもの（水面や繰り返し模様）が ${n(count)} 件`,
+      plain: (count) => `模様のないもの（水面や平地）が ${n(count)} 件`,
+      repeated: (count) => `複数の位置に合うもの（繰り返し模様）が ${n(count)} 件`,
       different: (count) => `写っているものが異なるものが ${n(count)} 件`,
     },
     help: {
