@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
-_MARKS = re.compile(r"[\\`*_\[\]<>&~|!$#]")
+# An underscore between letters or digits marks nothing.
+_MARKS = re.compile(r"[\\`*\[\]<>&~|!$#]|(?<![^\W_])_|_(?![^\W_])")
 
 Shown = Mapping[str, dg.MetadataValue]
 

@@ -15,6 +15,7 @@ _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 def test_a_name_is_no_markup(name: str) -> None:
     shown = plain(name)
     assert _ESCAPED.sub(r"\1", shown) == name
-    assert not re.search(r"[`*_\[\]<>&~|!$#]", _ESCAPED.sub("", shown))
+    assert not re.search(r"[`*\[\]<>&~|!$#]", _ESCAPED.sub("", shown))
+    assert not re.search(r"\b_|_\b", _ESCAPED.sub("-", shown)), "only one within a word marks nothing (section 6.2)"
     assert picture(name, b"-", "png") == f"![{shown}](data:image/png;base64,LQ==)"
     assert listed([name]).value == f"- {shown}"

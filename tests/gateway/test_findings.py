@@ -2,10 +2,18 @@
 
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus
+from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus, Refusal, RefusedPair
 from imageflow_gateway.schemas.findings import finding_facts
 from imageflow_mosaic.loops import OpenLoop
-from imageflow_surveys.findings import DecisiveOffsetsKept, LoopsClose, MostlyAnchored, OneGroup, ShotsPlaced, TiedGroup
+from imageflow_surveys.findings import (
+    Causes,
+    DecisiveOffsetsKept,
+    LoopsClose,
+    MostlyAnchored,
+    OneGroup,
+    ShotsPlaced,
+    TiedGroup,
+)
 from imageflow_surveys.trust import judge_anchored, judge_groups
 from imageflow_surveys.trust_report import ReportedFinding
 
@@ -71,7 +79,15 @@ def test_placements_are_judged_by_their_status_and_group() -> None:
         _place(Cell(row=2, col=1), PlacementStatus.AMBIGUOUS, 0.5, 1),
         _place(Cell(row=3, col=1), PlacementStatus.UNPLACED, 0.0, 2),
     ]
-    anchored = _told(judge_anchored(places))
+    refused = [
+        RefusedPair(reference=HERE, moving=THERE, reason=Refusal.PLAIN),
+        RefusedPair(reference=THERE, moving=Cell(row=2, col=1), reason=Refusal.PLAIN),
+        RefusedPair(reference=Cell(row=2, col=1), moving=Cell(row=3, col=1), reason=Refusal.LITTLE_OVERLAP),
+        RefusedPair(reference=HERE, moving=Cell(row=0, col=1), reason=Refusal.DIFFERENT),
+    ]
+    anchored = _told(judge_anchored(places, refused, reach_px=160))
+    assert anchored["overlaps"] == {"plain": 2, "little_overlap": 1}, "one that lies between anchored ones is no cause"
+    assert anchored["reach_px"] == 160
     assert (anchored["holds"], anchored["share"], anchored["wanted_share"]) == (False, 0.25, 0.9)
     assert anchored["offenders"] == [
         {"area": {"row": 3, "col": 1}, "status": "unplaced", "confidence": 0.0},
@@ -84,6 +100,11 @@ def test_placements_are_judged_by_their_status_and_group() -> None:
 
 def test_a_thousand_offenders_are_counted_and_a_hundred_told() -> None:
     unsure = tuple(_place(Cell(row=n, col=0), PlacementStatus.AMBIGUOUS, 0.5, 1) for n in range(1000))
-    told = finding_facts(MostlyAnchored(unsure=unsure, screenshots=1000))
+    causes = Causes(overlaps={Refusal.LITTLE_OVERLAP: 900, Refusal.REPEATED: 1}, reach_px=40)
+    told = finding_facts(MostlyAnchored(unsure=unsure, screenshots=1000, causes=causes))
     assert (len(told.offenders), told.offenders_in_all) == (100, 1000)
-    assert told.text == "0% of 1000 screenshots are anchored; 90% are wanted."
+    assert told.text == (
+        "0% of 1000 screenshots are anchored; 90% are wanted. Of 901 overlaps of the others without an offset, 900 are "
+        "next to nothing where the screenshots are believed to lie, 1 fit in several places (repeated structure). Take "
+        "screenshots closer together: neighbours need 112 px in common."
+    )
