@@ -26,6 +26,8 @@ from imageflow_domain.survey import Survey
 from imageflow_surveys import carry
 from imageflow_surveys.image import read_region
 from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port, running_stack
+from tests.mosaic.lossy_frames import with_watermark
+from tests.surveys.lossy_folders import jpeg_folder, shots
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -46,6 +48,14 @@ SHORE, SHORE_LATER = "openttd-shore-0001", "openttd-shore-0002"
 
 MOVED, MOVED_LATER = "openttd-moved-0001", "openttd-moved-0002"
 """Two surveys of one save that share no place: each lies in a frame of its own."""
+
+JPEG, JPEG_LATER = "openttd-jpeg-0001", "openttd-jpeg-0002"
+"""One place twice in JPEG screenshots, each cut elsewhere: nothing has changed."""
+
+MARKED = "openttd-marked-0001"
+"""The same with a watermark on every screenshot."""
+
+WATERMARK = Rect(x_px=380, y_px=330, width_px=150, height_px=40)
 
 TORN = "torn-main-0001"
 """A job whose last picture is torn: it fails while other things are looked at."""
@@ -138,7 +148,16 @@ def running_stand(folder: Path) -> Iterator[Stand]:
     _survey(cli, "moved", [north_west])  # it makes the database, which the others then share
     with ThreadPoolExecutor() as both:
         shore = both.submit(_survey, cli, "shore", [data / "openttd-water", data / "openttd-running"])
-        rest = both.submit(lambda: (_survey(cli, "example", [EXAMPLE]), _survey(cli, "moved", [south_east])))
+        jpeg = [jpeg_folder(folder / f"jpeg_{n}", shots("openttd-small", corners=n)) for n in (1, 2)]
+        marked = _marked(folder / "marked")
+        rest = both.submit(
+            lambda: (
+                _survey(cli, "example", [EXAMPLE]),
+                _survey(cli, "moved", [south_east]),
+                _survey(cli, "jpeg", jpeg),
+                _survey(cli, "marked", [marked]),
+            )
+        )
         shore.result()
         rest.result()
     torn = _corner(folder / "torn", 0)
@@ -154,6 +173,12 @@ def _survey(cli: Cli, save: str, sources: Sequence[Path]) -> None:
     for source in sources:
         command = ("survey", "run", "--driver", "folder", "--source", str(source), "--game", "openttd", "--save", save)
         cli.json(*command, timeout_s=_SURVEY_S)
+
+
+def _marked(folder: Path) -> Path:
+    """Write JPEG screenshots that bear a watermark."""
+    survey = shots("openttd-small", corners=3)
+    return jpeg_folder(folder, survey, draw=lambda pixels, _: with_watermark(pixels, WATERMARK))
 
 
 def _corner(folder: Path, first: int) -> Path:

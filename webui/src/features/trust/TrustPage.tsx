@@ -161,13 +161,13 @@ function Loops({ trust: { loops } }: { trust: Trust }) {
   );
 }
 
-function Seams({ trust: { seams } }: { trust: Trust }) {
+function Seams({ trust: { seams, fidelity } }: { trust: Trust }) {
   const all = useTexts();
   const { mean_agreement: mean, worst_agreement: worst } = seams;
   return (
     <section className="card">
       <h2>{all.trust.seams}</h2>
-      <p className="note">{all.trust.seamsNote}</p>
+      <p className="note">{fidelity.lossless ? all.trust.seamsNote : all.trust.seamsLossyNote}</p>
       {mean === null || worst === null ? <p>{all.trust.noSeams}</p> : (
         <>
           <p>{all.trust.seamsMean(percentOf(all, mean, 2), percentOf(all, worst, 1))}</p>

@@ -255,6 +255,7 @@ export const ja: Texts = {
     loopsClosed: (closed, all) => `${n(all)} ループ中 ${n(closed)} が正確に閉じています。`,
     off: "ずれ", px: "px",
     seams: "継ぎ目の一致", seamsNote: "隣と重なる部分で等しい画素の割合。",
+    seamsLossyNote: "隣と重なる部分で、同じものが写っている 16 px 四方の窓の割合。",
     seamsMean: (mean, worst) => `平均 ${mean}、最低 ${worst}。`,
     noSeams: "検証済みの隣接オフセットはありません。",
     worst: "最も不確かな画像", worstNote: "最も弱い継ぎ目で、自身と隣の画像を並べています。",
