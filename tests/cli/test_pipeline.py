@@ -142,7 +142,9 @@ def test_published_pipelines_are_listed_with_the_older_versions_that_they_use(cl
     assert "plain@1" not in older
     told = [json.loads(line) for line in cli.run("pipeline", "list", "--json").stdout.splitlines()]
     assert [each["pipeline"] for each in told] == list(rows)
-    assert "`upca`" in told[0]["older_versions"][-1]["changes"]["barcodes@2"]
+    changes = {name: text for older in told[0]["older_versions"] for name, text in older["changes"].items()}
+    assert changes.keys() == {"decode@2", "barcodes@2"}
+    assert "`upca`" in changes["barcodes@2"]
 
 
 def test_what_codes_say_reaches_a_terminal_without_its_control_characters(cli: Cli, tmp_path: Path) -> None:
