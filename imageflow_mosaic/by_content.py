@@ -18,7 +18,7 @@ from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Differing, Fit, fit, re
 _CANDIDATES = 12
 
 _RIVAL_SHARE = 0.5
-"""A candidate whose correlation is below so much of the best one's is none."""
+"""A candidate whose correlation is below so much of the accepted one's is no rival."""
 
 _RIVAL_AGREEING = 0.25
 """A candidate on which fewer sub-windows agree, as a share of those of the best one, explains nothing."""
@@ -79,10 +79,11 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
     if not found:
         return None
     fits = _Fits(pairings, reach_px)
-    best = fits.best(found)
-    if best is None:
+    likeliest = fits.likeliest(found)
+    if likeliest is None:
         return None
-    refuting = fits.refuting(best, [c for c in found if c.score >= _RIVAL_SHARE * found[0].score])
+    candidate, best = likeliest
+    refuting = fits.refuting(best, [c for c in found if c.score >= _RIVAL_SHARE * candidate.score])
     if refuting is None:
         return None
     differing = best.differing(best.calm)
@@ -112,16 +113,16 @@ class _Fits:
             self._made[candidate] = made if made is not None and _longest(made.shift) <= self._reach_px + 1 else None
         return self._made[candidate]
 
-    def best(self, found: Sequence[Candidate]) -> Fit | None:
-        """Return the fit that holds by itself with the most sub-windows that agree.
+    def likeliest(self, found: Sequence[Candidate]) -> tuple[Candidate, Fit] | None:
+        """Return the candidate whose fit holds by itself with the most sub-windows that agree, and that fit.
 
-        The likeliest candidate is the best one nearly always; the others are looked at where it does not hold.
+        That is the first one nearly always; the others are looked at where it does not hold.
         """
         first = self.of(found[0])
         if first is not None and _holds(first):
-            return first
-        holding = [made for made in map(self.of, found[1:]) if made is not None and _holds(made)]
-        return max(holding, key=lambda made: made.differing(made.calm).agreeing, default=None)
+            return found[0], first
+        holding = [(one, made) for one in found[1:] if (made := self.of(one)) is not None and _holds(made)]
+        return max(holding, key=lambda pair: pair[1].differing(pair[1].calm).agreeing, default=None)
 
     def refuting(self, best: Fit, rivals: Sequence[Candidate]) -> int | None:
         """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted.

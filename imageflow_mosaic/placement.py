@@ -192,7 +192,10 @@ class _Graph:
         first, second = place[self.first[inside]], place[self.second[inside]]
         weights = 1 / np.maximum(self.sigmas_px[inside], _EXACT_SIGMA_PX) ** 2
         both = (first >= 0) & (second >= 0)
-        diagonal = np.bincount(first[first >= 0], weights[first >= 0], free.size)
+        # Of no numbers at all, bincount makes whole numbers.
+        diagonal: NDArray[np.float64] = np.bincount(first[first >= 0], weights[first >= 0], free.size).astype(
+            np.float64
+        )
         diagonal += np.bincount(second[second >= 0], weights[second >= 0], free.size)
         every = np.arange(free.size)
         matrix = coo_matrix(
