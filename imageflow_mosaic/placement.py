@@ -39,7 +39,7 @@ _TELLING_PAIRS = 4
 _WHOLE_RMS_PX = 0.12
 """Offsets found by content whose fractions are smaller, in the root mean square, are whole ones."""
 
-_ROUNDING_PX = 12**-0.5
+ROUNDING_PX = 12**-0.5
 """Standard error of a fractional position that is rounded."""
 
 _EXACT_SIGMA_PX = 1e-3
@@ -84,7 +84,7 @@ def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) 
     labels = graph.groups(kept)
     nominal = _nominal(areas, numbers)
     placements = _placements(order, graph, kept, labels, relative, nominal, reach_px)
-    placements = _with_sigma(placements, graph, kept, rounding_px=0.0 if whole else _ROUNDING_PX)
+    placements = _with_sigma(placements, graph, kept, rounding_px=0.0 if whole else ROUNDING_PX)
     dropped = tuple(
         DroppedOffset(pair=pair, residual_px=float(residual))
         for pair, residual, keep in zip(used, residuals, kept, strict=True)
