@@ -21,7 +21,10 @@ _RIVAL_SHARE = 0.5
 """A candidate whose correlation is below so much of the accepted one's is no rival."""
 
 _RIVAL_AGREEING = 0.25
-"""A candidate on which fewer sub-windows agree, as a share of those of the best one, explains nothing."""
+"""A candidate on which fewer sub-windows agree explains nothing, as a share of the accepted one's that both compare."""
+
+_RIVAL_LEAST = 4
+"""Sub-windows: fewer agree by chance."""
 
 _MIN_AGREEING = 12
 """Sub-windows: fewer may be one sprite, and sprites repeat."""
@@ -135,9 +138,9 @@ class _Fits:
                 continue
             calm = [min(pair) for pair in zip(best.calm, rival.calm, strict=True)]
             ours, others = best.differing(calm), rival.differing(calm)
-            if others.agreeing < _RIVAL_AGREEING * ours.agreeing:
-                continue
             mine, theirs = _common(ours, others)
+            if others.agreeing < max(_RIVAL_LEAST, _RIVAL_AGREEING * int((mine < AGREES).sum())):
+                continue
             refuting = int(((mine < theirs / 2) & (theirs > AGREES)).sum())
             preferring = int(((theirs < mine / 2) & (mine > AGREES)).sum())
             if refuting < _REFUTING + _FOR_EACH_AGAINST * preferring:
