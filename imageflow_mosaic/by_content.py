@@ -16,6 +16,10 @@ from imageflow_mosaic.correlation import Candidate, candidates
 from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Differing, Fit, fit, reliefs_of
 
 _CANDIDATES = 12
+"""Within reach, and again beyond it."""
+
+_REPEATS_PX = 96
+"""Waves, bricks and woods repeat within so many pixels: rivals are looked for as far, however small the reach."""
 
 _RIVAL_SHARE = 0.5
 """A candidate whose correlation is below so much of the accepted one's is no rival."""
@@ -78,15 +82,18 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
         pairings: Their moving pictures are all shifted alike from where each is expected.
         reach_px: Largest shift, on either axis.
     """
-    found = candidates(pairings, reach_px, _CANDIDATES)
-    if not found:
+    searched_px = max(reach_px, _REPEATS_PX)
+    found = candidates(pairings, searched_px, 2 * _CANDIDATES)
+    within = [candidate for candidate in found if _longest(candidate.shift) <= reach_px + _SAME_PX][:_CANDIDATES]
+    if not within:
         return None
-    fits = _Fits(pairings, reach_px)
-    likeliest = fits.likeliest(found)
+    fits = _Fits(pairings, searched_px)
+    likeliest = fits.likeliest(within, reach_px)
     if likeliest is None:
         return None
     candidate, best = likeliest
-    refuting = fits.refuting(best, [c for c in found if c.score >= _RIVAL_SHARE * candidate.score])
+    beyond = [candidate for candidate in found if _longest(candidate.shift) > reach_px + _SAME_PX][:_CANDIDATES]
+    refuting = fits.refuting(best, [c for c in (*within, *beyond) if c.score >= _RIVAL_SHARE * candidate.score])
     if refuting is None:
         return None
     differing = best.differing(best.calm)
@@ -105,26 +112,27 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
 class _Fits:
     """Fits of some pairings, each made once."""
 
-    def __init__(self, pairings: Sequence[Pairing], reach_px: int) -> None:
-        self._reach_px = reach_px
-        self._reliefs = [reliefs_of(pairing, reach_px) for pairing in pairings]
+    def __init__(self, pairings: Sequence[Pairing], searched_px: int) -> None:
+        self._reliefs = [reliefs_of(pairing, searched_px) for pairing in pairings]
         self._made: dict[Candidate, Fit | None] = {}
 
     def of(self, candidate: Candidate) -> Fit | None:
         if candidate not in self._made:
-            made = fit(self._reliefs, candidate.shift)
-            self._made[candidate] = made if made is not None and _longest(made.shift) <= self._reach_px + 1 else None
+            self._made[candidate] = fit(self._reliefs, candidate.shift)
         return self._made[candidate]
 
-    def likeliest(self, found: Sequence[Candidate]) -> tuple[Candidate, Fit] | None:
-        """Return the candidate whose fit holds by itself with the most sub-windows that agree, and that fit.
+    def likeliest(self, found: Sequence[Candidate], reach_px: int) -> tuple[Candidate, Fit] | None:
+        """Return the candidate whose fit lies within reach and holds with the most sub-windows that agree, and it.
 
         That is the first one nearly always; the others are looked at where it does not hold.
         """
-        first = self.of(found[0])
-        if first is not None and _holds(first):
-            return found[0], first
-        holding = [(one, made) for one in found[1:] if (made := self.of(one)) is not None and _holds(made)]
+        holding: list[tuple[Candidate, Fit]] = []
+        for candidate in found:
+            made = self.of(candidate)
+            if made is not None and _longest(made.shift) <= reach_px + 1 and _holds(made):
+                holding.append((candidate, made))
+                if candidate is found[0]:
+                    break
         return max(holding, key=lambda pair: pair[1].differing(pair[1].calm).agreeing, default=None)
 
     def refuting(self, best: Fit, rivals: Sequence[Candidate]) -> int | None:
