@@ -21,6 +21,7 @@ from bench.figures import Figure, Result
 
 BENCHES = {
     "registration": "finding offsets, against decoding the same shots",
+    "lossy_registration": "lossy screenshots: cost against decoding, and real sets in every format",
     "calibration": "stated against observed rates of right placements",
     "registration_peers": "placing real and simulated shots, side by side with ASHLAR",
     "arrangement": "2,000 frames in no order to one exact plane",

@@ -92,17 +92,7 @@ def survey(number: int) -> Outcome:
             expected = _between(area.position, areas[near].position)
             match = register(prints[cell], prints[near], expected, reach_px)
             if match is not None:
-                pairs.append(
-                    PairOffset(
-                        reference=cell,
-                        moving=near,
-                        offset=match.offset,
-                        votes=match.votes,
-                        agreement=match.agreement,
-                        compared_px=match.compared_px,
-                        decisive=match.decisive,
-                    )
-                )
+                pairs.append(match.between(cell, near))
     solution = place(list(areas.values()), pairs, reach_px=reach_px)
     placements = settle_ambiguous(
         solution, list(areas.values()), pictures.__getitem__, masks=driver.hud, reach_px=reach_px

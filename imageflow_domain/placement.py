@@ -84,7 +84,7 @@ class Placement:
     x_px: int
     y_px: int
     confidence: float
-    """Probability, 0 to 1, that the place is exact to the pixel; of lossy screenshots, that it is within one pixel."""
+    """Probability, 0 to 1, that the place is exact to the pixel; of scaled screenshots, that it is within one pixel."""
     status: PlacementStatus
     group: int
     """0 for the largest group tied by verified offsets; others are numbered by size, each shot without ties alone."""

@@ -16,14 +16,20 @@ from imageflow_mosaic.content import Floats, Pairing
 from imageflow_mosaic.correlation import Candidate, candidates
 from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Differing, Fit, fit, reliefs_of
 
-_CANDIDATES = 16
+_CANDIDATES = 24
 """Where so many are alike, structure repeats, and there may be more."""
 
+_REPEATS_PX = 96
+"""Waves, bricks and woods repeat within so many pixels: rivals are looked for as far, however small the reach."""
+
 _RIVAL_SHARE = 0.5
-"""A candidate whose correlation is below so much of the best one's is none."""
+"""A candidate whose correlation is below so much of the accepted one's is no rival."""
 
 _RIVAL_AGREEING = 0.25
-"""A candidate on which fewer sub-windows agree, as a share of those of the best one, explains nothing."""
+"""A candidate on which fewer sub-windows agree explains nothing, as a share of the accepted one's that both compare."""
+
+_RIVAL_LEAST = 4
+"""Sub-windows: fewer agree by chance."""
 
 _MIN_AGREEING = 12
 """Sub-windows: fewer may be one sprite, and sprites repeat."""
@@ -77,14 +83,17 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
         pairings: Their moving pictures are all shifted alike from where each is expected.
         reach_px: Largest shift, on either axis.
     """
-    found = candidates(pairings, reach_px, _CANDIDATES)
-    if not found:
+    searched_px = max(reach_px, _REPEATS_PX)
+    found = candidates(pairings, searched_px, _CANDIDATES)
+    within = [candidate for candidate in found if _longest(candidate.shift) <= reach_px + _SAME_PX]
+    if not within:
         return Refusal.PLAIN
-    fits = _Fits(pairings, reach_px)
-    best = fits.best(found)
-    if best is None:
-        return Refusal.DIFFERENT if fits.compared(found) >= _MIN_AGREEING else Refusal.PLAIN
-    rivals = [c for c in found if c.score >= _RIVAL_SHARE * fits.score(best)]
+    fits = _Fits(pairings, searched_px)
+    likeliest = fits.likeliest(within, reach_px)
+    if likeliest is None:
+        return Refusal.DIFFERENT if fits.compared(within) >= _MIN_AGREEING else Refusal.PLAIN
+    candidate, best = likeliest
+    rivals = [other for other in found if other.score >= _RIVAL_SHARE * candidate.score]
     refuting = fits.refuting(best, rivals) if len(rivals) < _CANDIDATES else None
     if refuting is None:
         return Refusal.REPEATED
@@ -104,36 +113,33 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
 class _Fits:
     """Fits of some pairings, each made once."""
 
-    def __init__(self, pairings: Sequence[Pairing], reach_px: int) -> None:
-        self._reach_px = reach_px
-        self._reliefs = [reliefs_of(pairing, reach_px) for pairing in pairings]
+    def __init__(self, pairings: Sequence[Pairing], searched_px: int) -> None:
+        self._reliefs = [reliefs_of(pairing, searched_px) for pairing in pairings]
         self._made: dict[Candidate, Fit | None] = {}
 
     def of(self, candidate: Candidate) -> Fit | None:
         if candidate not in self._made:
-            made = fit(self._reliefs, candidate.shift)
-            self._made[candidate] = made if made is not None and _longest(made.shift) <= self._reach_px + 1 else None
+            self._made[candidate] = fit(self._reliefs, candidate.shift)
         return self._made[candidate]
 
-    def best(self, found: Sequence[Candidate]) -> Fit | None:
-        """Return the fit that holds by itself with the most sub-windows that agree.
+    def likeliest(self, found: Sequence[Candidate], reach_px: int) -> tuple[Candidate, Fit] | None:
+        """Return the candidate whose fit lies within reach and holds with the most sub-windows that agree, and it.
 
-        The likeliest candidate is the best one nearly always; the others are looked at where it does not hold.
+        That is the first one nearly always; the others are looked at where it does not hold.
         """
-        first = self.of(found[0])
-        if first is not None and _holds(first):
-            return first
-        holding = [made for made in map(self.of, found[1:]) if made is not None and _holds(made)]
-        return max(holding, key=lambda made: made.differing(made.calm).agreeing, default=None)
+        holding: list[tuple[Candidate, Fit]] = []
+        for candidate in found:
+            made = self.of(candidate)
+            if made is not None and _longest(made.shift) <= reach_px + 1 and _holds(made):
+                holding.append((candidate, made))
+                if candidate is found[0]:
+                    break
+        return max(holding, key=lambda pair: pair[1].differing(pair[1].calm).agreeing, default=None)
 
     def compared(self, found: Sequence[Candidate]) -> int:
         """Return how many sub-windows the likeliest candidates compare, at most."""
         made = [one.differing(one.calm) for one in map(self.of, found) if one is not None]
         return max((one.agreeing + one.contradicting for one in made), default=0)
-
-    def score(self, made: Fit) -> float:
-        """Return the best correlation of the candidates that led to a fit."""
-        return max(c.score for c, other in self._made.items() if other is not None and other.shift == made.shift)
 
     def refuting(self, best: Fit, rivals: Sequence[Candidate]) -> int | None:
         """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted.
@@ -146,9 +152,9 @@ class _Fits:
                 continue
             calm = [min(pair) for pair in zip(best.calm, rival.calm, strict=True)]
             ours, others = best.differing(calm), rival.differing(calm)
-            if others.agreeing < _RIVAL_AGREEING * ours.agreeing:
-                continue
             mine, theirs = _common(ours, others)
+            if others.agreeing < max(_RIVAL_LEAST, _RIVAL_AGREEING * int((mine < AGREES).sum())):
+                continue
             refuting = int(((mine < theirs / 2) & (theirs > AGREES)).sum())
             preferring = int(((theirs < mine / 2) & (mine > AGREES)).sum())
             if refuting < _REFUTING + _FOR_EACH_AGAINST * preferring:

@@ -2,10 +2,12 @@
 
 Errors of a camera that is moved step by step add up along its way, so that neighbours share most of theirs. The
 prediction is the best linear one for such errors: least squares over the grid, with an edge between neighbours for each
-nominal step, and the anchored screenshots held. See N. Cressie, "Statistics for Spatial Data" (1993), kriging.
+nominal step, the anchored screenshots held, and the mean error of steps unknown in each direction, so that what is far
+from anchored ones is as uncertain as that mean makes it. See N. Cressie, "Statistics for Spatial Data" (1993), kriging.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +21,16 @@ _STEPS = ((0, 1), (1, 0))
 """Rows and columns to the neighbours that a nominal step leads to."""
 
 _LEAST_SPREAD_PX = 0.5
-"""Of the errors of steps: a few that were alike do not promise the next."""
+"""Of errors, where few are known: a few that were alike do not promise the next."""
 
 _FEW = 5
 """Steps that teach nothing about a direction of their own."""
+
+_CLEARLY = 2.0
+"""Standard errors by which one of both must have placed the anchored screenshots better to be believed alone."""
+
+_SHARED = 1.35
+"""Errors of steps in one row or column are alike, which makes their sums vary by so much more."""
 
 _NORMAL_MAD = 1.4826
 """Standard deviation of a normal distribution, as a multiple of its median absolute deviation."""
@@ -38,116 +46,161 @@ class Predicted:
 
     x_px: float
     y_px: float
-    sigma_px: float
-    """Standard error, on the worse axis."""
+    sigma_x_px: float
+    sigma_y_px: float
+    """Standard errors."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Steps:
-    """Nominal steps of one direction: how far they are off in the middle, and how much that varies."""
+class _Estimate:
+    """The errors of some nominal positions, in px, shape (screenshots, 2)."""
 
-    bias: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    error: NDArray[np.float64]
+    sigma: NDArray[np.float64]
 
 
 def predict(anchored: Mapping[Cell, Point], nominal: Mapping[Cell, Point]) -> dict[Cell, Predicted]:
     """Return where every screenshot with a nominal position should lie that is not anchored.
 
-    Steps or the nominal positions themselves are believed, whichever would have placed the anchored ones better: their
-    errors add up where a camera is moved by keys, and are each their own where a game is told where to go.
+    Steps are believed where they would have placed the anchored ones clearly better than the nominal positions
+    themselves: errors add up where a camera is moved by keys, and are each their own where a game is told where to go.
+    Where neither is clear, nominal positions are kept, with the larger uncertainty.
 
     Args:
         anchored: Known top left corners, at least one.
         nominal: Believed top left corners of all screenshots.
     """
-    known = {cell: place for cell, place in anchored.items() if cell in nominal}
+    errors = {cell: np.array(anchored[cell]) - np.array(nominal[cell]) for cell in sorted(anchored) if cell in nominal}
     loose = sorted(nominal.keys() - anchored.keys())
-    if not known or not loose:
+    if not errors or not loose:
         return {}
-    errors = {cell: np.array(known[cell]) - np.array(nominal[cell]) for cell in sorted(known)}
     every = np.stack(list(errors.values()))
     common = np.median(every, axis=0)
-    steps = {step: _learnt(errors, step) for step in _STEPS}
     own = np.abs(every - common)
-    stepwise = [
-        abs(errors[cell] - guess) for cell in errors if (guess := _from_neighbours(cell, errors, steps)) is not None
-    ]
-    if len(stepwise) < _FEW or np.mean(own) <= np.mean(stepwise):
-        spread = np.maximum(_NORMAL_MAD * np.median(own, axis=0), _LEAST_SPREAD_PX)
-        return {cell: _predicted(np.array(nominal[cell]) + common, spread) for cell in loose}
-    return _krige(loose, errors, nominal, common, steps)
+    stepwise = _krige(loose, errors, common)
+    gain = _gain_of_steps(errors, own)
+    chosen = stepwise
+    if gain <= _CLEARLY:
+        spread = np.broadcast_to(_varies(every - common), stepwise.sigma.shape)
+        sigma = spread if gain < -_CLEARLY else np.maximum(stepwise.sigma, spread)
+        chosen = _Estimate(error=np.broadcast_to(common, stepwise.error.shape), sigma=sigma)
+    return {
+        cell: Predicted(
+            x_px=float(nominal[cell][0] + error[0]),
+            y_px=float(nominal[cell][1] + error[1]),
+            sigma_x_px=float(sigma[0]),
+            sigma_y_px=float(sigma[1]),
+        )
+        for cell, error, sigma in zip(loose, chosen.error, chosen.sigma, strict=True)
+    }
 
 
-def _predicted(at: NDArray[np.float64], spread: NDArray[np.float64]) -> Predicted:
-    return Predicted(x_px=float(at[0]), y_px=float(at[1]), sigma_px=float(spread.max()))
+def _varies(off: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation on each axis of some errors whose middle is nothing."""
+    least_px = _LEAST_SPREAD_PX * np.sqrt(_FEW / max(len(off), _FEW))
+    spread: NDArray[np.float64] = np.maximum(_NORMAL_MAD * np.median(np.abs(off), axis=0), least_px)
+    return spread
 
 
-def _learnt(errors: Mapping[Cell, NDArray[np.float64]], step: tuple[int, int]) -> _Steps:
-    grown = [errors[far] - errors[cell] for cell in errors if (far := _at(cell, step)) in errors]
-    if len(grown) < _FEW:
-        off = np.stack(list(errors.values()))
-        return _Steps(bias=np.zeros(2), spread=np.maximum(np.ptp(off, axis=0) / 2, _LEAST_SPREAD_PX))
-    off = np.stack(grown)
-    bias = np.median(off, axis=0)
-    return _Steps(bias=bias, spread=np.maximum(_NORMAL_MAD * np.median(np.abs(off - bias), axis=0), _LEAST_SPREAD_PX))
+def _gain_of_steps(errors: Mapping[Cell, NDArray[np.float64]], own: NDArray[np.float64]) -> float:
+    """Return how much better steps would have placed the anchored screenshots than nominal positions.
+
+    In standard errors of the mean; negative where nominal positions are better, 0 where too few are anchored to tell.
+    """
+    bias = {step: np.median(grown, axis=0) for step in _STEPS if len(grown := _grown(errors, step)) >= _FEW}
+    gained = np.array(
+        [
+            (alone - abs(error - np.mean(near, axis=0))).mean()
+            for alone, (cell, error) in zip(own, errors.items(), strict=True)
+            if (near := list(_by_neighbours(cell, errors, bias)))
+        ]
+    )
+    if gained.size < _FEW:
+        return 0.0
+    return float(gained.mean() / max(gained.std(ddof=1) / np.sqrt(gained.size), 1e-9))
+
+
+def _by_neighbours(
+    cell: Cell, errors: Mapping[Cell, NDArray[np.float64]], bias: Mapping[tuple[int, int], NDArray[np.float64]]
+) -> Iterator[NDArray[np.float64]]:
+    """Yield what a screenshot's error would be by each of its anchored neighbours."""
+    for step in _STEPS:
+        for sign in (-1, 1):
+            beside = _at(cell, step, sign)
+            if beside in errors:
+                yield errors[beside] - sign * bias.get(step, np.zeros(2))
+
+
+def _grown(errors: Mapping[Cell, NDArray[np.float64]], step: tuple[int, int]) -> list[NDArray[np.float64]]:
+    """By how much the error grew at each step between two anchored screenshots."""
+    return [errors[far] - errors[cell] for cell in errors if (far := _at(cell, step)) in errors]
 
 
 def _at(cell: Cell, step: tuple[int, int], sign: int = 1) -> Cell:
     return Cell(row=cell.row + sign * step[0], col=cell.col + sign * step[1])
 
 
-def _from_neighbours(
-    cell: Cell, errors: Mapping[Cell, NDArray[np.float64]], steps: Mapping[tuple[int, int], _Steps]
-) -> NDArray[np.float64] | None:
-    """What a screenshot's error would be by its anchored neighbours alone; `None` where it has none."""
-    near = [
-        errors[beside] - sign * learnt.bias
-        for step, learnt in steps.items()
-        for sign in (-1, 1)
-        if (beside := _at(cell, step, sign)) in errors
-    ]
-    return np.mean(near, axis=0) if near else None
+def _spread(errors: Mapping[Cell, NDArray[np.float64]], grown: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """How much the error of one step varies, in px, shape (2,)."""
+    if len(grown) >= _FEW:
+        off = np.stack(grown)
+        return _varies(off - np.median(off, axis=0))
+    range_px: NDArray[np.float64] = np.ptp(np.stack(list(errors.values())), axis=0)
+    return np.maximum(range_px / 2, _LEAST_SPREAD_PX)
 
 
-def _krige(
-    loose: list[Cell],
-    errors: Mapping[Cell, NDArray[np.float64]],
-    nominal: Mapping[Cell, Point],
-    common: NDArray[np.float64],
-    steps: Mapping[tuple[int, int], _Steps],
-) -> dict[Cell, Predicted]:
-    """Solve for the errors of all loose screenshots at once, each axis by itself."""
+def _krige(loose: list[Cell], errors: Mapping[Cell, NDArray[np.float64]], common: NDArray[np.float64]) -> _Estimate:
+    """Solve for the errors of all loose screenshots and the mean errors of steps at once, each axis by itself."""
     numbers = {cell: number for number, cell in enumerate(loose)}
     count = len(loose)
-    solved, spread = np.zeros((count, 2)), np.zeros((count, 2))
+    unknowns = count + len(_STEPS)
+    solved, sigma = np.zeros((count, 2)), np.zeros((count, 2))
+    edges = [list(_edges(step, errors, numbers)) for step in _STEPS]
+    spreads = [_spread(errors, _grown(errors, step)) for step in _STEPS]
     for axis in (0, 1):
         # Held loosely where it is: an island without a way to anchored ones stays at the common shift.
-        diagonal = np.full(count, _FAR_PX**-2)
-        right = common[axis] * diagonal
-        links: list[tuple[int, int, float]] = []
-        for cell in loose:
-            for step, learnt in steps.items():
-                weight = float(learnt.spread[axis]) ** -2
-                for sign in (-1, 1):
-                    beside = _at(cell, step, sign)
-                    number = numbers[cell]
-                    if beside in errors:
-                        diagonal[number] += weight
-                        right[number] += weight * (errors[beside][axis] - sign * learnt.bias[axis])
-                    elif beside in numbers:
-                        diagonal[number] += weight
-                        right[number] -= weight * sign * learnt.bias[axis]
-                        links.append((number, numbers[beside], -weight))
-        rows, columns, values = zip(*links, strict=True) if links else ((), (), ())
-        every = np.arange(count)
+        held = np.full(unknowns, _FAR_PX**-2)
+        right = np.zeros(unknowns)
+        right[:count] = common[axis] * held[:count]
+        rows, columns, values = [np.arange(unknowns)], [np.arange(unknowns)], [held]
+        for direction, (steps, spread) in enumerate(zip(edges, spreads, strict=True)):
+            weight = float(spread[axis]) ** -2
+            mean = count + direction
+            held[mean] += weight  # A step without error, before any was seen.
+            for begin, end, grown, share in steps:
+                # The error at the end is the one at the beginning, and the mean one of a step.
+                terms = [(n, sign) for n, sign in ((end, 1.0), (begin, -1.0), (mean, -1.0)) if n >= 0]
+                for n, sign in terms:
+                    right[n] += share * weight * sign * grown[axis]
+                at, signs = np.array([n for n, _ in terms]), np.array([sign for _, sign in terms])
+                rows.append(at.repeat(at.size))
+                columns.append(np.tile(at, at.size))
+                values.append(share * weight * np.outer(signs, signs).ravel())
         matrix = coo_matrix(
-            (
-                np.concatenate([diagonal, np.array(values, np.float64)]),
-                (np.concatenate([every, np.array(rows, np.intp)]), np.concatenate([every, np.array(columns, np.intp)])),
-            ),
-            shape=(count, count),
+            (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(unknowns, unknowns)
         ).tocsc()
         factors = factored(matrix)
-        solved[:, axis] = factors.solve(right)
-        spread[:, axis] = np.sqrt(inverse_diagonal(factors))
-    return {cell: _predicted(np.array(nominal[cell]) + solved[n], spread[n]) for cell, n in numbers.items()}
+        solved[:, axis] = factors.solve(right)[:count]
+        sigma[:, axis] = _SHARED * np.sqrt(inverse_diagonal(factors)[:count])
+    return _Estimate(error=solved, sigma=sigma)
+
+
+def _edges(
+    step: tuple[int, int], errors: Mapping[Cell, NDArray[np.float64]], numbers: Mapping[Cell, int]
+) -> Iterator[tuple[int, int, NDArray[np.float64], float]]:
+    """Yield the loose ends of each step, -1 for an anchored one, what anchored ends say its error is, and its weight.
+
+    Steps between anchored ends in one row, or one column for steps down, count as one: their errors are alike.
+    """
+    lines = Counter(_line(cell, step) for cell in errors if _at(cell, step) in errors)
+    nothing = np.zeros(2)
+    for cell in (*errors, *numbers):
+        far = _at(cell, step)
+        if far in errors or far in numbers:
+            share = 1 / lines[_line(cell, step)] if cell in errors and far in errors else 1.0
+            grown = errors.get(cell, nothing) - errors.get(far, nothing)
+            yield numbers.get(cell, -1), numbers.get(far, -1), grown, share
+
+
+def _line(cell: Cell, step: tuple[int, int]) -> int:
+    return cell.row if step[1] else cell.col

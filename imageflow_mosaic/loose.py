@@ -19,7 +19,7 @@ from imageflow_mosaic.by_content import ContentMatch, register_by_content
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.content import Content, Pairing, content_of
 from imageflow_mosaic.drift import Predicted, predict
-from imageflow_mosaic.placement import Solution
+from imageflow_mosaic.placement import ROUNDING_PX, Solution
 
 _NEAR_CELLS = 1
 _PICTURES_HELD = 24
@@ -40,7 +40,8 @@ def settle_loose(
 ) -> tuple[Placement, ...]:
     """Return the solution's placements, those that are not anchored placed by content or by dead reckoning.
 
-    Confidence of a predicted place is the probability that it is within a pixel.
+    Confidence of a predicted place is the probability that it is within a pixel, or exact where screenshots lie at
+    whole pixels.
 
     Args:
         load: Reads one screenshot, RGB of shape (height, width, 3). Asked for loose ones and their neighbours only.
@@ -55,7 +56,7 @@ def settle_loose(
     if not groups or not placed:
         return solution.placements
     nominal = {area.cell: (area.position.x_px, area.position.y_px) for area in areas if area.position is not None}
-    settler = _Settler(placed, nominal, _Contents(load, hidden), reach_px)
+    settler = _Settler(placed, nominal, _Contents(load, hidden), reach_px, whole=solution.fidelity.whole_pixels)
     settled = settler.settle(sorted(groups.values(), key=lambda group: group[0].cell))
     return tuple(settled.get(placement.cell, placement) for placement in solution.placements)
 
@@ -85,9 +86,11 @@ class _Settler:
         nominal: Mapping[Cell, tuple[float, float]],
         contents: _Contents,
         reach_px: int,
+        *,
+        whole: bool,
     ) -> None:
         self._placed, self._nominal = dict(placed), nominal
-        self._contents, self._reach_px = contents, reach_px
+        self._contents, self._reach_px, self._whole = contents, reach_px, whole
 
     def settle(self, groups: Sequence[Group]) -> dict[Cell, Placement]:
         """Return all groups' screenshots: joined to the map as long as any can be, the others as predicted."""
@@ -109,7 +112,7 @@ class _Settler:
             left, changed = waiting, now
         predicted = self._predicted()
         for group in left:
-            settled |= {p.cell: p for p in _as_predicted(group, predicted)}
+            settled |= {p.cell: p for p in _as_predicted(group, predicted, whole=self._whole)}
         return settled
 
     def _predicted(self) -> dict[Cell, Predicted]:
@@ -117,7 +120,7 @@ class _Settler:
 
     def _joined(self, group: Group, predicted: Mapping[Cell, Predicted]) -> list[Placement] | None:
         """Return the group where all anchored neighbours together see it; `None` where they see it nowhere for sure."""
-        moved = _as_predicted(group, predicted)
+        moved = _as_predicted(group, predicted, whole=self._whole)
         pairings, witnesses = self._pairings(moved)
         match = register_by_content(pairings, self._reach_px) if pairings else None
         return _at(moved, match, max(w.sigma_px for w in witnesses)) if isinstance(match, ContentMatch) else None
@@ -152,18 +155,30 @@ def _at(group: Group, match: ContentMatch, sigma_px: float) -> list[Placement]:
     ]
 
 
-def _as_predicted(group: Group, predicted: Mapping[Cell, Predicted]) -> list[Placement]:
-    """Return a group where dead reckoning has it, each screenshot as far as it is sure; unmoved where it has none."""
+def _as_predicted(group: Group, predicted: Mapping[Cell, Predicted], *, whole: bool) -> list[Placement]:
+    """Return a group where dead reckoning has it, each screenshot as far as it is sure; unmoved where it has none.
+
+    Args:
+        whole: Screenshots lie at whole pixels: half a pixel tells whether a place is right, else one pixel.
+    """
     known = [(p, predicted[p.cell]) for p in group if p.cell in predicted]
     if not known:
         return list(group)
-    weights = np.array([at.sigma_px**-2 for _, at in known])
+    sigmas = np.array([(at.sigma_x_px, at.sigma_y_px) for _, at in known])
     off = np.array([(at.x_px - p.x_px, at.y_px - p.y_px) for p, at in known])
-    dx, dy = (weights @ off / weights.sum()).round().astype(int).tolist()
+    dx, dy = np.average(off, axis=0, weights=sigmas**-2).round().astype(int).tolist()
     # Errors of neighbours are shared: several predictions are no surer than the surest one.
-    sigma_px = min(at.sigma_px for _, at in known)
-    sure = erf(1.5 / sigma_px / sqrt(2)) ** 2
+    surest = sigmas.min(axis=0)
+    sure = float(np.prod([_within(sigma_px, whole=whole) for sigma_px in surest]))
+    sigma_px = float(surest.max())
     return [replace(p, x_px=p.x_px + dx, y_px=p.y_px + dy, confidence=sure, sigma_px=sigma_px) for p in group]
+
+
+def _within(sigma_px: float, *, whole: bool) -> float:
+    """Return the probability that a place on one axis is right."""
+    if whole:
+        return erf(0.5 / (sigma_px * sqrt(2)))
+    return erf(1.0 / (hypot(sigma_px, ROUNDING_PX) * sqrt(2)))
 
 
 def _touches(group: Group, cells: set[Cell]) -> bool:

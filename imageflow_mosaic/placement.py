@@ -41,7 +41,7 @@ _TELLING_PAIRS = 4
 _WHOLE_RMS_PX = 0.12
 """Offsets found by content whose fractions are smaller, in the root mean square, are whole ones."""
 
-_ROUNDING_PX = 12**-0.5
+ROUNDING_PX = 12**-0.5
 """Standard error of a fractional position that is rounded."""
 
 _EXACT_SIGMA_PX = 1e-3
@@ -86,7 +86,7 @@ def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) 
     labels = graph.groups(kept)
     nominal = _nominal(areas, numbers)
     placements = _placements(order, graph, kept, labels, relative, nominal, reach_px)
-    placements = _with_sigma(placements, graph, kept, rounding_px=0.0 if whole else _ROUNDING_PX)
+    placements = _with_sigma(placements, graph, kept, rounding_px=0.0 if whole else ROUNDING_PX)
     dropped = tuple(
         DroppedOffset(pair=pair, residual_px=float(residual))
         for pair, residual, keep in zip(used, residuals, kept, strict=True)
@@ -196,7 +196,10 @@ class _Graph:
         first, second = place[self.first[inside]], place[self.second[inside]]
         weights = 1 / np.maximum(self.sigmas_px[inside], _EXACT_SIGMA_PX) ** 2
         both = (first >= 0) & (second >= 0)
-        diagonal = np.bincount(first[first >= 0], weights[first >= 0], free.size)
+        # Of no numbers at all, bincount makes whole numbers.
+        diagonal: NDArray[np.float64] = np.bincount(first[first >= 0], weights[first >= 0], free.size).astype(
+            np.float64
+        )
         diagonal += np.bincount(second[second >= 0], weights[second >= 0], free.size)
         every = np.arange(free.size)
         matrix = coo_matrix(

@@ -49,7 +49,7 @@ _SIGMA_PER_FRACTION = 0.1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Relief:
-    """A part of one picture: detail of its smoothed brightness and the slope of that, each of shape (height, width)."""
+    """A part of one picture: the detail of its brightness, smoothed, and its slope, each of shape (height, width)."""
 
     part: Rect
     """In pixels of the picture."""

@@ -48,6 +48,8 @@ def _jpeg(quality: int, drawn: Callable[[Pixels, int], Pixels] = lambda pixels, 
     return Format(change=lambda pixels, number: lossy_frames.jpeg(drawn(pixels, number), quality))
 
 
+LOSSLESS = "PNG"
+
 FORMATS: Mapping[str, Format] = {
     "JPEG 95": _jpeg(95),
     "JPEG 90": _jpeg(90),
@@ -121,7 +123,7 @@ class Outcome:
     @property
     def wrong_offsets(self) -> list[PairOffset]:
         """Kept by the solution."""
-        return [pair for pair in self.solution.kept if self._off(pair) > WRONG_PX]
+        return [pair for pair in self.solution.kept if self._off_px(pair) > WRONG_PX]
 
     def errors_px(self) -> dict[Cell, float]:
         """How far each placement is off, on the worse axis, but for the anchored ones' common shift."""
@@ -146,7 +148,7 @@ class Outcome:
         shift: NDArray[np.float64] = np.median(held, axis=0) if held else np.zeros(2)
         return {cell: float(np.abs(error - shift).max()) for cell, error in off.items()}
 
-    def _off(self, pair: PairOffset) -> float:
+    def _off_px(self, pair: PairOffset) -> float:
         first, second = self.survey.truth[pair.reference], self.survey.truth[pair.moving]
         return max(abs(pair.dx_px - (second[0] - first[0])), abs(pair.dy_px - (second[1] - first[1])))
 
@@ -155,10 +157,10 @@ def lossy(survey: Surveyed, format_name: str, *, reach_px: int, seed: int = 0) -
     """Cut each frame at a corner of its own, and store it in a format.
 
     Args:
-        format_name: A key of `FORMATS`.
+        format_name: A key of `FORMATS`, or `LOSSLESS`: only cut.
         reach_px: Of the survey as it was.
     """
-    kind = FORMATS[format_name]
+    kind = Format(change=lambda pixels, _: pixels) if format_name == LOSSLESS else FORMATS[format_name]
     cut = lossy_frames.cut(survey, seed)
     pictures = {cell: kind.change(cut.pictures[cell], number) for number, cell in enumerate(sorted(cut.pictures))}
     return LossySurvey(

@@ -52,8 +52,8 @@ def test_steps_that_err_alike_are_corrected_by_those_around(loose: set[Cell], se
     off = np.array([(predicted[c].x_px - truth[c][0], predicted[c].y_px - truth[c][1]) for c in sorted(loose)])
     given = np.array([(nominal[c][0] - truth[c][0], nominal[c][1] - truth[c][1]) for c in sorted(loose)])
     assert np.abs(off).mean() < np.abs(given).mean() / 4
-    sigmas = np.array([predicted[c].sigma_px for c in sorted(loose)])
-    assert np.sqrt(((off / sigmas[:, None]) ** 2).mean()) < 2
+    sigmas = np.array([(predicted[c].sigma_x_px, predicted[c].sigma_y_px) for c in sorted(loose)])
+    assert np.sqrt(((off / sigmas) ** 2).mean()) < 2
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -64,13 +64,13 @@ def test_positions_that_err_each_by_itself_are_believed(seed: int) -> None:
     for cell in LAKE:
         assert predicted[cell].x_px == pytest.approx(nominal[cell][0], abs=2)
         assert predicted[cell].y_px == pytest.approx(nominal[cell][1], abs=2)
-    assert all(3 < predicted[cell].sigma_px < 9 for cell in LAKE)
+    assert all(3 < sigma < 9 for cell in LAKE for sigma in (predicted[cell].sigma_x_px, predicted[cell].sigma_y_px))
 
 
 def test_the_farther_from_anchored_ones_the_less_sure() -> None:
     predicted = predict(_anchored(CORNER), _walked(1))
     near, far = predicted[Cell(row=8, col=8)], predicted[Cell(row=SIDE - 1, col=SIDE - 1)]
-    assert near.sigma_px < far.sigma_px
+    assert near.sigma_x_px < far.sigma_x_px
 
 
 def test_an_island_that_nothing_leads_to_gets_the_common_shift() -> None:
@@ -80,7 +80,7 @@ def test_an_island_that_nothing_leads_to_gets_the_common_shift() -> None:
     predicted = predict(_anchored(set()), nominal)
     assert predicted.keys() == {alone}
     assert abs(predicted[alone].x_px - nominal[alone][0]) < 100
-    assert predicted[alone].sigma_px > 5
+    assert predicted[alone].sigma_x_px > 5
 
 
 def test_without_anchored_ones_nothing_is_predicted() -> None:

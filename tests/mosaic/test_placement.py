@@ -1,6 +1,8 @@
 """The solve: made-up grids whose truth is known, with wrong offsets, gaps and contradictions."""
 
 import time
+from dataclasses import replace
+from math import hypot
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from imageflow_mosaic.placement import Solution, place
 from tests.mosaic.worlds import Corner, neighbours, pair
 
 STEP_X, STEP_Y = 1000, 800
+ROUNDING_PX = 12**-0.5
+"""Standard deviation of what rounding takes off."""
 
 
 def grid(rows: int, cols: int, seed: int = 0) -> dict[Cell, Corner]:
@@ -195,3 +199,12 @@ def test_a_shot_of_unknown_position_is_placed_by_its_offsets_or_not_at_all(known
     believed = [Area(cell=a.cell, position=None) if a.cell == blind else a for a in areas(truth)]
     status = {p.cell: p.status for p in place(believed, pairs, reach_px=160).placements}
     assert status[blind] is (PlacementStatus.ANCHORED if known else PlacementStatus.UNPLACED)
+
+
+@pytest.mark.parametrize("cells", [2, 3])
+def test_uncertainty_is_stated_of_the_smallest_surveys(cells: int) -> None:
+    truth = grid(1, cells)
+    pairs = [replace(p, sigma_px=0.3, rest_x_px=0.3) for p in all_pairs(truth)]
+    middle, *others = sorted(p.sigma_px for p in solved(truth, pairs).placements)
+    assert middle == pytest.approx(ROUNDING_PX)
+    assert others == pytest.approx([hypot(0.3, ROUNDING_PX)] * (cells - 1))
