@@ -14,7 +14,7 @@ from imageflow_cli.whole_file import check_folder_of, whole_file
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
-from imageflow_mosaic.arrangement import Tell
+from imageflow_mosaic.comparison import Tell
 from imageflow_surveys.arrange import ArrangedFrames, arrange_frames, positions_csv
 
 _SHOWN = 20

@@ -17,7 +17,8 @@ from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_GRID_SIDE
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
-from imageflow_mosaic.arrangement import Arrangement, Group, Tell, arrange
+from imageflow_mosaic.arrangement import Arrangement, Group, arrange
+from imageflow_mosaic.comparison import Tell
 from imageflow_surveys.camera import frames_of
 from imageflow_surveys.plan import checked_plan
 
