@@ -5,27 +5,24 @@ by `resemblance`; `comparison` verifies it on the pictures themselves, and `plan
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imageflow_domain.geometry import Offset, Position, Rect, Size
-from imageflow_domain.grid import Cell
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.geometry import Offset, Rect
 from imageflow_mosaic.comparison import Load, Pictures, Tell, labels, verified
 from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.foreign import Hashes, foreign_pairs, telling
-from imageflow_mosaic.layout import Tie, lay_out
+from imageflow_mosaic.groups import Group, groups_of
+from imageflow_mosaic.layout import Tie
 from imageflow_mosaic.plane import Hearing, Plane
 from imageflow_mosaic.rescaled import SCALES, find_rescaled
 from imageflow_mosaic.resemblance import Pairs, resemblances
 from imageflow_mosaic.sketch import Sketch, look_again, propose, sketch, without_patches
 from imageflow_mosaic.thumbnail import Thumbnail, show_the_same, thumbnail
-
-MIN_GROUP = 2
-"""Pictures that overlap no other are strays; two that do are a map already."""
 
 _SLACK_PX = 2
 """How far around an offset that patches propose the verification looks."""
@@ -58,35 +55,10 @@ _LEAST_SUBWINDOWS = 40
 _NEAR_PX = 3.0
 """How far such a tie may be off in a group: errors of a tenth of a pixel add up along chains."""
 
+_UPON = Offset(dx_px=0, dy_px=0)
+"""Where a picture lies that shows the same as another of its size."""
+
 _THREADS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arranged:
-    """One picture of a group."""
-
-    name: str
-    size: Size
-    cell: Cell
-    position: Position
-    """Its top left corner, in whole pixels; the group's leftmost and topmost lie at 0."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Pictures that verified overlaps hold together. By cell."""
-
-    pictures: tuple[Arranged, ...]
-    overlaps: int
-    """Verified pairs of its pictures."""
-    neighbours: int
-    """Of them, those that became neighbours in the grid."""
-
-    @property
-    def size(self) -> Size:
-        """The size that most of its pictures have; among equally common ones the largest."""
-        sizes = Counter(picture.size for picture in self.pictures)
-        return max(sizes, key=lambda size: (sizes[size], size.width_px * size.height_px, size.width_px))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +113,14 @@ def _say_nothing(what: str, done: int, total: int) -> None:
     """Nobody listens."""
 
 
-def arrange(names: Sequence[str], load: Load, masks: Sequence[Rect] = (), tell: Tell = _say_nothing) -> Arrangement:
+def arrange(
+    names: Sequence[str],
+    load: Load,
+    masks: Sequence[Rect] = (),
+    tell: Tell = _say_nothing,
+    *,
+    most_by_content: int | None = None,
+) -> Arrangement:
     """Find out how pictures lie to one another.
 
     Every picture is read once to be sketched, and again, a few times at most, to be compared with those that its
@@ -154,6 +133,10 @@ def arrange(names: Sequence[str], load: Load, masks: Sequence[Rect] = (), tell: 
         load: Reads one: RGB, shape (height, width, 3), of any size. Called from two threads.
         masks: Rectangles of the head-up display in every picture.
         tell: Hears of "looking", "comparing", and where pixels differ everywhere of "correlating" and "rescaling".
+        most_by_content: Pictures whose pixels differ everywhere that are correlated; `None` for any number.
+
+    Raises:
+        InvalidInput: For more of them.
     """
     order = sorted(names)
     if not order:
@@ -163,15 +146,22 @@ def arrange(names: Sequence[str], load: Load, masks: Sequence[Rect] = (), tell: 
         held = Pictures(order, load, masks)
         sketches = [look.sketch for look in looks]
         proposals = [p for p in propose(sketches) if same[p.first] == p.first and same[p.second] == p.second]
-        ties = verified(proposals, len(order), held, _SLACK_PX, tell)
-        for tie in ties:
-            if tie.offset == Offset(dx_px=0, dy_px=0) and sketches[tie.first].view == sketches[tie.second].view:
-                _note_double(tie, same)
-        foreign = _foreign(looks, same, ties)
-        content = _Content(looks, foreign, held, ties, threads, tell) if foreign.any() else None
+        ties, doubles, displays = _told_apart(verified(proposals, len(order), held, _SLACK_PX, tell), looks)
+        for double in doubles:
+            _note_double(double, same)
+        foreign = _foreign(looks, same, [*ties, *doubles])
+        lossy = int(np.count_nonzero(foreign.any(axis=1)))
+        if most_by_content is not None and lossy > most_by_content:
+            raise InvalidInput(
+                f"{lossy} frames were compressed with loss or scaled, so that they are compared one by one with all "
+                f"others: no more than {most_by_content} are compared here. Survey the folder with `imageflow survey "
+                "run`, which compares any number, or upload a positions.csv with them."
+            )
+        content = _Content(looks, foreign, held, [*ties, *doubles], threads, tell) if foreign.any() else None
         plane = Plane([look.thumbnail.size for look in looks])
-        refused = _joined(plane, sketches, masks, ties, content, same)
-        groups, strays = _groups(order, plane, same, looks)
+        refused = [*displays, *_joined(plane, sketches, masks, ties, content, same)]
+        groups = groups_of(order, [look.thumbnail.size for look in looks], plane)
+        strays = _strays(order, groups, same)
         rescaled = _rescaled(order, groups, strays, foreign, looks, held, masks, threads, tell)
     return Arrangement(
         groups=groups,
@@ -210,9 +200,11 @@ def _looked(
 
 def _foreign(looks: Sequence[_Look], same: Sequence[int], ties: Sequence[Tie]) -> Pairs:
     """Return which pairs of pictures that nothing ties together yet may be told by their content alone."""
-    foreign = foreign_pairs([look.telling for look in looks], [(tie.first, tie.second) for tie in ties])
     group = np.array(labels(ties, len(looks)))
     original = np.array([_root(same, number) == number for number in range(len(looks))])
+    if np.unique(group[original]).size == 1:
+        return np.zeros((len(looks),) * 2, np.bool_)
+    foreign = foreign_pairs([look.telling for look in looks], [(tie.first, tie.second) for tie in ties])
     foreign &= (group[:, None] != group[None, :]) & original[:, None] & original[None, :]
     return foreign
 
@@ -229,22 +221,18 @@ class _Content:
         threads: Executor,
         tell: Tell,
     ) -> None:
-        thumbnails = [look.thumbnail for look in looks]
         count = len(looks)
-        self.near = resemblances(thumbnails)
+        self.near = resemblances([look.thumbnail for look in looks])
         proposals = self.near.propose(foreign, threads, lambda done: tell("correlating", done, count))
-        self.ties: list[Tie] = []
-        self.doubles: list[Tie] = []
-        self.displays: list[Tie] = []
-        """Pictures that agree where they would lie upon each other, but not all over: a panel stands in both."""
-        for tie in verified(proposals, count, held, self.near.reach_px, tell, known):
-            size, other = thumbnails[tie.first].size, thumbnails[tie.second].size
-            if size != other or max(map(abs, tie.precise)) > _NEAR_PX:
-                self.ties.append(tie)
-            elif show_the_same(thumbnails[tie.first], thumbnails[tie.second]):
-                self.doubles.append(tie)
-            else:
-                self.displays.append(tie)
+        found = verified(proposals, count, held, self.near.reach_px, tell, known)
+        self.ties, upon, self.displays = _told_apart(found, looks)
+        self.doubles = [tie for tie in upon if self._is_seen(tie)]
+        self.displays += [tie for tie in upon if not self._is_seen(tie)]
+
+    def _is_seen(self, tie: Tie) -> bool:
+        """Whether two pictures show the same beyond what stands still in all pictures."""
+        sighting = self.near.look(tie.first, tie.second, tie.offset)
+        return sighting.expected >= _WITNESSING and sighting.seen >= _ALIKE * sighting.expected
 
 
 def _joined(
@@ -289,6 +277,23 @@ def _joined(
     return [*refused, *unsure, *content.displays]
 
 
+def _told_apart(ties: Sequence[Tie], looks: Sequence[_Look]) -> tuple[list[Tie], list[Tie], list[Tie]]:
+    """Return ties of pictures that overlap, of pictures that are the same, and of those that only show the same panel.
+
+    A panel that stands in two pictures of different places agrees where they would lie upon each other.
+    """
+    overlaps: list[Tie] = []
+    doubles: list[Tie] = []
+    displays: list[Tie] = []
+    for tie in ties:
+        first, second = looks[tie.first].thumbnail, looks[tie.second].thumbnail
+        if first.size != second.size or tie.offset != _UPON:
+            overlaps.append(tie)
+        else:
+            (doubles if show_the_same(first, second) else displays).append(tie)
+    return overlaps, doubles, displays
+
+
 def _note_double(tie: Tie, same: list[int]) -> None:
     first, second = _root(same, tie.first), _root(same, tie.second)
     same[max(first, second)] = min(first, second)
@@ -305,45 +310,9 @@ def _of_originals(tie: Tie, same: Sequence[int]) -> Tie:
     return replace(tie, first=_root(same, tie.first), second=_root(same, tie.second))
 
 
-def _groups(
-    names: Sequence[str], plane: Plane, same: Sequence[int], looks: Sequence[_Look]
-) -> tuple[tuple[Group, ...], tuple[str, ...]]:
-    """Return the groups, the largest first, and the names of what is in none."""
-    ties: dict[int, dict[tuple[int, int], Tie]] = {}
-    for tie in plane.ties:
-        if tie.first != tie.second:
-            forward = tie if tie.first < tie.second else tie.reversed
-            ties.setdefault(plane.group(tie.first), {}).setdefault((forward.first, forward.second), forward)
-    groups = [_group(names, plane, [inside[pair] for pair in sorted(inside)], looks) for inside in ties.values()]
-    large = [group for group in groups if len(group.pictures) >= MIN_GROUP]
-    grouped = {picture.name for group in large for picture in group.pictures}
-    strays = tuple(name for number, name in enumerate(names) if _root(same, number) == number and name not in grouped)
-    return tuple(sorted(large, key=lambda group: (-len(group.pictures), group.pictures[0].name))), strays
-
-
-def _group(names: Sequence[str], plane: Plane, ties: Sequence[Tie], looks: Sequence[_Look]) -> Group:
-    members = {number for tie in ties for number in (tie.first, tie.second)}
-    view = Size(
-        width_px=max(looks[number].thumbnail.size.width_px for number in members),
-        height_px=max(looks[number].thumbnail.size.height_px for number in members),
-    )
-    layout = lay_out(ties, view)
-    places: Mapping[int, Offset] = {number: plane.place(number) for number in layout.cells}
-    left, top = min(p.dx_px for p in places.values()), min(p.dy_px for p in places.values())
-    pictures = [
-        Arranged(
-            name=names[number],
-            size=looks[number].thumbnail.size,
-            cell=cell,
-            position=Position(x_px=float(places[number].dx_px - left), y_px=float(places[number].dy_px - top)),
-        )
-        for number, cell in layout.cells.items()
-    ]
-    return Group(
-        pictures=tuple(sorted(pictures, key=lambda picture: picture.cell)),
-        overlaps=len(ties),
-        neighbours=layout.neighbours,
-    )
+def _strays(names: Sequence[str], groups: Sequence[Group], same: Sequence[int]) -> tuple[str, ...]:
+    grouped = {picture.name for group in groups for picture in group.pictures}
+    return tuple(name for number, name in enumerate(names) if same[number] == number and name not in grouped)
 
 
 def _rescaled(

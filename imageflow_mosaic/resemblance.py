@@ -19,10 +19,14 @@ from imageflow_mosaic.sketch import Proposal, Sighting
 from imageflow_mosaic.thumbnail import SMALL_PX, Thumbnail, relief
 
 REACH_PX = 16
-"""How far from a proposed offset the right one may lie; more for pictures of over 2.5 megapixels."""
+"""How far from a proposed offset the right one may lie; more for pictures of over 2.5 megapixels, which are reduced
+further."""
 
-_LARGE_PX = 2_500_000
-"""Thumbnails of larger pictures are halved: the work for a pair grows with its pixels."""
+_PIXELS = 40_000
+"""Of a relief: where most thumbnails have more, all are halved, as the work for a pair grows with its pixels."""
+
+_MOST_PIXELS = 4 * _PIXELS
+"""A picture that is so much larger than the others is not correlated."""
 
 _MIN_OVERLAP = 8
 """Pixels of the thumbnail on the shorter side: a narrower overlap resembles anything."""
@@ -73,6 +77,8 @@ class Resemblances:
         """
         found: list[tuple[float, int, int, int, int]] = []
         count = len(self.reliefs)
+        small = np.array([one.size <= _MOST_PIXELS for one in self.reliefs], np.bool_)
+        pairs = pairs & small[:, None] & small[None, :]
         for first in range(0, count, _BLOCK):
             ours = range(first, min(first + _BLOCK, count))
             mine: _Spectra | None = None
@@ -85,6 +91,7 @@ class Resemblances:
                 others = mine if second == first else _Spectra(self.reliefs, theirs)
                 for peaks in threads.map(lambda i, m=mine, o=others, w=wanted: list(_peaks(m, o, i, w[i])), ours):
                     found += peaks
+            found = list(_likeliest(found))  # all that is found takes more memory than all pictures
             done(ours.stop)
         return tuple(
             Proposal(
@@ -93,7 +100,7 @@ class Resemblances:
                 offset=Offset(dx_px=dx * self.pixel_px, dy_px=dy * self.pixel_px),
                 score=score,
             )
-            for score, i, j, dx, dy in _likeliest(found)
+            for score, i, j, dx, dy in found
         )
 
     def look(self, first: int, second: int, offset: Offset) -> Sighting:
@@ -111,10 +118,10 @@ class Resemblances:
 
 
 def resemblances(thumbnails: Sequence[Thumbnail]) -> Resemblances:
-    """Make thumbnails ready to be correlated."""
+    """Make thumbnails, one at least, ready to be correlated."""
     reliefs = [relief(one) for one in thumbnails]
     pixel_px = SMALL_PX
-    if max((one.size.width_px * one.size.height_px for one in thumbnails), default=0) > _LARGE_PX:
+    while np.median([one.size for one in reliefs]) > _PIXELS:
         pixel_px *= 2
         reliefs = [_halved(one) for one in reliefs]
     shapes = [one.shape for one in reliefs]
@@ -137,7 +144,8 @@ class _Spectra:
 
     def __init__(self, reliefs: Sequence[Floats], numbers: range) -> None:
         self._reliefs, self.numbers = reliefs, numbers
-        height, width = (max(one.shape[axis] for one in reliefs) for axis in (0, 1))
+        small = [one.shape for one in reliefs if one.size <= _MOST_PIXELS]
+        height, width = (max(shape[axis] for shape in small) for axis in (0, 1))
         self.shape = tuple(fft.next_fast_len(2 * side - 1, real=True) for side in (height, width))
         self.spectra = np.stack([fft.rfft2(reliefs[number], self.shape) for number in numbers])
         self._weights: dict[tuple[int, tuple[int, ...], bool], Floats] = {}

@@ -265,5 +265,6 @@ def _differing(dx: float, dy: float, sums: _Sums) -> Floats:
     noise = float(np.quantile(change[shown], _CALM)) if shown.any() else 0.0
     compared = shown & (sums.detail > max(_LEAST_DETAIL, _OVER_NOISE * noise))
     differs = np.full((sums.top + change.shape[0], sums.left + change.shape[1]), np.nan, np.float32)
-    differs[sums.top :, sums.left :] = np.where(compared, change / (2 * sums.detail), np.float32(np.nan))
+    share = change / np.maximum(2 * sums.detail, _LEAST_DETAIL)  # as it is where anything is compared
+    differs[sums.top :, sums.left :] = np.where(compared, share, np.float32(np.nan))
     return differs

@@ -20,7 +20,7 @@ _BACKGROUND = 2.0
 _DIFFERENT = 8
 """Grey levels that compression and scaling change in no pixel of a thumbnail but for a few."""
 
-_MOST_DIFFERENT = 0.05
+_MOST_DIFFERENT = 0.1
 """Share of the pixels that may differ in the same picture: a car, a cursor."""
 
 

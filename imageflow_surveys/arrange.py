@@ -17,8 +17,9 @@ from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_GRID_SIDE
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
-from imageflow_mosaic.arrangement import Arranged, Arrangement, Group, arrange
+from imageflow_mosaic.arrangement import Arrangement, arrange
 from imageflow_mosaic.comparison import Tell
+from imageflow_mosaic.groups import Arranged, Group
 from imageflow_surveys.camera import frames_of
 from imageflow_surveys.plan import checked_plan
 
@@ -91,6 +92,7 @@ def arrange_frames(
     tell: Tell = _say_nothing,
     *,
     most: int | None = None,
+    most_by_content: int | None = None,
 ) -> ArrangedFrames:
     """Read frames and find out how they lie to one another; nothing is registered.
 
@@ -100,6 +102,7 @@ def arrange_frames(
         masks: Rectangles of the head-up display in every picture.
         tell: Hears how far the work is.
         most: Frames that may be compared; `None` for any number.
+        most_by_content: Of them, those that were compressed with loss or scaled.
 
     Raises:
         InvalidInput: With every file that cannot be used; for too many frames.
@@ -115,7 +118,7 @@ def arrange_frames(
     driver = open_driver(spec, frames=frames, scratch=stores.scratch)
     assert isinstance(driver, FolderDriver)  # noqa: S101 - the registry's own name for it
     driver.check()
-    arrangement = arrange(driver.usable, driver.picture, masks, tell)
+    arrangement = arrange(driver.usable, driver.picture, masks, tell, most_by_content=most_by_content)
     return ArrangedFrames(driver=driver, arrangement=arrangement, left_out=driver.skipped)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Grid
-from imageflow_mosaic.arrangement import Arrangement, Group, arrange
+from imageflow_mosaic.arrangement import Arrangement, arrange
 from imageflow_mosaic.codec import Pixels
+from imageflow_mosaic.groups import Group
 from tests.mosaic.worlds import Corner, Surveyed, city, land, real, view
 
 Named = Mapping[str, Pixels]

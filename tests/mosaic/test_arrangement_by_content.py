@@ -9,8 +9,9 @@ import pytest
 
 from imageflow_domain.geometry import Size
 from imageflow_domain.grid import Grid
-from imageflow_mosaic.arrangement import Arrangement, Group, arrange
+from imageflow_mosaic.arrangement import Arrangement, arrange
 from imageflow_mosaic.codec import Pixels
+from imageflow_mosaic.groups import Group
 from tests.mosaic.worlds import Corner, city, real
 
 Framed = tuple[Pixels, Corner]
