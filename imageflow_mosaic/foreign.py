@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from imageflow_mosaic.fingerprint import Fingerprint
-
-FOREIGN_SHARE = 0.4
-"""Where fewer patches of either picture occur in the other one, pixels differ everywhere, as `registration` has it."""
+from imageflow_mosaic.registration import FOREIGN_SHARE
 
 _ONE_IN = 16
 """Of the sparse sample's patches, chosen by their hashes, so that all pictures choose the same ones."""

@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Rect, Size
 from imageflow_mosaic.codec import Pixels
-from imageflow_mosaic.content import Floats
+from imageflow_mosaic.content import Floats, without_background
 
 SMALL_PX = 8
 """Side of the square of pixels that one pixel of the thumbnail stands for."""
-
-_BACKGROUND = 2.0
-"""Standard deviation, in pixels of the thumbnail, of the blur that is taken off: what is larger tells no place."""
 
 _DIFFERENT = 8
 """Grey levels that compression and scaling change in no pixel of a thumbnail but for a few."""
@@ -62,11 +59,8 @@ def thumbnail(pixels: Pixels, masks: Sequence[Rect] = ()) -> Thumbnail:
 
 def relief(picture: Thumbnail) -> Floats:
     """Return a thumbnail without its background, 0 where hidden."""
-    small = picture.grey.astype(np.float32)
-    if picture.hidden is None:
-        return small - _blurred(small)
-    shown = (~picture.hidden).astype(np.float32)
-    return (small - _blurred(small * shown) / np.maximum(_blurred(shown), 1e-3)) * shown
+    shown = None if picture.hidden is None else (~picture.hidden).astype(np.float32)
+    return without_background(picture.grey.astype(np.float32), shown)
 
 
 def show_the_same(first: Thumbnail, second: Thumbnail) -> bool:
@@ -80,7 +74,3 @@ def show_the_same(first: Thumbnail, second: Thumbnail) -> bool:
     if first.hidden is not None:
         differs = differs[~first.hidden]
     return differs.size > 0 and float(np.mean(differs)) <= _MOST_DIFFERENT
-
-
-def _blurred(picture: Floats) -> Floats:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), _BACKGROUND), np.float32)

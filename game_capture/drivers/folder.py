@@ -137,7 +137,8 @@ class FolderDriver:
         size = _size_of(pixels)
         self._view = self._view or size
         if size != self._view:
-            raise self._bad(name, BadPicture(_unequal(size, self._view)))
+            wanted = f"{self._view.width_px}x{self._view.height_px} px"
+            raise self._bad(name, BadPicture(f"is {size.width_px}x{size.height_px} px instead of {wanted}"))
         return pixels
 
     def _bad(self, name: str, error: BadPicture) -> BadFrames:
