@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Size
 from imageflow_domain.grid import Grid
 from imageflow_mosaic.arrangement import Arrangement, arrange
@@ -194,6 +195,12 @@ def test_lossless_frames_alone_are_not_correlated_at_all() -> None:
     found = arrange(list(given), lambda name: given[name][0], (), lambda what, _done, _total: heard.add(what))
     assert heard == {"looking", "comparing"}
     assert len(found.groups[0].pictures) == 36
+
+
+def test_more_lossy_frames_than_may_be_correlated_are_refused_with_what_to_do() -> None:
+    given = changed(dict(list(frames("openttd-small").items())[:6]), jpeg(75))
+    with pytest.raises(InvalidInput, match="6 frames were compressed with loss or scaled.* no more than 5"):
+        arrange(list(given), lambda name: given[name][0], most_by_content=5)
 
 
 def test_the_order_of_names_decides_no_position_of_lossy_frames() -> None:
