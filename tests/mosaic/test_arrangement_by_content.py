@@ -199,7 +199,7 @@ def test_lossless_frames_alone_are_not_correlated_at_all() -> None:
 
 def test_more_lossy_frames_than_may_be_correlated_are_refused_with_what_to_do() -> None:
     given = changed(dict(list(frames("openttd-small").items())[:6]), jpeg(75))
-    with pytest.raises(InvalidInput, match="6 frames were compressed with loss or scaled.* no more than 5"):
+    with pytest.raises(InvalidInput, match=r"6 frames were compressed with loss or scaled.* no more than 5"):
         arrange(list(given), lambda name: given[name][0], most_by_content=5)
 
 
