@@ -14,11 +14,16 @@ from imageflow_cli.whole_file import make_folder, whole_file
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
-from imageflow_mosaic.arrangement import Tell
-from imageflow_surveys.arrange import ArrangedFrames, arrange_frames, positions_csv
+from imageflow_mosaic.comparison import Tell
+from imageflow_surveys.arrange import ArrangedFrames, arrange_frames, of_another_size, of_one_size, positions_csv
 
 _SHOWN = 20
-_TITLES = {"looking": "Looking at frames", "comparing": "Comparing pairs"}
+_TITLES = {
+    "looking": "Looking at frames",
+    "comparing": "Comparing pairs",
+    "correlating": "Correlating frames",
+    "rescaling": "Trying scales",
+}
 
 
 def arrange(
@@ -45,7 +50,7 @@ def arrange_only(
             path = folder / f"group_{number}.csv"
             with whole_file(path) as partial:
                 partial.write_bytes(positions_csv(group))
-            click.echo(f"{len(group.pictures)} positions written to {path}.", err=True)
+            click.echo(f"{len(of_one_size(group))} positions written to {path}.", err=True)
     return report(frames)
 
 
@@ -70,13 +75,28 @@ def report(frames: ArrangedFrames, surveys: Sequence[Survey] = ()) -> dict[str, 
                         "x": round(one.position.x_px),
                         "y": round(one.position.y_px),
                     }
-                    for one in group.pictures
+                    for one in of_one_size(group)
+                ],
+                "width": group.size.width_px,
+                "height": group.size.height_px,
+                "of_another_size": [
+                    {
+                        "file": one.name,
+                        "x": round(one.position.x_px),
+                        "y": round(one.position.y_px),
+                        "width": one.size.width_px,
+                        "height": one.size.height_px,
+                    }
+                    for one in of_another_size(group)
                 ],
             }
             for name, group in zip(names, found.groups, strict=True)
         ],
         "strays": list(found.strays),
         "doubles": [{"file": double.name, "same_as": double.of} for double in found.doubles],
+        "rescaled": [
+            {"file": one.name, "same_place_as": one.of, "scale": round(one.scale, 3)} for one in found.rescaled
+        ],
         "not_believed": [{"first": doubt.first, "second": doubt.second} for doubt in found.doubts],
         "left_out": [{"file": bad.name, "reason": bad.reason} for bad in frames.left_out],
     }
@@ -92,6 +112,18 @@ def _print(frames: ArrangedFrames) -> None:
     _say(
         f"{_count(found.doubles, 'frame')} show the same as another and are left out",
         [f"{double.name} (as {double.of})" for double in found.doubles],
+    )
+    for number, group in enumerate(found.groups, start=1):
+        others = of_another_size(group)
+        view = f"{group.size.width_px}x{group.size.height_px} px"
+        _say(
+            f"{_count(others, 'frame')} of group {number} have another size than {view} and are left out of its map; "
+            "cut all frames to one size to use them",
+            [f"{one.name} ({one.size.width_px}x{one.size.height_px} px)" for one in others],
+        )
+    _say(
+        f"{_count(found.rescaled, 'frame')} show a place at another scale; resize them to use them",
+        [f"{one.name} (the same place as {one.of} at {one.scale:.4g} times the size)" for one in found.rescaled],
     )
     _say(
         f"{_count(found.doubts, 'pair')} may overlap, but too little of them tells so, or other frames contradict it",
@@ -120,7 +152,7 @@ def _listed(names: Sequence[str] | Iterator[str]) -> str:
 
 @contextmanager
 def _told(*, shown: bool) -> Iterator[Tell]:
-    columns = (TextColumn("{task.description:<17}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors, disable=not shown) as bars:
         tasks = {what: bars.add_task(title, total=None, start=False) for what, title in _TITLES.items()}
 

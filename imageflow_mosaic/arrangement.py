@@ -1,39 +1,31 @@
 """Pictures in no order to groups that overlap, each laid out in a grid, and what belongs to none.
 
-What two pictures show of one place is proposed by `sketch` and verified by `registration`, pixel by pixel.
+Which two pictures may show one place is proposed by `sketch`, and where compression or scaling left no patch in common,
+by `resemblance`; `comparison` verifies it on the pictures themselves, and `plane` holds it against all others.
 """
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
 from imageflow_domain.errors import InvalidInput
-from imageflow_domain.geometry import Offset, Position, Rect, Size
-from imageflow_domain.grid import Cell
-from imageflow_mosaic.codec import Pixels
-from imageflow_mosaic.fingerprint import Fingerprint, Patches, fingerprint
-from imageflow_mosaic.layout import Tie, lay_out
-from imageflow_mosaic.registration import register
-from imageflow_mosaic.sketch import Proposal, Sighting, Sketch, look_again, propose, sketch
-
-MIN_GROUP = 2
-"""Pictures that overlap no other are strays; two that do are a map already."""
-
-_TRIES = (8, 4, 4)
-"""Proposals of each picture that are verified, round by round; later rounds look for other groups only."""
+from imageflow_domain.geometry import Offset, Rect
+from imageflow_mosaic.comparison import Load, Pictures, Tell, labels, verified
+from imageflow_mosaic.fingerprint import fingerprint
+from imageflow_mosaic.foreign import Hashes, foreign_pairs, telling
+from imageflow_mosaic.groups import Group, groups_of
+from imageflow_mosaic.layout import Tie
+from imageflow_mosaic.plane import Hearing, Plane
+from imageflow_mosaic.rescaled import SCALES, find_rescaled
+from imageflow_mosaic.resemblance import Pairs, resemblances
+from imageflow_mosaic.sketch import Sketch, look_again, propose, sketch, without_patches
+from imageflow_mosaic.thumbnail import Thumbnail, show_the_same, thumbnail
 
 _SLACK_PX = 2
-"""How far around a proposed offset the verification looks."""
-
-_HELD_BYTES = 300_000_000
-"""Of pixels that are held while pairs are verified."""
+"""How far around an offset that patches propose the verification looks."""
 
 _SURE_SQUARES = 14
 """Squares of 64 px that a tie must show the same in to be believed without other witnesses: no sprite fills so many."""
@@ -44,35 +36,29 @@ _WITNESSES = 24
 _SEEN_SHARE = 0.3
 """Of them that must be seen. Where a tie is right three in four are, where it is wrong next to none."""
 
-_MOST_WITNESSES = 16
-"""Pairs of pictures that are heard about one tie."""
+_SURE_SUBWINDOWS = 150
+"""Sub-windows that agree on a tie to be believed without other witnesses, where pixels differ everywhere: among 1,400
+proposals of real frames the wrong ones that registration did not refute had 87 at most."""
+
+_WITNESSING = 10_000
+"""Squared grey levels of thumbnails by which other pictures confirm or contradict such a tie: 8,000 px of land."""
+
+_ALIKE = 0.5
+"""Correlation of them that confirms it."""
+
+_FOR_EACH_AGAINST = 4
+"""Sub-windows that must agree for each that contradicts: coasts look alike, but for a tree."""
+
+_LEAST_SUBWINDOWS = 40
+"""Sub-windows that agree on a tie to be believed because of other pictures."""
+
+_NEAR_PX = 3.0
+"""How far such a tie may be off in a group: errors of a tenth of a pixel add up along chains."""
+
+_UPON = Offset(dx_px=0, dy_px=0)
+"""Where a picture lies that shows the same as another of its size."""
 
 _THREADS = 2
-
-Load = Callable[[str], Pixels]
-Tell = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and of how much."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arranged:
-    """One picture of a group."""
-
-    name: str
-    cell: Cell
-    position: Position
-    """Its top left corner, in whole pixels; the group's leftmost and topmost lie at 0."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Pictures that verified overlaps hold together. By cell."""
-
-    pictures: tuple[Arranged, ...]
-    overlaps: int
-    """Verified pairs of its pictures."""
-    neighbours: int
-    """Of them, those that became neighbours in the grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +67,16 @@ class Double:
 
     name: str
     of: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescaled:
+    """A picture that shows the same place as another, larger or smaller."""
+
+    name: str
+    of: str
+    scale: float
+    """How many times as large it shows the place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,41 +95,74 @@ class Arrangement:
     """The largest first."""
     strays: tuple[str, ...]
     doubles: tuple[Double, ...]
+    rescaled: tuple[Rescaled, ...]
+    """Strays, and one picture of a smaller group, that show what another one shows at another scale."""
     doubts: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Look:
+    """What is held of each picture."""
+
+    sketch: Sketch
+    thumbnail: Thumbnail
+    telling: Hashes
 
 
 def _say_nothing(what: str, done: int, total: int) -> None:
     """Nobody listens."""
 
 
-def arrange(names: Sequence[str], load: Load, masks: Sequence[Rect] = (), tell: Tell = _say_nothing) -> Arrangement:
-    """Find out how pictures of one size lie to one another.
+def arrange(
+    names: Sequence[str],
+    load: Load,
+    masks: Sequence[Rect] = (),
+    tell: Tell = _say_nothing,
+    *,
+    most_by_content: int | None = None,
+) -> Arrangement:
+    """Find out how pictures lie to one another.
 
     Every picture is read once to be sketched, and again, a few times at most, to be compared with those that its
-    sketch resembles: the work grows with the pictures, not with their pairs.
+    sketch resembles: the work grows with the pictures, not with their pairs. Pictures that have no patch in common
+    with most others, because they were compressed with loss or scaled, are correlated with all, at an eighth of the
+    size: half a millisecond a pair.
 
     Args:
         names: Of all pictures; their order decides nothing but which of two equal ones stays.
-        load: Reads one: RGB, shape (height, width, 3). Called from two threads.
+        load: Reads one: RGB, shape (height, width, 3), of any size. Called from two threads.
         masks: Rectangles of the head-up display in every picture.
+        tell: Hears of "looking", "comparing", and where pixels differ everywhere of "correlating" and "rescaling".
+        most_by_content: Pictures whose pixels differ everywhere that are correlated; `None` for any number.
 
     Raises:
-        InvalidInput: Where pictures differ in size.
+        InvalidInput: For more of them.
     """
     order = sorted(names)
     if not order:
-        return Arrangement(groups=(), strays=(), doubles=(), doubts=())
-    sketches, same, view = _sketched(order, load, masks, tell)
-    proposals = [p for p in propose(sketches) if same[p.first] == p.first and same[p.second] == p.second]
-    ties = _verified(order, proposals, _Pictures(order, load, masks), tell)
-    for tie in ties:
-        if tie.offset == Offset(dx_px=0, dy_px=0):
-            same[max(_root(same, tie.first), _root(same, tie.second))] = min(
-                _root(same, tie.first), _root(same, tie.second)
+        return Arrangement(groups=(), strays=(), doubles=(), rescaled=(), doubts=())
+    with ThreadPoolExecutor(_THREADS) as threads:
+        looks, same = _looked(order, load, masks, tell, threads)
+        held = Pictures(order, load, masks)
+        sketches = [look.sketch for look in looks]
+        proposals = [p for p in propose(sketches) if same[p.first] == p.first and same[p.second] == p.second]
+        ties, doubles, displays = _told_apart(verified(proposals, len(order), held, _SLACK_PX, tell), looks)
+        for double in doubles:
+            _note_double(double, same)
+        foreign = _foreign(looks, same, [*ties, *doubles])
+        lossy = int(np.count_nonzero(foreign.any(axis=1)))
+        if most_by_content is not None and lossy > most_by_content:
+            raise InvalidInput(
+                f"{lossy} frames were compressed with loss or scaled, so that they are compared one by one with all "
+                f"others: no more than {most_by_content} are compared here. Survey the folder with `imageflow survey "
+                "run`, which compares any number, or upload a positions.csv with them."
             )
-    plane = _Plane(sketches, view, masks)
-    refused = plane.join([_of_originals(tie, same) for tie in ties])
-    groups, strays = _groups(order, plane, same, view)
+        content = _Content(looks, foreign, held, [*ties, *doubles], threads, tell) if foreign.any() else None
+        plane = Plane([look.thumbnail.size for look in looks])
+        refused = [*displays, *_joined(plane, sketches, masks, ties, content, same)]
+        groups = groups_of(order, [look.thumbnail.size for look in looks], plane)
+        strays = _strays(order, groups, same)
+        rescaled = _rescaled(order, groups, strays, foreign, looks, held, masks, threads, tell)
     return Arrangement(
         groups=groups,
         strays=strays,
@@ -142,205 +171,132 @@ def arrange(names: Sequence[str], load: Load, masks: Sequence[Rect] = (), tell: 
             for number, name in enumerate(order)
             if _root(same, number) != number
         ),
+        rescaled=rescaled,
         doubts=tuple(Doubt(first=order[tie.first], second=order[tie.second]) for tie in refused),
     )
 
 
-def _sketched(
-    names: Sequence[str], load: Load, masks: Sequence[Rect], tell: Tell
-) -> tuple[list[Sketch], list[int], Size]:
-    """Return all sketches, for each picture the first one of equal pixels, and the common size."""
+def _looked(
+    names: Sequence[str], load: Load, masks: Sequence[Rect], tell: Tell, threads: Executor
+) -> tuple[list[_Look], list[int]]:
+    """Return what is held of all pictures, and for each picture the first one of equal pixels."""
 
-    def look(name: str) -> tuple[Sketch, bytes, tuple[int, ...]]:
+    def look(name: str) -> tuple[_Look, tuple[bytes, tuple[int, ...]]]:
         pixels = load(name)
-        return sketch(fingerprint(pixels, masks)), hashlib.blake2b(pixels.data).digest(), pixels.shape
+        picture = fingerprint(pixels, masks)
+        found = _Look(sketch=sketch(picture), thumbnail=thumbnail(pixels, masks), telling=telling(picture))
+        return found, (hashlib.blake2b(pixels.data).digest(), pixels.shape)
 
-    sketches, same = [], []
-    first: dict[bytes, int] = {}
-    shape: tuple[int, ...] | None = None
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for number, (found, digest, size) in enumerate(pool.map(look, names)):
-            shape = shape or size
-            if size != shape:
-                raise InvalidInput(
-                    f"'{names[number]}' is {size[1]}x{size[0]} px, but '{names[0]}' is {shape[1]}x{shape[0]} px: "
-                    "arrange pictures of one size at a time."
-                )
-            same.append(first.setdefault(digest, number))
-            # What is seen twice would outvote what overlaps.
-            sketches.append(found if same[number] == number else _empty(found))
-            tell("looking", number + 1, len(names))
-    assert shape is not None  # noqa: S101 - there is at least one name
-    return sketches, same, Size(width_px=shape[1], height_px=shape[0])
+    looks: list[_Look] = []
+    same: list[int] = []
+    first: dict[tuple[bytes, tuple[int, ...]], int] = {}
+    for number, (found, identity) in enumerate(threads.map(look, names)):
+        same.append(first.setdefault(identity, number))
+        # What is seen twice would outvote what overlaps.
+        looks.append(found if same[number] == number else replace(found, sketch=without_patches(found.sketch)))
+        tell("looking", number + 1, len(names))
+    return looks, same
 
 
-def _empty(of: Sketch) -> Sketch:
-    nothing = Patches(x_px=of.rare.x_px[:0], y_px=of.rare.y_px[:0], hashes=of.rare.hashes[:0])
-    return Sketch(x_px=of.x_px[:0], y_px=of.y_px[:0], hashes=of.hashes[:0], rare=nothing)
+def _foreign(looks: Sequence[_Look], same: Sequence[int], ties: Sequence[Tie]) -> Pairs:
+    """Return which pairs of pictures that nothing ties together yet may be told by their content alone."""
+    group = np.array(labels(ties, len(looks)))
+    original = np.array([_root(same, number) == number for number in range(len(looks))])
+    if np.unique(group[original]).size == 1:
+        return np.zeros((len(looks),) * 2, np.bool_)
+    foreign = foreign_pairs([look.telling for look in looks], [(tie.first, tie.second) for tie in ties])
+    foreign &= (group[:, None] != group[None, :]) & original[:, None] & original[None, :]
+    return foreign
 
 
-class _Pictures:
-    """The pictures compared last, ready to be compared again."""
+class _Content:
+    """What the content of pictures tells whose pixels differ everywhere."""
 
-    def __init__(self, names: Sequence[str], load: Load, masks: Sequence[Rect]) -> None:
-        self._names, self._load, self._masks = names, load, masks
-        self._held: OrderedDict[int, Fingerprint] = OrderedDict()
-        self._bytes = 0
+    def __init__(
+        self,
+        looks: Sequence[_Look],
+        foreign: Pairs,
+        held: Pictures,
+        known: Sequence[Tie],
+        threads: Executor,
+        tell: Tell,
+    ) -> None:
+        count = len(looks)
+        self.near = resemblances([look.thumbnail for look in looks])
+        proposals = self.near.propose(foreign, threads, lambda done: tell("correlating", done, count))
+        found = verified(proposals, count, held, self.near.reach_px, tell, known)
+        self.ties, upon, self.displays = _told_apart(found, looks)
+        self.doubles = [tie for tie in upon if self._is_seen(tie)]
+        self.displays += [tie for tie in upon if not self._is_seen(tie)]
 
-    def of(self, number: int) -> Fingerprint:
-        if number not in self._held:
-            self._held[number] = fingerprint(self._load(self._names[number]), self._masks)
-            self._bytes += self._held[number].pixels.nbytes
-            while self._bytes > _HELD_BYTES and len(self._held) > 2:
-                _, dropped = self._held.popitem(last=False)
-                self._bytes -= dropped.pixels.nbytes
-        self._held.move_to_end(number)
-        return self._held[number]
-
-
-def _verified(names: Sequence[str], proposals: Sequence[Proposal], pictures: _Pictures, tell: Tell) -> list[Tie]:
-    """Return the proposals whose pixels agree: of each picture the best ones, then some that lead out of its group."""
-    ties: list[Tie] = []
-    tried: set[Proposal] = set()
-    for number, tries in enumerate(_TRIES):
-        chosen = _chosen(proposals, tried, tries, _labels(ties, len(names)) if number else range(len(names)))
-        tried |= set(chosen)
-        for done, proposal in enumerate(_in_order(chosen, len(names)), start=1):
-            match = register(pictures.of(proposal.first), pictures.of(proposal.second), proposal.offset, _SLACK_PX)
-            if match is not None:
-                ties.append(Tie(first=proposal.first, second=proposal.second, offset=match.offset))
-            tell("comparing", done, len(chosen))
-    return ties
+    def _is_seen(self, tie: Tie) -> bool:
+        """Whether two pictures show the same beyond what stands still in all pictures."""
+        sighting = self.near.look(tie.first, tie.second, tie.offset)
+        return sighting.expected >= _WITNESSING and sighting.seen >= _ALIKE * sighting.expected
 
 
-def _chosen(proposals: Sequence[Proposal], tried: set[Proposal], tries: int, labels: Sequence[int]) -> list[Proposal]:
-    """The likeliest proposals between different groups that were not tried: so many that either picture has left."""
-    left: dict[int, int] = {}
-    chosen = []
-    for proposal in proposals:
-        first, second = proposal.first, proposal.second
-        if proposal in tried or labels[first] == labels[second]:
-            continue
-        if max(left.get(first, tries), left.get(second, tries)) > 0:
-            chosen.append(proposal)
-            left[first], left[second] = left.get(first, tries) - 1, left.get(second, tries) - 1
-    return chosen
+def _joined(
+    plane: Plane,
+    sketches: Sequence[Sketch],
+    masks: Sequence[Rect],
+    ties: Sequence[Tie],
+    content: _Content | None,
+    same: list[int],
+) -> list[Tie]:
+    """Join all pictures that ties connect, those whose pixels are equal first; return what was not believed."""
 
+    def squares(tie: Tie) -> int:
+        return look_again(sketches[tie.first], sketches[tie.second], tie.offset, masks).squares
 
-def _labels(ties: Sequence[Tie], count: int) -> list[int]:
-    labels: list[int] = connected_components(_graph(ties, count), directed=False)[1].tolist()
-    return labels
-
-
-def _graph(pairs: Sequence[Tie] | Sequence[Proposal], count: int) -> csr_matrix[np.float64]:
-    first = np.array([pair.first for pair in pairs], np.intp)
-    second = np.array([pair.second for pair in pairs], np.intp)
-    ones = np.ones(2 * len(pairs))
-    both = np.concatenate([first, second]), np.concatenate([second, first])
-    return csr_matrix(coo_matrix((ones, both), shape=(count, count)))
-
-
-def _in_order(proposals: Sequence[Proposal], count: int) -> Iterator[Proposal]:
-    """Order pairs such that few pictures need to be held: after Cuthill and McKee, neighbours get near numbers."""
-    place = np.empty(count, np.intp)
-    place[reverse_cuthill_mckee(_graph(proposals, count), symmetric_mode=True)] = np.arange(count)
-    return iter(sorted(proposals, key=lambda p: tuple(sorted((int(place[p.first]), int(place[p.second]))))))
-
-
-class _Plane:
-    """Pictures that are joined by ties, and where each lies in its group."""
-
-    def __init__(self, sketches: Sequence[Sketch], view: Size, masks: Sequence[Rect]) -> None:
-        self._sketches, self._view, self._masks = sketches, view, masks
-        count = len(sketches)
-        self._group = np.arange(count)
-        """The number of each picture's group: one of its pictures."""
-        self._members: dict[int, list[int]] = {number: [number] for number in range(count)}
-        self._at = np.zeros((count, 2), np.int64)
-        """Top left corners in the group's pixels, x and y."""
-        self.ties: list[Tie] = []
-        """Those that fit."""
-
-    def group(self, picture: int) -> int:
-        return int(self._group[picture])
-
-    def place(self, picture: int) -> Offset:
-        return Offset(dx_px=int(self._at[picture, 0]), dy_px=int(self._at[picture, 1]))
-
-    def join(self, ties: Sequence[Tie]) -> list[Tie]:
-        """Join all pictures that ties connect, and return the ties that were not believed.
-
-        The surest go first. A tie that joins two groups is believed where other pictures of both, which would then
-        overlap, show the same there; where they contradict it, it is not. Where there are none, it must be sure by
-        itself. What was not believed is heard again whenever groups have grown.
-        """
-        waiting = sorted(ties, key=lambda tie: -self._squares(tie))
-        refused: list[Tie] = []
-        while waiting:
-            unsure = []
-            for tie in waiting:
-                if self._group[tie.first] == self._group[tie.second]:
-                    fits = self.place(tie.second) - self.place(tie.first) == tie.offset
-                    (self.ties if fits else refused).append(tie)
-                elif self._is_believed(tie):
-                    self._merge(tie)
-                    self.ties.append(tie)
-                else:
-                    unsure.append(tie)
-            if len(unsure) == len(waiting):
-                return refused + unsure
-            waiting = unsure
+    exact = Hearing(
+        look=lambda first, second, offset: look_again(sketches[first], sketches[second], offset, masks),
+        enough=_WITNESSES,
+        worth=squares,
+        seen_share=_SEEN_SHARE,
+        sure=_SURE_SQUARES,
+        least=0,
+        slack_px=0.0,
+    )
+    for tie in content.doubles if content else ():
+        _note_double(tie, same)
+    refused = plane.join([_of_originals(tie, same) for tie in ties], exact)
+    if content is None:
         return refused
+    by_content = Hearing(
+        look=content.near.look,
+        enough=_WITNESSING,
+        worth=lambda tie: tie.agreeing - _FOR_EACH_AGAINST * tie.contradicting,
+        seen_share=_ALIKE,
+        sure=_SURE_SUBWINDOWS,
+        least=_LEAST_SUBWINDOWS,
+        slack_px=_NEAR_PX,
+    )
+    unsure = plane.join([_of_originals(tie, same) for tie in content.ties], by_content)
+    refused = plane.join(refused, replace(exact, slack_px=_NEAR_PX))
+    plane.settle()
+    return [*refused, *unsure, *content.displays]
 
-    def _squares(self, tie: Tie) -> int:
-        return self._look(tie.first, tie.second, tie.offset).squares
 
-    def _look(self, first: int, second: int, offset: Offset) -> Sighting:
-        return look_again(self._sketches[first], self._sketches[second], offset, self._view, self._masks)
+def _told_apart(ties: Sequence[Tie], looks: Sequence[_Look]) -> tuple[list[Tie], list[Tie], list[Tie]]:
+    """Return ties of pictures that overlap, of pictures that are the same, and of those that only show the same panel.
 
-    def _is_believed(self, tie: Tie) -> bool:
-        expected = seen = 0
-        for first, second, offset in self._would_overlap(tie):
-            sighting = self._look(first, second, offset)
-            expected += sighting.expected
-            seen += sighting.seen
-        if expected < _WITNESSES:
-            return self._squares(tie) >= _SURE_SQUARES
-        return seen >= _SEEN_SHARE * expected
+    A panel that stands in two pictures of different places agrees where they would lie upon each other.
+    """
+    overlaps: list[Tie] = []
+    doubles: list[Tie] = []
+    displays: list[Tie] = []
+    for tie in ties:
+        first, second = looks[tie.first].thumbnail, looks[tie.second].thumbnail
+        if first.size != second.size or tie.offset != _UPON:
+            overlaps.append(tie)
+        else:
+            (doubles if show_the_same(first, second) else displays).append(tie)
+    return overlaps, doubles, displays
 
-    def _would_overlap(self, tie: Tie) -> Iterator[tuple[int, int, Offset]]:
-        """Yield other pairs of both groups' pictures that would overlap, those that would most first."""
-        shift = self._shift(tie)
-        ours = self._members[self.group(tie.first)]
-        theirs = self._members[self.group(tie.second)]
-        between = (self._at[theirs] + shift)[None, :, :] - self._at[ours][:, None, :]
-        across = np.maximum(self._view.width_px - np.abs(between[..., 0]), 0)
-        down = np.maximum(self._view.height_px - np.abs(between[..., 1]), 0)
-        areas = (across * down).ravel()
-        found = 0
-        for pair in np.argsort(-areas, kind="stable")[: _MOST_WITNESSES + 1]:
-            row, col = divmod(int(pair), len(theirs))
-            if areas[pair] == 0 or found == _MOST_WITNESSES:
-                return
-            if (ours[row], theirs[col]) != (tie.first, tie.second):
-                found += 1
-                dx, dy = (int(part) for part in between[row, col])
-                yield ours[row], theirs[col], Offset(dx_px=dx, dy_px=dy)
 
-    def _shift(self, tie: Tie) -> NDArray[np.int64]:
-        """From the second picture's group to the first one's."""
-        offset = np.array([tie.offset.dx_px, tie.offset.dy_px])
-        shift: NDArray[np.int64] = self._at[tie.first] + offset - self._at[tie.second]
-        return shift
-
-    def _merge(self, tie: Tie) -> None:
-        here, there, shift = self.group(tie.first), self.group(tie.second), self._shift(tie)
-        if len(self._members[here]) < len(self._members[there]):
-            here, there, shift = there, here, -shift
-        moved = self._members.pop(there)
-        self._at[moved] += shift
-        self._group[moved] = here
-        self._members[here] += moved
+def _note_double(tie: Tie, same: list[int]) -> None:
+    first, second = _root(same, tie.first), _root(same, tie.second)
+    same[max(first, second)] = min(first, second)
 
 
 def _root(same: Sequence[int], number: int) -> int:
@@ -351,39 +307,43 @@ def _root(same: Sequence[int], number: int) -> int:
 
 def _of_originals(tie: Tie, same: Sequence[int]) -> Tie:
     """The same tie between the pictures that stay: a double lies where its original does."""
-    return Tie(first=_root(same, tie.first), second=_root(same, tie.second), offset=tie.offset)
+    return replace(tie, first=_root(same, tie.first), second=_root(same, tie.second))
 
 
-def _groups(
-    names: Sequence[str], plane: _Plane, same: Sequence[int], view: Size
-) -> tuple[tuple[Group, ...], tuple[str, ...]]:
-    """Return the groups, the largest first, and the names of what is in none."""
-    ties: dict[int, set[Tie]] = {}
-    for tie in plane.ties:
-        if tie.first != tie.second:
-            forward = tie if tie.first < tie.second else Tie(first=tie.second, second=tie.first, offset=-tie.offset)
-            ties.setdefault(plane.group(tie.first), set()).add(forward)
-    groups = [_group(names, plane, sorted(inside, key=lambda t: (t.first, t.second)), view) for inside in ties.values()]
-    large = [group for group in groups if len(group.pictures) >= MIN_GROUP]
-    grouped = {picture.name for group in large for picture in group.pictures}
-    strays = tuple(name for number, name in enumerate(names) if _root(same, number) == number and name not in grouped)
-    return tuple(sorted(large, key=lambda group: (-len(group.pictures), group.pictures[0].name))), strays
+def _strays(names: Sequence[str], groups: Sequence[Group], same: Sequence[int]) -> tuple[str, ...]:
+    grouped = {picture.name for group in groups for picture in group.pictures}
+    return tuple(name for number, name in enumerate(names) if same[number] == number and name not in grouped)
 
 
-def _group(names: Sequence[str], plane: _Plane, ties: Sequence[Tie], view: Size) -> Group:
-    layout = lay_out(ties, view)
-    places: Mapping[int, Offset] = {number: plane.place(number) for number in layout.cells}
-    left, top = min(p.dx_px for p in places.values()), min(p.dy_px for p in places.values())
-    pictures = [
-        Arranged(
-            name=names[number],
-            cell=cell,
-            position=Position(x_px=float(places[number].dx_px - left), y_px=float(places[number].dy_px - top)),
-        )
-        for number, cell in layout.cells.items()
-    ]
-    return Group(
-        pictures=tuple(sorted(pictures, key=lambda picture: picture.cell)),
-        overlaps=len(ties),
-        neighbours=layout.neighbours,
+def _rescaled(
+    names: Sequence[str],
+    groups: Sequence[Group],
+    strays: Sequence[str],
+    foreign: Pairs,
+    looks: Sequence[_Look],
+    held: Pictures,
+    masks: Sequence[Rect],
+    threads: Executor,
+    tell: Tell,
+) -> tuple[Rescaled, ...]:
+    """Return what shows the same as a picture of a group at another scale; without groups, as another stray."""
+    number_of = {name: number for number, name in enumerate(names)}
+    alone = [number_of[name] for name in (*strays, *(group.pictures[0].name for group in groups[1:]))]
+    tried = [number for number in sorted(alone) if foreign[number].any()]
+    against = [number_of[picture.name] for group in groups for picture in group.pictures] or tried
+    if not tried:
+        return ()
+    found = find_rescaled(
+        tried,
+        {number: looks[number].thumbnail for number in against},
+        held,
+        masks,
+        _SURE_SUBWINDOWS,
+        threads,
+        lambda done: tell("rescaling", done, len(SCALES)),
+    )
+    return tuple(
+        Rescaled(name=names[one.picture], of=names[one.of], scale=one.scale)
+        for one in found
+        if groups or one.scale > 1  # of two strays the larger one
     )

@@ -64,14 +64,24 @@ def content_of(pixels: Pixels, hidden: Sequence[Rect] = ()) -> Content:
     height, width = (max(1, side // COARSE_PX) for side in grey.shape)
     whole = grey[: height * COARSE_PX, : width * COARSE_PX]
     small = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-    if not hidden:
-        return Content(grey=grey, relief=small - _blurred(small), shown=None, hidden=())
-    shown = np.ones_like(small)
-    for part in hidden:
-        rows = slice(part.y_px // COARSE_PX, -(-part.bottom_px // COARSE_PX))
-        shown[rows, part.x_px // COARSE_PX : -(-part.right_px // COARSE_PX)] = 0
-    background = _blurred(small * shown) / np.maximum(_blurred(shown), 1e-3)
-    return Content(grey=grey, relief=(small - background) * shown, shown=shown, hidden=tuple(hidden))
+    shown = None
+    if hidden:
+        shown = np.ones_like(small)
+        for part in hidden:
+            rows = slice(part.y_px // COARSE_PX, -(-part.bottom_px // COARSE_PX))
+            shown[rows, part.x_px // COARSE_PX : -(-part.right_px // COARSE_PX)] = 0
+    return Content(grey=grey, relief=without_background(small, shown), shown=shown, hidden=tuple(hidden))
+
+
+def without_background(small: Floats, shown: Floats | None) -> Floats:
+    """Return a small picture without what is larger than a few of its pixels, which tells no place.
+
+    Args:
+        shown: 1 where nothing is hidden, else 0; the relief is 0 there.
+    """
+    if shown is None:
+        return small - _blurred(small)
+    return (small - _blurred(small * shown) / np.maximum(_blurred(shown), 1e-3)) * shown
 
 
 def _blurred(picture: Floats) -> Floats:

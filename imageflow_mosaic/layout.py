@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from imageflow_domain.geometry import Offset, Size
@@ -22,6 +22,36 @@ class Tie:
     first: int
     second: int
     offset: Offset
+    rest_x_px: float = 0.0
+    rest_y_px: float = 0.0
+    """What the offset is beyond whole pixels; 0 where pixels are equal, and known by content elsewhere."""
+    sigma_px: float = 0.0
+    """Standard error of the offset on the worse axis; 0 where pixels are equal."""
+    agreeing: int = 0
+    contradicting: int = 0
+    """Sub-windows, where it was found by content."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the pixels of the overlap are equal; else its content agrees."""
+        return self.sigma_px == 0.0
+
+    @property
+    def precise(self) -> tuple[float, float]:
+        """The offset with what it is beyond whole pixels, x and y."""
+        return self.offset.dx_px + self.rest_x_px, self.offset.dy_px + self.rest_y_px
+
+    @property
+    def reversed(self) -> "Tie":
+        """The same tie seen from the other picture."""
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            offset=-self.offset,
+            rest_x_px=-self.rest_x_px,
+            rest_y_px=-self.rest_y_px,
+        )
 
     def seen_from(self, picture: int) -> tuple[int, Offset]:
         """The other picture, and where it lies."""

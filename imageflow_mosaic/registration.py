@@ -40,7 +40,7 @@ _SQUARE_PX = 32
 CONTRADICTIONS = {COARSE: 3, FINE: 24}
 """By density of the sample: so many patches seen elsewhere refute an offset."""
 
-_FOREIGN_SHARE = 0.4
+FOREIGN_SHARE = 0.4
 """Where fewer patches of either picture occur in the other one, pixels differ everywhere.
 
 Measured on neighbours that do not register exactly: at least 0.62 without loss, at most 0.13 with it.
@@ -144,7 +144,7 @@ def _are_foreign(there: Patches, here: Patches) -> bool | None:
     if min(there.hashes.size, here.hashes.size) < _TELLING_PATCHES:
         return None
     shares = np.isin(there.hashes, here.hashes).mean(), np.isin(here.hashes, there.hashes).mean()
-    return bool(max(shares) < _FOREIGN_SHARE)
+    return bool(max(shares) < FOREIGN_SHARE)
 
 
 def _by_content(expected: Offset, found: ContentMatch) -> Match:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imageflow_domain.geometry import Offset, Rect, Size
+from imageflow_domain.geometry import Offset, Rect
 from imageflow_mosaic.fingerprint import FINE, PATCH_PX, Fingerprint, Patches
 
 _AROUND = tuple(
@@ -46,6 +46,8 @@ _HALF = 1 << 15
 class Sketch:
     """The few patches of one picture by which it is found among many; each occurs once in it. By hash."""
 
+    view: Rect
+    """All of the picture."""
     x_px: NDArray[np.int16]
     y_px: NDArray[np.int16]
     hashes: NDArray[np.uint32]
@@ -91,7 +93,19 @@ def sketch(picture: Fingerprint) -> Sketch:
         plain = _filled(plain, _once(sample))
         rare = _filled(rare, _once(_with_surroundings(sample, numbers, picture.masks)))
     plain, rare = _smallest(plain, _PATCHES), _smallest(rare, _PATCHES)
-    return Sketch(x_px=plain.x_px.astype(np.int16), y_px=plain.y_px.astype(np.int16), hashes=plain.hashes, rare=rare)
+    return Sketch(
+        view=picture.rect,
+        x_px=plain.x_px.astype(np.int16),
+        y_px=plain.y_px.astype(np.int16),
+        hashes=plain.hashes,
+        rare=rare,
+    )
+
+
+def without_patches(of: Sketch) -> Sketch:
+    """Return the sketch of a picture that is not to be found: what is seen twice would outvote what overlaps."""
+    nothing = _taken(of.rare, np.zeros(0, np.intp))
+    return Sketch(view=of.view, x_px=of.x_px[:0], y_px=of.y_px[:0], hashes=of.hashes[:0], rare=nothing)
 
 
 def _filled(sparse: Patches, dense: Patches) -> Patches:
@@ -100,21 +114,19 @@ def _filled(sparse: Patches, dense: Patches) -> Patches:
     return _joined(sparse, _smallest(_taken(dense, new), max(0, _PATCHES - sparse.hashes.size)))
 
 
-def look_again(first: Sketch, second: Sketch, offset: Offset, view: Size, masks: Sequence[Rect] = ()) -> Sighting:
+def look_again(first: Sketch, second: Sketch, offset: Offset, masks: Sequence[Rect] = ()) -> Sighting:
     """Return what two sketches say about an offset: nearly all that is expected is seen there, or next to nothing.
 
     Args:
         offset: Where the second picture's top left corner would lie, in pixels of the first.
-        view: Of both pictures.
         masks: Rectangles of the head-up display in both.
     """
-    whole = Rect(x_px=0, y_px=0, width_px=view.width_px, height_px=view.height_px)
     most = min(_most(first), _most(second))
     expected = seen = 0
     squares = 0
     for ours, theirs, to in ((first, second, offset), (second, first, -offset)):
         x, y = ours.x_px.astype(np.int64) - to.dx_px, ours.y_px.astype(np.int64) - to.dy_px
-        shown = _inside(x, y, whole) & (ours.hashes <= most)
+        shown = _inside(x, y, theirs.view) & (ours.hashes <= most)
         for mask in masks:
             shown &= ~_touching(x, y, mask)
         x, y, hashes = x[shown], y[shown], ours.hashes[shown]

@@ -17,7 +17,9 @@ from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_SIDE
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
-from imageflow_mosaic.arrangement import Arrangement, Group, Tell, arrange
+from imageflow_mosaic.arrangement import Arrangement, arrange
+from imageflow_mosaic.comparison import Tell
+from imageflow_mosaic.groups import Arranged, Group
 from imageflow_surveys.camera import frames_of
 from imageflow_surveys.plan import checked_plan, grid_of
 
@@ -40,7 +42,12 @@ class ArrangedFrames:
         """What became of the frames, in a sentence."""
         found = self.arrangement
         sizes = ", ".join(str(len(group.pictures)) for group in found.groups)
-        left = [(len(found.strays), "overlap no other"), (len(found.doubles), "show the same as another")]
+        left = [
+            (len(found.strays), "overlap no other"),
+            (len(found.doubles), "show the same as another"),
+            (len(found.rescaled), "show a place at another scale"),
+            (sum(len(of_another_size(group)) for group in found.groups), "have another size than their group"),
+        ]
         rest = "".join(f"; {count} {what}" for count, what in left if count)
         return f"Frames by group: {sizes or 'none'}{rest}."
 
@@ -85,6 +92,7 @@ def arrange_frames(
     tell: Tell = _say_nothing,
     *,
     most: int | None = None,
+    most_by_content: int | None = None,
 ) -> ArrangedFrames:
     """Read frames and find out how they lie to one another; nothing is registered.
 
@@ -94,9 +102,10 @@ def arrange_frames(
         masks: Rectangles of the head-up display in every picture.
         tell: Hears how far the work is.
         most: Frames that may be compared; `None` for any number.
+        most_by_content: Of them, those that were compressed with loss or scaled.
 
     Raises:
-        InvalidInput: With every file that cannot be used, frames of another size among them; for too many frames.
+        InvalidInput: With every file that cannot be used; for too many frames.
     """
     spec = DriverSpec(name="folder", parameters={**parameters, "unordered": True})
     frames = frames_of(stores, source, parameters)
@@ -109,7 +118,7 @@ def arrange_frames(
     driver = open_driver(spec, frames=frames, scratch=stores.scratch)
     assert isinstance(driver, FolderDriver)  # noqa: S101 - the registry's own name for it
     driver.check()
-    arrangement = arrange(driver.usable, driver.picture, masks, tell)
+    arrangement = arrange(driver.usable, driver.picture, masks, tell, most_by_content=most_by_content)
     return ArrangedFrames(driver=driver, arrangement=arrangement, left_out=driver.skipped)
 
 
@@ -122,7 +131,8 @@ def plan_groups(
 ) -> tuple[Survey, ...]:
     """Register a survey of each group, the largest first, all in one transaction.
 
-    Each opens a frame of its own: pixels do not tell how groups lie to one another.
+    Each opens a frame of its own: pixels do not tell how groups lie to one another. A survey takes the frames of one
+    size, that of most frames of the group; `of_another_size` tells which it leaves out.
 
     Args:
         spec: What each survey is asked to do; the frames are those of its source.
@@ -139,34 +149,45 @@ def plan_groups(
             "No two of the frames overlap where they show something distinctive: take them so that neighbours share "
             "a fifth of the picture, and name displays over the map with --mask."
         )
-    plans = [checked_plan(frames.driver, _fitting(spec, group), _areas(group)) for group in groups]
+    plans = [checked_plan(frames.driver.of_size(group.size), _fitting(spec, group), _areas(group)) for group in groups]
     with stores.database.begin() as connection:
         surveys = [plan.register(connection, carrier) for plan in plans]
         along(connection, surveys)
         return tuple(rows.get(connection, survey.id) for survey in surveys)
 
 
+def of_one_size(group: Group) -> tuple[Arranged, ...]:
+    """Return the frames of a group that its survey takes: those of the size that most of them have."""
+    return tuple(picture for picture in group.pictures if picture.size == group.size)
+
+
+def of_another_size(group: Group) -> tuple[Arranged, ...]:
+    """Return the frames of a group that its survey leaves out."""
+    return tuple(picture for picture in group.pictures if picture.size != group.size)
+
+
 def positions_csv(group: Group) -> bytes:
-    """Return the `positions.csv` of a group: with these frames alone it makes the same survey again."""
+    """Return the `positions.csv` of a group's frames of one size: with these alone it makes the same survey again."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for picture in group.pictures:
+    for picture in of_one_size(group):
         x, y = round(picture.position.x_px), round(picture.position.y_px)
         writer.writerow([picture.name, picture.cell.row, picture.cell.col, x, y])
     return text.getvalue().encode()
 
 
 def _areas(group: Group) -> tuple[Area, ...]:
-    return tuple(Area(cell=one.cell, position=one.position, file=one.name) for one in group.pictures)
+    return tuple(Area(cell=one.cell, position=one.position, file=one.name) for one in of_one_size(group))
 
 
 def _fitting(spec: SurveySpec, group: Group) -> SurveySpec:
     """The survey of one group, its blocks as large as a long chain of frames needs."""
     least = grid_of(_areas(group)).least_block_side
+    size = (group.size.width_px, group.size.height_px)
     return spec.model_copy(
         update={
-            "driver": DriverSpec(name="folder", parameters={**spec.driver.parameters, "unordered": True}),
+            "driver": DriverSpec(name="folder", parameters={**spec.driver.parameters, "unordered": True, "size": size}),
             "reach_px": spec.reach_px or _REACH_PX,
             "block_side": max(spec.block_side or BLOCK_SIDE, least),
         }

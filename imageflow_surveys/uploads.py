@@ -18,6 +18,9 @@ from imageflow_surveys.plan import plan_survey
 _MOST_UNORDERED = 250
 """Frames in no order that are compared while a sensor waits, which Dagster gives a minute."""
 
+_MOST_BY_CONTENT = 100
+"""Of them, those that were compressed with loss or scaled: the work grows with the square of their number."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedFolder:
@@ -109,5 +112,5 @@ def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
 def _plan_unordered(
     stores: Stores, spec: SurveySpec, note: Callable[[Connection, Sequence[Survey], str], None]
 ) -> tuple[Survey, ...]:
-    frames = arrange_frames(stores, spec.source, {}, spec.masks, most=_MOST_UNORDERED)
+    frames = arrange_frames(stores, spec.source, {}, spec.masks, most=_MOST_UNORDERED, most_by_content=_MOST_BY_CONTENT)
     return plan_groups(stores, spec, frames, Carrier.SENSOR, lambda c, surveys: note(c, surveys, frames.summary))

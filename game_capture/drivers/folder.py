@@ -36,6 +36,8 @@ class FolderParameters(BaseModel):
     """Read symbolic links that lead out of the folder: what whoever runs the command line may read, no request may."""
     unordered: bool = False
     """Neither names nor a list tell where the frames lie: only areas that name their files can be grabbed."""
+    size: tuple[Annotated[int, Field(ge=1, le=16_383)], Annotated[int, Field(ge=1, le=16_383)]] | None = None
+    """Width and height of the frames to take, in pixels; others are left out. By default the size that most have."""
 
     @model_validator(mode="after")
     def _steps_need_an_order(self) -> Self:
@@ -59,7 +61,7 @@ class FolderDriver:
     def __init__(self, parameters: FolderParameters, *, frames: FrameSource) -> None:
         self._parameters = parameters
         self._frames = frames
-        self._view: Size | None = None
+        self._view = parameters.size and Size(width_px=parameters.size[0], height_px=parameters.size[1])
 
     @classmethod
     def open(cls, parameters: FolderParameters, opening: Opening) -> Self:
@@ -69,7 +71,7 @@ class FolderDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Raises as `check` does: the view is the size that most frames have."""
+        """Raises as `check` does: the view is the size that was asked for, or that most frames have."""
         view = self._checked[0]
         return Capabilities(
             view=view, moves_freely=self.moves_freely, retakes=False, reach_px=self._parameters.reach_px
@@ -84,6 +86,13 @@ class FolderDriver:
     def usable(self) -> tuple[str, ...]:
         """Names of the frames that `grab` can give, after `check`; sorted."""
         return tuple(sorted(self._checked[3]))
+
+    def of_size(self, size: Size) -> Self:
+        """Return a driver of the same frames that takes those of one size; what was checked is not checked again."""
+        parameters = self._parameters.model_copy(update={"size": (size.width_px, size.height_px)})
+        other = type(self)(parameters, frames=self._frames)
+        other._verdicts = self._verdicts
+        return other
 
     def check(self) -> None:
         """Decode every frame.
@@ -112,23 +121,30 @@ class FolderDriver:
 
     def grab(self, area: Area) -> NDArray[np.uint8]:
         if self._parameters.unordered and area.file is not None:
-            return self.picture(area.file)
+            return self._in_view(area.file)
         shot = self._by_cell.get(area.cell)
         if shot is None:
             raise PositionUnreachable(f"'{self._frames.label}' has no frame for {area.cell}: it is a hole in the map.")
-        return self.picture(shot.file)
+        return self._in_view(shot.file)
 
     def picture(self, name: str) -> NDArray[np.uint8]:
-        """Return one frame by its name, as `grab` does; raise `BadFrames`."""
+        """Return one frame by its name, as `grab` does, but of any size; raise `BadFrames`."""
         try:
-            pixels = decode_rgb(self._read(name))
-            size = _size_of(pixels)
-            self._view = self._view or size
-            if size != self._view:
-                raise UnusableImage(_unequal(size, self._view))
+            return decode_rgb(self._read(name))
         except UnusableImage as error:
-            raise BadFrames([BadFile(name=name, reason=error.reason)], source=self._frames.label) from error
+            raise self._bad(name, error.reason) from error
+
+    def _in_view(self, name: str) -> NDArray[np.uint8]:
+        pixels = self.picture(name)
+        size = _size_of(pixels)
+        self._view = self._view or size
+        if size != self._view:
+            wanted = f"{self._view.width_px}x{self._view.height_px} px"
+            raise self._bad(name, f"is {size.width_px}x{size.height_px} px instead of {wanted}")
         return pixels
+
+    def _bad(self, name: str, reason: str) -> BadFrames:
+        return BadFrames([BadFile(name=name, reason=reason)], source=self._frames.label)
 
     def __enter__(self) -> Self:
         _ = self._index
@@ -156,33 +172,41 @@ class FolderDriver:
         try:
             return self._read(POSITIONS_FILE)
         except UnusableImage as error:
-            raise BadFrames([BadFile(name=POSITIONS_FILE, reason=error.reason)], source=self._frames.label) from error
+            raise self._bad(POSITIONS_FILE, error.reason) from error
 
     @cached_property
     def _by_cell(self) -> dict[Cell, Shot]:
         return {shot.cell: shot for shot in self._index.shots}
 
     @cached_property
-    def _checked(self) -> tuple[Size, tuple[Shot, ...], tuple[BadFile, ...], frozenset[str]]:
-        """The common size, the usable shots, what was skipped, and the names of all usable files."""
-        index = self._index
+    def _verdicts(self) -> dict[str, Size | BadFile]:
+        """The size of each picture, or why it cannot be used."""
         pictures = [name for name in self._frames.names() if is_picture_name(name)]
         with ThreadPoolExecutor(_CHECK_THREADS) as pool:
-            verdicts = dict(zip(pictures, pool.map(self._try, pictures), strict=True))
+            return dict(zip(pictures, pool.map(self._try, pictures), strict=True))
+
+    @cached_property
+    def _checked(self) -> tuple[Size, tuple[Shot, ...], tuple[BadFile, ...], frozenset[str]]:
+        """The common size, the usable shots, what was skipped, and the names of all usable files."""
+        index, verdicts, asked = self._index, self._verdicts, self._parameters.size
         sizes = Counter(verdict for verdict in verdicts.values() if isinstance(verdict, Size))
         faults = list(index.faults)
         # Among equally common sizes the largest, so that the verdict does not depend on the order of files.
-        view = max(sizes, key=lambda size: (sizes[size], size.width_px * size.height_px), default=None)
+        view = self._view if asked else max(sizes, key=lambda s: (sizes[s], s.width_px * s.height_px), default=None)
+        # Frames in no order may differ in size until they are surveyed.
+        any_size = self._parameters.unordered and asked is None
         good = set()
         for name, verdict in verdicts.items():
             if isinstance(verdict, BadFile):
                 faults.append(verdict)
-            elif view is not None and verdict != view:
-                faults.append(BadFile(name=name, reason=_unequal(verdict, view)))
-            else:
+            elif any_size or verdict == view:
                 good.add(name)
+            elif asked is None and view is not None:
+                faults.append(BadFile(name=name, reason=_unequal(verdict, view)))
         shots = tuple(shot for shot in index.shots if shot.file in good)
         nothing = not (good if self._parameters.unordered else shots)
+        if asked is not None and nothing and not faults:
+            raise InvalidInput(f"'{self._frames.label}' has no frame of {asked[0]}x{asked[1]} px: leave out the size.")
         if view is None or nothing or (faults and not self._parameters.skip_bad):
             raise BadFrames(faults, source=self._frames.label)
         self._view = view

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from tests.cli.here import Here, command_line
@@ -104,6 +105,33 @@ def test_a_folder_of_links_is_surveyed_as_its_files_are(cli: Here, tmp_path: Pat
     command = ("survey", "run", "--driver", "folder", "--source", str(linked), "--game", "linked", "--save", "main")
     facts = cli.json(*command)
     assert cli.json("survey", "show", facts["survey"])["state"] == "completed"
+
+
+def test_compressed_frames_one_cut_and_one_of_another_scale_are_told_with_what_to_do(cli: Here, tmp_path: Path) -> None:
+    folder = tmp_path / "shots"
+    (tmp_path / "lists").mkdir()
+    folder.mkdir()
+    for number, path in enumerate(sorted(EXAMPLE.glob("*.png"))[:6]):
+        with Image.open(path) as frame:
+            shown = frame.convert("RGB").crop((3 * number, 5 * number, 1004 + 3 * number, 728 + 5 * number))
+        if number == 1:
+            shown = shown.crop((100, 0, 900, 700))
+        shown.save(folder / f"shot {number}.jpg", quality=85)
+        if number == 3:
+            shown.resize((1255, 910)).crop((50, 50, 1200, 900)).save(folder / "large.jpg", quality=85)
+    told = cli.run("survey", "arrange", str(folder), "--csv", str(tmp_path / "lists")).stderr
+    assert "6 frames overlap, in 1 group: 6." in told
+    assert (
+        "1 frame of group 1 have another size than 1004x728 px and are left out of its map; cut all frames to one size "
+        "to use them: shot 1.jpg (800x700 px)."
+    ) in told
+    assert "1 frame show a place at another scale; resize them to use them: large.jpg (the same place as " in told
+    assert " at 1.25 times the size)." in told
+    facts = cli.json("survey", "arrange", str(folder))
+    assert [one["file"] for one in facts["groups"][0]["of_another_size"]] == ["shot 1.jpg"]
+    assert [(one["file"], one["scale"]) for one in facts["rescaled"]] == [("large.jpg", 1.25)]
+    with (tmp_path / "lists" / "group_1.csv").open(newline="") as table:
+        assert {row["file"] for row in csv.DictReader(table)} == {f"shot {number}.jpg" for number in (0, 2, 3, 4, 5)}
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(cli: Here, tmp_path: Path) -> None:

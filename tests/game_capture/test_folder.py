@@ -177,6 +177,28 @@ def test_every_bad_file_is_listed_at_once_and_can_be_skipped(folder: Path) -> No
     assert driver.capabilities.view == Size(width_px=WIDTH, height_px=HEIGHT)
 
 
+def test_frames_in_no_order_may_differ_in_size_until_one_size_is_asked_for(folder: Path) -> None:
+    noise(9).resize((WIDTH * 2, HEIGHT)).save(folder / "wide.png")
+    driver = opened(folder, unordered=True)
+    assert "wide.png" in driver.usable
+    assert driver.picture("wide.png").shape == (HEIGHT, WIDTH * 2, 3)
+    assert driver.capabilities.view == Size(width_px=WIDTH, height_px=HEIGHT)
+    wide = driver.of_size(Size(width_px=WIDTH * 2, height_px=HEIGHT))
+    assert wide.usable == ("wide.png",)
+    assert wide.capabilities.view == Size(width_px=WIDTH * 2, height_px=HEIGHT)
+    area = Area(cell=Cell(row=0, col=0), position=None, file="r00_c00.png")
+    with pytest.raises(BadFrames, match=rf"r00_c00\.png: is {WIDTH}x{HEIGHT} px instead of {WIDTH * 2}x"):
+        wide.grab(area)
+
+
+def test_frames_of_another_size_than_the_one_asked_for_are_left_out(folder: Path) -> None:
+    noise(9).resize((WIDTH * 2, HEIGHT)).save(folder / "r02_c00.png")
+    assert len(opened(folder, size=(WIDTH, HEIGHT)).areas(None)) == 4
+    assert [area.file for area in opened(folder, size=(WIDTH * 2, HEIGHT)).areas(None)] == ["r02_c00.png"]
+    with pytest.raises(InvalidInput, match="has no frame of 7x7 px: leave out the size"):
+        opened(folder, size=(7, 7)).check()
+
+
 def test_nothing_but_bad_files_is_refused_even_when_they_may_be_skipped(tmp_path: Path) -> None:
     (tmp_path / "r00_c00.png").write_bytes(b"")
     with pytest.raises(BadFrames):

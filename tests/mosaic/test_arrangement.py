@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from imageflow_domain.errors import InvalidInput
-from imageflow_domain.geometry import Rect
+from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Grid
-from imageflow_mosaic.arrangement import Arrangement, Group, arrange
+from imageflow_mosaic.arrangement import Arrangement, arrange
 from imageflow_mosaic.codec import Pixels
+from imageflow_mosaic.groups import Group
 from tests.mosaic.worlds import Corner, Surveyed, city, land, real, view
 
 Named = Mapping[str, Pixels]
@@ -129,10 +129,16 @@ def test_the_order_of_names_decides_no_position() -> None:
         assert len(shifts(group, true)) == 1
 
 
-def test_pictures_of_two_sizes_are_refused_by_name() -> None:
+def test_pictures_of_two_sizes_join_one_group() -> None:
     world = land(600, 600)
-    with pytest.raises(InvalidInput, match="'b' is 200x160 px, but 'a' is 400x300 px"):
-        arranged({"a": view(world, 0, 0, 400, 300), "b": view(world, 0, 0, 200, 160)})
+    corners = {"a": (0, 0), "b": (150, 60)}
+    found = arranged({"a": view(world, 0, 0, 400, 300), "b": view(world, 150, 60, 320, 240)})
+    (group,) = found.groups
+    assert [one.size for one in group.pictures] == [
+        Size(width_px=400, height_px=300),
+        Size(width_px=320, height_px=240),
+    ]
+    assert len(shifts(group, corners)) == 1
 
 
 def test_nothing_comes_of_nothing_and_of_a_single_picture() -> None:

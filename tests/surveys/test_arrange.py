@@ -17,7 +17,14 @@ from imageflow_domain.grid import Grid
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
 from imageflow_surveys import carry
-from imageflow_surveys.arrange import ArrangedFrames, arrange_frames, is_unordered, plan_groups, positions_csv
+from imageflow_surveys.arrange import (
+    ArrangedFrames,
+    arrange_frames,
+    is_unordered,
+    of_another_size,
+    plan_groups,
+    positions_csv,
+)
 from imageflow_surveys.blocks import capture_blocks, register_blocks
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
@@ -137,17 +144,49 @@ def test_only_a_folder_that_says_nothing_about_order_is_unordered(
     assert not is_unordered(stores, _spec(tmp_path, "x")), "a half-named folder is rather a mistake"
 
 
-def test_another_size_and_a_damaged_file_are_named_and_can_be_left_out(stores: Stores, tmp_path: Path) -> None:
+def test_a_damaged_file_is_named_and_can_be_left_out(stores: Stores, tmp_path: Path) -> None:
     for path in sorted(SMALL.glob("*.png"))[:4]:
         shutil.copyfile(path, tmp_path / f"shot of {path.name}")
     Image.new("RGB", (64, 48), (9, 9, 9)).save(tmp_path / "icon.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG but not really")
-    with pytest.raises(BadFrames, match=r"icon\.png: is 64x48 px, but most frames are 1024x768 px") as caught:
+    with pytest.raises(BadFrames) as caught:
         arrange_frames(stores, str(tmp_path), {}, ())
-    assert {bad.name for bad in caught.value.files} == {"icon.png", "broken.png"}
+    assert {bad.name for bad in caught.value.files} == {"broken.png"}
     found = arrange_frames(stores, str(tmp_path), {"skip_bad": True}, ())
-    assert {bad.name for bad in found.left_out} == {"icon.png", "broken.png"}
+    assert {bad.name for bad in found.left_out} == {"broken.png"}
+    assert found.arrangement.strays == ("icon.png",)
     assert len(found.arrangement.groups[0].pictures) == 4
+
+
+def test_a_group_of_two_sizes_is_surveyed_in_the_size_of_most_and_the_others_are_listed(
+    stores: Stores, tmp_path: Path
+) -> None:
+    for number, path in enumerate(sorted(SMALL.glob("*.png"))[:8]):
+        with Image.open(path) as frame:
+            whole = frame.convert("RGB")
+        cut = whole.crop((100, 0, 900, 700)) if number in {2, 5} else whole
+        cut.save(tmp_path / f"shot {number}.jpg", quality=90)
+    found = arrange_frames(stores, str(tmp_path), {}, ())
+    (group,) = found.arrangement.groups
+    assert len(group.pictures) == 8
+    assert {one.name for one in of_another_size(group)} == {"shot 2.jpg", "shot 5.jpg"}
+    assert "2 have another size than their group" in found.summary
+    (survey,) = plan_groups(stores, _spec(tmp_path, "sizes"), found, Carrier.COMMAND_LINE)
+    assert (survey.view.width_px, survey.view.height_px) == (1024, 768)
+    places = places_of(stores, _placed(stores, survey))
+    assert len(places) == 6
+
+
+def test_each_group_is_surveyed_in_its_own_size(stores: Stores, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted(SMALL.glob("*.png"))[:4]):
+        shutil.copyfile(path, tmp_path / f"one {number}.png")
+    for number, path in enumerate(sorted(WATER.glob("r05_c0[1-3].webp"))):
+        with Image.open(path) as frame:
+            frame.convert("RGB").crop((0, 40, 1024, 720)).save(tmp_path / f"two {number}.png")
+    found = arrange_frames(stores, str(tmp_path), {}, ())
+    surveys = plan_groups(stores, _spec(tmp_path, "apart"), found, Carrier.COMMAND_LINE)
+    assert [(s.view.width_px, s.view.height_px) for s in surveys] == [(1024, 768), (1024, 680)]
+    assert [len(places_of(stores, _placed(stores, survey))) for survey in surveys] == [4, 3]
 
 
 def test_frames_that_overlap_nowhere_begin_no_survey(stores: Stores, tmp_path: Path) -> None:
