@@ -23,6 +23,7 @@ BENCHES = {
     "registration": "finding offsets, against decoding the same shots",
     "lossy_registration": "lossy screenshots: cost against decoding, and real sets in every format",
     "calibration": "stated against observed rates of right placements",
+    "lossy_calibration": "the same of lossy screenshots, and their stated uncertainty",
     "registration_peers": "placing real and simulated shots, side by side with ASHLAR",
     "arrangement": "2,000 frames in no order to one exact plane",
     "recapture": "ambiguous shots that bridging shots make exact",

@@ -16,7 +16,7 @@ from tests.mosaic.worlds import REAL_SETS, real
 
 ROUNDS = 3
 REACH_PX = 160
-CUTS = (1, 2)
+CUTS = (1,)
 """Seeds of the corners that frames are cut at."""
 
 TARGET_DECODINGS = 20.0
