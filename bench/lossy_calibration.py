@@ -82,7 +82,7 @@ def survey(number: int) -> Stated:
     format_name = _FORMATS[number % len(_FORMATS)]
     outcome = lossy(believed, format_name, reach_px=2 * error_px + 8, seed=number).placed()
     errors = outcome.errors_px()
-    limit_px = 0.5 if outcome.solution.whole else 1.0 + _ROUNDING_PX
+    limit_px = 0.5 if outcome.solution.fidelity.whole_pixels else 1.0 + _ROUNDING_PX
     return Stated(
         confidence=np.array([p.confidence for p in outcome.placements]),
         right=np.array([errors[p.cell] <= limit_px for p in outcome.placements]),

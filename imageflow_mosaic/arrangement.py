@@ -13,7 +13,7 @@ import numpy as np
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Offset, Rect
-from imageflow_mosaic.comparison import Load, Pictures, Tell, labels, verified
+from imageflow_mosaic.comparison import Load, Overlays, Pictures, Tell, labels, verified
 from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.foreign import Hashes, foreign_pairs, telling
 from imageflow_mosaic.groups import Group, groups_of
@@ -143,7 +143,8 @@ def arrange(
         return Arrangement(groups=(), strays=(), doubles=(), rescaled=(), doubts=())
     with ThreadPoolExecutor(_THREADS) as threads:
         looks, same = _looked(order, load, masks, tell, threads)
-        held = Pictures(order, load, masks)
+        overlays = Overlays(order, [look.thumbnail.size for look in looks], load, masks)
+        held = Pictures(order, load, masks, overlays)
         sketches = [look.sketch for look in looks]
         proposals = [p for p in propose(sketches) if same[p.first] == p.first and same[p.second] == p.second]
         ties, doubles, displays = _told_apart(verified(proposals, len(order), held, _SLACK_PX, tell), looks)

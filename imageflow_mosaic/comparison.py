@@ -1,16 +1,18 @@
 """Proposals that two pictures overlap, verified by `registration` on the pictures themselves, the likeliest first."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
-from imageflow_domain.geometry import Rect
+from imageflow_domain.geometry import Rect, Size
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
 from imageflow_mosaic.layout import Tie
+from imageflow_mosaic.overlays import MOST_FRAMES, find_overlays
 from imageflow_mosaic.registration import Match, register
 from imageflow_mosaic.sketch import Proposal
 
@@ -25,6 +27,31 @@ Tell = Callable[[str, int, int], None]
 """Hears what is being done, how much of it is done, and of how much."""
 
 
+class Overlays:
+    """What stands still in the pictures of the commonest size, looked for when it is first asked for.
+
+    Args:
+        names: Of all pictures.
+        sizes: Of each.
+        load: Reads one.
+        masks: Rectangles of the head-up display in every picture.
+    """
+
+    def __init__(self, names: Sequence[str], sizes: Sequence[Size], load: Load, masks: Sequence[Rect]) -> None:
+        self._load, self._masks = load, masks
+        self._size = Counter(sizes).most_common(1)[0][0]
+        alike = [name for name, size in zip(names, sizes, strict=True) if size == self._size]
+        self._sample = alike[:: -(-len(alike) // MOST_FRAMES)]
+
+    def of(self, size: Size) -> tuple[Rect, ...]:
+        """Return the overlays of pictures of one size; none of another size than the commonest."""
+        return self._found if size == self._size else ()
+
+    @cached_property
+    def _found(self) -> tuple[Rect, ...]:
+        return find_overlays([self._load(name) for name in self._sample], self._masks)
+
+
 class Pictures:
     """The pictures compared last, ready to be compared again.
 
@@ -32,16 +59,19 @@ class Pictures:
         names: Of all pictures.
         load: Reads one.
         masks: Rectangles of the head-up display in every picture.
+        overlays: What else stands still in them.
     """
 
-    def __init__(self, names: Sequence[str], load: Load, masks: Sequence[Rect]) -> None:
-        self._names, self._load, self._masks = names, load, masks
+    def __init__(self, names: Sequence[str], load: Load, masks: Sequence[Rect], overlays: Overlays) -> None:
+        self._names, self._load, self._masks, self._overlays = names, load, masks, overlays
         self._held: OrderedDict[int, Fingerprint] = OrderedDict()
         self._bytes = 0
 
     def of(self, number: int) -> Fingerprint:
         if number not in self._held:
-            self._held[number] = fingerprint(self._load(self._names[number]), self._masks)
+            pixels = self._load(self._names[number])
+            size = Size(width_px=pixels.shape[1], height_px=pixels.shape[0])
+            self._held[number] = fingerprint(pixels, self._masks, partial(self._overlays.of, size))
             self._bytes += self._held[number].pixels.nbytes
             while self._bytes > _HELD_BYTES and len(self._held) > 2:
                 _, dropped = self._held.popitem(last=False)
