@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset, Rect
-from imageflow_mosaic.fingerprint import Fingerprint
+from imageflow_mosaic.fingerprint import COLOURS, Fingerprint, colour_numbers
 
 MIN_SHARE = 0.985
 """Of all compared pixels that must be equal where nothing runs: sprites drawn in another order are fewer."""
@@ -16,11 +16,6 @@ MIN_STATIC_SHARE = 0.94
 
 MIN_COMPARED_PX = 1024
 
-_COLOUR_BITS = 12
-COLOURS = 1 << _COLOUR_BITS
-"""Colours told apart."""
-
-_MIXER = np.uint32(0x9E3779B1)
 _ANALYSED_PX = 1 << 16
 """About so many pixels tell which colours run."""
 
@@ -88,11 +83,6 @@ def _hidden(picture: Fingerprint, part: Rect) -> NDArray[np.bool_]:
                 seen.y_px - part.y_px : seen.bottom_px - part.y_px, seen.x_px - part.x_px : seen.right_px - part.x_px
             ] = True
     return hidden
-
-
-def colour_numbers(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return a number below `COLOURS` for each pixel; equal colours have equal numbers, few others share them."""
-    return numbers * _MIXER >> np.uint32(32 - _COLOUR_BITS)
 
 
 def _of_static(there: NDArray[np.uint32], here: NDArray[np.uint32], equal: NDArray[np.bool_], every: int) -> Agreement:

@@ -107,6 +107,7 @@ class _Look:
     sketch: Sketch
     thumbnail: Thumbnail
     telling: Hashes
+    has_palette: bool
 
 
 def _say_nothing(what: str, done: int, total: int) -> None:
@@ -185,7 +186,12 @@ def _looked(
     def look(name: str) -> tuple[_Look, tuple[bytes, tuple[int, ...]]]:
         pixels = load(name)
         picture = fingerprint(pixels, masks)
-        found = _Look(sketch=sketch(picture), thumbnail=thumbnail(pixels, masks), telling=telling(picture))
+        found = _Look(
+            sketch=sketch(picture),
+            thumbnail=thumbnail(pixels, masks),
+            telling=telling(picture),
+            has_palette=picture.has_palette,
+        )
         return found, (hashlib.blake2b(pixels.data).digest(), pixels.shape)
 
     looks: list[_Look] = []
@@ -205,7 +211,11 @@ def _foreign(looks: Sequence[_Look], same: Sequence[int], ties: Sequence[Tie]) -
     original = np.array([_root(same, number) == number for number in range(len(looks))])
     if np.unique(group[original]).size == 1:
         return np.zeros((len(looks),) * 2, np.bool_)
-    foreign = foreign_pairs([look.telling for look in looks], [(tie.first, tie.second) for tie in ties])
+    foreign = foreign_pairs(
+        [look.telling for look in looks],
+        [look.has_palette for look in looks],
+        [(tie.first, tie.second) for tie in ties],
+    )
     foreign &= (group[:, None] != group[None, :]) & original[:, None] & original[None, :]
     return foreign
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset, Rect
-from imageflow_mosaic.agreement import COLOURS, colour_numbers, overlap
-from imageflow_mosaic.fingerprint import Fingerprint
+from imageflow_mosaic.agreement import overlap
+from imageflow_mosaic.fingerprint import COLOURS, Fingerprint, colour_numbers
 
 Shifts = NDArray[np.int64]
 """Places to try, shape (shifts, 2): x and y, in pixels from where the shot lies now."""

@@ -22,6 +22,16 @@ COARSE = 64
 FINE = 4
 """One in so many patches is sampled: enough for land, and enough for a shore in open water."""
 
+_COLOUR_BITS = 12
+COLOURS = 1 << _COLOUR_BITS
+"""Colours told apart."""
+
+MOST_IN_PALETTE = 256
+"""A picture of no more colours was drawn from a palette and lost nothing: compression and scaling make thousands."""
+
+_COUNTED_ROWS = 4
+"""One in so many rows is looked at to count colours."""
+
 _BAND_ROWS = 64
 """Rows that are hashed at once: the intermediate numbers stay in the processor's cache."""
 
@@ -70,6 +80,13 @@ class Fingerprint:
         """What is compared where pixels differ slightly everywhere; made when it is first asked for."""
         return content_of(self.pixels, (*self.masks, *_clipped(self.overlays(), self.rect)))
 
+    @cached_property
+    def has_palette(self) -> bool:
+        """Whether the picture shows no more colours than a palette holds."""
+        rows = np.ascontiguousarray(self.pixels[::_COUNTED_ROWS])
+        counts = np.bincount(colour_numbers(_numbers(rows)).ravel(), minlength=COLOURS)
+        return bool(np.count_nonzero(counts) <= MOST_IN_PALETTE)
+
     def numbers(self, part: Rect) -> NDArray[np.uint32]:
         """Return one number for each pixel of a part that lies inside the picture, shape (height, width)."""
         return _numbers(self.pixels[part.y_px : part.bottom_px, part.x_px : part.right_px])
@@ -108,6 +125,11 @@ def fingerprint(
 
 def _clipped(rects: Sequence[Rect], whole: Rect) -> tuple[Rect, ...]:
     return tuple(part for part in (rect.intersection(whole) for rect in rects) if part is not None)
+
+
+def colour_numbers(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return a number below `COLOURS` for each pixel; equal colours have equal numbers, few others share them."""
+    return numbers * _ALONG >> np.uint32(32 - _COLOUR_BITS)
 
 
 def _numbers(pixels: Pixels) -> NDArray[np.uint32]:

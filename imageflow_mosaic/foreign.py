@@ -32,11 +32,14 @@ def telling(picture: Fingerprint) -> Hashes:
     return hashes[hashes < 2**32 // _ONE_IN]
 
 
-def foreign_pairs(samples: Sequence[Hashes], known: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+def foreign_pairs(
+    samples: Sequence[Hashes], palettes: Sequence[bool], known: Sequence[tuple[int, int]]
+) -> NDArray[np.bool_]:
     """Return which pairs have next to no patch in common, one of the two having none with most others either.
 
     Args:
         samples: What `telling` gave, of each picture.
+        palettes: Whether each was drawn from a palette: two such pictures lost nothing.
         known: Pairs that show the same place, and so have patches in common even where they were compressed.
 
     Returns:
@@ -50,6 +53,8 @@ def foreign_pairs(samples: Sequence[Hashes], known: Sequence[tuple[int, int]]) -
     for first, second in known:
         usual[first, second] = usual[second, first] = np.ma.masked
     apart = usual.mean(axis=1).filled(1.0) < _USUAL_SHARE
+    exact = np.array(palettes, np.bool_)
+    untold |= exact[:, None] & exact[None, :]
     foreign: NDArray[np.bool_] = (shares < FOREIGN_SHARE) & ~untold & (apart[:, None] | apart[None, :])
     return foreign
 

@@ -102,8 +102,8 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
 
     Patches that are unique in both overlap windows vote; the winner must have twice the runner-up's votes, from places
     that no single sprite covers, and the pixels of the overlap must be equal there. A sparse sample goes first, and
-    a denser one where it does not suffice. Where next to no patch of one picture occurs in the other one, because
-    they were compressed with loss or scaled, content is compared instead.
+    a denser one where it does not suffice. Where next to no patch of one picture occurs in the other one, and not both
+    were drawn from a palette, they were compressed with loss or scaled: content is compared instead.
 
     Args:
         expected: Where `moving`'s top left corner is believed to lie, in pixels of `reference`.
@@ -119,7 +119,8 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
     found = _judged(reference, moving, _Ballot(there, here, expected, reach_px), COARSE)
     if isinstance(found, Match):
         return found
-    foreign = _are_foreign(there, here)
+    has_palette = reference.has_palette and moving.has_palette
+    foreign = False if has_palette else _are_foreign(there, here)
     if not foreign:
         there = reference.sample(windows[0], one_in=FINE)
         here = moving.sample(windows[1], one_in=FINE)
@@ -139,7 +140,8 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
 
 def differ_everywhere(reference: Fingerprint, moving: Fingerprint) -> bool:
     """Whether two pictures have next to no patch in common, as compression and scaling leave them."""
-    return bool(_are_foreign(reference.coarse, moving.coarse))
+    has_palette = reference.has_palette and moving.has_palette
+    return not has_palette and bool(_are_foreign(reference.coarse, moving.coarse))
 
 
 def _are_foreign(there: Patches, here: Patches) -> bool | None:

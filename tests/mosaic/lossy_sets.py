@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from imageflow_domain.ports import Area
 from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.fingerprint import fingerprint
+from imageflow_mosaic.overlays import find_overlays, sample_of
 from imageflow_mosaic.placement import Solution, place
 from imageflow_mosaic.registration import register
 from tests.mosaic import lossy_frames
@@ -79,9 +81,16 @@ class LossySurvey:
     placeable: frozenset[Cell]
     masks: tuple[Rect, ...] = ()
 
+    @cached_property
+    def overlays(self) -> tuple[Rect, ...]:
+        """What stands still in all frames."""
+        return find_overlays([self.pictures[cell] for cell in sample_of(self.pictures)], self.masks)
+
     def pairs(self) -> list[PairOffset]:
         """Register every pair of neighbours."""
-        prints = {cell: fingerprint(pixels, self.masks) for cell, pixels in self.pictures.items()}
+        prints = {
+            cell: fingerprint(pixels, self.masks, lambda: self.overlays) for cell, pixels in self.pictures.items()
+        }
         at = {area.cell: area.position for area in self.areas if area.position is not None}
         found = []
         for first, second in neighbours(at):
@@ -98,7 +107,12 @@ class LossySurvey:
         pairs = self.pairs()
         solution = place(self.areas, pairs, reach_px=self.reach_px)
         placements = settle_ambiguous(
-            solution, self.areas, self.pictures.__getitem__, masks=self.masks, reach_px=self.reach_px
+            solution,
+            self.areas,
+            self.pictures.__getitem__,
+            masks=self.masks,
+            reach_px=self.reach_px,
+            overlays=() if solution.fidelity.is_lossless else self.overlays,
         )
         return Outcome(survey=self, pairs=pairs, solution=solution, placements=placements)
 

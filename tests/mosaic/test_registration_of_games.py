@@ -28,6 +28,7 @@ def test_every_placeable_frame_is_anchored_and_exact(name: str, believed: str) -
     survey = surveyed(name, believed)
     pairs = survey.pairs(REACH_PX)
     assert survey.wrong(pairs) == []
+    assert all(pair.is_exact for pair in pairs), "content has no say where nothing was lost, running water or not"
     assert open_loops(pairs) == ()
     solution = place(survey.areas, pairs, reach_px=REACH_PX)
     assert solution.dropped == ()

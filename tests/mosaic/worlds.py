@@ -53,7 +53,7 @@ class Surveyed:
             )
             match = register(prints[first], prints[second], expected, reach_px)
             if match is not None:
-                found.append(pair(first, second, match.offset, votes=match.votes, decisive=match.decisive))
+                found.append(match.between(first, second))
         return found
 
     def wrong(self, pairs: Sequence[PairOffset]) -> list[PairOffset]:
