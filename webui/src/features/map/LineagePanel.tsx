@@ -103,7 +103,7 @@ function Facts({ lineage, onPoint }: { lineage: Lineage; onPoint: (key: string |
           {offsets.slice(0, MOST_OFFSETS).map((one) => (
             <li key={`${keyOf(one)}-${one.other_row},${one.other_col}`}>
               <span>{one.row}/{one.col} → {one.other_row}/{one.other_col}</span>
-              <b>{texts.offset(one.dx, one.dy)}</b>
+              <b>{texts.offset(Number(one.dx.toFixed(2)), Number(one.dy.toFixed(2)))}</b>
               <span className="soft">{texts.agreement(percentOf(all, one.agreement, 1), one.votes)}</span>
             </li>
           ))}
@@ -146,7 +146,7 @@ function ShotFacts({ shot }: { shot: Shot }) {
         <span className="numbers soft">x {shot.bounds.x_px}, y {shot.bounds.y_px}</span>
         <span>
           <span className={`badge ${shot.status}`}>{texts.status[shot.status]}</span>{" "}
-          <span className="soft numbers">{texts.sure(percentOf(all, shot.confidence))}</span>
+          <span className="soft numbers">{texts.sure(percentOf(all, shot.confidence))}{shot.sigma_px > 0 && texts.sigma(Number(shot.sigma_px.toFixed(2)))}</span>
         </span>
         {!shot.kept && <span className="small soft">{texts.deleted}</span>}
       </span>

@@ -103,6 +103,7 @@ export const en = {
       deleted: "The picture was deleted: no tile needs it any more.",
       nothing: "No screenshot shows this place.",
       sure: (share: string) => `${share} sure`,
+      sigma: (px: number) => `, ± ${px} px`,
       status: { anchored: "Anchored", ambiguous: "Ambiguous", unplaced: "Unplaced" },
       offset: (dx: number, dy: number) => `${dx}, ${dy} px`,
       agreement: (share: string, votes: number) => `${share} equal, ${plural(votes, "vote")}`,

@@ -102,6 +102,7 @@ export const ja: Texts = {
       deleted: "画像は削除済みです（どのタイルにも不要）。",
       nothing: "この場所を写した画像はありません。",
       sure: (share) => `確度 ${share}`,
+      sigma: (px) => `、± ${px} px`,
       status: { anchored: "確定", ambiguous: "曖昧", unplaced: "未配置" },
       offset: (dx, dy) => `${dx}、${dy} px`,
       agreement: (share, votes) => `${share} 一致、${n(votes)} 票`,
