@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, func, insert, null, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -288,8 +288,11 @@ def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
 
 
 def forget_placement(connection: Connection, survey: str) -> None:
-    """Ask for a new placement; the frame stays, so that addresses and the save's other surveys still fit."""
-    _change(connection, survey, placed_at=None, cleaned_at=None)
+    """Ask for a new placement of other screenshots, over which other things may lie.
+
+    The frame stays, so that addresses and the save's other surveys still fit.
+    """
+    _change(connection, survey, placed_at=None, cleaned_at=None, overlays=null())
 
 
 def set_overlays(connection: Connection, survey: str, overlays: Sequence[Rect]) -> None:

@@ -12,6 +12,8 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus, Refusal
 from imageflow_domain.survey import Survey
 from imageflow_mosaic.codec import Pixels
+from imageflow_surveys import carry
+from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.changes import changes_between
 from imageflow_surveys.image import read_region
 from imageflow_surveys.shots import shots_of
@@ -152,6 +154,16 @@ def test_what_lies_over_every_screenshot_is_reported_as_masks(stores: Stores, fo
     assert len(found) == 2
     assert all(any(one.intersection(drawn) is not None for one in found) for drawn in (MARK, CLOCK))
     assert all(Rect.parse(str(one)) == one for one in found)
+
+
+def test_screenshots_that_are_taken_again_are_looked_at_for_overlays_anew(stores: Stores, first: Survey) -> None:
+    assert carry.read(stores, first.id).overlays == ()
+    (block,) = first.blocks()
+    capture_blocks(stores, first, (block,))
+    assert carry.read(stores, first.id).overlays is None
+    again = carried(stores, first)
+    assert again.overlays == ()
+    assert again.placed().revision == first.placed().revision
 
 
 def test_open_water_is_named_as_the_reason_where_few_are_anchored(stores: Stores, folders: Path) -> None:
