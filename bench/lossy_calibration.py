@@ -49,7 +49,7 @@ def run() -> Result:
         Figure(name="wrong offsets kept", value=sum(stated.wrong_offsets for stated in all_stated), at_most=0),
         Figure(name="anchored wrongly", value=float(np.count_nonzero(anchored & ~right)), at_most=0),
         Figure(
-            name=f"wrong among those said to be {SURE:g} sure",
+            name=f"wrong among those with a stated confidence of at least {SURE:g}",
             value=100 * float((~right[sure]).mean()),
             unit="%",
             at_most=TARGET_WRONG_PERCENT,

@@ -182,7 +182,7 @@ class Survey:
     created_at: datetime
     finished_at: datetime | None
     overlays: tuple[Rect, ...] | None = None
-    """What stands still in every screenshot while the map moves; `None` where nobody had to look for it."""
+    """Static overlays, in pixels of a screenshot; `None` before the first lossy pair, and for lossless surveys."""
 
     @property
     def block_side(self) -> int:

@@ -63,7 +63,7 @@ def predict(anchored: Mapping[Cell, Point], nominal: Mapping[Cell, Point]) -> di
     """Return where every screenshot with a nominal position should lie that is not anchored.
 
     Steps are believed where they would have placed the anchored ones clearly better than the nominal positions
-    themselves: errors add up where a camera is moved by keys, and are each their own where a game is told where to go.
+    themselves: errors add up where a camera is moved by keys, and are independent where a game is sent to coordinates.
     Where neither is clear, nominal positions are kept, with the larger uncertainty.
 
     Args:

@@ -1,4 +1,4 @@
-"""What stands still in all screenshots of a survey while the map moves: found once, before its first lossy pair."""
+"""Static overlays of a survey: found once, before its first lossy pair is registered, and stored."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ from imageflow_surveys.shots import shots_of
 
 
 def overlays_of(stores: Stores, survey: Survey) -> tuple[Rect, ...]:
-    """Return a survey's static overlays, in pixels of a screenshot; look for them where nobody has yet.
+    """Return a survey's static overlays, in pixels of a screenshot; find and store them on the first call.
 
-    The same few screenshots, spread over the grid, are looked at whoever asks first.
+    The sample is fixed: blocks that are registered at the same time find the same overlays.
 
     Raises:
         NotReady: Where one of these has not been taken.
