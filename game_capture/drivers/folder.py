@@ -33,7 +33,7 @@ class FolderParameters(BaseModel):
     reach_px: int = Field(default=160, ge=1, le=4096)
     """Largest error of a believed position against its neighbour's."""
     follow_links: bool = False
-    """Follow symbolic links that lead out of the folder. Only the command line sets it: its user may read those files."""
+    """Follow symbolic links that lead out of the folder; only the command line sets it, for its own user."""
     unordered: bool = False
     """Neither names nor a list tell where the frames lie: only areas that name their files can be grabbed."""
     size: tuple[Annotated[int, Field(ge=1, le=16_383)], Annotated[int, Field(ge=1, le=16_383)]] | None = None
