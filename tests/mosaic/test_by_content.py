@@ -20,9 +20,9 @@ STEP = Offset(dx_px=0, dy_px=HEIGHT_PX - 96)
 
 
 def found(first: Pixels, second: Pixels, expected: Offset = STEP, reach_px: int = REACH_PX) -> ContentMatch | None:
-    return register_by_content(
-        [Pairing(reference=content_of(first), moving=content_of(second), expected=expected)], reach_px
-    )
+    pairing = Pairing(reference=content_of(first), moving=content_of(second), expected=expected)
+    seen = register_by_content([pairing], reach_px)
+    return seen if isinstance(seen, ContentMatch) else None
 
 
 def tiles(kinds: int, side_px: int, seed: int) -> Pixels:
