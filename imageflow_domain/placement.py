@@ -89,7 +89,8 @@ class Placement:
     group: int
     """0 for the largest group tied by verified offsets; others are numbered by size, each shot without ties alone."""
     sigma_px: float = 0.0
-    """Standard error of an anchored place against the survey's middle, on the worse axis; 0 where pixels are exact."""
+    """Standard error on the worse axis: of an anchored place against the survey's middle, of a guess against the
+    anchored ones around it; 0 where pixels are exact, and where nothing is known."""
 
 
 @dataclass(frozen=True, kw_only=True)

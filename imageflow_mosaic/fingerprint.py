@@ -27,7 +27,10 @@ COLOURS = 1 << _COLOUR_BITS
 """Colours told apart."""
 
 MOST_IN_PALETTE = 256
-"""A picture of no more colours was drawn from a palette and lost nothing: compression and scaling make thousands."""
+"""A picture of no more colours was drawn from a palette and lost nothing: compression and scaling make thousands.
+
+Of a grey picture that tells nothing: there are no more shades of grey, whatever was lost.
+"""
 
 _COUNTED_ROWS = 4
 """One in so many rows is looked at to count colours."""
@@ -82,8 +85,10 @@ class Fingerprint:
 
     @cached_property
     def has_palette(self) -> bool:
-        """Whether the picture shows no more colours than a palette holds."""
+        """Whether the picture shows colours, and no more of them than a palette holds."""
         rows = np.ascontiguousarray(self.pixels[::_COUNTED_ROWS])
+        if (rows == rows[..., :1]).all():
+            return False
         counts = np.bincount(colour_numbers(_numbers(rows)).ravel(), minlength=COLOURS)
         return bool(np.count_nonzero(counts) <= MOST_IN_PALETTE)
 

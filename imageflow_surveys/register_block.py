@@ -35,7 +35,8 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
     Holes are stepped over: who lies behind one is a neighbour, too, where both can overlap.
 
     Raises:
-        NotReady: Where screenshots of the block or of its halo have not been taken.
+        NotReady: Where screenshots of the block or of its halo have not been taken; of lossy ones, also where one of
+            those is missing, all over the survey, that overlays are looked for in.
     """
     cells = survey.grid.cells_of(block, survey.block_side)
     own_rows = block.rows(survey.block_side)

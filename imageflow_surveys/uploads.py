@@ -86,16 +86,17 @@ def _closed(folders: dict[str, dict[str, StoredObject]]) -> Iterator[ClosedFolde
 def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
     spec = SurveySpec(game=folder.game, save=folder.save, driver=DriverSpec(name="folder"), source=folder.prefix)
 
-    skipped = skipped_files_of(stores, spec)
-    told = f"Skipped: {', '.join(f'{file.name} ({file.reason})' for file in skipped)}." if skipped else ""
+    skipped: tuple[BadFile, ...] = ()
 
     def note(connection: Connection, surveys: Sequence[Survey], remark: str = "") -> None:
         for survey in surveys:
             rows.set_state(connection, survey.id, SurveyState.RUNNING)
+        told = f"Skipped: {', '.join(f'{file.name} ({file.reason})' for file in skipped)}." if skipped else ""
         reason = f"{remark} {told}".strip() or None
         uploads.note(connection, folder.prefix, folder.closing_etag, survey=surveys[0].id, reason=reason)
 
     try:
+        skipped = skipped_files_of(stores, spec)
         if is_unordered(stores, spec):
             surveys = _plan_unordered(stores, spec, note)
         else:

@@ -129,7 +129,7 @@ class MostlyAnchoredFacts(_Found):
     share: float
     wanted_share: float
     overlaps: dict[Refusal, int]
-    """Of the screenshots that are not anchored, those with a neighbour that gave no offset, by the reason."""
+    """How many overlaps of screenshots that are not anchored gave no offset, by the reason."""
     reach_px: int
     """Largest error of a believed position against its neighbour's."""
     offenders: list[UnsureFacts]

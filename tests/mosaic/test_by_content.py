@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from imageflow_domain.geometry import Offset
-from imageflow_domain.grid import Grid
+from imageflow_domain.grid import Cell, Grid
 from imageflow_mosaic.by_content import ContentMatch, register_by_content
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.content import Pairing, content_of
+from imageflow_mosaic.fingerprint import fingerprint
+from imageflow_mosaic.registration import register
 from tests.mosaic.lossy_frames import jpeg
 from tests.mosaic.worlds import city, neighbours, view, water
 
@@ -18,9 +20,9 @@ STEP = Offset(dx_px=0, dy_px=HEIGHT_PX - 96)
 
 
 def found(first: Pixels, second: Pixels, expected: Offset = STEP, reach_px: int = REACH_PX) -> ContentMatch | None:
-    return register_by_content(
-        [Pairing(reference=content_of(first), moving=content_of(second), expected=expected)], reach_px
-    )
+    pairing = Pairing(reference=content_of(first), moving=content_of(second), expected=expected)
+    seen = register_by_content([pairing], reach_px)
+    return seen if isinstance(seen, ContentMatch) else None
 
 
 def tiles(kinds: int, side_px: int, seed: int) -> Pixels:
@@ -85,3 +87,13 @@ def test_frames_without_any_detail_are_refused() -> None:
     flat = np.full((HEIGHT_PX, WIDTH_PX, 3), 90, np.uint8)
     assert found(flat, flat) is None
     assert found(water(HEIGHT_PX, WIDTH_PX), flat) is None
+
+
+def test_grey_screenshots_that_were_compressed_are_registered_though_they_have_few_shades() -> None:
+    world = city(Grid(rows=1, cols=1), seed=1, view=(1100, 512), paused=True, water=0.0).pictures[Cell(row=0, col=0)]
+    grey = np.repeat(cv2.cvtColor(world, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    # 441 px apart: no multiple of JPEG's blocks, whose pixels would be equal.
+    first, second = (fingerprint(jpeg(view(grey, x_px, 0, 640, 512), 85)) for x_px in (0, 441))
+    match = register(first, second, Offset(dx_px=450, dy_px=5), reach_px=24)
+    assert match is not None
+    assert match.offset == Offset(dx_px=441, dy_px=0)

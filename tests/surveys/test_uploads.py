@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -132,6 +133,20 @@ def test_a_folder_that_is_too_large_is_noted_and_holds_up_no_other(stores: Store
     assert noticed["too_large"].survey is None
     assert "--block-side" in str(noticed["too_large"].reason)
     assert noticed["too_large_after"].survey is not None
+
+
+def test_a_folder_whose_name_no_key_can_hold_is_noted_and_holds_up_no_other(
+    stores: Stores, home: Path, frames: dict[str, bytes]
+) -> None:
+    folder = home / "objects" / keys.map_upload("uploaded", "odd_name", "batch").replace("batch", "ba\\tch")
+    folder.mkdir(parents=True)
+    (folder / keys.DONE_MARKER).write_bytes(b"")
+    _put(stores, "odd_name_after", {**frames, keys.POSITIONS_FILE: _positions()})
+    noticed = {notice.folder.save: notice for notice in notice_uploads(stores)}
+    assert noticed["odd_name"].survey is None
+    assert "not a valid object key" in str(noticed["odd_name"].reason)
+    assert noticed["odd_name_after"].survey is not None
+    assert list(_notice(stores, "odd_name")) == []
 
 
 def test_the_same_folder_closed_by_another_file_later_begins_another_survey(
