@@ -145,7 +145,8 @@ def _report(session: Session, survey: Survey) -> None:
     anchored = sum(place.status is PlacementStatus.ANCHORED for place in places)
     fidelity = survey.placed().fidelity
     click.echo(f"{anchored} of {len(places)} screenshots are anchored; {tiles} tiles.", err=True)
-    click.echo(f"{str(fidelity).capitalize()}.", err=True)
+    if anchored > 1:
+        click.echo(f"{str(fidelity).capitalize()}.", err=True)
     if survey.overlays:
         masks = " ".join(f"--mask {rect}" for rect in survey.overlays)
         click.echo(f"The same lies over the map in every screenshot; to leave it out, survey with {masks}", err=True)

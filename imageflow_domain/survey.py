@@ -139,7 +139,7 @@ class Fidelity:
             return "lossless screenshots: placed exactly"
         if self.whole_pixels:
             return "lossy screenshots: placed to within half a pixel of their neighbours"
-        return "scaled screenshots: placed to within one pixel of their neighbours"
+        return "scaled or lossy screenshots: placed to within one pixel of their neighbours"
 
 
 LOSSLESS = Fidelity()

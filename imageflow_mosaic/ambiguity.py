@@ -21,6 +21,7 @@ from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
 from imageflow_mosaic.loose import settle_loose
 from imageflow_mosaic.nominal import NominalErrors, Prior, joined, radius_px
 from imageflow_mosaic.placement import Solution
+from imageflow_mosaic.registration import differ_everywhere
 
 _NEAR_CELLS = 2
 _MOST_WITNESSES = 8
@@ -52,7 +53,7 @@ def settle_ambiguous(
 ) -> tuple[Placement, ...]:
     """Return the solution's placements, those that are not anchored moved to the likeliest place.
 
-    Of a survey with lossy screenshots, whose pixels are equal nowhere, `loose` places them.
+    Lossy shots, whose pixels are equal nowhere, are placed by `loose`.
 
     Confidence is the probability of the place among all that the pixels allow. A shot joins the anchored ones where
     they, pixel by pixel, refute every other place within reach; else it stays `ambiguous`, because what is found then
@@ -65,8 +66,6 @@ def settle_ambiguous(
         reach_px: Largest error of a nominal position.
         overlays: Rectangles of what else stands still while the map moves.
     """
-    if not solution.fidelity.is_lossless:
-        return settle_loose(solution, areas, load, hidden=(*masks, *overlays), reach_px=reach_px)
     anchored = {p.cell: (p.x_px, p.y_px) for p in solution.placements if p.status is PlacementStatus.ANCHORED}
     groups: dict[int, list[Placement]] = {}
     for placement in solution.placements:
@@ -74,11 +73,42 @@ def settle_ambiguous(
             groups.setdefault(placement.group, []).append(placement)
     if not groups or not anchored:
         return solution.placements
-    nominal = {area.cell: (area.position.x_px, area.position.y_px) for area in areas if area.position is not None}
-    errors = NominalErrors(anchored, nominal, reach_px=reach_px)
-    settler = _Settler(anchored, errors, _Pictures(load, masks), solution.kept, reach_px)
-    settled = settler.settle(sorted(groups.values(), key=_first))
-    return tuple(settled.get(placement.cell, placement) for placement in solution.placements)
+    pictures = _Pictures(load, masks)
+    lossy = set() if solution.fidelity.is_lossless else _lossy_groups(groups, anchored, pictures, solution.kept)
+    exact = [group for number, group in groups.items() if number not in lossy]
+    placements = solution.placements
+    if exact:
+        nominal = {area.cell: (area.position.x_px, area.position.y_px) for area in areas if area.position is not None}
+        errors = NominalErrors(anchored, nominal, reach_px=reach_px)
+        settler = _Settler(anchored, errors, pictures, solution.kept, reach_px)
+        settled = settler.settle(sorted(exact, key=_first))
+        placements = tuple(settled.get(placement.cell, placement) for placement in placements)
+    if not lossy:
+        return placements
+    rest = replace(solution, placements=placements)
+    return settle_loose(rest, areas, load, hidden=(*masks, *overlays), reach_px=reach_px, only=lossy)
+
+
+def _lossy_groups(
+    groups: Mapping[int, Sequence[Placement]], anchored: Places, pictures: "_Pictures", kept: Sequence[PairOffset]
+) -> set[int]:
+    """Return the groups whose pixels differ everywhere from those of the anchored shots beside them.
+
+    What too little is seen of to tell is taken for what most verified offsets are.
+    """
+    mostly = 2 * sum(not pair.is_exact for pair in kept) > len(kept)
+
+    def is_lossy(group: Sequence[Placement]) -> bool:
+        told = [
+            differs
+            for shot in group
+            for near in _around(shot.cell)
+            if near in anchored
+            and (differs := differ_everywhere(pictures.of(near), pictures.of(shot.cell))) is not None
+        ]
+        return 2 * sum(told) > len(told) if told else mostly
+
+    return {number for number, group in groups.items() if is_lossy(group)}
 
 
 def _first(group: Sequence[Placement]) -> Cell:

@@ -29,6 +29,9 @@ _FEW = 5
 _CLEARLY = 2.0
 """Standard errors by which one of both must have placed the anchored screenshots better to be believed alone."""
 
+_MOST_CORRECTED = 1.5
+"""A nominal position is corrected by no more than so many times the largest error seen: drift need not go on."""
+
 _SHARED = 1.35
 """Errors of steps in one row or column are alike, which makes their sums vary by so much more."""
 
@@ -64,7 +67,8 @@ def predict(anchored: Mapping[Cell, Point], nominal: Mapping[Cell, Point]) -> di
 
     Steps are believed where they would have placed the anchored ones clearly better than the nominal positions
     themselves: errors add up where a camera is moved by keys, and are independent where a game is sent to coordinates.
-    Where neither is clear, nominal positions are kept, with the larger uncertainty.
+    Where neither is clear, nominal positions are kept, with the larger uncertainty. No position is moved much farther
+    than the largest error seen: a guess may not be worse than what was given.
 
     Args:
         anchored: Known top left corners, at least one.
@@ -84,6 +88,7 @@ def predict(anchored: Mapping[Cell, Point], nominal: Mapping[Cell, Point]) -> di
         spread = np.broadcast_to(_varies(every - common), stepwise.sigma.shape)
         sigma = spread if gain < -_CLEARLY else np.maximum(stepwise.sigma, spread)
         chosen = _Estimate(error=np.broadcast_to(common, stepwise.error.shape), sigma=sigma)
+    chosen = _bounded(chosen, common, _MOST_CORRECTED * own.max(axis=0))
     return {
         cell: Predicted(
             x_px=float(nominal[cell][0] + error[0]),
@@ -93,6 +98,12 @@ def predict(anchored: Mapping[Cell, Point], nominal: Mapping[Cell, Point]) -> di
         )
         for cell, error, sigma in zip(loose, chosen.error, chosen.sigma, strict=True)
     }
+
+
+def _bounded(estimate: _Estimate, common: NDArray[np.float64], most_px: NDArray[np.float64]) -> _Estimate:
+    """Return errors at most so far from the common one; what is taken off is added to the uncertainty."""
+    error = np.clip(estimate.error, common - most_px, common + most_px)
+    return _Estimate(error=error, sigma=np.hypot(estimate.sigma, estimate.error - error))
 
 
 def _varies(off: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ Where it does not, the screenshot stays where dead reckoning has it: a guess is 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from math import erf, hypot, sqrt
 
@@ -37,6 +37,7 @@ def settle_loose(
     *,
     hidden: Sequence[Rect],
     reach_px: int,
+    only: Container[int],
 ) -> tuple[Placement, ...]:
     """Return the solution's placements, those that are not anchored placed by content or by dead reckoning.
 
@@ -47,11 +48,12 @@ def settle_loose(
         load: Reads one screenshot, RGB of shape (height, width, 3). Asked for loose ones and their neighbours only.
         hidden: Rectangles of every screenshot that show no map.
         reach_px: Largest error of a nominal position against its neighbour's.
+        only: Numbers of the groups that are placed; the others stay.
     """
     placed = {p.cell: p for p in solution.placements if p.status is PlacementStatus.ANCHORED}
     groups: dict[int, list[Placement]] = {}
     for placement in solution.placements:
-        if placement.status is PlacementStatus.AMBIGUOUS:
+        if placement.status is PlacementStatus.AMBIGUOUS and placement.group in only:
             groups.setdefault(placement.group, []).append(placement)
     if not groups or not placed:
         return solution.placements

@@ -138,10 +138,13 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
     return Refusal.LITTLE_OVERLAP if _overlap_px(reference, moving, expected) < MIN_OVERLAP_PX else found
 
 
-def differ_everywhere(reference: Fingerprint, moving: Fingerprint) -> bool:
-    """Whether two pictures have next to no patch in common, as compression and scaling leave them."""
-    has_palette = reference.has_palette and moving.has_palette
-    return not has_palette and bool(_are_foreign(reference.coarse, moving.coarse))
+def differ_everywhere(reference: Fingerprint, moving: Fingerprint) -> bool | None:
+    """Whether two pictures have next to no patch in common, as compression and scaling leave them.
+
+    `None` where they show too little to tell.
+    """
+    foreign = _are_foreign(reference.coarse, moving.coarse)
+    return foreign and not (reference.has_palette and moving.has_palette)
 
 
 def _are_foreign(there: Patches, here: Patches) -> bool | None:
@@ -151,6 +154,8 @@ def _are_foreign(there: Patches, here: Patches) -> bool | None:
     # Chosen by the patch itself, so that both pictures choose the same.
     every = np.uint32(max(1, min(there.hashes.size, here.hashes.size) // _COMPARED_PATCHES))
     mine, theirs = (hashes[hashes % every == 0] for hashes in (there.hashes, here.hashes))
+    if min(mine.size, theirs.size) == 0:
+        return None
     shares = np.isin(mine, theirs).mean(), np.isin(theirs, mine).mean()
     return bool(max(shares) < FOREIGN_SHARE)
 

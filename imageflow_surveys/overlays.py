@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.geometry import Rect
+from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.survey import Survey
-from imageflow_mosaic.overlays import MOST_FRAMES, find_overlays, sample_of
+from imageflow_mosaic.overlays import LEAST_FRAMES, MOST_FRAMES, find_overlays, sample_of
 from imageflow_surveys.shots import shots_of
+
+_SAMPLED_PX = 60_000_000
+"""Of all sampled screenshots together."""
 
 
 def overlays_of(stores: Stores, survey: Survey) -> tuple[Rect, ...]:
@@ -16,7 +19,7 @@ def overlays_of(stores: Stores, survey: Survey) -> tuple[Rect, ...]:
     The sample is fixed: blocks that are registered at the same time find the same overlays.
 
     Raises:
-        NotReady: Where one of these has not been taken.
+        NotReady: Where one of the sampled screenshots has not been taken.
     """
     with stores.database.begin() as connection:
         known = rows.get(connection, survey.id).overlays
@@ -24,12 +27,16 @@ def overlays_of(stores: Stores, survey: Survey) -> tuple[Rect, ...]:
     if known is not None:
         return known
     shots = shots_of(stores, survey)
-    found = find_overlays(
-        [shots.load(cell) for cell in sample_of([a.cell for a in areas], MOST_FRAMES)], survey.spec.masks
-    )
+    sample = sample_of([area.cell for area in areas], _sample_size(survey.view))
+    found = find_overlays([shots.load(cell) for cell in sample], survey.spec.masks)
     with stores.database.begin() as connection:
         rows.set_overlays(connection, survey.id, found)
     return found
+
+
+def _sample_size(view: Size) -> int:
+    """Return how many screenshots are looked at: fewer large ones, as all are in memory at once."""
+    return max(LEAST_FRAMES, min(MOST_FRAMES, _SAMPLED_PX // (view.width_px * view.height_px)))
 
 
 def once_asked(stores: Stores, survey: Survey) -> Callable[[], tuple[Rect, ...]]:

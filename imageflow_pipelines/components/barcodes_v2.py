@@ -72,7 +72,7 @@ class BarcodesV2(Component):
         if any(code.content_type is zxingcpp.ContentType.GS1 for code in sent):
             # Reading again is the only way to have both spellings.
             printed = self._read(pixels, zxingcpp.TextMode.HRI)
-        found = sorted(map(self._code, sent, printed), key=_place)
+        found = sorted((self._code(*pair) for pair in zip(sent, printed, strict=True)), key=_place)
         return Read(
             detections=Detections(tuple(code.detection for code in found)),
             text=Text("\n".join(code.detection.text for code in found)),

@@ -86,3 +86,19 @@ def test_an_island_that_nothing_leads_to_gets_the_common_shift() -> None:
 def test_without_anchored_ones_nothing_is_predicted() -> None:
     assert predict({}, _walked(3)) == {}
     assert predict(_truth(), _walked(3)) == {}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_drift_that_stops_behind_the_anchored_ones_moves_no_guess_away(seed: int) -> None:
+    """Errors grow by 12 px a column over six columns, and then stay: going on would more than double them."""
+    dice = np.random.default_rng(seed)
+    nominal = {
+        cell: (x - 12 * min(cell.col, 5) - dice.normal(0, 1), y - dice.normal(0, 1))
+        for cell, (x, y) in _truth().items()
+    }
+    loose = {cell for cell in _grid() if cell.col > 5}
+    predicted = predict(_anchored(loose), nominal)
+    common = np.median([_truth()[cell][0] - nominal[cell][0] for cell in _truth() if cell not in loose])
+    for cell in loose:
+        truth = _truth()[cell][0]
+        assert abs(predicted[cell].x_px - truth) <= abs(nominal[cell][0] + common - truth) + 1

@@ -1,11 +1,14 @@
 """Real frames in every lossy format: as many are anchored as without loss, none of them wrongly."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
 from imageflow_domain.grid import Cell
+from imageflow_mosaic.ambiguity import settle_ambiguous
+from imageflow_mosaic.placement import place
 from tests.mosaic.lossy_sets import FORMATS, LOSSLESS, WRONG_PX, Outcome, lossy
 from tests.mosaic.worlds import Surveyed, real
 
@@ -48,6 +51,19 @@ def test_a_lossy_survey_is_placed_like_the_lossless_one(name: str, format_name: 
     assert {cell: errors[cell] for cell in outcome.anchored if errors[cell] > WRONG_PX} == {}
     assert max(outcome.neighbour_errors_px()) <= NEIGHBOURS_PX[FORMATS[format_name].factor == 1]
     _guesses_are_no_worse_than_given(outcome)
+
+
+def test_one_lossy_pair_changes_no_guess_of_lossless_frames() -> None:
+    survey = lossy(surveyed("openttd-water"), LOSSLESS, reach_px=REACH_PX, seed=1)
+    pairs = survey.pairs()
+    pairs[0] = replace(pairs[0], rest_x_px=0.02, sigma_px=0.05, noise=6.0)
+    solution = place(survey.areas, pairs, reach_px=REACH_PX)
+    assert not solution.fidelity.is_lossless
+    placements = settle_ambiguous(
+        solution, survey.areas, survey.pictures.__getitem__, masks=(), reach_px=survey.reach_px
+    )
+    errors = Outcome(survey=survey, pairs=pairs, solution=solution, placements=placements).errors_px()
+    assert set(errors.values()) == {0.0}
 
 
 def _guesses_are_no_worse_than_given(outcome: Outcome) -> None:

@@ -89,7 +89,7 @@ function Share({ trust }: { trust: Trust }) {
         {parts.map(([name, count, word]) => <span key={name} className={name}><i />{word} {all.n(count)}</span>)}
       </p>
       <p className="small soft">{texts.anchoredNote}</p>
-      <Fidelity trust={trust} />
+      {trust.anchored > 1 && <Fidelity trust={trust} />}
     </section>
   );
 }

@@ -210,7 +210,7 @@ export const en = {
     fidelity: {
       lossless: "Lossless screenshots: placed exactly.",
       whole: "Lossy screenshots: placed to within half a pixel of their neighbours.",
-      scaled: "Scaled screenshots: placed to within one pixel of their neighbours.",
+      scaled: "Scaled or lossy screenshots: placed to within one pixel of their neighbours.",
       noise: (levels: number, sigma: number) =>
         `They differ by ${levels} grey levels where they show the same place. Standard error against the middle of the map: at most ${sigma} px.`,
       overlays: "The same lies over the map in every screenshot. To leave it out, survey with",
