@@ -26,7 +26,7 @@ def test_a_point_tells_its_tile_screenshots_offsets_and_runs(
         expect(panel).to_contain_text(f"Row {shot['row']}, column {shot['col']}")
         expect(panel).to_contain_text(f"x {shot['bounds']['x_px']}, y {shot['bounds']['y_px']}")
     one = facts["offsets"][0]
-    expect(panel).to_contain_text(f"{one['dx']}, {one['dy']} px")
+    expect(panel).to_contain_text(f"{one['dx']:g}, {one['dy']:g} px")
     expect(panel.get_by_role("link", name="Partition").first).to_have_attribute(
         "href", facts["made_by"][0]["partition_url"]
     )
