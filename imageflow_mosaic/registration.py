@@ -119,8 +119,7 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
     found = _judged(reference, moving, _Ballot(there, here, expected, reach_px), COARSE)
     if isinstance(found, Match):
         return found
-    has_palette = reference.has_palette and moving.has_palette
-    foreign = False if has_palette else _are_foreign(there, here)
+    foreign = _are_foreign(reference, there, moving, here)
     if not foreign:
         there = reference.sample(windows[0], one_in=FINE)
         here = moving.sample(windows[1], one_in=FINE)
@@ -128,7 +127,7 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
         if isinstance(found, Match):
             return found
         if foreign is None:
-            foreign = _are_foreign(there, here)
+            foreign = _are_foreign(reference, there, moving, here)
     if foreign:
         pairing = Pairing(reference=reference.content, moving=moving.content, expected=expected)
         seen = register_by_content([pairing], reach_px)
@@ -143,12 +142,14 @@ def differ_everywhere(reference: Fingerprint, moving: Fingerprint) -> bool | Non
 
     `None` where they show too little to tell.
     """
-    foreign = _are_foreign(reference.coarse, moving.coarse)
-    return foreign and not (reference.has_palette and moving.has_palette)
+    return _are_foreign(reference, reference.coarse, moving, moving.coarse)
 
 
-def _are_foreign(there: Patches, here: Patches) -> bool | None:
-    """Whether two samples have next to no patch in common; `None` where they are too small to tell."""
+def _are_foreign(reference: Fingerprint, there: Patches, moving: Fingerprint, here: Patches) -> bool | None:
+    """Whether samples of two pictures have next to no patch in common though not both were drawn from a palette.
+
+    `None` where the samples are too small to tell.
+    """
     if min(there.hashes.size, here.hashes.size) < _TELLING_PATCHES:
         return None
     # Chosen by the patch itself, so that both pictures choose the same.
@@ -157,7 +158,7 @@ def _are_foreign(there: Patches, here: Patches) -> bool | None:
     if min(mine.size, theirs.size) == 0:
         return None
     shares = np.isin(mine, theirs).mean(), np.isin(theirs, mine).mean()
-    return bool(max(shares) < FOREIGN_SHARE)
+    return bool(max(shares) < FOREIGN_SHARE) and not (reference.has_palette and moving.has_palette)
 
 
 def _by_content(expected: Offset, found: ContentMatch) -> Match:
