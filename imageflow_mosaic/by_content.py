@@ -16,7 +16,7 @@ from imageflow_mosaic.content import Floats, Pairing
 from imageflow_mosaic.correlation import Candidate, candidates
 from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Differing, Fit, fit, reliefs_of
 
-_CANDIDATES = 24
+_CANDIDATES = 16
 """Where so many are alike, structure repeats, and there may be more."""
 
 _REPEATS_PX = 96
