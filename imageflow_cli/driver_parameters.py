@@ -39,7 +39,7 @@ def driver_parameters(
         raise InvalidInput(f"The {driver} driver has no {named}: `imageflow survey run --help` says whose it is.")
     if driver == "folder" and source is None:
         raise InvalidInput("The folder driver needs frames: name their folder with --source.")
-    # Whoever names a folder here may read what its links lead to anyway.
+    # The user of the command line may read the targets of these links anyway.
     own = {"follow_links": True} if driver == "folder" else {}
     parameters = {**own, **_from_file(config), **{name: _plain(value) for name, value in given.items()}}
     for setting in settings:

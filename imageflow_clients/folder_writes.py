@@ -39,7 +39,7 @@ def put_in_folder(store: LocalStore | S3Store, key: str, data: bytes) -> None:
 
 def _put_long_name(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"#{uuid.uuid4().int}")  # as `UNFINISHED` has it: shown to nobody, and swept
+    unfinished = path.with_name(f"#{uuid.uuid4().int}")  # matches `UNFINISHED`: never listed, and swept
     try:
         unfinished.write_bytes(data)
         unfinished.replace(path)

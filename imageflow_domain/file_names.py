@@ -63,19 +63,19 @@ def check_file_names(names: Iterable[str]) -> None:
 
 
 def bad_name(name: str) -> BadFile | None:
-    """Return what is told of a name that no file may have; `None` for a good one."""
+    """Return the name and the reason for refusing it; `None` for a valid name."""
     fault = fault_of(name)
     return None if fault is None else BadFile(name=shown(name), reason=f"is not a valid file name: it {fault}")
 
 
 def shown(name: str) -> str:
-    """Return a name as messages show it: on one line, whatever it holds, and not without end."""
+    """Return a name for a message: on one line, control characters escaped, cut after 255 characters."""
     text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name[:_SHOWN])
     return f"{text}..." if len(name) > _SHOWN else text
 
 
 def why_skipped(name: str) -> str | None:
-    """Return why a file is no picture, whatever it holds, by its name alone; `None` where it may be one.
+    """Return why a file is skipped by its name alone, without reading it; `None` where it may be a picture.
 
     One rule for folders, forms and buckets, for batches and for surveys.
 

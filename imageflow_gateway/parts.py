@@ -175,7 +175,7 @@ def _text(data: bytes) -> str:
 
 
 def _file_name(data: bytes) -> str:
-    """Return a file's name; bytes that are no UTF-8 stay in it, for whoever looks at names.
+    """Return a file's name; bytes that are no UTF-8 stay in it, and the check of names refuses them.
 
     Browsers, curl and HTTP libraries spell quotation marks and line ends so (WHATWG, HTML, "multipart form data").
     """

@@ -4,7 +4,7 @@ All anchored neighbours are heard together, pixel by pixel. A place that they al
 allow; between these the nominal position decides, by the errors that it was seen to have elsewhere.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from imageflow_domain.ports import Area
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.evidence import Animation, Shifts, Witness, weigh
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
+from imageflow_mosaic.held import Held
 from imageflow_mosaic.loose import settle_loose
 from imageflow_mosaic.nominal import NominalErrors, Prior, joined, radius_px
 from imageflow_mosaic.placement import Solution
@@ -25,7 +26,6 @@ from imageflow_mosaic.registration import differ_everywhere
 
 _NEAR_CELLS = 2
 _MOST_WITNESSES = 8
-_PICTURES_HELD = 24
 
 _PAIRS_LEARNT = 6
 """Pairs of anchored shots, all over the survey and again near each loose one, that show what runs in this game."""
@@ -73,7 +73,7 @@ def settle_ambiguous(
             groups.setdefault(placement.group, []).append(placement)
     if not groups or not anchored:
         return solution.placements
-    pictures = _Pictures(load, masks)
+    pictures = Held(lambda cell: fingerprint(load(cell), masks))
     lossy = set() if solution.fidelity.is_lossless else _lossy_groups(groups, anchored, pictures, solution.kept)
     exact = [group for number, group in groups.items() if number not in lossy]
     placements = solution.placements
@@ -90,7 +90,7 @@ def settle_ambiguous(
 
 
 def _lossy_groups(
-    groups: Mapping[int, Sequence[Placement]], anchored: Places, pictures: "_Pictures", kept: Sequence[PairOffset]
+    groups: Mapping[int, Sequence[Placement]], anchored: Places, pictures: Held[Fingerprint], kept: Sequence[PairOffset]
 ) -> set[int]:
     """Return the groups whose pixels differ everywhere from those of the anchored shots beside them.
 
@@ -115,22 +115,6 @@ def _first(group: Sequence[Placement]) -> Cell:
     return min(placement.cell for placement in group)
 
 
-class _Pictures:
-    """The pictures looked at last, ready to be compared."""
-
-    def __init__(self, load: Callable[[Cell], Pixels], masks: Sequence[Rect]) -> None:
-        self._load, self._masks = load, masks
-        self._held: OrderedDict[Cell, Fingerprint] = OrderedDict()
-
-    def of(self, cell: Cell) -> Fingerprint:
-        if cell not in self._held:
-            self._held[cell] = fingerprint(self._load(cell), self._masks)
-            if len(self._held) > _PICTURES_HELD:
-                self._held.popitem(last=False)
-        self._held.move_to_end(cell)
-        return self._held[cell]
-
-
 class _Settler:
     """Finds places for groups of shots that keep their relative positions."""
 
@@ -138,7 +122,7 @@ class _Settler:
         self,
         anchored: Places,
         errors: NominalErrors,
-        pictures: _Pictures,
+        pictures: Held[Fingerprint],
         kept: Sequence[PairOffset],
         reach_px: int,
     ) -> None:

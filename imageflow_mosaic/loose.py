@@ -4,7 +4,6 @@ Where the content of all anchored neighbours together agrees on one place within
 Where it does not, the screenshot stays where dead reckoning has it: a guess is never worse than that.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from math import erf, hypot, sqrt
@@ -19,10 +18,10 @@ from imageflow_mosaic.by_content import ContentMatch, register_by_content
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.content import Content, Pairing, content_of
 from imageflow_mosaic.drift import Predicted, predict
+from imageflow_mosaic.held import Held
 from imageflow_mosaic.placement import ROUNDING_PX, Solution
 
 _NEAR_CELLS = 1
-_PICTURES_HELD = 24
 
 _JOINED = 0.995
 """Confidence of a screenshot that its neighbours place together: no loop of offsets has confirmed it."""
@@ -58,25 +57,15 @@ def settle_loose(
     if not groups or not placed:
         return solution.placements
     nominal = {area.cell: (area.position.x_px, area.position.y_px) for area in areas if area.position is not None}
-    settler = _Settler(placed, nominal, _Contents(load, hidden), reach_px, whole=solution.fidelity.whole_pixels)
+    settler = _Settler(
+        placed,
+        nominal,
+        Held(lambda cell: content_of(load(cell), hidden)),
+        reach_px,
+        whole=solution.fidelity.whole_pixels,
+    )
     settled = settler.settle(sorted(groups.values(), key=lambda group: group[0].cell))
     return tuple(settled.get(placement.cell, placement) for placement in solution.placements)
-
-
-class _Contents:
-    """The screenshots compared last, ready to be compared again."""
-
-    def __init__(self, load: Callable[[Cell], Pixels], hidden: Sequence[Rect]) -> None:
-        self._load, self._hidden = load, hidden
-        self._held: OrderedDict[Cell, Content] = OrderedDict()
-
-    def of(self, cell: Cell) -> Content:
-        if cell not in self._held:
-            self._held[cell] = content_of(self._load(cell), self._hidden)
-            if len(self._held) > _PICTURES_HELD:
-                self._held.popitem(last=False)
-        self._held.move_to_end(cell)
-        return self._held[cell]
 
 
 class _Settler:
@@ -86,7 +75,7 @@ class _Settler:
         self,
         placed: Mapping[Cell, Placement],
         nominal: Mapping[Cell, tuple[float, float]],
-        contents: _Contents,
+        contents: Held[Content],
         reach_px: int,
         *,
         whole: bool,
