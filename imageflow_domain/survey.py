@@ -183,6 +183,10 @@ class Survey:
     finished_at: datetime | None
     overlays: tuple[Rect, ...] | None = None
     """Static overlays, in pixels of a screenshot; `None` before the first lossy pair, and for lossless surveys."""
+    withheld: str | None = None
+    """Why the map as it is placed now is whole but not published, in words for people."""
+    settled_run_id: str | None = None
+    """The newest run whose end the state reflects."""
 
     @property
     def block_side(self) -> int:
@@ -202,6 +206,8 @@ class Survey:
     def published(self) -> Mosaic:
         """Return the mosaic whose tiles and overviews are all there; raise `NotReady` before."""
         mosaic = self.placed()
+        if self.withheld is not None:
+            raise NotReady(f"The map of '{self.id}' is not published: {self.withheld}")
         if self.published_revision != mosaic.revision:
             raise NotReady(f"'{self.id}' has no map yet (it is {self.state}): materialise its overviews first.")
         return mosaic

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, insert, or_, select, update
 
@@ -57,6 +57,7 @@ def progress(connection: Connection, survey: str) -> Progress:
         select(
             surveys.c.revision,
             surveys.c.published_revision,
+            surveys.c.withheld_revision,
             surveys.c.placed_at,
             surveys.c.cleaned_at,
             surveys.c.tiles_planned,
@@ -69,7 +70,8 @@ def progress(connection: Connection, survey: str) -> Progress:
     block = {row: Block(row=row.row, col=row.col) for row in rows}
     placed = head.placed_at is not None
     cut = frozenset(block[r] for r in rows if placed and r.cut_at and r.cut_revision == head.revision)
-    published = placed and len(cut) == len(rows) and head.published_revision == head.revision
+    shown = head.revision in {head.published_revision, head.withheld_revision}
+    published = placed and len(cut) == len(rows) and shown
     whole = {Layer.COORDINATES: placed, Layer.OVERVIEWS: published, Layer.CLEANUP: head.cleaned_at is not None}
     return Progress(
         blocks=frozenset(block.values()),
@@ -94,7 +96,7 @@ def task_counts(connection: Connection, surveys: Collection[str]) -> Mapping[str
             s.c.id,
             s.c.placed_at.is_not(None).label("placed"),
             s.c.cleaned_at.is_not(None).label("cleaned"),
-            (s.c.published_revision == s.c.revision).label("shown"),
+            or_(s.c.published_revision == s.c.revision, s.c.withheld_revision == s.c.revision).label("shown"),
             s.c.tiles_total,
             func.count(b.c.row).label("blocks"),
             func.count(b.c.captured_at).label("captured"),
@@ -148,18 +150,31 @@ def survey_marks(connection: Connection, survey: str) -> Mapping[Layer, datetime
     """Return since when the layers are whole that go by survey alone; raise `NotFound`."""
     s = schema.surveys
     row = connection.execute(
-        select(s.c.placed_at, s.c.published_at, s.c.cleaned_at, s.c.revision, s.c.published_revision).where(
-            s.c.id == survey
-        )
+        select(
+            s.c.placed_at,
+            s.c.published_at,
+            s.c.withheld_at,
+            s.c.cleaned_at,
+            s.c.revision,
+            s.c.published_revision,
+            s.c.withheld_revision,
+        ).where(s.c.id == survey)
     ).one_or_none()
     if row is None:
         raise NotFound(f"There is no survey '{survey}'.")
     stamps = {
         Layer.COORDINATES: row.placed_at,
-        Layer.OVERVIEWS: row.published_at if row.published_revision == row.revision else None,
+        Layer.OVERVIEWS: _overviews_at(row),
         Layer.CLEANUP: row.cleaned_at,
     }
     return {layer: at for layer, at in stamps.items() if at is not None}
+
+
+def _overviews_at(row: Any) -> datetime | None:
+    """Since when the levels above the squares are whole, whether the map was published with them or withheld."""
+    if row.published_revision == row.revision:
+        return cast("datetime | None", row.published_at)
+    return cast("datetime | None", row.withheld_at) if row.withheld_revision == row.revision else None
 
 
 def counted_failures(connection: Connection, survey: str) -> tuple[FailedRun, ...]:

@@ -86,6 +86,10 @@ surveys = Table(
     Column("overlays", JSONB, nullable=True),  # rectangles; null: only lossy screenshots need them
     Column("revision", Text, nullable=True),
     Column("published_revision", Text, nullable=True),
+    Column("withheld_revision", Text, nullable=True),  # whole, but not published: a check found an error
+    Column("withheld_at", DateTime(timezone=True), nullable=True),
+    Column("withheld", Text, nullable=True),  # why, for people
+    Column("settled_run_id", Text, nullable=True),  # the newest run whose end the state reflects
     Column("tiles_planned", Integer, nullable=False, server_default="0"),  # native ones; by the plan, then as placed
     Column("tiles_total", Integer, nullable=True),  # of all zooms, of the published revision
     Column("placed_at", DateTime(timezone=True), nullable=True),
@@ -135,6 +139,29 @@ blocks = Table(
     Column("cut_at", DateTime(timezone=True), nullable=True),
     Column("cut_revision", Text, nullable=True),
     Column("tiles_cut", Integer, nullable=False, server_default="0"),  # of all zooms, so far, of its last cut
+)
+
+survey_leases = Table(
+    "survey_leases",
+    metadata,
+    _survey(),
+    Column("run_id", Text, nullable=False),  # the one run that may work on the survey, until Dagster says that it ended
+    Column("root_run_id", Text, nullable=False),
+    Column("again", Boolean, nullable=False),  # whether the run makes anew what is whole
+    Column("reopened", ARRAY(Text), nullable=False, server_default="{}"),  # layers that this root run reopened already
+    Column("done_before", Integer, nullable=False),  # tasks and screenshots when the run began: more is progress
+    Column("taken_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _survey(),
+    Column("layer", Text, primary_key=True),
+    Column("block", Text, primary_key=True),  # its key; empty for a layer that has no blocks
+    Column("run_id", Text, nullable=False),
+    Column("began_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("reason", Text, nullable=True),  # why it failed, for people
 )
 
 failed_runs = Table(

@@ -18,6 +18,7 @@ from imageflow_domain.survey import Carrier, Fidelity, Keep, Mosaic, Survey, Sur
 from imageflow_domain.tiles import Frame
 
 _T = schema.surveys
+_NOT_WITHHELD = {"withheld_revision": None, "withheld_at": None, "withheld": None}
 
 
 def plan(
@@ -318,6 +319,7 @@ def publish(connection: Connection, survey: Survey, tiles_total: int) -> None:
         published_revision=survey.placed().revision,
         published_at=func.now(),
         tiles_total=tiles_total,
+        **_NOT_WITHHELD,
     )
     saves = schema.saves
     connection.execute(
@@ -325,6 +327,29 @@ def publish(connection: Connection, survey: Survey, tiles_total: int) -> None:
         .where(saves.c.game == survey.spec.game, saves.c.save == survey.spec.save)
         .values(latest_survey_id=survey.id)
     )
+
+
+def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str) -> None:
+    """Note that the current revision is whole and is not published; addresses show what they showed before.
+
+    Args:
+        tiles_total: As for `publish`.
+        why: In words for people.
+    """
+    revision = survey.placed().revision
+    _change(
+        connection,
+        survey.id,
+        withheld_revision=revision,
+        withheld_at=func.now(),
+        withheld=why,
+        tiles_total=tiles_total,
+    )
+
+
+def settle(connection: Connection, survey: str, run_id: str) -> None:
+    """Note the newest run whose end the survey's state reflects."""
+    _change(connection, survey, settled_run_id=run_id)
 
 
 def mark_cleaned(connection: Connection, survey: str) -> None:
@@ -380,6 +405,8 @@ def _survey(row: Row[Any]) -> Survey:
         published_revision=row.published_revision,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        withheld=row.withheld if row.revision is not None and row.withheld_revision == row.revision else None,
+        settled_run_id=row.settled_run_id,
         overlays=None if row.overlays is None else tuple(Rect.model_validate(one) for one in row.overlays),
     )
 
