@@ -10,23 +10,22 @@ from imageflow_assets.inspection.assets import ASSETS
 from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.checks import CHECKS
-from imageflow_assets.map.jobs import plan_survey_job
-from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
+from imageflow_assets.map.jobs import JOBS
+from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
 from imageflow_resources.inference import IsolationResource, ModelsResource
 from imageflow_resources.stores import StoresResource
+from imageflow_surveys.runs import MAP_JOB
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Return all definitions, with the given resources in place of the configured ones."""
     return dg.Definitions(
         assets=[*BY_LAYER.values(), *ASSETS],
-        asset_checks=list(CHECKS),
-        jobs=[plan_survey_job, keep_in_order_job, reinspect_job],
+        jobs=[*JOBS, keep_in_order_job, reinspect_job],
         schedules=[nightly],
-        sensors=[advance_surveys, notice_map_uploads, *SENSORS],
+        sensors=[request_surveys, notice_map_uploads, *SENSORS],
         resources={
             "stores": StoresResource(),
             "silence_watch": SilenceWatch(),
@@ -39,3 +38,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
 
 
 defs = build_defs()
+
+
+def map_job() -> dg.JobDefinition:
+    """Return the job that makes a map, for a process that executes it itself."""
+    return defs.resolve_job_def(MAP_JOB)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import dagster as dg
 
-from imageflow_surveys.runs import RANGE_TAGS
+from imageflow_surveys.runs import PARTITION_TAG
 
 ALIVE = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -39,12 +39,16 @@ def runs_by_tag(
 
 
 def at_work(instance: dg.DagsterInstance, partitions: Collection[str]) -> set[str]:
-    """Return those of the partitions that a run is at, whoever launched it.
+    """Return those of the partitions that a run is at, whoever launched it."""
+    return set(runs_by_tag(instance, PARTITION_TAG, partitions, ALIVE))
 
-    A run of a backfill bears a range, over one partition too; assets that ask here have a run for each partition.
-    """
-    tags = ("dagster/partition", *RANGE_TAGS)
-    return {partition for tag in tags for partition in runs_by_tag(instance, tag, partitions, ALIVE)}
+
+def failed_step(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """Return the asset whose step failed first in a run; `None` where no step did."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        if entry.dagster_event is not None and entry.dagster_event.step_key is not None:
+            return entry.dagster_event.step_key.partition(".")[0]
+    return None
 
 
 def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:

@@ -7,16 +7,16 @@ import click
 
 from imageflow_assets.map import records
 from imageflow_cli.arranging import arrange, report
-from imageflow_cli.carrying import carry_to_the_end
+from imageflow_cli.making import make_map
 from imageflow_cli.picture_folder import tell_skipped
 from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
-from imageflow_clients.database import Connection, layers, placements
+from imageflow_clients.database import layers, placements
 from imageflow_clients.database import surveys as rows
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
-from imageflow_domain.survey import Carrier, Survey, SurveySpec, SurveyState
+from imageflow_domain.survey import Carrier, Survey, SurveySpec
 from imageflow_surveys import carry, trust
 from imageflow_surveys.arrange import is_unordered, plan_groups
 from imageflow_surveys.camera import skipped_files_of
@@ -26,7 +26,7 @@ from imageflow_surveys.recapture import count_anchored, plan_recapture
 
 
 def run_any(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> tuple[tuple[Survey, ...], dict[str, Any]]:
-    """Carry what is asked for to its end: one survey, or one of each group where frames lie in no order.
+    """Make the maps that are asked for: one survey, or one of each group where frames lie in no order.
 
     Args:
         unless_mapped: Return the save's latest survey, where there is one, and do nothing.
@@ -48,14 +48,10 @@ def run_any(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> tuple[tuple
 
 
 def _run_one(session: Session, spec: SurveySpec, *, bars: bool) -> Survey:
-    """Plan a survey and carry it to its end; its errors are `plan_survey`'s and `SurveyFailed`."""
-
-    def begin(connection: Connection, survey: Survey) -> None:
-        rows.set_state(connection, survey.id, SurveyState.RUNNING)
-
-    survey = plan_survey(session.stores, spec, Carrier.COMMAND_LINE, along=begin)
+    """Plan a survey and make its map; its errors are `plan_survey`'s and `SurveyFailed`."""
+    survey = plan_survey(session.stores, spec, Carrier.COMMAND_LINE)
     _introduce(session, survey)
-    return _carry(session, survey, bars=bars)
+    return _make(session, survey, bars=bars)
 
 
 def _run_unordered(session: Session, spec: SurveySpec, *, bars: bool) -> tuple[tuple[Survey, ...], dict[str, Any]]:
@@ -69,8 +65,7 @@ def _run_unordered(session: Session, spec: SurveySpec, *, bars: bool) -> tuple[t
     done = []
     for survey in reversed(surveys):
         _introduce(session, survey)
-        taken = carry.take_up(session.stores, survey.id, Carrier.COMMAND_LINE)
-        done.append(_carry(session, taken, bars=bars))
+        done.append(_make(session, survey, bars=bars))
     return tuple(reversed(done)), report(frames, surveys)
 
 
@@ -80,27 +75,23 @@ def recapture_survey(survey_id: str, *, bars: bool) -> tuple[Survey, dict[str, i
     Its errors are `plan_recapture`'s and `SurveyFailed`.
     """
     session = open_session()
-
-    def begin(connection: Connection, survey: Survey) -> None:
-        rows.set_state(connection, survey.id, SurveyState.RUNNING)
-
-    again = plan_recapture(session.stores, survey_id, Carrier.COMMAND_LINE, begin)
+    again = plan_recapture(session.stores, survey_id, Carrier.COMMAND_LINE)
     click.echo(
         f"{len(again.unsure)} of the screenshots of '{survey_id}' are not anchored: all areas are taken again, and "
         f"{again.bridging} shots between them.",
         err=True,
     )
     _introduce(session, again.survey)
-    done = _carry(session, again.survey, bars=bars)
+    done = _make(session, again.survey, bars=bars)
     anchored = count_anchored(session.stores, again)
     click.echo(f"{anchored} of these {len(again.unsure)} screenshots are anchored now.", err=True)
     return done, {"unsure_before": len(again.unsure), "bridging": again.bridging, "anchored_now": anchored}
 
 
 def resume_survey(survey_id: str, *, bars: bool) -> Survey:
-    """Go on with a survey that nobody carries; raise `NotFound` or `Conflict`."""
+    """Go on with a survey that no run works on; raise `NotFound` or `Conflict`."""
     session = open_session()
-    return _carry(session, carry.take_up(session.stores, survey_id, Carrier.COMMAND_LINE), bars=bars)
+    return _make(session, carry.take_up(session.stores, survey_id, Carrier.COMMAND_LINE), bars=bars)
 
 
 def delete_survey(survey_id: str) -> None:
@@ -130,9 +121,9 @@ def _step(at: Mapping[Cell, Position | None]) -> str:
     return f", step {' and '.join(said)}" if said else ""
 
 
-def _carry(session: Session, survey: Survey, *, bars: bool) -> Survey:
+def _make(session: Session, survey: Survey, *, bars: bool) -> Survey:
     with survey_bars(session.stores, survey, shown=bars):
-        done = carry_to_the_end(session, survey)
+        done = make_map(session, survey)
     _report(session, done)
     return done
 
@@ -142,6 +133,8 @@ def _report(session: Session, survey: Survey) -> None:
     with session.stores.database.begin() as connection:
         places = placements.placements(connection, survey.id)
         tiles = layers.progress(connection, survey.id).tiles_cut
+    if survey.withheld is not None:
+        _warn_of(f"The map is not published, the save's latest one stays: {survey.withheld}")
     anchored = sum(place.status is PlacementStatus.ANCHORED for place in places)
     fidelity = survey.placed().fidelity
     click.echo(f"{anchored} of {len(places)} screenshots are anchored; {tiles} tiles.", err=True)
@@ -165,4 +158,8 @@ def _warn(finding: Finding) -> None:
         return
     listed = "".join(f"\n  {offender}" for offender in finding.offenders[:10])
     more = f"\n  and {len(finding.offenders) - 10} more" if len(finding.offenders) > 10 else ""
-    click.echo(f"{click.style('Warning:', fg='yellow')} {finding.text}{listed}{more}", err=True)
+    _warn_of(f"{finding.text}{listed}{more}")
+
+
+def _warn_of(text: str) -> None:
+    click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True)

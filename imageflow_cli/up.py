@@ -26,7 +26,7 @@ _LOOK_S = 1.0
 @click.option("--dagster-port", type=click.IntRange(1, 65_535), help="Dagster's port (default 3000).")
 def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
     """Start everything on this machine: database, Dagster, sensors and the map. Ctrl-C ends it."""
-    from imageflow_assets.map.carrying import rebuild_partitions
+    from imageflow_assets.map.requesting import rebuild_partitions
     from imageflow_cli.session import open_session
     from imageflow_cli.stack import Stack
     from imageflow_resources.pools import set_pools

@@ -13,7 +13,7 @@ LOCATION = "imageflow"
 """The name under which Dagster loads our code."""
 
 _CONNECT_S = 2.0
-_REPOSITORY, _JOB = "__repository__", "__ASSET_JOB"
+_REPOSITORY = "__repository__"
 _CODE_VERSION = "dagster/code_version"
 _ALIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
@@ -105,12 +105,12 @@ class Dagster:
         if added["__typename"] not in {"AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"}:
             raise DagsterUnavailable(f"Dagster took no partition '{key}': {added.get('message', added['__typename'])}")
 
-    def launch(self, assets: Sequence[str], tags: Mapping[str, str]) -> str:
-        """Launch a run that materialises assets, and return its id.
+    def launch(self, job: str, tags: Mapping[str, str]) -> str:
+        """Launch a run of a job, and return its id.
 
         Args:
-            assets: Their keys.
-            tags: Among them those that say which partitions the run covers.
+            job: Its name.
+            tags: Among them the one that says which partition the run is for.
 
         Raises:
             DagsterUnavailable: Where the run was not launched, or nobody could say whether it was.
@@ -119,8 +119,7 @@ class Dagster:
             "selector": {
                 "repositoryLocationName": LOCATION,
                 "repositoryName": _REPOSITORY,
-                "jobName": _JOB,
-                "assetSelection": [{"path": [asset]} for asset in assets],
+                "jobName": job,
             },
             "mode": "default",
             "runConfigData": {},

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     tiles_pool: int = Field(default=2, ge=1)
     inspection_pool: int = Field(default=2, ge=1)
     """Batches that are judged at once; each uses all cores."""
+    publish_despite_errors: bool = False
+    """Whether a map that fails a check with severity ERROR replaces the save's latest one all the same."""
     retention_surveys: int | None = Field(default=None, ge=1)
     """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
     retention_days: int = Field(default=30, ge=0)

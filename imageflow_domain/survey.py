@@ -230,8 +230,8 @@ class Progress:
     """For each layer of `BLOCK_LAYERS`."""
     done_layers: frozenset[Layer]
     """Of the layers that are partitioned by survey alone."""
-    failures: Mapping[Layer, int]
-    """Attempts of each layer that have failed since it last succeeded."""
+    failures: int
+    """Runs that have failed since one made progress, or the survey was taken up."""
     tiles_planned: int
     """Native tiles: by the commanded positions until the screenshots are placed, then as placed."""
     tiles_cut: int

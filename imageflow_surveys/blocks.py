@@ -1,89 +1,119 @@
-"""Run a block's use case over many blocks of one survey, and add up what came of them."""
+"""Do a share of a layer: its use case over several blocks of one survey, and what came of them added up."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
-from imageflow_domain.placement import PairOffset
-from imageflow_domain.survey import Survey
+from imageflow_domain.survey import Layer, Survey
+from imageflow_surveys import carry
+from imageflow_surveys.attempt import attempt
 from imageflow_surveys.camera import Camera, driver_of
 from imageflow_surveys.capture_block import Captured, capture_block
-from imageflow_surveys.cut_block import Cut, cut_block
-from imageflow_surveys.register_block import Registered, register_block
+from imageflow_surveys.cut_block import cut_block
+from imageflow_surveys.register_block import register_block
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CapturedBlocks:
+class CapturedShare:
     """What came of several blocks' screenshots."""
 
-    blocks: tuple[Captured, ...]
-    restarts: int
+    shots: int = 0
+    kept: int = 0
+    """Of them, those that an earlier attempt had stored."""
+    restarts: int = 0
     """How often the game died and was started again."""
-
-    @property
-    def shots(self) -> int:
-        return sum(block.shots for block in self.blocks)
-
-    @property
-    def kept(self) -> int:
-        return sum(block.kept for block in self.blocks)
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(block.size_bytes for block in self.blocks)
+    size_bytes: int = 0
+    seconds: float = 0.0
 
 
-def _nothing(block: Block, done: Any) -> None:
-    """Report a block to nobody."""
+@dataclass(frozen=True, kw_only=True)
+class RegisteredShare:
+    """What came of several blocks' offsets."""
+
+    shots: int = 0
+    pairs: int = 0
+    """Neighbouring pairs that were compared."""
+    offsets: int = 0
+    """Of them, those that gave a verified offset."""
+    seconds: float = 0.0
 
 
-def capture_blocks(
-    stores: Stores,
-    survey: Survey,
-    blocks: Iterable[Block],
-    report: Callable[[Block, CapturedBlocks], None] = _nothing,
-) -> CapturedBlocks:
-    """Take the screenshots of several blocks with one game; the errors are `capture_block`'s.
+@dataclass(frozen=True, kw_only=True)
+class CutShare:
+    """What came of several blocks' tiles."""
 
-    Args:
-        report: Is told of each block as soon as it is whole.
-    """
-    captured = []
+    squares: int = 0
+    tiles: int = 0
+    composed: int = 0
+    """Native tiles whose inputs differ from those of the base layer's."""
+    encoded: int = 0
+    """Tiles whose pixels no stored tile had yet."""
+    size_bytes: int = 0
+    sources: tuple[str, ...] = ()
+    """What the tiles were made from."""
+    seconds: float = 0.0
+
+
+def capture_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str) -> CapturedShare:
+    """Take the screenshots of those blocks that lack some, with one game; the errors are `capture_block`'s."""
+    begin = time.monotonic()
     with Camera(lambda: driver_of(stores, survey.spec)) as camera:
-        for block in blocks:
-            restarts = camera.restarts
-            captured.append(capture_block(stores, survey, block, camera))
-            report(block, CapturedBlocks(blocks=(captured[-1],), restarts=camera.restarts - restarts))
-        return CapturedBlocks(blocks=tuple(captured), restarts=camera.restarts)
+
+        def capture(block: Block) -> Captured:
+            return capture_block(stores, survey, block, camera)
+
+        done = _each(stores, survey, Layer.SCREENSHOTS, blocks, run_id, capture)
+        return CapturedShare(
+            shots=sum(block.shots for block in done),
+            kept=sum(block.kept for block in done),
+            restarts=camera.restarts,
+            size_bytes=sum(block.size_bytes for block in done),
+            seconds=time.monotonic() - begin,
+        )
 
 
-def register_blocks(
-    stores: Stores, survey: Survey, blocks: Iterable[Block], report: Callable[[Block, Registered], None] = _nothing
-) -> Registered:
-    """Register several blocks, telling `report` of each; the errors are `register_block`'s."""
-    done = []
-    for block in blocks:
-        done.append(register_block(stores, survey, block))
-        report(block, done[-1])
-    offsets: tuple[PairOffset, ...] = tuple(offset for block in done for offset in block.offsets)
-    return Registered(shots=sum(b.shots for b in done), pairs=sum(b.pairs for b in done), offsets=offsets)
-
-
-def cut_blocks(
-    stores: Stores, survey: Survey, blocks: Iterable[Block], report: Callable[[Block, Cut], None] = _nothing
-) -> Cut:
-    """Cut several blocks, telling `report` of each; the errors are `cut_block`'s."""
-    done = []
-    for block in blocks:
-        done.append(cut_block(stores, survey, block))
-        report(block, done[-1])
-    return Cut(
-        squares=sum(b.squares for b in done),
-        tiles=sum(b.tiles for b in done),
-        composed=sum(b.composed for b in done),
-        encoded=sum(b.encoded for b in done),
-        size_bytes=sum(b.size_bytes for b in done),
-        source=" and ".join(sorted({b.source for b in done})),
+def register_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str) -> RegisteredShare:
+    """Register those blocks that are not yet; the errors are `register_block`'s."""
+    begin = time.monotonic()
+    done = _each(
+        stores, survey, Layer.PAIR_OFFSETS, blocks, run_id, lambda block: register_block(stores, survey, block)
     )
+    return RegisteredShare(
+        shots=sum(block.shots for block in done),
+        pairs=sum(block.pairs for block in done),
+        offsets=sum(len(block.offsets) for block in done),
+        seconds=time.monotonic() - begin,
+    )
+
+
+def cut_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str) -> CutShare:
+    """Cut those blocks that are not yet; the errors are `cut_block`'s."""
+    begin = time.monotonic()
+    done = _each(stores, survey, Layer.TILES, blocks, run_id, lambda block: cut_block(stores, survey, block))
+    return CutShare(
+        squares=sum(block.squares for block in done),
+        tiles=sum(block.tiles for block in done),
+        composed=sum(block.composed for block in done),
+        encoded=sum(block.encoded for block in done),
+        size_bytes=sum(block.size_bytes for block in done),
+        sources=tuple(sorted({block.source for block in done})),
+        seconds=time.monotonic() - begin,
+    )
+
+
+def _each(
+    stores: Stores, survey: Survey, layer: Layer, blocks: Iterable[Block], run_id: str, work: Callable[[Block], T]
+) -> list[T]:
+    """Work on the blocks whose layer is not whole: whoever planned them may have planned long ago."""
+
+    def done() -> Iterator[T]:
+        for block in carry.missing(stores, survey, layer, blocks):
+            with attempt(stores, survey.id, layer, block, run_id):
+                yield work(block)
+
+    return list(done())

@@ -8,7 +8,6 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.codec import encode_screenshot
@@ -28,30 +27,15 @@ class Captured:
 def capture_block(stores: Stores, survey: Survey, block: Block, camera: Camera) -> Captured:
     """Store every screenshot of a block; a block that was broken off goes on where it stopped.
 
-    A block that is whole is taken again from its first area, and its offsets are asked for again.
-
     Raises:
         CaptureError: Where the game cannot be driven.
-        NotReady: Where a cleanup is deleting the survey's screenshots.
         StoreUnavailable: Where a screenshot cannot be stored; none is then half written.
     """
     cells = set(survey.grid.cells_of(block, survey.block_side))
     own_rows = block.rows(survey.block_side)
     with stores.database.begin() as connection:
         planned = [area for area in rows.areas(connection, survey.id, within=own_rows) if area.cell in cells]
-        again = bool(planned) and layers.is_captured(connection, survey.id, block)
-        if again:
-            rows.get(connection, survey.id, lock=True)  # a cleanup comes before this, or after
-            if screenshots.being_deleted(connection, survey.id):
-                raise NotReady(
-                    f"Screenshots of '{survey.id}' are being deleted: materialise its {Layer.CLEANUP} to the end, "
-                    "then take them again."
-                )
-            layers.reopen_capture(connection, survey.id, block)
-            # or an attempt that goes on after a kill would keep the old pictures
-            screenshots.forget(connection, survey.id, cells)
-            rows.forget_placement(connection, survey.id)
-        stored = {} if again else screenshots.stored(connection, survey.id, within=own_rows)
+        stored = screenshots.stored(connection, survey.id, within=own_rows)
     total_bytes = 0
     for area in planned:
         if area.cell in stored:

@@ -18,7 +18,7 @@ from imageflow_surveys.arrange import check_ordered
 from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.next_step import next_step
 from imageflow_surveys.plan import plan_survey
-from imageflow_surveys.runs import ATTEMPT_TAG, SENSOR, SURVEY_TAG, SURVEYS_PARTITIONS, runs_of
+from imageflow_surveys.runs import MAP_JOB, PARTITION_TAG, SENSOR, SURVEYS_PARTITIONS, run_key, tags_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,15 +44,10 @@ class Begun:
     """No request of the same idempotency key came before."""
 
 
-def begin_job(
-    stores: Stores, dagster: Dagster, games: Path, request: JobRequest, *, capture_pool: int, key: str | None = None
-) -> Begun:
-    """Register job and survey in one transaction and launch the first run; the sensor then carries the survey.
-
-    The survey is `planned`, and so left alone by the sensor, until its run is launched.
+def begin_job(stores: Stores, dagster: Dagster, games: Path, request: JobRequest, *, key: str | None = None) -> Begun:
+    """Register job and survey in one transaction and launch its run; the sensor then settles the survey.
 
     Args:
-        capture_pool: Runs that may take screenshots at once.
         key: Requests that are equal and have the same idempotency key ask for one job.
 
     Raises:
@@ -80,7 +75,7 @@ def begin_job(
         if known is None:
             raise
         return Begun(status=known, is_new=False)  # the same request came twice at once
-    _launch(stores, dagster, begun[-1], survey, capture_pool)
+    _launch(stores, dagster, begun[-1], survey)
     return Begun(status=job_status(stores, begun[-1].id), is_new=True)
 
 
@@ -109,26 +104,26 @@ def cancel_job(stores: Stores, dagster: Dagster, job_id: int) -> JobStatus:
         survey = survey_rows.get(connection, job.survey_id, lock=True)
         if survey.state in {SurveyState.COMPLETED, SurveyState.FAILED}:
             raise Conflict(f"Job {job.id} has {_ENDED[survey.state]} already: there is nothing to cancel.")
-        if survey.state is SurveyState.RUNNING and survey.carrier is not Carrier.SENSOR:
-            carry.check_not_carried(connection, survey)
+        if survey.carrier is Carrier.COMMAND_LINE:
+            carry.check_idle(connection, survey)
         if survey.state is not SurveyState.CANCELLED:
             survey_rows.set_state(connection, survey.id, SurveyState.CANCELLED, "Cancelled over the API.")
     try:
-        dagster.stop(dagster.alive({SURVEY_TAG: job.survey_id}))
+        dagster.stop(dagster.alive({PARTITION_TAG: job.survey_id}))
     except DagsterUnavailable as error:
         _LOG.warning("job %s is cancelled, its runs are left to the sensor: %s", job.id, error)
     return job_status(stores, job.id)
 
 
 def retry_job(stores: Stores, job_id: int) -> JobStatus:
-    """Let the sensor carry a job's survey on, by what is missing only, its failed attempts forgotten.
+    """Let the sensor request another run for a job's survey, by what is missing only, its failed runs forgotten.
 
     Raises:
         NotFound: No such job.
         Conflict: The job is under way, or nothing of it is missing.
     """
     status = job_status(stores, job_id)
-    if status.survey.state is SurveyState.PLANNED:
+    if status.survey.state is SurveyState.PLANNED and status.survey.carrier is Carrier.SENSOR:
         raise Conflict(f"Job {job_id} is being prepared and begins by itself: there is nothing to take up again.")
     if status.survey.state is SurveyState.COMPLETED and next_step(status.progress) is None:
         raise Conflict(f"Job {job_id} is complete: nothing of it is missing. POST /api/jobs surveys the game again.")
@@ -149,27 +144,24 @@ def _known(stores: Stores, key: str | None, asked: dict[str, Any]) -> JobStatus 
     return None if job is None else job_status(stores, job.id)
 
 
-def _launch(stores: Stores, dagster: Dagster, job: Job, survey: Survey, capture_pool: int) -> None:
-    """Launch the run that the sensor would ask for first, and hand the survey to the sensor."""
-    with stores.database.begin() as connection:
-        step = next_step(layers.progress(connection, survey.id))
-    assert step is not None  # noqa: S101 - a survey that was just planned lacks everything
-    first = runs_of(survey, step, at_once=capture_pool)[0]
+def _launch(stores: Stores, dagster: Dagster, job: Job, survey: Survey) -> None:
+    """Launch the run that the sensor would request first."""
+    # by the first two, Dagster itself drops a request of the sensor for the same run
     tags = {
-        **first.tags(job.id),
-        ATTEMPT_TAG: "1",
-        # by these Dagster itself drops a request of the sensor for the same run
-        "dagster/run_key": first.key(1),
+        "dagster/run_key": run_key(survey.id, None),
         "dagster/sensor_name": SENSOR,
+        PARTITION_TAG: survey.id,
+        **tags_of(job.id),
     }
     try:
         dagster.add_partition(SURVEYS_PARTITIONS, survey.id)
-        run_id = dagster.launch(first.layers, tags)
+        run_id = dagster.launch(MAP_JOB, tags)
     except DagsterUnavailable as error:
         raise JobDelayed(job.id, survey_id=survey.id, why=str(error)) from error
     with stores.database.begin() as connection:
         rows.note_run(connection, job, run_id)
-    if not carry.begin(stores, survey.id):
+        was_cancelled = survey_rows.get(connection, survey.id).state is SurveyState.CANCELLED
+    if was_cancelled:
         _stop_late(dagster, job, run_id)
 
 

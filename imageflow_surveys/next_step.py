@@ -2,9 +2,6 @@
 
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Progress, Step
 
-MAX_ATTEMPTS = 3
-"""Failed attempts of one layer after which a survey is given up."""
-
 
 def next_step(progress: Progress) -> Step | None:
     """Return the first layer that is not whole, over the blocks that lack it; `None` when the survey is done."""

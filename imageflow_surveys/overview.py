@@ -17,6 +17,8 @@ from imageflow_domain.survey import Layer, Survey
 from imageflow_domain.tiles import LEVELS_IN_SQUARE, TILE_PX, TileId
 from imageflow_mosaic.codec import Pixels, decode_tile, encode_webp
 from imageflow_mosaic.pyramid import make_tile, parent_of
+from imageflow_surveys import trust
+from imageflow_surveys.findings import Severity, TilesWhole
 from imageflow_surveys.sources import read_tile
 from imageflow_surveys.tile_writing import write_missing
 
@@ -33,12 +35,20 @@ class Overview:
     size_bytes: int
     thumbnail: bytes
     """WebP, its longer side at most `THUMBNAIL_PX`."""
+    tiles_whole: TilesWhole
+    """Whether every promised tile is there, looked at before publishing."""
+    withheld: str | None
+    """Why the revision was not published, in words for people."""
 
 
-def make_overviews(stores: Stores, survey: Survey) -> Overview:
+def make_overviews(stores: Stores, survey: Survey, *, publish_despite_errors: bool = False) -> Overview:
     """Build every level above the squares where it differs from the base layer's, then publish the revision.
 
-    The overviews of a revision that is published already are built anew, all of them.
+    The overviews of a revision that is published already are built anew, all of them. A revision of which something
+    is known to be wrong is not published: addresses show what they showed before.
+
+    Args:
+        publish_despite_errors: Whether it is published all the same.
 
     Raises:
         NotReady: Where the tiles of a block are missing.
@@ -56,16 +66,39 @@ def make_overviews(stores: Stores, survey: Survey) -> Overview:
     thumbnail = pyramid.thumbnail()
     stores.objects.put(keys.thumbnail(survey.id, mosaic.revision), thumbnail)
     with stores.database.begin() as connection:
-        # one transaction: whoever asks sees the old map or the new one, whole
         retired = tiles.lock_layer(connection, layer).base_id != layer.base_id
         if not retired:
             tiles.replace_above(connection, layer, pyramid.top_zoom, pyramid.rows)
             dependencies.count_usage(connection, survey.id, mosaic.revision, survey.grid.cols)
             count, size = tiles.totals(connection, layer)
-            rows.publish(connection, survey, count)
     if retired:
-        return make_overviews(stores, survey)  # what shows through is another layer's now: compare again
-    return Overview(levels=mosaic.frame.native_zoom + 1, tiles=count, size_bytes=size, thumbnail=thumbnail)
+        # what shows through is another layer's now: compare again
+        return make_overviews(stores, survey, publish_despite_errors=publish_despite_errors)
+    whole = trust.tiles_whole(stores, survey)
+    # what is public already stays so: the checks tell
+    withheld = None if publish_despite_errors or survey.is_published else _error(stores, survey, whole)
+    with stores.database.begin() as connection:
+        # one transaction: whoever asks sees the old map or the new one, whole
+        if withheld is None:
+            rows.publish(connection, survey, count)
+        else:
+            rows.withhold(connection, survey, count, withheld)
+    return Overview(
+        levels=mosaic.frame.native_zoom + 1,
+        tiles=count,
+        size_bytes=size,
+        thumbnail=thumbnail,
+        tiles_whole=whole,
+        withheld=withheld,
+    )
+
+
+def _error(stores: Stores, survey: Survey, whole: TilesWhole) -> str | None:
+    """Return what is wrong with a map that nobody may see in place of a sound one; `None` where nothing is."""
+    looks = (trust.loops_close, trust.shots_placed, trust.decisive_offsets_kept)
+    found = [whole, *(look(stores, survey) for look in looks)]
+    wrong = [one.text for one in found if one.severity is Severity.ERROR and not one.holds]
+    return " ".join(wrong) or None
 
 
 Upper = Mapping[TileId, StoredTile]

@@ -10,7 +10,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Gone, NotFound
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell, block_of
-from imageflow_domain.survey import Survey
+from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.codec import decode_picture, encode_webp
 from imageflow_surveys.shots import shot_rect
 
@@ -31,7 +31,7 @@ def stored_shot(stores: Stores, survey: Survey, cell: Cell) -> StoredShot:
         planned = any(area.cell == cell for area in rows.areas(connection, survey.id, within=line))
         if not planned:
             raise NotFound(f"'{survey.id}' has no area {cell}: its grid is {survey.grid}, perhaps with holes.")
-        taken = layers.is_captured(connection, survey.id, block)
+        taken = block in layers.progress(connection, survey.id).done_blocks[Layer.SCREENSHOTS]
     if taken:
         raise Gone(
             f"The screenshot of area {cell} of '{survey.id}' was deleted once its tiles were made: the map still shows "

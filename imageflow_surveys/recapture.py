@@ -4,10 +4,10 @@ The grid's step is halved: cell (row, col) becomes (2 row, 2 col), the shots bet
 free, and only those around unsure shots are taken. It is a survey like any other, and joins the save's frame.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imageflow_clients.database import Connection, placements
+from imageflow_clients.database import placements
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
@@ -36,13 +36,8 @@ class Recapture:
     """Shots that are taken between its cells."""
 
 
-def plan_recapture(
-    stores: Stores, survey_id: str, carrier: Carrier, along: Callable[[Connection, Survey], None]
-) -> Recapture:
+def plan_recapture(stores: Stores, survey_id: str, carrier: Carrier) -> Recapture:
     """Register a survey that takes a placed survey's areas again, and shots half a step around each unsure one.
-
-    Args:
-        along: Writes what must stand or fall with the survey, in the same transaction.
 
     Raises:
         NotFound: There is no such survey.
@@ -74,7 +69,6 @@ def plan_recapture(
     plan = checked_plan(driver, spec, every)
     with stores.database.begin() as connection:
         survey = plan.register(connection, carrier)
-        along(connection, survey)
         return Recapture(survey=rows.get(connection, survey.id), unsure=unsure, bridging=len(bridging))
 
 

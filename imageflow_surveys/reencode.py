@@ -21,7 +21,7 @@ def ask_to_reencode(stores: Stores, survey_id: str, encoding: Encoding) -> Surve
     """
     with stores.database.begin() as connection:
         survey = rows.get(connection, survey_id, lock=True)
-        carry.check_not_carried(connection, survey)
+        carry.check_idle(connection, survey)
         mosaic = survey.placed()
         revision = revision_of(mosaic.placement, encoding, mosaic.fidelity)
         if revision == mosaic.revision:

@@ -19,7 +19,7 @@ def remove_survey(stores: Stores, survey: Survey) -> None:
     """
     with stores.database.begin() as connection:
         # locked: whoever takes it up meanwhile finds it gone
-        carry.check_not_carried(connection, rows.get(connection, survey.id, lock=True))
+        carry.check_idle(connection, rows.get(connection, survey.id, lock=True))
         for layer in tiles.layers_of_survey(connection, survey.id):
             tiles.retire(connection, layer)
         rows.remove(connection, survey)

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imageflow_clients.database import Connection, uploads
-from imageflow_clients.database import surveys as rows
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFile, ImageFlowError, InvalidInput, Unavailable
 from imageflow_domain.ids import check_name
 from imageflow_domain.keys import DONE_MARKER, MAP_UPLOADS, POSITIONS_FILE
-from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
+from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
 from imageflow_surveys.arrange import arrange_frames, is_unordered, plan_groups
 from imageflow_surveys.camera import skipped_files_of
 from imageflow_surveys.plan import plan_survey
@@ -89,8 +88,6 @@ def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
     skipped: tuple[BadFile, ...] = ()
 
     def note(connection: Connection, surveys: Sequence[Survey], remark: str = "") -> None:
-        for survey in surveys:
-            rows.set_state(connection, survey.id, SurveyState.RUNNING)
         told = f"Skipped: {', '.join(f'{file.name} ({file.reason})' for file in skipped)}." if skipped else ""
         reason = f"{remark} {told}".strip() or None
         uploads.note(connection, folder.prefix, folder.closing_etag, survey=surveys[0].id, reason=reason)

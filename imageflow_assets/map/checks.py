@@ -1,41 +1,38 @@
-"""Asset checks of coordinates and overviews: each asks one question of `imageflow_surveys.trust`."""
+"""Asset checks of coordinates and overviews: the step of their asset records them, whoever started its run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from imageflow_assets.failures import explained
 from imageflow_assets.map import metadata as shown
-from imageflow_assets.map.assets import coordinates, overviews
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Survey
+from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys import carry, trust
-from imageflow_surveys.findings import Finding, Severity
+from imageflow_surveys.findings import Finding
 
-_SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.ERROR: dg.AssetCheckSeverity.ERROR}
+Look = Callable[[Stores, Survey], Finding]
+"""Asks one question; its name is the check's, and the first line of its docstring says what it asks."""
 
-
-def _check(asset: dg.AssetsDefinition, look: Callable[[Stores, Survey], Finding]) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=asset, name=look.__name__, description=look.__doc__, partitions_def=SURVEYS)
-    def check(context: dg.AssetCheckExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.AssetCheckResult:
-        with explained():
-            found = look(stores, carry.read(stores, context.partition_key))
-        return dg.AssetCheckResult(
-            passed=found.holds,
-            severity=_SEVERITIES[found.severity],
-            description=found.text,
-            metadata=shown.finding(found),
-        )
-
-    return check
-
-
-CHECKS = (
-    _check(coordinates, trust.loops_close),
-    _check(coordinates, trust.shots_placed),
-    _check(coordinates, trust.decisive_offsets_kept),
-    _check(coordinates, trust.mostly_anchored),
-    _check(coordinates, trust.one_group),
-    _check(overviews, trust.tiles_whole),
+OF_COORDINATES: tuple[Look, ...] = (
+    trust.loops_close,
+    trust.shots_placed,
+    trust.decisive_offsets_kept,
+    trust.mostly_anchored,
+    trust.one_group,
 )
+OF_OVERVIEWS: tuple[Look, ...] = (trust.tiles_whole,)
+
+
+def specs(layer: Layer, looks: Sequence[Look]) -> list[dg.AssetCheckSpec]:
+    """Return what Dagster shows of an asset's checks before they were made."""
+    return [
+        dg.AssetCheckSpec(look.__name__, asset=layer.value, description=look.__doc__, partitions_def=SURVEYS)
+        for look in looks
+    ]
+
+
+def results(stores: Stores, survey: Survey, looks: Sequence[Look]) -> list[dg.AssetCheckResult]:
+    """Look at a survey as its rows are now."""
+    now = carry.read(stores, survey.id)
+    return [shown.check_result(look(stores, now), look.__name__) for look in looks]

@@ -1,4 +1,4 @@
-"""The job by which an operator registers a survey from Dagster's UI alone."""
+"""The jobs by which an operator plans, makes, resumes and re-encodes surveys from Dagster's UI alone."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from imageflow_assets.failures import explained
+from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
-from imageflow_clients.database import Connection
-from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
-from imageflow_domain.survey import Carrier, Encoding, Survey, SurveySpec, SurveyState
+from imageflow_domain.survey import Carrier, Encoding, Layer, SurveySpec
 from imageflow_surveys.arrange import check_ordered
 from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.runs import MAP_JOB, ONLY_MISSING_TAG
 
 
 class PlanConfig(dg.Config):
@@ -45,7 +45,7 @@ class PlanConfig(dg.Config):
     )
     start: bool = Field(
         default=False,
-        description="True: the sensor carries the survey to its map. False: you materialise and backfill it yourself.",
+        description="True: the sensor requests the run that makes the map. False: you materialise the assets yourself.",
     )
 
 
@@ -55,15 +55,10 @@ def register_survey(
 ) -> dg.Output[str]:
     """Check what is asked for, register it as a survey, and add its partition."""
     carrier = Carrier.SENSOR if config.start else Carrier.OPERATOR
-
-    def begin(connection: Connection, survey: Survey) -> None:
-        if config.start:
-            rows.set_state(connection, survey.id, SurveyState.RUNNING)
-
     with explained():
         spec = _spec(config)
         check_ordered(stores, spec)
-        survey = plan_survey(stores, spec, carrier, along=begin)
+        survey = plan_survey(stores, spec, carrier)
     context.instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
     blocks = ", ".join(block.key for block in survey.blocks()[:20])
     return dg.Output(
@@ -78,6 +73,31 @@ def register_survey(
 )
 def plan_survey_job() -> None:
     register_survey()
+
+
+map_of_survey = dg.define_asset_job(
+    MAP_JOB,
+    selection=[asset.key for asset in BY_LAYER.values()],
+    partitions_def=SURVEYS,
+    description="Make a survey's map: what is missing of it, or all of it again where nothing is.",
+)
+
+resume_survey = dg.define_asset_job(
+    "resume_survey",
+    selection=[asset.key for asset in BY_LAYER.values()],
+    partitions_def=SURVEYS,
+    tags={ONLY_MISSING_TAG: "true"},
+    description="Go on with a survey that failed or was cancelled: only what is missing is made.",
+)
+
+retile_surveys = dg.define_asset_job(
+    "retile_surveys",
+    selection=[BY_LAYER[layer].key for layer in (Layer.TILES, Layer.OVERVIEWS, Layer.CLEANUP)],
+    partitions_def=SURVEYS,
+    description="Compose and cut the tiles of surveys again, every one of them, and publish; a backfill takes many.",
+)
+
+JOBS = (map_of_survey, resume_survey, retile_surveys, plan_survey_job)
 
 
 def _spec(config: PlanConfig) -> SurveySpec:

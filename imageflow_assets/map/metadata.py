@@ -5,41 +5,47 @@ from collections.abc import Sequence
 import dagster as dg
 
 from imageflow_assets.metadata import Shown, listed, megabytes, picture, table
+from imageflow_clients.database import layers, placements, screenshots
 from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
 from imageflow_domain.placement import Placement, PlacementStatus
-from imageflow_domain.survey import Survey
-from imageflow_surveys.blocks import CapturedBlocks
+from imageflow_domain.survey import Layer, Survey
+from imageflow_surveys.blocks import CapturedShare, CutShare, RegisteredShare
 from imageflow_surveys.clean_up import Cleaned
-from imageflow_surveys.cut_block import Cut
-from imageflow_surveys.findings import Finding
+from imageflow_surveys.findings import Finding, Severity
 from imageflow_surveys.overview import Overview
 from imageflow_surveys.place import Placed
-from imageflow_surveys.register_block import Registered
 from imageflow_surveys.trust import least_sure
 
+_SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.ERROR: dg.AssetCheckSeverity.ERROR}
 _ROWS = 20
 """Rows of a table that a person is shown."""
 
 
-def captured(done: Sequence[CapturedBlocks], seconds: float) -> Shown:
-    shots = sum(d.shots for d in done)
+def kept(survey: Survey, layer: Layer) -> Shown:
+    """Show that a run found a layer whole, and left it alone."""
+    return {"kept": dg.MetadataValue.text(f"{layer} of {survey.id} was whole already: nothing was made again.")}
+
+
+def captured(stores: Stores, survey: Survey, done: Sequence[CapturedShare]) -> Shown:
+    with stores.database.begin() as connection:
+        stored = screenshots.stored(connection, survey.id)
     return {
-        "screenshots": dg.MetadataValue.int(shots),
-        "kept_from_an_earlier_attempt": dg.MetadataValue.int(sum(d.kept for d in done)),
+        "screenshots": dg.MetadataValue.int(len(stored)),
+        "megabytes": megabytes(sum(shot.bytes for shot in stored.values())),
+        "taken_by_this_run": dg.MetadataValue.int(sum(d.shots - d.kept for d in done)),
         "game_restarts": dg.MetadataValue.int(sum(d.restarts for d in done)),
-        "megabytes": megabytes(sum(d.size_bytes for d in done)),
-        **_time(seconds, shots),
+        **_time(sum(d.seconds for d in done), sum(d.shots for d in done)),
     }
 
 
-def registered(done: Sequence[Registered], seconds: float) -> Shown:
-    shots = sum(d.shots for d in done)
-    offsets = [offset for d in done for offset in d.offsets]
-    weakest = sorted(offsets, key=lambda pair: (pair.agreement, pair.votes))[:_ROWS]
+def registered(stores: Stores, survey: Survey, done: Sequence[RegisteredShare]) -> Shown:
+    with stores.database.begin() as connection:
+        verified = placements.count_offsets(connection, survey.id)
+        weakest = placements.weakest_offsets(connection, survey.id, _ROWS)
     return {
-        "screenshots": dg.MetadataValue.int(shots),
-        "neighbouring_pairs": dg.MetadataValue.int(sum(d.pairs for d in done)),
-        "verified_offsets": dg.MetadataValue.int(len(offsets)),
+        "verified_offsets": dg.MetadataValue.int(verified),
+        "pairs_compared_by_this_run": dg.MetadataValue.int(sum(d.pairs for d in done)),
         "weakest_offsets": table(
             {
                 "reference": str(pair.reference),
@@ -51,7 +57,7 @@ def registered(done: Sequence[Registered], seconds: float) -> Shown:
             }
             for pair in weakest
         ),
-        **_time(seconds, shots),
+        **_time(sum(d.seconds for d in done), sum(d.shots for d in done)),
     }
 
 
@@ -70,16 +76,18 @@ def placed(result: Placed, seconds: float) -> Shown:
     }
 
 
-def cut(done: Sequence[Cut], seconds: float) -> Shown:
-    count = sum(d.tiles for d in done)
+def cut(stores: Stores, survey: Survey, done: Sequence[CutShare]) -> Shown:
+    with stores.database.begin() as connection:
+        count = layers.progress(connection, survey.id).tiles_cut
+    sources = sorted({source for d in done for source in d.sources})
     return {
-        "squares": dg.MetadataValue.int(sum(d.squares for d in done)),
         "tiles": dg.MetadataValue.int(count),
+        "squares_cut_by_this_run": dg.MetadataValue.int(sum(d.squares for d in done)),
         "composed_native_tiles": dg.MetadataValue.int(sum(d.composed for d in done)),
         "encoded": dg.MetadataValue.int(sum(d.encoded for d in done)),
-        "made_from": dg.MetadataValue.text(" and ".join(sorted({d.source for d in done}))),
+        "made_from": dg.MetadataValue.text(" and ".join(sources) or "nothing: all were there"),
         "megabytes": megabytes(sum(d.size_bytes for d in done)),
-        "seconds": dg.MetadataValue.float(round(seconds, 2)),
+        "seconds": dg.MetadataValue.float(round(sum(d.seconds for d in done), 2)),
     }
 
 
@@ -87,6 +95,7 @@ def overviews(survey: Survey, made: Overview, seconds: float) -> Shown:
     return {
         "mosaic": dg.MetadataValue.md(picture(f"The map of {survey.id}", made.thumbnail, "webp")),
         "map": dg.MetadataValue.url(f"{Settings().gateway_url}/maps/{survey.id}"),
+        "published": dg.MetadataValue.text("yes" if made.withheld is None else f"no: {made.withheld}"),
         "levels": dg.MetadataValue.int(made.levels),
         "tiles": dg.MetadataValue.int(made.tiles),
         "megabytes": megabytes(made.size_bytes),
@@ -102,6 +111,17 @@ def cleaned(result: Cleaned, seconds: float) -> Shown:
         "sealed_record": dg.MetadataValue.text(result.lineage_key),
         "seconds": dg.MetadataValue.float(round(seconds, 2)),
     }
+
+
+def check_result(found: Finding, name: str) -> dg.AssetCheckResult:
+    """Return a finding as the result of the check of that name."""
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=found.holds,
+        severity=_SEVERITIES[found.severity],
+        description=found.text,
+        metadata=finding(found),
+    )
 
 
 def finding(found: Finding) -> Shown:

@@ -1,14 +1,12 @@
-"""Sensors of the map: they begin uploaded surveys and carry started ones. They run without being switched on."""
+"""Sensors of the map: they begin uploaded surveys and request runs. They run without being switched on."""
 
 import dagster as dg
 
-from imageflow_assets.map import carrying
-from imageflow_assets.map.assets import BY_LAYER
+from imageflow_assets.map import dead_runs, requesting
+from imageflow_assets.map.jobs import map_of_survey
 from imageflow_assets.map.silence import SilenceWatch
-from imageflow_clients.database import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Carrier, SurveyState
 from imageflow_resources.pools import set_pools
 from imageflow_surveys.runs import SENSOR
 from imageflow_surveys.uploads import notice_uploads
@@ -19,36 +17,29 @@ _SETTLED: set[str] = set()
 
 @dg.sensor(
     name=SENSOR,
-    asset_selection=dg.AssetSelection.assets(*BY_LAYER.values()),
+    job=map_of_survey,
+    description="Requests a run for each planned or uploaded survey, and settles surveys whose run has ended.",
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def advance_surveys(
+def request_surveys(
     context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores], silence_watch: dg.ResourceParam[SilenceWatch]
 ) -> dg.SensorResult:
-    """Ask for what each started survey needs next, and find those that stopped moving."""
+    """Request runs, settle surveys, and find runs whose worker is dead."""
     instance = context.instance
     _settle(context, stores)
-    dead = carrying.fail_dead_runs(instance, stores, silence_watch)
+    dead = dead_runs.fail_dead_runs(instance, stores, silence_watch)
     if dead:
         context.log.warning("Failed runs whose worker is dead: %s", ", ".join(dead))
-    stopped = carrying.stop_cancelled_runs(instance, stores)
+    stopped = dead_runs.stop_cancelled_runs(instance, stores)
     if stopped:
         context.log.info("Stopped runs of cancelled surveys: %s", ", ".join(stopped))
-    with stores.database.begin() as connection:
-        surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
-    asked: list[dg.RunRequest] = []
-    for survey in surveys:
-        match survey.carrier:
-            case Carrier.SENSOR:
-                asked += carrying.carry_on(instance, stores, survey)
-            case Carrier.COMMAND_LINE:
-                carrying.settle_stalled(stores, survey, silence_watch)
-            case Carrier.OPERATOR:
-                carrying.settle_operators(stores, survey)
+    under_way, requests, changed = requesting.advance(instance, stores)
+    for survey in changed:
+        context.log.info("'%s' is %s. %s", survey.id, survey.state, survey.reason or "")
     return dg.SensorResult(
-        run_requests=asked,
-        skip_reason=None if asked else f"Nothing to ask for: {len(surveys)} surveys are under way.",
+        run_requests=requests,
+        skip_reason=None if requests else f"Nothing to request: {under_way} surveys are planned or running.",
     )
 
 
@@ -58,7 +49,7 @@ def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> None:
     if home in _SETTLED:
         return
     set_pools(context.instance, Settings())
-    added = carrying.rebuild_partitions(context.instance, stores)
+    added = requesting.rebuild_partitions(context.instance, stores)
     if added:
         context.log.warning("Dagster lacked the partitions of %d surveys: they are there again.", added)
     _SETTLED.add(home)
@@ -75,4 +66,4 @@ def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceP
             context.log.info("'%s' began '%s'.", notice.folder.prefix, notice.survey.id)
         for file in notice.skipped:
             context.log.warning("'%s/%s' is skipped: %s.", notice.folder.prefix, file.name, file.reason)
-    return dg.SkipReason(f"{len(noticed)} uploads noticed; advance_surveys carries what they began.")
+    return dg.SkipReason(f"{len(noticed)} uploads noticed; request_surveys requests runs of what they began.")

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from imageflow_assets.failures import explained
 from imageflow_assets.map.records import delete_survey
-from imageflow_assets.map.reports import report_untold_lately
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_surveys.retain import Retention, expired_surveys, retire_revisions
@@ -55,14 +54,6 @@ def retire_old_surveys(
 
 
 @dg.op
-def report_what_is_untold(context: dg.OpExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.Output[int]:
-    """Tell Dagster what it does not know of the latest surveys: a killed run leaves rows that nobody reported."""
-    with explained():
-        reported = report_untold_lately(context.instance, stores)
-    return dg.Output(reported, metadata={"partitions": reported})
-
-
-@dg.op
 def sweep_objects(
     config: SweepConfig,
     stores: dg.ResourceParam[Stores],
@@ -86,10 +77,9 @@ def sweep_objects(
 
 @dg.job(
     name="keep_in_order",
-    description="Retire surveys by IMAGEFLOW_RETENTION_*, sweep what nobody needs, tell Dagster what it missed.",
+    description="Retire surveys by IMAGEFLOW_RETENTION_*, then sweep what nobody needs.",
 )
 def keep_in_order_job() -> None:
-    report_what_is_untold()
     sweep_objects(after=retire_old_surveys())
 
 

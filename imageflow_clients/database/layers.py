@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, insert, or_, select, tuple_, update
 
 from imageflow_clients.database import schema
 from imageflow_domain.errors import NotFound
@@ -14,6 +14,9 @@ from imageflow_domain.survey import BLOCK_LAYERS, Layer, Progress, ShotCount
 
 _BLOCKS = schema.blocks
 _FAILED = schema.failed_runs
+_BEFORE = ((0, -1), (0, 1), (-1, -1), (-1, 0), (-1, 1))
+"""Row and column steps to the blocks beside and above, whose pairs reach into a block."""
+
 _BLOCK_MARKS = {
     Layer.SCREENSHOTS: "captured_at",
     Layer.PAIR_OFFSETS: "registered_at",
@@ -204,15 +207,8 @@ def mark_block(connection: Connection, survey: str, layer: Layer, block: Block, 
     )
 
 
-def is_captured(connection: Connection, survey: str, block: Block) -> bool:
-    return connection.execute(
-        select(_BLOCKS.c.captured_at.is_not(None)).where(
-            _BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col
-        )
-    ).scalar_one()
-
-
 def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> bool:
+    """Whether a block was cut at a revision before, so that cutting it again looks at every tile."""
     return connection.execute(
         select(func.coalesce(_BLOCKS.c.cut_revision == revision, false())).where(_at(survey, block))
     ).scalar_one()
@@ -234,39 +230,44 @@ def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int)
     connection.execute(update(_BLOCKS).where(_at(survey, block)).values(tiles_cut=_BLOCKS.c.tiles_cut + count))
 
 
-def reopen_capture(connection: Connection, survey: str, block: Block) -> None:
-    """Take a block's screenshots again: what was registered with them no longer counts."""
-    here = (_BLOCKS.c.row == block.row) & (_BLOCKS.c.col == block.col)
-    around = or_(
-        here, _BLOCKS.c.row.between(block.row - 1, block.row) & _BLOCKS.c.col.between(block.col - 1, block.col + 1)
-    )
-    connection.execute(update(_BLOCKS).where(_BLOCKS.c.survey_id == survey, here).values(captured_at=None))
-    connection.execute(update(_BLOCKS).where(_BLOCKS.c.survey_id == survey, around).values(registered_at=None))
+def reopen_capture(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
+    """Ask for blocks' screenshots again: what was registered with them no longer counts."""
+    around = {(block.row + row, block.col + col) for block in blocks for row, col in ((0, 0), *_BEFORE)}
+    _reopen(connection, survey, {(block.row, block.col) for block in blocks}, captured_at=None)
+    _reopen(connection, survey, around, registered_at=None)
+
+
+def reopen_registration(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
+    """Ask for blocks' offsets again."""
+    _reopen(connection, survey, {(block.row, block.col) for block in blocks}, registered_at=None)
+
+
+def reopen_cut(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
+    """Ask for blocks' tiles again, every one of them; those that are there stay until then."""
+    _reopen(connection, survey, {(block.row, block.col) for block in blocks}, cut_at=None)
+
+
+def _reopen(connection: Connection, survey: str, places: Collection[tuple[int, int]], **marks: None) -> None:
+    here = tuple_(_BLOCKS.c.row, _BLOCKS.c.col).in_(places)
+    connection.execute(update(_BLOCKS).where(_BLOCKS.c.survey_id == survey, here).values(marks))
 
 
 def note_failure(connection: Connection, survey: str, layer: Layer, reason: str, run_id: str) -> int:
-    """Count a failed run of a layer, once; return how many there are since the survey was taken up.
-
-    A run that makes two layers counts for the one that was noted first.
-    """
+    """Count a failed run, once; return how many there are since the survey made progress or was taken up."""
     known = select(_FAILED.c.run_id).where(_FAILED.c.survey_id == survey, _FAILED.c.run_id == run_id)
     if connection.execute(known).first() is None:
         connection.execute(insert(_FAILED).values(survey_id=survey, layer=layer, run_id=run_id, reason=reason))
-    return _failures(connection, survey).get(layer, 0)
+    return _failures(connection, survey)
 
 
 def forget_failures(connection: Connection, survey: str) -> None:
-    """Stop counting a survey's failed runs: it is done, or taken up again."""
+    """Stop counting a survey's failed runs: it made progress, is done, or is taken up again."""
     connection.execute(update(_FAILED).where(_FAILED.c.survey_id == survey).values(counts=False))
 
 
-def _failures(connection: Connection, survey: str) -> Mapping[Layer, int]:
-    rows = connection.execute(
-        select(_FAILED.c.layer, func.count().label("runs"))
-        .where(_FAILED.c.survey_id == survey, _FAILED.c.counts)
-        .group_by(_FAILED.c.layer)
-    )
-    return {Layer(row.layer): row.runs for row in rows}
+def _failures(connection: Connection, survey: str) -> int:
+    counted = select(func.count(_FAILED.c.run_id.distinct())).where(_FAILED.c.survey_id == survey, _FAILED.c.counts)
+    return connection.execute(counted).scalar_one()
 
 
 def _at(survey: str, block: Block) -> ColumnElement[bool]:

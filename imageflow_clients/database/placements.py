@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, tuple_, update
 
 from imageflow_clients.database import schema
 from imageflow_clients.database.cells import among
@@ -94,6 +94,17 @@ def offsets(connection: Connection, survey: str, *, touching: Collection[Cell] |
             )
         )
     return tuple(_pair(row) for row in connection.execute(query))
+
+
+def count_offsets(connection: Connection, survey: str) -> int:
+    """Return how many verified offsets a survey has."""
+    return connection.execute(select(func.count()).select_from(_PAIRS).where(_PAIRS.c.survey_id == survey)).scalar_one()
+
+
+def weakest_offsets(connection: Connection, survey: str, count: int) -> tuple[PairOffset, ...]:
+    """Return the verified offsets whose overlaps agree least, weakest first."""
+    weakest = select(_PAIRS).where(_PAIRS.c.survey_id == survey).order_by(_PAIRS.c.agreement, _PAIRS.c.votes)
+    return tuple(_pair(row) for row in connection.execute(weakest.limit(count)))
 
 
 def refused(connection: Connection, survey: str) -> tuple[RefusedPair, ...]:

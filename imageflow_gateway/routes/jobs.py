@@ -46,7 +46,6 @@ def create_job(
         _dagster(gateway),
         gateway.settings.games,
         request,
-        capture_pool=gateway.settings.capture_pool,
         key=idempotency_key,
     )
     if not begun.is_new:

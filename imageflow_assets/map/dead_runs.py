@@ -1,0 +1,67 @@
+"""Runs that nobody executes any more, and runs of surveys that were cancelled: Dagster by itself leaves them."""
+
+import dagster as dg
+
+from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.runs import ALIVE
+from imageflow_clients.dagster import LOCATION
+from imageflow_clients.database import heartbeats
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import SurveyState
+from imageflow_surveys.carry import SILENCE_S
+from imageflow_surveys.runs import ONLY_MISSING_TAG, PARTITION_TAG
+
+FIRST_SIGN_S = 120.0
+"""So long may a new run's worker take to give its first sign."""
+
+_LAUNCHED = [status for status in ALIVE if status is not dg.DagsterRunStatus.QUEUED]
+"""A queue may hold a run for as long as it likes; from then on it has a worker."""
+
+_STOPPABLE = [status for status in ALIVE if status is not dg.DagsterRunStatus.CANCELING]
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceWatch) -> tuple[str, ...]:
+    """Fail every unfinished run of ours whose worker is dead by what the watch heard so far, and return their ids.
+
+    Dagster's default launcher does not notice when worker and code server die together. Runs of other code, whose
+    workers never beat, are left alone.
+    """
+    dead = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_LAUNCHED)):
+        run = record.dagster_run
+        with stores.database.begin() as connection:
+            silent_s = heartbeats.silent_for_s(connection, run.run_id)
+            if silent_s is None and not _is_to_beat(run):
+                continue
+            # since it was launched or started, whichever came last: how long it was queued says nothing of its worker
+            age_s = heartbeats.age_s(connection, record.update_timestamp.timestamp())
+        silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
+        if watch.is_dead(run.run_id, silence_s, allowed_s):
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            instance.report_run_failed(run, f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead.")
+            dead.append(run.run_id)
+    return tuple(dead)
+
+
+def _is_to_beat(run: dg.DagsterRun) -> bool:
+    """Whether a run's worker will beat once it works: it does so in all of our jobs, and in nobody else's."""
+    origin = run.remote_job_origin
+    # the command line's runs have no origin
+    return ONLY_MISSING_TAG in run.tags if origin is None else origin.location_name == LOCATION
+
+
+def stop_cancelled_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:
+    """Stop every run of a survey that was cancelled after the run was created, and return their ids.
+
+    Whoever cancelled it stops them too, unless Dagster was down, or a run was launched at that very moment.
+    """
+    with stores.database.begin() as connection:
+        cancelled = {one.id: one for one in rows.find(connection, states=(SurveyState.CANCELLED,))}
+    stopped = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_STOPPABLE)):
+        survey = cancelled.get(record.dagster_run.tags.get(PARTITION_TAG, ""))
+        if survey is not None and survey.finished_at is not None and record.create_timestamp <= survey.finished_at:
+            instance.run_coordinator.cancel_run(record.dagster_run.run_id)
+            stopped.append(record.dagster_run.run_id)
+    return tuple(stopped)

@@ -1,0 +1,144 @@
+"""Request the runs that planned and uploaded surveys need, and settle the state of each survey whose run has ended."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster._core.storage.tags import WILL_RETRY_TAG
+
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.runs import ALIVE, failed_step, why_it_ended
+from imageflow_clients.database import heartbeats, jobs, layers, leases
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import Layer, Progress, Survey, SurveyState
+from imageflow_surveys import carry
+from imageflow_surveys.jobs import LAUNCH_S
+from imageflow_surveys.lease import done
+from imageflow_surveys.next_step import next_step
+from imageflow_surveys.runs import MAP_JOB, PARTITION_TAG, REFUSED_TAG, run_key, tags_of
+from imageflow_surveys.settling import End, EndedRun, Request, Settle, decide
+
+_REPEATED_WITHIN = timedelta(minutes=2)
+"""So long after a worker crashed Dagster may take to repeat its run."""
+
+_ENDS = {dg.DagsterRunStatus.SUCCESS: End.SUCCEEDED, dg.DagsterRunStatus.CANCELED: End.CANCELLED}
+
+
+def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
+    """Add a partition for every survey that Dagster does not know, as after it lost its storage; return how many.
+
+    Partitions without a survey are left alone.
+    """
+    name = str(SURVEYS.name)
+    with stores.database.begin() as connection:
+        ours = rows.names(connection)
+    missing = sorted(set(ours) - set(instance.get_dynamic_partitions(name)))
+    if missing:
+        instance.add_dynamic_partitions(name, missing)
+    return len(missing)
+
+
+def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg.RunRequest, ...], tuple[Survey, ...]]:
+    """Settle every survey whose run has ended.
+
+    Returns:
+        How many surveys are under way, the runs that some of them need, and the surveys whose state changed.
+    """
+    with stores.database.begin() as connection:
+        surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
+    # Runs are asked for before rows are read again: a run that had ended by then has done its part of them.
+    newest = _newest(instance, surveys)
+    requests: list[dg.RunRequest] = []
+    changed: list[Survey] = []
+    for survey in surveys:
+        record = newest.get(survey.id)
+        if record is not None and record.dagster_run.status in ALIVE:
+            _note_first_run(stores, survey, record.dagster_run)
+            continue
+        request = settle(instance, stores, survey.id, record)
+        if request is not None:
+            requests.append(request)
+        now = carry.read(stores, survey.id)
+        if (now.state, now.reason) != (survey.state, survey.reason):
+            changed.append(now)
+    return len(surveys), tuple(requests), tuple(changed)
+
+
+def settle(
+    instance: dg.DagsterInstance, stores: Stores, survey_id: str, record: dg.RunRecord | None
+) -> dg.RunRequest | None:
+    """Settle one survey of which no run is alive, or return the run that it needs.
+
+    Args:
+        record: Of its newest run.
+    """
+    with stores.database.begin() as connection:
+        if not rows.exists(connection, survey_id):
+            return None
+        survey = rows.get(connection, survey_id)
+        lease = leases.find(connection, survey_id)
+        progress = layers.progress(connection, survey_id)
+        taken = layers.shots(connection, survey_id).taken
+        job = jobs.find_of_survey(connection, survey_id)
+        age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
+    run = None if record is None else _ended(instance, survey, record)
+    fruitless = progress.failures
+    if run is not None and run.id != survey.settled_run_id and run.end is not End.CANCELLED and not run.retries:
+        moved = lease is not None and lease.run_id == run.id and lease.done_before != done(progress, taken)
+        if run.end is End.FAILED or not _is_whole(progress):
+            layer = failed_step(instance, run.id) or Layer.SCREENSHOTS
+            fruitless = carry.note_failure(stores, survey, Layer(layer), run.why, run.id, progress=moved)
+    launching = job is not None and job.dag_run_id is None and age_s < LAUNCH_S
+    match decide(survey, progress, run, fruitless=fruitless, launching=launching):
+        case Request(after=after):
+            instance.add_dynamic_partitions(str(SURVEYS.name), [survey_id])
+            return dg.RunRequest(
+                run_key=run_key(survey_id, after),
+                job_name=MAP_JOB,
+                partition_key=survey_id,
+                tags=tags_of(None if job is None else job.id),
+            )
+        case Settle(state=state, reason=reason):
+            carry.settle(stores, survey, lease, None if run is None else run.id, state, reason)
+    return None
+
+
+def _newest(instance: dg.DagsterInstance, surveys: Iterable[Survey]) -> Mapping[str, dg.RunRecord]:
+    """Return a run of each survey that has one: one that is alive, else the newest that did not have to stand back."""
+    ids = [survey.id for survey in surveys]
+    found: dict[str, dg.RunRecord] = {}
+    if not ids:
+        return found
+    for record in instance.get_run_records(dg.RunsFilter(tags={PARTITION_TAG: ids})):
+        run = record.dagster_run
+        survey_id = run.tags[PARTITION_TAG]
+        if run.status in ALIVE or (survey_id not in found and REFUSED_TAG not in run.tags):
+            found[survey_id] = record
+    return found
+
+
+def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord) -> EndedRun:
+    run = record.dagster_run
+    end = _ENDS.get(run.status, End.FAILED)
+    if run.run_id == survey.settled_run_id or end is End.SUCCEEDED:
+        why = f"Run {run.run_id} ended without making everything that it was asked for."
+    elif end is End.CANCELLED:
+        why = f"Run {run.run_id} was cancelled in Dagster."
+    else:
+        why = why_it_ended(instance, run)
+    ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else datetime.now(UTC)
+    is_fresh = datetime.now(UTC) - ended_at < _REPEATED_WITHIN
+    return EndedRun(id=run.run_id, end=end, retries=run.tags.get(WILL_RETRY_TAG) == "true" and is_fresh, why=why)
+
+
+def _is_whole(progress: Progress) -> bool:
+    return next_step(progress) is None
+
+
+def _note_first_run(stores: Stores, survey: Survey, run: dg.DagsterRun) -> None:
+    """Note the first run of a job that nobody but the sensor launched."""
+    with stores.database.begin() as connection:
+        job = jobs.find_of_survey(connection, survey.id)
+        if job is not None and job.dag_run_id is None:
+            jobs.note_run(connection, job, run.run_id)

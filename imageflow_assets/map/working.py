@@ -1,0 +1,62 @@
+"""What every step of the map does first: hold its survey's lease for its run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import dagster as dg
+
+from imageflow_assets.failures import explained
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import NotFound
+from imageflow_domain.survey import Layer
+from imageflow_surveys.lease import Held, Run, RunRefused, hold
+from imageflow_surveys.runs import ONLY_MISSING_TAG, REFUSED_TAG
+
+Context = dg.OpExecutionContext | dg.AssetExecutionContext
+
+_LAYERS = frozenset(layer.value for layer in Layer)
+
+
+@contextmanager
+def working(context: Context, stores: Stores) -> Iterator[Held]:
+    """Yield the survey of a step's partition with its lease; errors of the body become failures in words."""
+    with explained(context.retry_number):
+        yield _held(context, stores)
+
+
+def _held(context: Context, stores: Stores) -> Held:
+    try:
+        return hold(stores, context.partition_key, _run_of(context))
+    except RunRefused:
+        # by the tag, whoever settles the survey passes this run over
+        context.instance.add_run_tags(context.run_id, {REFUSED_TAG: "true"})
+        raise
+    except NotFound as error:
+        raise NotFound(
+            f"There is no survey '{context.partition_key}': nobody planned it. Run the job plan_survey, which adds the "
+            "partition of the survey that it plans, and delete this one."
+        ) from error
+
+
+def _run_of(context: Context) -> Run:
+    instance, run = context.instance, context.run
+
+    def created_at() -> datetime:
+        record = instance.get_run_record_by_id(run.run_id)
+        assert record is not None  # noqa: S101 - the run that executes this step
+        return record.create_timestamp
+
+    def has_ended(run_id: str) -> bool:
+        other = instance.get_run_by_id(run_id)
+        return other is None or other.is_finished
+
+    selected = context.job_def.asset_layer.executable_asset_keys
+    return Run(
+        id=run.run_id,
+        root_id=run.root_run_id or run.run_id,
+        layers=tuple(Layer(name) for name in {key.to_user_string() for key in selected} & _LAYERS),
+        only_missing=ONLY_MISSING_TAG in run.tags,
+        created_at=created_at,
+        has_ended=has_ended,
+    )

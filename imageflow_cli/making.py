@@ -1,0 +1,88 @@
+"""Make a survey's map in this process: the job that the sensor requests, executed here."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import dagster as dg
+
+from imageflow_assets.definitions import map_job
+from imageflow_assets.map import requesting
+from imageflow_assets.map.dead_runs import fail_dead_runs
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.runs import why_it_ended
+from imageflow_cli.session import Session
+from imageflow_clients.database import heartbeats, jobs, leases
+from imageflow_domain.errors import ImageFlowError
+from imageflow_domain.survey import Survey, SurveyState
+from imageflow_resources.pools import set_pools
+from imageflow_surveys import carry
+from imageflow_surveys.runs import PARTITION_TAG, tags_of
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Failures are printed once, by the command line itself."""
+
+_LOOK_S = 1.0
+
+
+class SurveyFailed(ImageFlowError):
+    """The map of a survey could not be made."""
+
+
+def make_map(session: Session, survey: Survey) -> Survey:
+    """Make what a survey lacks, and return it completed.
+
+    Raises:
+        SurveyFailed: With the failed step's own words; what was made is kept, and the survey can be resumed.
+        KeyboardInterrupt: On SIGINT or SIGTERM; the survey says that it can be resumed.
+    """
+    instance, stores = session.instance, session.stores
+    instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
+    set_pools(instance, session.settings)
+    _end_dead_run(session, survey)
+    with stores.database.begin() as connection:
+        job = jobs.find_of_survey(connection, survey.id)
+    tags = {PARTITION_TAG: survey.id, **tags_of(None if job is None else job.id), "dagster/max_retries": "0"}
+    with _ended_by_sigterm():
+        result = dg.execute_job(dg.reconstructable(map_job), instance=instance, run_config=_QUIET, tags=tags)
+    record = instance.get_run_record_by_id(result.run_id)
+    assert record is not None  # noqa: S101 - it was executed here
+    requesting.settle(instance, stores, survey.id, record)
+    made = carry.read(stores, survey.id)
+    if record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
+        raise KeyboardInterrupt
+    if made.state is not SurveyState.COMPLETED:
+        why = why_it_ended(instance, record.dagster_run)
+        raise SurveyFailed(f"'{survey.id}' has no map: {why}\n`imageflow survey resume {survey.id}` goes on.")
+    return made
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the body as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end_dead_run(session: Session, survey: Survey) -> None:
+    """Let Dagster know that the run which had the survey is dead: without a running stack nobody else does."""
+    watch = SilenceWatch()
+    while True:
+        with session.stores.database.begin() as connection:
+            lease = leases.find(connection, survey.id)
+            silent_s = None if lease is None else heartbeats.silent_for_s(connection, lease.run_id)
+        run = None if lease is None else session.instance.get_run_by_id(lease.run_id)
+        if run is None or run.is_finished or silent_s is None or silent_s < carry.SILENCE_S:
+            return
+        fail_dead_runs(session.instance, session.stores, watch)
+        time.sleep(_LOOK_S)

@@ -1,0 +1,24 @@
+"""Note who works on a block, and why that failed, where pages and the next run find it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from imageflow_clients.database import attempts
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import DatabaseUnavailable, ImageFlowError
+from imageflow_domain.grid import Block
+from imageflow_domain.survey import Layer
+
+
+@contextmanager
+def attempt(stores: Stores, survey_id: str, layer: Layer, block: Block | None, run_id: str) -> Iterator[None]:
+    """Note that a run begins a block, or a layer without blocks, and why the body failed."""
+    with stores.database.begin() as connection:
+        attempts.begin(connection, survey_id, layer, block, run_id)
+    try:
+        yield
+    except ImageFlowError as error:
+        # without a database nobody can be told here; the error itself goes on to whoever runs the body
+        with suppress(DatabaseUnavailable), stores.database.begin() as connection:
+            attempts.fail(connection, survey_id, layer, block, run_id, str(error))
+        raise

@@ -1,0 +1,80 @@
+"""Decide what a run does of one layer: the blocks that are missing, or all of them again."""
+
+from collections.abc import Collection, Sequence
+
+from imageflow_clients.database import Connection, layers, leases, screenshots
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import InvalidInput, NotReady
+from imageflow_domain.grid import Block
+from imageflow_domain.survey import Layer, Survey
+from imageflow_surveys.lease import Held
+from imageflow_surveys.shares import Share, shares_of
+
+
+def plan_layer(stores: Stores, held: Held, layer: Layer, named: Sequence[str], *, slots: int) -> tuple[Share, ...]:
+    """Return the shares of a layer that a run is to do, its rows reopened where they are made again.
+
+    Rows are reopened once for a run and its repetitions: a repetition goes on with what is missing by then.
+
+    Args:
+        named: Keys of the blocks that the run is limited to; empty for all.
+        slots: Of the layer's pool.
+
+    Raises:
+        InvalidInput: Where a named block is not one of the survey's.
+        NotReady: Where screenshots are to be taken again that a cleanup is deleting.
+    """
+    survey, lease = held.survey, held.lease
+    wanted = _blocks(survey, named)
+    with stores.database.begin() as connection:
+        rows.get(connection, survey.id, lock=True)  # a cleanup comes before this, or after
+        missing = wanted & _missing(connection, survey, layer)
+        if not missing and layer not in lease.reopened and (lease.again or named):
+            _reopen(connection, survey, layer, wanted)
+            leases.note_reopened(connection, lease, layer)
+            missing = wanted
+    return shares_of(survey, layer, missing, slots=slots)
+
+
+def left_of(stores: Stores, survey: Survey, layer: Layer) -> tuple[Block, ...]:
+    """Return the blocks of which a layer is missing."""
+    with stores.database.begin() as connection:
+        return tuple(sorted(_missing(connection, survey, layer)))
+
+
+def _missing(connection: Connection, survey: Survey, layer: Layer) -> frozenset[Block]:
+    progress = layers.progress(connection, survey.id)
+    return progress.blocks - progress.done_blocks[layer]
+
+
+def _blocks(survey: Survey, named: Sequence[str]) -> frozenset[Block]:
+    every = frozenset(survey.blocks())
+    wanted = frozenset(Block.parse(key) for key in named)
+    if unknown := sorted(wanted - every):
+        last = max(every)
+        raise InvalidInput(
+            f"'{survey.id}' has no block {', '.join(block.key for block in unknown)}: its blocks are r00c00 to "
+            f"{last.key}."
+        )
+    return wanted or every
+
+
+def _reopen(connection: Connection, survey: Survey, layer: Layer, blocks: Collection[Block]) -> None:
+    """Ask for blocks anew that are whole."""
+    match layer:
+        case Layer.SCREENSHOTS:
+            if screenshots.being_deleted(connection, survey.id):
+                raise NotReady(
+                    f"Screenshots of '{survey.id}' are being deleted: materialise its {Layer.CLEANUP} to the end, "
+                    "then take them again."
+                )
+            layers.reopen_capture(connection, survey.id, blocks)
+            # or an attempt that goes on after a kill would keep the old screenshots
+            cells = [cell for block in blocks for cell in survey.grid.cells_of(block, survey.block_side)]
+            screenshots.forget(connection, survey.id, cells)
+            rows.forget_placement(connection, survey.id)
+        case Layer.PAIR_OFFSETS:
+            layers.reopen_registration(connection, survey.id, blocks)
+        case Layer.TILES:
+            layers.reopen_cut(connection, survey.id, blocks)
