@@ -11,8 +11,15 @@ from imageflow_domain.survey import Layer
 
 
 @contextmanager
-def attempt(stores: Stores, survey_id: str, layer: Layer, block: Block | None, run_id: str) -> Iterator[None]:
-    """Note that a run begins a block, or a layer without blocks, and why the body failed."""
+def attempt(stores: Stores, survey_id: str, layer: Layer, block: Block | None, run_id: str | None) -> Iterator[None]:
+    """Note that a run begins a block, or a layer without blocks, and why the body failed.
+
+    Args:
+        run_id: `None` where no run of Dagster works; then nothing is noted.
+    """
+    if run_id is None:
+        yield
+        return
     with stores.database.begin() as connection:
         attempts.begin(connection, survey_id, layer, block, run_id)
     try:

@@ -1,4 +1,7 @@
-"""Do a share of a layer: its use case over several blocks of one survey, and what came of them added up."""
+"""Do several blocks of a layer, those that are not whole, and add up what came of them.
+
+Each takes the id of the run that works, where one does: pages then tell who works on a block.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CapturedShare:
+class CapturedBlocks:
     """What came of several blocks' screenshots."""
 
     shots: int = 0
@@ -32,7 +35,7 @@ class CapturedShare:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegisteredShare:
+class RegisteredBlocks:
     """What came of several blocks' offsets."""
 
     shots: int = 0
@@ -44,7 +47,7 @@ class RegisteredShare:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CutShare:
+class CutBlocks:
     """What came of several blocks' tiles."""
 
     squares: int = 0
@@ -59,8 +62,10 @@ class CutShare:
     seconds: float = 0.0
 
 
-def capture_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str) -> CapturedShare:
-    """Take the screenshots of those blocks that lack some, with one game; the errors are `capture_block`'s."""
+def capture_blocks(
+    stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str | None = None
+) -> CapturedBlocks:
+    """Take the screenshots of the blocks that lack some, with one game; the errors are `capture_block`'s."""
     begin = time.monotonic()
     with Camera(lambda: driver_of(stores, survey.spec)) as camera:
 
@@ -68,7 +73,7 @@ def capture_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, ru
             return capture_block(stores, survey, block, camera)
 
         done = _each(stores, survey, Layer.SCREENSHOTS, blocks, run_id, capture)
-        return CapturedShare(
+        return CapturedBlocks(
             shots=sum(block.shots for block in done),
             kept=sum(block.kept for block in done),
             restarts=camera.restarts,
@@ -77,13 +82,15 @@ def capture_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, ru
         )
 
 
-def register_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str) -> RegisteredShare:
-    """Register those blocks that are not yet; the errors are `register_block`'s."""
+def register_blocks(
+    stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str | None = None
+) -> RegisteredBlocks:
+    """Register the blocks that are not registered; the errors are `register_block`'s."""
     begin = time.monotonic()
     done = _each(
         stores, survey, Layer.PAIR_OFFSETS, blocks, run_id, lambda block: register_block(stores, survey, block)
     )
-    return RegisteredShare(
+    return RegisteredBlocks(
         shots=sum(block.shots for block in done),
         pairs=sum(block.pairs for block in done),
         offsets=sum(len(block.offsets) for block in done),
@@ -91,11 +98,11 @@ def register_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, r
     )
 
 
-def cut_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str) -> CutShare:
-    """Cut those blocks that are not yet; the errors are `cut_block`'s."""
+def cut_blocks(stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str | None = None) -> CutBlocks:
+    """Cut the blocks that are not cut; the errors are `cut_block`'s."""
     begin = time.monotonic()
     done = _each(stores, survey, Layer.TILES, blocks, run_id, lambda block: cut_block(stores, survey, block))
-    return CutShare(
+    return CutBlocks(
         squares=sum(block.squares for block in done),
         tiles=sum(block.tiles for block in done),
         composed=sum(block.composed for block in done),
@@ -107,7 +114,12 @@ def cut_share(stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id
 
 
 def _each(
-    stores: Stores, survey: Survey, layer: Layer, blocks: Iterable[Block], run_id: str, work: Callable[[Block], T]
+    stores: Stores,
+    survey: Survey,
+    layer: Layer,
+    blocks: Iterable[Block],
+    run_id: str | None,
+    work: Callable[[Block], T],
 ) -> list[T]:
     """Work on the blocks whose layer is not whole: whoever planned them may have planned long ago."""
 

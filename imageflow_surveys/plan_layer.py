@@ -1,14 +1,15 @@
 """Decide what a run does of one layer: the blocks that are missing, or all of them again."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from imageflow_clients.database import Connection, layers, leases, screenshots
+from imageflow_clients.database import Connection, layers, leases
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput, NotReady
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys.lease import Held
+from imageflow_surveys.reopen import reopen
 from imageflow_surveys.shares import Share, shares_of
 
 
@@ -31,7 +32,7 @@ def plan_layer(stores: Stores, held: Held, layer: Layer, named: Sequence[str], *
         rows.get(connection, survey.id, lock=True)  # a cleanup comes before this, or after
         missing = wanted & _missing(connection, survey, layer)
         if not missing and layer not in lease.reopened and (lease.again or named):
-            _reopen(connection, survey, layer, wanted)
+            reopen(connection, survey, layer, wanted)
             leases.note_reopened(connection, lease, layer)
             missing = wanted
     return shares_of(survey, layer, missing, slots=slots)
@@ -58,23 +59,3 @@ def _blocks(survey: Survey, named: Sequence[str]) -> frozenset[Block]:
             f"{last.key}."
         )
     return wanted or every
-
-
-def _reopen(connection: Connection, survey: Survey, layer: Layer, blocks: Collection[Block]) -> None:
-    """Ask for blocks anew that are whole."""
-    match layer:
-        case Layer.SCREENSHOTS:
-            if screenshots.being_deleted(connection, survey.id):
-                raise NotReady(
-                    f"Screenshots of '{survey.id}' are being deleted: materialise its {Layer.CLEANUP} to the end, "
-                    "then take them again."
-                )
-            layers.reopen_capture(connection, survey.id, blocks)
-            # or an attempt that goes on after a kill would keep the old screenshots
-            cells = [cell for block in blocks for cell in survey.grid.cells_of(block, survey.block_side)]
-            screenshots.forget(connection, survey.id, cells)
-            rows.forget_placement(connection, survey.id)
-        case Layer.PAIR_OFFSETS:
-            layers.reopen_registration(connection, survey.id, blocks)
-        case Layer.TILES:
-            layers.reopen_cut(connection, survey.id, blocks)

@@ -35,6 +35,7 @@ def run_key(survey_id: str, after: str | None) -> str:
     """
     return f"{survey_id}/{'first' if after is None else f'after-{after}'}"
 
+
 SURVEY_TAG = PARTITION_TAG  # TEMPORARY
 
 

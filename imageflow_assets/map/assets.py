@@ -16,12 +16,12 @@ from imageflow_domain.survey import Layer
 from imageflow_surveys import trust
 from imageflow_surveys.attempt import attempt
 from imageflow_surveys.blocks import (
-    CapturedShare,
-    CutShare,
-    RegisteredShare,
-    capture_share,
-    cut_share,
-    register_share,
+    CapturedBlocks,
+    CutBlocks,
+    RegisteredBlocks,
+    capture_blocks,
+    cut_blocks,
+    register_blocks,
 )
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.overview import make_overviews
@@ -32,8 +32,8 @@ CODE_VERSION = "1"
 
 screenshots = block_layer(
     Layer.SCREENSHOTS,
-    CapturedShare,
-    lambda context, stores, survey, share: capture_share(stores, survey, share.blocks, run_id=context.run_id),
+    CapturedBlocks,
+    lambda context, stores, survey, share: capture_blocks(stores, survey, share.blocks, run_id=context.run_id),
     shown.captured,
     upstream=(),
     description="Settled pictures of a survey's areas, from a driven game or uploaded frames, stored without loss.",
@@ -44,8 +44,8 @@ screenshots = block_layer(
 
 pair_offsets = block_layer(
     Layer.PAIR_OFFSETS,
-    RegisteredShare,
-    lambda context, stores, survey, share: register_share(stores, survey, share.blocks, run_id=context.run_id),
+    RegisteredBlocks,
+    lambda context, stores, survey, share: register_blocks(stores, survey, share.blocks, run_id=context.run_id),
     shown.registered,
     upstream=(Layer.SCREENSHOTS.value,),
     description="Verified offsets between neighbouring screenshots.",
@@ -82,8 +82,8 @@ def coordinates(
 
 tiles = block_layer(
     Layer.TILES,
-    CutShare,
-    lambda context, stores, survey, share: cut_share(stores, survey, share.blocks, run_id=context.run_id),
+    CutBlocks,
+    lambda context, stores, survey, share: cut_blocks(stores, survey, share.blocks, run_id=context.run_id),
     shown.cut,
     upstream=(Layer.COORDINATES.value,),
     description="Tiles of the native zoom, and the parents that lie inside a square of 2,048 pixels.",

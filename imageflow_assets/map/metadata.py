@@ -10,7 +10,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys.blocks import CapturedShare, CutShare, RegisteredShare
+from imageflow_surveys.blocks import CapturedBlocks, CutBlocks, RegisteredBlocks
 from imageflow_surveys.clean_up import Cleaned
 from imageflow_surveys.findings import Finding, Severity
 from imageflow_surveys.overview import Overview
@@ -27,7 +27,7 @@ def kept(survey: Survey, layer: Layer) -> Shown:
     return {"kept": dg.MetadataValue.text(f"{layer} of {survey.id} was whole already: nothing was made again.")}
 
 
-def captured(stores: Stores, survey: Survey, done: Sequence[CapturedShare]) -> Shown:
+def captured(stores: Stores, survey: Survey, done: Sequence[CapturedBlocks]) -> Shown:
     with stores.database.begin() as connection:
         stored = screenshots.stored(connection, survey.id)
     return {
@@ -39,7 +39,7 @@ def captured(stores: Stores, survey: Survey, done: Sequence[CapturedShare]) -> S
     }
 
 
-def registered(stores: Stores, survey: Survey, done: Sequence[RegisteredShare]) -> Shown:
+def registered(stores: Stores, survey: Survey, done: Sequence[RegisteredBlocks]) -> Shown:
     with stores.database.begin() as connection:
         verified = placements.count_offsets(connection, survey.id)
         weakest = placements.weakest_offsets(connection, survey.id, _ROWS)
@@ -76,7 +76,7 @@ def placed(result: Placed, seconds: float) -> Shown:
     }
 
 
-def cut(stores: Stores, survey: Survey, done: Sequence[CutShare]) -> Shown:
+def cut(stores: Stores, survey: Survey, done: Sequence[CutBlocks]) -> Shown:
     with stores.database.begin() as connection:
         count = layers.progress(connection, survey.id).tiles_cut
     sources = sorted({source for d in done for source in d.sources})

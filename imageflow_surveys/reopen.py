@@ -1,0 +1,36 @@
+"""Ask for blocks anew that are whole, so that whoever works on what is missing makes them again."""
+
+from collections.abc import Collection
+
+from imageflow_clients.database import Connection, layers, screenshots
+from imageflow_clients.database import surveys as rows
+from imageflow_domain.errors import NotReady
+from imageflow_domain.grid import Block
+from imageflow_domain.survey import Layer, Survey
+
+
+def reopen(connection: Connection, survey: Survey, layer: Layer, blocks: Collection[Block]) -> None:
+    """Mark a layer of blocks as missing, with what depends on it alone; the survey's row is locked by the caller.
+
+    Screenshots are forgotten, and so is the placement, which keeps its frame. Tiles stay until others are made; each of
+    them is looked at then.
+
+    Raises:
+        NotReady: Where a cleanup is deleting the survey's screenshots.
+    """
+    match layer:
+        case Layer.SCREENSHOTS:
+            if screenshots.being_deleted(connection, survey.id):
+                raise NotReady(
+                    f"Screenshots of '{survey.id}' are being deleted: materialise its {Layer.CLEANUP} to the end, "
+                    "then take them again."
+                )
+            layers.reopen_capture(connection, survey.id, blocks)
+            # or an attempt that goes on after a kill would keep the old screenshots
+            cells = [cell for block in blocks for cell in survey.grid.cells_of(block, survey.block_side)]
+            screenshots.forget(connection, survey.id, cells)
+            rows.forget_placement(connection, survey.id)
+        case Layer.PAIR_OFFSETS:
+            layers.reopen_registration(connection, survey.id, blocks)
+        case Layer.TILES:
+            layers.reopen_cut(connection, survey.id, blocks)
