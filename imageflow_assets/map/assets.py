@@ -33,7 +33,7 @@ CODE_VERSION = "1"
 screenshots = block_layer(
     Layer.SCREENSHOTS,
     CapturedBlocks,
-    lambda context, stores, survey, share: capture_blocks(stores, survey, share.blocks, run_id=context.run_id),
+    lambda stores, held, share: capture_blocks(stores, held.survey, share.blocks, run_id=held.lease.run_id),
     shown.captured,
     upstream=(),
     description="Settled pictures of a survey's areas, from a driven game or uploaded frames, stored without loss.",
@@ -45,7 +45,7 @@ screenshots = block_layer(
 pair_offsets = block_layer(
     Layer.PAIR_OFFSETS,
     RegisteredBlocks,
-    lambda context, stores, survey, share: register_blocks(stores, survey, share.blocks, run_id=context.run_id),
+    lambda stores, held, share: register_blocks(stores, held.survey, share.blocks, run_id=held.lease.run_id),
     shown.registered,
     upstream=(Layer.SCREENSHOTS.value,),
     description="Verified offsets between neighbouring screenshots.",
@@ -73,7 +73,7 @@ def coordinates(
         if held.keeps(Layer.COORDINATES):
             metadata = shown.kept(survey, Layer.COORDINATES)
         else:
-            with attempt(stores, survey.id, Layer.COORDINATES, None, context.run_id):
+            with attempt(stores, survey.id, Layer.COORDINATES, None, held.lease.run_id):
                 placed = place_survey(stores, survey)
             metadata = shown.placed(placed, time.monotonic() - begin)
         checks = results(stores, survey, OF_COORDINATES)
@@ -83,7 +83,7 @@ def coordinates(
 tiles = block_layer(
     Layer.TILES,
     CutBlocks,
-    lambda context, stores, survey, share: cut_blocks(stores, survey, share.blocks, run_id=context.run_id),
+    lambda stores, held, share: cut_blocks(stores, held.survey, share.blocks, run_id=held.lease.run_id),
     shown.cut,
     upstream=(Layer.COORDINATES.value,),
     description="Tiles of the native zoom, and the parents that lie inside a square of 2,048 pixels.",
@@ -111,7 +111,7 @@ def overviews(
         if held.keeps(Layer.OVERVIEWS):
             metadata, checks = shown.kept(survey, Layer.OVERVIEWS), results(stores, survey, OF_OVERVIEWS)
         else:
-            with attempt(stores, survey.id, Layer.OVERVIEWS, None, context.run_id):
+            with attempt(stores, survey.id, Layer.OVERVIEWS, None, held.lease.run_id):
                 made = make_overviews(stores, survey, publish_despite_errors=Settings().publish_despite_errors)
             metadata = shown.overviews(survey, made, time.monotonic() - begin)
             checks = [shown.check_result(made.tiles_whole, trust.tiles_whole.__name__)]
@@ -128,7 +128,7 @@ def screenshot_cleanup(
         survey = held.survey
         if held.keeps(Layer.CLEANUP):
             return dg.MaterializeResult(metadata=shown.kept(survey, Layer.CLEANUP))
-        with attempt(stores, survey.id, Layer.CLEANUP, None, context.run_id):
+        with attempt(stores, survey.id, Layer.CLEANUP, None, held.lease.run_id):
             cleaned = clean_up(stores, survey)
     return dg.MaterializeResult(metadata=shown.cleaned(cleaned, time.monotonic() - begin))
 

@@ -78,14 +78,12 @@ def plan_survey_job() -> None:
 map_of_survey = dg.define_asset_job(
     MAP_JOB,
     selection=[asset.key for asset in BY_LAYER.values()],
-    partitions_def=SURVEYS,
     description="Make a survey's map: what is missing of it, or all of it again where nothing is.",
 )
 
 resume_survey = dg.define_asset_job(
     "resume_survey",
     selection=[asset.key for asset in BY_LAYER.values()],
-    partitions_def=SURVEYS,
     tags={ONLY_MISSING_TAG: "true"},
     description="Go on with a survey that failed or was cancelled: only what is missing is made.",
 )
@@ -93,7 +91,6 @@ resume_survey = dg.define_asset_job(
 retile_surveys = dg.define_asset_job(
     "retile_surveys",
     selection=[BY_LAYER[layer].key for layer in (Layer.TILES, Layer.OVERVIEWS, Layer.CLEANUP)],
-    partitions_def=SURVEYS,
     description="Compose and cut the tiles of surveys again, every one of them, and publish; a backfill takes many.",
 )
 

@@ -17,12 +17,13 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.survey import Layer, Survey
 from imageflow_resources.pools import POOL_OF_LAYER, slots_of
+from imageflow_surveys.lease import Held
 from imageflow_surveys.plan_layer import left_of, plan_layer
 from imageflow_surveys.shares import Share
 
 T = TypeVar("T")
 
-Work = Callable[[dg.OpExecutionContext, Stores, Survey, Share], T]
+Work = Callable[[Stores, Held, Share], T]
 Show = Callable[[Stores, Survey, Sequence[T]], Shown]
 
 
@@ -61,7 +62,7 @@ def block_layer(
     @dg.op(name=f"{layer}_share", out=dg.Out(made), pool=POOL_OF_LAYER[layer], description="Do some of the blocks.")
     def do(context: dg.OpExecutionContext, stores: dg.ResourceParam[Stores], share: Share) -> T:
         with working(context, stores) as held:
-            return work(context, stores, held.survey, share)
+            return work(stores, held, share)
 
     @dg.op(
         name=f"{layer}_whole",

@@ -13,6 +13,9 @@ from imageflow_surveys import carry
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.runs import PARTITION_TAG
 
+_TAGS = (PARTITION_TAG, "imageflow/survey")
+"""Those that name a run's survey: now, and in runs of version 0.4."""
+
 
 def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> None:
     """Delete what Dagster keeps of a survey, then the survey; the errors are `remove_survey`'s.
@@ -22,7 +25,7 @@ def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) 
     Raises:
         Conflict: Somebody carries the survey, or a run that a person launched is at work on it; nothing is deleted.
     """
-    runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: survey.id}))
+    runs = [run for tag in _TAGS for run in instance.get_runs(dg.RunsFilter(tags={tag: survey.id}))]
     with stores.database.begin() as connection:
         carry.check_idle(connection, rows.get(connection, survey.id))
         for run in runs:

@@ -1,5 +1,6 @@
 """Runs and sensor ticks of a Dagster instance, as its daemon would make them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,14 +12,16 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from sqlalchemy import func, update
 
 from imageflow_assets.definitions import build_defs
+from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
-from imageflow_assets.map.sensors import advance_surveys
+from imageflow_assets.map.sensors import request_surveys
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database import heartbeats, schema
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Survey
+from imageflow_domain.survey import Layer, Survey
 from imageflow_pipelines.engine import NoModels
+from imageflow_surveys.runs import PARTITION_TAG
 
 
 def add_partition(instance: dg.DagsterInstance, survey: Survey) -> None:
@@ -71,7 +74,8 @@ def _origin(location: str) -> RemoteJobOrigin:
 
 def ended(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.DagsterRunStatus) -> str:
     """Record the run that a request asked for, as it ended."""
-    return add_run(instance, status, dict(request.tags))
+    partition = {} if request.partition_key is None else {PARTITION_TAG: request.partition_key}
+    return add_run(instance, status, {**request.tags, **partition})
 
 
 def succeed(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -102,8 +106,8 @@ def age(stores: Stores, survey: Survey, seconds: float) -> None:
 def tick(
     instance: dg.DagsterInstance, stores: Stores, silence_watch: SilenceWatch | None = None
 ) -> list[dg.RunRequest]:
-    """Evaluate `advance_surveys` once, as the daemon does every second; return the runs that it asks for."""
-    result = evaluate(advance_surveys, instance, stores, silence_watch=silence_watch or SilenceWatch())
+    """Evaluate `request_surveys` once, as the daemon does every second; return the runs that it requests."""
+    result = evaluate(request_surveys, instance, stores, silence_watch=silence_watch or SilenceWatch())
     assert isinstance(result, dg.SensorResult)
     return list(result.run_requests or ())
 
@@ -131,11 +135,31 @@ def _resources(stores: Stores) -> dict[str, Any]:
 
 def execute(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
     """Do what a run request asks for, in this process."""
-    job = build_defs(resources=_resources(stores)).resolve_implicit_global_asset_job_def()
-    return job.execute_in_process(
+    definitions = build_defs(resources=_resources(stores))
+    return definitions.resolve_job_def(request.job_name or "__ASSET_JOB").execute_in_process(
         instance=instance,
-        asset_selection=list(request.asset_selection or ()),
+        asset_selection=None if request.asset_selection is None else list(request.asset_selection),
         partition_key=request.partition_key,
         tags=dict(request.tags),
+        raise_on_error=False,
+    )
+
+
+def materialise(
+    instance: dg.DagsterInstance,
+    stores: Stores,
+    survey: Survey,
+    *layers: Layer,
+    config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Materialise assets of a survey in this process, as a person does in Dagster's UI; all six where none is named."""
+    add_partition(instance, survey)
+    return build_defs(resources=_resources(stores)).resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        asset_selection=[BY_LAYER[layer].key for layer in layers or tuple(Layer)],
+        partition_key=survey.id,
+        run_config={"ops": dict(config or {})},
+        tags=dict(tags or {}),
         raise_on_error=False,
     )

@@ -1,0 +1,355 @@
+"""The sensor requests runs for planned and uploaded surveys, settles those whose run ended, and gives up in words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import update
+
+from imageflow_assets.map.assets import BY_LAYER
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_clients.database import layers, leases, schema
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.leases import Lease
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveyState
+from imageflow_surveys import carry
+from imageflow_surveys.blocks import capture_blocks
+from imageflow_surveys.runs import MAP_JOB, ONLY_MISSING_TAG, PARTITION_TAG, REFUSED_TAG
+from tests.assets.runs import add_run, ended, execute, materialise, tick
+from tests.surveys.cities import city, count_anchored, places_of, planned
+
+_STARTED, _FAILURE, _SUCCESS, _CANCELED = (
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.CANCELED,
+)
+ALIVE = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+    dg.DagsterRunStatus.QUEUED,
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_survey_is_left_running(stores: Stores) -> Iterator[None]:
+    """A tick of the sensor sees all surveys: end those of this test."""
+    yield
+    with stores.database.begin() as connection:
+        left = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
+    for survey in left:
+        carry.cancel(stores, survey.id, "the test is over")
+
+
+def _waiting(stores: Stores, save: str, **more: object) -> Survey:
+    return planned(stores, city(save, **more), Carrier.SENSOR)  # type: ignore[arg-type]
+
+
+def _now(stores: Stores, survey: Survey) -> Survey:
+    return carry.read(stores, survey.id)
+
+
+def _begun(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest, status: dg.DagsterRunStatus) -> str:
+    """Record the run of a request which took its survey's lease, made nothing, and ended."""
+    run_id = ended(instance, request, status)
+    survey = str(request.partition_key)
+    with stores.database.begin() as connection:
+        done = layers.progress(connection, survey).tasks_done + layers.shots(connection, survey).taken
+        leases.take(
+            connection,
+            Lease(survey_id=survey, run_id=run_id, root_run_id=run_id, again=False, reopened=(), done_before=done),
+        )
+        rows.set_state(connection, survey, SurveyState.RUNNING)
+    return run_id
+
+
+def _failures(stores: Stores, survey: Survey) -> int:
+    with stores.database.begin() as connection:
+        return layers.progress(connection, survey.id).failures
+
+
+def test_one_run_of_all_six_assets_makes_a_survey(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _waiting(stores, "whole", grid="4x4", block_side=2)
+    (request,) = tick(instance, stores)
+    assert (request.job_name, request.partition_key) == (MAP_JOB, survey.id)
+    assert ONLY_MISSING_TAG in request.tags
+    assert instance.has_dynamic_partition(str(SURVEYS.name), survey.id)
+    result = execute(instance, stores, request)
+    assert result.success
+    assert tick(instance, stores) == []
+    done = _now(stores, survey)
+    assert (done.state, done.reason, done.is_published) == (SurveyState.COMPLETED, None, True)
+    assert count_anchored(places_of(stores, done)) == 16
+    for layer, asset in BY_LAYER.items():
+        assert instance.get_materialized_partitions(asset.key) == {survey.id}, layer
+    assert {one.check_name for one in result.get_asset_check_evaluations()} == {
+        "loops_close",
+        "shots_placed",
+        "decisive_offsets_kept",
+        "mostly_anchored",
+        "one_group",
+        "tiles_whole",
+    }
+    assert {one.partition for one in result.get_asset_check_evaluations()} == {survey.id}
+
+
+def test_a_request_that_is_made_twice_has_the_same_run_key(stores: Stores, instance: dg.DagsterInstance) -> None:
+    _waiting(stores, "same_key")
+    (first,), (second,) = tick(instance, stores), tick(instance, stores)
+    assert first.run_key == second.run_key
+    _begun(instance, stores, first, _FAILURE)
+    (third,) = tick(instance, stores)
+    assert third.run_key != first.run_key
+
+
+@pytest.mark.parametrize("status", ALIVE)
+def test_a_survey_waits_while_a_run_of_it_is_alive(
+    stores: Stores, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    survey = _waiting(stores, f"waits_{status.value.lower()}")
+    (request,) = tick(instance, stores)
+    ended(instance, request, status)
+    assert tick(instance, stores) == []
+    assert _failures(stores, survey) == 0
+
+
+def test_an_older_run_that_is_alive_is_waited_for_though_a_newer_one_ended(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "older")
+    add_run(instance, _STARTED, {PARTITION_TAG: survey.id})
+    add_run(instance, _FAILURE, {PARTITION_TAG: survey.id})
+    assert tick(instance, stores) == []
+
+
+def test_a_run_that_had_to_stand_back_says_nothing_of_its_survey(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _waiting(stores, "stood_back")
+    (request,) = tick(instance, stores)
+    _begun(instance, stores, request, _FAILURE)
+    add_run(instance, _CANCELED, {PARTITION_TAG: survey.id, REFUSED_TAG: "true"})
+    assert len(tick(instance, stores)) == 1
+    assert _now(stores, survey).state is SurveyState.RUNNING
+
+
+def test_runs_of_other_surveys_are_not_waited_for(stores: Stores, instance: dg.DagsterInstance) -> None:
+    _waiting(stores, "others")
+    add_run(instance, _STARTED, {PARTITION_TAG: "city-else-0001"})
+    assert len(tick(instance, stores)) == 1
+
+
+def test_a_run_that_ends_while_dagster_is_asked_is_no_failed_one(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = _waiting(stores, "ends_meanwhile")
+    (request,) = tick(instance, stores)
+    assert execute(instance, stores, request).success
+    ask = instance.get_run_records
+    told = []
+
+    def ask_late(*what: Any, **how: Any) -> Any:
+        told.append(_now(stores, survey).state)
+        return ask(*what, **how)
+
+    monkeypatch.setattr(instance, "get_run_records", ask_late)
+    assert tick(instance, stores) == []
+    assert told
+    assert (_now(stores, survey).state, _failures(stores, survey)) == (SurveyState.COMPLETED, 0)
+
+
+def test_a_failed_run_is_counted_once_however_often_the_sensor_looks(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "counted_once")
+    (request,) = tick(instance, stores)
+    _begun(instance, stores, request, _FAILURE)
+    for _ in range(4):
+        assert len(tick(instance, stores)) == 1
+    assert (_now(stores, survey).state, _failures(stores, survey)) == (SurveyState.RUNNING, 1)
+
+
+def test_three_runs_without_progress_fail_a_survey_with_the_step_s_own_words(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _with_driver(stores, _waiting(stores, "never"), DriverSpec(name="x11", parameters={}))
+    for _ in range(3):
+        (request,) = tick(instance, stores)
+        assert not execute(instance, stores, request).success
+    assert tick(instance, stores) == []
+    failed = _now(stores, survey)
+    assert failed.state is SurveyState.FAILED
+    assert failed.reason is not None
+    assert failed.reason.startswith("3 runs in a row made no progress, last: The parameters of driver 'x11' are wrong")
+    assert failed.finished_at is not None
+
+
+def _with_driver(stores: Stores, survey: Survey, driver: DriverSpec) -> Survey:
+    """Spoil a survey's driver, as a game that was uninstalled since spoils it."""
+    spec = survey.spec.model_copy(update={"driver": driver})
+    with stores.database.begin() as connection:
+        connection.execute(
+            update(schema.surveys).where(schema.surveys.c.id == survey.id).values(spec=spec.model_dump(mode="json"))
+        )
+    return carry.read(stores, survey.id)
+
+
+def test_a_run_that_made_progress_before_it_failed_counts_for_nothing(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "progress", grid="5x1", block_side=1)
+    for block in survey.blocks():
+        (request,) = tick(instance, stores)
+        _begun(instance, stores, request, _FAILURE)
+        capture_blocks(stores, survey, [block])
+    assert len(tick(instance, stores)) == 1
+    assert (_now(stores, survey).state, _failures(stores, survey)) == (SurveyState.RUNNING, 0)
+
+
+def test_a_run_that_dagster_repeats_by_itself_is_waited_for(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _waiting(stores, "repeats")
+    add_run(instance, _FAILURE, {PARTITION_TAG: survey.id, "dagster/will_retry": "true"})
+    assert tick(instance, stores) == []
+    assert _failures(stores, survey) == 0
+
+
+def test_a_whole_survey_whose_last_run_crashed_is_run_once_more_so_that_dagster_knows_what_it_has(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    """A worker that is killed between its rows and its event made something that Dagster has not heard of."""
+    survey = _waiting(stores, "untold")
+    (request,) = tick(instance, stores)
+    assert execute(instance, stores, request).success
+    _begun(instance, stores, request, _FAILURE)
+    (again,) = tick(instance, stores)
+    taken = _shots(stores, survey)
+    assert execute(instance, stores, again).success
+    assert tick(instance, stores) == []
+    assert _now(stores, survey).state is SurveyState.COMPLETED
+    assert _shots(stores, survey) == taken, "nothing was made a second time"
+    for asset in BY_LAYER.values():
+        assert survey.id in instance.get_materialized_partitions(asset.key)
+
+
+def _shots(stores: Stores, survey: Survey) -> list[Any]:
+    table = schema.screenshots
+    with stores.database.begin() as connection:
+        return list(connection.execute(table.select().where(table.c.survey_id == survey.id).order_by(table.c.col)))
+
+
+def test_an_old_cancelled_run_says_nothing_of_a_survey_that_was_taken_up_again(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "up_again")
+    (request,) = tick(instance, stores)
+    run_id = _begun(instance, stores, request, _CANCELED)
+    assert tick(instance, stores) == []
+    cancelled = _now(stores, survey)
+    assert (cancelled.state, cancelled.reason) == (SurveyState.CANCELLED, f"Run {run_id} was cancelled in Dagster.")
+    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    (again,) = tick(instance, stores)
+    assert again.run_key != request.run_key
+    assert _now(stores, survey).state is SurveyState.PLANNED
+
+
+def test_a_run_that_is_still_ending_when_its_survey_is_taken_up_cancels_nothing(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "still_ending")
+    (request,) = tick(instance, stores)
+    ending = _begun(instance, stores, request, dg.DagsterRunStatus.CANCELING)
+    carry.cancel(stores, survey.id, "somebody stopped it")
+    with stores.database.begin() as connection:
+        rows.set_state(connection, survey.id, SurveyState.PLANNED)
+    assert tick(instance, stores) == []
+    run = instance.get_run_by_id(ending)
+    assert run is not None
+    instance.report_run_canceled(run)
+    tick(instance, stores)
+    assert _now(stores, survey).state is SurveyState.CANCELLED
+
+
+def test_partitions_that_dagster_lacks_are_there_after_the_first_tick_and_others_stay(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = planned(stores, city("lost"), Carrier.OPERATOR)
+    instance.add_dynamic_partitions(str(SURVEYS.name), ["city-of_others-0001"])
+    tick(instance, stores)
+    assert {survey.id, "city-of_others-0001"} <= set(instance.get_dynamic_partitions(str(SURVEYS.name)))
+
+
+@pytest.mark.parametrize("carrier", [Carrier.COMMAND_LINE, Carrier.OPERATOR])
+def test_the_sensor_requests_nothing_for_surveys_of_others(
+    stores: Stores, instance: dg.DagsterInstance, carrier: Carrier
+) -> None:
+    survey = planned(stores, city(f"else_{carrier}"), carrier)
+    assert tick(instance, stores) == []
+    assert carry.read(stores, survey.id) == survey
+
+
+def test_a_survey_that_an_operator_materialised_in_part_says_what_comes_next(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = planned(stores, city("in_part"), Carrier.OPERATOR)
+    assert materialise(instance, stores, survey, Layer.SCREENSHOTS).success
+    assert _now(stores, survey).state is SurveyState.RUNNING
+    assert tick(instance, stores) == []
+    now = _now(stores, survey)
+    assert (now.state, now.reason) == (
+        SurveyState.PLANNED,
+        "1 of 6 tasks are done. Materialise pair_offsets next.",
+    )
+    assert materialise(instance, stores, survey).success
+    assert tick(instance, stores) == []
+    assert _now(stores, survey).state is SurveyState.COMPLETED
+
+
+def test_an_operator_takes_up_a_failed_survey_by_materialising_it(stores: Stores, instance: dg.DagsterInstance) -> None:
+    spec = city("taken_up")
+    survey = _with_driver(stores, planned(stores, spec, Carrier.OPERATOR), DriverSpec(name="x11", parameters={}))
+    assert not materialise(instance, stores, survey).success
+    assert tick(instance, stores) == []
+    failed = _now(stores, survey)
+    assert failed.state is SurveyState.FAILED
+    assert str(failed.reason).startswith("The parameters of driver 'x11' are wrong")
+    _with_driver(stores, survey, spec.driver)
+    assert materialise(instance, stores, survey).success
+    assert tick(instance, stores) == []
+    assert _now(stores, survey).state is SurveyState.COMPLETED
+
+
+def test_a_second_run_of_a_survey_fails_at_once_and_names_the_first(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "second")
+    (request,) = tick(instance, stores)
+    first = _begun(instance, stores, request, _STARTED)
+    result = materialise(instance, stores, survey)
+    assert not result.success
+    assert _told(result).startswith(f"Run {first} is at work on '{survey.id}'")
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert REFUSED_TAG in run.tags
+    assert tick(instance, stores) == []
+    assert _now(stores, survey).state is SurveyState.RUNNING
+
+
+def test_a_partition_for_a_survey_that_nobody_planned_fails_with_advice_and_leaves_no_check(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    nobodys = planned(stores, city("nobodys"))
+    with stores.database.begin() as connection:
+        rows.remove(connection, nobodys)
+    result = materialise(instance, stores, nobodys)
+    assert not result.success
+    assert "Run the job plan_survey" in _told(result)
+    assert result.get_asset_check_evaluations() == []
+
+
+def _told(result: dg.ExecuteInProcessResult) -> str:
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    told = failure.step_failure_data.user_failure_data
+    assert told is not None
+    return str(told.description)
