@@ -155,11 +155,15 @@ def materialise(
 ) -> dg.ExecuteInProcessResult:
     """Materialise assets of a survey in this process, as a person does in Dagster's UI; all six where none is named."""
     add_partition(instance, survey)
-    return build_defs(resources=_resources(stores)).resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=instance,
-        asset_selection=[BY_LAYER[layer].key for layer in layers or tuple(Layer)],
-        partition_key=survey.id,
-        run_config={"ops": dict(config or {})},
-        tags=dict(tags or {}),
-        raise_on_error=False,
+    return (
+        build_defs(resources=_resources(stores))
+        .resolve_implicit_global_asset_job_def()
+        .execute_in_process(
+            instance=instance,
+            asset_selection=[BY_LAYER[layer].key for layer in layers or tuple(Layer)],
+            partition_key=survey.id,
+            run_config={"ops": dict(config or {})},
+            tags=dict(tags or {}),
+            raise_on_error=False,
+        )
     )

@@ -7,13 +7,13 @@ import dagster as dg
 import pytest
 from sqlalchemy import Connection, delete, update
 
-from imageflow_assets.map.checks import CHECKS
+from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results
 from imageflow_clients.database import schema, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.survey import Survey
-from tests.assets.runs import add_partition
-from tests.surveys.cities import city, digests, planned, published
+from imageflow_domain.survey import Layer, Survey
+from tests.assets.runs import materialise
+from tests.surveys.cities import city, digests, published
 
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 _SEVERITIES = {
@@ -26,25 +26,17 @@ _SEVERITIES = {
 }
 _PAIRS, _PLACES, _TILES = schema.pair_offsets, schema.coordinates, schema.tiles
 
-Evaluate = Callable[[str, Survey], dg.AssetCheckEvaluation]
+Evaluate = Callable[[str, Survey], dg.AssetCheckResult]
 
 
 @pytest.fixture
-def evaluate(stores: Stores, instance: dg.DagsterInstance) -> Evaluate:
-    """Run one check through Dagster, alone."""
+def evaluate(stores: Stores) -> Evaluate:
+    """Look at a survey as the step of the check's asset does."""
 
-    def run(name: str, survey: Survey) -> dg.AssetCheckEvaluation:
-        add_partition(instance, survey)
-        (check,) = [check for check in CHECKS if next(iter(check.check_keys)).name == name]
-        result = dg.materialize(
-            [check],
-            selection=dg.AssetSelection.checks(*check.check_keys),
-            resources={"stores": stores},
-            instance=instance,
-            tags={"dagster/partition": survey.id},
-        )
-        (evaluation,) = result.get_asset_check_evaluations()
-        return evaluation
+    def run(name: str, survey: Survey) -> dg.AssetCheckResult:
+        (look,) = [look for look in (*OF_COORDINATES, *OF_OVERVIEWS) if look.__name__ == name]
+        (result,) = results(stores, survey, [look])
+        return result
 
     return run
 
@@ -56,13 +48,13 @@ def survey(stores: Stores, request: pytest.FixtureRequest) -> Survey:
     return published(stores, city(f"check_{seed}", grid="4x4", seed=seed))
 
 
-def _shown(evaluation: dg.AssetCheckEvaluation) -> str:
+def _shown(evaluation: dg.AssetCheckResult) -> str:
     return str(evaluation.metadata["offenders"].value)
 
 
-def _expect(evaluation: dg.AssetCheckEvaluation, *, passed: bool) -> None:
+def _expect(evaluation: dg.AssetCheckResult, *, passed: bool) -> None:
     assert evaluation.passed is passed
-    assert evaluation.severity is _SEVERITIES[evaluation.check_name]
+    assert evaluation.severity is _SEVERITIES[str(evaluation.check_name)]
 
 
 def _cells(first: tuple[int, int], second: tuple[int, int]) -> tuple[str, str]:
@@ -77,7 +69,7 @@ def test_a_sound_survey_passes(stores: Stores, evaluate: Evaluate, name: str) ->
 
 
 def test_every_check_is_tried_here() -> None:
-    assert {key.name for check in CHECKS for key in check.check_keys} == set(_SEVERITIES)
+    assert {look.__name__ for look in (*OF_COORDINATES, *OF_OVERVIEWS)} == set(_SEVERITIES)
 
 
 def test_an_offset_that_is_off_by_one_pixel_opens_its_loops(stores: Stores, evaluate: Evaluate, survey: Survey) -> None:
@@ -214,18 +206,22 @@ def test_an_overview_that_is_missing_is_named(stores: Stores, evaluate: Evaluate
     assert _shown(evaluation) == "- 0/0/0: no row"
 
 
-def test_checks_of_a_survey_that_is_not_placed_say_what_to_do(stores: Stores, instance: dg.DagsterInstance) -> None:
-    survey = planned(stores, city("unplaced_checks"))
-    add_partition(instance, survey)
-    (check,) = [check for check in CHECKS if next(iter(check.check_keys)).name == "tiles_whole"]
-    with pytest.raises(dg.Failure, match="materialise coordinates first"):
-        dg.materialize(
-            [check],
-            selection=dg.AssetSelection.checks(*check.check_keys),
-            resources={"stores": stores},
-            instance=instance,
-            tags={"dagster/partition": survey.id},
-        )
+def test_the_steps_of_the_assets_record_their_checks_also_where_they_fail(
+    stores: Stores, instance: dg.DagsterInstance, survey: Survey
+) -> None:
+    with stores.database.begin() as connection:
+        connection.execute(update(_PAIRS).where(_PAIRS.c.survey_id == survey.id).values(dx_px=_PAIRS.c.dx_px + 1))
+        connection.execute(update(schema.blocks).where(schema.blocks.c.survey_id == survey.id).values(cut_at=None))
+    result = materialise(instance, stores, survey, Layer.COORDINATES)
+    assert result.success
+    found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert found.keys() == _SEVERITIES.keys() - {"tiles_whole"}
+    assert {one.partition for one in found.values()} == {survey.id}
+    summary = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [dg.AssetCheckKey(dg.AssetKey("coordinates"), "loops_close")]
+    )
+    (record,) = summary.values()
+    assert record.status.value == ("SUCCEEDED" if found["loops_close"].passed else "FAILED")
 
 
 def _layer(connection: Connection, survey: Survey) -> int:

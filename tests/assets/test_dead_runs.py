@@ -1,15 +1,16 @@
-"""What has died is found: runs by their workers' heartbeats, surveys by their command line's."""
+"""Runs whose worker has died are found by its heartbeats."""
 
 import dagster as dg
 import pytest
 
-from imageflow_assets.map.carrying import FIRST_SIGN_S, SILENCE_S, fail_dead_runs, settle_stalled
+from imageflow_assets.map.dead_runs import FIRST_SIGN_S, fail_dead_runs, stop_cancelled_runs
 from imageflow_assets.map.silence import LISTENED_S, SilenceWatch
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Carrier, Survey, SurveyState
+from imageflow_domain.survey import Carrier, SurveyState
 from imageflow_surveys import carry
-from imageflow_surveys.runs import SURVEY_TAG
-from tests.assets.runs import add_run, age, beat, tick
+from imageflow_surveys.carry import SILENCE_S
+from imageflow_surveys.runs import ONLY_MISSING_TAG, PARTITION_TAG
+from tests.assets.runs import add_run, beat, tick
 from tests.surveys.cities import city, planned
 
 _STARTED, _FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
@@ -33,15 +34,6 @@ def _failed(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:
     assert fail_dead_runs(instance, stores, watch) == ()
     clock.now_s += LISTENED_S
     return fail_dead_runs(instance, stores, watch)
-
-
-def _stalled(stores: Stores, survey: Survey) -> bool:
-    """Whether a watch that looked, listened, and looked again gives a survey up."""
-    clock = _Clock()
-    watch = SilenceWatch(clock)
-    assert not settle_stalled(stores, survey, watch)
-    clock.now_s += LISTENED_S
-    return settle_stalled(stores, survey, watch)
 
 
 def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
@@ -123,7 +115,9 @@ def test_a_run_of_other_code_in_the_same_instance_is_left_alone(stores: Stores, 
 def test_a_run_of_a_command_line_that_died_is_failed(
     stores: Stores, instance: dg.DagsterInstance, has_beaten: bool
 ) -> None:
-    run_id = add_run(instance, _STARTED, {SURVEY_TAG: "city-s-0001"}, age_s=LONG_AGO_S, location=None)
+    run_id = add_run(
+        instance, _STARTED, {PARTITION_TAG: "city-s-0001", ONLY_MISSING_TAG: "true"}, age_s=LONG_AGO_S, location=None
+    )
     if has_beaten:
         beat(stores, run_id, ago_s=SILENCE_S + 5)
     assert _failed(instance, stores) == (run_id,)
@@ -140,83 +134,35 @@ def test_a_run_that_ended_is_left_alone(
     assert _status(instance, run_id) is status
 
 
-def test_the_sensor_fails_dead_runs_and_asks_anew_for_what_they_left(
-    stores: Stores, instance: dg.DagsterInstance
-) -> None:
+def test_the_sensor_fails_dead_runs_and_requests_what_they_left(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = planned(stores, city("dead_run"), Carrier.SENSOR)
-    assert carry.begin(stores, survey.id)
     clock = _Clock()
     watch = SilenceWatch(clock)
     (request,) = tick(instance, stores, watch)
-    run_id = add_run(instance, _STARTED, dict(request.tags), age_s=LONG_AGO_S)
-    assert tick(instance, stores, watch) == []
-    clock.now_s += LISTENED_S
-    (again,) = tick(instance, stores, watch)
-    assert _status(instance, run_id) is _FAILURE
-    assert again.run_key != request.run_key
-    for _ in range(2):
-        add_run(instance, _STARTED, dict(again.tags), age_s=LONG_AGO_S)
+    for _ in range(3):
+        run_id = add_run(instance, _STARTED, {**request.tags, PARTITION_TAG: survey.id}, age_s=LONG_AGO_S)
         assert tick(instance, stores, watch) == []
         clock.now_s += LISTENED_S
         asked = tick(instance, stores, watch)
-        again = asked[0] if asked else again
+        assert _status(instance, run_id) is _FAILURE
+        assert [again.run_key == request.run_key for again in asked] in ([False], [])
+        request = asked[0] if asked else request
     failed = carry.read(stores, survey.id)
-    assert failed.state is SurveyState.FAILED
-    assert "screenshots failed 3 times, last: " in str(failed.reason)
+    assert (asked, failed.state) == ([], SurveyState.FAILED)
+    assert "3 runs in a row made no progress, last: " in str(failed.reason)
     assert "no sign of life" in str(failed.reason)
 
 
-def _by_command_line(stores: Stores, save: str) -> Survey:
-    return carry.take_up(stores, planned(stores, city(save)).id, Carrier.COMMAND_LINE)
-
-
-def test_a_survey_whose_command_line_fell_silent_is_given_up_with_how_to_go_on(stores: Stores) -> None:
-    survey = _by_command_line(stores, "silent")
-    beat(stores, carry.carrier_name(survey.id), ago_s=SILENCE_S + 5)
-    assert _stalled(stores, survey)
-    failed = carry.read(stores, survey.id)
-    assert failed.state is SurveyState.FAILED
-    assert f"`imageflow survey resume {survey.id}` goes on" in str(failed.reason)
-
-
-def test_a_survey_whose_command_line_beats_goes_on_however_old_it_is(stores: Stores) -> None:
-    survey = _by_command_line(stores, "beating")
-    age(stores, survey, LONG_AGO_S)
-    beat(stores, carry.carrier_name(survey.id), ago_s=SILENCE_S - 10)
-    assert not _stalled(stores, carry.read(stores, survey.id))
-    assert carry.read(stores, survey.id).state is SurveyState.RUNNING
-
-
-@pytest.mark.parametrize(("seconds", "stalled"), [(FIRST_SIGN_S - 10, False), (FIRST_SIGN_S + 10, True)])
-def test_a_command_line_may_take_a_minute_to_give_its_first_sign(stores: Stores, seconds: float, stalled: bool) -> None:
-    survey = planned(stores, city(f"first_sign_{stalled}".lower()))
-    age(stores, survey, seconds)
-    assert _stalled(stores, carry.read(stores, survey.id)) is stalled
-
-
-@pytest.mark.parametrize("carrier", [Carrier.SENSOR, Carrier.OPERATOR])
-def test_only_a_command_line_s_survey_can_stall(stores: Stores, carrier: Carrier) -> None:
-    survey = carry.take_up(stores, planned(stores, city(f"no_stall_{carrier}")).id, carrier)
-    age(stores, survey, LONG_AGO_S)
-    assert not _stalled(stores, carry.read(stores, survey.id))
-
-
-def test_the_sensor_finds_a_silent_command_line(stores: Stores, instance: dg.DagsterInstance) -> None:
-    survey = _by_command_line(stores, "found")
-    beat(stores, carry.carrier_name(survey.id), ago_s=LONG_AGO_S)
-    clock = _Clock()
-    watch = SilenceWatch(clock)
-    tick(instance, stores, watch)
-    clock.now_s += LISTENED_S
-    tick(instance, stores, watch)
-    assert carry.read(stores, survey.id).state is SurveyState.FAILED
-
-
-def test_a_survey_resumed_after_its_command_line_died_is_not_given_up_before_its_first_sign(stores: Stores) -> None:
-    """The old heartbeat is still there, and the resumed command line needs seconds to begin."""
-    survey = _by_command_line(stores, "resumed")
-    beat(stores, carry.carrier_name(survey.id), ago_s=LONG_AGO_S)
-    assert _stalled(stores, survey)
-    resumed = carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
-    assert not _stalled(stores, resumed)
-    assert carry.read(stores, survey.id).state is SurveyState.RUNNING
+def test_runs_of_a_survey_that_was_cancelled_while_dagster_was_down_are_stopped(
+    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+    # an instance in memory has no launcher that could stop a run
+    monkeypatch.setattr(instance.run_coordinator, "cancel_run", stopped.append)
+    survey = planned(stores, city("stop_me"), Carrier.SENSOR)
+    before = add_run(instance, dg.DagsterRunStatus.QUEUED, {PARTITION_TAG: survey.id}, age_s=60)
+    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    after = add_run(instance, dg.DagsterRunStatus.QUEUED, {PARTITION_TAG: survey.id})
+    assert stop_cancelled_runs(instance, stores) == (before,)
+    assert after not in stopped, "whoever materialises it since takes it up again"
+    assert stopped == [before]

@@ -13,14 +13,14 @@ from imageflow_assets.definitions import build_defs, defs
 from imageflow_assets.inspection.assets import ASSETS
 from imageflow_assets.inspection.sensors import SENSORS
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.partitions import SURVEY_BLOCKS, SURVEYS
-from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
+from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
-from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Survey, SurveyState
+from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys import carry
 from tests.clients.servers import ROOT
 from tests.surveys.cities import city, driver_of_city
@@ -49,13 +49,13 @@ def test_dagster_loads_our_code_under_one_name() -> None:
     assert loaded["python_module"]["location_name"] == LOCATION
 
 
-def test_there_is_one_asset_a_layer_partitioned_as_the_layer_is() -> None:
+def test_there_is_one_asset_a_layer_partitioned_by_survey() -> None:
     graph = defs.resolve_asset_graph()
     of_the_map = graph.get_all_asset_keys() - {asset.key for asset in ASSETS}
     assert {key.to_user_string() for key in of_the_map} == {layer.value for layer in Layer}
     for layer, asset in BY_LAYER.items():
         assert asset.key.to_user_string() == layer.value
-        assert asset.partitions_def == (SURVEY_BLOCKS if layer in BLOCK_LAYERS else SURVEYS)
+        assert asset.partitions_def == SURVEYS
 
 
 def test_assets_depend_on_each_other_in_the_order_of_the_layers() -> None:
@@ -64,7 +64,7 @@ def test_assets_depend_on_each_other_in_the_order_of_the_layers() -> None:
         assert {key.to_user_string() for key in BY_LAYER[layer].dependency_keys} == {before.value}
 
 
-@pytest.mark.parametrize("sensor", [advance_surveys, notice_map_uploads, *SENSORS])
+@pytest.mark.parametrize("sensor", [request_surveys, notice_map_uploads, *SENSORS])
 def test_sensors_run_without_being_switched_on(sensor: dg.SensorDefinition) -> None:
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert defs.resolve_sensor_def(sensor.name).default_status is dg.DefaultSensorStatus.RUNNING
@@ -100,8 +100,8 @@ def test_a_survey_that_is_to_start_is_the_sensor_s(stores: Stores, instance: dg.
     survey = _planned(
         stores, _plan(stores, instance, game="city", save="start", parameters=SMALL_CITY, grid="3x3", start=True)
     )
-    assert (survey.state, survey.carrier) == (SurveyState.RUNNING, Carrier.SENSOR)
-    carry.cancel(stores, survey, "the test is over")
+    assert (survey.state, survey.carrier) == (SurveyState.PLANNED, Carrier.SENSOR)
+    carry.cancel(stores, survey.id, "the test is over")
 
 
 def test_an_operator_plans_a_folder_of_frames(stores: Stores, instance: dg.DagsterInstance, tmp_path: Path) -> None:

@@ -141,25 +141,6 @@ def test_runs_of_other_surveys_are_not_waited_for(stores: Stores, instance: dg.D
     assert len(tick(instance, stores)) == 1
 
 
-def test_a_run_that_ends_while_dagster_is_asked_is_no_failed_one(
-    stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    survey = _waiting(stores, "ends_meanwhile")
-    (request,) = tick(instance, stores)
-    assert execute(instance, stores, request).success
-    ask = instance.get_run_records
-    told = []
-
-    def ask_late(*what: Any, **how: Any) -> Any:
-        told.append(_now(stores, survey).state)
-        return ask(*what, **how)
-
-    monkeypatch.setattr(instance, "get_run_records", ask_late)
-    assert tick(instance, stores) == []
-    assert told
-    assert (_now(stores, survey).state, _failures(stores, survey)) == (SurveyState.COMPLETED, 0)
-
-
 def test_a_failed_run_is_counted_once_however_often_the_sensor_looks(
     stores: Stores, instance: dg.DagsterInstance
 ) -> None:

@@ -5,22 +5,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from imageflow_assets.map.assets import BY_LAYER
-from imageflow_assets.map.carrying import carry_on
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import StoreUnavailable
-from imageflow_domain.survey import Carrier, Layer, Survey
-from imageflow_surveys import carry
-from tests.assets.runs import add_partition, execute
+from imageflow_domain.survey import Layer
+from tests.assets.runs import materialise
 from tests.surveys.cities import city, planned, published
 from tests.surveys.stand_ins import FailingStore, Moment
-
-
-def _request(instance: dg.DagsterInstance, stores: Stores, survey: Survey) -> dg.RunRequest:
-    """Return the one run that a survey needs next."""
-    (request,) = carry_on(instance, stores, carry.take_up(stores, survey.id, Carrier.SENSOR))
-    carry.cancel(stores, survey, "only what it asks for is wanted: no other test shall carry it on")
-    return request
 
 
 def _materialization(result: dg.ExecuteInProcessResult) -> dg.AssetMaterialization:
@@ -37,28 +27,22 @@ def test_a_store_that_is_down_for_a_moment_costs_no_attempt(
     survey = planned(stores, city("moment"))
     down = Moment(StoreUnavailable("the disk is full"), at_call=4)
     failing = FailingStore(home, down, concerns=lambda key: survey.id in key)
-    result = execute(instance, replace(stores, objects=failing), _request(instance, stores, survey))
+    result = materialise(instance, replace(stores, objects=failing), survey, Layer.SCREENSHOTS)
     assert result.success
     assert len([event for event in result.all_events if event.is_step_up_for_retry]) == 1
-    assert (_shown(result, "screenshots"), _shown(result, "kept_from_an_earlier_attempt"), down.calls) == (9, 3, 10)
+    assert (_shown(result, "screenshots"), _shown(result, "taken_by_this_run"), down.calls) == (9, 6, 10)
 
 
 def test_a_layer_that_is_missing_is_not_tried_again(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = planned(stores, city("nothing_yet"))
-    add_partition(instance, survey)
-    request = dg.RunRequest(partition_key=survey.id, asset_selection=[BY_LAYER[Layer.COORDINATES].key])
-    result = execute(instance, stores, request)
+    result = materialise(instance, stores, survey, Layer.COORDINATES)
     assert not result.success
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
 
 
 def test_a_person_sees_the_map_and_what_is_least_sure(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = published(stores, city("seen"))
-    add_partition(instance, survey)
-    again = {
-        layer: execute(instance, stores, dg.RunRequest(partition_key=survey.id, asset_selection=[BY_LAYER[layer].key]))
-        for layer in (Layer.COORDINATES, Layer.OVERVIEWS)
-    }
+    again = {layer: materialise(instance, stores, survey, layer) for layer in (Layer.COORDINATES, Layer.OVERVIEWS)}
     assert all(result.success for result in again.values())
     assert (_shown(again[Layer.COORDINATES], "anchored"), _shown(again[Layer.COORDINATES], "frame")) == (9, 1)
     table = _materialization(again[Layer.COORDINATES]).metadata["least_sure"]

@@ -4,11 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.events import StepMaterializationData
 from sqlalchemy import update
 
 from imageflow_assets.definitions import build_defs
-from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.records import delete_survey
 from imageflow_clients.database import schema
@@ -16,18 +14,19 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotFound
-from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
+from imageflow_domain.survey import Survey, SurveyState
 from imageflow_surveys import carry
-from imageflow_surveys.runs import RANGE_TAGS, SURVEY_TAG, partition_key
+from imageflow_surveys.runs import PARTITION_TAG
 from tests.assets.runs import add_partition, add_run, beat
 from tests.surveys.cities import city, digests, published
 
 
 def _old(stores: Stores, instance: dg.DagsterInstance, seed: int, days: int) -> Survey:
     survey = published(stores, city("upkeep", seed=seed))
-    carry.finish(stores, survey)
+    with stores.database.begin() as connection:
+        rows.set_state(connection, survey.id, SurveyState.COMPLETED)
     add_partition(instance, survey)
-    add_run(instance, dg.DagsterRunStatus.SUCCESS, {SURVEY_TAG: survey.id})
+    add_run(instance, dg.DagsterRunStatus.SUCCESS, {PARTITION_TAG: survey.id})
     table = schema.surveys
     with stores.database.begin() as connection:
         then = datetime.now(UTC) - timedelta(days=days)
@@ -62,49 +61,15 @@ def test_old_surveys_go_with_partition_runs_and_tiles_and_a_dry_run_changes_noth
     with stores.database.begin() as connection:
         assert [survey.id for survey in rows.find(connection, save="upkeep")] == [new.id]
     assert instance.get_dynamic_partitions(str(SURVEYS.name)) == [new.id]
-    assert instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: old.id})) == []
-    assert len(instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: new.id}))) == 1
+    assert instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: old.id})) == []
+    assert len(instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: new.id}))) == 1
     assert not any(stores.objects.exists(keys.tile(digest)) for digest in unneeded)
     assert all(stores.objects.exists(keys.tile(digest)) for digest in digests(stores, new).values())
 
 
-def test_a_backfill_over_a_range_goes_with_the_last_survey_that_it_names(
-    stores: Stores, instance: dg.DagsterInstance
-) -> None:
-    first, second = (_old(stores, instance, number, 1) for number in (806, 807))
-    block = first.blocks()[0]
-    here, there = (partition_key(survey.id, block) for survey in (first, second))
-    spans = [(here, here), (first.id, first.id), (here, there), (there, there)]
-    inside, whole, across, other = (
-        add_run(instance, dg.DagsterRunStatus.SUCCESS, dict(zip(RANGE_TAGS, span, strict=True))) for span in spans
-    )
-    delete_survey(instance, stores, first)
-    assert [instance.has_run(run) for run in (inside, whole, across, other)] == [False, False, True, True]
-    delete_survey(instance, stores, second)
-    assert not instance.has_run(across)
-    assert not instance.has_run(other)
-
-
-def test_a_backfill_stays_while_a_survey_between_the_ends_of_its_range_is_left(
-    stores: Stores, instance: dg.DagsterInstance
-) -> None:
-    first, between, last = (_old(stores, instance, number, 1) for number in (808, 809, 810))
-    run = add_run(instance, dg.DagsterRunStatus.SUCCESS, dict(zip(RANGE_TAGS, (first.id, last.id), strict=True)))
-    made = dg.AssetMaterialization(BY_LAYER[Layer.CLEANUP].key, partition=between.id)
-    event = dg.DagsterEvent(
-        dg.DagsterEventType.ASSET_MATERIALIZATION.value,
-        "__ASSET_JOB",
-        event_specific_data=StepMaterializationData(made),
-    )
-    instance.report_dagster_event(event, run)
-    delete_survey(instance, stores, first)
-    delete_survey(instance, stores, last)
-    assert instance.has_run(run)
-
-
 def test_a_survey_that_a_persons_run_is_at_work_on_is_not_deleted(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = _old(stores, instance, 811, 1)
-    run = add_run(instance, dg.DagsterRunStatus.STARTED, dict.fromkeys(RANGE_TAGS, survey.id))
+    run = add_run(instance, dg.DagsterRunStatus.STARTED, {PARTITION_TAG: survey.id})
     beat(stores, run, ago_s=5)
     with pytest.raises(Conflict, match=f"Run {run} is at work"):
         delete_survey(instance, stores, survey)
@@ -118,18 +83,6 @@ def test_a_survey_that_a_persons_run_is_at_work_on_is_not_deleted(stores: Stores
 def test_without_a_retention_no_survey_goes(stores: Stores, instance: dg.DagsterInstance) -> None:
     _old(stores, instance, 803, 4000)
     assert _upkeep(stores, instance).output_for_node("retire_old_surveys") == 0
-
-
-def test_every_night_dagster_is_told_what_it_does_not_know_of_the_latest_surveys(
-    stores: Stores, instance: dg.DagsterInstance
-) -> None:
-    survey = _old(stores, instance, 804, 1)
-    key = BY_LAYER[Layer.CLEANUP].key
-    assert survey.id not in instance.get_materialized_partitions(key)
-    told = _upkeep(stores, instance).output_for_node("report_what_is_untold")
-    assert told >= len(survey.blocks()) * len(BLOCK_LAYERS) + len(set(Layer) - set(BLOCK_LAYERS))
-    assert survey.id in instance.get_materialized_partitions(key)
-    assert _upkeep(stores, instance).output_for_node("report_what_is_untold") == 0
 
 
 def test_a_deletion_that_is_broken_off_leaves_the_survey_to_be_deleted_again(
