@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 
 from imageflow_assets.executor import patient_in_process_executor
-from imageflow_assets.inspection.assets import ASSETS
+from imageflow_assets.inspection.assets import ASSETS as INSPECTION
 from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
-from imageflow_assets.map.assets import BY_LAYER
+from imageflow_assets.map.assets import ASSETS as MAP
 from imageflow_assets.map.jobs import JOBS
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.silence import SilenceWatch
@@ -22,7 +22,7 @@ from imageflow_surveys.runs import MAP_JOB
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Return all definitions, with the given resources in place of the configured ones."""
     return dg.Definitions(
-        assets=[*BY_LAYER.values(), *ASSETS],
+        assets=[*MAP, *INSPECTION],
         jobs=[*JOBS, keep_in_order_job, reinspect_job],
         schedules=[nightly],
         sensors=[request_surveys, notice_map_uploads, *SENSORS],

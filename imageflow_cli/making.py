@@ -13,6 +13,7 @@ from imageflow_assets.map import requesting
 from imageflow_assets.map.dead_runs import fail_dead_runs
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.map.states import report_state
 from imageflow_assets.runs import why_it_ended
 from imageflow_cli.session import Session
 from imageflow_clients.database import heartbeats, jobs, leases
@@ -52,6 +53,7 @@ def make_map(session: Session, survey: Survey) -> Survey:
     assert record is not None  # noqa: S101 - it was executed here
     requesting.settle(instance, stores, survey.id, record)
     made = carry.read(stores, survey.id)
+    report_state(instance, made)
     if record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
         raise KeyboardInterrupt
     if made.state is not SurveyState.COMPLETED:

@@ -40,6 +40,8 @@ class Held:
     lease: Lease
     whole: frozenset[Layer]
     """Layers of which nothing is missing."""
+    is_new: bool
+    """Whether the run took the lease with this very call."""
 
     def keeps(self, layer: Layer) -> bool:
         """Whether the run leaves a layer alone: it is whole, and not made again."""
@@ -60,7 +62,7 @@ def hold(stores: Stores, survey_id: str, run: Run) -> Held:
         survey = rows.get(connection, survey_id)
         progress = layers.progress(connection, survey_id)
     if before is not None and before.run_id == run.id and survey.state is SurveyState.RUNNING:
-        return Held(survey=survey, lease=before, whole=_whole(progress))
+        return Held(survey=survey, lease=before, whole=_whole(progress), is_new=False)
     if before is not None and before.run_id != run.id and not run.has_ended(before.run_id):
         raise _taken(survey_id, before.run_id)
     created_at = run.created_at()
@@ -77,7 +79,7 @@ def hold(stores: Stores, survey_id: str, run: Run) -> Held:
         if not run.only_missing and survey.carrier is Carrier.SENSOR:
             rows.set_carrier(connection, survey_id, Carrier.OPERATOR)
         rows.set_state(connection, survey_id, SurveyState.RUNNING)
-        return Held(survey=rows.get(connection, survey_id), lease=lease, whole=_whole(progress))
+        return Held(survey=rows.get(connection, survey_id), lease=lease, whole=_whole(progress), is_new=True)
 
 
 def makes_again(progress: Progress, run: Run) -> bool:

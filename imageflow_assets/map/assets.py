@@ -9,6 +9,7 @@ from imageflow_assets.map import metadata as shown
 from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results, specs
 from imageflow_assets.map.layers import block_layer
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.states import map_uploads, surveys
 from imageflow_assets.map.working import working
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
@@ -35,7 +36,7 @@ screenshots = block_layer(
     CapturedBlocks,
     lambda stores, held, share: capture_blocks(stores, held.survey, share.blocks, run_id=held.lease.run_id),
     shown.captured,
-    upstream=(),
+    upstream=(surveys.key.to_user_string(),),
     description="Settled pictures of a survey's areas, from a driven game or uploaded frames, stored without loss.",
     code_version=CODE_VERSION,
     group_name=_GROUP,
@@ -141,3 +142,5 @@ BY_LAYER = {
     Layer.OVERVIEWS: overviews,
     Layer.CLEANUP: screenshot_cleanup,
 }
+
+ASSETS = (map_uploads, surveys, *BY_LAYER.values())

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from imageflow_assets.failures import explained
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.states import report_state
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.faults import describe_faults
@@ -60,6 +61,7 @@ def register_survey(
         check_ordered(stores, spec)
         survey = plan_survey(stores, spec, carrier)
     context.instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
+    report_state(context.instance, survey)
     blocks = ", ".join(block.key for block in survey.blocks()[:20])
     return dg.Output(
         survey.id,

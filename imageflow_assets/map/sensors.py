@@ -5,6 +5,7 @@ import dagster as dg
 from imageflow_assets.map import dead_runs, requesting
 from imageflow_assets.map.jobs import map_of_survey
 from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.map.states import report_state
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_resources.pools import set_pools
@@ -36,6 +37,7 @@ def request_surveys(
         context.log.info("Stopped runs of cancelled surveys: %s", ", ".join(stopped))
     under_way, requests, changed = requesting.advance(instance, stores)
     for survey in changed:
+        report_state(instance, survey)
         context.log.info("'%s' is %s. %s", survey.id, survey.state, survey.reason or "")
     return dg.SensorResult(
         run_requests=requests,

@@ -7,6 +7,7 @@ from datetime import datetime
 import dagster as dg
 
 from imageflow_assets.failures import explained
+from imageflow_assets.map.states import report_state
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.survey import Layer
@@ -27,7 +28,7 @@ def working(context: Context, stores: Stores) -> Iterator[Held]:
 
 def _held(context: Context, stores: Stores) -> Held:
     try:
-        return hold(stores, context.partition_key, _run_of(context))
+        held = hold(stores, context.partition_key, _run_of(context))
     except RunRefused:
         # by the tag, whoever settles the survey passes this run over
         context.instance.add_run_tags(context.run_id, {REFUSED_TAG: "true"})
@@ -37,6 +38,9 @@ def _held(context: Context, stores: Stores) -> Held:
             f"There is no survey '{context.partition_key}': nobody planned it. Run the job plan_survey, which adds the "
             "partition of the survey that it plans, and delete this one."
         ) from error
+    if held.is_new:
+        report_state(context.instance, held.survey)
+    return held
 
 
 def _run_of(context: Context) -> Run:
