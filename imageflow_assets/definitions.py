@@ -15,25 +15,19 @@ from imageflow_assets.map.jobs import plan_survey_job
 from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
-from imageflow_resources.inference import IsolationResource, ModelsResource
-from imageflow_resources.stores import StoresResource
+from imageflow_clients.settings import Settings
+from imageflow_resources.configured import configured_resources
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Return all definitions, with the given resources in place of the configured ones."""
+    """Return all definitions, with the given resources in place of those that the environment configures."""
     return dg.Definitions(
         assets=[*BY_LAYER.values(), *ASSETS],
         asset_checks=list(CHECKS),
         jobs=[plan_survey_job, keep_in_order_job, reinspect_job],
         schedules=[nightly],
         sensors=[advance_surveys, notice_map_uploads, *SENSORS],
-        resources={
-            "stores": StoresResource(),
-            "silence_watch": SilenceWatch(),
-            "models": ModelsResource(),
-            "isolation": IsolationResource(),
-            **(resources or {}),
-        },
+        resources=configured_resources(Settings(), {"silence_watch": SilenceWatch(), **(resources or {})}),
         executor=patient_in_process_executor,
     )
 

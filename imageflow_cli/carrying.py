@@ -9,7 +9,7 @@ from types import FrameType
 from dagster import ExecuteInProcessResult
 from dagster._core.execution.plan.objects import ErrorSource, StepFailureData
 
-from imageflow_assets.definitions import defs
+from imageflow_assets.definitions import build_defs
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.carrying import fail_dead_runs
 from imageflow_assets.map.partitions import SURVEYS
@@ -105,13 +105,17 @@ def _await_pool(session: Session, layer: Layer) -> None:
 
 
 def _run(session: Session, survey: Survey, step: Step, run: Run, job: Job | None) -> None:
-    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=session.instance,
-        asset_selection=[BY_LAYER[layer].key for layer in run.layers],
-        partition_key=None if run.blocks else survey.id,
-        tags=run.tags(job.id if job else None),
-        run_config=_QUIET,
-        raise_on_error=False,
+    result = (
+        build_defs()
+        .resolve_implicit_global_asset_job_def()
+        .execute_in_process(
+            instance=session.instance,
+            asset_selection=[BY_LAYER[layer].key for layer in run.layers],
+            partition_key=None if run.blocks else survey.id,
+            tags=run.tags(job.id if job else None),
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
     )
     if result.success:
         return

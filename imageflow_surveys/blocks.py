@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from game_capture.staging import Staging
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.placement import PairOffset
@@ -44,14 +45,17 @@ def capture_blocks(
     survey: Survey,
     blocks: Iterable[Block],
     report: Callable[[Block, CapturedBlocks], None] = _nothing,
+    *,
+    staging: Staging | None = None,
 ) -> CapturedBlocks:
     """Take the screenshots of several blocks with one game; the errors are `capture_block`'s.
 
     Args:
         report: Is told of each block as soon as it is whole.
+        staging: What this machine has for games; see `driver_of`.
     """
     captured = []
-    with Camera(lambda: driver_of(stores, survey.spec)) as camera:
+    with Camera(lambda: driver_of(stores, survey.spec, staging)) as camera:
         for block in blocks:
             restarts = camera.restarts
             captured.append(capture_block(stores, survey, block, camera))

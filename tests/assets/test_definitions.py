@@ -16,11 +16,14 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEY_BLOCKS, SURVEYS
 from imageflow_assets.map.sensors import advance_surveys, notice_map_uploads
 from imageflow_clients.dagster import LOCATION
+from imageflow_clients.database import heartbeats
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Survey, SurveyState
+from imageflow_resources.database import DatabaseResource
+from imageflow_resources.object_store import ObjectStoreResource
 from imageflow_surveys import carry
 from tests.clients.servers import ROOT
 from tests.surveys.cities import city, driver_of_city
@@ -94,6 +97,21 @@ def test_an_operator_plans_a_survey_by_its_configuration_alone(stores: Stores, i
     assert survey.spec.driver.parameters == SMALL_CITY
     assert survey.spec.masks == (Rect(x_px=1, y_px=2, width_px=30, height_px=4),)
     assert instance.get_dynamic_partitions(str(SURVEYS.name)) == [survey.id]
+
+
+def test_a_database_that_is_put_in_place_is_the_one_that_a_job_writes_to(
+    stores: Stores, home: Path, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    resources = {
+        "database": DatabaseResource(home=str(home)),
+        "object_store": ObjectStoreResource(home=str(tmp_path), deadline_s=30, requests=16),
+    }
+    job = build_defs(resources=resources).resolve_job_def("plan_survey")
+    config = {"game": "city", "save": "in_place", "parameters": SMALL_CITY, "grid": "3x3"}
+    result = job.execute_in_process(instance=instance, run_config={"ops": {"register_survey": {"config": config}}})
+    assert _planned(stores, result).id == "city-in_place-0001"
+    with stores.database.begin() as connection:
+        assert heartbeats.seen_at(connection, result.run_id) is not None
 
 
 def test_a_survey_that_is_to_start_is_the_sensor_s(stores: Stores, instance: dg.DagsterInstance) -> None:
