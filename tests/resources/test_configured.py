@@ -145,7 +145,10 @@ def test_a_run_writes_down_no_secret(instance: dg.DagsterInstance, home: Path, m
     result = dg.materialize([seen], resources=configured_resources(Settings(), {}), instance=instance)
     assert SEEN[0].database.engine.url.password == url.password
     written = "".join(dg.serialize_value(entry) for entry in instance.all_logs(result.run_id))
-    written += dg.serialize_value(instance.get_run_by_id(result.run_id))
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.job_snapshot_id is not None
+    written += dg.serialize_value(run) + dg.serialize_value(instance.get_job_snapshot(run.job_snapshot_id))
     written += "".join(path.read_text() for path in Path(instance.storage_directory()).rglob("*") if path.is_file())
     assert "hidden" not in written
     assert str(url.password) not in written
