@@ -7,6 +7,7 @@ from statistics import median, quantiles
 
 from bench.figures import Figure, Result
 from game_capture.drivers.openttd import OpenttdDriver, OpenttdParameters
+from game_capture.staging import Staging
 from imageflow_domain.errors import GameMissing
 from imageflow_domain.grid import Grid
 
@@ -17,7 +18,7 @@ TARGET_S = 0.10
 def run() -> Result:
     """Return the wall time of a move with its settled grab, over every area of a grid."""
     with tempfile.TemporaryDirectory() as scratch:
-        driver = OpenttdDriver(OpenttdParameters(seed=20240607, map_size=512), scratch=Path(scratch))
+        driver = OpenttdDriver(OpenttdParameters(seed=20240607, map_size=512), staging=Staging(scratch=Path(scratch)))
         try:
             start_s, grabs_s = _survey(driver)
         except GameMissing as missing:

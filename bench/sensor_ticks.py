@@ -24,7 +24,7 @@ from dagster._grpc.impl import get_external_sensor_execution
 
 from bench.figures import Figure, spending
 from bench.million_uploads import INSPECTED, KEYS
-from imageflow_assets.definitions import defs
+from imageflow_assets.definitions import build_defs
 from imageflow_assets.inspection.sensors import SENSORS, inspect_uploads
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
@@ -107,7 +107,7 @@ def _python(home: Path, variables: Mapping[str, str], *module: str) -> str:
 def measure() -> Measured:
     """Evaluate the sensors in this process; its environment says where."""
     settings = Settings()
-    repository = defs.get_repository_def()
+    repository = build_defs().get_repository_def()
     process = psutil.Process()
     seconds, cpu_s, asked = [], [], []
     with load_instance(settings) as instance:

@@ -1,4 +1,4 @@
-"""A private X display: an Xvfb of its own, behind a cookie of its own, that ends with its owner."""
+"""The X display of one game: an Xvfb of its own, behind a cookie of its own, or one that is there already."""
 
 import os
 import secrets
@@ -6,36 +6,57 @@ import select
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from game_capture.processes import Leashed, find_program
 from imageflow_domain.errors import GameDied
 from imageflow_domain.geometry import Size
 
-_START_S = 20.0
 _STOP_S = 2.0  # it removes its socket and lock
 _ATTEMPTS = 3  # servers that start at the same moment may choose the same number; the loser ends
 _FAMILY_WILD = 0xFFFF
 
 
-class Display:
-    """An Xvfb that listens on its own socket only.
+class Display(Protocol):
+    """What a game, its keys and its grabs need of a display."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a client needs to connect, besides this process's own environment."""
+
+    @property
+    def running(self) -> bool:
+        """Whether the display is not known to have ended."""
+
+    def start(self) -> None:
+        """Return once clients can connect."""
+
+    def stop(self) -> None:
+        """Let go of the display. May be called twice."""
+
+
+class PrivateDisplay:
+    """An Xvfb that listens on its own socket only, and ends with its owner.
 
     Args:
         size: The one screen's size, 24 bits deep.
         scratch: An existing folder for the cookie and the server's log.
+        timeout_s: From its start until it takes clients.
     """
 
-    def __init__(self, size: Size, *, scratch: Path) -> None:
+    def __init__(self, size: Size, *, scratch: Path, timeout_s: float) -> None:
         self._size = size
         self._scratch = scratch
         self._authority = scratch / "Xauthority"
+        self._timeout_s = timeout_s
         self._server: Leashed | None = None
         self.name = ""
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a client needs to connect."""
         return {"DISPLAY": self.name, "XAUTHORITY": str(self._authority)}
 
     @property
@@ -51,7 +72,10 @@ class Display:
                 return
         reason = self._server.last_words() if self._server else ""
         self.stop()
-        raise GameDied(f"Xvfb did not start{f' ({reason})' if reason else ''}: see whether /tmp can be written.")
+        raise GameDied(
+            f"Xvfb did not start within {self._timeout_s:g} s{f' ({reason})' if reason else ''}: see whether /tmp can "
+            "be written, or give it longer by IMAGEFLOW_GAME_DISPLAY_TIMEOUT_S."
+        )
 
     def stop(self) -> None:
         """End the server. May be called twice."""
@@ -83,7 +107,7 @@ class Display:
             )
             os.close(number_to)
             number_to = -1
-            number = _read_line(number_from, _START_S)
+            number = _read_line(number_from, self._timeout_s)
         finally:
             os.close(number_from)
             if number_to >= 0:

@@ -1,4 +1,4 @@
-"""Pixels of a private display."""
+"""Pixels of a display."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from game_capture.display import Display
 from imageflow_domain.errors import GameDied
-from imageflow_domain.geometry import Rect
+from imageflow_domain.geometry import Rect, Size
 
 Screen = NDArray[np.uint8]
 """Blue, green, red and an unused byte, shape (height, width, 4)."""
@@ -31,6 +31,15 @@ class Grabber:
                 self._connection = mss.MSS(display=display.name)
             except ScreenShotError as error:
                 raise GameDied(f"The display {display.name} does not answer: start the game again.") from error
+
+    @property
+    def screen(self) -> Size:
+        """The size of all that the display shows; raise `GameDied` where the display is gone."""
+        try:
+            whole = self._connection.monitors[0]
+        except (ScreenShotError, OSError, AssertionError) as error:
+            raise GameDied("The game's display is gone: start the game again.") from error
+        return Size(width_px=whole["width"], height_px=whole["height"])
 
     def grab(self, rect: Rect) -> Screen:
         """Return a part of the screen as it is now; raise `GameDied` where the display is gone."""
@@ -58,8 +67,11 @@ def to_rgb(screen: Screen) -> NDArray[np.uint8]:
 @contextlib.contextmanager
 def _authority(display: Display) -> Iterator[None]:
     # The X library reads the cookie's place from this process's environment, and only while it connects.
-    wanted = display.environment["XAUTHORITY"]
+    wanted = display.environment.get("XAUTHORITY")
     with _connecting:
+        if wanted is None:
+            yield
+            return
         before = os.environ.get("XAUTHORITY")
         os.environ["XAUTHORITY"] = wanted
         try:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
 from game_capture.opening import Opening
+from game_capture.staging import Staging
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import FrameSource, GameDriver
@@ -57,14 +57,14 @@ def describe_driver(name: str) -> DriverDescription:
 
 
 def open_driver(
-    spec: DriverSpec, *, frames: FrameSource | None = None, scratch: Path, grid: Grid | None = None
+    spec: DriverSpec, *, frames: FrameSource | None = None, staging: Staging, grid: Grid | None = None
 ) -> GameDriver:
     """Return a driver that is not started yet.
 
     Args:
         spec: The driver's name and its parameters, which its own model checks.
         frames: Where the `folder` driver finds its pictures; other drivers leave it alone.
-        scratch: A folder that the driver may fill with configuration and logs; made when it is needed.
+        staging: What this machine has for games; drivers without a game leave it alone.
         grid: The survey's grid. With it, areas that an earlier driver laid out can be grabbed without asking this one
             for its areas first.
 
@@ -75,7 +75,7 @@ def open_driver(
         parameters = driver.Parameters.model_validate(spec.parameters)
     except ValidationError as error:
         raise InvalidInput(_describe(spec.name, error)) from error
-    return driver.open(parameters, Opening(frames=frames, scratch=scratch, grid=grid))
+    return driver.open(parameters, Opening(frames=frames, staging=staging, grid=grid))
 
 
 def _driver_class(name: str) -> _DriverClass:

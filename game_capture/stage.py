@@ -1,4 +1,4 @@
-"""One program on a private display, with its keys, its mouse and its pixels, and an end for all of them together."""
+"""One program on a display that is its alone, with its keys, its mouse and its pixels, and an end for all together."""
 
 import contextlib
 import os
@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from game_capture.display import Display
+from game_capture.display import Display, PrivateDisplay
+from game_capture.given_display import GivenDisplay
 from game_capture.grabber import Grabber, Screen
 from game_capture.processes import Leashed
+from game_capture.staging import Staging
 from game_capture.xdotool import Xdotool
 from imageflow_domain.errors import GameDied, Unavailable
 from imageflow_domain.geometry import Rect, Size
@@ -33,13 +35,14 @@ class Stage:
 
     Args:
         screen: The display's size.
-        home: An existing folder for this run alone; `stop` removes it.
+        home: An existing folder for this run alone, in the staging's scratch folder; `stop` removes it.
+        staging: Which display it is.
     """
 
-    def __init__(self, screen: Size, *, home: Path) -> None:
+    def __init__(self, screen: Size, *, home: Path, staging: Staging) -> None:
         self.home = home
         self._log = home / "game.log"
-        self._display = Display(screen, scratch=home)
+        self._display = _display_of(staging, screen, home)
         self._game: Leashed | None = None
         self._keys: Xdotool | None = None
         self._grabber: Grabber | None = None
@@ -47,7 +50,8 @@ class Stage:
     def start(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
         """Start the display, then the program; `environment` adds to this process's own.
 
-        Raises `GameMissing` without Xvfb or xdotool, and `GameDied`.
+        Raises `GameMissing` without Xvfb or xdotool, `Unavailable` or `InvalidInput` where a given display is
+        not to be had or not fit, and `GameDied`.
         """
         self._display.start()
         self._keys = Xdotool(self._display)
@@ -96,3 +100,10 @@ class Stage:
             self._game.stop()
         self._display.stop()
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _display_of(staging: Staging, screen: Size, home: Path) -> Display:
+    timeout_s = staging.display_timeout_s
+    if staging.display is None:
+        return PrivateDisplay(screen, scratch=home, timeout_s=timeout_s)
+    return GivenDisplay(staging.display, screen, locks=staging.scratch, timeout_s=timeout_s)

@@ -1,4 +1,4 @@
-"""Keys and mouse of a private display, through one long-lived xdotool: starting one costs more than a key."""
+"""Keys and mouse of a display, through one long-lived xdotool: starting one costs more than a key."""
 
 import os
 import subprocess

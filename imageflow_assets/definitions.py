@@ -14,25 +14,19 @@ from imageflow_assets.map.jobs import JOBS
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
-from imageflow_resources.inference import IsolationResource, ModelsResource
-from imageflow_resources.stores import StoresResource
+from imageflow_clients.settings import Settings
+from imageflow_resources.configured import configured_resources
 from imageflow_surveys.runs import MAP_JOB
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Return all definitions, with the given resources in place of the configured ones."""
+    """Return all definitions, with the given resources in place of those that the environment configures."""
     return dg.Definitions(
         assets=[*MAP, *INSPECTION],
         jobs=[*JOBS, keep_in_order_job, reinspect_job],
         schedules=[nightly],
         sensors=[request_surveys, notice_map_uploads, *SENSORS],
-        resources={
-            "stores": StoresResource(),
-            "silence_watch": SilenceWatch(),
-            "models": ModelsResource(),
-            "isolation": IsolationResource(),
-            **(resources or {}),
-        },
+        resources=configured_resources(Settings(), {"silence_watch": SilenceWatch(), **(resources or {})}),
         executor=patient_in_process_executor,
     )
 
@@ -42,4 +36,4 @@ defs = build_defs()
 
 def map_job() -> dg.JobDefinition:
     """Return the job that makes a map, for a process that executes it itself."""
-    return defs.resolve_job_def(MAP_JOB)
+    return build_defs().resolve_job_def(MAP_JOB)

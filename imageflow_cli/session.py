@@ -30,6 +30,6 @@ def open_session() -> Session:
     from imageflow_resources.stores import shared_stores
 
     settings = Settings()
-    stores = shared_stores()
+    stores = shared_stores(settings)
     stores.objects.check()
     return Session(settings=settings, stores=stores, instance=load_instance(settings))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import tenacity
 
+from imageflow_clients.s3_account import S3Account
+
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
@@ -31,10 +33,10 @@ class PartsFailed(Exception):
 class MultipartUploads:
     """Uploads in parts to one bucket. Safe to share among threads."""
 
-    def __init__(self, bucket: str, prefix: str, *, endpoint: str | None) -> None:
+    def __init__(self, bucket: str, prefix: str, *, account: S3Account) -> None:
         self._bucket = bucket
         self._prefix = prefix
-        self._endpoint = endpoint
+        self._account = account
 
     def put(self, key: str, data: bytes, *, seconds: float) -> None:
         """Write an object whole, or leave nothing of it; raise `PartsFailed`.
@@ -123,9 +125,15 @@ class MultipartUploads:
         from boto3.session import Session
         from botocore.config import Config
 
+        account = self._account
+        secret, token = account.secret_access_key, account.session_token
         return Session().client(
             "s3",
-            endpoint_url=self._endpoint,
+            endpoint_url=account.endpoint_url,
+            region_name=account.region,
+            aws_access_key_id=account.access_key_id,
+            aws_secret_access_key=secret and secret.get_secret_value(),
+            aws_session_token=token and token.get_secret_value(),
             config=Config(
                 connect_timeout=5,
                 read_timeout=_ANSWER_S,

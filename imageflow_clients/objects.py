@@ -1,11 +1,10 @@
 """The object store: a folder, or a bucket of S3. Objects are written whole or not at all.
 
-S3 is set up by the usual `AWS_*` variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
+Who we are to S3 is `s3_account`'s affair.
 How requests are bounded is `store_requests`' affair, how large objects travel `multipart`'s, and what is said where
 they fail `store_failures`'.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from obstore.store import LocalStore, S3Store
 from imageflow_clients.folder_walk import walk_in_order
 from imageflow_clients.folder_writes import put_in_folder
 from imageflow_clients.multipart import MULTIPART_BYTES, TAKING_BACK_S, MultipartUploads, PartsFailed
-from imageflow_clients.settings import Settings
+from imageflow_clients.s3_account import S3Account
+from imageflow_clients.settings import ObjectStoreSettings
 from imageflow_clients.store_failures import explain
 from imageflow_clients.store_requests import BoundedRequests, DirectRequests
 from imageflow_clients.stored_object import UNFINISHED, StoredObject
@@ -284,8 +284,15 @@ class _Bucket:
         )
 
 
-def open_object_store(settings: Settings) -> ObjectStore:
-    """Return the store of these settings; raise `StoreUnavailable` or `InvalidInput`. S3 is first asked when used."""
+def open_object_store(settings: ObjectStoreSettings, account: S3Account | None = None) -> ObjectStore:
+    """Return the store of these settings; S3 is first asked when used.
+
+    Args:
+        settings: Say which store.
+        account: Who we are to an S3 server; by default what the environment says.
+
+    Raises `StoreUnavailable` or `InvalidInput`.
+    """
     url = settings.object_store_url
     if url is None:
         return _open_folder(settings.home_path / "objects")
@@ -293,7 +300,7 @@ def open_object_store(settings: Settings) -> ObjectStore:
     if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
         return _open_folder(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
-        return _open_bucket(settings, parts.netloc, parts.path.strip("/"))
+        return _open_bucket(settings, account or S3Account.of_environment(), parts.netloc, parts.path.strip("/"))
     raise InvalidInput("IMAGEFLOW_OBJECT_STORE_URL must look like s3://bucket/prefix or file:///folder.")
 
 
@@ -334,20 +341,17 @@ def _open_folder(folder: Path) -> ObjectStore:
         raise explain(f"the folder '{folder}'", str(folder), error) from error
 
 
-def _open_bucket(settings: Settings, bucket: str, prefix: str) -> ObjectStore:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    parts = urlsplit(endpoint)
+def _open_bucket(settings: ObjectStoreSettings, account: S3Account, bucket: str, prefix: str) -> ObjectStore:
+    parts = urlsplit(account.endpoint_url or "")
     label = f"'s3://{bucket}' at {parts.netloc.rpartition('@')[2] or 'AWS'}"
-    config: S3Config = {"virtual_hosted_style_request": False}
-    if endpoint:
-        config["endpoint"] = endpoint
+    config: S3Config = {"virtual_hosted_style_request": False, **_given(account)}
     store = S3Store(
         bucket,
         config=config,
         prefix=prefix or None,
         client_options={
             # Keys travel unencrypted over http: only within this machine, or when told so.
-            "allow_http": parts.hostname in _LOOPBACK or os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true",
+            "allow_http": parts.hostname in _LOOPBACK or account.allow_http,
             "connect_timeout": timedelta(seconds=5),
             "timeout": timedelta(seconds=settings.store_deadline_s),
         },
@@ -363,9 +367,25 @@ def _open_bucket(settings: Settings, bucket: str, prefix: str) -> ObjectStore:
         label=label,
         bucket=_Bucket(
             BoundedRequests(deadline_s=settings.store_deadline_s, at_once=settings.store_requests),
-            MultipartUploads(bucket, f"{prefix}/" if prefix else "", endpoint=endpoint or None),
+            MultipartUploads(bucket, f"{prefix}/" if prefix else "", account=account),
         ),
     )
+
+
+def _given(account: S3Account) -> "S3Config":
+    """Return what obstore is told of an account; the rest it finds by itself."""
+    given: S3Config = {}
+    if account.endpoint_url is not None:
+        given["endpoint"] = account.endpoint_url
+    if account.region is not None:
+        given["region"] = account.region
+    if account.access_key_id is not None:
+        given["access_key_id"] = account.access_key_id
+    if account.secret_access_key is not None:
+        given["secret_access_key"] = account.secret_access_key.get_secret_value()
+    if account.session_token is not None:
+        given["session_token"] = account.session_token.get_secret_value()
+    return given
 
 
 def _read(store: LocalStore | S3Store, key: str) -> bytes:

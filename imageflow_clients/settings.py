@@ -1,17 +1,76 @@
-"""The one configuration class: every default that a process of ImageFlow needs, overridden by `IMAGEFLOW_*`."""
+"""The one configuration class: every default that a process of ImageFlow needs, overridden by `IMAGEFLOW_*`.
+
+Its parts are classes of their own, so that what opens one client takes that client's settings and no others.
+"""
 
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from imageflow_clients.step_process import KEPT
 from imageflow_domain.errors import InvalidInput
 
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
-class Settings(BaseSettings):
+class HomeSettings(BaseModel):
+    """Where everything durable of the one-machine stack lies."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path = Path(".imageflow")
+    """Holds the embedded database, the folder of objects and logs."""
+
+    @property
+    def home_path(self) -> Path:
+        """`home`, absolute, so that a child process with another working directory means the same folder."""
+        return self.home.expanduser().absolute()
+
+
+class DatabaseSettings(HomeSettings):
+    """Which PostgreSQL holds the metadata."""
+
+    database_url: SecretStr | None = None
+    """A PostgreSQL to use as it is (postgresql://user:password@host:5432/name); else the embedded one in `home`."""
+
+
+class ObjectStoreSettings(HomeSettings):
+    """Where objects lie, and how patiently a server is asked."""
+
+    object_store_url: str | None = None
+    """s3://bucket/prefix or file:///folder; else the folder `home`/objects."""
+    store_deadline_s: float = Field(default=30, gt=0)
+    """By when each request to an S3 server is over, retries included."""
+    store_requests: int = Field(default=16, ge=1)
+    """Requests of one process to an S3 server at once; others wait for their turn."""
+
+
+class InferenceSettings(BaseModel):
+    """Who computes registered models."""
+
+    model_config = ConfigDict(frozen=True)
+
+    inference_provider: str | None = None
+    """tensorrt, cuda or cpu; unset: the first of them that this machine has."""
+    inference_threads: int = Field(default=0, ge=0)
+    """Of one model's session; 0: as many as there are cores."""
+    inference_url: str | None = None
+    """A server of the Open Inference Protocol (Triton, KServe) that computes in place of this machine."""
+    inference_versions: bool = True
+    """Whether that server knows versions of models; without, `defects@3` is called `defects_3` there."""
+
+
+class Settings(DatabaseSettings, ObjectStoreSettings, InferenceSettings, BaseSettings):
     """Read from the environment when made; make one at a process's start and pass it down.
 
     Raises `InvalidInput` with every variable that is wrong.
@@ -19,18 +78,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", frozen=True, extra="ignore")
 
-    home: Path = Path(".imageflow")
-    """Holds everything durable of the one-machine stack: database, objects, run logs."""
-    database_url: SecretStr | None = None
-    """A PostgreSQL to use as it is (postgresql://user:password@host:5432/name); else the embedded one in `home`."""
-    object_store_url: str | None = None
-    """s3://bucket/prefix or file:///folder; else the folder `home`/objects."""
-    store_deadline_s: float = Field(default=30, gt=0)
-    """By when each request to an S3 server is over, retries included."""
-    store_requests: int = Field(default=16, ge=1)
-    """Requests of one process to an S3 server at once; others wait for their turn."""
+    scratch: Path | None = None
+    """A folder for files that only live as long as their process (uploads under way, games that run): they lie in
+    `imageflow` inside it, which the nightly upkeep clears. Unset: `home`/scratch."""
     games: Path = Path("games")
     """Folder of the game files that the API may start."""
+    game_display: str | None = None
+    """An X display that is there already (:1), for one game at a time; unset: each game has an Xvfb of its own."""
+    game_display_timeout_s: float | None = Field(default=None, gt=0, le=3600)
+    """From asking for a display until it answers; unset: as game_capture has it."""
+    game_start_timeout_s: float | None = Field(default=None, gt=0, le=3600)
+    """From a game's start until its map stands still, whatever the survey says; unset: as the survey says."""
+    game_answer_timeout_s: float | None = Field(default=None, gt=0, le=600)
+    """How long a game's console may take to answer one command; unset: as game_capture has it."""
+    game_settle_timeout_s: float | None = Field(default=None, gt=0, le=600)
+    """How long one grab waits for a picture that stands still, whatever the survey says; unset: as the survey says."""
     host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=1, le=65_535)
     dagster_port: int = Field(default=3000, ge=1, le=65_535)
@@ -57,19 +119,15 @@ class Settings(BaseSettings):
     """A model with its golden set that is uploaded in one request."""
     upload_quiet_s: float = Field(default=300, ge=0)
     """A batch that no manifest closed is closed when nothing was written to its folder for so long."""
-    inference_provider: str | None = None
-    """tensorrt, cuda or cpu; unset: the first of them that this machine has."""
-    inference_threads: int = Field(default=0, ge=0)
-    """Of one model's session; 0: as many as there are cores."""
-    inference_url: str | None = None
-    """A server of the Open Inference Protocol (Triton, KServe) that computes in place of this machine."""
-    inference_versions: bool = True
-    """Whether that server knows versions of models; without, `defects@3` is called `defects_3` there."""
+    step_processes: int = Field(default=KEPT, ge=0)
+    """Idle processes kept for long steps of pipelines, each of some 100 MB; others are started when needed."""
 
     @property
-    def home_path(self) -> Path:
-        """`home`, absolute, so that a child process with another working directory means the same folder."""
-        return self.home.expanduser().absolute()
+    def scratch_path(self) -> Path:
+        """The folder of `scratch`, absolute. The upkeep deletes what lies there, so it is never a folder of others."""
+        return (
+            self.home_path / "scratch" if self.scratch is None else self.scratch.expanduser().absolute() / "imageflow"
+        )
 
     @property
     def alert_addresses(self) -> tuple[str, ...]:

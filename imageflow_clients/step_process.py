@@ -19,14 +19,20 @@ from imageflow_domain.isolation import Result
 
 # Forking a process that has threads may copy a lock that nobody will ever open.
 _SPAWN = get_context("spawn")
-_KEPT = 2
+KEPT = 2
 """Idle processes that are not ended; each holds some 100 MB."""
 
 
 class StepProcesses:
     """Implements `imageflow_domain.isolation.Isolation` by processes of this machine. A context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept: int = KEPT) -> None:
+        """Start none yet.
+
+        Args:
+            kept: Idle processes that are not ended.
+        """
+        self._kept = kept
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
 
@@ -77,7 +83,7 @@ class StepProcesses:
 
     def _give_back(self, worker: "_Worker") -> None:
         with self._lock:
-            keep = worker.is_alive and len(self._idle) < _KEPT
+            keep = worker.is_alive and len(self._idle) < self._kept
             if keep:
                 self._idle.append(worker)
         if not keep:

@@ -20,11 +20,17 @@ class Stores:
 
 def open_stores(settings: Settings) -> Stores:
     """Open both stores; raise `DatabaseUnavailable` or `StoreUnavailable`."""
-    scratch = settings.home_path / "scratch"
+    scratch = made_scratch(settings.scratch_path)
+    return Stores(database=open_database(settings), objects=open_object_store(settings), scratch=scratch)
+
+
+def made_scratch(folder: Path) -> Path:
+    """Make the folder for files of processes, and return it; raise `StoreUnavailable`."""
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(
-            f"'{settings.home_path}' cannot hold our files ({error.strerror}): set IMAGEFLOW_HOME to a folder that can."
+            f"'{folder}' cannot hold our files ({error.strerror}): set IMAGEFLOW_SCRATCH or IMAGEFLOW_HOME to a folder "
+            "that can."
         ) from error
-    return Stores(database=open_database(settings), objects=open_object_store(settings), scratch=scratch)
+    return folder

@@ -1,38 +1,61 @@
-"""The stores as a Dagster resource, and the heartbeat by which a run's worker says that it is alive."""
+"""Both stores as one Dagster resource, and the heartbeat by which a run's worker says that it is alive."""
 
-import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from imageflow_clients.database import heartbeats
-from imageflow_clients.settings import Settings
-from imageflow_clients.stores import Stores, open_stores
-from imageflow_domain.errors import DatabaseUnavailable
+from imageflow_clients.database.engine import Database
+from imageflow_clients.objects import ObjectStore
+from imageflow_clients.s3_account import S3Account
+from imageflow_clients.settings import DatabaseSettings, ObjectStoreSettings, Settings
+from imageflow_clients.stores import Stores, made_scratch
+from imageflow_domain.errors import DatabaseUnavailable, InvalidInput
+from imageflow_resources.database import shared_database
+from imageflow_resources.object_store import shared_object_store
 
 BEAT_S = 5.0
 """Seconds between two signs of life."""
 
-
-@functools.cache
-def shared_stores() -> Stores:
-    """Open the stores once for a process: sensors ask for them every second."""
-    return open_stores(Settings())
+_FIXED = ("database", "object_store")
 
 
 class StoresResource(dg.ConfigurableResource[Stores]):
     """Rows and objects for assets and sensors; in a run, its worker's heartbeat beats as long as it is in use."""
 
+    database: dg.ResourceDependency[Database]
+    object_store: dg.ResourceDependency[ObjectStore]
+    scratch: str = Field(description="Folder for files that only live as long as their process.")
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Stores]:
-        stores = shared_stores()
+        stores = Stores(database=self.database, objects=self.object_store, scratch=made_scratch(Path(self.scratch)))
         if context.run is None:
             yield stores
             return
+        _refuse_stores_of_its_own(context.run)
         with beating(stores, context.run.run_id):
             yield stores
+
+
+def shared_stores(settings: Settings) -> Stores:
+    """Return the stores that the resources give, opened once for a process, to a caller outside of Dagster's runs."""
+    home = settings.home_path
+    objects = ObjectStoreSettings(
+        home=home,
+        object_store_url=settings.object_store_url,
+        store_deadline_s=settings.store_deadline_s,
+        store_requests=settings.store_requests,
+    )
+    return Stores(
+        database=shared_database(DatabaseSettings(home=home, database_url=settings.database_url)),
+        objects=shared_object_store(objects, S3Account.of_environment()),
+        scratch=made_scratch(settings.scratch_path),
+    )
 
 
 @contextmanager
@@ -57,3 +80,13 @@ def beating(stores: Stores, name: str) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def _refuse_stores_of_its_own(run: dg.DagsterRun) -> None:
+    """Dagster would take such a configuration and leave it unused; sensors and the map read the configured stores."""
+    given = run.run_config.get("resources")
+    if isinstance(given, Mapping) and not given.keys().isdisjoint(_FIXED):
+        raise InvalidInput(
+            f"A run has no stores of its own: leave {' and '.join(_FIXED)} out of its configuration, and set "
+            "IMAGEFLOW_DATABASE_URL and IMAGEFLOW_OBJECT_STORE_URL for all of ImageFlow."
+        )

@@ -9,6 +9,7 @@ from typing import Any
 from game_capture.drivers.folder import FolderDriver
 from game_capture.positions import COLUMNS, is_picture_name, tell_no_cell
 from game_capture.registry import open_driver
+from game_capture.staging import Staging
 from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
@@ -115,7 +116,7 @@ def arrange_frames(
             f"'{source}' holds {count} frames in no order; no more than {most} are compared here. Survey the folder "
             "with `imageflow survey run`, which compares any number, or upload a positions.csv with them."
         )
-    driver = open_driver(spec, frames=frames, scratch=stores.scratch)
+    driver = open_driver(spec, frames=frames, staging=Staging(scratch=stores.scratch))
     assert isinstance(driver, FolderDriver)  # noqa: S101 - the registry's own name for it
     driver.check()
     arrangement = arrange(driver.usable, driver.picture, masks, tell, most_by_content=most_by_content)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from game_capture.staging import Staging
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
@@ -63,11 +64,20 @@ class CutBlocks:
 
 
 def capture_blocks(
-    stores: Stores, survey: Survey, blocks: Iterable[Block], *, run_id: str | None = None
+    stores: Stores,
+    survey: Survey,
+    blocks: Iterable[Block],
+    *,
+    run_id: str | None = None,
+    staging: Staging | None = None,
 ) -> CapturedBlocks:
-    """Take the screenshots of the blocks that lack some, with one game; the errors are `capture_block`'s."""
+    """Take the screenshots of the blocks that lack some, with one game; the errors are `capture_block`'s.
+
+    Args:
+        staging: What this machine has for games; see `driver_of`.
+    """
     begin = time.monotonic()
-    with Camera(lambda: driver_of(stores, survey.spec)) as camera:
+    with Camera(lambda: driver_of(stores, survey.spec, staging)) as camera:
 
         def capture(block: Block) -> Captured:
             return capture_block(stores, survey, block, camera)

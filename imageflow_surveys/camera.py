@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from game_capture.frames import LocalFrames
 from game_capture.positions import skipped_files
 from game_capture.registry import open_driver
+from game_capture.staging import Staging
 from imageflow_clients.store_frames import StoreFrames
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFile, GameDied, InvalidInput
@@ -21,10 +22,15 @@ from imageflow_domain.survey import SurveySpec
 RESTARTS_PER_AREA = 3
 
 
-def driver_of(stores: Stores, spec: SurveySpec) -> GameDriver:
-    """Return the survey's driver, not yet started; raise `InvalidInput` where its parameters are wrong."""
+def driver_of(stores: Stores, spec: SurveySpec, staging: Staging | None = None) -> GameDriver:
+    """Return the survey's driver, not yet started; raise `InvalidInput` where its parameters are wrong.
+
+    Args:
+        staging: What this machine has for games; by default an Xvfb for each, in the stores' scratch folder.
+    """
     frames = frames_of(stores, spec.source, spec.driver.parameters)
-    return open_driver(spec.driver, frames=frames, scratch=stores.scratch, grid=spec.grid)
+    staging = staging or Staging(scratch=stores.scratch)
+    return open_driver(spec.driver, frames=frames, staging=staging, grid=spec.grid)
 
 
 def frames_of(stores: Stores, source: str | None, parameters: Mapping[str, Any]) -> FrameSource | None:

@@ -18,6 +18,7 @@ from game_capture.openttd.geometry import Tile
 from game_capture.openttd.savegame import map_size
 from game_capture.settle import SettleRule, settle
 from game_capture.stage import own_folder
+from game_capture.staging import Staging
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Grid
@@ -76,7 +77,7 @@ class OpenttdDriver:
     Believed positions take the ground as level: the truth lies up to `reach_px` higher.
 
     Args:
-        scratch: A folder, made when needed, in which each run gets a folder of its own.
+        staging: Each run gets a folder of its own in its scratch folder.
     """
 
     Parameters: ClassVar[type[BaseModel]] = OpenttdParameters
@@ -85,11 +86,13 @@ class OpenttdDriver:
     )
     moves_freely: ClassVar[bool] = True
 
-    def __init__(self, parameters: OpenttdParameters, *, scratch: Path) -> None:
+    def __init__(self, parameters: OpenttdParameters, *, staging: Staging) -> None:
         if parameters.load is not None and not parameters.load.is_file():
             raise InvalidInput(f"There is no savegame '{parameters.load}'.")
         self._parameters = parameters
-        self._scratch = scratch
+        self._staging = staging
+        self._start_timeout_s = staging.start_timeout_s or parameters.start_timeout_s
+        self._settle_timeout_s = staging.settle_timeout_s or parameters.settle_timeout_s
         width, height = parameters.view
         self._view = Size(width_px=width, height_px=height)
         # The console covers the top third, the status bar the last rows.
@@ -102,7 +105,7 @@ class OpenttdDriver:
 
     @classmethod
     def open(cls, parameters: OpenttdParameters, opening: Opening) -> Self:
-        return cls(parameters, scratch=opening.scratch)
+        return cls(parameters, staging=opening.staging)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -146,7 +149,7 @@ class OpenttdDriver:
         self._go(console, self._tile(area))
         strip = console.strip()
         if self._parameters.paused:
-            rule = SettleRule(timeout_s=self._parameters.settle_timeout_s)
+            rule = SettleRule(timeout_s=self._settle_timeout_s)
         else:
             time.sleep(_UNPAUSED_WAIT_S)
             rule = SettleRule(equal_grabs=1)
@@ -180,10 +183,10 @@ class OpenttdDriver:
         self._map_size()  # says sooner than the game, and more clearly, that a file is no savegame
         start = ("-g", str(parameters.load.resolve())) if parameters.load else ("-g", "-G", str(parameters.seed))
         config = configuration(self._window, map_side=parameters.map_size, landscape=parameters.landscape)
-        with own_folder(self._scratch, "openttd") as home, contextlib.ExitStack() as undo:
-            console = Console(self._window, configuration=config, arguments=start, home=home)
+        with own_folder(self._staging.scratch, "openttd") as home, contextlib.ExitStack() as undo:
+            console = Console(self._window, configuration=config, arguments=start, home=home, staging=self._staging)
             undo.callback(console.stop)
-            console.start(timeout_s=parameters.start_timeout_s)
+            console.start(timeout_s=self._start_timeout_s)
             # A savegame keeps its own state.
             console.command("pause" if parameters.paused else "unpause")
             undo.pop_all()

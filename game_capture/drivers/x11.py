@@ -28,6 +28,7 @@ from game_capture.processes import find_program
 from game_capture.scrolling import Action, Scroll
 from game_capture.settle import SettleRule, settle
 from game_capture.stage import Stage, own_folder
+from game_capture.staging import Staging
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
@@ -97,16 +98,19 @@ class X11Driver:
     """Scrolls a program from cell to cell, by whichever way is asked for.
 
     Args:
-        scratch: A folder, made when needed, in which each run gets a folder of its own.
+        staging: Each run gets a folder of its own in its scratch folder.
     """
 
     Parameters: ClassVar[type[BaseModel]] = X11Parameters
     settable: ClassVar[frozenset[str]] = frozenset({"reach_px"})
     moves_freely: ClassVar[bool] = False
 
-    def __init__(self, parameters: X11Parameters, *, scratch: Path) -> None:
+    def __init__(self, parameters: X11Parameters, *, staging: Staging) -> None:
         self._parameters = parameters
-        self._scratch = scratch
+        self._staging = staging
+        self._start_timeout_s = staging.start_timeout_s or parameters.start_timeout_s
+        settle_timeout_s = staging.settle_timeout_s or parameters.settle.timeout_s
+        self._settle = parameters.settle.model_copy(update={"timeout_s": settle_timeout_s})
         self._screen = Size(width_px=parameters.window[0], height_px=parameters.window[1])
         whole = Rect(x_px=0, y_px=0, width_px=self._screen.width_px, height_px=self._screen.height_px)
         self._crop = parameters.crop or whole
@@ -116,7 +120,7 @@ class X11Driver:
 
     @classmethod
     def open(cls, parameters: X11Parameters, opening: Opening) -> Self:
-        return cls(parameters, scratch=opening.scratch)
+        return cls(parameters, staging=opening.staging)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -132,7 +136,7 @@ class X11Driver:
     def grab(self, area: Area) -> NDArray[np.uint8]:
         stage = self._running()
         self._go(stage, area.cell)
-        picture = settle(lambda: stage.grab(self._crop), self._parameters.settle)
+        picture = settle(lambda: stage.grab(self._crop), self._settle)
         if _is_blank(picture):
             # A dead program's window is black, and stands still.
             time.sleep(_END_S)
@@ -142,8 +146,8 @@ class X11Driver:
     def __enter__(self) -> Self:
         parameters = self._parameters
         program = find_program(parameters.command[0], packages="xvfb xdotool, and the game's own package")
-        with own_folder(self._scratch, "x11") as home, contextlib.ExitStack() as undo:
-            stage = Stage(self._screen, home=home)
+        with own_folder(self._staging.scratch, "x11") as home, contextlib.ExitStack() as undo:
+            stage = Stage(self._screen, home=home, staging=self._staging)
             undo.callback(stage.stop)
             stage.start(
                 [program, *(self._fill(word, home) for word in parameters.command[1:])],
@@ -194,13 +198,13 @@ class X11Driver:
             stage.check_alive()
             time.sleep(_LOOK_S)
         while _is_blank(stage.grab(self._crop)):
-            if time.monotonic() - began > self._parameters.start_timeout_s:
+            if time.monotonic() - began > self._start_timeout_s:
                 raise GameNeverSettled(
-                    f"The window stayed empty for {self._parameters.start_timeout_s:g} s: try the command by hand."
+                    f"The window stayed empty for {self._start_timeout_s:g} s: try the command by hand."
                 )
             time.sleep(_LOOK_S)
-        left_s = max(1.0, self._parameters.start_timeout_s - (time.monotonic() - began))
-        settle(lambda: stage.grab(self._crop), self._parameters.settle.model_copy(update={"timeout_s": left_s}))
+        left_s = max(1.0, self._start_timeout_s - (time.monotonic() - began))
+        settle(lambda: stage.grab(self._crop), self._settle.model_copy(update={"timeout_s": left_s}))
 
     def _fill(self, text: str, home: Path) -> str:
         for name, value in (

@@ -11,12 +11,12 @@ import numpy as np
 from game_capture.grabber import Screen
 from game_capture.processes import find_program
 from game_capture.stage import Stage
+from game_capture.staging import Staging
 from imageflow_domain.errors import GameDied, GameNeverSettled, InvalidInput
 from imageflow_domain.geometry import Rect, Size
 
 _PACKAGES = "openttd openttd-opengfx xdotool xvfb"
 _LOOK_S = 0.003
-_ANSWER_S = 10.0
 _OPEN_S = 3.0
 _TRIES = 3
 _END_S = 0.5  # the end of a process is known a moment later than its window is gone
@@ -37,13 +37,17 @@ class Console:
         configuration: Text of `openttd.cfg`.
         arguments: What to start with: `-g SAVEGAME`, or `-g -G SEED`.
         home: An existing folder of this game alone, which stands in for the user's own; `stop` removes it.
+        staging: Which display it has, and how long it may take to answer.
     """
 
-    def __init__(self, window: Size, *, configuration: str, arguments: Sequence[str], home: Path) -> None:
+    def __init__(
+        self, window: Size, *, configuration: str, arguments: Sequence[str], home: Path, staging: Staging
+    ) -> None:
         self._window = window
         self._configuration = configuration
         self._arguments = tuple(arguments)
-        self._stage = Stage(window, home=home)
+        self._answer_s = staging.answer_timeout_s
+        self._stage = Stage(window, home=home, staging=staging)
         third_px = window.height_px // 3
         self._strip = Rect(
             x_px=0,
@@ -120,7 +124,7 @@ class Console:
 
     def _open(self) -> None:
         """Press the console's key until it is open: keys typed into a closed one would play the game."""
-        self._wait(lambda: not self._is_open(), _ANSWER_S, "did not draw its map")
+        self._wait(lambda: not self._is_open(), self._answer_s, "did not draw its map")
         for _ in range(_TRIES):
             self._stage.send("key grave")
             with contextlib.suppress(GameNeverSettled):
@@ -143,10 +147,10 @@ class Console:
         return any(_STARTED in answer for answer in self._answers())
 
     def _wait_for_answer(self, count: int) -> None:
-        self._wait(lambda: len(self._answers()) > count, _ANSWER_S, "did not answer")
+        self._wait(lambda: len(self._answers()) > count, self._answer_s, "did not answer")
 
     def _wait_for_change(self, before: Screen, complaint: str) -> None:
-        self._wait(lambda: not np.array_equal(self.strip(), before), _ANSWER_S, complaint)
+        self._wait(lambda: not np.array_equal(self.strip(), before), self._answer_s, complaint)
 
     def _wait(self, done: Callable[[], bool], timeout_s: float, complaint: str) -> None:
         deadline = time.monotonic() + timeout_s

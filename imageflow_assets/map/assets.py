@@ -34,9 +34,12 @@ CODE_VERSION = "1"
 screenshots = block_layer(
     Layer.SCREENSHOTS,
     CapturedBlocks,
-    lambda stores, held, share: capture_blocks(stores, held.survey, share.blocks, run_id=held.lease.run_id),
+    lambda resources, held, share: capture_blocks(
+        resources.stores, held.survey, share.blocks, run_id=held.lease.run_id, staging=resources.games
+    ),
     shown.captured,
     upstream=(surveys.key.to_user_string(),),
+    resources=("games",),
     description="Settled pictures of a survey's areas, from a driven game or uploaded frames, stored without loss.",
     code_version=CODE_VERSION,
     group_name=_GROUP,
@@ -46,7 +49,9 @@ screenshots = block_layer(
 pair_offsets = block_layer(
     Layer.PAIR_OFFSETS,
     RegisteredBlocks,
-    lambda stores, held, share: register_blocks(stores, held.survey, share.blocks, run_id=held.lease.run_id),
+    lambda resources, held, share: register_blocks(
+        resources.stores, held.survey, share.blocks, run_id=held.lease.run_id
+    ),
     shown.registered,
     upstream=(Layer.SCREENSHOTS.value,),
     description="Verified offsets between neighbouring screenshots.",
@@ -84,7 +89,7 @@ def coordinates(
 tiles = block_layer(
     Layer.TILES,
     CutBlocks,
-    lambda stores, held, share: cut_blocks(stores, held.survey, share.blocks, run_id=held.lease.run_id),
+    lambda resources, held, share: cut_blocks(resources.stores, held.survey, share.blocks, run_id=held.lease.run_id),
     shown.cut,
     upstream=(Layer.COORDINATES.value,),
     description="Tiles of the native zoom, and the parents that lie inside a square of 2,048 pixels.",
@@ -143,4 +148,4 @@ BY_LAYER = {
     Layer.CLEANUP: screenshot_cleanup,
 }
 
-ASSETS = (map_uploads, surveys, *BY_LAYER.values())
+ASSETS: tuple[dg.AssetSpec | dg.AssetsDefinition, ...] = (map_uploads, surveys, *BY_LAYER.values())

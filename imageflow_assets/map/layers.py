@@ -23,7 +23,9 @@ from imageflow_surveys.shares import Share
 
 T = TypeVar("T")
 
-Work = Callable[[Stores, Held, Share], T]
+Work = Callable[[Any, Held, Share], T]
+"""Does a share with the step's resources."""
+
 Show = Callable[[Stores, Survey, Sequence[T]], Shown]
 
 
@@ -38,7 +40,14 @@ class Limits(dg.Config):
 
 
 def block_layer(
-    layer: Layer, made: type[T], work: Work[T], show: Show[T], *, upstream: Sequence[str], **described: Any
+    layer: Layer,
+    made: type[T],
+    work: Work[T],
+    show: Show[T],
+    *,
+    upstream: Sequence[str],
+    resources: Sequence[str] = (),
+    **described: Any,
 ) -> dg.AssetsDefinition:
     """Return the asset of a layer.
 
@@ -46,6 +55,7 @@ def block_layer(
         made: What comes of a share; it travels between steps as JSON.
         work: Does a share.
         show: Returns what a person sees of the whole layer.
+        resources: Keys of what the work needs besides the stores.
         upstream: Keys of the assets that come before.
         described: The asset's description, kinds and so on.
     """
@@ -59,10 +69,16 @@ def block_layer(
             shares = plan_layer(stores, held, layer, config.blocks, slots=slots_of(context.instance, layer))
         yield from (dg.DynamicOutput(share, mapping_key=share.key) for share in shares)
 
-    @dg.op(name=f"{layer}_share", out=dg.Out(made), pool=POOL_OF_LAYER[layer], description="Do some of the blocks.")
-    def do(context: dg.OpExecutionContext, stores: dg.ResourceParam[Stores], share: Share) -> T:
-        with working(context, stores) as held:
-            return work(stores, held, share)
+    @dg.op(
+        name=f"{layer}_share",
+        out=dg.Out(made),
+        pool=POOL_OF_LAYER[layer],
+        required_resource_keys={"stores", *resources},
+        description="Do some of the blocks.",
+    )
+    def do(context: dg.OpExecutionContext, share: Share) -> T:
+        with working(context, context.resources.stores) as held:
+            return work(context.resources, held, share)
 
     @dg.op(
         name=f"{layer}_whole",

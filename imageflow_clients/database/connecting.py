@@ -8,7 +8,7 @@ from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
-from imageflow_clients.settings import Settings
+from imageflow_clients.settings import DatabaseSettings
 from imageflow_domain.errors import DatabaseUnavailable, InvalidInput
 
 PATIENCE_S = 15.0
@@ -21,12 +21,12 @@ _FINAL = re.compile(
 _WHERE = re.compile(r"^(?:connection failed: )?connection to server .*? failed: (?:FATAL: +)?", re.DOTALL)
 
 
-def embedded_server(settings: Settings) -> EmbeddedPostgres | None:
+def embedded_server(settings: DatabaseSettings) -> EmbeddedPostgres | None:
     """Return the embedded server of these settings, or None where a database is given."""
     return EmbeddedPostgres(settings.home_path / "postgres") if settings.database_url is None else None
 
 
-def given_url(settings: Settings) -> URL:
+def given_url(settings: DatabaseSettings) -> URL:
     """Return the given database's URL for psycopg 3; raise `InvalidInput` where it is none of PostgreSQL."""
     if settings.database_url is None:
         raise InvalidInput("IMAGEFLOW_DATABASE_URL is not set.")

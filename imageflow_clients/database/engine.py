@@ -20,7 +20,7 @@ from imageflow_clients.database.connecting import (
     reason_of,
 )
 from imageflow_clients.database.migrating import migrate
-from imageflow_clients.settings import Settings
+from imageflow_clients.settings import DatabaseSettings
 from imageflow_domain.errors import DatabaseUnavailable
 
 _POOL_LOG = f"{QueuePool.__module__}.{QueuePool.__qualname__}"
@@ -65,7 +65,7 @@ class Database:
         self.close()
 
 
-def open_database(settings: Settings, *, patience_s: float = PATIENCE_S) -> Database:
+def open_database(settings: DatabaseSettings, *, patience_s: float = PATIENCE_S) -> Database:
     """Return the metadata database with the newest schema.
 
     Starts the embedded server where no database is given. Raises `DatabaseUnavailable`, or `InvalidInput` for a URL

@@ -4,12 +4,12 @@ from imageflow_clients.inference.onnx_runtime import Provider, Runtime
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.inference.triton import Server, TritonModels
 from imageflow_clients.objects import ObjectStore
-from imageflow_clients.settings import Settings
+from imageflow_clients.settings import InferenceSettings
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelRegistry
 
 
-def open_models(settings: Settings, objects: ObjectStore) -> ModelRegistry:
+def open_models(settings: InferenceSettings, objects: ObjectStore) -> ModelRegistry:
     """Return the registered models of a store; raise `InvalidInput` for settings that name nobody who computes."""
     store = ModelStore(objects)
     if settings.inference_url is not None:

@@ -16,11 +16,14 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_clients.dagster import LOCATION
+from imageflow_clients.database import heartbeats
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
+from imageflow_resources.database import DatabaseResource
+from imageflow_resources.object_store import ObjectStoreResource
 from imageflow_surveys import carry
 from tests.clients.servers import ROOT
 from tests.surveys.cities import city, driver_of_city
@@ -52,7 +55,7 @@ def test_dagster_loads_our_code_under_one_name() -> None:
 def test_there_is_one_asset_a_layer_partitioned_by_survey() -> None:
     graph = defs.resolve_asset_graph()
     of_the_map = graph.get_all_asset_keys() - {asset.key for asset in ASSETS}
-    assert {key.to_user_string() for key in of_the_map} == {layer.value for layer in Layer}
+    assert {key.to_user_string() for key in of_the_map} == {"map_uploads", "surveys", *(layer.value for layer in Layer)}
     for layer, asset in BY_LAYER.items():
         assert asset.key.to_user_string() == layer.value
         assert asset.partitions_def == SURVEYS
@@ -60,8 +63,8 @@ def test_there_is_one_asset_a_layer_partitioned_by_survey() -> None:
 
 def test_assets_depend_on_each_other_in_the_order_of_the_layers() -> None:
     order = list(Layer)
-    for before, layer in pairwise(order):
-        assert {key.to_user_string() for key in BY_LAYER[layer].dependency_keys} == {before.value}
+    for before, layer in pairwise(["surveys", *order]):
+        assert {key.to_user_string() for key in BY_LAYER[Layer(layer)].dependency_keys} == {str(before)}
 
 
 @pytest.mark.parametrize("sensor", [request_surveys, notice_map_uploads, *SENSORS])
@@ -94,6 +97,21 @@ def test_an_operator_plans_a_survey_by_its_configuration_alone(stores: Stores, i
     assert survey.spec.driver.parameters == SMALL_CITY
     assert survey.spec.masks == (Rect(x_px=1, y_px=2, width_px=30, height_px=4),)
     assert instance.get_dynamic_partitions(str(SURVEYS.name)) == [survey.id]
+
+
+def test_a_database_that_is_put_in_place_is_the_one_that_a_job_writes_to(
+    stores: Stores, home: Path, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    resources = {
+        "database": DatabaseResource(home=str(home)),
+        "object_store": ObjectStoreResource(home=str(tmp_path), deadline_s=30, requests=16),
+    }
+    job = build_defs(resources=resources).resolve_job_def("plan_survey")
+    config = {"game": "city", "save": "in_place", "parameters": SMALL_CITY, "grid": "3x3"}
+    result = job.execute_in_process(instance=instance, run_config={"ops": {"register_survey": {"config": config}}})
+    assert _planned(stores, result).id == "city-in_place-0001"
+    with stores.database.begin() as connection:
+        assert heartbeats.seen_at(connection, result.run_id) is not None
 
 
 def test_a_survey_that_is_to_start_is_the_sensor_s(stores: Stores, instance: dg.DagsterInstance) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from imageflow_cli.main import main
-from imageflow_resources.stores import shared_stores
 from tests.e2e.stack import Cli, environment
 
 
@@ -35,6 +34,4 @@ def command_line(home: Path) -> Iterator[Here]:
     """Give the command line with a home of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMAGEFLOW_HOME", str(home))
-        shared_stores.cache_clear()
         yield Here(home=home, env=environment(home))
-        shared_stores.cache_clear()

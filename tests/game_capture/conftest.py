@@ -12,6 +12,7 @@ from PIL import Image
 from game_capture.frames import LocalFrames
 from game_capture.openttd.config import configuration
 from game_capture.registry import open_driver
+from game_capture.staging import Staging
 from imageflow_domain.geometry import Size
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
@@ -53,10 +54,13 @@ class Games:
         """Skip the test without these programs; in CI, fail it."""
         need(*programs)
 
-    def open(self, name: str, *, grid: Grid | None = None, **changes: Any) -> GameDriver:
+    def open(
+        self, name: str, *, grid: Grid | None = None, staging: Staging | None = None, **changes: Any
+    ) -> GameDriver:
         spec = self.spec(name, **changes)
         frames = LocalFrames(self.folder / "frames") if name == "folder" else None
-        return open_driver(spec, frames=frames, scratch=self.scratch, grid=grid)
+        staging = staging or Staging(scratch=self.scratch)
+        return open_driver(spec, frames=frames, staging=staging, grid=grid)
 
     def spec(self, name: str, **changes: Any) -> DriverSpec:
         parameters: dict[str, Any] = getattr(self, f"_{name}")()

@@ -182,8 +182,9 @@ import sys, time, psutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 from game_capture.registry import open_driver
+from game_capture.staging import Staging
 from imageflow_domain.survey import DriverSpec
-with open_driver(DriverSpec.model_validate_json(sys.argv[1]), scratch=Path(sys.argv[2])):
+with open_driver(DriverSpec.model_validate_json(sys.argv[1]), staging=Staging(scratch=Path(sys.argv[2]))):
     print(*(process.pid for process in psutil.Process().children(recursive=True)), flush=True)
     time.sleep(60)
 """

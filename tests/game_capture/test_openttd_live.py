@@ -14,6 +14,7 @@ import pytest
 from game_capture.drivers.openttd import OpenttdDriver
 from game_capture.openttd.config import configuration
 from game_capture.openttd.console import Console
+from game_capture.staging import Staging
 from imageflow_domain.errors import GameNeverSettled, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
@@ -97,7 +98,8 @@ def save_game(folder: Path, *, seed: int) -> Path:
     home = folder / "saving"
     home.mkdir()
     text = configuration(window, map_side=64, landscape="temperate")
-    console = Console(window, configuration=text, arguments=("-g", "-G", str(seed)), home=home)
+    start = ("-g", "-G", str(seed))
+    console = Console(window, configuration=text, arguments=start, home=home, staging=Staging(scratch=folder))
     try:
         console.start(timeout_s=60)
         console.command("save kept")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from game_capture.display import Display
+from game_capture.display import PrivateDisplay
 from game_capture.grabber import Grabber
 from game_capture.processes import Leashed, find_program
 from imageflow_domain.errors import GameDied, GameMissing, Unavailable
@@ -116,9 +116,9 @@ def test_a_missing_program_names_its_packages() -> None:
 def test_displays_started_at_once_do_not_collide(games: Games, tmp_path: Path) -> None:
     games.need("Xvfb")
 
-    def start(number: int) -> Display:
+    def start(number: int) -> PrivateDisplay:
         (tmp_path / str(number)).mkdir()
-        display = Display(SCREEN, scratch=tmp_path / str(number))
+        display = PrivateDisplay(SCREEN, scratch=tmp_path / str(number), timeout_s=20)
         display.start()
         return display
 
@@ -136,7 +136,7 @@ def test_displays_started_at_once_do_not_collide(games: Games, tmp_path: Path) -
 
 def test_a_display_lets_in_only_who_has_its_cookie(games: Games, tmp_path: Path) -> None:
     games.need("Xvfb", "xdotool")
-    with Display(SCREEN, scratch=tmp_path) as display:
+    with PrivateDisplay(SCREEN, scratch=tmp_path, timeout_s=20) as display:
         assert (tmp_path / "Xauthority").stat().st_mode & 0o077 == 0
         stranger = {"PATH": os.environ["PATH"], "DISPLAY": display.name, "XAUTHORITY": "/dev/null"}
         command = ["xdotool", "getdisplaygeometry"]
@@ -148,7 +148,7 @@ def test_a_display_lets_in_only_who_has_its_cookie(games: Games, tmp_path: Path)
 def test_a_display_that_died_is_reported(games: Games, tmp_path: Path) -> None:
     games.need("Xvfb")
     before = os.environ.get("XAUTHORITY")
-    with Display(SCREEN, scratch=tmp_path) as display:
+    with PrivateDisplay(SCREEN, scratch=tmp_path, timeout_s=20) as display:
         grabber = Grabber(display)
         server = next(p for p in own_children() if p.name() == "Xvfb")
         server.kill()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from game_capture.registry import DRIVERS, driver_schema, open_driver
+from game_capture.staging import Staging
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.survey import DriverSpec
 
@@ -23,7 +24,7 @@ def test_every_driver_has_a_closed_schema(name: str) -> None:
 
 def test_an_unknown_driver_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="city, folder, openttd, x11"):
-        open_driver(DriverSpec(name="chess"), scratch=tmp_path)
+        open_driver(DriverSpec(name="chess"), staging=Staging(scratch=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -50,13 +51,13 @@ def test_an_unknown_driver_lists_the_known_ones(tmp_path: Path) -> None:
 )
 def test_a_wrong_parameter_is_named(name: str, parameters: dict[str, Any], path: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
-        open_driver(DriverSpec(name=name, parameters=parameters), scratch=tmp_path)
+        open_driver(DriverSpec(name=name, parameters=parameters), staging=Staging(scratch=tmp_path))
     assert path in str(caught.value)
 
 
 def test_the_folder_driver_asks_for_frames(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="--source"):
-        open_driver(DriverSpec(name="folder"), scratch=tmp_path)
+        open_driver(DriverSpec(name="folder"), staging=Staging(scratch=tmp_path))
 
 
 def test_a_driver_is_imported_only_when_it_is_chosen() -> None:

@@ -1,18 +1,20 @@
 """Taking screenshots: a killed attempt goes on, a dead game is started again, a whole block is taken anew."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from game_capture.staging import Staging
 from imageflow_clients.database import layers, screenshots
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import GameDied, GameNeverSettled
+from imageflow_domain.errors import GameDied, GameNeverSettled, Unavailable
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Block, Cell
+from imageflow_domain.grid import Block, Cell, Grid
 from imageflow_domain.ports import Area
-from imageflow_domain.survey import Layer, Survey
+from imageflow_domain.survey import DriverSpec, Layer, Survey, SurveySpec
 from imageflow_mosaic.codec import decode_picture
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
@@ -48,6 +50,23 @@ def test_every_stored_screenshot_is_the_driver_s_picture_exactly(stores: Stores)
             assert (decode_picture(stores.objects.get(shots.stored[area.cell].object_key, next_step=""))).tobytes() == (
                 driver.grab(area).tobytes()
             )
+
+
+def test_a_game_is_staged_as_the_machine_has_it(stores: Stores, tmp_path: Path) -> None:
+    spec = SurveySpec(
+        game="sleeper",
+        save="staged",
+        driver=DriverSpec(
+            name="x11",
+            parameters={"command": ["sleep", "60"], "scroll": {"by": "drag"}, "step": [640, 512]},
+        ),
+        grid=Grid(rows=1, cols=1),
+    )
+    survey = planned(stores, spec)
+    staging = Staging(scratch=tmp_path / "staged", display=":59998", display_timeout_s=0.1)
+    with pytest.raises(Unavailable, match="':59998' did not answer"):
+        capture_blocks(stores, survey, survey.blocks(), staging=staging)
+    assert [path.name for path in staging.scratch.iterdir()] == ["display-59998.lock"]
 
 
 def test_a_killed_attempt_goes_on_where_it_stopped(stores: Stores) -> None:

@@ -1,0 +1,32 @@
+"""What the environment says, and where files of processes lie."""
+
+from pathlib import Path
+
+import pytest
+
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import made_scratch
+from imageflow_domain.errors import InvalidInput, StoreUnavailable
+
+
+def test_files_of_processes_lie_in_a_folder_of_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The upkeep deletes what it finds there."""
+    assert Settings(home=tmp_path).scratch_path == tmp_path / "scratch"
+    monkeypatch.setenv("IMAGEFLOW_SCRATCH", str(tmp_path))
+    assert Settings(home=tmp_path / "home").scratch_path == tmp_path / "imageflow"
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_named_with_its_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreUnavailable, match=r"file/scratch.*IMAGEFLOW_SCRATCH"):
+        made_scratch(tmp_path / "file" / "scratch")
+
+
+def test_every_wrong_variable_is_named_whichever_part_it_belongs_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEFLOW_STORE_REQUESTS", "0")
+    monkeypatch.setenv("IMAGEFLOW_INFERENCE_THREADS", "-1")
+    monkeypatch.setenv("IMAGEFLOW_GAME_START_TIMEOUT_S", "0")
+    with pytest.raises(InvalidInput) as caught:
+        Settings()
+    for name in ("STORE_REQUESTS", "INFERENCE_THREADS", "GAME_START_TIMEOUT_S"):
+        assert f"IMAGEFLOW_{name}: " in str(caught.value)
