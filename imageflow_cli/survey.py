@@ -12,7 +12,7 @@ from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json
 from imageflow_cli.upkeep import encode, lineage, prune
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Grid
+from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.survey import DriverSpec, Encoding, Keep, Survey, SurveySpec
 
 
@@ -45,7 +45,7 @@ def survey() -> None:
 @click.option("--mask", "masks", multiple=True, type=RECT, help="A head-up display in every picture; repeat for more.")
 @click.option("--reach", type=click.IntRange(1, 4096), help="Largest error of a position against its neighbour's, px.")
 @click.option(
-    "--block-side", type=click.IntRange(1, 100), help="Areas on a block's side (default 10; more for long grids)."
+    "--block-side", type=click.IntRange(1, 100), default=BLOCK_SIDE, show_default=True, help="Areas on a block's side."
 )
 @click.option("--keep", type=click.Choice([k.value for k in Keep]), help="What becomes of the screenshots.")
 @click.option("--lossless-method", type=click.IntRange(0, 4), help="WebP effort: 0 is fast, 4 is small (default).")
@@ -59,7 +59,7 @@ def run(
     grid: Grid | None,
     masks: tuple[Rect, ...],
     reach: int | None,
-    block_side: int | None,
+    block_side: int,
     keep: str | None,
     lossless_method: int | None,
     unless_mapped: bool,

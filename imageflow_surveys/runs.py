@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
 
-from imageflow_domain.grid import BLOCK_GRID_SIDE, Block
+from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Step, Survey
+
+PARTITION_TAG = "dagster/partition"
+"""Dagster's own, on each run over one partition: the run of a survey bears the survey's id."""
 
 SURVEY_TAG = "imageflow/survey"
 JOB_TAG = "imageflow/job"
@@ -18,6 +21,9 @@ ATTEMPT_TAG = "imageflow/attempt"
 SURVEYS_PARTITIONS = "surveys"
 """Name of Dagster's dynamic partitions, a survey each."""
 SENSOR = "advance_surveys"
+
+_BLOCK_GRID_SIDE = 10
+"""Blocks on a side of Dagster's static block partitions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,8 @@ def _in_shells(block: Block) -> tuple[int, Block]:
 
 ALL_BLOCKS = tuple(
     sorted(
-        (Block(row=row, col=col) for row in range(BLOCK_GRID_SIDE) for col in range(BLOCK_GRID_SIDE)), key=_in_shells
+        (Block(row=row, col=col) for row in range(_BLOCK_GRID_SIDE) for col in range(_BLOCK_GRID_SIDE)),
+        key=_in_shells,
     )
 )
 """Every block that Dagster knows, in the order of its partition keys."""

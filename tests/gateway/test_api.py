@@ -241,7 +241,6 @@ def test_a_job_is_planned_over_the_latest_map_and_not_begun(client: Any, survey:
         ({"game_id": "unheard"}, 404, "There is no game 'unheard'"),
         ({"parameters": {"command": ["rm"]}}, 400, "may not set command"),
         ({"parameters": {"world": [100, 100]}}, 400, "larger than the world"),
-        ({"grid": {"rows": 200, "cols": 200}}, 400, "use larger blocks"),
     ],
 )
 def test_what_cannot_be_surveyed_cannot_be_planned(
