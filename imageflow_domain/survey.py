@@ -30,6 +30,13 @@ BLOCK_LAYERS = (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS, Layer.TILES)
 """Partitioned by survey and block; the others by survey alone."""
 
 
+WITHHELD_NEXT = (
+    "Its trust page shows where. Survey again, or publish the map as it is: set IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true "
+    "and materialise its overviews again."
+)
+"""What to do about a map that is whole and not published."""
+
+
 class SurveyState(StrEnum):
     PLANNED = "planned"
     RUNNING = "running"
@@ -153,7 +160,7 @@ class Survey:
     state: SurveyState
     carrier: Carrier
     reason: str | None
-    """Why it failed, in words for people."""
+    """Why it failed or was cancelled, or what a planned one has already and needs next, in words for people."""
     grid: Grid
     view: Size
     reach_px: int
@@ -188,12 +195,11 @@ class Survey:
 
     def published(self) -> Mosaic:
         """Return the mosaic whose tiles and overviews are all there; raise `NotReady` before."""
-        mosaic = self.placed()
         if self.withheld is not None:
-            raise NotReady(f"The map of '{self.id}' is not published: {self.withheld}")
-        if self.published_revision != mosaic.revision:
+            raise NotReady(f"The map of '{self.id}' is not published: {self.withheld} {WITHHELD_NEXT}")
+        if self.mosaic is None or self.published_revision != self.mosaic.revision:
             raise NotReady(f"'{self.id}' has no map yet (it is {self.state}): materialise its overviews first.")
-        return mosaic
+        return self.mosaic
 
     def blocks(self) -> tuple[Block, ...]:
         return self.grid.blocks(self.block_side)
