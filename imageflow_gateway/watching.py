@@ -24,6 +24,9 @@ from imageflow_surveys.standing import BlockStanding, Standing, standing_of
 _LOG = logging.getLogger(__name__)
 
 _POLL_S = 1.0
+_REST = 4.0
+"""For so many times as long as a survey took to read it rests: one of ten thousand blocks may take a second."""
+
 _KEEP_ALIVE_S = 15.0
 _LINGER_S = 60.0
 """So long a survey is looked after that nobody watches, so that a client which lost its connection goes on."""
@@ -50,6 +53,7 @@ class _Channel:
     clients: int = 0
     look: asyncio.Task[None] | None = None
     """The newest look at it: one at a time, and none waits for another survey's."""
+    rests_until: float = 0.0
     watched_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -169,10 +173,12 @@ class Watching:
             if not self._channels:
                 return
             for channel in self._channels.values():
-                if channel.end is None and (channel.look is None or channel.look.done()):
+                is_read = channel.look is not None and not channel.look.done()
+                if channel.end is None and not is_read and now >= channel.rests_until:
                     channel.look = asyncio.create_task(self._look(channel))
 
     async def _look(self, channel: _Channel) -> None:
+        begun = time.monotonic()
         try:
             channel.take(await self._read(channel.survey))
         except NotFound:
@@ -185,6 +191,9 @@ class Watching:
                 channel.tell()
         except Exception:  # noqa: BLE001 - told in full, and looked at again in a second
             _LOG.exception("%s is watched, but cannot be read", channel.survey)
+        finally:
+            ended = time.monotonic()
+            channel.rests_until = ended + _REST * (ended - begun)
 
     async def _read(self, survey: str) -> Standing:
         return await to_thread.run_sync(standing_of, self._stores, survey, limiter=self._reading)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -341,3 +342,34 @@ def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: 
     finally:
         event.remove(engine, "before_cursor_execute", wait)
     assert "event: progress" in told
+
+
+def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, running: Survey) -> None:
+    watching = Watching(stores)
+    reads: list[float] = []
+
+    def delay(*execution: Any) -> None:
+        _, _, statement, parameters, *_ = execution
+        if "FROM attempts" in statement and running.id in str(parameters):
+            reads.append(time.monotonic())
+            time.sleep(0.5)
+
+    async def watch() -> None:
+        stream = await watching.subscribe(running.id, DagsterLinks(base_url="http://d"), None)
+        assert stream is not None
+        await anext(stream)
+        until = time.monotonic() + PATIENCE_S
+        while len(reads) < 4:
+            assert time.monotonic() < until, "it is read no more"
+            await anyio.sleep(0.05)
+        await stream.aclose()
+        watching.close()
+
+    engine = stores.database.engine
+    event.listen(engine, "before_cursor_execute", delay)
+    try:
+        anyio.run(watch)
+    finally:
+        event.remove(engine, "before_cursor_execute", delay)
+    # the first one was the client's own
+    assert all(later - earlier >= 5 * 0.5 for earlier, later in pairwise(reads[1:]))
