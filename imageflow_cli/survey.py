@@ -12,8 +12,8 @@ from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json
 from imageflow_cli.upkeep import encode, lineage, prune
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Grid
-from imageflow_domain.survey import DriverSpec, Encoding, Keep, Survey, SurveySpec
+from imageflow_domain.grid import BLOCK_SIDE, Grid
+from imageflow_domain.survey import WITHHELD_NEXT, DriverSpec, Encoding, Keep, Survey, SurveySpec
 
 
 @click.group()
@@ -45,7 +45,7 @@ def survey() -> None:
 @click.option("--mask", "masks", multiple=True, type=RECT, help="A head-up display in every picture; repeat for more.")
 @click.option("--reach", type=click.IntRange(1, 4096), help="Largest error of a position against its neighbour's, px.")
 @click.option(
-    "--block-side", type=click.IntRange(1, 100), help="Areas on a block's side (default 10; more for long grids)."
+    "--block-side", type=click.IntRange(1, 100), default=BLOCK_SIDE, show_default=True, help="Areas on a block's side."
 )
 @click.option("--keep", type=click.Choice([k.value for k in Keep]), help="What becomes of the screenshots.")
 @click.option("--lossless-method", type=click.IntRange(0, 4), help="WebP effort: 0 is fast, 4 is small (default).")
@@ -59,7 +59,7 @@ def run(
     grid: Grid | None,
     masks: tuple[Rect, ...],
     reach: int | None,
-    block_side: int | None,
+    block_side: int,
     keep: str | None,
     lossless_method: int | None,
     unless_mapped: bool,
@@ -171,7 +171,7 @@ def list_(game: str | None, save: str | None, as_json: bool) -> None:
         return
     print_table(
         ("survey", "state", "driver", "grid", "begun", "reason"),
-        ((one.id, one.state, one.spec.driver.name, str(one.grid), _begun(one), one.reason or "") for one in found),
+        ((one.id, one.state, one.spec.driver.name, str(one.grid), _begun(one), _reason(one)) for one in found),
     )
 
 
@@ -205,6 +205,8 @@ def show(survey_id: str, as_json: bool) -> None:
         return
     for name, value in facts.items():
         click.echo(f"{name:<12} {value}")
+    if one.withheld is not None:
+        click.echo(f"Its map is not published. {WITHHELD_NEXT}", err=True)
 
 
 @survey.command()
@@ -312,6 +314,10 @@ for command in (prune, encode, lineage):
     survey.add_command(command)
 
 
+def _reason(one: Survey) -> str:
+    return one.reason or (f"not published: {one.withheld}" if one.withheld else "")
+
+
 def _begun(one: Survey) -> str:
     return one.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
 
@@ -322,6 +328,7 @@ def _facts(one: Survey) -> dict[str, Any]:
         "survey": one.id,
         "state": one.state.value,
         "reason": one.reason,
+        "withheld": one.withheld,
         "carrier": one.carrier.value,
         "driver": one.spec.driver.name,
         "grid": str(one.grid),

@@ -63,7 +63,7 @@ class DagsterRun:
     """In Dagster's words: STARTED, SUCCESS and so on."""
     tags: Mapping[str, str]
     assets: tuple[str, ...]
-    """Keys of the assets that it makes."""
+    """Keys of the assets that it was asked for; empty where a whole job was."""
     started_at: datetime | None
     ended_at: datetime | None
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from imageflow_domain.errors import InvalidInput
 
 BLOCK_SIDE = 10
-"""Areas on a block's side, unless a survey says otherwise or its grid is long and narrow."""
+"""Areas on a block's side, unless a survey says otherwise."""
 
-BLOCK_GRID_SIDE = 10
-"""Blocks on a side of Dagster's static block partitions: 100 x 100 areas at `BLOCK_SIDE`."""
+GRID_SIDE = 1000
+"""Areas on a grid's side, at most."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -35,7 +35,7 @@ class Block:
 
     @property
     def key(self) -> str:
-        """The block's partition key."""
+        """The block's name, such as `r00c01`."""
         return f"r{self.row:02d}c{self.col:02d}"
 
     def rows(self, side: int) -> range:
@@ -56,8 +56,8 @@ class Grid(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows: int = Field(ge=1, le=1000)
-    cols: int = Field(ge=1, le=1000)
+    rows: int = Field(ge=1, le=GRID_SIDE)
+    cols: int = Field(ge=1, le=GRID_SIDE)
 
     def __str__(self) -> str:
         return f"{self.cols}x{self.rows}"
@@ -69,12 +69,7 @@ class Grid(BaseModel):
             cols, rows = (int(part) for part in text.lower().split("x"))
             return cls(rows=rows, cols=cols)
         except ValueError as error:
-            raise InvalidInput(f"'{text}' is not a grid: write COLUMNSxROWS, each 1 to 1000.") from error
-
-    @property
-    def least_block_side(self) -> int:
-        """Areas on the side of the smallest blocks that fit Dagster's block partitions."""
-        return -(-max(self.rows, self.cols) // BLOCK_GRID_SIDE)
+            raise InvalidInput(f"'{text}' is not a grid: write COLUMNSxROWS, each 1 to {GRID_SIDE}.") from error
 
     def cells(self) -> Iterator[Cell]:
         return (Cell(row=row, col=col) for row in range(self.rows) for col in range(self.cols))

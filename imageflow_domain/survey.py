@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Offset, Rect, Size
-from imageflow_domain.grid import BLOCK_GRID_SIDE, BLOCK_SIDE, Block, Cell, Grid
+from imageflow_domain.grid import BLOCK_SIDE, Block, Cell, Grid
 from imageflow_domain.ids import Name
 from imageflow_domain.tiles import Frame
 
@@ -28,6 +28,13 @@ class Layer(StrEnum):
 
 BLOCK_LAYERS = (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS, Layer.TILES)
 """Partitioned by survey and block; the others by survey alone."""
+
+
+WITHHELD_NEXT = (
+    "Its trust page shows where. Survey again, or publish the map as it is: set IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true "
+    "and materialise its overviews again."
+)
+"""What to do about a map that is whole and not published."""
 
 
 class SurveyState(StrEnum):
@@ -90,28 +97,11 @@ class SurveySpec(BaseModel):
     """Rectangles of every picture that belong to the game's head-up display, not to its map."""
     reach_px: int | None = Field(default=None, ge=1, le=4096)
     """Overrides the driver's largest error of a believed position against its neighbour's."""
-    block_side: int | None = Field(default=None, ge=1, le=100)
-    """Areas on a block's side. `None`: 10, or as many as a long grid needs that has no more areas than 100 x 100."""
+    block_side: int = Field(default=BLOCK_SIDE, ge=1, le=100)
+    """Areas on a block's side."""
     keep: Keep | None = None
     """`None`: delete where the driver can take the pictures again, else keep."""
     encoding: Encoding = Encoding()
-
-    @model_validator(mode="after")
-    def _fits_the_partitions(self) -> Self:
-        if self.grid is None:
-            return self
-        side = (self.block_side or BLOCK_SIDE) * BLOCK_GRID_SIDE
-        is_narrow = self.block_side is None and self.grid.rows * self.grid.cols <= side**2
-        if max(self.grid.rows, self.grid.cols) > side and not is_narrow:
-            raise ValueError(
-                f"a grid of {self.grid} areas is larger than {side}x{side}: use larger blocks, by a block_side "
-                f"(--block-side) of {self.grid.least_block_side} or more"
-            )
-        return self
-
-    def block_side_of(self, grid: Grid) -> int:
-        """Return how many areas are on a block's side of a grid that fits the partitions."""
-        return self.block_side or max(BLOCK_SIDE, grid.least_block_side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +160,7 @@ class Survey:
     state: SurveyState
     carrier: Carrier
     reason: str | None
-    """Why it failed, in words for people."""
+    """Why it failed or was cancelled, or what a planned one has already and needs next, in words for people."""
     grid: Grid
     view: Size
     reach_px: int
@@ -190,7 +180,7 @@ class Survey:
 
     @property
     def block_side(self) -> int:
-        return self.spec.block_side_of(self.grid)
+        return self.spec.block_side
 
     def placed(self) -> Mosaic:
         """Return the mosaic; raise `NotReady` before the screenshots are placed."""
@@ -205,12 +195,11 @@ class Survey:
 
     def published(self) -> Mosaic:
         """Return the mosaic whose tiles and overviews are all there; raise `NotReady` before."""
-        mosaic = self.placed()
         if self.withheld is not None:
-            raise NotReady(f"The map of '{self.id}' is not published: {self.withheld}")
-        if self.published_revision != mosaic.revision:
+            raise NotReady(f"The map of '{self.id}' is not published: {self.withheld} {WITHHELD_NEXT}")
+        if self.mosaic is None or self.published_revision != self.mosaic.revision:
             raise NotReady(f"'{self.id}' has no map yet (it is {self.state}): materialise its overviews first.")
-        return mosaic
+        return self.mosaic
 
     def blocks(self) -> tuple[Block, ...]:
         return self.grid.blocks(self.block_side)

@@ -16,7 +16,6 @@ from imageflow_domain.inference import ModelId, ModelRegistry
 from imageflow_gateway.dagster_links import DagsterLinks, links_for
 from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
-from imageflow_gateway.running import KnownRuns
 from imageflow_gateway.watching import Watching
 from imageflow_inspection.artefacts import Artefacts
 from imageflow_surveys.changes import Changes
@@ -34,7 +33,6 @@ class Gateway:
     maps: PublishedMaps
     dagster: Dagster
     """For what Dagster adds to an answer: it is given little time."""
-    runs: KnownRuns
     watching: Watching
     reports: Recent[Hashable, TrustReport]
     changes: Recent[Hashable, Changes]

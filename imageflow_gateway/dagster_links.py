@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from imageflow_clients.settings import EVERY_ADDRESS, Settings
-from imageflow_domain.grid import Block
-from imageflow_domain.survey import BLOCK_LAYERS, Layer
-from imageflow_surveys.runs import SURVEY_TAG, partition_key
+from imageflow_domain.survey import Layer
+from imageflow_surveys.runs import PARTITION_TAG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,19 +19,15 @@ class DagsterLinks:
         return f"{self.base_url}/runs/{quote(run_id, safe='')}"
 
     def runs_of(self, survey: str) -> str:
-        """The runs of a survey, by their tag."""
-        return f"{self.base_url}/runs?q[0]={quote(f'tag:{SURVEY_TAG}={survey}', safe='')}"
+        """The runs over a survey's partition."""
+        return f"{self.base_url}/runs?q[0]={quote(f'tag:{PARTITION_TAG}={survey}', safe='')}"
 
     def asset(self, layer: Layer) -> str:
         return f"{self.base_url}/assets/{layer}"
 
-    def partition(self, layer: Layer, survey: str, block: Block | None = None) -> str:
-        """The asset's page at one partition; of a survey and a block, the page of the survey where none is given."""
-        if layer not in BLOCK_LAYERS:
-            return f"{self.asset(layer)}?view=partitions&partition={quote(survey, safe='')}"
-        if block is None:
-            return f"{self.asset(layer)}?view=partitions"
-        return f"{self.asset(layer)}?view=partitions&partition={quote(partition_key(survey, block), safe='')}"
+    def partition(self, layer: Layer, survey: str) -> str:
+        """The asset's page at a survey."""
+        return f"{self.asset(layer)}?view=partitions&partition={quote(survey, safe='')}"
 
     def batch(self, key: str) -> str:
         """The results of a batch, by its partition."""

@@ -7,7 +7,7 @@ from imageflow_clients.database import tiles
 from imageflow_clients.database.tiles import StoredTile
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import InvalidInput, NotFound, NotReady
+from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.survey import Mosaic, Survey
 from imageflow_domain.tiles import TileId
 from imageflow_gateway.recent import Recent
@@ -88,7 +88,6 @@ class PublishedMaps:
 
 
 def _map_of(survey: Survey) -> PublishedMap:
-    # A survey that is being placed again keeps showing what was published before.
-    if survey.mosaic is None or survey.published_revision is None:
-        raise NotReady(f"'{survey.id}' has no map yet (it is {survey.state}): materialise its overviews first.")
-    return PublishedMap(survey=survey, mosaic=survey.mosaic, revision=survey.published_revision)
+    # A survey that is being placed again, or whose newer map is withheld, keeps showing what was published before.
+    mosaic = survey.published() if survey.published_revision is None else survey.placed()
+    return PublishedMap(survey=survey, mosaic=mosaic, revision=survey.published_revision or mosaic.revision)

@@ -18,13 +18,15 @@ from imageflow_domain.grid import Block
 from imageflow_domain.survey import SurveyState
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.errors import answer_for
-from imageflow_gateway.running import KnownRuns
 from imageflow_gateway.schemas.standing import ProgressEvent, TroubleEvent
 from imageflow_surveys.standing import BlockStanding, Standing, standing_of
 
 _LOG = logging.getLogger(__name__)
 
 _POLL_S = 1.0
+_REST = 4.0
+"""For so many times as long as a survey took to read it rests: one of ten thousand blocks may take a second."""
+
 _KEEP_ALIVE_S = 15.0
 _LINGER_S = 60.0
 """So long a survey is looked after that nobody watches, so that a client which lost its connection goes on."""
@@ -36,14 +38,6 @@ _MOST_CLIENTS = 1000
 _ENDED = frozenset({SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED})
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """What was read of a survey at one moment."""
-
-    standing: Standing
-    runs_known: bool
-
-
 @dataclass
 class _Channel:
     """What is known of one survey, and what changed when."""
@@ -52,21 +46,22 @@ class _Channel:
     epoch: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     number: int = 0
     """Of the newest event."""
-    seen: _Seen | None = None
+    seen: Standing | None = None
     changes: deque[tuple[int, frozenset[Block]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     trouble: ImageFlowError | None = None
     deleted: bool = False
     clients: int = 0
     look: asyncio.Task[None] | None = None
     """The newest look at it: one at a time, and none waits for another survey's."""
+    rests_until: float = 0.0
     watched_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def take(self, seen: _Seen) -> None:
-        before = {} if self.seen is None else {one.block: one for one in self.seen.standing.blocks}
+    def take(self, seen: Standing) -> None:
+        before = {} if self.seen is None else {one.block: one for one in self.seen.blocks}
         recovered, self.trouble = self.trouble is not None, None
         if seen != self.seen or recovered:
-            differ = frozenset(one.block for one in seen.standing.blocks if before.get(one.block) != one)
+            differ = frozenset(one.block for one in seen.blocks if before.get(one.block) != one)
             self.seen = seen
             self.number += 1
             self.changes.append((self.number, differ))
@@ -84,14 +79,14 @@ class _Channel:
         if after is None or not first - 1 <= after <= self.number:
             return None
         named = {block for number, blocks in self.changes if number > after for block in blocks}
-        return [one for one in self.seen.standing.blocks if one.block in named]
+        return [one for one in self.seen.blocks if one.block in named]
 
     @property
     def end(self) -> tuple[str, str] | None:
         """The last event's id and state, once nothing more will come."""
         if self.deleted:
             return "end-deleted", "deleted"
-        survey = self.seen.standing.survey if self.seen else None
+        survey = self.seen.survey if self.seen else None
         if survey is None or survey.state not in _ENDED:
             return None
         stamp = survey.finished_at.timestamp() if survey.finished_at else 0
@@ -101,14 +96,11 @@ class _Channel:
 class Watching:
     """Reads how the watched surveys stand, once a second, and hands it to every client that watches them."""
 
-    def __init__(self, stores: Stores, runs: KnownRuns) -> None:
+    def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._runs = runs
         self._channels: dict[str, _Channel] = {}
         self._poller: asyncio.Task[None] | None = None
         self._reading = CapacityLimiter(4)
-        self._asking = CapacityLimiter(16)
-        """Of Dagster: as it may take seconds to answer, that keeps nobody from reading the database."""
         self._closed = asyncio.Event()
 
     async def subscribe(
@@ -181,10 +173,12 @@ class Watching:
             if not self._channels:
                 return
             for channel in self._channels.values():
-                if channel.end is None and (channel.look is None or channel.look.done()):
+                is_read = channel.look is not None and not channel.look.done()
+                if channel.end is None and not is_read and now >= channel.rests_until:
                     channel.look = asyncio.create_task(self._look(channel))
 
     async def _look(self, channel: _Channel) -> None:
+        begun = time.monotonic()
         try:
             channel.take(await self._read(channel.survey))
         except NotFound:
@@ -197,20 +191,20 @@ class Watching:
                 channel.tell()
         except Exception:  # noqa: BLE001 - told in full, and looked at again in a second
             _LOG.exception("%s is watched, but cannot be read", channel.survey)
+        finally:
+            ended = time.monotonic()
+            channel.rests_until = ended + _REST * (ended - begun)
 
-    async def _read(self, survey: str) -> _Seen:
-        runs = await to_thread.run_sync(self._runs.of, survey, limiter=self._asking)
-        standing = await to_thread.run_sync(standing_of, self._stores, survey, runs, limiter=self._reading)
-        return _Seen(standing=standing, runs_known=runs is not None)
+    async def _read(self, survey: str) -> Standing:
+        return await to_thread.run_sync(standing_of, self._stores, survey, limiter=self._reading)
 
 
 def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> str:
     seen = channel.seen
     assert seen is not None  # noqa: S101 - a channel is read before anybody gets it
     missed = channel.missed(after)
-    blocks = list(seen.standing.blocks) if missed is None else missed
-    event = ProgressEvent.of(seen.standing, blocks, links, full=missed is None, runs_known=seen.runs_known)
-    return event.model_dump_json()
+    blocks = list(seen.blocks) if missed is None else missed
+    return ProgressEvent.of(seen, blocks, links, full=missed is None).model_dump_json()
 
 
 def _trouble(error: ImageFlowError) -> TroubleEvent:

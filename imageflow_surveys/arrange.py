@@ -15,14 +15,13 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFile, InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import BLOCK_SIDE
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
 from imageflow_mosaic.arrangement import Arrangement, arrange
 from imageflow_mosaic.comparison import Tell
 from imageflow_mosaic.groups import Arranged, Group
 from imageflow_surveys.camera import frames_of
-from imageflow_surveys.plan import checked_plan, grid_of
+from imageflow_surveys.plan import checked_plan
 
 _REACH_PX = 16
 """Positions of arranged frames are verified to the pixel already; a survey looks around a little all the same."""
@@ -183,13 +182,11 @@ def _areas(group: Group) -> tuple[Area, ...]:
 
 
 def _fitting(spec: SurveySpec, group: Group) -> SurveySpec:
-    """The survey of one group, its blocks as large as a long chain of frames needs."""
-    least = grid_of(_areas(group)).least_block_side
+    """The survey of one group: of its frames of one size."""
     size = (group.size.width_px, group.size.height_px)
     return spec.model_copy(
         update={
             "driver": DriverSpec(name="folder", parameters={**spec.driver.parameters, "unordered": True, "size": size}),
             "reach_px": spec.reach_px or _REACH_PX,
-            "block_side": max(spec.block_side or BLOCK_SIDE, least),
         }
     )

@@ -29,7 +29,8 @@ class Cleaned:
 def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     """Write the sealed record, then delete or keep the screenshots as the survey asks.
 
-    A deletion is noted before the first object goes, so that a process that dies half-way is finished by the next.
+    A survey whose map is withheld keeps them, whatever it asks: they tell what is wrong with it. A deletion is noted
+    before the first object goes, so that a process that dies half-way is finished by the next.
 
     Raises:
         NotReady: Before the survey's overviews exist, and where some of its screenshots are taken again meanwhile.
@@ -43,10 +44,10 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     if stored and not doomed:
         stores.objects.put(key, _record(stores, survey, stored, _sealed_digests(stores, survey)))
     with stores.database.begin() as connection:
-        _check_sealed(connection, survey, stored)
-        if survey.keep is Keep.DELETE:
+        now = _check_sealed(connection, survey, stored)
+        if now.keep is Keep.DELETE and now.withheld is None:
             # placed again to the same revision, a survey's tiles all exist without being cut again
-            dependencies.count_usage(connection, survey.id, survey.published().revision, survey.grid.cols)
+            dependencies.count_usage(connection, survey.id, now.published().revision, survey.grid.cols)
             unneeded = [cell for cell in dependencies.no_longer_needed(connection, survey.id) if cell in stored]
             screenshots.mark_deleting(connection, survey.id, unneeded)
             doomed = screenshots.being_deleted(connection, survey.id)
@@ -72,16 +73,17 @@ def _check_whole(connection: Connection, survey: Survey) -> None:
         raise NotReady(f"'{survey.id}' is not whole: materialise its {missing.layer} first.")
 
 
-def _check_sealed(connection: Connection, survey: Survey, stored: Mapping[Cell, StoredShot]) -> None:
-    """Raise `NotReady` unless a survey still is as it was sealed; until the transaction ends, it stays so.
+def _check_sealed(connection: Connection, survey: Survey, stored: Mapping[Cell, StoredShot]) -> Survey:
+    """Return a survey that still is as it was sealed, or raise `NotReady`; until the transaction ends, it stays so.
 
     Whoever takes a block again comes before, and this waits for the next map, or finds what is noted here.
     """
     now = rows.get(connection, survey.id, lock=True)
     _check_whole(connection, survey)
     same = screenshots.stored(connection, survey.id).items() <= stored.items()
-    if not same or now.published().revision != survey.published().revision:
+    if not same or now.placed().revision != survey.placed().revision:
         raise NotReady(f"'{survey.id}' changed while its record was sealed: materialise its {Layer.CLEANUP} again.")
+    return now
 
 
 def _sealed_digests(stores: Stores, survey: Survey) -> Mapping[Cell, str]:
@@ -108,7 +110,7 @@ def _record(stores: Stores, survey: Survey, stored: Mapping[Cell, StoredShot], s
     record = {
         "survey": survey.id,
         "spec": survey.spec.model_dump(mode="json"),
-        "revision": survey.published().revision,
+        "revision": survey.placed().revision,
         "screenshots": [
             {
                 "row": p.cell.row,

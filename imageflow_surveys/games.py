@@ -11,7 +11,7 @@ from game_capture.registry import describe_driver
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Grid
+from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.ids import Name, check_name
 from imageflow_domain.survey import DriverSpec, Encoding, Keep, SurveySpec
 
@@ -28,8 +28,8 @@ class GameFile(BaseModel):
     grid: Grid | None = None
     masks: tuple[Rect, ...] = ()
     reach_px: int | None = None
-    block_side: int | None = Field(default=None, ge=1, le=100)
-    """Areas on a block's side; a grid of more areas than 100 x 100 needs more than 10."""
+    block_side: int = Field(default=BLOCK_SIDE, ge=1, le=100)
+    """Areas on a block's side."""
     keep: Keep | None = None
     encoding: Encoding = Encoding()
     savegames: dict[Name, str] = Field(default_factory=dict)

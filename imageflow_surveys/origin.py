@@ -1,25 +1,21 @@
 """Which runs, of which version of the code, made what a place of the map shows."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from imageflow_clients.dagster import Dagster
-from imageflow_clients.database import layers
+from imageflow_clients.dagster import Dagster, Materialization
+from imageflow_clients.database import Connection, attempts, layers
 from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.layers import BlockMarks
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DagsterUnavailable
 from imageflow_domain.grid import Block, block_of
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
 from imageflow_surveys.lineage import Lineage
-from imageflow_surveys.runs import partition_key
 from imageflow_surveys.squares import command_of
 
 _LOG = logging.getLogger(__name__)
-
-Part = tuple[str, Layer, Block | None, datetime]
-"""A survey, its layer, the block where the layer goes by blocks, and since when that is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +25,12 @@ class Made:
     survey: str
     layer: Layer
     block: Block | None
-    """`None` for a layer that goes by the survey."""
+    """`None` for a layer that has no blocks."""
     at: datetime
     run_id: str | None
-    code_version: str | None
-    """Of the asset, as Dagster noted it with the materialisation."""
+    """`None` where no row names it, as of blocks that an older version made."""
+    code_version: str | None = None
+    """Of the layer's asset, as Dagster noted it with the survey's newest materialisation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,62 +39,81 @@ class Origin:
 
     made: tuple[Made, ...]
     """In the order of the layers."""
-    runs_known: bool
+    versions_known: bool
+    """Whether Dagster told of code versions."""
 
 
 def origin_of(stores: Stores, dagster: Dagster, survey: Survey, lineage: Lineage) -> Origin:
     """Return who made the screenshots, offsets, coordinates and tiles that a place shows.
 
-    The tile may be an earlier survey's, where nothing has changed since; its run is told then.
+    The tile may be an earlier survey's, where nothing has changed since; its run is named then.
     """
-    seen = sorted({block_of(shot.placement.cell, survey.block_side) for shot in lineage.shots})
     with stores.database.begin() as connection:
-        marks = {mark.block: mark for mark in layers.block_marks(connection, survey.id)}
-        whole = layers.survey_marks(connection, survey.id)
-    parts: list[Part] = []
+        made = _Rows(connection, survey)
+        cutter = _cutter(connection, survey, lineage, made)
+    seen = sorted({block_of(shot.placement.cell, survey.block_side) for shot in lineage.shots})
+    parts: list[Made] = []
     for layer in Layer:
         if layer is Layer.TILES:
-            parts += _cut(stores, survey, marks, lineage)
+            parts += cutter
         elif layer in BLOCK_LAYERS:
-            parts += [(survey.id, layer, b, marks[b].done_at[layer]) for b in seen if layer in marks[b].done_at]
-        elif layer in whole:
-            parts.append((survey.id, layer, None, whole[layer]))
-    partitions = [
-        (layer.value, name if block is None else partition_key(name, block)) for name, layer, block, _ in parts
-    ]
-    try:
-        told = dagster.materializations(partitions)
-    except DagsterUnavailable as error:
-        _LOG.info("what made a place of %s is not known: %s", survey.id, error)
-        told = None
-    made = []
-    for (name, layer, block, at), partition in zip(parts, partitions, strict=True):
-        event = told.get(partition) if told else None
-        made.append(
-            Made(
-                survey=name,
-                layer=layer,
-                block=block,
-                at=at,
-                run_id=event.run_id if event else None,
-                code_version=event.code_version if event else None,
-            )
-        )
-    return Origin(made=tuple(made), runs_known=told is not None)
+            parts += [part for block in seen for part in made.part(layer, block)]
+        else:
+            parts += made.part(layer, None)
+    events = _events(dagster, parts)
+    return Origin(made=tuple(_told(part, events or {}) for part in parts), versions_known=events is not None)
 
 
-def _cut(stores: Stores, survey: Survey, marks: dict[Block, BlockMarks], lineage: Lineage) -> list[Part]:
+class _Rows:
+    """What rows say of a survey's layers: since when they are done, and which run began them last."""
+
+    def __init__(self, connection: Connection, survey: Survey) -> None:
+        self._survey = survey.id
+        self._marks = {mark.block: mark.done_at for mark in layers.block_marks(connection, survey.id)}
+        self._whole = layers.survey_marks(connection, survey.id)
+        self._attempts = attempts.of_survey(connection, survey.id)
+        self.blocks = tuple(self._marks)
+
+    def part(self, layer: Layer, block: Block | None) -> list[Made]:
+        """Return a layer that is done; nothing where it is not."""
+        at = (self._whole if block is None else self._marks[block]).get(layer)
+        if at is None:
+            return []
+        attempt = self._attempts.get((layer, block))
+        run_id = None if attempt is None else attempt.run_id
+        return [Made(survey=self._survey, layer=layer, block=block, at=at, run_id=run_id)]
+
+
+def _cutter(connection: Connection, survey: Survey, lineage: Lineage, made: _Rows) -> list[Made]:
     """Return which block of which survey cut the tile of a place."""
     if lineage.made_in is None:
         return []
-    with stores.database.begin() as connection:
-        maker_ = survey if lineage.made_in == survey.id else rows.get(connection, lineage.made_in)
-        if maker_ is not survey:
-            marks = {mark.block: mark for mark in layers.block_marks(connection, maker_.id)}
-        areas = rows.areas(connection, maker_.id)
-    tile = lineage.tile.rect(maker_.placed().frame.native_zoom)
-    command = command_of(maker_, areas)
-    for block, mark in marks.items():
-        if Layer.TILES in mark.done_at and any(s.intersection(tile) == tile for s in command.squares(block)):
-            return [(maker_.id, Layer.TILES, block, mark.done_at[Layer.TILES])]
+    maker = survey
+    if lineage.made_in != survey.id:
+        maker = rows.get(connection, lineage.made_in)
+        made = _Rows(connection, maker)
+    tile = lineage.tile.rect(maker.placed().frame.native_zoom)
+    command = command_of(maker, rows.areas(connection, maker.id))
+    for block in made.blocks:
+        if any(square.intersection(tile) == tile for square in command.squares(block)):
+            return made.part(Layer.TILES, block)
     return []
+
+
+def _events(dagster: Dagster, parts: Sequence[Made]) -> Mapping[tuple[str, str], Materialization] | None:
+    """Return the newest materialisation of each layer and survey; `None` where Dagster does not answer."""
+    try:
+        return dagster.materializations(sorted({(part.layer.value, part.survey) for part in parts}))
+    except DagsterUnavailable as error:
+        _LOG.info("code versions are not known: %s", error)
+        return None
+
+
+def _told(part: Made, events: Mapping[tuple[str, str], Materialization]) -> Made:
+    """Add what Dagster tells."""
+    event = events.get((part.layer.value, part.survey))
+    if event is None:
+        return part
+    # no row names the runs of older versions; of a layer that has blocks, Dagster's newest run made the last ones only
+    run_id = part.run_id or (event.run_id if part.block is None else None)
+    return replace(part, run_id=run_id, code_version=event.code_version)

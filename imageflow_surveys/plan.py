@@ -3,14 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Position, Rect, Size
-from imageflow_domain.grid import Cell, Grid, forward_neighbours
+from imageflow_domain.grid import GRID_SIDE, Cell, Grid, forward_neighbours
 from imageflow_domain.ports import Area, GameDriver
 from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
 from imageflow_mosaic.fingerprint import fingerprint
@@ -95,9 +93,8 @@ def checked_plan(driver: GameDriver, spec: SurveySpec, areas: Sequence[Area] | N
         step = _step(driver, areas, spec)
         areas = tuple(_at_step(area, step) for area in areas)
     grid = grid or grid_of(areas)
-    _check_fits(spec, grid)
     return Plan(
-        spec=spec.model_copy(update={"block_side": spec.block_side_of(grid)}),
+        spec=spec,
         grid=grid,
         view=capabilities.view,
         reach_px=spec.reach_px or capabilities.reach_px,
@@ -115,8 +112,14 @@ def laid_areas(driver: GameDriver, grid: Grid | None) -> tuple[Area, ...]:
 
 
 def grid_of(areas: Sequence[Area]) -> Grid:
-    """Return the smallest grid that has all of some areas."""
-    return Grid(rows=max(area.cell.row for area in areas) + 1, cols=max(area.cell.col for area in areas) + 1)
+    """Return the smallest grid that has all of some areas; raise `InvalidInput` beyond the largest that may be."""
+    rows, cols = max(area.cell.row for area in areas) + 1, max(area.cell.col for area in areas) + 1
+    if max(rows, cols) > GRID_SIDE:
+        raise InvalidInput(
+            f"The source has {cols} columns and {rows} rows of areas, and a grid has at most {GRID_SIDE} of each: "
+            "survey a part of it."
+        )
+    return Grid(rows=rows, cols=cols)
 
 
 def _check_masks(spec: SurveySpec, view: Size) -> None:
@@ -128,15 +131,6 @@ def _check_masks(spec: SurveySpec, view: Size) -> None:
             raise InvalidInput(f"The mask {mask} lies outside the pictures, which are {size}.")
     if not whole.without(spec.masks):
         raise InvalidInput(f"The masks cover the whole picture of {size}: name only what is not the map.")
-
-
-def _check_fits(spec: SurveySpec, grid: Grid) -> None:
-    """Raise `InvalidInput` unless a grid from the source fits the partitions, as one from a person must."""
-    try:
-        SurveySpec.model_validate(spec.model_copy(update={"grid": grid}).model_dump())
-    except ValidationError as error:
-        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
-        raise InvalidInput(f"The source cannot be surveyed so: {faults}.") from error
 
 
 def _step(driver: GameDriver, areas: tuple[Area, ...], spec: SurveySpec) -> Step:

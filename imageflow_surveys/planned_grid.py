@@ -51,7 +51,7 @@ def plan_grid(stores: Stores, spec: SurveySpec) -> PlannedGrid:
     driver = driver_of(stores, spec)
     areas = laid_areas(driver, spec.grid)
     grid = spec.grid or grid_of(areas)
-    side = spec.block_side_of(grid)
+    side = spec.block_side
     with stores.database.begin() as connection:
         latest = rows.latest(connection, spec.game, spec.save)
     places = {area.cell: area.position for area in areas if area.position is not None}

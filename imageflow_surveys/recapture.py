@@ -12,7 +12,7 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Position
-from imageflow_domain.grid import Cell
+from imageflow_domain.grid import GRID_SIDE, Cell
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, Survey
@@ -21,7 +21,7 @@ from imageflow_surveys.camera import driver_of
 from imageflow_surveys.plan import checked_plan
 
 _LARGEST_BLOCK = 100
-_LARGEST_SIDE = 500
+_LARGEST_SIDE = GRID_SIDE // 2
 """Areas on a side of a grid that can be doubled."""
 
 
@@ -62,6 +62,7 @@ def plan_recapture(stores: Stores, survey_id: str, carrier: Carrier) -> Recaptur
         raise InvalidInput(f"All screenshots of '{before.id}' are anchored: there is nothing to take again.")
     commanded = {_doubled(cell): position for cell, position in areas.items()}
     bridging = bridging_positions(commanded, unsure)
+    # of the doubled grid's cells most stay empty: a block twice as wide has about as many screenshots as before
     spec = before.spec.model_copy(
         update={"block_side": min(2 * before.block_side, _LARGEST_BLOCK), "reach_px": before.reach_px}
     )

@@ -26,7 +26,7 @@ class Retention:
 def expired_surveys(stores: Stores, rule: Retention) -> tuple[Survey, ...]:
     """Return the surveys that a rule no longer keeps, oldest first: never a save's latest, nor one that is under way.
 
-    Failed and cancelled surveys without a map go by their age alone.
+    Failed and cancelled surveys without a map, and those whose map was withheld, go by their age alone.
     """
     if rule.keep is None:
         return ()
@@ -42,7 +42,7 @@ def expired_surveys(stores: Stores, rule: Retention) -> tuple[Survey, ...]:
             kept[of] = kept.get(of, 0) + 1
             surplus = kept[of] > rule.keep
         else:
-            surplus = survey.state in {SurveyState.FAILED, SurveyState.CANCELLED}
+            surplus = survey.withheld is not None or survey.state in {SurveyState.FAILED, SurveyState.CANCELLED}
         under_way = survey.state in {SurveyState.PLANNED, SurveyState.RUNNING}
         if surplus and not under_way and survey.created_at < before and survey.id not in latest:
             expired.append(survey)

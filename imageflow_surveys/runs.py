@@ -34,14 +34,3 @@ def run_key(survey_id: str, after: str | None) -> str:
         after: The survey's newest run; `None` for its first.
     """
     return f"{survey_id}/{'first' if after is None else f'after-{after}'}"
-
-
-SURVEY_TAG = PARTITION_TAG  # TEMPORARY
-
-
-def partition_key(survey, block=None):  # TEMPORARY
-    return survey
-
-
-def blocks_of(tags):  # TEMPORARY
-    return ()

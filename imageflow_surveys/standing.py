@@ -1,17 +1,19 @@
-"""How a survey stands, stage by stage and block by block: what its rows say, and what Dagster's runs add to that."""
+"""How a survey stands, stage by stage and block by block, by its rows alone: Dagster is not asked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from imageflow_clients.database import Connection, attempts, heartbeats, leases
 from imageflow_clients.database import layers as rows
 from imageflow_clients.database import surveys as survey_rows
-from imageflow_clients.database.layers import BlockMarks, FailedRun
+from imageflow_clients.database.attempts import Attempt
+from imageflow_clients.database.layers import BlockMarks
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey, SurveyState
-from imageflow_surveys.survey_runs import SurveyRun, maker
+from imageflow_surveys.carry import SILENCE_S
 
 
 class Stand(StrEnum):
@@ -31,7 +33,7 @@ class LayerStanding:
     reason: str | None
     """Why it failed, in words for people."""
     run_id: str | None
-    """Of the run that made it, is making it, or failed; `None` where none is known."""
+    """Of the run that made it, is making it, or failed at it; `None` where none is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,8 @@ class StageStanding:
     done: int
     total: int
     reason: str | None
-    run_ids: tuple[str, ...]
-    """Of the runs that are at it."""
+    run_id: str | None
+    """Of the run that is making it, or failed at it; `None` where neither is so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,50 +80,50 @@ class Standing:
         return sum(block.tiles_cut for block in self.blocks)
 
 
-def standing_of(stores: Stores, survey_id: str, runs: Sequence[SurveyRun] | None) -> Standing:
-    """Return how a survey stands; raise `NotFound`.
-
-    Args:
-        runs: Of the survey, newest first; `None` where Dagster does not answer, so that nobody knows what is running.
-    """
+def standing_of(stores: Stores, survey_id: str) -> Standing:
+    """Return how a survey stands; raise `NotFound`."""
     with stores.database.begin() as connection:
         survey = survey_rows.get(connection, survey_id)
-        marks = rows.block_marks(connection, survey_id)
-        whole = rows.survey_marks(connection, survey_id)
-        failures = rows.counted_failures(connection, survey_id)
-    return stand(survey, marks, whole, failures, runs)
+        return stand(
+            survey,
+            rows.block_marks(connection, survey_id),
+            rows.survey_marks(connection, survey_id),
+            attempts.of_survey(connection, survey_id),
+            at_work(connection, survey),
+        )
+
+
+def at_work(connection: Connection, survey: Survey) -> str | None:
+    """Return the id of the run that is working on a survey now; `None` where none is, or its worker is silent."""
+    lease = leases.find(connection, survey.id) if survey.state is SurveyState.RUNNING else None
+    if lease is None:
+        return None
+    silent_s = heartbeats.silent_for_s(connection, lease.run_id)
+    return lease.run_id if silent_s is not None and silent_s < SILENCE_S else None
 
 
 def stand(
     survey: Survey,
     marks: Sequence[BlockMarks],
     whole: Mapping[Layer, datetime],
-    failures: Sequence[FailedRun],
-    runs: Sequence[SurveyRun] | None,
+    tried: Mapping[tuple[Layer, Block | None], Attempt],
+    at_work: str | None,
 ) -> Standing:
-    """Put together what rows and runs say; pure.
+    """Put together what rows say; pure.
 
     Args:
-        whole: Since when the layers are done that go by survey alone.
-        failures: Those that count against the survey.
+        whole: Since when the layers are done that have no blocks.
+        tried: The newest attempt at everything that was begun; surveys of older versions have none.
+        at_work: The run that is working on the survey now.
     """
-    known = runs or ()
-    alive = [run for run in known if run.run.is_alive]
-    covered = {run.run.id: run for run in known}
 
     def one(layer: Layer, block: Block | None, at: datetime | None) -> LayerStanding:
+        attempt = tried.get((layer, block))
         if at is not None:
-            made = maker(known, layer, block, at)
-            return LayerStanding(state=Stand.DONE, at=at, reason=None, run_id=made.run.id if made else None)
-        at_work = next((run for run in alive if run.covers(layer, block)), None)
-        if at_work is not None:
-            return LayerStanding(state=Stand.RUNNING, at=None, reason=None, run_id=at_work.run.id)
-        for failed in failures:
-            # a run that Dagster has forgotten may have been over any block
-            run = covered.get(failed.run_id)
-            if failed.layer is layer and (run is None or run.covers(layer, block)):
-                return LayerStanding(state=Stand.FAILED, at=None, reason=failed.reason, run_id=failed.run_id)
-        return LayerStanding(state=Stand.MISSING, at=None, reason=None, run_id=None)
+            run_id = None if attempt is None else attempt.run_id
+            return LayerStanding(state=Stand.DONE, at=at, reason=None, run_id=run_id)
+        begun = None if attempt is None else _begun(survey, attempt, at_work)
+        return begun or LayerStanding(state=Stand.MISSING, at=None, reason=None, run_id=None)
 
     blocks = tuple(
         BlockStanding(
@@ -131,41 +133,38 @@ def stand(
         )
         for mark in marks
     )
-    stages = []
-    for layer in Layer:
-        parts = [b.layers[layer] for b in blocks] if layer in BLOCK_LAYERS else [one(layer, None, whole.get(layer))]
-        stages.append(_stage(layer, parts, [run.run.id for run in alive if layer in run.layers]))
-    if runs is None and survey.state is SurveyState.RUNNING:
-        stages = _guess_running(stages)
-    return Standing(survey=survey, stages=tuple(stages), blocks=blocks)
-
-
-def _stage(layer: Layer, parts: Sequence[LayerStanding], run_ids: Sequence[str]) -> StageStanding:
-    states = {part.state for part in parts}
-    done = sum(part.state is Stand.DONE for part in parts)
-    if states <= {Stand.DONE}:
-        state = Stand.DONE
-    else:
-        state = next(s for s in (Stand.RUNNING, Stand.FAILED, Stand.MISSING, Stand.DONE) if s in states)
-    reason = next((part.reason for part in parts if part.reason is not None), None)
-    return StageStanding(
-        layer=layer, state=state, done=done, total=len(parts), reason=reason, run_ids=tuple(sorted(run_ids))
+    stages = tuple(
+        _stage(
+            layer, [b.layers[layer] for b in blocks] if layer in BLOCK_LAYERS else [one(layer, None, whole.get(layer))]
+        )
+        for layer in Layer
     )
+    return Standing(survey=survey, stages=stages, blocks=blocks)
 
 
-def _guess_running(stages: Sequence[StageStanding]) -> list[StageStanding]:
-    """Take the first stage that is not whole for the one under way: nobody tells of runs."""
-    guessed = list(stages)
-    for number, stage in enumerate(guessed):
-        if stage.state is not Stand.DONE:
-            if stage.state is Stand.MISSING:
-                guessed[number] = StageStanding(
-                    layer=stage.layer,
-                    state=Stand.RUNNING,
-                    done=stage.done,
-                    total=stage.total,
-                    reason=None,
-                    run_ids=(),
-                )
-            break
-    return guessed
+def _begun(survey: Survey, attempt: Attempt, at_work: str | None) -> LayerStanding | None:
+    """Return how something stands that was begun and is not whole; `None` where it is to be begun again."""
+    if at_work is not None and at_work != attempt.run_id:
+        return None  # what an earlier run left undone, the one at work makes
+    if attempt.reason is not None:
+        return LayerStanding(state=Stand.FAILED, at=None, reason=attempt.reason, run_id=attempt.run_id)
+    if at_work is not None:
+        return LayerStanding(state=Stand.RUNNING, at=None, reason=None, run_id=at_work)
+    if survey.state is SurveyState.FAILED:
+        # a worker that was killed noted no reason
+        return LayerStanding(state=Stand.FAILED, at=None, reason=survey.reason, run_id=attempt.run_id)
+    return None
+
+
+def _stage(layer: Layer, parts: Sequence[LayerStanding]) -> StageStanding:
+    shown = next(
+        (part for state in (Stand.RUNNING, Stand.FAILED, Stand.MISSING) for part in parts if part.state is state), None
+    )
+    return StageStanding(
+        layer=layer,
+        state=shown.state if shown else Stand.DONE,
+        done=sum(part.state is Stand.DONE for part in parts),
+        total=len(parts),
+        reason=next((part.reason for part in parts if part.reason is not None), None),
+        run_id=shown.run_id if shown else None,
+    )

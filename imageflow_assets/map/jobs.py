@@ -13,7 +13,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Grid
+from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.survey import Carrier, Encoding, Layer, SurveySpec
 from imageflow_surveys.arrange import check_ordered
 from imageflow_surveys.plan import plan_survey
@@ -33,9 +33,7 @@ class PlanConfig(dg.Config):
     reach_px: int | None = Field(
         default=None, description="Largest error of a position against its neighbour's; the driver's own if left out."
     )
-    block_side: int | None = Field(
-        default=None, description="Areas on a block's side, 1 to 100; 10, or what a long grid needs, if left out."
-    )
+    block_side: int = Field(default=BLOCK_SIDE, description="Areas on a block's side, 1 to 100.")
     keep: str = Field(
         default="",
         description="What becomes of the screenshots once no tile needs them: keep or delete; "

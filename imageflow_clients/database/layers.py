@@ -44,15 +44,6 @@ class BlockMarks:
     tiles_cut: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailedRun:
-    """A run that left its part undone, and counts against the survey still."""
-
-    layer: Layer
-    run_id: str
-    reason: str
-
-
 def progress(connection: Connection, survey: str) -> Progress:
     """Read what a survey has; raise `NotFound`."""
     surveys = schema.surveys
@@ -178,14 +169,6 @@ def _overviews_at(row: Any) -> datetime | None:
     if row.published_revision == row.revision:
         return cast("datetime | None", row.published_at)
     return cast("datetime | None", row.withheld_at) if row.withheld_revision == row.revision else None
-
-
-def counted_failures(connection: Connection, survey: str) -> tuple[FailedRun, ...]:
-    """Return the failed runs that count against a survey."""
-    rows = connection.execute(
-        select(_FAILED).where(_FAILED.c.survey_id == survey, _FAILED.c.counts).order_by(_FAILED.c.layer)
-    )
-    return tuple(FailedRun(layer=Layer(row.layer), run_id=row.run_id, reason=row.reason) for row in rows)
 
 
 def shots(connection: Connection, survey: str) -> ShotCount:

@@ -75,7 +75,7 @@ def plan(
     )
     connection.execute(
         insert(schema.blocks),
-        [{"survey_id": name, "row": block.row, "col": block.col} for block in grid.blocks(spec.block_side_of(grid))],
+        [{"survey_id": name, "row": block.row, "col": block.col} for block in grid.blocks(spec.block_side)],
     )
     return get(connection, name)
 

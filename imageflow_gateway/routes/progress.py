@@ -7,7 +7,6 @@ from fastapi.responses import StreamingResponse
 
 from imageflow_clients.database import area_states
 from imageflow_clients.database import surveys as rows
-from imageflow_domain.errors import DagsterUnavailable
 from imageflow_domain.geometry import Offset
 from imageflow_gateway.addresses import GatewayDep, LinksDep, SurveyId
 from imageflow_gateway.schemas.standing import (
@@ -20,6 +19,7 @@ from imageflow_gateway.schemas.standing import (
     TroubleEvent,
 )
 from imageflow_surveys.standing import standing_of
+from imageflow_surveys.survey_runs import runs_of_survey
 
 router = APIRouter(prefix="/api/surveys/{survey}", tags=["surveys"])
 
@@ -27,31 +27,27 @@ router = APIRouter(prefix="/api/surveys/{survey}", tags=["surveys"])
 @router.get("/blocks", summary="How every block stands")
 def read_blocks(survey: SurveyId, gateway: GatewayDep, links: LinksDep) -> BlockList:
     """Screenshots, offsets and tiles of each block, the runs that made them, and where it lies."""
-    runs = gateway.runs.of(survey)
-    standing = standing_of(gateway.stores, survey, runs)
+    standing = standing_of(gateway.stores, survey)
     found = standing.survey
     with gateway.stores.database.begin() as connection:
         rects = area_states.block_rects(connection, survey, found.block_side, found.view)
     shift = found.mosaic.shift if found.mosaic else Offset(dx_px=0, dy_px=0)
     blocks = [
         PlacedBlockState(
-            **dict(BlockState.of(one, survey, links)),
+            **dict(BlockState.of(one, links)),
             bounds=rects[one.block].shifted(shift) if one.block in rects else None,
         )
         for one in standing.blocks
     ]
-    return BlockList(placed=found.mosaic is not None, runs_known=runs is not None, blocks=blocks)
+    return BlockList(placed=found.mosaic is not None, blocks=blocks)
 
 
-@router.get("/runs", summary="Runs of Dagster that made a survey")
+@router.get("/runs", summary="Runs of Dagster over a survey")
 def read_runs(survey: SurveyId, gateway: GatewayDep, links: LinksDep) -> RunList:
     """Newest first; 503 where Dagster does not answer."""
     with gateway.stores.database.begin() as connection:
         rows.get(connection, survey)
-    runs = gateway.runs.of(survey)
-    if runs is None:
-        raise DagsterUnavailable("Dagster does not answer: start it with `imageflow up`, then ask again.")
-    return RunList(runs=[RunFacts.of(run, links) for run in runs])
+    return RunList(runs=[RunFacts.of(run, links) for run in runs_of_survey(gateway.dagster, survey)])
 
 
 @router.get(

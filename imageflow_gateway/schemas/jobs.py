@@ -56,6 +56,8 @@ class JobProgress(BaseModel):
     survey_id: str
     reason: str | None
     """Why it failed or was cancelled, in words for people."""
+    withheld: str | None
+    """Why the map of a completed job is not published, in words for people."""
 
     @classmethod
     def of(cls, job: JobStatus) -> Self:
@@ -69,6 +71,7 @@ class JobProgress(BaseModel):
             dag_run_id=job.job.dag_run_id,
             survey_id=job.survey.id,
             reason=job.survey.reason,
+            withheld=job.survey.withheld,
         )
 
 

@@ -76,14 +76,15 @@ class MadeBy(BaseModel):
     survey: str
     layer: Layer
     block: str | None
-    """Its key; null for a layer that goes by the survey."""
+    """Its name; null for a layer that has no blocks."""
     at: datetime
     run_id: str | None
+    """Null where nothing names it, as of blocks that an older version made."""
     run_url: str | None
-    """Null where Dagster does not answer, or has forgotten the run."""
     partition_url: str
+    """In Dagster's UI: the layer's asset at the survey."""
     code_version: str | None
-    """Of the asset when it was made; null where Dagster does not tell."""
+    """Of the asset, with the survey's newest materialisation; null where Dagster does not tell."""
 
 
 class LineageFacts(BaseModel):
@@ -98,8 +99,8 @@ class LineageFacts(BaseModel):
     offsets: list[OffsetFacts]
     """Of these screenshots to each other and to their neighbours."""
     made_by: list[MadeBy]
-    runs_known: bool
-    """False where Dagster does not answer."""
+    versions_known: bool
+    """False where Dagster does not answer: then no code version is told."""
 
     @classmethod
     def of(cls, survey: Survey, x: int, y: int, lineage: Lineage, origin: Origin, links: DagsterLinks) -> Self:
@@ -144,12 +145,12 @@ class LineageFacts(BaseModel):
                     at=made.at,
                     run_id=made.run_id,
                     run_url=links.run(made.run_id) if made.run_id else None,
-                    partition_url=links.partition(made.layer, made.survey, made.block),
+                    partition_url=links.partition(made.layer, made.survey),
                     code_version=made.code_version,
                 )
                 for made in origin.made
             ],
-            runs_known=origin.runs_known,
+            versions_known=origin.versions_known,
         )
 
 

@@ -6,7 +6,6 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field
 
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, SurveyState
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.schemas.surveys import percent
@@ -24,13 +23,12 @@ class LayerFacts(BaseModel):
     reason: str | None
     """Why it failed."""
     run_id: str | None
+    """Of the run that made it, is making it, or failed at it; null where none is known."""
     run_url: str | None
-    """In Dagster's UI: of the run that made it, is making it, or failed."""
-    partition_url: str
-    """In Dagster's UI: the asset at this block."""
+    """In Dagster's UI."""
 
     @classmethod
-    def of(cls, layer: Layer, stand: LayerStanding, survey: str, block: Block, links: DagsterLinks) -> Self:
+    def of(cls, layer: Layer, stand: LayerStanding, links: DagsterLinks) -> Self:
         return cls(
             layer=layer,
             state=stand.state,
@@ -38,7 +36,6 @@ class LayerFacts(BaseModel):
             reason=stand.reason,
             run_id=stand.run_id,
             run_url=links.run(stand.run_id) if stand.run_id else None,
-            partition_url=links.partition(layer, survey, block),
         )
 
 
@@ -48,20 +45,20 @@ class BlockState(BaseModel):
     row: int
     col: int
     key: str
-    """As Dagster's partitions name it."""
+    """Its name, such as `r00c01`."""
     layers: list[LayerFacts]
     """screenshots, pair_offsets, tiles."""
     tiles: int
     """That were cut so far."""
 
     @classmethod
-    def of(cls, standing: BlockStanding, survey: str, links: DagsterLinks) -> Self:
+    def of(cls, standing: BlockStanding, links: DagsterLinks) -> Self:
         block = standing.block
         return cls(
             row=block.row,
             col=block.col,
             key=block.key,
-            layers=[LayerFacts.of(layer, one, survey, block, links) for layer, one in standing.layers.items()],
+            layers=[LayerFacts.of(layer, one, links) for layer, one in standing.layers.items()],
             tiles=standing.tiles_cut,
         )
 
@@ -78,8 +75,6 @@ class BlockList(BaseModel):
 
     placed: bool
     """Whether bounds lie in the map's frame; until the survey is placed, they lie in the driver's own plane."""
-    runs_known: bool
-    """False where Dagster does not answer: then nothing is told of what is running, nor of runs."""
     blocks: list[PlacedBlockState]
 
 
@@ -90,10 +85,12 @@ class StageState(BaseModel):
     state: Stand
     done: int
     total: int
-    """Blocks, or 1 where the layer goes by the survey."""
+    """Blocks, or 1 where the layer has none."""
     reason: str | None
-    run_urls: list[str]
-    """In Dagster's UI, of the runs that are at it."""
+    run_id: str | None
+    """Of the run that is making it, or failed at it; null where neither is so."""
+    run_url: str | None
+    """In Dagster's UI."""
 
     @classmethod
     def of(cls, stage: StageStanding, links: DagsterLinks) -> Self:
@@ -103,7 +100,8 @@ class StageState(BaseModel):
             done=stage.done,
             total=stage.total,
             reason=stage.reason,
-            run_urls=[links.run(run) for run in stage.run_ids],
+            run_id=stage.run_id,
+            run_url=links.run(stage.run_id) if stage.run_id else None,
         )
 
 
@@ -121,12 +119,9 @@ class ProgressEvent(BaseModel):
     full: bool
     """Whether `blocks` are all blocks; else those that have changed since the event before."""
     blocks: list[BlockState]
-    runs_known: bool
 
     @classmethod
-    def of(
-        cls, standing: Standing, blocks: list[BlockStanding], links: DagsterLinks, *, full: bool, runs_known: bool
-    ) -> Self:
+    def of(cls, standing: Standing, blocks: list[BlockStanding], links: DagsterLinks, *, full: bool) -> Self:
         survey = standing.survey
         return cls(
             survey=survey.id,
@@ -136,8 +131,7 @@ class ProgressEvent(BaseModel):
             tiles=standing.tiles_cut,
             stages=[StageState.of(stage, links) for stage in standing.stages],
             full=full,
-            blocks=[BlockState.of(block, survey.id, links) for block in blocks],
-            runs_known=runs_known,
+            blocks=[BlockState.of(block, links) for block in blocks],
         )
 
 
@@ -149,15 +143,14 @@ class TroubleEvent(BaseModel):
 
 
 class RunFacts(BaseModel):
-    """One run of Dagster that made, or is making, a part of a survey."""
+    """One run of Dagster over a survey."""
 
     run_id: str
     status: Literal[
         "QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING", "CANCELED"
     ]
     layers: list[Layer]
-    blocks: list[str]
-    """Their keys; empty where it goes over the whole survey."""
+    """That it was asked for."""
     started_at: datetime | None
     ended_at: datetime | None
     url: str
@@ -169,7 +162,6 @@ class RunFacts(BaseModel):
                 "run_id": run.run.id,
                 "status": run.run.status,
                 "layers": run.layers,
-                "blocks": [block.key for block in run.blocks],
                 "started_at": run.run.started_at,
                 "ended_at": run.run.ended_at,
                 "url": links.run(run.run.id),

@@ -15,7 +15,7 @@ from imageflow_surveys.tilejson import FrameFacts
 
 
 class SurveyLinks(BaseModel):
-    """Addresses of one survey; the last three are null until it has a map."""
+    """Addresses of one survey; the last three are null until it has a published map."""
 
     self: str
     map: str
@@ -34,9 +34,11 @@ class SurveySummary(BaseModel):
     state: SurveyState
     carrier: Carrier
     reason: str | None
-    """Why it failed, in words for people."""
+    """Why it failed or was cancelled, or what a planned one has already and needs next, in words for people."""
+    withheld: str | None
+    """Why its map is whole but not published, in words for people; null where it is not withheld."""
     revision: str | None
-    """What its addresses show; null until it has a map."""
+    """What its addresses show; null until it has a published map."""
     created_at: datetime
     finished_at: datetime | None
     grid: Grid
@@ -72,7 +74,7 @@ class LayerLinks(BaseModel):
     layer: Layer
     asset_url: str
     partition_url: str
-    """Of the survey; of a layer that goes by blocks, where its partitions are listed."""
+    """Of the survey."""
 
 
 class DagsterPlaces(BaseModel):
@@ -183,6 +185,7 @@ def _summary(survey: Survey, progress: float, tiles: int) -> dict[str, object]:
         "state": survey.state,
         "carrier": survey.carrier,
         "reason": survey.reason,
+        "withheld": survey.withheld,
         "revision": survey.published_revision,
         "created_at": survey.created_at,
         "finished_at": survey.finished_at,

@@ -135,6 +135,8 @@ class TrustFacts(BaseModel):
     """What can be said for and against a placed survey."""
 
     survey: str
+    withheld: str | None
+    """Why the map is not published, in words for people; null where nothing holds it back."""
     screenshots: int
     anchored: int
     ambiguous: int
@@ -153,6 +155,7 @@ class TrustFacts(BaseModel):
         screenshots = sum(count.values())
         return cls(
             survey=survey.id,
+            withheld=survey.withheld,
             screenshots=screenshots,
             anchored=count[PlacementStatus.ANCHORED],
             ambiguous=count[PlacementStatus.AMBIGUOUS],

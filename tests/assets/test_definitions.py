@@ -139,7 +139,7 @@ def test_an_operator_plans_a_folder_of_frames(stores: Stores, instance: dg.Dagst
         ({"game": "No Name", "grid": "3x3"}, "not a valid name"),
         ({"grid": "three"}, "COLUMNSxROWS"),
         ({"grid": "3x3", "masks": ["1,2,3"]}, "X,Y,W,H"),
-        ({"grid": "200x200"}, "use larger blocks"),
+        ({"grid": "1001x1"}, "each 1 to 1000"),
         ({"grid": "3x3", "driver": "doom"}, "No game driver is called 'doom'"),
         ({"grid": "3x3", "parameters": {"sead": 7}}, "sead"),
         ({}, "--grid"),

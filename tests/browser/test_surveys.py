@@ -56,9 +56,11 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     squares.first.click()
     facts = page.locator(".block-facts")
     expect(facts).to_contain_text("Block r00c00")
-    partition = facts.get_by_role("link", name="Partition").first.get_attribute("href")
+    expect(facts.get_by_role("link", name="Run").first).to_have_attribute("href", re.compile(r"/runs/[0-9a-f-]{36}"))
+    in_dagster = page.locator(".card", has=page.get_by_role("heading", name="In Dagster"))
+    partition = in_dagster.get_by_role("link", name="Partition").first.get_attribute("href")
     assert partition is not None
-    assert "/assets/screenshots" in partition
+    assert partition.endswith("/assets/screenshots?view=partitions&partition=live_city-watched-0001")
     assert httpx.get(partition, timeout=60).status_code == 200
     page.keyboard.press("ArrowRight")
     expect(facts).to_contain_text("Block r00c01")

@@ -10,7 +10,6 @@ from PIL import Image
 from imageflow_assets.map.jobs import PlanConfig, _spec
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
-from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Keep
 from tests.cli.here import Here, command_line
 
@@ -41,11 +40,8 @@ def frames(tmp_path: Path) -> Path:
 
 
 def test_a_grid_beyond_its_limit_is_one_sentence(cli: Here) -> None:
-    said = cli.run(*_CITY, "--save", "big", "--grid", "200x200", expect=2).stderr
-    assert said == (
-        "Error: a grid of 200x200 areas is larger than 100x100: use larger blocks, by a block_side (--block-side) of "
-        "20 or more.\n"
-    )
+    said = cli.run(*_CITY, "--save", "big", "--grid", "1001x2", expect=2).stderr
+    assert said.endswith("'1001x2' is not a grid: write COLUMNSxROWS, each 1 to 1000.\n")
 
 
 def test_a_wrong_variable_is_named_without_its_value(cli: Here, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +144,7 @@ def test_the_plan_job_takes_all_that_a_survey_can_be_asked() -> None:
     )
     assert (spec.keep, spec.reach_px, spec.block_side, spec.source) == (Keep.KEEP, 80, 5, "uploads/a/")
     assert spec.encoding.lossless_method == 0
-    assert _spec(PlanConfig(game="g", save="s", grid="101x1")).block_side_of(Grid(rows=1, cols=101)) == 11
+    assert _spec(PlanConfig(game="g", save="s", grid="101x1")).block_side == 10
     with pytest.raises(InvalidInput, match=r"block_side: Input should be less than or equal to 100\.$"):
         _spec(PlanConfig(game="g", save="s", block_side=101))
 

@@ -6,28 +6,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import httpx
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, func, text, update
 from sqlalchemy.exc import OperationalError
 
-from imageflow_clients.dagster import Dagster
+from imageflow_clients.database import attempts, heartbeats, leases, schema
+from imageflow_clients.database.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_gateway.app import create_app
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_gateway.running import KnownRuns
 from imageflow_gateway.watching import Watching
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.remove import remove_survey
-from imageflow_surveys.survey_runs import SurveyRun
 from tests.gateway.conftest import city
 
 PATIENCE_S = 20.0
@@ -99,6 +100,29 @@ def test_the_first_event_tells_everything_and_the_next_what_changed(
         assert (second.data["full"], _states(second, Layer.SCREENSHOTS)) == (False, {block.key: "done"})
         assert second.data["stages"][0]["done"] == 1
         assert second.data["progress"] > first.data["progress"]
+
+
+def test_what_runs_is_told_without_dagster_and_no_more_once_its_worker_is_silent(
+    served: Any, stores: Stores, running: Survey
+) -> None:
+    block = running.blocks()[0]
+    lease = Lease(survey_id=running.id, run_id="run-1", root_run_id="run-1", again=False, reopened=(), done_before=0)
+    with stores.database.begin() as connection:
+        leases.take(connection, lease)
+        heartbeats.beat(connection, "run-1", running.id)
+        attempts.begin(connection, running.id, Layer.SCREENSHOTS, block, "run-1")
+    with _watch(served, running.id) as events:
+        first = next(events)
+        assert _states(first, Layer.SCREENSHOTS)[block.key] == "running"
+        stage = first.data["stages"][0]
+        assert (stage["state"], stage["run_id"], stage["run_url"].endswith("/runs/run-1")) == ("running", "run-1", True)
+        beats = schema.run_heartbeats
+        long_ago = func.now() - timedelta(seconds=carry.SILENCE_S + 1)
+        with stores.database.begin() as connection:
+            connection.execute(update(beats).where(beats.c.run_id == "run-1").values(seen_at=long_ago))
+        second = next(events)
+        assert (second.data["full"], _states(second, Layer.SCREENSHOTS)) == (False, {block.key: "missing"})
+        assert (second.data["stages"][0]["state"], second.data["stages"][0]["run_url"]) == ("missing", None)
 
 
 def test_a_client_that_lost_its_connection_goes_on_where_it_was(served: Any, stores: Stores, running: Survey) -> None:
@@ -276,30 +300,18 @@ def test_a_lost_database_is_told_as_trouble_and_then_goes_on(
     assert "DATABASE_UNAVAILABLE" in told[1]
 
 
-class _SlowForOne(KnownRuns):
-    """As if Dagster were slow to answer for one survey, from the second question on."""
-
-    def __init__(self, dagster: Dagster, slow: str) -> None:
-        super().__init__(dagster)
-        self.slow = slow
-        self.asked = 0
-        self.answers = threading.Event()
-
-    def of(self, survey: str) -> tuple[SurveyRun, ...] | None:
-        if survey == self.slow:
-            self.asked += 1
-            if self.asked > 1:
-                self.answers.wait(PATIENCE_S)
-        return super().of(survey)
-
-
-def test_a_survey_of_which_dagster_is_slow_to_tell_delays_no_other(
-    settings: Settings, stores: Stores, running: Survey
-) -> None:
+def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: Survey) -> None:
     slow = plan_survey(stores, _spec("slow"), Carrier.OPERATOR)
-    runs = _SlowForOne(Dagster(url=settings.dagster_url), slow.id)
-    watching = Watching(stores, runs)
+    watching = Watching(stores)
     links = DagsterLinks(base_url="http://d")
+    is_slow, goes_on = threading.Event(), threading.Event()
+    asked: list[str] = []
+
+    def wait(*execution: Any) -> None:
+        _, _, statement, parameters, *_ = execution
+        if is_slow.is_set() and slow.id in str(parameters):
+            asked.append(statement)
+            goes_on.wait(PATIENCE_S)
 
     async def watch() -> str:
         waits = await watching.subscribe(slow.id, links, None)
@@ -308,18 +320,56 @@ def test_a_survey_of_which_dagster_is_slow_to_tell_delays_no_other(
         assert stream is not None
         await anext(waits)
         await anext(stream)
+        is_slow.set()
         until = time.monotonic() + PATIENCE_S
-        while runs.asked < 2:
-            assert time.monotonic() < until, "the slow one was not asked for"
+        while not asked:
+            assert time.monotonic() < until, "the slow one was not read"
             await anyio.sleep(0.05)
         await anyio.to_thread.run_sync(capture_blocks, stores, running, running.blocks()[:1])
         with anyio.fail_after(PATIENCE_S / 2):
             told = (await anext(stream)).decode()
-        assert runs.asked == 2, "a survey is looked at by one at a time"
-        runs.answers.set()
+        assert len(asked) == 1, "a survey is read by one at a time"
+        goes_on.set()
         for one in (stream, waits):
             await one.aclose()
         watching.close()
         return told
 
-    assert "event: progress" in anyio.run(watch)
+    engine = stores.database.engine
+    event.listen(engine, "before_cursor_execute", wait)
+    try:
+        told = anyio.run(watch)
+    finally:
+        event.remove(engine, "before_cursor_execute", wait)
+    assert "event: progress" in told
+
+
+def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, running: Survey) -> None:
+    watching = Watching(stores)
+    reads: list[float] = []
+
+    def delay(*execution: Any) -> None:
+        _, _, statement, parameters, *_ = execution
+        if "FROM attempts" in statement and running.id in str(parameters):
+            reads.append(time.monotonic())
+            time.sleep(0.5)
+
+    async def watch() -> None:
+        stream = await watching.subscribe(running.id, DagsterLinks(base_url="http://d"), None)
+        assert stream is not None
+        await anext(stream)
+        until = time.monotonic() + PATIENCE_S
+        while len(reads) < 4:
+            assert time.monotonic() < until, "it is read no more"
+            await anyio.sleep(0.05)
+        await stream.aclose()
+        watching.close()
+
+    engine = stores.database.engine
+    event.listen(engine, "before_cursor_execute", delay)
+    try:
+        anyio.run(watch)
+    finally:
+        event.remove(engine, "before_cursor_execute", delay)
+    # the first one was the client's own
+    assert all(later - earlier >= 5 * 0.5 for earlier, later in pairwise(reads[1:]))

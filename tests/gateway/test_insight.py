@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imageflow_clients.database import placements
+from imageflow_clients.database import attempts, placements
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Carrier, Survey
+from imageflow_domain.survey import Carrier, Layer, Survey
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
@@ -18,8 +18,9 @@ from imageflow_surveys.plan import plan_survey
 from tests.gateway.conftest import city
 
 
-def _published(stores: Stores, save: str, **parameters: Any) -> Survey:
-    survey = plan_survey(stores, city(save, **parameters), Carrier.COMMAND_LINE)
+def _published(stores: Stores, save: str, *, block_side: int = 10, **parameters: Any) -> Survey:
+    spec = city(save, **parameters).model_copy(update={"block_side": block_side})
+    survey = plan_survey(stores, spec, Carrier.COMMAND_LINE)
     capture_blocks(stores, survey, survey.blocks())
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
@@ -62,7 +63,31 @@ def test_lineage_names_tile_screenshots_and_offsets_under_a_pixel(client: Any, s
     assert [made["layer"] for made in told["made_by"]] == [
         "screenshots", "pair_offsets", "coordinates", "tiles", "overviews",
     ]  # fmt: skip
-    assert (told["runs_known"], {made["run_id"] for made in told["made_by"]}) == (False, {None})
+    assert (told["versions_known"], {made["code_version"] for made in told["made_by"]}) == (False, {None})
+    assert {made["run_id"] for made in told["made_by"]} == {None}, "of an older version: no row names its runs"
+
+
+def test_lineage_names_the_run_of_each_block_without_dagster(client: Any, stores: Stores) -> None:
+    survey = _published(stores, "origin", block_side=2)
+    with stores.database.begin() as connection:
+        for block in survey.blocks():
+            attempts.begin(connection, survey.id, Layer.SCREENSHOTS, block, f"shots of {block.key}")
+            attempts.begin(connection, survey.id, Layer.TILES, block, f"tiles of {block.key}")
+        attempts.begin(connection, survey.id, Layer.COORDINATES, None, "place")
+    bounds = survey.published().bounds
+    told = client.get(f"/api/surveys/{survey.id}/lineage", params={"x": bounds.x_px + 5, "y": bounds.y_px + 5}).json()
+    by_layer = {made["layer"]: made for made in told["made_by"]}
+    cutter = by_layer["tiles"]["block"]
+    assert {layer: made["run_id"] for layer, made in by_layer.items()} == {
+        "screenshots": "shots of r00c00",
+        "pair_offsets": None,
+        "coordinates": "place",
+        "tiles": f"tiles of {cutter}",
+        "overviews": None,
+    }
+    made = by_layer["screenshots"]
+    assert (made["block"], made["run_url"].endswith("/runs/shots%20of%20r00c00")) == ("r00c00", True)
+    assert made["partition_url"].endswith(f"/assets/screenshots?view=partitions&partition={survey.id}")
 
 
 def test_lineage_of_an_unchanged_place_names_the_survey_that_made_its_tile(

@@ -30,7 +30,7 @@ def city(
     save: str,
     *,
     grid: str = "3x3",
-    block_side: int | None = 10,
+    block_side: int = 10,
     keep: Keep | None = Keep.KEEP,
     **parameters: object,
 ) -> SurveySpec:

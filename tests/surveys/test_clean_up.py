@@ -11,6 +11,7 @@ from obstore.store import LocalStore
 from sqlalchemy import delete, insert
 
 from imageflow_clients.database import layers, schema, screenshots, tiles
+from imageflow_clients.database import surveys as rows
 from imageflow_clients.objects import ObjectStore
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -162,6 +163,21 @@ def test_ten_thousand_screenshots_are_noted_and_forgotten_at_once(stores: Stores
         assert screenshots.being_deleted(connection, survey.id).keys() == set(cells[1:])
         screenshots.forget(connection, survey.id, cells[1:])
         assert screenshots.stored(connection, survey.id).keys() == {cells[0]}
+
+
+def test_a_withheld_survey_keeps_its_screenshots_and_is_sealed_as_it_is_placed(stores: Stores) -> None:
+    survey = cut(stores, city("withheld", keep=Keep.DELETE))
+    with stores.database.begin() as connection:
+        rows.withhold(connection, survey, 9, "2 loops do not close.")
+    result = clean_up(stores, survey)
+    assert (result.kept, result.deleted, result.bytes_freed) == (9, 0, 0)
+    assert len(_objects(stores, survey)) == 9
+    assert _is_clean(stores, survey)
+    record = json.loads(gzip.decompress(stores.objects.get(result.lineage_key, next_step="")))
+    assert record["revision"] == survey.placed().revision
+    # published all the same, it gives up what no tile needs
+    make_overviews(stores, carry.read(stores, survey.id))
+    assert clean_up(stores, carry.read(stores, survey.id)).deleted == 9
 
 
 def test_nothing_is_cleaned_up_before_the_map_is_published(stores: Stores) -> None:

@@ -3,19 +3,19 @@
 import csv
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-from pydantic import ValidationError
+from sqlalchemy import text
 
 from game_capture.city import hud
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFrames, InvalidInput
-from imageflow_domain.geometry import Rect, Size
-from imageflow_domain.grid import BLOCK_GRID_SIDE, Block, Grid
+from imageflow_domain.geometry import Position, Rect, Size
+from imageflow_domain.grid import Block, Cell, Grid
+from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, DriverSpec, Keep, SurveySpec, SurveyState
-from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.plan import grid_of, plan_survey
 from imageflow_surveys.remove import remove_survey
 from tests.surveys.cities import city, driver_of_city, planned, published
 
@@ -110,42 +110,47 @@ def test_listed_positions_are_taken_as_they_are(stores: Stores) -> None:
         assert (area.position.x_px, area.position.y_px) == (float(line["x"]), float(line["y"]))
 
 
-def test_a_grid_beyond_the_partitions_is_refused_when_it_is_asked_for() -> None:
-    with pytest.raises(ValidationError, match=r"larger than 20x20: use larger blocks, .* of 3 or more"):
-        city("too_large", grid="21x3", block_side=2)
-    with pytest.raises(ValidationError, match=r"larger than 100x100: use larger blocks, .* of 11 or more"):
-        city("too_many", grid="101x100", block_side=None)
-
-
 @pytest.mark.parametrize(
     ("grid", "side", "blocks"),
-    [("101x1", 11, 10), ("1x101", 11, 10), ("1000x10", 100, 10), ("100x100", 10, 100), ("3x3", 10, 1)],
+    [("1000x10", 10, 100), ("10x1000", 10, 100), ("300x300", 10, 900), ("21x3", 2, 22), ("1000x1000", 10, 10_000)],
 )
-def test_a_grid_of_no_more_areas_than_fit_gets_blocks_that_are_large_enough(grid: str, side: int, blocks: int) -> None:
-    spec = city("long", grid=grid, block_side=None)
+def test_a_grid_has_any_number_of_blocks_which_parse_again(grid: str, side: int, blocks: int) -> None:
+    spec = city("any", grid=grid, block_side=side)
     assert spec.grid is not None
-    assert spec.block_side_of(spec.grid) == side
     laid = spec.grid.blocks(side)
-    assert len(laid) == blocks
-    assert max(max(block.row, block.col) for block in laid) < BLOCK_GRID_SIDE
+    assert len(laid) == len({block.key for block in laid}) == blocks
+    assert all(Block.parse(block.key) == block for block in laid)
+
+
+def test_blocks_are_ten_areas_wide_however_long_the_grid() -> None:
+    spec = SurveySpec(game="city", save="long", driver=DriverSpec(name="city"), grid=Grid(rows=1, cols=1000))
+    assert spec.block_side == 10
 
 
 def test_a_long_grid_becomes_a_map(stores: Stores) -> None:
-    survey = published(stores, city("corridor", grid="101x1", block_side=None, drift_px=2))
-    assert (survey.spec.block_side, survey.block_side, len(survey.blocks())) == (11, 11, 10)
+    survey = published(stores, city("corridor", grid="101x1", drift_px=2))
+    assert (survey.block_side, len(survey.blocks())) == (10, 11)
     assert survey.is_published
     assert survey.placed().bounds.width_px > 20_000
 
 
-def test_a_folder_beyond_the_partitions_is_refused_with_what_to_do(stores: Stores, tmp_path: Path) -> None:
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    picture = Image.fromarray(np.zeros((64, 64, 3), np.uint8))
-    for row, col in ((0, 100), (100, 0)):
-        picture.save(folder / f"r{row:02d}_c{col:02d}.png")
-    with pytest.raises(InvalidInput, match="use larger blocks"):
-        planned(stores, _folder("too_wide", folder, step=[64, 64]))
-    assert _surveys_of(stores, "frames", "too_wide") == 0
+def test_ninety_thousand_areas_are_planned_and_numbered_without_a_gap(stores: Stores) -> None:
+    survey = planned(stores, city("vast", grid="300x300"))
+    with stores.database.begin() as connection:
+        numbers = {survey.area_id(area.cell) for area in rows.areas(connection, survey.id)}
+        needed = connection.execute(
+            text("SELECT max(id) FROM tile_dependencies, unnest(area_ids) AS id WHERE survey_id = :id"),
+            {"id": survey.id},
+        ).scalar_one()
+    assert numbers == set(range(90_000))
+    assert needed == 89_999
+
+
+def test_areas_beyond_the_largest_grid_are_refused_with_what_to_do() -> None:
+    at = Position(x_px=0, y_px=0)
+    assert grid_of([Area(cell=Cell(row=999, col=2), position=at)]) == Grid(rows=1000, cols=3)
+    with pytest.raises(InvalidInput, match=r"3 columns and 1001 rows .* at most 1000 of each: survey a part"):
+        grid_of([Area(cell=Cell(row=1000, col=2), position=at)])
 
 
 def test_a_bad_frame_registers_nothing_and_uses_no_number(stores: Stores, tmp_path: Path) -> None:

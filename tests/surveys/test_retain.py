@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from imageflow_clients.database import schema, tiles
+from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Encoding, Survey, SurveyState
 from imageflow_surveys import carry
@@ -13,7 +14,7 @@ from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.reencode import ask_to_reencode
 from imageflow_surveys.retain import REVISION_LIFE, Retention, expired_surveys, retire_revisions
-from tests.surveys.cities import city, digests, planned, published
+from tests.surveys.cities import city, cut, digests, planned, published
 
 MONTH = timedelta(days=30)
 
@@ -65,6 +66,16 @@ def test_of_surveys_without_a_map_only_those_that_ended_go(stores: Stores, state
         table = schema.surveys
         connection.execute(update(table).where(table.c.id == survey.id).values(state=state, published_at=None))
     assert _expired(stores, Retention(keep=1, older_than=MONTH), save) == ([survey.id] if goes else [])
+
+
+def test_a_survey_whose_map_was_withheld_goes_by_its_age(stores: Stores) -> None:
+    survey = cut(stores, city("withheld_goes", seed=701))
+    carry.finish(stores, survey)
+    with stores.database.begin() as connection:
+        rows.withhold(connection, survey, 9, "2 loops do not close.")
+    assert _expired(stores, Retention(keep=1, older_than=MONTH), "withheld_goes") == []
+    _age(stores, survey, 60)
+    assert _expired(stores, Retention(keep=1, older_than=MONTH), "withheld_goes") == [survey.id]
 
 
 def test_a_save_s_latest_stays_whatever_its_age(stores: Stores) -> None:

@@ -1,37 +1,26 @@
-"""How a survey stands by stage and block, from rows and from what Dagster tells of runs."""
+"""How a survey stands by stage and block, from its rows: marks, attempts, the lease and the worker's heartbeat."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, update
 
 from imageflow_clients.dagster import DagsterRun
-from imageflow_clients.database import layers
+from imageflow_clients.database import attempts, heartbeats, layers, leases, schema
+from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks, register_blocks
-from imageflow_surveys.runs import LAYER_TAG, SURVEY_TAG, Run
-from imageflow_surveys.standing import Stand, Standing, standing_of
-from imageflow_surveys.survey_runs import SurveyRun, maker, runs_of_survey
+from imageflow_surveys.standing import LayerStanding, Stand, Standing, standing_of
+from imageflow_surveys.survey_runs import runs_of_survey
 from tests.surveys.cities import carried, city, planned
 
-NOW = datetime.now(UTC)
-"""When this module was read: the tests run hours later at most."""
 GRID = {"grid": "4x4", "block_side": 2}
 """Four blocks."""
 
-
-def _run(survey: str, layer: Layer, blocks: tuple[Block, ...], status: str = "STARTED", name: str = "r1") -> SurveyRun:
-    run = DagsterRun(
-        id=name,
-        status=status,
-        tags=Run(survey=survey, layers=(layer,), blocks=blocks).tags(None),
-        assets=(layer.value,),
-        started_at=NOW - timedelta(minutes=1),
-        ended_at=None if status == "STARTED" else NOW + timedelta(hours=12),
-    )
-    return SurveyRun(run=run, layers=(layer,), blocks=blocks)
+SHOTS = Layer.SCREENSHOTS
 
 
 def _states(standing: Standing, layer: Layer) -> dict[str, Stand]:
@@ -42,70 +31,141 @@ def _stages(standing: Standing) -> dict[Layer, tuple[Stand, int, int]]:
     return {stage.layer: (stage.state, stage.done, stage.total) for stage in standing.stages}
 
 
+def _of(standing: Standing, block: Block, layer: Layer = SHOTS) -> LayerStanding:
+    return next(one.layers[layer] for one in standing.blocks if one.block == block)
+
+
 @pytest.fixture
 def survey(stores: Stores) -> Survey:
     return planned(stores, city("stands", **GRID))
 
 
+def _work(stores: Stores, survey: Survey, run_id: str) -> None:
+    """Let a run hold the survey's lease, its worker alive."""
+    carry.begin(stores, survey.id)
+    lease = Lease(survey_id=survey.id, run_id=run_id, root_run_id=run_id, again=False, reopened=(), done_before=0)
+    with stores.database.begin() as connection:
+        leases.take(connection, lease)
+        heartbeats.beat(connection, run_id, survey.id)
+
+
+def _begin(stores: Stores, survey: Survey, run_id: str, *blocks: Block | None, layer: Layer = SHOTS) -> None:
+    with stores.database.begin() as connection:
+        for block in blocks:
+            attempts.begin(connection, survey.id, layer, block, run_id)
+
+
+def _fail(stores: Stores, survey: Survey, run_id: str, block: Block | None, layer: Layer = SHOTS) -> None:
+    with stores.database.begin() as connection:
+        attempts.fail(connection, survey.id, layer, block, run_id, "The game died.")
+
+
 def test_a_planned_survey_has_everything_missing(stores: Stores, survey: Survey) -> None:
-    standing = standing_of(stores, survey.id, ())
-    assert set(_states(standing, Layer.SCREENSHOTS).values()) == {Stand.MISSING}
+    standing = standing_of(stores, survey.id)
+    assert set(_states(standing, SHOTS).values()) == {Stand.MISSING}
     assert _stages(standing) == {
         layer: (Stand.MISSING, 0, 4 if layer in ("screenshots", "pair_offsets", "tiles") else 1) for layer in Layer
     }
     assert (standing.tasks_done, standing.tasks) == (0, 15)
 
 
-def test_blocks_are_done_running_and_missing_by_rows_and_runs(stores: Stores, survey: Survey) -> None:
+def test_blocks_are_done_running_and_missing_by_marks_and_attempts(stores: Stores, survey: Survey) -> None:
     first, second, third, fourth = survey.blocks()
+    _work(stores, survey, "r1")
+    _begin(stores, survey, "r1", first, second, third)
     capture_blocks(stores, survey, [first])
-    made = _run(survey.id, Layer.SCREENSHOTS, (first,), "SUCCESS", "made")
-    alive = _run(survey.id, Layer.SCREENSHOTS, (second, third), name="alive")
-    standing = standing_of(stores, survey.id, (alive, made))
-    assert _states(standing, Layer.SCREENSHOTS) == {
+    standing = standing_of(stores, survey.id)
+    assert _states(standing, SHOTS) == {
         first.key: Stand.DONE,
         second.key: Stand.RUNNING,
         third.key: Stand.RUNNING,
         fourth.key: Stand.MISSING,
     }
-    by_block = {one.block: one.layers[Layer.SCREENSHOTS] for one in standing.blocks}
-    assert [by_block[block].run_id for block in survey.blocks()] == ["made", "alive", "alive", None]
-    assert by_block[first].at is not None
+    assert [_of(standing, block).run_id for block in survey.blocks()] == ["r1", "r1", "r1", None]
+    assert _of(standing, first).at is not None
     stage = standing.stages[0]
-    assert (stage.state, stage.done, stage.run_ids) == (Stand.RUNNING, 1, ("alive",))
+    assert (stage.state, stage.done, stage.run_id) == (Stand.RUNNING, 1, "r1")
+    assert [stage.run_id for stage in standing.stages[1:]] == [None] * 5
 
 
-def test_a_failed_run_tells_its_reason_on_its_own_blocks_alone(stores: Stores, survey: Survey) -> None:
+def test_a_layer_without_blocks_runs_and_fails_as_a_block_does(stores: Stores, survey: Survey) -> None:
+    _work(stores, survey, "r1")
+    _begin(stores, survey, "r1", None, layer=Layer.COORDINATES)
+    stage = standing_of(stores, survey.id).stages[2]
+    assert (stage.layer, stage.state, stage.run_id) == (Layer.COORDINATES, Stand.RUNNING, "r1")
+    _fail(stores, survey, "r1", None, Layer.COORDINATES)
+    stage = standing_of(stores, survey.id).stages[2]
+    assert (stage.state, stage.reason, stage.run_id) == (Stand.FAILED, "The game died.", "r1")
+
+
+def test_a_block_that_failed_names_its_reason_and_run_until_it_is_begun_again(stores: Stores, survey: Survey) -> None:
     first, second, *_ = survey.blocks()
-    carry.begin(stores, survey.id)
-    carry.note_failure(stores, survey, Layer.SCREENSHOTS, "The game died.", "lost")
-    standing = standing_of(stores, survey.id, (_run(survey.id, Layer.SCREENSHOTS, (first,), "FAILURE", "lost"),))
-    assert _states(standing, Layer.SCREENSHOTS)[first.key] is Stand.FAILED
-    assert _states(standing, Layer.SCREENSHOTS)[second.key] is Stand.MISSING
-    assert (standing.stages[0].state, standing.stages[0].reason) == (Stand.FAILED, "The game died.")
-    # Dagster has forgotten the run: it may have been over any block
-    forgotten = standing_of(stores, survey.id, ())
-    assert set(_states(forgotten, Layer.SCREENSHOTS).values()) == {Stand.FAILED}
+    _work(stores, survey, "r1")
+    _begin(stores, survey, "r1", first, second)
+    _fail(stores, survey, "r1", first)
+    standing = standing_of(stores, survey.id)
+    assert _of(standing, first) == LayerStanding(state=Stand.FAILED, at=None, reason="The game died.", run_id="r1")
+    assert _of(standing, second).state is Stand.RUNNING
+    assert (standing.stages[0].state, standing.stages[0].reason) == (Stand.RUNNING, "The game died.")
+    _begin(stores, survey, "r1", first)
+    assert _of(standing_of(stores, survey.id), first).state is Stand.RUNNING
+
+
+def test_what_an_earlier_run_left_undone_is_to_do_while_another_is_at_work(stores: Stores, survey: Survey) -> None:
+    first, second, *_ = survey.blocks()
+    _work(stores, survey, "r1")
+    _begin(stores, survey, "r1", first, second)
+    _fail(stores, survey, "r1", first)
+    _work(stores, survey, "r2")
+    standing = standing_of(stores, survey.id)
+    assert set(_states(standing, SHOTS).values()) == {Stand.MISSING}
+    assert (standing.stages[0].reason, standing.stages[0].run_id) == (None, None)
+
+
+def test_nothing_runs_once_the_worker_is_silent(stores: Stores, survey: Survey) -> None:
+    first, *_ = survey.blocks()
+    _work(stores, survey, "r1")
+    _begin(stores, survey, "r1", first)
+    beats = schema.run_heartbeats
     with stores.database.begin() as connection:
-        layers.forget_failures(connection, survey.id)
-    assert set(_states(standing_of(stores, survey.id, ()), Layer.SCREENSHOTS).values()) == {Stand.MISSING}
+        silence = timedelta(seconds=carry.SILENCE_S + 1)
+        connection.execute(update(beats).where(beats.c.run_id == "r1").values(seen_at=func.now() - silence))
+    assert _of(standing_of(stores, survey.id), first).state is Stand.MISSING
+    with stores.database.begin() as connection:
+        heartbeats.beat(connection, "r1", survey.id)
+    assert _of(standing_of(stores, survey.id), first).state is Stand.RUNNING
 
 
-def test_without_dagster_the_first_stage_that_is_not_whole_is_taken_for_the_running_one(
-    stores: Stores, survey: Survey
-) -> None:
-    capture_blocks(stores, survey, survey.blocks())
-    carry.begin(stores, survey.id)
-    stages = _stages(standing_of(stores, survey.id, None))
-    assert stages[Layer.SCREENSHOTS] == (Stand.DONE, 4, 4)
-    assert stages[Layer.PAIR_OFFSETS] == (Stand.RUNNING, 0, 4)
-    assert stages[Layer.COORDINATES][0] is Stand.MISSING
+def test_a_block_whose_worker_was_killed_fails_with_its_survey_s_reason(stores: Stores, survey: Survey) -> None:
+    first, second, third, _ = survey.blocks()
+    _work(stores, survey, "r1")
+    _begin(stores, survey, "r1", first, second, third)
+    _fail(stores, survey, "r1", second)
+    capture_blocks(stores, survey, [third])
+    carry.give_up(stores, survey, "Its worker was killed three times.")
+    standing = standing_of(stores, survey.id)
+    assert [(_of(standing, block).state, _of(standing, block).reason) for block in survey.blocks()] == [
+        (Stand.FAILED, "Its worker was killed three times."),
+        (Stand.FAILED, "The game died."),
+        (Stand.DONE, None),
+        (Stand.MISSING, None),
+    ]
+    assert (standing.stages[0].state, standing.stages[0].run_id) == (Stand.FAILED, "r1")
 
 
-def test_a_finished_survey_is_done_and_agrees_with_its_progress(stores: Stores) -> None:
+def test_what_a_cancelled_survey_had_begun_is_to_do(stores: Stores, survey: Survey) -> None:
+    first, *_ = survey.blocks()
+    _work(stores, survey, "r1")
+    _begin(stores, survey, "r1", first)
+    carry.cancel(stores, survey, "No more.")
+    assert _of(standing_of(stores, survey.id), first).state is Stand.MISSING
+
+
+def test_a_survey_of_an_older_version_stands_by_its_marks_and_names_no_run(stores: Stores) -> None:
     survey = carried(stores, planned(stores, city("stands_done", **GRID)))
-    standing = standing_of(stores, survey.id, ())
+    standing = standing_of(stores, survey.id)
     assert {state for state, _, _ in _stages(standing).values()} == {Stand.DONE}
+    assert {one.run_id for block in standing.blocks for one in block.layers.values()} == {None}
     assert standing.tasks_done == standing.tasks
     with stores.database.begin() as connection:
         progress = layers.progress(connection, survey.id)
@@ -129,38 +189,22 @@ def test_tasks_are_counted_as_progress_counts_them_at_every_step(stores: Stores,
     check()
 
 
-def test_the_maker_of_a_block_is_the_run_that_was_at_work_then() -> None:
-    block = Block(row=0, col=0)
-    early = _run("city-a-0001", Layer.TILES, (block,), "SUCCESS", "early")
-    assert maker([early], Layer.TILES, block, NOW) is early
-    assert maker([early], Layer.TILES, block, NOW + timedelta(hours=13)) is None
-    assert maker([early], Layer.TILES, Block(row=1, col=0), NOW) is None
-    assert maker([early], Layer.SCREENSHOTS, block, NOW) is None
+def test_runs_of_a_survey_are_those_over_its_partition_that_make_the_map_s_assets() -> None:
+    def run(name: str, *assets: str) -> DagsterRun:
+        tags = {"dagster/partition": "city-a-0001"}
+        return DagsterRun(id=name, status="STARTED", tags=tags, assets=assets, started_at=None, ended_at=None)
 
+    every = (run("part", "tiles", "screenshots"), run("other", "batch_report"), run("job"))
 
-def test_runs_that_a_person_began_in_dagster_s_ui_are_known_by_their_partition() -> None:
     class Told:
         """Answers as Dagster's webserver does, from memory."""
 
         def runs(self, tags: dict[str, str], *, limit: int) -> tuple[DagsterRun, ...]:
-            by_hand = {"dagster/partition/survey": "city-a-0001", "dagster/partition/block": "r01c02"}
-            carried_ = {SURVEY_TAG: "city-a-0001", LAYER_TAG: "coordinates"}
-            every = (
-                DagsterRun(id="hand", status="STARTED", tags=by_hand, assets=("tiles",), started_at=NOW, ended_at=None),
-                DagsterRun(
-                    id="sensor",
-                    status="QUEUED",
-                    tags=carried_,
-                    assets=("coordinates",),
-                    started_at=None,
-                    ended_at=None,
-                ),
-                DagsterRun(id="other", status="STARTED", tags=by_hand, assets=("x",), started_at=NOW, ended_at=None),
-            )
-            return tuple(run for run in every if tags.items() <= run.tags.items())
+            return tuple(one for one in every if tags.items() <= one.tags.items())[:limit]
 
     found = runs_of_survey(Told(), "city-a-0001")  # type: ignore[arg-type]
-    assert [(run.run.id, run.layers, run.blocks) for run in found] == [
-        ("sensor", (Layer.COORDINATES,), ()),
-        ("hand", (Layer.TILES,), (Block(row=1, col=2),)),
+    assert [(one.run.id, one.layers) for one in found] == [
+        ("part", (Layer.SCREENSHOTS, Layer.TILES)),
+        ("job", tuple(Layer)),
     ]
+    assert runs_of_survey(Told(), "city-b-0001") == ()  # type: ignore[arg-type]

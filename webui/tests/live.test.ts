@@ -6,13 +6,13 @@ import type { Block, Progress, Stand } from "@/shared/api/types";
 
 function block(key: string, ...states: Stand[]): Block {
   const layers = (["screenshots", "pair_offsets", "tiles"] as const).map((layer, place) => ({
-    layer, state: states[place] ?? "missing", at: null, reason: null, run_id: null, run_url: null, partition_url: "",
+    layer, state: states[place] ?? "missing", at: null, reason: null, run_id: null, run_url: null,
   }));
   return { row: 0, col: 0, key, layers, tiles: 0 };
 }
 
 function event(full: boolean, blocks: Block[]): Progress {
-  return { survey: "a-b-0001", state: "running", reason: null, progress: 10, tiles: 1, stages: [], full, blocks, runs_known: true };
+  return { survey: "a-b-0001", state: "running", reason: null, progress: 10, tiles: 1, stages: [], full, blocks };
 }
 
 describe("progress that is pushed", () => {
@@ -100,7 +100,7 @@ describe("following a survey", () => {
     vi.stubGlobal("fetch", (address: string) => {
       asked += 1;
       return Promise.resolve(Response.json(address.endsWith("/blocks")
-        ? { blocks: [], runs_known: true }
+        ? { blocks: [] }
         : { state, reason: null, progress: 5, tiles: 0, job_id: null }));
     });
   });

@@ -123,7 +123,7 @@ function Facts({ lineage, onPoint }: { lineage: Lineage; onPoint: (key: string |
             </li>
           ))}
         </ul>
-        {!lineage.runs_known && <p className="small soft">{texts.noDagster}</p>}
+        {!lineage.versions_known && <p className="small soft">{texts.noDagster}</p>}
       </section>
     </>
   );

@@ -86,6 +86,18 @@ function Waiting({ id }: { id: string }) {
 
 function Standing({ survey }: { survey: SurveyDetail }) {
   const texts = useTexts();
+  if (survey.withheld !== null) {
+    return (
+      <State
+        icon="warn" title={titleOf(texts, survey)} text={texts.withheld.why(survey.withheld)}
+        acts={
+          <Button component={Link} href={`/surveys/${encodeURIComponent(survey.id)}/trust`}>{texts.withheld.trust}</Button>
+        }
+      >
+        <p className="small">{texts.withheld.next}</p>
+      </State>
+    );
+  }
   const under = survey.state === "planned" || survey.state === "running";
   const { shots_taken: taken, shots_planned: planned, tiles_cut: tiles } = survey.counts;
   return (

@@ -55,6 +55,7 @@ export function Picker({ surveys, current, isThere }: { surveys: readonly Survey
   );
 
   function noteOf(survey: Survey): string {
+    if (survey.withheld !== null) return texts.withheld.badge;
     return survey.state === "completed" ? dateOf(texts, survey.finished_at ?? survey.created_at) : texts.states[survey.state];
   }
 }

@@ -13,6 +13,7 @@ import type { Job, Stage, SurveyDetail } from "@/shared/api/types";
 import { useTexts } from "@/shared/texts";
 import { Icon } from "@/shared/ui/Icon";
 import { isMissing, PageState, useDocumentTitle } from "@/shared/ui/State";
+import { Withheld } from "@/shared/ui/Withheld";
 import { dateOf, spanOf, titleOf } from "@/shared/ui/words";
 
 import { BlockFacts, HeatMap } from "./HeatMap";
@@ -31,13 +32,14 @@ export default function SurveyPage({ survey: id }: { survey: string }) {
     );
   }
   if (survey === undefined) return <div className="page"><Skeleton height={320} radius="md" /></div>;
+  const { state, reason } = live ?? survey;
   const failed = [...(live?.blocks.values() ?? [])].filter((block) => block.layers.some((one) => one.state === "failed"));
   return (
     <div className="page">
-      <Head survey={survey} state={live?.state ?? survey.state} />
-      {(live?.reason ?? survey.reason) !== null && <p className="alert" role="status">{live?.reason ?? survey.reason}</p>}
+      <Head survey={survey} state={state} />
+      {reason !== null && <p className={state === "planned" ? "alert quiet" : "alert"} role="status">{reason}</p>}
+      {survey.withheld !== null && <Withheld why={survey.withheld} />}
       {live?.trouble !== null && live?.trouble !== undefined && <p className="alert quiet" role="status">{live.trouble}</p>}
-      {live !== null && live.by !== "over" && !live.runsKnown && <p className="alert quiet" role="status">{texts.surveys.noDagster}</p>}
       <div className="survey-grid">
         <div>
           <Stages live={live} survey={survey} />
@@ -76,13 +78,14 @@ function Head({ survey, state }: { survey: SurveyDetail; state: SurveyDetail["st
       <div className="page-head">
         <h1>{titleOf(texts, survey)}</h1>
         <span className={`badge ${state}`}>{texts.states[state]}</span>
+        {survey.withheld !== null && <span className="badge warn">{texts.withheld.badge}</span>}
         {survey.revision !== null && (
-          <>
-            <Button component={Link} href={survey.links.map} leftSection={<Icon name="map" size={17} />}>{texts.surveys.openMap}</Button>
-            <Button component={Link} href={`/surveys/${encodeURIComponent(survey.id)}/trust`} variant="default" leftSection={<Icon name="shield" size={17} />}>
-              {texts.surveys.trust}
-            </Button>
-          </>
+          <Button component={Link} href={survey.links.map} leftSection={<Icon name="map" size={17} />}>{texts.surveys.openMap}</Button>
+        )}
+        {(survey.revision !== null || survey.withheld !== null) && (
+          <Button component={Link} href={`/surveys/${encodeURIComponent(survey.id)}/trust`} variant="default" leftSection={<Icon name="shield" size={17} />}>
+            {texts.surveys.trust}
+          </Button>
         )}
         {under && survey.job_id !== null && (
           <Button variant="default" onClick={() => setAsks(true)} disabled={asks}>{texts.surveys.cancel}</Button>
@@ -145,11 +148,9 @@ function StageLine({ stage }: { stage: Stage }) {
         {texts.surveys.of(stage.done, stage.total)}
       </span>
       {stage.reason !== null && <p className="fault">{stage.reason}</p>}
-      {stage.run_urls.length > 0 && (
-        <p className="stage-runs">
-          {stage.run_urls.map((url) => (
-            <a key={url} href={url} target="_blank" rel="noreferrer">{texts.surveys.run} {url.slice(url.lastIndexOf("/") + 1).slice(0, 8)}</a>
-          ))}
+      {stage.run_id !== null && stage.run_url !== null && (
+        <p className="stage-run">
+          <a href={stage.run_url} target="_blank" rel="noreferrer">{texts.surveys.run} {stage.run_id.slice(0, 8)}</a>
         </p>
       )}
     </div>

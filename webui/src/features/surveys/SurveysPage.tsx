@@ -98,6 +98,7 @@ function Row({ survey }: { survey: Survey }) {
         <h2 className="clip"><Link href={page}>{titleOf(texts, survey)}</Link></h2>
         <p className="meta numbers">
           <span className={`badge ${survey.state}`}>{texts.states[survey.state]}</span>
+          {survey.withheld !== null && <span className="badge warn">{texts.withheld.badge}</span>}
           <span>{texts.surveys.areas(survey.grid.rows, survey.grid.cols)}</span>
           <span>{texts.surveys.tiles(survey.tiles)}</span>
           <span>{dateOf(texts, survey.created_at)}</span>
@@ -106,17 +107,17 @@ function Row({ survey }: { survey: Survey }) {
           )}
         </p>
         {under && <div className="bar-line"><i style={{ width: `${survey.progress}%` }} /></div>}
-        {survey.reason !== null && <p className="reason">{survey.reason}</p>}
+        {survey.reason !== null && <p className={survey.state === "planned" ? "reason quiet" : "reason"}>{survey.reason}</p>}
+        {survey.withheld !== null && <p className="reason quiet">{texts.withheld.why(survey.withheld)} {texts.withheld.next}</p>}
       </div>
       <div className="links">
-        {survey.revision !== null && (
-          <>
-            <Button component={Link} href={survey.links.map} variant="light" size="xs">{texts.surveys.openMap}</Button>
-            <Button component={Link} href={`${page}/trust`} variant="default" size="xs">{texts.surveys.trust}</Button>
-          </>
-        )}
-        {survey.revision === null && (
+        {survey.revision === null ? (
           <Button component={Link} href={page} variant="light" size="xs">{texts.surveys.progress}</Button>
+        ) : (
+          <Button component={Link} href={survey.links.map} variant="light" size="xs">{texts.surveys.openMap}</Button>
+        )}
+        {(survey.revision !== null || survey.withheld !== null) && (
+          <Button component={Link} href={`${page}/trust`} variant="default" size="xs">{texts.surveys.trust}</Button>
         )}
       </div>
     </li>

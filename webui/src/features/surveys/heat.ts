@@ -18,3 +18,20 @@ export function heatOf(block: Block, layer: Layer | null): Heat {
   if (done === states.length) return "done";
   return done === 1 ? "part1" : "part2";
 }
+
+const LEAST_PX = 10; // smaller squares cannot be hit: a longer row is scrolled
+const MOST_PX = 53;
+const SIDE_PX = 560;
+const MANY = 30; // from here on squares lie closer together
+
+/**
+ * Return the gap between squares, and between which widths all of them lie, in pixels: as many of them as can be seen
+ * at once, and none too small.
+ */
+export function sizesOf(rows: number, cols: number): { gap: number; least: number; most: number } {
+  const longer = Math.max(rows, cols);
+  const gap = longer > MANY ? 1 : 3;
+  const square = Math.max(LEAST_PX, Math.min(MOST_PX, Math.floor((SIDE_PX + gap) / longer) - gap));
+  const wide = (side: number) => cols * (side + gap) - gap;
+  return { gap, least: wide(LEAST_PX), most: wide(square) };
+}

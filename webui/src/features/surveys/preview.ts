@@ -7,14 +7,14 @@ const LEAST_CELL_PX = 5; // smaller areas would be one grey sheet
 
 /** Return the smallest rectangle that has all of some. */
 export function around(rects: readonly Rect[]): Rect {
-  const left = Math.min(...rects.map((one) => one.x_px));
-  const top = Math.min(...rects.map((one) => one.y_px));
-  return {
-    x_px: left,
-    y_px: top,
-    width_px: Math.max(...rects.map((one) => one.x_px + one.width_px)) - left,
-    height_px: Math.max(...rects.map((one) => one.y_px + one.height_px)) - top,
-  };
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const one of rects) { // spread over one call they may be more than it takes
+    left = Math.min(left, one.x_px);
+    top = Math.min(top, one.y_px);
+    right = Math.max(right, one.x_px + one.width_px);
+    bottom = Math.max(bottom, one.y_px + one.height_px);
+  }
+  return { x_px: left, y_px: top, width_px: right - left, height_px: bottom - top };
 }
 
 /** Thin lines where areas begin, thick ones around blocks. */

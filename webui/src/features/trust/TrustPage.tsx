@@ -12,6 +12,7 @@ import type { Bin, Finding as Found, SurveyDetail, Trust, WorstShot } from "@/sh
 import { type Texts, useTexts } from "@/shared/texts";
 import { Icon } from "@/shared/ui/Icon";
 import { isMissing, PageState, useDocumentTitle } from "@/shared/ui/State";
+import { Withheld } from "@/shared/ui/Withheld";
 import { percentOf, titleOf } from "@/shared/ui/words";
 
 import { spellFinding } from "./findings";
@@ -49,6 +50,7 @@ export default function TrustPage({ survey: id }: { survey: string }) {
         )}
         <Button component={Link} href={`/surveys/${encodeURIComponent(id)}`} variant="default">{texts.surveys.progress}</Button>
       </div>
+      {trust.withheld !== null && <Withheld why={trust.withheld} />}
       <div className="trust-top">
         <Share trust={trust} />
         <Findings trust={trust} />

@@ -14,7 +14,6 @@ export interface Live {
   tiles: number;
   stages: Stage[];
   blocks: ReadonlyMap<string, Block>;
-  runsKnown: boolean;
   /** Why nothing newer is known, in the server's words. */
   trouble: string | null;
   /** How it is told: pushed, asked for every three seconds, or over. */
@@ -32,7 +31,6 @@ export function follow(before: Live | null, event: Progress): Live {
     tiles: event.tiles,
     stages: event.stages,
     blocks,
-    runsKnown: event.runs_known,
     trouble: null,
     by: FINAL.includes(event.state) ? "over" : "push",
   };
@@ -47,7 +45,6 @@ function polled(before: Live | null, survey: SurveyDetail, job: Job | null, list
     tiles: job?.tiles_created ?? survey.tiles,
     stages: before?.stages ?? [],
     blocks: new Map(list.blocks.map((block) => [block.key, block])),
-    runsKnown: list.runs_known,
     trouble: null,
     by: FINAL.includes(survey.state) ? "over" : "poll",
   };

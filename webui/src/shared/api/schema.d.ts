@@ -254,7 +254,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Runs of Dagster that made a survey
+         * Runs of Dagster over a survey
          * @description Newest first; 503 where Dagster does not answer.
          */
         get: operations["read_runs"];
@@ -1580,8 +1580,6 @@ export interface components {
         BlockList: {
             /** Placed */
             placed: boolean;
-            /** Runs Known */
-            runs_known: boolean;
             /** Blocks */
             blocks: components["schemas"]["PlacedBlockState"][];
         };
@@ -2247,6 +2245,8 @@ export interface components {
             survey_id: string;
             /** Reason */
             reason: string | null;
+            /** Withheld */
+            withheld: string | null;
         };
         /**
          * JobRequest
@@ -2318,8 +2318,6 @@ export interface components {
             run_id: string | null;
             /** Run Url */
             run_url: string | null;
-            /** Partition Url */
-            partition_url: string;
         };
         /**
          * LayerLinks
@@ -2352,8 +2350,8 @@ export interface components {
             offsets: components["schemas"]["OffsetFacts"][];
             /** Made By */
             made_by: components["schemas"]["MadeBy"][];
-            /** Runs Known */
-            runs_known: boolean;
+            /** Versions Known */
+            versions_known: boolean;
         };
         /**
          * Loops
@@ -2876,8 +2874,6 @@ export interface components {
             full: boolean;
             /** Blocks */
             blocks: components["schemas"]["BlockState"][];
-            /** Runs Known */
-            runs_known: boolean;
         };
         /**
          * Publication
@@ -3050,7 +3046,7 @@ export interface components {
         };
         /**
          * RunFacts
-         * @description One run of Dagster that made, or is making, a part of a survey.
+         * @description One run of Dagster over a survey.
          */
         RunFacts: {
             /** Run Id */
@@ -3062,8 +3058,6 @@ export interface components {
             status: "QUEUED" | "NOT_STARTED" | "MANAGED" | "STARTING" | "STARTED" | "SUCCESS" | "FAILURE" | "CANCELING" | "CANCELED";
             /** Layers */
             layers: components["schemas"]["Layer"][];
-            /** Blocks */
-            blocks: string[];
             /** Started At */
             started_at: string | null;
             /** Ended At */
@@ -3223,8 +3217,10 @@ export interface components {
             total: number;
             /** Reason */
             reason: string | null;
-            /** Run Urls */
-            run_urls: string[];
+            /** Run Id */
+            run_id: string | null;
+            /** Run Url */
+            run_url: string | null;
         };
         /**
          * StaleFacts
@@ -3312,6 +3308,8 @@ export interface components {
             carrier: components["schemas"]["Carrier"];
             /** Reason */
             reason: string | null;
+            /** Withheld */
+            withheld: string | null;
             /** Revision */
             revision: string | null;
             /**
@@ -3344,7 +3342,7 @@ export interface components {
         };
         /**
          * SurveyLinks
-         * @description Addresses of one survey; the last three are null until it has a map.
+         * @description Addresses of one survey; the last three are null until it has a published map.
          */
         SurveyLinks: {
             /** Self */
@@ -3388,6 +3386,8 @@ export interface components {
             carrier: components["schemas"]["Carrier"];
             /** Reason */
             reason: string | null;
+            /** Withheld */
+            withheld: string | null;
             /** Revision */
             revision: string | null;
             /**
@@ -3502,6 +3502,8 @@ export interface components {
         TrustFacts: {
             /** Survey */
             survey: string;
+            /** Withheld */
+            withheld: string | null;
             /** Screenshots */
             screenshots: number;
             /** Anchored */
