@@ -51,7 +51,7 @@ def city(
     )
 
 
-def survey_of(grid: str, *, block_side: int | None = None) -> Survey:
+def survey_of(grid: str, *, block_side: int = 10) -> Survey:
     """Return a planned survey as a value, which no database has."""
     spec = city("s", grid=grid, block_side=block_side)
     return Survey(

@@ -159,7 +159,7 @@ def test_what_lies_over_every_screenshot_is_reported_as_masks(stores: Stores, fo
 def test_screenshots_that_are_taken_again_are_looked_at_for_overlays_anew(stores: Stores, first: Survey) -> None:
     assert carry.read(stores, first.id).overlays == ()
     reopened(stores, first, Layer.SCREENSHOTS)
-    assert capture_blocks(stores, first, first.blocks()).shots == 16
+    assert capture_blocks(stores, first, first.blocks()).shots == 12
     assert carry.read(stores, first.id).overlays is None
     again = carried(stores, first)
     assert again.overlays == ()

@@ -139,7 +139,7 @@ def _is_made(stores: Stores, survey: Survey) -> bool:
 
 
 def test_a_survey_of_which_a_check_found_an_error_is_whole_and_not_published(stores: Stores) -> None:
-    first, second = published(stores, city("withheld")), cut(stores, city("withheld", drift_seed=2))
+    first, second = published(stores, city("not_shown")), cut(stores, city("not_shown", drift_seed=2))
     _open_a_loop(stores, second)
     made = make_overviews(stores, second)
     now = carry.read(stores, second.id)
@@ -147,7 +147,7 @@ def test_a_survey_of_which_a_check_found_an_error_is_whole_and_not_published(sto
     assert "loops of neighbouring offsets do not close" in made.withheld
     assert (now.published_revision, now.is_published) == (None, False)
     assert _is_made(stores, second)
-    assert _latest(stores, "withheld") == first
+    assert _latest(stores, "not_shown") == first
     assert made.tiles == len(digests(stores, second)) > 0
     with pytest.raises(NotReady, match=f"The map of '{second.id}' is not published: .* loops of neighbouring offsets"):
         now.published()

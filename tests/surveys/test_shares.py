@@ -32,7 +32,6 @@ def _all(survey: Survey, layer: Layer) -> tuple[Share, ...]:
         ("30x30", 3, 2, 2),
         ("50x50", 9, 2, 6),
         ("100x100", 27, 6, 18),
-        ("1000x10", 10, 6, 10),
     ],
 )
 def test_a_survey_has_as_many_shares_of_each_layer_as_its_size_and_the_slots_ask_for(
@@ -74,6 +73,11 @@ def test_what_is_left_of_a_survey_is_shared_out_anew() -> None:
 @pytest.mark.parametrize("grid", ["4x4", "40x40"])
 def test_nothing_left_is_no_share(grid: str, layer: Layer) -> None:
     assert shares_of(survey_of(grid), layer, (), slots=2) == ()
+
+
+def test_a_long_grid_has_a_share_for_each_of_its_large_blocks() -> None:
+    survey = survey_of("1000x10", block_side=100)
+    assert [len(_all(survey, layer)) for layer in BLOCK_LAYERS] == [10, 6, 10]
 
 
 def test_blocks_that_are_larger_than_a_share_are_not_cut() -> None:
