@@ -1,15 +1,14 @@
 """A 20 x 20 survey of the running city by command line, from nothing to its map: each stage's cost, and the truth."""
 
-import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from bench.figures import Figure, Result
+from bench.steps import StepTime, covered_s, steps_of, windows_of
 from bench.surveying import Watched, run_survey
 from game_capture.drivers.city import CityDriver, CityParameters
 from imageflow_clients.database import placements, tiles
@@ -24,46 +23,20 @@ _SIDE = 20
 _CITY = ("--driver", "city", "--game", "city", "--save", "bench", "--grid", f"{_SIDE}x{_SIDE}", "--seed", "7")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """When an asset body ran, in seconds since 1970."""
-
-    layer: Layer
-    begin: float
-    end: float
-
-
 def run() -> Result:
     """Return wall and processor time of every stage, what was made, and how much of it is true."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         watched = run_survey(home, _CITY)
-        windows = _windows(home, watched.survey)
+        steps = steps_of(home, watched.survey)
         stores = open_stores(Settings(home=home))
         survey = carry.read(stores, watched.survey)
-        figures = (*_spent(watched, windows), *_made(stores, survey), *_truth(stores, survey))
+        figures = (*_spent(watched, steps), *_made(stores, survey), *_truth(stores, survey))
         stores.database.close()
     return Result(figures=figures)
 
 
-def _windows(home: Path, survey: str) -> list[Window]:
-    """Return when the survey's asset bodies ran, as Dagster recorded it."""
-    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
-    import dagster as dg
-
-    from imageflow_resources.storage import load_instance
-    from imageflow_surveys.runs import SURVEY_TAG
-
-    with load_instance(Settings(home=home)) as instance:
-        return [
-            Window(layer=Layer(step.step_key), begin=step.start_time, end=step.end_time)
-            for run_ in instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: survey}))
-            for step in instance.get_run_step_stats(run_.run_id, [layer.value for layer in Layer])
-            if step.start_time is not None and step.end_time is not None
-        ]
-
-
-def _spent(watched: Watched, windows: Sequence[Window]) -> list[Figure]:
+def _spent(watched: Watched, steps: tuple[StepTime, ...]) -> list[Figure]:
     name = f"{_SIDE}x{_SIDE} city"
     times, used = np.array(watched.cpu_s).T
     used = np.maximum.accumulate(used)  # a process that ends apart from the others takes its count along
@@ -73,14 +46,14 @@ def _spent(watched: Watched, windows: Sequence[Window]) -> list[Figure]:
         Figure(name=f"{name}: shots a second, all in all", value=_SIDE**2 / watched.wall_s),
     ]
     for layer in Layer:
-        mine = [window for window in windows if window.layer is layer]
-        wall_s = sum(window.end - window.begin for window in mine)
-        cpu_s = sum(float(np.diff(np.interp((window.begin, window.end), times, used))[0]) for window in mine)
+        mine = [step for step in steps if step.layer is layer]
+        wall_s = covered_s(mine)
+        cpu_s = sum(float(np.diff(np.interp(window, times, used))[0]) for window in windows_of(mine))
         figures += [
             Figure(name=f"{layer}: wall", value=wall_s, unit="s"),
             Figure(name=f"{layer}: CPU", value=cpu_s, unit="s"),
         ]
-    idle_s = watched.wall_s - sum(window.end - window.begin for window in windows)
+    idle_s = watched.wall_s - covered_s(steps)
     return [*figures, Figure(name="no asset body runs: wall", value=idle_s, unit="s")]
 
 

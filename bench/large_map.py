@@ -18,7 +18,17 @@ from imageflow_domain import keys
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.placement import Placement, PlacementStatus
-from imageflow_domain.survey import BLOCK_LAYERS, LOSSLESS, Carrier, DriverSpec, Encoding, Mosaic, Survey, SurveySpec
+from imageflow_domain.survey import (
+    BLOCK_LAYERS,
+    LOSSLESS,
+    Carrier,
+    DriverSpec,
+    Encoding,
+    Mosaic,
+    Survey,
+    SurveySpec,
+    SurveyState,
+)
 from imageflow_domain.tiles import TILE_PX, TileId, first_frame, tiles_touching
 from imageflow_mosaic.codec import Pixels, encode_webp
 from imageflow_mosaic.pyramid import CutTile, make_tile, parent_of
@@ -43,7 +53,7 @@ def lay(stores: Stores, save: str, grid: Grid = GRID) -> Survey:
     _place(stores, survey)
     survey = carry.read(stores, survey.id)
     _cut(stores, survey)
-    carry.finish(stores, survey)
+    carry.settle(stores, carry.read(stores, survey.id), None, None, SurveyState.COMPLETED)
     return carry.read(stores, survey.id)
 
 

@@ -1,4 +1,4 @@
-"""One pool raised, that stage alone: surveys by job through a real `imageflow up`, their runs in real workers.
+"""One pool raised, that stage alone: surveys by job through a real `imageflow up`, their steps in real processes.
 
 The stages of one survey follow each other, so each stage of a survey shows what its own pool does. Registering, short
 beside these, has a bench of its own.
@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from bench.figures import Figure, Result
-from bench.stack import running_stack, seconds_of
+from bench.stack import running_stack
+from bench.steps import seconds_of
 from imageflow_domain.survey import Layer
 
 _GAME = """
@@ -41,7 +42,7 @@ def run() -> Result:
 
 
 def _stages(slots: dict[Layer, int]) -> dict[Layer, float]:
-    """Survey once; return seconds from the start of a stage's first run to the end of its last one.
+    """Survey once; return seconds from the start of a stage's first step to the end of its last one.
 
     Each time in a home of its own: a later survey of a save does not encode what it finds there.
     """

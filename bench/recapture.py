@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.figures import Figure, Result, spending
 from game_capture.drivers.city import CityDriver, CityParameters
-from imageflow_clients.database import Connection, placements
+from imageflow_clients.database import placements
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
@@ -99,7 +99,7 @@ def recaptured(stores: Stores, seed: int, water: float, drift_px: int) -> Outcom
     first = plan_survey(stores, spec, Carrier.OPERATOR)
     before = _places(stores, first)
     errors = _errors(stores, first, before)
-    again = plan_recapture(stores, first.id, Carrier.OPERATOR, _nothing)
+    again = plan_recapture(stores, first.id, Carrier.OPERATOR)
     after = _places(stores, again.survey)
     errors_after = _errors(stores, again.survey, after)
     unsure = {place.cell for place in before.values() if place.status is not PlacementStatus.ANCHORED}
@@ -140,10 +140,6 @@ def _errors(stores: Stores, survey: Survey, places: Mapping[Cell, Placement]) ->
     sure = [off[cell] for cell, place in places.items() if place.status is PlacementStatus.ANCHORED]
     common = Counter(sure).most_common(1)[0][0]
     return {cell: offset != common for cell, offset in off.items()}
-
-
-def _nothing(connection: Connection, survey: Survey) -> None:
-    """Nothing is to be written along."""
 
 
 def _sum(outcomes: list[Outcome], name: str) -> int:

@@ -1,4 +1,4 @@
-"""The pool of offsets with one slot and with two, over the same 3,600 screenshots, by runs in real workers."""
+"""The pool of offsets with one slot and with two, over the same 3,600 screenshots, in real processes."""
 
 import subprocess
 import tempfile
@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from bench.figures import Figure, Result
-from bench.stack import running_stack, seconds_of
+from bench.stack import running_stack
+from bench.steps import seconds_of
 from imageflow_domain.survey import Layer
 
 _GAMES = {

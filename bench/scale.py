@@ -8,13 +8,13 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 
 from bench.figures import Figure, Result
 from bench.stack import Stack, running_stack
+from bench.steps import covered_s, steps_of
 from bench.watching import Watched, watching
 from game_capture.drivers.city import CityDriver, CityParameters
 from imageflow_clients.database import layers, placements, screenshots, tiles
@@ -92,48 +92,23 @@ def _survey(stack: Stack, cols: int, rows_: int) -> str:
 
 
 def _stages(watched: Watched, home: Path, survey: Survey, begin: float, end: float) -> list[Figure]:
-    steps = _steps(home, survey.id)
+    steps = steps_of(home, survey.id)
     figures = []
     for layer in Layer:
-        spans = steps[layer]
-        first, last = min(span[0] for span in spans), max(span[1] for span in spans)
+        mine = [step for step in steps if step.layer is layer]
+        first, last = min(step.begin for step in mine), max(step.end for step in mine)
         figures += [
             Figure(name=f"{layer}: wall", value=last - first, unit="s"),
             Figure(name=f"{layer}: CPU of its workers", value=watched.worker_cpu_s(first, last), unit="s"),
-            Figure(name=f"{layer}: runs", value=len(spans)),
+            Figure(name=f"{layer}: shares", value=sum(step.is_work for step in mine)),
         ]
-    working_s = _covered_s([span for spans in steps.values() for span in spans])
+    working_s = covered_s(steps)
     wall_s = end - begin
     return [
         Figure(name="wall", value=wall_s, unit="s"),
         *figures,
         Figure(name="wall in which no asset body runs", value=100 * (1 - working_s / wall_s), unit="%", at_most=SHARE),
     ]
-
-
-def _steps(home: Path, survey: str) -> dict[Layer, list[tuple[float, float]]]:
-    """Return when each layer's asset bodies ran, as Dagster recorded it, in seconds since 1970."""
-    import dagster as dg
-
-    from imageflow_resources.storage import load_instance
-    from imageflow_surveys.runs import SURVEY_TAG
-
-    spans: dict[Layer, list[tuple[float, float]]] = {layer: [] for layer in Layer}
-    with load_instance(Settings(home=home)) as instance:
-        for run_ in instance.get_runs(dg.RunsFilter(tags={SURVEY_TAG: survey})):
-            for step in instance.get_run_step_stats(run_.run_id):
-                if step.step_key in set(Layer) and step.start_time is not None and step.end_time is not None:
-                    spans[Layer(step.step_key)].append((step.start_time, step.end_time))
-    return spans
-
-
-def _covered_s(spans: Sequence[tuple[float, float]]) -> float:
-    """Return for how long at least one of these spans lasts."""
-    total_s, until = 0.0, 0.0
-    for begin, end in sorted(spans):
-        total_s += max(0.0, end - max(begin, until))
-        until = max(until, end)
-    return total_s
 
 
 def _outcome(stores: Stores, survey: Survey, *, whole: bool) -> list[Figure]:

@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 
 from imageflow_clients.settings import Settings
-from imageflow_domain.survey import Layer
 
 _GAMES = Path(__file__).parents[1] / "games"
 _READY_S = 300.0
@@ -167,35 +166,6 @@ def running_stack(folder: Path, settings: Mapping[str, str], games: Mapping[str,
         yield up.stack
     finally:
         up.end()
-
-
-def seconds_of(home: Path, survey: str, layer: Layer, since: float = 0) -> float:
-    """Return the seconds from the start of a layer's first run to the end of its last one.
-
-    Args:
-        home: Of the stack.
-        survey: Whose runs count.
-        layer: Which they make.
-        since: Unix time before which runs do not count.
-    """
-    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
-    import dagster as dg
-
-    from imageflow_resources.storage import load_instance
-    from imageflow_surveys.runs import SURVEY_TAG, layers_of
-
-    with load_instance(Settings(home=home)) as instance:
-        records = instance.get_run_records(dg.RunsFilter(tags={SURVEY_TAG: survey}))
-        runs = [
-            record
-            for record in records
-            if layer in layers_of(record.dagster_run.tags) and record.create_timestamp.timestamp() >= since
-        ]
-        starts = [record.start_time for record in runs if record.start_time is not None]
-        ends = [record.end_time for record in runs if record.end_time is not None]
-    if len(ends) != len(runs) or not runs:
-        raise RuntimeError(f"Not all runs of {layer} of '{survey}' have ended.")
-    return max(ends) - min(starts)
 
 
 def free_port() -> int:

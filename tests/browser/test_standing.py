@@ -13,10 +13,10 @@ from imageflow_clients.database.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.survey import Layer, SurveyState
-from imageflow_surveys import carry
 from tests.browser.accessibility import violations
 from tests.browser.stand import Gateway
 from tests.surveys.cities import city, cut, planned, published
+from tests.surveys.states import completed, in_state
 
 pytestmark = pytest.mark.e2e
 
@@ -43,7 +43,7 @@ def test_a_map_that_is_not_published_says_why_on_every_page(look: Any, gateway: 
     survey = cut(stores, city("withheld", grid="2x2"))
     with stores.database.begin() as connection:
         rows.withhold(connection, survey, 9, WHY)
-    carry.finish(stores, survey)
+    completed(stores, survey)
 
     page = look(f"{gateway.url}/surveys")
     row = page.locator(".survey-row", has_text="withheld")
@@ -71,11 +71,11 @@ def test_the_map_page_stays_at_the_survey_before_one_that_is_not_published(
     look: Any, gateway: Gateway, stores: Stores
 ) -> None:
     shown = published(stores, city("stays", grid="2x2"))
-    carry.finish(stores, shown)
+    completed(stores, shown)
     withheld = cut(stores, city("stays", grid="2x2"))
     with stores.database.begin() as connection:
         rows.withhold(connection, withheld, 9, WHY)
-    carry.finish(stores, withheld)
+    completed(stores, withheld)
     page = look(gateway.url)
     expect(page.locator(".picker-button")).to_contain_text("city · stays · 1")
     page.locator(".picker-button").click()
@@ -95,7 +95,7 @@ def test_a_survey_that_was_made_in_part_says_what_comes_next(look: Any, gateway:
 def test_what_runs_is_shown_with_its_run_though_dagster_is_down(look: Any, gateway: Gateway, stores: Stores) -> None:
     survey = planned(stores, city("runs", grid="4x4", block_side=2))
     first, second, *_ = survey.blocks()
-    carry.begin(stores, survey.id)
+    in_state(stores, survey, SurveyState.RUNNING)
     lease = Lease(survey_id=survey.id, run_id="0193fa11-7", root_run_id="r", again=False, reopened=(), done_before=0)
     with stores.database.begin() as connection:
         leases.take(connection, lease)
@@ -113,7 +113,7 @@ def test_what_runs_is_shown_with_its_run_though_dagster_is_down(look: Any, gatew
     expect(failed).to_contain_text("The game died.")
     page.locator(f".heat button[data-key={first.key}]").click()
     expect(page.locator(".block-facts").first).to_contain_text(f"Block {first.key}")
-    carry.give_up(stores, survey, "Given up.")
+    in_state(stores, survey, SurveyState.FAILED, "Given up.")
     expect(page.locator(".page-head .badge")).to_have_text("Failed")
     expect(page.locator(".heat button[data-stand=failed]")).to_have_count(2)
 

@@ -10,19 +10,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from imageflow_domain.survey import Layer
-from imageflow_surveys.runs import layers_of
+from tests.e2e.dagster_ui import LAYERS, Ui
 from tests.e2e.stack import EXAMPLE, Stack, wait_for
 
 pytestmark = pytest.mark.e2e
 
 
-def test_an_uploaded_folder_is_surveyed_once(stack: Stack) -> None:
+def test_an_uploaded_folder_is_surveyed_once_by_one_run(stack: Stack) -> None:
     stack.cli.run("upload", str(EXAMPLE), "--game", "openttd", "--save", "uploaded")
     survey = wait_for(lambda: _survey_of(stack, "uploaded"), 60, lambda: "no survey began")
     stack.await_state(survey, "completed", 150)
     time.sleep(8)  # more than one tick of the sensor
     assert len(stack.cli.json("survey", "list", "--save", "uploaded")) == 1
+    assert [run["status"] for run in Ui(stack).runs_of(survey)] == ["SUCCESS"]
 
 
 def test_frames_put_over_the_api_are_surveyed_once_a_marker_closes_them(stack: Stack) -> None:
@@ -64,7 +64,9 @@ def test_a_run_whose_worker_and_code_server_were_killed_together_is_found_and_do
     for victim in victims:
         os.kill(victim, signal.SIGKILL)
     stack.await_state(survey, "completed", 240)
-    _assert_failed_run(stack, survey)
+    ui = Ui(stack)
+    assert "FAILURE" in {run["status"] for run in ui.runs_of(survey)}
+    assert all(ui.materialised(asset, survey) for asset in LAYERS)
 
 
 def test_a_command_line_that_was_killed_leaves_a_survey_that_says_so_and_can_be_resumed(stack: Stack) -> None:
@@ -105,15 +107,3 @@ def _taken(stack: Stack, survey: str) -> bool | None:
 def _workers_and_code_server(stack: Stack) -> list[int]:
     """Return the code server's processes and its run workers: what one out-of-memory kill may take at once."""
     return stack.processes("api grpc", "execute_run", "spawn_main")
-
-
-def _assert_failed_run(stack: Stack, survey: str) -> None:
-    query = """query($filter: RunsFilter!) {
-        runsOrError(filter: $filter) { ... on Runs { results { status tags { key value } } } }
-    }"""
-    runs = stack.graphql(query, filter={"tags": [{"key": "imageflow/survey", "value": survey}]})
-    ended = [
-        (run["status"], {tag["key"]: tag["value"] for tag in run["tags"]}) for run in runs["runsOrError"]["results"]
-    ]
-    assert "FAILURE" in {status for status, _ in ended}
-    assert {layer for status, tags in ended if status == "SUCCESS" for layer in layers_of(tags)} == set(Layer)

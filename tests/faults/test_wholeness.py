@@ -10,7 +10,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.survey import Carrier, DriverSpec, Keep, Survey, SurveySpec
+from imageflow_domain.survey import Carrier, DriverSpec, Keep, Survey, SurveySpec, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
@@ -48,7 +48,7 @@ def survey(stores: Stores) -> Survey:
     cut_blocks(stores, carry.read(stores, planned.id), planned.blocks())
     make_overviews(stores, carry.read(stores, planned.id))
     clean_up(stores, carry.read(stores, planned.id))
-    carry.finish(stores, planned)
+    assert carry.settle(stores, carry.read(stores, planned.id), None, None, SurveyState.COMPLETED)
     return carry.read(stores, planned.id)
 
 

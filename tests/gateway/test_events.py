@@ -30,6 +30,7 @@ from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.remove import remove_survey
 from tests.gateway.conftest import city
+from tests.surveys.states import in_state
 
 PATIENCE_S = 20.0
 
@@ -83,8 +84,7 @@ def _states(told: Told, layer: Layer) -> dict[str, str]:
 def running(stores: Stores, request: pytest.FixtureRequest) -> Survey:
     name = request.node.name.removeprefix("test_").split("[")[0][:60]
     survey = plan_survey(stores, _spec(name), Carrier.OPERATOR)
-    carry.begin(stores, survey.id)
-    return carry.read(stores, survey.id)
+    return in_state(stores, survey, SurveyState.RUNNING)
 
 
 def test_the_first_event_tells_everything_and_the_next_what_changed(
@@ -141,21 +141,20 @@ def test_a_client_that_lost_its_connection_goes_on_where_it_was(served: Any, sto
             assert next(events).data["full"]
 
 
+_REASONS = {SurveyState.FAILED: "It is too dark.", SurveyState.CANCELLED: "No more."}
+
+
 @pytest.mark.parametrize("state", [SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED])
 def test_the_stream_ends_with_the_survey_and_is_not_begun_again(
     served: Any, stores: Stores, running: Survey, state: SurveyState
 ) -> None:
     with _watch(served, running.id) as events:
         next(events)
-        {
-            SurveyState.COMPLETED: lambda: carry.finish(stores, running),
-            SurveyState.FAILED: lambda: carry.give_up(stores, running, "It is too dark."),
-            SurveyState.CANCELLED: lambda: carry.cancel(stores, running, "No more."),
-        }[state]()
+        in_state(stores, running, state, _REASONS.get(state))
         told = list(events)
     assert [one.name for one in told] == ["progress", "end"]
     assert told[0].data["state"] == told[1].data["state"] == state
-    assert told[0].data["reason"] == {"failed": "It is too dark.", "cancelled": "No more."}.get(state)
+    assert told[0].data["reason"] == _REASONS.get(state)
     again = httpx.get(
         f"{served.url}/api/surveys/{running.id}/events", headers={"last-event-id": told[1].id}, trust_env=False
     )
@@ -163,13 +162,13 @@ def test_the_stream_ends_with_the_survey_and_is_not_begun_again(
     # taken up again it is told again
     carry.take_up(stores, running.id, Carrier.OPERATOR)
     with _watch(served, running.id, told[1].id) as events:
-        assert next(events).data["state"] == "running"
+        assert next(events).data["state"] == "planned"
 
 
 def test_the_stream_of_a_deleted_survey_says_so_and_ends(served: Any, stores: Stores, running: Survey) -> None:
     with _watch(served, running.id) as events:
         next(events)
-        carry.cancel(stores, running, "to be deleted")
+        carry.cancel(stores, running.id, "to be deleted")
         remove_survey(stores, carry.read(stores, running.id))
         told = list(events)
     assert told[-1].name == "end"

@@ -16,6 +16,7 @@ from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
 from tests.gateway.conftest import city
+from tests.surveys.states import completed
 
 
 def _published(stores: Stores, save: str, *, block_side: int = 10, **parameters: Any) -> Survey:
@@ -27,7 +28,7 @@ def _published(stores: Stores, save: str, *, block_side: int = 10, **parameters:
     survey = carry.read(stores, survey.id)
     cut_blocks(stores, survey, survey.blocks())
     make_overviews(stores, survey)
-    carry.finish(stores, survey)
+    completed(stores, survey)
     return carry.read(stores, survey.id)
 
 
@@ -267,7 +268,7 @@ def test_a_job_takes_settable_parameters_and_refuses_others_by_name(client: Any,
 
 def test_surveys_are_paged_and_filtered_by_state(client: Any, stores: Stores, survey: Survey) -> None:
     made = [plan_survey(stores, city("pages"), Carrier.COMMAND_LINE).id for _ in range(5)]
-    carry.cancel(stores, carry.read(stores, made[2]), "no more")
+    carry.cancel(stores, made[2], "no more")
     query = {"game": "city", "save": "pages", "limit": 2}
     pages, after = [], None
     while True:

@@ -14,6 +14,7 @@ from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
 from tests.gateway.conftest import city, survey_city
+from tests.surveys.states import completed
 
 WHY = "2 loops of neighbouring offsets do not close."
 
@@ -28,7 +29,7 @@ def _withheld(stores: Stores, save: str) -> Survey:
     cut_blocks(stores, survey, survey.blocks())
     with stores.database.begin() as connection:
         rows.withhold(connection, survey, 20, WHY)
-    carry.finish(stores, survey)
+    completed(stores, survey)
     return carry.read(stores, survey.id)
 
 

@@ -1,7 +1,8 @@
 """Small simulated cities, and their surveys from the plan to the cleanup. Truth is the city itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,10 @@ from game_capture.drivers.city import CityDriver, CityParameters
 from imageflow_clients.database import layers, placements, tiles
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.geometry import Offset, Rect
-from imageflow_domain.grid import Cell, Grid
+from imageflow_domain.geometry import Offset, Rect, Size
+from imageflow_domain.grid import Block, Cell, Grid
 from imageflow_domain.placement import Placement, PlacementStatus
-from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Keep, Layer, Survey, SurveySpec
+from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Keep, Layer, Survey, SurveySpec, SurveyState
 from imageflow_domain.tiles import TileId
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
@@ -24,6 +25,7 @@ from imageflow_surveys.next_step import next_step
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import Placed, place_survey
 from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.reopen import reopen
 
 
 def city(
@@ -46,6 +48,26 @@ def city(
         block_side=block_side,
         keep=keep,
         encoding=Encoding(lossless_method=0),
+    )
+
+
+def survey_of(grid: str, *, block_side: int = 10) -> Survey:
+    """Return a planned survey as a value, which no database has."""
+    spec = city("s", grid=grid, block_side=block_side)
+    return Survey(
+        id="city-s-0001",
+        spec=spec,
+        state=SurveyState.PLANNED,
+        carrier=Carrier.SENSOR,
+        reason=None,
+        grid=Grid.parse(grid),
+        view=Size(width_px=320, height_px=256),
+        reach_px=8,
+        keep=Keep.KEEP,
+        mosaic=None,
+        published_revision=None,
+        created_at=datetime.now(UTC),
+        finished_at=None,
     )
 
 
@@ -80,6 +102,14 @@ def cut(stores: Stores, spec: SurveySpec) -> Survey:
 def published(stores: Stores, spec: SurveySpec) -> Survey:
     survey = cut(stores, spec)
     make_overviews(stores, survey)
+    return carry.read(stores, survey.id)
+
+
+def reopened(stores: Stores, survey: Survey, layer: Layer, blocks: Iterable[Block] | None = None) -> Survey:
+    """Ask for a layer's blocks anew, all of them by default, as a run that makes them again does."""
+    with stores.database.begin() as connection:
+        rows.get(connection, survey.id, lock=True)
+        reopen(connection, survey, layer, survey.blocks() if blocks is None else tuple(blocks))
     return carry.read(stores, survey.id)
 
 

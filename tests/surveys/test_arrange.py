@@ -220,7 +220,7 @@ def test_an_uploaded_folder_in_no_order_begins_a_survey_for_each_group_once(stor
     noticed = [notice for notice in notice_uploads(stores) if notice.folder.save == "uploaded"]
     begun = [notice.survey for notice in noticed if notice.survey is not None]
     assert [survey.id for survey in begun] == ["collected-uploaded-0001", "collected-uploaded-0002"]
-    assert all((s.carrier, s.state) == (Carrier.SENSOR, SurveyState.RUNNING) for s in begun)
+    assert all((s.carrier, s.state) == (Carrier.SENSOR, SurveyState.PLANNED) for s in begun)
     with stores.database.begin() as connection:
         files = [{area.file for area in rows.areas(connection, survey.id)} for survey in begun]
     assert files == [{"shot 0.png", "shot 2.png", "shot 5.png"}, {"shot 1.png", "shot 3.png"}]

@@ -1,7 +1,11 @@
 """Taking screenshots: a killed attempt goes on, a dead game is started again, a whole block is taken anew."""
 
 from collections.abc import Mapping
+<<<<<<< ours
+from dataclasses import replace
+=======
 from pathlib import Path
+>>>>>>> theirs
 
 import numpy as np
 import pytest
@@ -24,7 +28,7 @@ from imageflow_surveys.image import read_region
 from imageflow_surveys.next_step import next_step
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.shots import shots_of
-from tests.surveys.cities import captured, carried, city, driver_of_city, planned, published, registered
+from tests.surveys.cities import captured, carried, city, driver_of_city, planned, published, registered, reopened
 from tests.surveys.stand_ins import FailingCity, Killed, Moment, failing_camera
 
 ONLY = Block(row=0, col=0)
@@ -121,19 +125,30 @@ def test_a_game_that_never_settles_is_not_started_again(stores: Stores) -> None:
     assert len(_digests(stores, survey)) == 2
 
 
-def test_a_whole_block_is_taken_anew_and_its_offsets_are_asked_for_again(stores: Stores) -> None:
+def test_whoever_planned_to_take_a_block_that_is_whole_by_now_starts_no_game(stores: Stores) -> None:
+    survey = captured(stores, city("by_now"))
+    before = _digests(stores, survey)
+    driver = survey.spec.driver.model_copy(update={"parameters": {"no": "such parameter"}})
+    broken = replace(survey, spec=survey.spec.model_copy(update={"driver": driver}))
+    done = capture_blocks(stores, broken, survey.blocks())
+    assert (done.shots, done.kept, done.size_bytes, done.restarts) == (0, 0, 0, 0)
+    assert _digests(stores, survey) == before
+
+
+def test_a_reopened_block_is_taken_anew_and_its_offsets_are_asked_for_again(stores: Stores) -> None:
     survey = registered(stores, city("again", grid="6x6", block_side=2))
     place_survey(stores, survey)
     middle = Block(row=1, col=1)
+    reopened(stores, survey, Layer.SCREENSHOTS, [middle])
     counting = Moment(Killed(), at_call=100)
     with failing_camera(survey.spec, counting) as camera:
         result = capture_block(stores, survey, middle, camera)
     assert (result.shots, result.kept, counting.calls) == (4, 0, 4)
     # a pair belongs to the block of its first shot: the row above and the left neighbour reach into the middle,
     # and so does the right one, by its lower left neighbours' pairs
-    reopened = {(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)}
+    asked_for = {(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)}
     assert set(survey.blocks()) - _done(stores, survey, Layer.PAIR_OFFSETS) == {
-        Block(row=row, col=col) for row, col in reopened
+        Block(row=row, col=col) for row, col in asked_for
     }
     with stores.database.begin() as connection:
         progress = layers.progress(connection, survey.id)
@@ -147,6 +162,7 @@ def test_a_killed_second_taking_goes_on_and_replaces_every_picture(stores: Store
     survey = captured(stores, city("retaken"))
     before = _digests(stores, survey)
     other = city("retaken", drift_seed=99)
+    reopened(stores, survey, Layer.SCREENSHOTS)
     with failing_camera(other, Moment(Killed(), at_call=4)) as camera, pytest.raises(Killed):
         capture_block(stores, survey, ONLY, camera)
     with failing_camera(other, Moment(Killed(), at_call=100)) as camera:
@@ -167,7 +183,7 @@ class _Repainted(FailingCity):
 
 
 def test_pictures_taken_again_reach_the_map_even_where_nothing_moved(stores: Stores) -> None:
-    survey = published(stores, city("repainted"))
+    survey = reopened(stores, published(stores, city("repainted")), Layer.SCREENSHOTS)
     never = Moment(Killed(), at_call=100)
     with Camera(lambda: _Repainted(driver_of_city(survey.spec), never)) as camera:
         capture_block(stores, survey, ONLY, camera)
@@ -180,7 +196,7 @@ def test_pictures_taken_again_reach_the_map_even_where_nothing_moved(stores: Sto
 
 def test_the_same_pictures_taken_again_leave_the_map_s_addresses_alone(stores: Stores) -> None:
     survey = published(stores, city("unchanged"))
-    capture_blocks(stores, survey, survey.blocks())
+    assert capture_blocks(stores, reopened(stores, survey, Layer.SCREENSHOTS), survey.blocks()).shots == 9
     carried(stores, survey)
     assert carry.read(stores, survey.id).published_revision == survey.published_revision
 

@@ -1,19 +1,45 @@
-"""A survey's states: who may take it up, when it is given up, and what is forgotten."""
+"""A survey's states: who takes it up, how it is settled when its run has ended, and how somebody stops it."""
 
 import pytest
+from sqlalchemy import text
 
-from imageflow_clients.database import layers
+from imageflow_clients.database import heartbeats, layers, leases
+from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, NotFound
+from imageflow_domain.grid import Block
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys import carry
-from imageflow_surveys.next_step import MAX_ATTEMPTS
+from imageflow_surveys.blocks import capture_blocks
+from imageflow_surveys.lease import hold
 from tests.surveys.cities import city, planned
+from tests.surveys.operators import run
+
+ENDED = [SurveyState.FAILED, SurveyState.CANCELLED, SurveyState.COMPLETED]
 
 
-def _failures(stores: Stores, survey: Survey) -> dict[Layer, int]:
+def _failures(stores: Stores, survey: Survey) -> int:
     with stores.database.begin() as connection:
-        return dict(layers.progress(connection, survey.id).failures)
+        return layers.progress(connection, survey.id).failures
+
+
+def _silent(stores: Stores, run_id: str, seconds: float) -> None:
+    """Let a run's worker have given its last sign of life so long ago."""
+    with stores.database.begin() as connection:
+        heartbeats.beat(connection, run_id)
+        connection.execute(
+            text("UPDATE run_heartbeats SET seen_at = now() - make_interval(secs => :s) WHERE run_id = :run"),
+            {"s": seconds, "run": run_id},
+        )
+
+
+def _lease(stores: Stores, survey: Survey) -> Lease | None:
+    with stores.database.begin() as connection:
+        return leases.find(connection, survey.id)
+
+
+def _settle(stores: Stores, survey: Survey, run_id: str, state: SurveyState, reason: str | None = None) -> bool:
+    return carry.settle(stores, survey, _lease(stores, survey), run_id, state, reason)
 
 
 def test_a_survey_that_does_not_exist_is_named(stores: Stores) -> None:
@@ -21,87 +47,128 @@ def test_a_survey_that_does_not_exist_is_named(stores: Stores) -> None:
         carry.read(stores, "city-nowhere-0001")
     with pytest.raises(NotFound):
         carry.take_up(stores, "city-nowhere-0001", Carrier.SENSOR)
+    with pytest.raises(NotFound):
+        carry.cancel(stores, "city-nowhere-0001", "nobody")
 
 
-def test_a_planned_survey_runs_once_it_is_taken_up(stores: Stores) -> None:
+def test_a_survey_that_is_taken_up_is_planned_until_its_run_begins(stores: Stores) -> None:
     survey = carry.take_up(stores, planned(stores, city("taken")).id, Carrier.SENSOR)
-    assert (survey.state, survey.carrier) == (SurveyState.RUNNING, Carrier.SENSOR)
+    assert (survey.state, survey.carrier) == (SurveyState.PLANNED, Carrier.SENSOR)
     assert carry.read(stores, survey.id) == survey
+    assert hold(stores, survey.id, run("r1", only_missing=True)).survey.state is SurveyState.RUNNING
 
 
-@pytest.mark.parametrize("other", [Carrier.SENSOR, Carrier.OPERATOR])
-def test_a_running_survey_is_not_taken_from_its_carrier(stores: Stores, other: Carrier) -> None:
-    survey = carry.take_up(stores, planned(stores, city(f"mine_{other}")).id, Carrier.COMMAND_LINE)
-    with pytest.raises(Conflict, match="carried by a command line: wait for its end"):
-        carry.take_up(stores, survey.id, other)
-    assert carry.read(stores, survey.id) == survey
+@pytest.mark.parametrize("carrier", list(Carrier))
+@pytest.mark.parametrize("silent_s", [None, 0, carry.SILENCE_S - 5])
+def test_a_survey_that_a_run_works_on_is_not_taken_up(stores: Stores, carrier: Carrier, silent_s: float | None) -> None:
+    """A run whose worker has not said a thing yet is at work, too."""
+    survey = planned(stores, city(f"mine_{carrier}_{silent_s or 0:.0f}{'' if silent_s is None else 's'}"))
+    name = f"{survey.id}-r1"
+    before = hold(stores, survey.id, run(name)).survey
+    if silent_s is not None:
+        _silent(stores, name, silent_s)
+    with pytest.raises(Conflict) as refused:
+        carry.take_up(stores, survey.id, carrier)
+    assert str(refused.value) == (
+        f"Run {name} is at work on '{survey.id}': wait for its end, or cancel it in Dagster. If its worker was killed, "
+        "wait 30 seconds."
+    )
+    assert carry.read(stores, survey.id) == before
 
 
-@pytest.mark.parametrize("state", [SurveyState.FAILED, SurveyState.CANCELLED, SurveyState.COMPLETED])
+def test_a_survey_whose_worker_has_died_is_taken_up(stores: Stores) -> None:
+    survey = planned(stores, city("dead_worker"))
+    hold(stores, survey.id, run("dead-worker-r1"))
+    _silent(stores, "dead-worker-r1", carry.SILENCE_S + 5)
+    again = carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
+    assert (again.state, again.carrier) == (SurveyState.PLANNED, Carrier.COMMAND_LINE)
+
+
+@pytest.mark.parametrize("state", ENDED)
 def test_a_survey_that_ended_may_be_taken_up_by_anybody(stores: Stores, state: SurveyState) -> None:
-    survey = planned(stores, city(f"ended_{state}"))
-    match state:
-        case SurveyState.FAILED:
-            carry.give_up(stores, survey, "it went wrong")
-        case SurveyState.CANCELLED:
-            carry.cancel(stores, survey, "somebody stopped it")
-        case _:
-            carry.finish(stores, survey)
+    survey = hold(stores, planned(stores, city(f"ended_{state}")).id, run("r1")).survey
+    assert _settle(stores, survey, "r1", state, "it ended")
     ended = carry.read(stores, survey.id)
-    assert ended.state is state
+    assert (ended.state, ended.reason, ended.settled_run_id) == (state, "it ended", "r1")
     assert ended.finished_at is not None
     again = carry.take_up(stores, survey.id, Carrier.SENSOR)
-    assert (again.state, again.carrier) == (SurveyState.RUNNING, Carrier.SENSOR)
-    assert (again.reason, again.finished_at) == (None, None)
+    assert (again.state, again.carrier) == (SurveyState.PLANNED, Carrier.SENSOR)
+    assert (again.reason, again.finished_at, again.settled_run_id) == (None, None, "r1")
 
 
-def test_the_last_allowed_failure_of_a_layer_gives_the_survey_up_with_the_reason(stores: Stores) -> None:
-    survey = carry.take_up(stores, planned(stores, city("fails")).id, Carrier.SENSOR)
-    for attempt in range(1, MAX_ATTEMPTS):
-        assert not carry.note_failure(stores, survey, Layer.TILES, "no space", f"run-{attempt}")
-        assert carry.read(stores, survey.id).state is SurveyState.RUNNING
-    assert carry.note_failure(stores, survey, Layer.TILES, "still no space", f"run-{MAX_ATTEMPTS}")
-    failed = carry.read(stores, survey.id)
-    assert failed.state is SurveyState.FAILED
-    assert failed.reason == f"tiles failed {MAX_ATTEMPTS} times, last: still no space"
+def test_a_survey_is_not_settled_where_another_run_took_it_since(stores: Stores) -> None:
+    survey = hold(stores, planned(stores, city("other_run")).id, run("r1")).survey
+    lease = _lease(stores, survey)
+    now = hold(stores, survey.id, run("r2", ended=["r1"])).survey
+    assert not carry.settle(stores, survey, lease, "r1", SurveyState.FAILED, "r1 failed")
+    assert carry.read(stores, survey.id) == now
+
+
+def test_a_survey_is_not_settled_where_the_same_run_took_its_lease_since(stores: Stores) -> None:
+    survey = planned(stores, city("began_late"))
+    lease = _lease(stores, survey)
+    assert lease is None
+    now = hold(stores, survey.id, run("r1")).survey
+    assert not carry.settle(stores, survey, lease, "r1", SurveyState.FAILED, "never began")
+    assert carry.read(stores, survey.id) == now
+
+
+def test_a_survey_that_was_cancelled_since_stays_cancelled(stores: Stores) -> None:
+    survey = hold(stores, planned(stores, city("cancelled_since")).id, run("r1")).survey
+    carry.cancel(stores, survey.id, "Somebody stopped it.")
+    cancelled = carry.read(stores, survey.id)
+    assert (cancelled.state, cancelled.reason) == (SurveyState.CANCELLED, "Somebody stopped it.")
+    assert not _settle(stores, survey, "r1", SurveyState.COMPLETED)
+    assert carry.read(stores, survey.id) == cancelled
+
+
+def test_a_survey_without_any_run_is_settled_and_no_run_is_noted(stores: Stores) -> None:
+    survey = planned(stores, city("no_run"))
+    assert carry.settle(stores, survey, None, None, SurveyState.FAILED, "nobody began it")
+    now = carry.read(stores, survey.id)
+    assert (now.state, now.reason, now.settled_run_id) == (SurveyState.FAILED, "nobody began it", None)
+
+
+def test_failures_are_counted_until_a_run_makes_progress(stores: Stores) -> None:
+    survey = planned(stores, city("fruitless"))
+    for number in (1, 2):
+        assert carry.note_failure(stores, survey, Layer.TILES, "no space", f"r{number}", progress=False) == number
+    assert _failures(stores, survey) == 2
+    assert carry.note_failure(stores, survey, Layer.TILES, "no space", "r3", progress=True) == 0
+    assert _failures(stores, survey) == 0
+    assert carry.note_failure(stores, survey, Layer.TILES, "no space", "r4", progress=False) == 1
 
 
 def test_one_run_that_failed_counts_once_however_often_it_is_noted(stores: Stores) -> None:
-    survey = carry.take_up(stores, planned(stores, city("noted")).id, Carrier.SENSOR)
-    for _ in range(MAX_ATTEMPTS + 1):
-        assert not carry.note_failure(stores, survey, Layer.TILES, "no space", "the-same-run")
-    assert _failures(stores, survey) == {Layer.TILES: 1}
+    survey = planned(stores, city("noted"))
+    for _ in range(4):
+        assert carry.note_failure(stores, survey, Layer.TILES, "no space", "the-same-run", progress=False) == 1
+    assert _failures(stores, survey) == 1
 
 
-def test_failures_of_different_layers_are_counted_apart(stores: Stores) -> None:
-    survey = carry.take_up(stores, planned(stores, city("apart")).id, Carrier.SENSOR)
-    for number, layer in enumerate(Layer):
-        assert not carry.note_failure(stores, survey, layer, "once", f"run-{number}")
-    assert _failures(stores, survey) == dict.fromkeys(Layer, 1)
+def test_failures_of_different_layers_add_up(stores: Stores) -> None:
+    survey = planned(stores, city("apart"))
+    for number, layer in enumerate(Layer, 1):
+        assert carry.note_failure(stores, survey, layer, "once", f"run-{number}", progress=False) == number
 
 
-def test_a_second_command_line_is_refused_while_the_first_gives_signs_of_life(stores: Stores) -> None:
-    survey = carry.take_up(stores, planned(stores, city("twice")).id, Carrier.COMMAND_LINE)
-    with pytest.raises(Conflict, match="command line"):
-        carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
+def test_a_survey_that_is_taken_up_or_completed_has_all_its_attempts_again(stores: Stores) -> None:
+    survey = planned(stores, city("fresh"))
+    for number in range(3):
+        carry.note_failure(stores, survey, Layer.TILES, "no space", f"run-{number}", progress=False)
+    survey = carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
+    assert _failures(stores, survey) == 0
+    assert carry.note_failure(stores, survey, Layer.TILES, "no space", "run-after", progress=False) == 1
+    assert _settle(stores, survey, "run-after", SurveyState.FAILED, "no space")
+    assert _failures(stores, survey) == 1
+    assert _settle(stores, carry.read(stores, survey.id), "run-last", SurveyState.COMPLETED)
+    assert _failures(stores, survey) == 0
 
 
-def test_a_survey_taken_up_again_has_all_its_attempts_again(stores: Stores) -> None:
-    survey = carry.take_up(stores, planned(stores, city("fresh")).id, Carrier.SENSOR)
-    for attempt in range(MAX_ATTEMPTS):
-        carry.note_failure(stores, survey, Layer.TILES, "no space", f"run-{attempt}")
-    carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
-    assert _failures(stores, survey) == {}
-    assert not carry.note_failure(stores, survey, Layer.TILES, "no space", "run-after")
-
-
-def test_an_operator_s_survey_follows_what_it_has(stores: Stores) -> None:
-    survey = planned(stores, city("operated"), Carrier.OPERATOR)
-    for begun, done, state in (
-        (False, False, SurveyState.PLANNED),
-        (True, False, SurveyState.RUNNING),
-        (True, True, SurveyState.COMPLETED),
-        (True, False, SurveyState.RUNNING),
-    ):
-        carry.settle_operators(stores, carry.read(stores, survey.id), begun=begun, done=done)
-        assert carry.read(stores, survey.id).state is state
+def test_the_blocks_that_a_layer_lacks_are_told_among_those_that_are_asked_about(stores: Stores) -> None:
+    survey = planned(stores, city("lacks", grid="4x4", block_side=2))
+    first, second, third, last = survey.blocks()
+    capture_blocks(stores, survey, [second])
+    assert carry.missing(stores, survey, Layer.SCREENSHOTS, survey.blocks()) == (first, third, last)
+    assert carry.missing(stores, survey, Layer.SCREENSHOTS, [last, second]) == (last,)
+    assert carry.missing(stores, survey, Layer.TILES, [Block(row=0, col=1)]) == (second,)

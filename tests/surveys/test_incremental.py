@@ -10,8 +10,8 @@ from imageflow_clients.database import layers, schema, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotReady
-from imageflow_domain.survey import Encoding, Keep, Survey
-from imageflow_domain.tiles import tiles_touching
+from imageflow_domain.survey import Encoding, Keep, Layer, Survey
+from imageflow_domain.tiles import LEVELS_IN_SQUARE, tiles_touching
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.clean_up import clean_up
@@ -21,7 +21,7 @@ from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.reencode import ask_to_reencode
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.shots import shot_rect
-from tests.surveys.cities import carried, city, digests, placed, places_of, planned, published
+from tests.surveys.cities import carried, city, digests, placed, places_of, planned, published, reopened
 
 CHANGED = {"year": 4, "changes": 0.05}
 WIDE = {"grid": "12x3"}
@@ -131,7 +131,13 @@ def test_tiles_cut_again_are_looked_at_in_full_and_lost_objects_come_back(stores
     lost, torn = sorted(set(wanted.values()))[:2]
     stores.objects.delete(keys.tile(lost))
     stores.objects.put(keys.tile(torn), b"RIFF")
-    cut_blocks(stores, second, second.blocks())
+    assert cut_blocks(stores, second, second.blocks()).tiles == 0
+    reopened(stores, second, Layer.TILES)
+    made = cut_blocks(stores, second, second.blocks())
+    zoom = second.placed().frame.native_zoom
+    in_squares = {digest for tile, digest in wanted.items() if tile.z > zoom - LEVELS_IN_SQUARE}
+    assert made.encoded == len(in_squares & {lost, torn})
+    assert made.composed == sum(tile.z == zoom for tile in wanted)
     make_overviews(stores, second)
     assert digests(stores, carry.read(stores, second.id)) == wanted
     assert stores.objects.exists(keys.tile(lost))
@@ -147,7 +153,7 @@ def test_another_encoding_makes_every_tile_anew_from_native_tiles_once_the_scree
     asked = ask_to_reencode(stores, survey.id, Encoding(lossless_method=2, lossy_quality=60))
     assert carry.read(stores, survey.id).published_revision == survey.published_revision
     made = cut_blocks(stores, asked, asked.blocks())
-    assert made.source == "native tiles"
+    assert made.sources == ("native tiles",)
     make_overviews(stores, asked)
     asked = carry.read(stores, survey.id)
     now = digests(stores, asked)
@@ -167,7 +173,7 @@ def test_another_encoding_makes_every_tile_anew_from_native_tiles_once_the_scree
 def test_another_encoding_of_kept_screenshots_is_made_from_them(stores: Stores) -> None:
     survey = published(stores, city("encoded_kept", seed=610))
     asked = ask_to_reencode(stores, survey.id, Encoding(lossless_method=1))
-    assert cut_blocks(stores, asked, asked.blocks()).source == "screenshots"
+    assert cut_blocks(stores, asked, asked.blocks()).sources == ("screenshots",)
 
 
 def test_the_encoding_that_a_survey_has_is_refused(stores: Stores) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from imageflow_clients.dagster import Dagster
-from imageflow_clients.database import schema
+from imageflow_clients.database import leases, schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFrames, Conflict, InvalidInput, JobDelayed, NotFound
@@ -20,8 +20,10 @@ from imageflow_domain.survey import Carrier, Keep, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.games import JobRequest, list_games, load_game, survey_spec
 from imageflow_surveys.jobs import JobStatus, begin_job, cancel_job, job_status, retry_job
+from imageflow_surveys.lease import RunRefused, hold
 from imageflow_surveys.planned_grid import plan_grid
 from tests.surveys.cities import carried
+from tests.surveys.operators import run
 
 DOWN = Dagster(url="http://127.0.0.1:9")
 """Nobody listens there."""
@@ -177,15 +179,23 @@ def test_a_game_file_that_is_wrong_says_what(games: Path, content: str, fault: s
 def _begin(stores: Stores, games: Path, request: JobRequest, key: str | None = None) -> JobStatus:
     """Ask for a job while Dagster is down; return what was kept of it."""
     with pytest.raises(JobDelayed) as delayed:
-        begin_job(stores, DOWN, games, request, capture_pool=3, key=key)
+        begin_job(stores, DOWN, games, request, key=key)
     return job_status(stores, delayed.value.job_id)
+
+
+def _ended(stores: Stores, survey_id: str, state: SurveyState, reason: str | None = None) -> None:
+    """Settle a survey as the end of its run has it."""
+    survey = carry.read(stores, survey_id)
+    with stores.database.begin() as connection:
+        lease = leases.find(connection, survey_id)
+    assert carry.settle(stores, survey, lease, None if lease is None else lease.run_id, state, reason)
 
 
 def test_a_job_whose_dagster_is_down_is_kept_and_says_so(stores: Stores, games: Path) -> None:
     with pytest.raises(
         JobDelayed, match=r"Job \d+ is taken.*Dagster does not answer.*by itself.*do not send"
     ) as delayed:
-        begin_job(stores, DOWN, games, _request(save_data_id="job"), capture_pool=3)
+        begin_job(stores, DOWN, games, _request(save_data_id="job"))
     kept = job_status(stores, delayed.value.job_id)
     assert kept.survey.id == delayed.value.survey_id == "town-job-0001"
     assert (kept.survey.state, kept.survey.carrier) == (SurveyState.PLANNED, Carrier.SENSOR)
@@ -204,7 +214,7 @@ def test_every_job_begins_a_survey_of_its_own(stores: Stores, games: Path) -> No
 def test_the_same_request_under_the_same_key_is_one_job(stores: Stores, games: Path) -> None:
     request = _request(save_data_id="keyed", grid={"rows": 2, "cols": 2})
     first = _begin(stores, games, request, key="monday")
-    again = begin_job(stores, DOWN, games, request, capture_pool=3, key="monday")
+    again = begin_job(stores, DOWN, games, request, key="monday")
     assert (again.is_new, again.status) == (False, first)
     other = _begin(stores, games, request, key="tuesday")
     assert other.job.id != first.job.id
@@ -217,17 +227,17 @@ def test_a_key_from_before_requests_had_parameters_still_answers_its_job(stores:
     assert asked == {
         "game_id": "town", "save_data_id": "upgraded", "grid": None, "seed": None, "savegame": None,
     }  # fmt: skip
-    again = begin_job(stores, DOWN, games, _request(save_data_id="upgraded"), capture_pool=3, key="upgraded")
+    again = begin_job(stores, DOWN, games, _request(save_data_id="upgraded"), key="upgraded")
     assert again.status.job.id == first.job.id
     more = _request(save_data_id="upgraded", parameters={"drift_px": 4})
     with pytest.raises(Conflict):
-        begin_job(stores, DOWN, games, more, capture_pool=3, key="upgraded")
+        begin_job(stores, DOWN, games, more, key="upgraded")
 
 
 def test_a_key_that_was_used_for_another_request_is_refused_in_words(stores: Stores, games: Path) -> None:
     first = _begin(stores, games, _request(save_data_id="used"), key="used")
     with pytest.raises(Conflict, match=rf"'used' was used for job {first.job.id}, which asked for something else"):
-        begin_job(stores, DOWN, games, _request(save_data_id="used", seed=5), capture_pool=3, key="used")
+        begin_job(stores, DOWN, games, _request(save_data_id="used", seed=5), key="used")
     with stores.database.begin() as connection:
         assert [survey.id for survey in rows.find(connection, game="town", save="used")] == ["town-used-0001"]
 
@@ -237,7 +247,7 @@ def test_the_same_request_sent_many_times_at_once_is_one_job(stores: Stores, gam
 
     def send(_: int) -> int:
         try:
-            return begin_job(stores, DOWN, games, request, capture_pool=3, key="at once").status.job.id
+            return begin_job(stores, DOWN, games, request, key="at once").status.job.id
         except JobDelayed as delayed:
             return delayed.job_id
 
@@ -249,14 +259,17 @@ def test_the_same_request_sent_many_times_at_once_is_one_job(stores: Stores, gam
 
 def test_a_cancelled_job_stays_so_while_dagster_is_down_and_can_be_taken_up_again(stores: Stores, games: Path) -> None:
     job = _begin(stores, games, _request(save_data_id="cancelled")).job.id
-    assert carry.begin(stores, "town-cancelled-0001")
+    begun = run("r1", only_missing=True)
+    assert hold(stores, "town-cancelled-0001", begun).survey.state is SurveyState.RUNNING
     for _ in range(2):
         cancelled = cancel_job(stores, DOWN, job)
         assert (cancelled.survey.state, cancelled.survey.reason) == (SurveyState.CANCELLED, "Cancelled over the API.")
-    assert not carry.begin(stores, "town-cancelled-0001")
+    # its next step
+    with pytest.raises(RunRefused, match="was cancelled"):
+        hold(stores, "town-cancelled-0001", begun)
     again = retry_job(stores, job)
     assert (again.survey.state, again.survey.carrier, again.survey.reason) == (
-        SurveyState.RUNNING,
+        SurveyState.PLANNED,
         Carrier.SENSOR,
         None,
     )
@@ -264,8 +277,10 @@ def test_a_cancelled_job_stays_so_while_dagster_is_down_and_can_be_taken_up_agai
 
 def test_a_job_that_is_prepared_is_cancelled_for_good(stores: Stores, games: Path) -> None:
     begun = _begin(stores, games, _request(save_data_id="unbegun"))
+    launched = run("r1", only_missing=True)
     assert cancel_job(stores, DOWN, begun.job.id).survey.state is SurveyState.CANCELLED
-    assert not carry.begin(stores, begun.survey.id)
+    with pytest.raises(RunRefused, match="was cancelled"):
+        hold(stores, begun.survey.id, launched)
     assert carry.read(stores, begun.survey.id).state is SurveyState.CANCELLED
 
 
@@ -274,15 +289,17 @@ def test_only_what_ended_can_be_taken_up_again(stores: Stores, games: Path) -> N
     job = begun.job.id
     with pytest.raises(Conflict, match="is being prepared"):
         retry_job(stores, job)
-    carry.begin(stores, begun.survey.id)
+    hold(stores, begun.survey.id, run("r1", only_missing=True))
     with pytest.raises(Conflict, match="is running"):
         retry_job(stores, job)
-    carry.give_up(stores, begun.survey, "the game died")
+    _ended(stores, begun.survey.id, SurveyState.FAILED, "the game died")
     with pytest.raises(Conflict, match="has failed already"):
         cancel_job(stores, DOWN, job)
-    assert retry_job(stores, job).survey.state is SurveyState.RUNNING
+    assert retry_job(stores, job).survey.state is SurveyState.PLANNED
+    with pytest.raises(Conflict, match="is being prepared"):
+        retry_job(stores, job)
     carried(stores, begun.survey)
-    carry.finish(stores, begun.survey)
+    _ended(stores, begun.survey.id, SurveyState.COMPLETED)
     with pytest.raises(Conflict, match="is complete: nothing of it is missing"):
         retry_job(stores, job)
     with pytest.raises(Conflict, match="been completed already"):
@@ -292,17 +309,36 @@ def test_only_what_ended_can_be_taken_up_again(stores: Stores, games: Path) -> N
 
 def test_a_job_that_a_command_line_went_on_with_is_its_own_to_stop(stores: Stores, games: Path) -> None:
     begun = _begin(stores, games, _request(save_data_id="resumed"))
-    carry.give_up(stores, begun.survey, "the game died")
+    _ended(stores, begun.survey.id, SurveyState.FAILED, "the game died")
     carry.take_up(stores, begun.survey.id, Carrier.COMMAND_LINE)
-    with pytest.raises(Conflict, match="carried by a command line"):
+    held = hold(stores, begun.survey.id, run("r1", only_missing=True)).survey
+    with pytest.raises(Conflict, match=f"Run r1 is at work on '{begun.survey.id}'"):
         cancel_job(stores, DOWN, begun.job.id)
-    with pytest.raises(Conflict, match="carried by a command line"):
+    with pytest.raises(Conflict, match=f"Run r1 is at work on '{begun.survey.id}'"):
         retry_job(stores, begun.job.id)
+    assert carry.read(stores, begun.survey.id) == held
+
+
+def test_a_job_that_a_person_went_on_with_in_dagster_is_cancelled_over_the_api_too(stores: Stores, games: Path) -> None:
+    begun = _begin(stores, games, _request(save_data_id="taken_over"))
+    held = hold(stores, begun.survey.id, run("r1")).survey
+    assert held.carrier is Carrier.OPERATOR
+    assert cancel_job(stores, DOWN, begun.job.id).survey.state is SurveyState.CANCELLED
+    again = retry_job(stores, begun.job.id).survey
+    assert (again.state, again.carrier) == (SurveyState.PLANNED, Carrier.SENSOR)
+
+
+def test_a_job_of_which_a_person_made_a_part_is_taken_up_again(stores: Stores, games: Path) -> None:
+    begun = _begin(stores, games, _request(save_data_id="in_part"))
+    hold(stores, begun.survey.id, run("r1"))
+    _ended(stores, begun.survey.id, SurveyState.PLANNED, "1 of 6 tasks are done. Materialise pair_offsets next.")
+    again = retry_job(stores, begun.job.id).survey
+    assert (again.state, again.carrier, again.reason) == (SurveyState.PLANNED, Carrier.SENSOR, None)
 
 
 def test_a_job_that_cannot_be_surveyed_leaves_neither_job_nor_survey(stores: Stores, games: Path) -> None:
     with pytest.raises(InvalidInput, match="load"):  # a city has no savegames
-        begin_job(stores, DOWN, games, _request(save_data_id="no_job", savegame="spring"), capture_pool=3)
+        begin_job(stores, DOWN, games, _request(save_data_id="no_job", savegame="spring"))
     with stores.database.begin() as connection:
         assert rows.find(connection, game="town", save="no_job") == ()
 

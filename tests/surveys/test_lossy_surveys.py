@@ -10,7 +10,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus, Refusal
-from imageflow_domain.survey import Survey
+from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.codec import Pixels
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
@@ -21,7 +21,7 @@ from imageflow_surveys.trust import mostly_anchored
 from imageflow_surveys.trust_report import trust_report
 from tests.mosaic.lossy_frames import with_clock, with_watermark
 from tests.mosaic.worlds import ROOT, Surveyed, real
-from tests.surveys.cities import carried, city, places_of, planned, published
+from tests.surveys.cities import carried, city, places_of, planned, published, reopened
 from tests.surveys.lossy_folders import Draw, jpeg_folder, shots, spec_of
 
 MARK = Rect(x_px=380, y_px=330, width_px=150, height_px=40)
@@ -158,8 +158,8 @@ def test_what_lies_over_every_screenshot_is_reported_as_masks(stores: Stores, fo
 
 def test_screenshots_that_are_taken_again_are_looked_at_for_overlays_anew(stores: Stores, first: Survey) -> None:
     assert carry.read(stores, first.id).overlays == ()
-    (block,) = first.blocks()
-    capture_blocks(stores, first, (block,))
+    reopened(stores, first, Layer.SCREENSHOTS)
+    assert capture_blocks(stores, first, first.blocks()).shots == 12
     assert carry.read(stores, first.id).overlays is None
     again = carried(stores, first)
     assert again.overlays == ()

@@ -15,7 +15,7 @@ def _progress(done_blocks: dict[Layer, frozenset[Block]], done_layers: frozenset
         blocks=_BLOCKS,
         done_blocks={layer: done_blocks.get(layer, frozenset()) for layer in BLOCK_LAYERS},
         done_layers=done_layers,
-        failures={},
+        failures=0,
         tiles_planned=0,
         tiles_cut=0,
     )

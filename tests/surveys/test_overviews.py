@@ -6,23 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
-from imageflow_clients.database import dependencies, layers, screenshots, tiles
+from imageflow_clients.database import dependencies, layers, schema, screenshots, tiles
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady, ObjectMissing
 from imageflow_domain.grid import Block
-from imageflow_domain.survey import Layer, Survey
+from imageflow_domain.placement import PlacementStatus
+from imageflow_domain.survey import Encoding, Layer, Survey
 from imageflow_domain.tiles import TileId
 from imageflow_mosaic.codec import decode_tile
-from imageflow_surveys import carry
+from imageflow_surveys import carry, trust
 from imageflow_surveys.blocks import cut_blocks, register_blocks
 from imageflow_surveys.capture_block import capture_block
 from imageflow_surveys.image import read_region
 from imageflow_surveys.overview import THUMBNAIL_PX, make_overviews
 from imageflow_surveys.place import place_survey
-from tests.surveys.cities import city, cut, digests, placed, published
+from imageflow_surveys.reencode import ask_to_reencode
+from tests.surveys.cities import city, cut, digests, placed, published, reopened
 from tests.surveys.stand_ins import FailingStore, Killed, Moment, failing_camera
 
 
@@ -101,8 +104,126 @@ def test_the_published_survey_becomes_its_save_s_latest(stores: Stores) -> None:
         assert rows.latest(connection, "city", "latest") == carry.read(stores, second.id)
 
 
+def _open_a_loop(stores: Stores, survey: Survey) -> None:
+    """Let one verified offset contradict the others."""
+    pairs = schema.pair_offsets
+    one = (
+        pairs.c.survey_id == survey.id,
+        pairs.c.reference_row == 0,
+        pairs.c.reference_col == 0,
+        pairs.c.moving_row == 0,
+    )
+    with stores.database.begin() as connection:
+        changed = connection.execute(update(pairs).where(*one).values(dx_px=pairs.c.dx_px + 7))
+    assert changed.rowcount == 1
+
+
+def _doubt_most_places(stores: Stores, survey: Survey) -> None:
+    coordinates = schema.coordinates
+    with stores.database.begin() as connection:
+        connection.execute(
+            update(coordinates)
+            .where(coordinates.c.survey_id == survey.id, coordinates.c.row > 0)
+            .values(status=PlacementStatus.AMBIGUOUS)
+        )
+
+
+def _latest(stores: Stores, save: str) -> Survey | None:
+    with stores.database.begin() as connection:
+        return rows.latest(connection, "city", save)
+
+
+def _is_made(stores: Stores, survey: Survey) -> bool:
+    with stores.database.begin() as connection:
+        return Layer.OVERVIEWS in layers.progress(connection, survey.id).done_layers
+
+
+def test_a_survey_of_which_a_check_found_an_error_is_whole_and_not_published(stores: Stores) -> None:
+    first, second = published(stores, city("not_shown")), cut(stores, city("not_shown", drift_seed=2))
+    _open_a_loop(stores, second)
+    made = make_overviews(stores, second)
+    now = carry.read(stores, second.id)
+    assert made.withheld == now.withheld == trust.loops_close(stores, second).text
+    assert "loops of neighbouring offsets do not close" in made.withheld
+    assert (now.published_revision, now.is_published) == (None, False)
+    assert _is_made(stores, second)
+    assert _latest(stores, "not_shown") == first
+    assert made.tiles == len(digests(stores, second)) > 0
+    with pytest.raises(NotReady, match=f"The map of '{second.id}' is not published: .* loops of neighbouring offsets"):
+        now.published()
+
+
+def test_every_error_is_told_and_a_tile_that_is_missing_is_one(stores: Stores) -> None:
+    survey = cut(stores, city("two_errors", seed=77))
+    zoom = survey.placed().frame.native_zoom
+    sharp = next(digest for tile, digest in digests(stores, survey).items() if tile.z == zoom)
+    stores.objects.delete(keys.tile(sharp))
+    _open_a_loop(stores, survey)
+    made = make_overviews(stores, survey)
+    assert not made.tiles_whole.holds
+    assert made.withheld == f"{made.tiles_whole.text} {trust.loops_close(stores, survey).text}"
+
+
+def test_what_was_withheld_is_published_all_the_same_where_somebody_asks_for_it(stores: Stores) -> None:
+    survey = cut(stores, city("despite"))
+    _open_a_loop(stores, survey)
+    assert make_overviews(stores, survey).withheld is not None
+    made = make_overviews(stores, carry.read(stores, survey.id), publish_despite_errors=True)
+    now = carry.read(stores, survey.id)
+    assert (made.withheld, now.withheld) == (None, None)
+    assert now.published() == survey.placed()
+    assert _latest(stores, "despite") == now
+
+
+def test_what_was_withheld_is_published_once_nothing_is_wrong_any_more(stores: Stores) -> None:
+    survey = cut(stores, city("mended", seed=78))
+    lost = next(iter(digests(stores, survey).values()))
+    stores.objects.delete(keys.tile(lost))
+    assert make_overviews(stores, survey).withheld is not None
+    again = reopened(stores, survey, Layer.TILES)
+    assert not _is_made(stores, again)
+    cut_blocks(stores, again, again.blocks())
+    assert make_overviews(stores, again).withheld is None
+    now = carry.read(stores, survey.id)
+    assert (now.is_published, now.withheld) == (True, None)
+
+
+def test_a_warning_does_not_keep_a_map_from_being_published(stores: Stores) -> None:
+    survey = cut(stores, city("warned"))
+    _doubt_most_places(stores, survey)
+    assert not trust.mostly_anchored(stores, survey).holds
+    assert make_overviews(stores, survey).withheld is None
+    assert carry.read(stores, survey.id).is_published
+
+
+def test_a_revision_that_is_public_stays_so_when_it_is_made_again(stores: Stores) -> None:
+    """Its addresses may be cached anywhere; the checks tell what is wrong."""
+    before = published(stores, city("stays_public"))
+    _open_a_loop(stores, before)
+    again = reopened(stores, before, Layer.TILES)
+    cut_blocks(stores, again, again.blocks())
+    made = make_overviews(stores, again)
+    now = carry.read(stores, before.id)
+    assert (made.withheld, now.withheld, now.published_revision) == (None, None, before.published_revision)
+    assert _latest(stores, "stays_public") == now
+
+
+def test_another_revision_of_a_public_survey_is_withheld_and_the_old_one_shown(stores: Stores) -> None:
+    before = published(stores, city("reencoded"))
+    _open_a_loop(stores, before)
+    asked = ask_to_reencode(stores, before.id, Encoding(lossless_method=2))
+    cut_blocks(stores, asked, asked.blocks())
+    assert make_overviews(stores, asked).withheld is not None
+    now = carry.read(stores, before.id)
+    assert now.published_revision == before.published_revision != now.placed().revision
+    assert _is_made(stores, now)
+    with stores.database.begin() as connection:
+        assert tiles.find(connection, now.id, str(now.published_revision), TileId(z=0, x=0, y=0)) is not None
+
+
 def test_a_publication_that_is_killed_leaves_the_old_revision_served(stores: Stores, home: Path) -> None:
     old = published(stores, city("switch", drift_seed=1))
+    reopened(stores, old, Layer.SCREENSHOTS)
     with failing_camera(city("switch", drift_seed=2), Moment(Killed(), at_call=100)) as camera:
         capture_block(stores, old, Block(row=0, col=0), camera)
     register_blocks(stores, old, old.blocks())

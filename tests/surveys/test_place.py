@@ -22,6 +22,7 @@ from tests.surveys.cities import (
     placed,
     planned,
     registered,
+    reopened,
 )
 
 NO_ERROR = Offset(dx_px=0, dy_px=0)
@@ -59,7 +60,9 @@ def test_registering_a_block_twice_stores_its_offsets_once(stores: Stores) -> No
     survey = registered(stores, city("twice"))
     with stores.database.begin() as connection:
         before = placements.offsets(connection, survey.id)
-    register_blocks(stores, survey, survey.blocks())
+    assert register_blocks(stores, survey, survey.blocks()).pairs == 0
+    reopened(stores, survey, Layer.PAIR_OFFSETS)
+    assert register_blocks(stores, survey, survey.blocks()).offsets == len(before)
     with stores.database.begin() as connection:
         assert placements.offsets(connection, survey.id) == before
 

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.geometry import Offset, Position
 from imageflow_domain.grid import Cell, neighbours_ahead
 from imageflow_domain.placement import PlacementStatus
-from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
+from imageflow_domain.survey import Carrier, DriverSpec, SurveySpec
 from imageflow_mosaic.loops import open_loops
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks, register_blocks
@@ -25,15 +24,11 @@ LAKES: dict[str, Any] = {"grid": "8x8", "seed": 2, "water": 0.85, "view": [480, 
 """Much water, whose waves repeat within reach of where the camera may be."""
 
 
-def _nothing(connection: Connection, survey: Survey) -> None:
-    """Nothing is to be written along."""
-
-
 def test_ambiguous_shots_become_anchored_and_exact_in_the_same_frame(stores: Stores) -> None:
     before, _ = placed(stores, city("lakes", **LAKES))
     unsure = 64 - anchored_of(places_of(stores, before))
     assert unsure > 10
-    again = plan_recapture(stores, before.id, Carrier.OPERATOR, _nothing)
+    again = plan_recapture(stores, before.id, Carrier.OPERATOR)
     assert len(again.unsure) == unsure
     assert again.survey.id == "city-lakes-0002"
     capture_blocks(stores, again.survey, again.survey.blocks())
@@ -50,7 +45,7 @@ def test_ambiguous_shots_become_anchored_and_exact_in_the_same_frame(stores: Sto
 
 def test_all_areas_are_taken_again_and_only_what_lies_around_unsure_ones_between(stores: Stores) -> None:
     before, _ = placed(stores, city("between", **LAKES))
-    again = plan_recapture(stores, before.id, Carrier.OPERATOR, _nothing)
+    again = plan_recapture(stores, before.id, Carrier.OPERATOR)
     with stores.database.begin() as connection:
         old = {area.cell: area.position for area in rows.areas(connection, before.id)}
         new = {area.cell: area.position for area in rows.areas(connection, again.survey.id)}
@@ -100,13 +95,13 @@ def test_loops_over_holes_are_walked_too() -> None:
 def test_a_survey_without_doubt_is_not_taken_again(stores: Stores) -> None:
     before, _ = placed(stores, city("sure", grid="3x3", seed=11, view=[480, 384]))
     with pytest.raises(InvalidInput, match="nothing to take again"):
-        plan_recapture(stores, before.id, Carrier.OPERATOR, _nothing)
+        plan_recapture(stores, before.id, Carrier.OPERATOR)
 
 
 def test_a_survey_that_is_not_placed_yet_says_so(stores: Stores) -> None:
     before = planned(stores, city("early", grid="3x3"))
     with pytest.raises(NotReady, match="materialise coordinates"):
-        plan_recapture(stores, before.id, Carrier.OPERATOR, _nothing)
+        plan_recapture(stores, before.id, Carrier.OPERATOR)
 
 
 def test_frames_of_a_folder_cannot_be_taken_again_elsewhere(stores: Stores) -> None:
@@ -114,4 +109,4 @@ def test_frames_of_a_folder_cannot_be_taken_again_elsewhere(stores: Stores) -> N
     spec = SurveySpec(game="folder", save="fixed", driver=DriverSpec(name="folder"), source=source)
     before, _ = placed(stores, spec)
     with pytest.raises(InvalidInput, match="only goes to areas of its own grid"):
-        plan_recapture(stores, before.id, Carrier.OPERATOR, _nothing)
+        plan_recapture(stores, before.id, Carrier.OPERATOR)

@@ -10,12 +10,14 @@ from imageflow_clients.database import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotFound
-from imageflow_domain.survey import Carrier, Survey
+from imageflow_domain.survey import Survey
 from imageflow_surveys import carry
 from imageflow_surveys.image import read_region
+from imageflow_surveys.lease import hold
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.sweep import sweep
 from tests.surveys.cities import city, digests, planned, published
+from tests.surveys.operators import run
 
 
 def _sweep_twice(stores: Stores) -> None:
@@ -64,16 +66,16 @@ def test_of_two_surveys_only_the_tiles_of_the_deleted_one_go(stores: Stores) -> 
 
 
 def test_a_running_survey_is_not_deleted(stores: Stores) -> None:
-    survey = carry.take_up(stores, planned(stores, city("runs")).id, Carrier.COMMAND_LINE)
-    with pytest.raises(Conflict, match="is carried by"):
+    survey = hold(stores, planned(stores, city("runs")).id, run("r1")).survey
+    with pytest.raises(Conflict, match=f"Run r1 is at work on '{survey.id}': wait for its end"):
         remove_survey(stores, survey)
     assert carry.read(stores, survey.id) == survey
 
 
-def test_a_survey_that_was_taken_up_since_it_was_read_is_not_deleted(stores: Stores) -> None:
+def test_a_survey_whose_run_began_since_it_was_read_is_not_deleted(stores: Stores) -> None:
     seen = planned(stores, city("runs_now"))
-    carry.take_up(stores, seen.id, Carrier.SENSOR)
-    with pytest.raises(Conflict, match="is carried by"):
+    hold(stores, seen.id, run("r1"))
+    with pytest.raises(Conflict, match="Run r1 is at work"):
         remove_survey(stores, seen)
 
 

@@ -35,7 +35,7 @@ def _expired(stores: Stores, rule: Retention, save: str) -> list[str]:
 def test_the_newest_of_a_save_stay_and_older_ones_go_once_they_are_old_enough(stores: Stores) -> None:
     surveys = [published(stores, city("retained", seed=700)) for _ in range(4)]
     for survey, days in zip(surveys, (90, 60, 50, 40), strict=True):
-        carry.finish(stores, survey)
+        assert carry.settle(stores, survey, None, None, SurveyState.COMPLETED)
         _age(stores, survey, days)
     names = [survey.id for survey in surveys]
     assert _expired(stores, Retention(keep=2, older_than=MONTH), "retained") == names[:2]
@@ -82,7 +82,7 @@ def test_a_save_s_latest_stays_whatever_its_age(stores: Stores) -> None:
     """A survey that was published after newer ones is the one that is shown."""
     first, second = published(stores, city("shown_stays", seed=701)), published(stores, city("shown_stays", seed=701))
     for survey, days in ((first, 90), (second, 80)):
-        carry.finish(stores, survey)
+        assert carry.settle(stores, survey, None, None, SurveyState.COMPLETED)
         _age(stores, survey, days)
     make_overviews(stores, carry.read(stores, first.id))
     assert _expired(stores, Retention(keep=1, older_than=MONTH), "shown_stays") == []

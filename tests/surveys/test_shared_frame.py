@@ -3,11 +3,12 @@
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Block
+from imageflow_domain.survey import Layer
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import register_blocks
 from imageflow_surveys.capture_block import capture_block
 from imageflow_surveys.place import place_survey
-from tests.surveys.cities import city, digests, errors_of, placed, places_of, published, truth_of
+from tests.surveys.cities import city, digests, errors_of, placed, places_of, published, reopened, truth_of
 from tests.surveys.stand_ins import Killed, Moment, failing_camera
 
 GRID = "12x3"
@@ -56,6 +57,7 @@ def test_a_published_survey_placed_again_keeps_its_frame_and_revision(stores: St
 def test_a_survey_placed_anew_twice_before_it_is_published_stays_in_the_shared_frame(stores: Stores) -> None:
     first = published(stores, city("anew_twice"))
     second = published(stores, city("anew_twice", drift_seed=2))
+    reopened(stores, second, Layer.SCREENSHOTS)
     with failing_camera(city("anew_twice", drift_seed=3), Moment(Killed(), at_call=100)) as camera:
         capture_block(stores, second, Block(row=0, col=0), camera)
     register_blocks(stores, second, second.blocks())
@@ -70,6 +72,7 @@ def test_a_survey_that_leaves_a_joined_frame_opens_another(stores: Stores) -> No
     published(stores, city("leaves"))
     second, joined = placed(stores, city("leaves", drift_seed=2))
     assert (joined.new_frame, joined.mosaic.frame.number) == (False, 1)
+    reopened(stores, second, Layer.SCREENSHOTS)
     with failing_camera(city("leaves", seed=8), Moment(Killed(), at_call=100)) as camera:
         capture_block(stores, second, Block(row=0, col=0), camera)
     register_blocks(stores, second, second.blocks())

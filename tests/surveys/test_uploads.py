@@ -67,7 +67,7 @@ def test_a_closed_folder_begins_one_survey_that_the_sensor_carries(
     assert (notice.folder.prefix, notice.reason) == (prefix, None)
     assert notice.survey.id == f"uploaded-{save}-0001"
     assert notice.survey.spec.source == prefix
-    assert (notice.survey.carrier, notice.survey.state) == (Carrier.SENSOR, SurveyState.RUNNING)
+    assert (notice.survey.carrier, notice.survey.state) == (Carrier.SENSOR, SurveyState.PLANNED)
     assert list(_notice(stores, save)) == []
     assert _surveys(stores, save) == [notice.survey.id]
 
