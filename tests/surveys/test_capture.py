@@ -1,11 +1,8 @@
 """Taking screenshots: a killed attempt goes on, a dead game is started again, a whole block is taken anew."""
 
 from collections.abc import Mapping
-<<<<<<< ours
 from dataclasses import replace
-=======
 from pathlib import Path
->>>>>>> theirs
 
 import numpy as np
 import pytest
