@@ -42,6 +42,7 @@ def test_a_job_is_kept_while_dagster_is_down_and_its_answer_says_so(client: Any,
         "dag_run_id": None,
         "survey_id": survey.id,
         "reason": None,
+        "withheld": None,
     }
 
 
@@ -67,7 +68,7 @@ def test_a_job_is_cancelled_and_taken_up_again(client: Any, stores: Stores) -> N
         assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
     assert client.get(f"/api/jobs/{job}/status").json()["reason"] == "Cancelled over the API."
     again = client.post(f"/api/jobs/{job}/retry")
-    assert (again.status_code, again.json()["status"]) == (202, "running")
+    assert (again.status_code, again.json()["status"]) == (202, "preparing")
     answer = client.post(f"/api/jobs/{job}/retry")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "CONFLICT")
     for action in ("cancel", "retry"):

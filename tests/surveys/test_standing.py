@@ -10,12 +10,13 @@ from imageflow_clients.database import attempts, heartbeats, layers, leases, sch
 from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
-from imageflow_domain.survey import Layer, Survey
+from imageflow_domain.survey import Layer, Survey, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks, register_blocks
 from imageflow_surveys.standing import LayerStanding, Stand, Standing, standing_of
 from imageflow_surveys.survey_runs import runs_of_survey
 from tests.surveys.cities import carried, city, planned
+from tests.surveys.states import in_state
 
 GRID = {"grid": "4x4", "block_side": 2}
 """Four blocks."""
@@ -42,7 +43,7 @@ def survey(stores: Stores) -> Survey:
 
 def _work(stores: Stores, survey: Survey, run_id: str) -> None:
     """Let a run hold the survey's lease, its worker alive."""
-    carry.begin(stores, survey.id)
+    in_state(stores, survey, SurveyState.RUNNING)
     lease = Lease(survey_id=survey.id, run_id=run_id, root_run_id=run_id, again=False, reopened=(), done_before=0)
     with stores.database.begin() as connection:
         leases.take(connection, lease)
@@ -142,7 +143,7 @@ def test_a_block_whose_worker_was_killed_fails_with_its_survey_s_reason(stores: 
     _begin(stores, survey, "r1", first, second, third)
     _fail(stores, survey, "r1", second)
     capture_blocks(stores, survey, [third])
-    carry.give_up(stores, survey, "Its worker was killed three times.")
+    in_state(stores, survey, SurveyState.FAILED, "Its worker was killed three times.")
     standing = standing_of(stores, survey.id)
     assert [(_of(standing, block).state, _of(standing, block).reason) for block in survey.blocks()] == [
         (Stand.FAILED, "Its worker was killed three times."),
@@ -157,7 +158,7 @@ def test_what_a_cancelled_survey_had_begun_is_to_do(stores: Stores, survey: Surv
     first, *_ = survey.blocks()
     _work(stores, survey, "r1")
     _begin(stores, survey, "r1", first)
-    carry.cancel(stores, survey, "No more.")
+    carry.cancel(stores, survey.id, "No more.")
     assert _of(standing_of(stores, survey.id), first).state is Stand.MISSING
 
 
