@@ -43,6 +43,16 @@ def told_version(digest: str) -> Mapping[str, str]:
     return {DATA_VERSION_TAG: data_version(digest).value, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
 
 
+def uploaded(batch: Batch) -> Shown:
+    return {
+        **_batch(batch),
+        "folder": dg.MetadataValue.text(batch.folder),
+        "pictures": dg.MetadataValue.int(batch.pictures),
+        "megabytes": megabytes(batch.bytes),
+        "closed_at": dg.MetadataValue.timestamp(batch.closed_at),
+    }
+
+
 def taken(batch: Batch, pictures: Sequence[Picture], spent: float) -> Shown:
     return {
         **_batch(batch),
