@@ -190,17 +190,20 @@ def mark_block(connection: Connection, survey: str, layer: Layer, block: Block, 
 
 
 def is_captured(connection: Connection, survey: str, block: Block) -> bool:
-    return connection.execute(
-        select(_BLOCKS.c.captured_at.is_not(None)).where(
-            _BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col
-        )
-    ).scalar_one()
+    """Return whether a block's screenshots are whole; raise `NotFound` for one that the survey does not have."""
+    return _is(connection, survey, block, _BLOCKS.c.captured_at.is_not(None))
 
 
 def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> bool:
-    return connection.execute(
-        select(func.coalesce(_BLOCKS.c.cut_revision == revision, false())).where(_at(survey, block))
-    ).scalar_one()
+    """Return whether a block's tiles are whole; raise `NotFound` for one that the survey does not have."""
+    return _is(connection, survey, block, func.coalesce(_BLOCKS.c.cut_revision == revision, false()))
+
+
+def _is(connection: Connection, survey: str, block: Block, mark: ColumnElement[bool]) -> bool:
+    found = connection.execute(select(mark).where(_at(survey, block))).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"'{survey}' has no block {block.key}: it was deleted, or its grid has no areas there.")
+    return found
 
 
 def begin_cut(connection: Connection, survey: str, block: Block) -> None:
