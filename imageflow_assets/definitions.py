@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from imageflow_assets.executor import patient_in_process_executor
+from imageflow_assets.failed_runs import alert_failed_runs
 from imageflow_assets.inspection.assets import ASSETS
 from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
@@ -26,7 +27,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         asset_checks=list(CHECKS),
         jobs=[plan_survey_job, keep_in_order_job, reinspect_job],
         schedules=[nightly],
-        sensors=[advance_surveys, notice_map_uploads, *SENSORS],
+        sensors=[advance_surveys, notice_map_uploads, *SENSORS, alert_failed_runs],
         resources={
             "stores": StoresResource(),
             "silence_watch": SilenceWatch(),

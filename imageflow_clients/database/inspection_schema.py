@@ -340,17 +340,19 @@ alerts = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("product", Text, ForeignKey("products.code"), nullable=False),
-    Column("batch_id", BigInteger, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
-    Column("cause", Text, nullable=False),  # the inspection or attempt: one alert of a kind for each
+    Column("product", Text, ForeignKey("products.code"), nullable=True),
+    Column("batch_id", BigInteger, ForeignKey("batches.id", ondelete="CASCADE"), nullable=True),
+    Column("cause", Text, nullable=False),  # the inspection, attempt or run: one alert of a kind for each
     Column("message", Text, nullable=False),
     Column("details", JSONB, nullable=False),
     _moment("created_at"),
     UniqueConstraint("kind", "batch_id", "cause"),
-    CheckConstraint("kind IN ('inspection_failed', 'pictures_failed', 'quality_drift')", name="kind"),
+    CheckConstraint("kind IN ('inspection_failed', 'pictures_failed', 'quality_drift', 'run_failed')", name="kind"),
+    CheckConstraint("kind = 'run_failed' OR (product IS NOT NULL AND batch_id IS NOT NULL)", name="batch"),
     _short("message", 4_000),
     _small("details", 65_536),
     Index("ix_alerts_product_id", "product", "id"),
+    Index("ix_alerts_run", "cause", unique=True, postgresql_where=text("kind = 'run_failed'")),
 )
 
 alert_deliveries = Table(
