@@ -11,6 +11,7 @@ from imageflow_assets.definitions import build_defs
 from imageflow_assets.failed_runs import alert_failed_runs
 from imageflow_assets.inspection.partitions import DAYS
 from imageflow_assets.inspection.sensors import send_alerts
+from imageflow_assets.runs import will_be_retried
 from imageflow_clients.database import alerts
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
@@ -163,9 +164,8 @@ def test_the_reason_is_what_the_step_said(watch: Watch, stores: Stores) -> None:
     assert "failed: The partition '20260102' is no day such as 2026-11-29: delete it." in alert.message
 
 
-@pytest.mark.parametrize("tag", ["true", None], ids=["tagged", "a moment before it is tagged"])
 def test_a_run_that_dagster_launches_again_is_left_out_and_the_last_one_told(
-    retrying: dg.DagsterInstance, stores: Stores, tag: str | None
+    retrying: dg.DagsterInstance, stores: Stores
 ) -> None:
     watch = Watch(retrying, stores)
     watch.tick()
@@ -174,9 +174,7 @@ def test_a_run_that_dagster_launches_again_is_left_out_and_the_last_one_told(
     run = retrying.get_run_by_id(first)
     assert run is not None
     assert run.tags["dagster/will_retry"] == "true"
-    if tag is None:
-        with retrying.run_storage.connect() as connection:  # type: ignore[attr-defined]
-            connection.exec_driver_sql("DELETE FROM run_tags WHERE key = 'dagster/will_retry'")
+    assert will_be_retried(retrying, run.with_tags({})), "a moment before it is tagged"
     watch.tick()
     assert _raised(stores) == []
     last = add_run(retrying, STARTED, {"dagster/max_retries": "0"}, location=None)
