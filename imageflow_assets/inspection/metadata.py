@@ -20,7 +20,7 @@ from imageflow_domain.inspection import (
 from imageflow_inspection.checks import Check
 from imageflow_inspection.identity import Judge
 from imageflow_inspection.reinspect import StaleBatch
-from imageflow_inspection.report import CHECK_OF_ALERT, Report
+from imageflow_inspection.report import CHECK_OF_ALERT, Preview, Report
 
 DATA_VERSION_CHARS = 32
 """Of a digest: Dagster's tags hold 63."""
@@ -84,7 +84,7 @@ def inspected(batch: Batch, inspection: Inspection, wrong: Sequence[PictureResul
 
 
 def reported(report: Report) -> Shown:
-    shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{plain(each.name)}: {each.verdict}" for each in report.previews]
+    shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{plain(_told(each))}" for each in report.previews]
     return {
         **_batch(report.batch),
         **_counts(report.inspection),
@@ -92,6 +92,11 @@ def reported(report: Report) -> Shown:
         "not_passed": table(_judgement(result) for result in report.wrong),
         "alerts": listed(alert.message for alert in report.alerts),
     }
+
+
+def _told(preview: Preview) -> str:
+    told = f"{preview.name}: {preview.verdict}"
+    return told if preview.lost is None else f"{told}. {preview.lost}"
 
 
 def verified(event: VerificationEvent) -> Shown:
