@@ -52,8 +52,7 @@ def new_uploads(instance: dg.DagsterInstance, stores: Stores, asked: Sequence[dg
 
 
 def _last_told(instance: dg.DagsterInstance, batch: str) -> str | None:
+    """Return the id of the batch of which the newest event of an upload tells; none where there is no event."""
     of_batch = dg.AssetRecordsFilter(inspection_uploads.key, [batch])
-    for record in instance.fetch_materializations(of_batch, limit=1).records:
-        event = record.asset_materialization
-        return None if event is None else (event.tags or {}).get(BATCH_TAG)
-    return None
+    events = (record.asset_materialization for record in instance.fetch_materializations(of_batch, limit=1).records)
+    return next(((event.tags or {}).get(BATCH_TAG) for event in events if event is not None), None)
