@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import insert, text
 
 from bench.inspecting import publish
-from imageflow_assets.inspection.asking import rebuild_partitions
+from imageflow_assets.inspection.settling import rebuild_batches
 from imageflow_clients.database.inspection_schema import batches, inspections
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
@@ -45,7 +45,7 @@ def main(layout: str, folder: str) -> None:
     with stores.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))  # as autovacuum leaves what has grown day by day
     with load_instance(settings) as instance:
-        rebuild_partitions(instance, stores)
+        rebuild_batches(instance, stores)
     stores.database.close()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from imageflow_assets.executor import patient_in_process_executor
+from imageflow_assets.failed_runs import alert_failed_runs
 from imageflow_assets.inspection.assets import ASSETS as INSPECTION
 from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
@@ -25,7 +26,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         assets=[*MAP, *INSPECTION],
         jobs=[*JOBS, keep_in_order_job, reinspect_job],
         schedules=[nightly],
-        sensors=[request_surveys, notice_map_uploads, *SENSORS],
+        sensors=[request_surveys, notice_map_uploads, *SENSORS, alert_failed_runs],
         resources=configured_resources(Settings(), {"silence_watch": SilenceWatch(), **(resources or {})}),
         executor=patient_in_process_executor,
     )

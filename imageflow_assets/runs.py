@@ -1,8 +1,11 @@
-"""Runs as Dagster keeps them: which are alive, how those of a tag ended, and why, in words."""
+"""Runs as Dagster keeps them: which are alive, how those of a tag ended, why, and whether they are retried."""
 
 from collections.abc import Collection, Mapping
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.retries import auto_reexecution_should_retry_run
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
 
 from imageflow_surveys.runs import PARTITION_TAG
 
@@ -68,3 +71,21 @@ def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
             return said
         return f"Run {run.run_id} ended without a word: its worker could not be started, or was killed."
     return f"Run {run.run_id} failed."
+
+
+def partition_of(run: dg.DagsterRun) -> str | None:
+    """Return the partition that a run is for; `None` where it has none."""
+    return run.tags.get(PARTITION_TAG)
+
+
+def will_be_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether Dagster itself launches a failed run again, as it does where a worker crashed.
+
+    Its tag says so a moment after the failure does; until then the same question is asked here.
+    """
+    if not instance.run_retries_enabled:
+        return False
+    if WILL_RETRY_TAG in run.tags:
+        return run.tags[WILL_RETRY_TAG] == "true"
+    reason = run.tags.get(RUN_FAILURE_REASON_TAG)
+    return bool(auto_reexecution_should_retry_run(instance, run, None if reason is None else RunFailureReason(reason)))

@@ -32,6 +32,7 @@ class _Group(click.Group):
         "sweep": ("imageflow_cli.upkeep", "sweep"),
         "doctor": ("imageflow_cli.doctor", "doctor"),
         "upload": ("imageflow_cli.upload", "upload"),
+        "refused": ("imageflow_cli.refused", "refused"),
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -96,12 +96,13 @@ class ObjectStore:
             else:
                 put_in_folder(self._store, key, data)
 
-    def get(self, key: str, *, next_step: str) -> bytes:
+    def get(self, key: str, *, next_step: str, what: str = "") -> bytes:
         """Return an object.
 
         Args:
             key: Of the object.
             next_step: What a reader of the error can do where it is missing: "materialise ... again".
+            what: What it holds, where its key alone does not say so: "the screenshot of area ...".
 
         Raises `ObjectMissing`, `StoreUnavailable`.
         """
@@ -109,7 +110,7 @@ class ObjectStore:
             with self._explained(check_key(key)):
                 return self._requests.make(_read, self._store, key)
         except FileNotFoundError as error:
-            raise ObjectMissing(key, next_step=next_step) from error
+            raise ObjectMissing(key, next_step=next_step, what=what) from error
 
     def head(self, key: str) -> StoredObject | None:
         """Return what is known of an object without reading it, or None where there is none."""

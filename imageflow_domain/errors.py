@@ -78,17 +78,23 @@ class NotFound(ImageFlowError):
 class ObjectMissing(NotFound):
     """An object that a row promises is not in the store."""
 
-    def __init__(self, key: str, *, next_step: str) -> None:
+    def __init__(self, key: str, *, next_step: str, what: str = "") -> None:
         self.key = key
-        super().__init__(f"No object at '{key}': {next_step}.")
+        super().__init__(f"No object at '{key}'{_called(what).rstrip(',')}: {next_step}.")
 
 
 class ObjectDamaged(NotFound):
     """The object that a row promises is not in the store: other bytes lie in its place."""
 
-    def __init__(self, key: str, *, next_step: str) -> None:
+    def __init__(self, key: str, *, next_step: str, what: str = "") -> None:
         self.key = key
-        super().__init__(f"The object at '{key}' is damaged in the store, it is not what was kept: {next_step}.")
+        named = f"The object at '{key}'{_called(what)}"
+        super().__init__(f"{named} is damaged in the store, it is not what was kept: {next_step}.")
+
+
+def _called(what: str) -> str:
+    """Return what an object holds as an apposition to its key."""
+    return f", {what}," if what else ""
 
 
 class Gone(NotFound):

@@ -256,14 +256,17 @@ class AlertKind(StrEnum):
     """Pictures of a batch failed or could not be judged."""
     QUALITY_DRIFT = "quality_drift"
     """The share of failed pictures left the limits that the batches before it set."""
+    RUN_FAILED = "run_failed"
+    """A run of Dagster failed, of a survey, a batch or a job, and is not tried again by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
     id: int
     kind: AlertKind
-    product: str
-    batch_id: int
+    product: str | None
+    batch_id: int | None
+    """Both none of a run that is of no batch."""
     message: str
     """What happened, by which rule, and what to do."""
     details: Mapping[str, Any]

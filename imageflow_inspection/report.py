@@ -7,7 +7,7 @@ from imageflow_clients.database import batches, inspections, reports
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import ModelRegistry
-from imageflow_domain.inspection import Alert, AlertKind, Batch, Inspection, PictureResult, Verdict
+from imageflow_domain.inspection import Alert, AlertKind, Batch, Inspection, Picture, PictureResult, Verdict
 from imageflow_inspection.alerts import alerts_of, raise_alerts
 from imageflow_inspection.checks import Check, check_batch
 from imageflow_inspection.kept_pictures import read_kept
@@ -15,7 +15,7 @@ from imageflow_inspection.results import not_passed
 from imageflow_pipelines.components.decode_v2 import DecodeV2
 from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.components.resize import Resize
-from imageflow_pipelines.values import Encoded
+from imageflow_pipelines.values import Encoded, Image
 
 _SHOWN = 6
 _SIDE_PX = 320
@@ -42,6 +42,8 @@ class Preview:
     name: str
     verdict: Verdict
     jpeg: bytes
+    lost: str | None
+    """Why it is shown without its defects, though they were drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,18 +102,36 @@ def note_reported(stores: Stores, report: Report) -> None:
 
 def _preview(stores: Stores, batch: Batch, result: PictureResult) -> Preview | None:
     """Return a small picture; none of what is no picture, or is not kept whole."""
-    if result.drawn_key is not None:
-        data = stores.objects.get(result.drawn_key, next_step="inspect the batch again")
-    else:
-        try:
-            data = read_kept(stores, batch, result.picture)
-        except (ObjectMissing, ObjectDamaged):
-            return None  # the check `checksums` tells
-    try:
-        image = DecodeV2()(Encoded(data))
-    except InvalidInput:
+    drawn, lost = _drawn(stores, result)
+    image = drawn or _as_taken(stores, batch, result.picture)
+    if image is None:
         return None
     if max(image.width_px, image.height_px) > _SIDE_PX:
         image = Resize(width_px=_SIDE_PX, height_px=_SIDE_PX, mode="fit")(image)
     small = Encode(format="jpeg", quality=_QUALITY)(image)
-    return Preview(name=result.picture.name, verdict=result.verdict, jpeg=small.data)
+    return Preview(name=result.picture.name, verdict=result.verdict, jpeg=small.data, lost=lost)
+
+
+def _drawn(stores: Stores, result: PictureResult) -> tuple[Image | None, str | None]:
+    """Return the picture with its defects drawn, or why it is lost; neither where nothing was drawn."""
+    key = result.drawn_key
+    if key is None:
+        return None, None
+    what = f"'{result.picture.name}' with its defects drawn"
+    where = f"/api/v1/inspections/{result.inspection_id}/results/{result.picture.place}"
+    step = f"the picture is shown as it was taken in, and GET {where} lists its defects"
+    try:
+        return DecodeV2()(Encoded(stores.objects.get(key, next_step=step, what=what))), None
+    except ObjectMissing as error:
+        return None, str(error)
+    except InvalidInput:
+        return None, str(ObjectDamaged(key, next_step=step, what=what))
+
+
+def _as_taken(stores: Stores, batch: Batch, picture: Picture) -> Image | None:
+    try:
+        return DecodeV2()(Encoded(read_kept(stores, batch, picture)))
+    except (ObjectMissing, ObjectDamaged):
+        return None  # the check `checksums` tells
+    except InvalidInput:
+        return None  # it is undecided for that

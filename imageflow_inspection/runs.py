@@ -14,10 +14,17 @@ BATCH_TAG = "imageflow/batch"
 RUN_TAG = "imageflow/batch_run"
 """`Batch.run_key`, or what `report_key` says."""
 
+_REPORT = "/report/"
+
 
 def report_key(batch: Batch) -> str:
     """Name what tells Dagster that another inspection counts: another name each time, as it may have counted before."""
-    return f"{batch.key}/{batch.version}/report/{batch.switches}"
+    return f"{batch.key}/{batch.version}{_REPORT}{batch.switches}"
+
+
+def is_report(key: str) -> bool:
+    """Whether a run of that name only reports, rather than inspects."""
+    return _REPORT in key
 
 
 def tags_of(batch: Batch, key: str) -> dict[str, str]:

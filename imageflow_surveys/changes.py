@@ -11,13 +11,13 @@ from functools import partial
 from imageflow_clients.database import tiles
 from imageflow_clients.database.tiles import Difference
 from imageflow_clients.stores import Stores
-from imageflow_domain import keys
 from imageflow_domain.errors import Conflict
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Fidelity, Survey
 from imageflow_domain.tiles import TILE_PX
 from imageflow_mosaic.changed import ChangedCells, Cluster, changed_cells, changed_lossy_cells, clusters
-from imageflow_mosaic.codec import Pixels, decode_tile
+from imageflow_mosaic.codec import Pixels
+from imageflow_surveys.stored_pictures import read_tile
 
 MOST_TILES = 800
 """Tiles whose pixels are compared, a few seconds' work."""
@@ -88,6 +88,7 @@ def changes_between(stores: Stores, survey: Survey, since: Survey) -> Changes:
         NotReady: Before both are published.
         Conflict: Where they lie in different frames.
         ObjectMissing: Where a tile's row stands but its object is gone.
+        ObjectDamaged: Where its object is no tile.
     """
     check_comparable(survey, since)
     here, there = survey.published(), since.published()
@@ -101,7 +102,7 @@ def changes_between(stores: Stores, survey: Survey, since: Survey) -> Changes:
             zoom -= 1
             shown = tiles.differences(connection, layer, other, zoom)
     levels = native_zoom - zoom
-    parts = _compare(stores, survey, shown.changed, _comparer(here.fidelity, there.fidelity, levels))
+    parts = _compare(stores, survey, since, shown.changed, _comparer(here.fidelity, there.fidelity, levels))
     return Changes(
         places=tuple(_place(one, levels) for one in clusters(parts)),
         exact=zoom == native_zoom,
@@ -122,16 +123,14 @@ def _comparer(one: Fidelity, other: Fidelity, levels: int) -> Comparer:
 
 
 def _compare(
-    stores: Stores, survey: Survey, changed: Sequence[Difference], comparer: Comparer
+    stores: Stores, survey: Survey, since: Survey, changed: Sequence[Difference], comparer: Comparer
 ) -> tuple[ChangedCells, ...]:
     """Return the cells that differ in each of some tiles, in pixels of their zoom."""
-    again = f"materialise tiles of '{survey.id}' again"
-
-    def pixels(digest: str) -> Pixels:
-        return decode_tile(stores.objects.get(keys.tile(digest), next_step=again))
 
     def compare(one: Difference) -> ChangedCells:
-        return comparer(pixels(one.other), pixels(one.digest), one.id.rect(one.id.z))
+        before = read_tile(stores, since.id, one.id, one.other)
+        now = read_tile(stores, survey.id, one.id, one.digest)
+        return comparer(before, now, one.id.rect(one.id.z))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return tuple(pool.map(compare, changed))

@@ -14,6 +14,7 @@ from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Cell
 from imageflow_domain.survey import Keep, Layer, Survey
 from imageflow_surveys.next_step import next_step
+from imageflow_surveys.sealed_record import sealed_digests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
 
     Raises:
         NotReady: Before the survey's overviews exist, and where some of its screenshots are taken again meanwhile.
+        ObjectDamaged: Where the record that was sealed before cannot be read.
     """
     key = keys.lineage(survey.id)
     with stores.database.begin() as connection:
@@ -42,7 +44,7 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
         stored = screenshots.stored(connection, survey.id)
         doomed = screenshots.being_deleted(connection, survey.id)
     if stored and not doomed:
-        stores.objects.put(key, _record(stores, survey, stored, _sealed_digests(stores, survey)))
+        stores.objects.put(key, _record(stores, survey, stored, sealed_digests(stores, survey)))
     with stores.database.begin() as connection:
         now = _check_sealed(connection, survey, stored)
         if now.keep is Keep.DELETE and now.withheld is None:
@@ -84,15 +86,6 @@ def _check_sealed(connection: Connection, survey: Survey, stored: Mapping[Cell, 
     if not same or now.placed().revision != survey.placed().revision:
         raise NotReady(f"'{survey.id}' changed while its record was sealed: materialise its {Layer.CLEANUP} again.")
     return now
-
-
-def _sealed_digests(stores: Stores, survey: Survey) -> Mapping[Cell, str]:
-    """Return the digests in the record that was sealed before, of screenshots that are deleted by now."""
-    key = keys.lineage(survey.id)
-    if not stores.objects.exists(key):
-        return {}
-    sealed = json.loads(gzip.decompress(stores.objects.get(key, next_step="materialise screenshot_cleanup again")))
-    return {Cell(row=s["row"], col=s["col"]): s["digest"] for s in sealed["screenshots"] if s["digest"] is not None}
 
 
 def _record(stores: Stores, survey: Survey, stored: Mapping[Cell, StoredShot], sealed: Mapping[Cell, str]) -> bytes:

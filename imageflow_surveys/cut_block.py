@@ -13,8 +13,9 @@ from imageflow_domain.survey import Layer, Survey
 from imageflow_domain.tiles import LEVELS_IN_SQUARE, TILE_PX, TileId
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.pyramid import CutTile, make_tile, parent_of
-from imageflow_surveys.sources import Source, read_tile, source_of
+from imageflow_surveys.sources import Source, source_of
 from imageflow_surveys.squares import squares_of
+from imageflow_surveys.stored_pictures import read_tile
 from imageflow_surveys.tile_writing import write_missing
 
 
@@ -41,6 +42,9 @@ def cut_block(stores: Stores, survey: Survey, block: Block) -> Cut:
 
     Raises:
         NotReady: Where the survey is not placed, or a screenshot that it needs was deleted.
+        NotFound: Where the survey has no such block.
+        ObjectMissing: Where a screenshot or a tile that it needs is gone.
+        ObjectDamaged: Where it is not what was stored.
     """
     revision = survey.placed().revision
     with stores.database.begin() as connection:
@@ -165,13 +169,16 @@ class _Square:
         parents = {}
         for tile in sorted(tile for tile in dirty if tile.z == z):
             children = {
-                child: below[child] if child in below else read_tile(self._stores, self._survey.id, base[child].digest)
+                child: below[child] if child in below else self._read(child, base[child])
                 for child in tile.children
                 if child in below or (child in base and child not in dirty)
             }
             if children:
                 parents[tile] = parent_of(children)
         return parents
+
+    def _read(self, tile: TileId, shown: StoredTile) -> Pixels:
+        return read_tile(self._stores, self._survey.id, tile, shown.digest)
 
     def _rows(
         self, dirty: set[TileId], cut: Mapping[TileId, CutTile], base: Mapping[TileId, StoredTile]

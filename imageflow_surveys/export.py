@@ -11,8 +11,8 @@ from imageflow_clients.database import tiles
 from imageflow_clients.database.tiles import StoredTile
 from imageflow_clients.pmtiles_archive import ArchiveTile, Place, write_archive
 from imageflow_clients.stores import Stores
-from imageflow_domain import keys
 from imageflow_domain.survey import Survey
+from imageflow_surveys.stored_pictures import read_encoded_tile
 from imageflow_surveys.tilejson import TileJson, tilejson
 
 PATH = "{z}/{x}/{y}.webp"
@@ -104,7 +104,7 @@ def _read(stores: Stores, survey: Survey, wanted: Iterable[_Stored]) -> Iterator
     """Yield tiles with their objects, in their order, several at once on their way."""
 
     def read(tile: _Stored) -> bytes:
-        return stores.objects.get(keys.tile(tile.digest), next_step=f"materialise tiles of '{survey.id}' again")
+        return read_encoded_tile(stores, survey.id, tile.id, tile.digest)
 
     left = iter(wanted)
     with ThreadPoolExecutor(_READERS) as readers:

@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from imageflow_clients.database import tiles
 from imageflow_clients.stores import Stores
-from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TILE_PX
-from imageflow_mosaic.codec import decode_tile
+from imageflow_surveys.stored_pictures import read_tile
 
 MAX_PIXELS = 400_000_000
 
@@ -37,6 +36,7 @@ def read_region(stores: Stores, survey: Survey, region: Rect) -> Region:
         NotReady: Before the survey's overviews exist.
         InvalidInput: Where the region lies outside the map or has more than `MAX_PIXELS`.
         ObjectMissing: Where a tile's row stands but its object is gone.
+        ObjectDamaged: Where its object is no tile.
     """
     mosaic = survey.published()
     if region.intersection(mosaic.bounds) is None:
@@ -58,6 +58,7 @@ def read_at_zoom(stores: Stores, survey: Survey, region: Rect, z: int) -> Region
     Raises:
         NotReady: Before the survey's overviews exist.
         ObjectMissing: Where a tile's row stands but its object is gone.
+        ObjectDamaged: Where its object is no tile.
     """
     revision = survey.published().revision
     rgb = np.zeros((region.height_px, region.width_px, 3), np.uint8)
@@ -66,8 +67,7 @@ def read_at_zoom(stores: Stores, survey: Survey, region: Rect, z: int) -> Region
         layer = tiles.layer_of(connection, survey.id, revision)
         shown = tiles.native_in(connection, layer, z, _on_tiles(region))
     for tile, stored in shown.items():
-        data = stores.objects.get(keys.tile(stored.digest), next_step=f"materialise tiles of '{survey.id}' again")
-        rgba = decode_tile(data)
+        rgba = read_tile(stores, survey.id, tile, stored.digest)
         here = tile.rect(z)
         part = here.intersection(region)
         if part is None:

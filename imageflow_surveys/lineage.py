@@ -3,20 +3,16 @@
 After the cleanup the sealed record answers for the screenshots that are gone.
 """
 
-import gzip
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imageflow_clients.database import placements, screenshots, tiles
 from imageflow_clients.stores import Stores
-from imageflow_domain import keys
-from imageflow_domain.errors import InvalidInput, ObjectMissing
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TILE_PX, TileId
+from imageflow_surveys.sealed_record import sealed_digests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +52,7 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
     Raises:
         NotReady: Before the survey has a map.
         InvalidInput: Where the place lies outside the map.
+        ObjectDamaged: Where the sealed record of its screenshots cannot be read.
     """
     mosaic = survey.published()
     bounds = mosaic.bounds
@@ -77,7 +74,7 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
         stored = screenshots.stored(connection, survey.id, within=range(min(lines), max(lines) + 1))
         cells = {place.cell for place in places}
         offsets = placements.offsets(connection, survey.id, touching=cells)
-    sealed = {} if all(p.cell in stored for p in places) else _sealed_digests(stores, survey)
+    sealed = {} if all(p.cell in stored for p in places) else sealed_digests(stores, survey)
     return Lineage(
         tile=tile,
         digest=None if shown is None else shown.digest,
@@ -93,12 +90,3 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
         ),
         offsets=offsets,
     )
-
-
-def _sealed_digests(stores: Stores, survey: Survey) -> Mapping[Cell, str]:
-    try:
-        data = stores.objects.get(keys.lineage(survey.id), next_step="materialise screenshot_cleanup")
-    except ObjectMissing:
-        return {}  # nothing was sealed yet: the screenshots were lost in another way, and the answer says so
-    record = json.loads(gzip.decompress(data))
-    return {Cell(row=s["row"], col=s["col"]): s["digest"] for s in record["screenshots"] if s["digest"]}

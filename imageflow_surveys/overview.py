@@ -12,14 +12,14 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.tiles import StoredTile, TileLayer, TileRow
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import NotReady, ObjectMissing
+from imageflow_domain.errors import NotReady, ObjectMissing, UnusableImage
 from imageflow_domain.survey import Layer, Survey
 from imageflow_domain.tiles import LEVELS_IN_SQUARE, TILE_PX, TileId
 from imageflow_mosaic.codec import Pixels, decode_tile, encode_webp
 from imageflow_mosaic.pyramid import make_tile, parent_of
 from imageflow_surveys import trust
 from imageflow_surveys.findings import Severity, TilesWhole
-from imageflow_surveys.sources import read_tile
+from imageflow_surveys.stored_pictures import read_tile
 from imageflow_surveys.tile_writing import write_missing
 
 THUMBNAIL_PX = 768
@@ -52,6 +52,8 @@ def make_overviews(stores: Stores, survey: Survey, *, publish_despite_errors: bo
 
     Raises:
         NotReady: Where the tiles of a block are missing.
+        ObjectMissing: Where a tile that the levels above are averaged from is gone.
+        ObjectDamaged: Where it is no tile.
     """
     mosaic = survey.placed()
     with stores.database.begin() as connection:
@@ -185,16 +187,15 @@ class _Pyramid:
         """Return the lossless pixels of a tile that is stored."""
         stored = self._shown.get(tile) or self._base[tile]
         try:
-            data = self._stores.objects.get(keys.lossless(stored.digest), next_step="average its children")
-        except ObjectMissing:
+            return decode_tile(self._stores.objects.get(keys.lossless(stored.digest), next_step="average its children"))
+        except (ObjectMissing, UnusableImage):
             # Tiles of an older version have none; and those above can always be averaged anew from the sharp ones.
             return parent_of({child: self._read_any(child) for child in tile.children if self._is_covered(child)})
-        return decode_tile(data)
 
     def _read_any(self, tile: TileId) -> Pixels:
         if tile.z <= self.top_zoom:
             return self._read(tile)
-        return read_tile(self._stores, self._survey.id, self._sharp[tile].digest)
+        return read_tile(self._stores, self._survey.id, tile, self._sharp[tile].digest)
 
     def _is_covered(self, tile: TileId) -> bool:
         return tile in self._covered if tile.z <= self.top_zoom else tile in self._sharp

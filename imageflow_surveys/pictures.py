@@ -13,6 +13,7 @@ from imageflow_domain.grid import Cell, block_of
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.codec import decode_picture, encode_webp
 from imageflow_surveys.shots import shot_rect
+from imageflow_surveys.stored_pictures import read_encoded_screenshot, read_screenshot
 
 
 def stored_shot(stores: Stores, survey: Survey, cell: Cell) -> StoredShot:
@@ -40,13 +41,14 @@ def stored_shot(stores: Stores, survey: Survey, cell: Cell) -> StoredShot:
     raise NotFound(f"The screenshot of area {cell} of '{survey.id}' has not been taken yet.")
 
 
-def picture(stores: Stores, survey: Survey, shot: StoredShot, width_px: int | None) -> bytes:
+def picture(stores: Stores, survey: Survey, cell: Cell, shot: StoredShot, width_px: int | None) -> bytes:
     """Return a screenshot as WebP: as it is stored, or shrunk to a width.
 
     Raises:
         ObjectMissing: Where its row stands but its object is gone.
+        ObjectDamaged: Where its object is not what was stored.
     """
-    data = stores.objects.get(shot.object_key, next_step=f"survey '{survey.id}' again")
+    data = read_encoded_screenshot(stores, survey, cell, shot)
     if width_px is None or width_px >= survey.view.width_px:
         return data
     height_px = max(1, round(survey.view.height_px * width_px / survey.view.width_px))
@@ -73,7 +75,7 @@ def overlap_picture(stores: Stores, survey: Survey, cell: Cell, other: Cell) -> 
     if both is None:
         raise NotFound(f"Areas {cell} and {other} of '{survey.id}' do not overlap.")
     shot = stored_shot(stores, survey, cell)
-    pixels = decode_picture(stores.objects.get(shot.object_key, next_step=f"survey '{survey.id}' again"))
+    pixels = read_screenshot(stores, survey, cell, shot)
     part = Rect(
         x_px=both.x_px - mine.x_px, y_px=both.y_px - mine.y_px, width_px=both.width_px, height_px=both.height_px
     )

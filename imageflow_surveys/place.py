@@ -46,6 +46,8 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
 
     Raises:
         NotReady: Where screenshots or offsets of a block are missing.
+        ObjectMissing: Where a screenshot that is looked at, or a tile of the survey whose frame it joins, is gone.
+        ObjectDamaged: Where it is not what was stored.
     """
     with stores.database.begin() as connection:
         _check_ready(connection, survey)
@@ -166,7 +168,7 @@ def _digest(survey: Survey, frame: Frame, places: Sequence[Placement], shots: Sh
     facts: dict[str, object] = {
         "frame": [frame.number, frame.native_zoom],
         "masks": [mask.model_dump() for mask in survey.spec.masks],
-        "shots": [[p.cell.row, p.cell.col, p.x_px, p.y_px, p.status, shots.stored[p.cell].digest] for p in places],
+        "shots": [[p.cell.row, p.cell.col, p.x_px, p.y_px, p.status, shots.row(p.cell).digest] for p in places],
     }
     if not fidelity.is_lossless:
         facts["noise"] = fidelity.noise

@@ -37,6 +37,8 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
     Raises:
         NotReady: Where screenshots of the block or of its halo have not been taken; of lossy ones, also where one of
             those is missing, all over the survey, that overlays are looked for in.
+        ObjectMissing: Where the object of one of them is gone.
+        ObjectDamaged: Where it is not what was stored.
     """
     cells = survey.grid.cells_of(block, survey.block_side)
     own_rows = block.rows(survey.block_side)

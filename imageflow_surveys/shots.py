@@ -14,7 +14,7 @@ from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Cell, block_of
 from imageflow_domain.placement import Placement
 from imageflow_domain.survey import Survey
-from imageflow_mosaic.codec import decode_picture
+from imageflow_surveys.stored_pictures import read_screenshot
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,16 @@ class Shots:
         Raises:
             NotReady: Where it has not been taken, or was deleted once its tiles were made.
             ObjectMissing: Where its row stands but its object is gone.
+            ObjectDamaged: Where its object is not what was stored.
         """
-        again = f"materialise screenshots of block {block_of(cell, self.survey.block_side).key} again"
+        return read_screenshot(self.stores, self.survey, cell, self.row(cell))
+
+    def row(self, cell: Cell) -> StoredShot:
+        """Return where one screenshot lies; raise `NotReady` as `load` does."""
         if cell not in self.stored:
+            again = f"materialise screenshots of block {block_of(cell, self.survey.block_side).key} again"
             raise NotReady(f"The screenshot of area {cell} of '{self.survey.id}' is not stored: {again}.")
-        return decode_picture(self.stores.objects.get(self.stored[cell].object_key, next_step=again))
+        return self.stored[cell]
 
 
 def shots_of(stores: Stores, survey: Survey, *, within: range | None = None) -> Shots:

@@ -12,17 +12,17 @@ import numpy as np
 from imageflow_clients.database import Connection, placements, tiles
 from imageflow_clients.database.tiles import TileLayer
 from imageflow_clients.stores import Stores
-from imageflow_domain import keys
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TILE_PX, TileId, tiles_touching
 from imageflow_mosaic.blend import blend
-from imageflow_mosaic.codec import Pixels, decode_tile, packed
+from imageflow_mosaic.codec import Pixels, packed
 from imageflow_mosaic.compose import Canvas, PlacedShot, compose
 from imageflow_mosaic.stacking import lay_under
 from imageflow_surveys.shots import Shots, shot_rect, shots_of, visible_parts
+from imageflow_surveys.stored_pictures import read_tile
 
 _HELD_BYTES = 400_000_000
 """Decoded screenshots that are kept for the next squares."""
@@ -161,7 +161,13 @@ class NativeTileSource:
         for tile, shown in self._native(rect).items():
             here = tile.rect(zoom)
             x, y = here.x_px - rect.x_px, here.y_px - rect.y_px
-            rgba[y : y + TILE_PX, x : x + TILE_PX] = read_tile(self.stores, self.survey.id, shown.digest)
+            rgba[y : y + TILE_PX, x : x + TILE_PX] = read_tile(
+                self.stores,
+                self.survey.id,
+                tile,
+                shown.digest,
+                again=f"materialise screenshots of '{self.survey.id}' again, which were deleted",
+            )
         return Canvas(rect=rect, rgba=rgba, full=bool(packed(rgba).all()))
 
     def _native(self, rect: Rect) -> dict[TileId, tiles.StoredTile]:
@@ -185,11 +191,6 @@ class _Decoded:
             self.held[cell] = self.shots.load(cell)
         self.held.move_to_end(cell)
         return self.held[cell]
-
-
-def read_tile(stores: Stores, survey: str, digest: str) -> Pixels:
-    """Return a tile that is stored without loss: RGBA, (512, 512, 4); raise `ObjectMissing`."""
-    return decode_tile(stores.objects.get(keys.tile(digest), next_step=f"materialise tiles of '{survey}' again"))
 
 
 def _around(squares: Sequence[Rect]) -> Rect | None:

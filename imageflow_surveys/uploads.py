@@ -28,6 +28,7 @@ class ClosedFolder:
     prefix: str
     game: str
     save: str
+    """As the folder spells them: they may be no names, or empty."""
     closing_etag: str
     """Of `positions.csv`, or else of the `_DONE` object: another one closes the folder again."""
 
@@ -61,7 +62,7 @@ def notice_uploads(stores: Stores) -> tuple[Noticed, ...]:
 
 
 def closed_folders(stores: Stores) -> tuple[ClosedFolder, ...]:
-    """Return every closed folder under `uploads/maps/{game}/{save}/`; names that are not valid are passed over."""
+    """Return every closed folder under `uploads/maps/`, whether or not it lies below the names of a game and a save."""
     folders: dict[str, dict[str, StoredObject]] = {}
     for stored in stores.objects.list(f"{MAP_UPLOADS}/"):
         prefix, _, name = stored.key.rpartition("/")
@@ -72,19 +73,22 @@ def closed_folders(stores: Stores) -> tuple[ClosedFolder, ...]:
 def _closed(folders: dict[str, dict[str, StoredObject]]) -> Iterator[ClosedFolder]:
     for prefix, files in sorted(folders.items()):
         closing = files.get(POSITIONS_FILE) or files.get(DONE_MARKER)
-        parts = prefix.removeprefix(f"{MAP_UPLOADS}/").split("/")
-        if closing is None or len(parts) < 2:
-            continue
-        try:
-            game, save = check_name(parts[0]), check_name(parts[1])
-        except InvalidInput:
-            continue
-        yield ClosedFolder(prefix=prefix, game=game, save=save, closing_etag=closing.etag)
+        if closing is not None:
+            game, _, rest = prefix.removeprefix(MAP_UPLOADS).removeprefix("/").partition("/")
+            yield ClosedFolder(prefix=prefix, game=game, save=rest.partition("/")[0], closing_etag=closing.etag)
+
+
+def _spec_of(folder: ClosedFolder) -> SurveySpec:
+    try:
+        game, save = check_name(folder.game), check_name(folder.save)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"The folder lies below no game and save: {error} Upload it to {MAP_UPLOADS}/GAME/SAVE/NAME/."
+        ) from error
+    return SurveySpec(game=game, save=save, driver=DriverSpec(name="folder"), source=folder.prefix)
 
 
 def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
-    spec = SurveySpec(game=folder.game, save=folder.save, driver=DriverSpec(name="folder"), source=folder.prefix)
-
     skipped: tuple[BadFile, ...] = ()
 
     def note(connection: Connection, surveys: Sequence[Survey], remark: str = "") -> None:
@@ -93,6 +97,7 @@ def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
         uploads.note(connection, folder.prefix, folder.closing_etag, survey=surveys[0].id, reason=reason)
 
     try:
+        spec = _spec_of(folder)
         skipped = skipped_files_of(stores, spec)
         if is_unordered(stores, spec):
             surveys = _plan_unordered(stores, spec, note)

@@ -1,6 +1,6 @@
 """Which runs batches and days need: our rows say what waits, Dagster is only asked whether a run is at it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
@@ -14,25 +14,20 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch
 from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.intake import run_gave_up
-from imageflow_inspection.runs import RUN_TAG, report_key, tags_of
+from imageflow_inspection.runs import RUN_TAG, is_report, report_key, tags_of
 
-_DAY_TAG = "imageflow/statistics"
+DAY_TAG = "imageflow/statistics"
+"""Which change of a day a run counts."""
+
+
 _AT_ONCE = 100
 """Runs that one tick asks for: Dagster takes a third of a second for each."""
 
-_TRIES = 3
+TRIES = 3
+"""Of one report, or of one change of a day."""
+
 _DAYS_LOOKED_AT = 4_000
 """More than there are: days whose runs all failed wait before those that changed later."""
-
-
-def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
-    """Add a partition for every batch that Dagster does not know, as after it lost its storage; return how many."""
-    with stores.database.begin() as connection:
-        ours = rows.all_keys(connection)
-    missing = sorted(ours - set(instance.get_dynamic_partitions(str(BATCHES.name))))
-    if missing:
-        instance.add_dynamic_partitions(str(BATCHES.name), missing)
-    return len(missing)
 
 
 def inspect_waiting(
@@ -83,35 +78,51 @@ def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.R
         raise_alerts(stores, batch.id, addresses=Settings().alert_addresses)
         with stores.database.begin() as connection:
             reports.note_try(connection, batch)
-        if batch.report_tries + 1 < _TRIES:
+        if batch.report_tries + 1 < TRIES:
             wanted.append((batch, f"{report_key(batch)}/{batch.report_tries + 1}"))
     return _requests(instance, wanted)
 
 
 def _unreported(stores: Stores) -> tuple[Batch, ...]:
     with stores.database.begin() as connection:
-        return reports.unreported(connection, _AT_ONCE, tries=_TRIES)
+        return reports.unreported(connection, _AT_ONCE, tries=TRIES)
 
 
-def count_waiting(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.RunRequest]:
-    """Yield a run for each day whose counts changed, three at most for the same change."""
+def count_waiting(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.RunRequest, ...]:
+    """Return a run for each day whose counts changed, three at most for the same change."""
     waiting = _waiting_days(stores)
-    asked = runs_by_tag(instance, _DAY_TAG, {change for _, change in waiting})
+    asked = runs_by_tag(instance, DAY_TAG, {change for _, change in waiting})
     busy = at_work(instance, {day for day, _ in waiting})
     still = set(_waiting_days(stores))
-    left = _AT_ONCE
+    wanted: list[dg.RunRequest] = []
     for day, change in waiting:
         if (day, change) not in still:
             continue  # the run that counted it may have ended while Dagster was asked
         tries = len(asked.get(change, ()))
-        if left and day not in busy and tries < _TRIES and DAYS.has_partition_key(day):
-            left -= 1
-            yield dg.RunRequest(
-                run_key=f"{change}/{tries}",
-                partition_key=day,
-                asset_selection=[asset.key for asset in OF_DAYS],
-                tags={_DAY_TAG: change, "dagster/max_retries": "0"},
+        if len(wanted) < _AT_ONCE and day not in busy and tries < TRIES:
+            wanted.append(
+                dg.RunRequest(
+                    run_key=f"{change}/{tries}",
+                    partition_key=day,
+                    asset_selection=[asset.key for asset in OF_DAYS],
+                    tags={DAY_TAG: change, "dagster/max_retries": "0"},
+                )
             )
+    if wanted:
+        days = {request.partition_key for request in wanted if request.partition_key is not None}
+        instance.add_dynamic_partitions(str(DAYS.name), sorted(days))
+    return tuple(wanted)
+
+
+def is_followed_up(run: dg.DagsterRun) -> bool:
+    """Whether a failed run needs no alert of its own.
+
+    The sensors ask for another one, or, of the last run that inspects a batch, the batch is given up with an alert.
+    """
+    last = f"/{TRIES - 1}"
+    if (key := run.tags.get(RUN_TAG)) is not None:
+        return not (is_report(key) and key.endswith(last))
+    return DAY_TAG in run.tags and not run.tags.get("dagster/run_key", "").endswith(last)
 
 
 def _waiting_days(stores: Stores) -> tuple[tuple[str, str], ...]:

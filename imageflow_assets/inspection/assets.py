@@ -8,10 +8,14 @@ import dagster as dg
 from imageflow_assets.cancelling import cancelled_with_the_run
 from imageflow_assets.failures import explained
 from imageflow_assets.inspection import metadata as shown
-from imageflow_assets.inspection.partitions import BATCHES, DAYS, NO_DAY_OF_ONE_BATCH, batch_of
+from imageflow_assets.inspection.partitions import BATCHES, DAYS, NOT_BY_PARTITION, batch_of, day_of
+from imageflow_assets.labels import INSPECTION as LINE
+from imageflow_assets.labels import column_schema, rows_of
+from imageflow_clients.database import inspection_schema as schema
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
+from imageflow_domain.inspection import Batch
 from imageflow_domain.isolation import Isolation
 from imageflow_inspection.changed_rules import Rules, changed_meanwhile
 from imageflow_inspection.identity import judge_now
@@ -19,19 +23,48 @@ from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.judging import CODE_VERSION
 from imageflow_inspection.report import CHECKS, note_reported, report_batch
 from imageflow_inspection.results import not_passed
+from imageflow_inspection.runs import BATCH_TAG
 from imageflow_inspection.statistics import count_day, disagreements_of, figures_of
 from imageflow_inspection.take_in import take_in
 from imageflow_resources.pools import INSPECTION
 
-_GROUP = "inspection"
 _VERSION = "1"
 """Of what is shown. What judges has `CODE_VERSION`."""
 
 _A_RUN_A_BATCH = dg.BackfillPolicy.multi_run(1)
 
+inspection_uploads = dg.AssetSpec(
+    "inspection_uploads",
+    description="Uploaded folders of pictures, a closed one a batch. The sensor inspect_uploads reports them.",
+    partitions_def=BATCHES,
+    group_name=LINE.name,
+    owners=LINE.owners,
+    tags=LINE.tags,
+    kinds={"image"},
+    metadata=rows_of(schema.batches),
+)
+
+
+def told_upload(batch: Batch) -> dg.AssetMaterialization:
+    """Return what tells Dagster of the upload of a batch: another version of it has another data version."""
+    return dg.AssetMaterialization(
+        inspection_uploads.key,
+        partition=batch.key,
+        metadata=shown.uploaded(batch),
+        tags={BATCH_TAG: str(batch.id), **shown.told_version(batch.listing)},
+    )
+
 
 @dg.asset(
-    partitions_def=BATCHES, backfill_policy=_A_RUN_A_BATCH, code_version=_VERSION, group_name=_GROUP, kinds={"image"}
+    partitions_def=BATCHES,
+    deps=[dg.AssetDep(inspection_uploads, partition_mapping=NOT_BY_PARTITION)],
+    backfill_policy=_A_RUN_A_BATCH,
+    code_version=_VERSION,
+    group_name=LINE.name,
+    owners=LINE.owners,
+    tags=LINE.tags,
+    metadata=rows_of(schema.batch_pictures),
+    kinds={"image"},
 )
 def batch_images(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """The pictures of an uploaded batch, each kept under the digest of its bytes."""
@@ -46,7 +79,14 @@ def batch_images(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Sto
 
 
 @dg.asset(
-    partitions_def=BATCHES, backfill_policy=_A_RUN_A_BATCH, code_version=_VERSION, group_name=_GROUP, kinds={"postgres"}
+    partitions_def=BATCHES,
+    backfill_policy=_A_RUN_A_BATCH,
+    code_version=_VERSION,
+    group_name=LINE.name,
+    owners=LINE.owners,
+    tags=LINE.tags,
+    metadata=rows_of(schema.master_items),
+    kinds={"postgres"},
 )
 def batch_rules(
     context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], models: dg.ResourceParam[ModelRegistry]
@@ -65,7 +105,10 @@ def batch_rules(
     backfill_policy=_A_RUN_A_BATCH,
     pool=INSPECTION,
     code_version=str(CODE_VERSION),
-    group_name=_GROUP,
+    group_name=LINE.name,
+    owners=LINE.owners,
+    tags=LINE.tags,
+    metadata={**rows_of(schema.item_results), "pictures": column_schema(schema.picture_results)},
     kinds={"postgres"},
 )
 def inspection_results(
@@ -95,7 +138,10 @@ def inspection_results(
     ],
     backfill_policy=_A_RUN_A_BATCH,
     code_version=_VERSION,
-    group_name=_GROUP,
+    group_name=LINE.name,
+    owners=LINE.owners,
+    tags=LINE.tags,
+    metadata=rows_of(schema.inspections),
     kinds={"image"},
 )
 def batch_report(
@@ -131,28 +177,34 @@ human_verdicts = dg.AssetSpec(
     description="What people say of a batch's pictures, told once all are verified or a minute after the last verdict.",
     partitions_def=BATCHES,
     deps=[inspection_results],
-    group_name=_GROUP,
+    group_name=LINE.name,
+    owners=LINE.owners,
+    tags=LINE.tags,
     kinds={"postgres"},
+    metadata=rows_of(schema.verifications),
 )
 
 
 @dg.asset(
     partitions_def=DAYS,
     deps=[
-        dg.AssetDep(inspection_results, partition_mapping=NO_DAY_OF_ONE_BATCH),
-        dg.AssetDep(human_verdicts, partition_mapping=NO_DAY_OF_ONE_BATCH),
+        dg.AssetDep(inspection_results, partition_mapping=NOT_BY_PARTITION),
+        dg.AssetDep(human_verdicts, partition_mapping=NOT_BY_PARTITION),
     ],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
     code_version=_VERSION,
-    group_name=_GROUP,
+    group_name=LINE.name,
+    owners=LINE.owners,
+    tags=LINE.tags,
+    metadata=rows_of(schema.statistics),
     kinds={"postgres"},
 )
 def inspection_statistics(
     context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
 ) -> dg.MaterializeResult[None]:
     """A day's counts by product, item and inspector; weeks and months are their sums."""
-    day = context.partition_time_window.start.date()
     with explained(context.retry_number):
+        day = day_of(context)
         count_day(stores, day)
         figures = figures_of(stores, day)
     return dg.MaterializeResult(metadata=shown.statistics(figures))
@@ -160,19 +212,22 @@ def inspection_statistics(
 
 @dg.asset(
     partitions_def=DAYS,
-    deps=[dg.AssetDep(human_verdicts, partition_mapping=NO_DAY_OF_ONE_BATCH), inspection_statistics],
+    deps=[dg.AssetDep(human_verdicts, partition_mapping=NOT_BY_PARTITION), inspection_statistics],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
     code_version=_VERSION,
-    group_name=_GROUP,
+    group_name=LINE.name,
+    owners=LINE.owners,
+    tags=LINE.tags,
+    metadata=rows_of(schema.verifications),
     kinds={"postgres"},
 )
 def disagreements(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
     """A day's verdicts of people that are not the pipelines'."""
     with explained(context.retry_number):
-        found = disagreements_of(stores, context.partition_time_window.start.date())
+        found = disagreements_of(stores, day_of(context))
     return dg.MaterializeResult(metadata=shown.disagreeing(found))
 
 
 OF_BATCHES = (batch_images, batch_rules, inspection_results, batch_report)
 OF_DAYS = (inspection_statistics, disagreements)
-ASSETS = (*OF_BATCHES, human_verdicts, *OF_DAYS)
+ASSETS = (inspection_uploads, *OF_BATCHES, human_verdicts, *OF_DAYS)

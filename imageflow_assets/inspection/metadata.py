@@ -20,7 +20,7 @@ from imageflow_domain.inspection import (
 from imageflow_inspection.checks import Check
 from imageflow_inspection.identity import Judge
 from imageflow_inspection.reinspect import StaleBatch
-from imageflow_inspection.report import CHECK_OF_ALERT, Report
+from imageflow_inspection.report import CHECK_OF_ALERT, Preview, Report
 
 DATA_VERSION_CHARS = 32
 """Of a digest: Dagster's tags hold 63."""
@@ -41,6 +41,16 @@ def results_version(batch: Batch, inspection: Inspection) -> dg.DataVersion:
 def told_version(digest: str) -> Mapping[str, str]:
     """Return the tags of an event that no run makes, which give it its data version."""
     return {DATA_VERSION_TAG: data_version(digest).value, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+
+
+def uploaded(batch: Batch) -> Shown:
+    return {
+        **_batch(batch),
+        "folder": dg.MetadataValue.text(batch.folder),
+        "pictures": dg.MetadataValue.int(batch.pictures),
+        "megabytes": megabytes(batch.bytes),
+        "closed_at": dg.MetadataValue.timestamp(batch.closed_at),
+    }
 
 
 def taken(batch: Batch, pictures: Sequence[Picture], spent: float) -> Shown:
@@ -74,7 +84,7 @@ def inspected(batch: Batch, inspection: Inspection, wrong: Sequence[PictureResul
 
 
 def reported(report: Report) -> Shown:
-    shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{plain(each.name)}: {each.verdict}" for each in report.previews]
+    shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{plain(_told(each))}" for each in report.previews]
     return {
         **_batch(report.batch),
         **_counts(report.inspection),
@@ -82,6 +92,11 @@ def reported(report: Report) -> Shown:
         "not_passed": table(_judgement(result) for result in report.wrong),
         "alerts": listed(alert.message for alert in report.alerts),
     }
+
+
+def _told(preview: Preview) -> str:
+    told = f"{preview.name}: {preview.verdict}"
+    return told if preview.lost is None else f"{told}. {preview.lost}"
 
 
 def verified(event: VerificationEvent) -> Shown:

@@ -1,18 +1,22 @@
-"""How inspection's assets are partitioned, and which batch a run is for."""
+"""How inspection's assets are partitioned, and which batch or day a run is for."""
+
+from datetime import date
 
 import dagster as dg
 
 from imageflow_clients.database import batches as rows
 from imageflow_clients.stores import Stores
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inspection import Batch, parts_of_batch_key
 from imageflow_inspection.runs import BATCH_TAG, BATCHES_PARTITIONS
 
 BATCHES = dg.DynamicPartitionsDefinition(name=BATCHES_PARTITIONS)
-DAYS = dg.DailyPartitionsDefinition(start_date="2020-01-01", end_offset=1)
-"""In UTC, today included."""
+DAYS = dg.DynamicPartitionsDefinition(name="inspection_days")
+"""In UTC, only those that have results: `2026-11-29`."""
 
-NO_DAY_OF_ONE_BATCH = dg.SpecificPartitionsPartitionMapping([])
-"""From batches to days: a day's rows say themselves which batches changed it, so none makes it stale."""
+NOT_BY_PARTITION = dg.SpecificPartitionsPartitionMapping([])
+"""Lineage of assets alone: no partition makes another one stale. From batches to days, as a day's rows say themselves
+which batches changed it; from uploads to batches, so that what is older than its upload's event stays fresh."""
 
 
 def batch_of(context: dg.AssetExecutionContext, stores: Stores) -> Batch:
@@ -25,3 +29,18 @@ def batch_of(context: dg.AssetExecutionContext, stores: Stores) -> Batch:
             if batch.key == context.partition_key:  # whoever runs it again may have chosen another partition
                 return batch
         return rows.latest(connection, product, name)
+
+
+def day_of(context: dg.AssetExecutionContext) -> date:
+    """Return the day that a run is for; raise `InvalidInput` for a partition that is none."""
+    key = context.partition_key
+    try:
+        day = date.fromisoformat(key)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != key:  # other spellings of a day would be other partitions
+        raise InvalidInput(
+            f"The partition '{key}' is no day such as 2026-11-29: delete it. The sensor count_statistics adds the days "
+            "that have results."
+        )
+    return day

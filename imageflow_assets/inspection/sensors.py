@@ -4,33 +4,36 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from imageflow_assets.inspection import asking
+from imageflow_assets.inspection import asking, settling
 from imageflow_assets.inspection import metadata as shown
-from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS, human_verdicts, told_rules
+from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS, human_verdicts, told_rules, told_upload
 from imageflow_assets.inspection.partitions import BATCHES
+from imageflow_assets.labels import INSPECTION, sensor
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.inference import ModelRegistry
-from imageflow_domain.inspection import VerificationEvent, batch_key
+from imageflow_domain.inspection import Batch, VerificationEvent, batch_key
 from imageflow_inspection.alerts import deliver_alerts, raise_given_up
 from imageflow_inspection.changed_rules import Told, changed_rules
 from imageflow_inspection.intake import Bounds, Cursor, notice_batches
 from imageflow_inspection.verify import report_events
 
-_RUNNING = dg.DefaultSensorStatus.RUNNING
 _EVENT_TAG = "imageflow/verification_event"
 _LOOKED_BACK = 1_000
 """Events of one batch among which one that was told before is looked for."""
 
-_SETTLED: set[str] = set()
-"""Homes of the instances whose partitions this process has looked at."""
+_UPLOADS = 100
+"""Of batches from before, which one tick tells of: Dagster takes up to 50 ms for each."""
+
+_SETTLED: set[tuple[str, str]] = set()
+"""Homes of the instances, and which sensor has looked there in this process for what Dagster lacks."""
 
 
-@dg.sensor(asset_selection=dg.AssetSelection.assets(*OF_BATCHES), minimum_interval_seconds=5, default_status=_RUNNING)
+@sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_BATCHES), minimum_interval_seconds=5)
 def inspect_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
     """Notice batches that a manifest or a quiet time has closed, and ask for one run each until they are inspected."""
-    _settle(context, stores)
+    before = _settle(context, stores)
     bounds = Bounds(quiet=timedelta(seconds=Settings().upload_quiet_s))
     tick = notice_batches(stores, Cursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
     for refusal in tick.refused:
@@ -39,30 +42,43 @@ def inspect_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
         *asking.inspect_waiting(context.instance, stores, tick.waiting),
         *asking.report_inspected(context.instance, stores),
     )
+    uploads = {batch.id: batch for batch in (*before, *settling.new_uploads(context.instance, stores, asked))}
     return dg.SensorResult(
         run_requests=asked,
+        asset_events=[told_upload(batch) for batch in uploads.values()],
         cursor=tick.cursor.write(),
         skip_reason=None if asked else f"Nothing to ask for: {len(tick.waiting)} batches are being inspected.",
     )
 
 
-def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> None:
-    home = context.instance.root_directory
-    if home not in _SETTLED:
-        added = asking.rebuild_partitions(context.instance, stores)
-        if added:
-            context.log.warning("Dagster lacked the partitions of %d batches: they are there again.", added)
-        _SETTLED.add(home)
+def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> tuple[Batch, ...]:
+    """Bring Dagster's partitions in line with our rows; return batches of whose uploads it is to be told now."""
+    settled = (context.instance.root_directory, "batches")
+    if settled in _SETTLED:
+        return ()
+    added = settling.rebuild_batches(context.instance, stores)
+    if added:
+        context.log.warning("Dagster lacked the partitions of %d batches: they are there again.", added)
+    unknown = settling.unknown_uploads(context.instance, stores, _UPLOADS)
+    if len(unknown) < _UPLOADS:
+        _SETTLED.add(settled)
+    return unknown
 
 
-@dg.sensor(asset_selection=dg.AssetSelection.assets(*OF_DAYS), minimum_interval_seconds=30, default_status=_RUNNING)
+@sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_DAYS), minimum_interval_seconds=30)
 def count_statistics(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
     """Ask for a run over each day whose counts changed."""
-    asked = list(asking.count_waiting(context.instance, stores))
+    settled = (context.instance.root_directory, "days")
+    if settled not in _SETTLED:
+        added = settling.rebuild_days(context.instance, stores)
+        if added:
+            context.log.info("%d days with results became partitions.", added)
+        _SETTLED.add(settled)
+    asked = asking.count_waiting(context.instance, stores)
     return dg.SensorResult(run_requests=asked, skip_reason=None if asked else "No day changed.")
 
 
-@dg.sensor(minimum_interval_seconds=10, default_status=_RUNNING)
+@sensor(INSPECTION, minimum_interval_seconds=10)
 def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Tell what people said of a batch as one event, once all is said or nothing came for a minute."""
     instance = context.instance
@@ -85,7 +101,7 @@ def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
     return dg.SkipReason(f"{len(told)} batches' verdicts were told; no run is needed for that.")
 
 
-@dg.sensor(minimum_interval_seconds=15, default_status=_RUNNING)
+@sensor(INSPECTION, minimum_interval_seconds=15)
 def mark_stale_batches(
     context: dg.SensorEvaluationContext,
     stores: dg.ResourceParam[Stores],
@@ -102,7 +118,7 @@ def mark_stale_batches(
     )
 
 
-@dg.sensor(minimum_interval_seconds=10, default_status=_RUNNING)
+@sensor(INSPECTION, minimum_interval_seconds=10)
 def send_alerts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Raise alerts of batches that were given up, and send what is due."""
     settings = Settings()

@@ -12,6 +12,9 @@ from imageflow_resources.pools import set_pools
 from imageflow_surveys.runs import SENSOR
 from imageflow_surveys.uploads import notice_uploads
 
+_REFUSED = 20
+"""Refused uploads that one tick names; `imageflow refused` lists all."""
+
 _SETTLED: set[str] = set()
 """Homes of the instances that this process has settled; a code location that is loaded again is another process."""
 
@@ -59,8 +62,12 @@ def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> None:
 
 @dg.sensor(minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING)
 def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
-    """Begin a survey for each folder under uploads/maps/ that its positions.csv or a _DONE object has closed."""
+    """Begin a survey for each folder under uploads/maps/ that its positions.csv or a _DONE object has closed.
+
+    A folder that begins none is named with the reason, here and by `imageflow refused`.
+    """
     noticed = notice_uploads(stores)
+    refused = [notice for notice in noticed if notice.survey is None]
     for notice in noticed:
         if notice.survey is None:
             context.log.error("'%s' began no survey: %s", notice.folder.prefix, notice.reason)
@@ -68,4 +75,6 @@ def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceP
             context.log.info("'%s' began '%s'.", notice.folder.prefix, notice.survey.id)
         for file in notice.skipped:
             context.log.warning("'%s/%s' is skipped: %s.", notice.folder.prefix, file.name, file.reason)
-    return dg.SkipReason(f"{len(noticed)} uploads noticed; request_surveys requests runs of what they began.")
+    told = [f"{len(noticed) - len(refused)} surveys begun by uploads."]
+    told += [f"'{notice.folder.prefix}' began no survey: {notice.reason}" for notice in refused[:_REFUSED]]
+    return dg.SkipReason("\n".join(told))

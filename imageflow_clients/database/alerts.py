@@ -25,8 +25,8 @@ class Delivery:
 def add(
     connection: Connection,
     kind: AlertKind,
-    product: str,
-    batch: int,
+    product: str | None,
+    batch: int | None,
     cause: str,
     *,
     message: str,

@@ -1,4 +1,7 @@
-"""The tables of inspection. Versions of a batch, a master or a pipeline are rows of their own and never change."""
+"""The tables of inspection. Versions of a batch, a master or a pipeline are rows of their own and never change.
+
+`doc` says what a column holds where Dagster shows the rows of an asset.
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -41,8 +44,8 @@ def _small(column: str, most_bytes: int) -> CheckConstraint:
     return CheckConstraint(f"octet_length({column}::text) <= {most_bytes}", name=f"{column}_small")
 
 
-def _moment(name: str) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=_NOW)
+def _moment(name: str, *, doc: str | None = None) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=_NOW, doc=doc)
 
 
 products = Table(
@@ -89,15 +92,15 @@ masters = Table(
 master_items = Table(
     "master_items",
     metadata,
-    Column("product", Text, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("code", Text, primary_key=True),
-    Column("place", SmallInteger, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("pipeline", Text, nullable=False),  # name@version
-    Column("required", Boolean, nullable=False),
-    Column("criteria", JSONB, nullable=False),
+    Column("product", Text, primary_key=True, doc="Code of the product."),
+    Column("version", Integer, primary_key=True, doc="Of the master."),
+    Column("code", Text, primary_key=True, doc="Of the item."),
+    Column("place", SmallInteger, nullable=False, doc="In the order of the master's items, from 0."),
+    Column("name", Text, nullable=False, doc="For people."),
+    Column("type", Text, nullable=False, doc="VISUAL, DIMENSION, FUNCTION or TEXT."),
+    Column("pipeline", Text, nullable=False, doc="name@version of the pipeline whose output is judged."),
+    Column("required", Boolean, nullable=False, doc="Whether a picture fails where the item does."),
+    Column("criteria", JSONB, nullable=False, doc="What the pipeline's output must be."),
     ForeignKeyConstraint(["product", "version"], ["masters.product", "masters.version"], ondelete="CASCADE"),
     UniqueConstraint("product", "version", "place"),
     _name("code", name="code"),
@@ -110,23 +113,30 @@ master_items = Table(
 batches = Table(
     "batches",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("product", Text, ForeignKey("products.code"), nullable=False),
-    Column("name", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("state", Text, nullable=False, server_default="closed"),
-    Column("reason", Text, nullable=True),
-    Column("listing", Text, nullable=False),
-    Column("source_digest", Text, nullable=True),
-    Column("pictures", Integer, nullable=False),
-    Column("bytes", BigInteger, nullable=False),
-    Column("attempts", SmallInteger, nullable=False, server_default="0"),
-    Column("retry_at", DateTime(timezone=True), nullable=True),
-    Column("report_tries", SmallInteger, nullable=False, server_default="0"),
-    Column("inspection_id", BigInteger, nullable=True),  # no foreign key: inspections name their batch
-    Column("switches", Integer, nullable=False, server_default="0"),
-    _moment("closed_at"),
+    Column("id", BigInteger, Identity(), primary_key=True, doc="Number of the version of the batch."),
+    Column("product", Text, ForeignKey("products.code"), nullable=False, doc="Code of the product."),
+    Column("name", Text, nullable=False, doc="Of the batch."),
+    Column("version", Integer, nullable=False, doc="Other pictures under the same name are another version."),
+    Column("folder", Text, nullable=False, doc="In the object store."),
+    Column("state", Text, nullable=False, server_default="closed", doc="closed, taken, inspected or failed."),
+    Column("reason", Text, nullable=True, doc="Why it failed."),
+    Column("listing", Text, nullable=False, doc="Digest of names, sizes and etags of the upload."),
+    Column("source_digest", Text, nullable=True, doc="Digest of names and contents, once the pictures were taken in."),
+    Column("pictures", Integer, nullable=False, doc="How many there are."),
+    Column("bytes", BigInteger, nullable=False, doc="Of all pictures together."),
+    Column("attempts", SmallInteger, nullable=False, server_default="0", doc="Runs that gave up on it."),
+    Column("retry_at", DateTime(timezone=True), nullable=True, doc="Before then no other run is asked for."),
+    Column(
+        "report_tries",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        doc="Runs that failed to report it to Dagster.",
+    ),
+    # no foreign key: inspections name their batch
+    Column("inspection_id", BigInteger, nullable=True, doc="The inspection that counts."),
+    Column("switches", Integer, nullable=False, server_default="0", doc="How often an inspection came to count."),
+    _moment("closed_at", doc="When the upload was closed."),
     UniqueConstraint("product", "name", "version"),
     _name("name", name="name"),
     CheckConstraint("state IN ('closed', 'taken', 'inspected', 'failed')", name="state"),
@@ -153,12 +163,18 @@ manifests = Table(
 batch_pictures = Table(
     "batch_pictures",
     metadata,
-    Column("batch_id", BigInteger, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
-    Column("place", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("bytes", BigInteger, nullable=False),
+    Column(
+        "batch_id",
+        BigInteger,
+        ForeignKey("batches.id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="The version of the batch.",
+    ),
+    Column("place", Integer, primary_key=True, doc="From 0, in the order of names."),
+    Column("name", Text, nullable=False, doc="In the uploaded folder."),
+    Column("key", Text, nullable=False, doc="Of the kept picture in the object store."),
+    Column("digest", Text, nullable=False, doc="SHA-256 of its bytes."),
+    Column("bytes", BigInteger, nullable=False, doc="Size of the file."),
     UniqueConstraint("batch_id", "name"),
     _short("name", 1024),
     CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest"),
@@ -168,21 +184,29 @@ batch_pictures = Table(
 inspections = Table(
     "inspections",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("batch_id", BigInteger, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
-    Column("identity", Text, nullable=False),
-    Column("master_version", Integer, nullable=False),
-    Column("code_version", Integer, nullable=False),
-    Column("judged_by", JSONB, nullable=False),
-    Column("providers", ARRAY(Text), nullable=False, server_default="{}"),  # who computed its models
-    Column("pictures", Integer, nullable=False, server_default="0"),
-    Column("passed", Integer, nullable=False, server_default="0"),
-    Column("failed", Integer, nullable=False, server_default="0"),
-    Column("undecided", Integer, nullable=False, server_default="0"),
-    Column("seconds", Double, nullable=False, server_default="0"),
-    _moment("begun_at"),
-    Column("done_at", DateTime(timezone=True), nullable=True),
-    Column("reported_at", DateTime(timezone=True), nullable=True),
+    Column("id", BigInteger, Identity(), primary_key=True, doc="Number of the inspection."),
+    Column(
+        "batch_id",
+        BigInteger,
+        ForeignKey("batches.id", ondelete="CASCADE"),
+        nullable=False,
+        doc="The version of the batch.",
+    ),
+    Column(
+        "identity", Text, nullable=False, doc="Digest of criteria, pipelines, models and code: equal ones judge alike."
+    ),
+    Column("master_version", Integer, nullable=False, doc="Of the product's master."),
+    Column("code_version", Integer, nullable=False, doc="Of the code that judges."),
+    Column("judged_by", JSONB, nullable=False, doc="Criteria, pipeline and models of each item."),
+    Column("providers", ARRAY(Text), nullable=False, server_default="{}", doc="What computed the models."),
+    Column("pictures", Integer, nullable=False, server_default="0", doc="How many were judged."),
+    Column("passed", Integer, nullable=False, server_default="0", doc="Of them, those that passed."),
+    Column("failed", Integer, nullable=False, server_default="0", doc="Those that failed."),
+    Column("undecided", Integer, nullable=False, server_default="0", doc="Those that could not be judged."),
+    Column("seconds", Double, nullable=False, server_default="0", doc="Of computing."),
+    _moment("begun_at", doc="When it began."),
+    Column("done_at", DateTime(timezone=True), nullable=True, doc="When all pictures were judged."),
+    Column("reported_at", DateTime(timezone=True), nullable=True, doc="When Dagster got its report."),
     UniqueConstraint("batch_id", "identity"),
     CheckConstraint("passed + failed + undecided = pictures", name="counts"),
     Index("ix_inspections_unreported", "id", postgresql_where=text("done_at IS NOT NULL AND reported_at IS NULL")),
@@ -191,13 +215,19 @@ inspections = Table(
 picture_results = Table(
     "picture_results",
     metadata,
-    Column("inspection_id", BigInteger, ForeignKey("inspections.id", ondelete="CASCADE"), primary_key=True),
-    Column("place", Integer, primary_key=True),
-    Column("verdict", Text, nullable=False),
-    Column("confidence", Double, nullable=False),
-    Column("seconds", Double, nullable=False),
-    Column("drawn_key", Text, nullable=True),
-    _moment("judged_at"),
+    Column(
+        "inspection_id",
+        BigInteger,
+        ForeignKey("inspections.id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="The inspection.",
+    ),
+    Column("place", Integer, primary_key=True, doc="Of the picture in its batch."),
+    Column("verdict", Text, nullable=False, doc="pass, fail or undecided."),
+    Column("confidence", Double, nullable=False, doc="In the verdict, 0 to 1."),
+    Column("seconds", Double, nullable=False, doc="Of computing."),
+    Column("drawn_key", Text, nullable=True, doc="Of the picture with its defects drawn; none where it passed."),
+    _moment("judged_at", doc="When it was judged."),
     CheckConstraint(_VERDICTS, name="verdict"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
     Index("ix_picture_results_verdict", "inspection_id", "verdict", "place"),
@@ -207,13 +237,13 @@ picture_results = Table(
 item_results = Table(
     "item_results",
     metadata,
-    Column("inspection_id", BigInteger, primary_key=True),
-    Column("place", Integer, primary_key=True),
-    Column("item", Text, primary_key=True),
-    Column("verdict", Text, nullable=False),
-    Column("confidence", Double, nullable=False),
-    Column("seconds", Double, nullable=False),
-    Column("details", JSONB, nullable=False),
+    Column("inspection_id", BigInteger, primary_key=True, doc="The inspection."),
+    Column("place", Integer, primary_key=True, doc="Of the picture in its batch."),
+    Column("item", Text, primary_key=True, doc="Code of the master's item."),
+    Column("verdict", Text, nullable=False, doc="pass, fail or undecided."),
+    Column("confidence", Double, nullable=False, doc="In the verdict, 0 to 1."),
+    Column("seconds", Double, nullable=False, doc="Of computing."),
+    Column("details", JSONB, nullable=False, doc="What was measured or found, and the reason."),
     ForeignKeyConstraint(
         ["inspection_id", "place"], ["picture_results.inspection_id", "picture_results.place"], ondelete="CASCADE"
     ),
@@ -225,16 +255,24 @@ item_results = Table(
 verifications = Table(
     "verifications",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("inspection_id", BigInteger, nullable=False),
-    Column("place", Integer, nullable=False),
-    Column("item", Text, nullable=False, server_default=""),  # empty: the picture as a whole
-    Column("verdict", Text, nullable=False),
-    Column("inspector", Text, nullable=False),
-    Column("notes", Text, nullable=False, server_default=""),
-    Column("seconds", Double, nullable=False, server_default="0"),
-    Column("request_id", Text, nullable=True, unique=True),
-    _moment("created_at"),
+    Column(
+        "id",
+        BigInteger,
+        Identity(),
+        primary_key=True,
+        doc="Number of the verdict; the latest on a picture or item counts.",
+    ),
+    Column("inspection_id", BigInteger, nullable=False, doc="The inspection whose result the person saw."),
+    Column("place", Integer, nullable=False, doc="Of the picture in its batch."),
+    Column(
+        "item", Text, nullable=False, server_default="", doc="Code of the master's item; empty: the picture as a whole."
+    ),
+    Column("verdict", Text, nullable=False, doc="pass or fail."),
+    Column("inspector", Text, nullable=False, doc="Who judged."),
+    Column("notes", Text, nullable=False, server_default="", doc="What the person wrote."),
+    Column("seconds", Double, nullable=False, server_default="0", doc="For which the person looked."),
+    Column("request_id", Text, nullable=True, unique=True, doc="The same one again keeps nothing twice."),
+    _moment("created_at", doc="When the verdict was given."),
     ForeignKeyConstraint(
         ["inspection_id", "place"], ["picture_results.inspection_id", "picture_results.place"], ondelete="CASCADE"
     ),
@@ -283,16 +321,16 @@ statistic_touches = Table(
 statistics = Table(
     "statistics",
     metadata,
-    Column("day", Date, primary_key=True),
-    Column("product", Text, ForeignKey("products.code"), primary_key=True),
-    Column("item", Text, primary_key=True),
-    Column("inspector", Text, primary_key=True),
-    Column("judged", Integer, nullable=False),
-    Column("passed", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-    Column("undecided", Integer, nullable=False),
-    Column("corrected", Integer, nullable=False),
-    Column("seconds", Double, nullable=False),
+    Column("day", Date, primary_key=True, doc="In UTC."),
+    Column("product", Text, ForeignKey("products.code"), primary_key=True, doc="Code of the product."),
+    Column("item", Text, primary_key=True, doc="Code of the master's item; empty: pictures as a whole."),
+    Column("inspector", Text, primary_key=True, doc="Who judged; empty: the pipelines."),
+    Column("judged", Integer, nullable=False, doc="Pictures that were judged."),
+    Column("passed", Integer, nullable=False, doc="Of them, those that passed."),
+    Column("failed", Integer, nullable=False, doc="Those that failed."),
+    Column("undecided", Integer, nullable=False, doc="Those that could not be judged."),
+    Column("corrected", Integer, nullable=False, doc="Verdicts of people that are not the pipelines'."),
+    Column("seconds", Double, nullable=False, doc="Of computing, or of looking."),
     CheckConstraint("passed + failed + undecided = judged", name="counts"),
     Index("ix_statistics_product_day", "product", "day"),
 )
@@ -302,17 +340,19 @@ alerts = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("product", Text, ForeignKey("products.code"), nullable=False),
-    Column("batch_id", BigInteger, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
-    Column("cause", Text, nullable=False),  # the inspection or attempt: one alert of a kind for each
+    Column("product", Text, ForeignKey("products.code"), nullable=True),
+    Column("batch_id", BigInteger, ForeignKey("batches.id", ondelete="CASCADE"), nullable=True),
+    Column("cause", Text, nullable=False),  # the inspection, attempt or run: one alert of a kind for each
     Column("message", Text, nullable=False),
     Column("details", JSONB, nullable=False),
     _moment("created_at"),
     UniqueConstraint("kind", "batch_id", "cause"),
-    CheckConstraint("kind IN ('inspection_failed', 'pictures_failed', 'quality_drift')", name="kind"),
+    CheckConstraint("kind IN ('inspection_failed', 'pictures_failed', 'quality_drift', 'run_failed')", name="kind"),
+    CheckConstraint("kind = 'run_failed' OR (product IS NOT NULL AND batch_id IS NOT NULL)", name="batch"),
     _short("message", 4_000),
     _small("details", 65_536),
     Index("ix_alerts_product_id", "product", "id"),
+    Index("ix_alerts_run", "cause", unique=True, postgresql_where=text("kind = 'run_failed'")),
 )
 
 alert_deliveries = Table(

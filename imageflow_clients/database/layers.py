@@ -191,10 +191,16 @@ def mark_block(connection: Connection, survey: str, layer: Layer, block: Block, 
 
 
 def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> bool:
-    """Whether a block was cut at a revision before, so that cutting it again looks at every tile."""
-    return connection.execute(
-        select(func.coalesce(_BLOCKS.c.cut_revision == revision, false())).where(_at(survey, block))
-    ).scalar_one()
+    """Whether a block was cut at a revision before, so that cutting it again looks at every tile.
+
+    Raises:
+        NotFound: The survey does not have the block.
+    """
+    was_cut = func.coalesce(_BLOCKS.c.cut_revision == revision, false())
+    found = connection.execute(select(was_cut).where(_at(survey, block))).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"'{survey}' has no block {block.key}: it was deleted, or its grid has no areas there.")
+    return found
 
 
 def begin_cut(connection: Connection, survey: str, block: Block) -> None:

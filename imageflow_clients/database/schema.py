@@ -2,7 +2,8 @@
 
 Migrations under `imageflow_clients/migrations` follow them; a test compares.
 
-A cell's row and column name an area within its survey; there are no other ids for screenshots.
+A cell's row and column name an area within its survey; there are no other ids for screenshots. `doc` says what a
+column holds where Dagster shows the rows of an asset.
 """
 
 from sqlalchemy import (
@@ -34,15 +35,16 @@ _NOW = func.now()
 
 
 def _survey() -> Column[str]:
-    return Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True)
+    key = ForeignKey("surveys.id", ondelete="CASCADE")
+    return Column("survey_id", Text, key, primary_key=True, doc="The survey.")
 
 
 def _row() -> Column[int]:
-    return Column("row", SmallInteger, primary_key=True)
+    return Column("row", SmallInteger, primary_key=True, doc="Row of its area in the survey's grid, from 0.")
 
 
 def _col() -> Column[int]:
-    return Column("col", SmallInteger, primary_key=True)
+    return Column("col", SmallInteger, primary_key=True, doc="Column of its area in the survey's grid, from 0.")
 
 
 saves = Table(
@@ -180,33 +182,68 @@ screenshots = Table(
     _survey(),
     _row(),
     _col(),
-    Column("object_key", Text, nullable=False),
-    Column("bytes", Integer, nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("status", Text, nullable=False, server_default="captured"),
-    Column("captured_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("object_key", Text, nullable=False, doc="Of the picture in the object store."),
+    Column("bytes", Integer, nullable=False, doc="Size of the object."),
+    Column("digest", Text, nullable=False, doc="BLAKE2b of the encoded picture."),
+    Column(
+        "status",
+        Text,
+        nullable=False,
+        server_default="captured",
+        doc="captured, placed, or deleting: its object is about to go.",
+    ),
+    Column(
+        "captured_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=_NOW,
+        doc="When the screenshot was taken last.",
+    ),
     CheckConstraint("status IN ('captured', 'placed', 'deleting')", name="status"),
 )
 
 pair_offsets = Table(
     "pair_offsets",
     metadata,
-    Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), primary_key=True),
-    Column("reference_row", SmallInteger, primary_key=True),
-    Column("reference_col", SmallInteger, primary_key=True),
-    Column("moving_row", SmallInteger, primary_key=True),
-    Column("moving_col", SmallInteger, primary_key=True),
-    Column("dx_px", Integer, nullable=False),
-    Column("dy_px", Integer, nullable=False),
-    Column("votes", Integer, nullable=False),
-    Column("agreement", REAL, nullable=False),
-    Column("compared_px", Integer, nullable=False),
-    Column("decisive", Boolean, nullable=False),
-    Column("rest_x_px", REAL, nullable=False, server_default="0"),  # beyond whole pixels
-    Column("rest_y_px", REAL, nullable=False, server_default="0"),
-    Column("sigma_px", REAL, nullable=False, server_default="0"),  # 0: pixels agree exactly
-    Column("noise", REAL, nullable=False, server_default="0"),
-    Column("residual_px", REAL, nullable=True),  # above half a pixel: dropped by the solve
+    _survey(),
+    Column("reference_row", SmallInteger, primary_key=True, doc="Row of the first screenshot's area."),
+    Column("reference_col", SmallInteger, primary_key=True, doc="Column of the first screenshot's area."),
+    Column("moving_row", SmallInteger, primary_key=True, doc="Row of its neighbour's area."),
+    Column("moving_col", SmallInteger, primary_key=True, doc="Column of its neighbour's area."),
+    Column("dx_px", Integer, nullable=False, doc="From the first to its neighbour, to the right, in whole pixels."),
+    Column("dy_px", Integer, nullable=False, doc="The same, downwards."),
+    Column("votes", Integer, nullable=False, doc="Patches in common that agree on the offset."),
+    Column("agreement", REAL, nullable=False, doc="Share of the compared pixels that agree, 0 to 1."),
+    Column("compared_px", Integer, nullable=False, doc="Pixels of the overlap that were compared."),
+    Column("decisive", Boolean, nullable=False, doc="Whether the overlap agrees at this offset alone."),
+    Column(
+        "rest_x_px",
+        REAL,
+        nullable=False,
+        server_default="0",
+        doc="What the offset has beyond whole pixels, to the right.",
+    ),
+    Column("rest_y_px", REAL, nullable=False, server_default="0", doc="The same, downwards."),
+    Column(
+        "sigma_px",
+        REAL,
+        nullable=False,
+        server_default="0",
+        doc="Standard error of the offset; 0 where pixels agree exactly.",
+    ),
+    Column(
+        "noise",
+        REAL,
+        nullable=False,
+        server_default="0",
+        doc="Of both screenshots, in grey levels; 0 of lossless ones.",
+    ),
+    Column(
+        "residual_px",
+        REAL,
+        nullable=True,
+        doc="By how much the solve contradicts it; above half a pixel it was dropped.",
+    ),
 )
 
 pair_refusals = Table(
@@ -227,12 +264,19 @@ coordinates = Table(
     _survey(),
     _row(),
     _col(),
-    Column("x_px", Integer, nullable=False),
-    Column("y_px", Integer, nullable=False),
-    Column("confidence", REAL, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("group_number", Integer, nullable=False),
-    Column("sigma_px", REAL, nullable=False, server_default="0"),
+    Column("x_px", Integer, nullable=False, doc="Left edge of the screenshot in the save's frame."),
+    Column("y_px", Integer, nullable=False, doc="Its upper edge."),
+    Column("confidence", REAL, nullable=False, doc="Probability that the place is exact, 0 to 1."),
+    Column("status", Text, nullable=False, doc="anchored, ambiguous or unplaced."),
+    Column(
+        "group_number",
+        Integer,
+        nullable=False,
+        doc="Screenshots of one group are tied together by verified offsets; 0 is the largest group.",
+    ),
+    Column(
+        "sigma_px", REAL, nullable=False, server_default="0", doc="Standard error of the place; 0 where it is exact."
+    ),
     CheckConstraint("status IN ('anchored', 'ambiguous', 'unplaced')", name="status"),
 )
 
@@ -253,12 +297,18 @@ tile_layers = Table(
 tiles = Table(
     "tiles",
     metadata,
-    Column("layer_id", BigInteger, ForeignKey("tile_layers.id", ondelete="CASCADE"), primary_key=True),
-    Column("z", SmallInteger, primary_key=True),
-    Column("x", Integer, primary_key=True),
-    Column("y", Integer, primary_key=True),
-    Column("digest", Text, nullable=True),  # null: what the base shows there is gone
-    Column("inputs", Text, nullable=True),  # of a native tile: digest of the screenshots that it was composed from
+    Column(
+        "layer_id",
+        BigInteger,
+        ForeignKey("tile_layers.id", ondelete="CASCADE"),
+        primary_key=True,
+        doc="Layer of one revision's tiles, which names its survey.",
+    ),
+    Column("z", SmallInteger, primary_key=True, doc="Zoom; 0 shows the whole frame."),
+    Column("x", Integer, primary_key=True, doc="Column of the zoom's tiles."),
+    Column("y", Integer, primary_key=True, doc="Row of the zoom's tiles."),
+    Column("digest", Text, nullable=True, doc="Names the tile's object; none where a tile of the layer below is gone."),
+    Column("inputs", Text, nullable=True, doc="Of a native tile: digest of the screenshots that it was composed from."),
     Index("ix_tiles_digest", "digest"),
 )
 
@@ -295,12 +345,14 @@ screenshot_usage = Table(
 uploads = Table(
     "uploads",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("prefix", Text, nullable=False),
-    Column("closing_etag", Text, nullable=False),
-    Column("survey_id", Text, nullable=True),  # outlives a deleted survey: an upload starts one survey, once
-    Column("reason", Text, nullable=True),
-    Column("noticed_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("id", BigInteger, Identity(), primary_key=True, doc="Number of the upload."),
+    Column("prefix", Text, nullable=False, doc="Folder in the object store."),
+    Column(
+        "closing_etag", Text, nullable=False, doc="Of the file that closed the folder: another one closes it again."
+    ),
+    Column("survey_id", Text, nullable=True, doc="First survey that the upload began; none where it was refused."),
+    Column("reason", Text, nullable=True, doc="Why it was refused, or which of its files were skipped."),
+    Column("noticed_at", DateTime(timezone=True), nullable=False, server_default=_NOW, doc="When a sensor noticed it."),
     UniqueConstraint("prefix", "closing_etag"),
 )
 

@@ -68,6 +68,11 @@ def waiting_days(connection: Connection, limit: int) -> tuple[tuple[date, int], 
     return tuple((row.day, row.last) for row in rows)
 
 
+def counted_days(connection: Connection) -> frozenset[date]:
+    """Return the days that have counts."""
+    return frozenset(connection.execute(select(statistics.c.day).distinct()).scalars())
+
+
 def take_day(connection: Connection, day: date) -> tuple[str, ...]:
     """Take away a day's touches, and return every product that they name or that was counted on it."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

@@ -110,7 +110,14 @@ def layer_of(connection: Connection, survey: str, revision: str) -> TileLayer:
 
 
 def get_layer(connection: Connection, layer: int) -> TileLayer:
-    return _layer(connection.execute(select(_L).where(_L.c.id == layer)).mappings().one())
+    """Return a layer; raise `NotReady` where it was deleted, with its survey or its revision."""
+    row = connection.execute(select(_L).where(_L.c.id == layer)).mappings().first()
+    if row is None:
+        raise NotReady(
+            f"The tiles' layer {layer} was deleted, with its survey or as a newer revision took its place: where the "
+            "survey is still there, materialise coordinates, then tiles again."
+        )
+    return _layer(row)
 
 
 def lock_layer(connection: Connection, layer: TileLayer) -> TileLayer:

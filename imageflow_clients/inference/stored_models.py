@@ -8,12 +8,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
+from pydantic import ValidationError
+
 from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
 from imageflow_clients.inference.sample import Sample
 from imageflow_clients.objects import ObjectStore
 from imageflow_domain import keys
-from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing
+from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId
 
 _OPEN_SESSIONS = 16
@@ -37,9 +39,18 @@ class ModelStore:
         return tuple(sorted(model for model in found if self._objects.exists(keys.model_card(model))))
 
     def card(self, model: ModelId) -> Card:
-        """Return a model's card; raise `NotFound`, with those that there are, for one that is not registered."""
+        """Return a model's card.
+
+        Raises:
+            NotFound: With those that there are, for one that is not registered.
+            ObjectDamaged: Where the card cannot be read.
+        """
+        key = keys.model_card(model)
         try:
-            return Card.model_validate_json(self._objects.get(keys.model_card(model), next_step=_AGAIN))
+            return Card.model_validate_json(self._objects.get(key, next_step=_AGAIN))
+        except ValidationError as error:
+            step = "delete it, then register the model again"
+            raise ObjectDamaged(key, next_step=step, what=f"the card of model {model}") from error
         except ObjectMissing as error:
             there = ", ".join(map(str, self.list())) or "none yet: `imageflow model register FOLDER` adds one"
             raise NotFound(f"No model '{model}' is registered. There are: {there}.") from error

@@ -48,11 +48,12 @@ def read_screenshot(
 ) -> Response:
     """As it was taken, without loss; or a thumbnail."""
     found = carry.read(gateway.stores, survey)
-    shot = stored_shot(gateway.stores, found, Cell(row=row, col=col))
+    cell = Cell(row=row, col=col)
+    shot = stored_shot(gateway.stores, found, cell)
     headers = {"etag": quoted(f"{shot.digest}-{width or 'whole'}"), "cache-control": "public, max-age=60"}
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
-    return Response(picture(gateway.stores, found, shot, width), media_type="image/webp", headers=headers)
+    return Response(picture(gateway.stores, found, cell, shot, width), media_type="image/webp", headers=headers)
 
 
 @router.get(

@@ -6,13 +6,15 @@ from typing import IO, Annotated, Final
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Request, Response
 
+from imageflow_clients.database import uploads as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import StoreUnavailable
 from imageflow_domain.file_names import MOST_NAME_BYTES
 from imageflow_domain.ids import Name
-from imageflow_gateway.addresses import GamePart, GatewayDep, SavePart
-from imageflow_gateway.schemas.uploads import Uploaded
+from imageflow_gateway.addresses import AfterId, GamePart, GatewayDep, Limit, SavePart
+from imageflow_gateway.schemas.pages import cut
+from imageflow_gateway.schemas.uploads import RefusedMapUpload, RefusedMapUploads, Uploaded
 
 PREFIX: Final = "/api/uploads/"
 
@@ -58,6 +60,15 @@ async def put_map_file(
     if replaced:
         response.status_code = 200
     return Uploaded(key=key, bytes=size)
+
+
+@router.get("/maps/refused", summary="Uploaded folders of frames that began no survey")
+def list_refused_map_uploads(gateway: GatewayDep, after: AfterId = None, limit: Limit = 100) -> RefusedMapUploads:
+    """Newest first, each with the reason. Mend the folder and close it again: it begins its survey then."""
+    with gateway.stores.database.begin() as connection:
+        found = rows.refused(connection, before=after, limit=limit + 1)
+    shown, following = cut(found, limit, lambda refused: str(refused.id))
+    return RefusedMapUploads(refused=[RefusedMapUpload.of(each) for each in shown], next=following)
 
 
 def _keep(stores: Stores, key: str, spool: IO[bytes]) -> tuple[int, bool]:

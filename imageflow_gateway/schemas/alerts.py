@@ -27,8 +27,9 @@ class AlertFacts(BaseModel):
 
     id: int
     kind: AlertKind
-    product: str
-    batch_id: int
+    product: str | None
+    batch_id: int | None
+    """Both null for a failed run that is of no batch; `details` names its survey or job."""
     message: str
     details: dict[str, Any]
     created_at: datetime

@@ -98,7 +98,7 @@ def test_ids_and_files_are_printed_as_they_are(cli: Here, survey: str, tmp_path:
 def test_a_picture_that_cannot_be_written_is_refused_before_it_is_made(
     cli: Here, survey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
 ) -> None:
-    monkeypatch.delattr("imageflow_surveys.image.decode_tile")
+    monkeypatch.delattr("imageflow_surveys.image.read_tile")
     cli.run("survey", "image", survey, "-o", str(tmp_path / name), expect=code)
 
 

@@ -9,6 +9,7 @@ import pytest
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.keys import MAP_UPLOAD_TYPES
+from imageflow_surveys.uploads import notice_uploads
 from tests.domain.names import ANY_NAMES, CLUTTER
 
 FOLDER = "/api/uploads/maps/city/first/monday"
@@ -30,6 +31,20 @@ def test_a_file_sent_again_takes_the_place_of_the_older_one(client: Any, stores:
 
 def test_the_marker_may_be_empty(client: Any) -> None:
     assert client.put(f"{FOLDER}/_DONE", content=b"").json()["bytes"] == 0
+
+
+def test_folders_that_began_no_survey_are_listed_newest_first_with_the_reason(client: Any, stores: Stores) -> None:
+    for save in ("first", "second"):
+        client.put(f"/api/uploads/maps/refused/{save}/monday/r00_c00.png", content=b"no picture")
+        client.put(f"/api/uploads/maps/refused/{save}/monday/_DONE", content=b"")
+        notice_uploads(stores)
+    page = client.get("/api/uploads/maps/refused", params={"limit": 1}).json()
+    (newest,) = page["refused"]
+    assert newest["key"] == "uploads/maps/refused/second/monday"
+    assert "r00_c00.png" in newest["reason"]
+    rest = client.get("/api/uploads/maps/refused", params={"after": page["next"], "limit": 1}).json()
+    assert [each["key"] for each in rest["refused"]] == ["uploads/maps/refused/first/monday"]
+    assert client.get("/api/uploads/maps/refused", params={"after": "x"}).status_code == 422
 
 
 async def _chunks(total: int) -> AsyncIterator[bytes]:

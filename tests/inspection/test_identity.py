@@ -9,7 +9,7 @@ from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.errors import ObjectMissing
+from imageflow_domain.errors import ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import BatchState
 from imageflow_inspection.changed_rules import Told, changed_rules
@@ -78,3 +78,16 @@ def test_an_inspection_that_goes_on_elsewhere_names_all_who_computed(stores: Sto
         connection.execute(text("DELETE FROM picture_results WHERE place = 1"))
         assert inspections.get(connection, done.id).providers == ("cpu", "triton")
     assert inspect_batch(stores, batch.id, models=models).providers == ("cpu", "triton")
+
+
+def test_a_damaged_card_of_a_model_is_named(stores: Stores) -> None:
+    models = with_a_model(stores)
+    batch = taken(stores, "b0", [lid()])
+    inspect_batch(stores, batch.id, models=models)
+    model = card(mean_heat()).id
+    stores.objects.put(keys.model_card(model), b"{")
+    said = (
+        f"'{keys.model_card(model)}', the card of model {model}, is damaged.*: delete it, then register the model again"
+    )
+    with pytest.raises(ObjectDamaged, match=said):
+        stale_batches(stores, "lid", models=models_of(stores))

@@ -117,3 +117,21 @@ def test_the_same_upload_again_mends_what_was_judged_before(stores: Stores) -> N
     with stores.database.begin() as connection:
         verdicts = [result.verdict for result in inspections.results(connection, done.id)]
     assert verdicts == [Verdict.PASS, Verdict.UNDECIDED]
+
+
+@pytest.mark.parametrize("data", [None, b"", b"no picture"])
+def test_a_report_shows_a_picture_as_it_was_taken_where_its_drawn_one_is_lost_and_says_so(
+    stores: Stores, data: bytes | None
+) -> None:
+    published(stores)
+    batch = taken(stores, "b1", [lid(), lid(spots=1)])
+    inspection = inspect_batch(stores, batch.id)
+    (drawn,) = report_batch(stores, batch.id).previews
+    assert drawn.lost is None
+    key = keys.drawn_picture(inspection.id, 1)
+    spoil(stores, key, data)
+    (preview,) = report_batch(stores, batch.id).previews
+    assert (preview.name, preview.verdict) == ("p0001.png", Verdict.FAIL)
+    assert preview.jpeg != drawn.jpeg
+    assert f"'{key}', 'p0001.png' with its defects drawn" in str(preview.lost)
+    assert f"GET /api/v1/inspections/{inspection.id}/results/1 lists its defects" in str(preview.lost)

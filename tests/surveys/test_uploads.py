@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from imageflow_clients.database import schema
+from imageflow_clients.database import schema, uploads
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -170,9 +170,26 @@ def test_a_mended_folder_that_is_closed_again_begins_its_survey(stores: Stores, 
     assert begun.survey is not None
 
 
-def test_names_that_are_not_valid_are_passed_over(stores: Stores, frames: dict[str, bytes]) -> None:
-    for prefix in ("uploads/maps/Not A Name/save/batch", "uploads/maps/alone"):
-        stores.objects.put(f"{prefix}/_DONE", b"")
-    folders = {folder.prefix for folder in closed_folders(stores)}
-    assert not folders & {"uploads/maps/Not A Name/save/batch", "uploads/maps/alone"}
-    assert not [notice for notice in notice_uploads(stores) if notice.folder.game == "Not A Name"]
+@pytest.mark.parametrize("folder", ["Not A Name/save/batch", "game/Not A Name", "alone"])
+def test_a_folder_below_no_game_and_save_is_refused_once(stores: Stores, folder: str) -> None:
+    prefix = f"{keys.MAP_UPLOADS}/{folder}"
+    stores.objects.put(f"{prefix}/_DONE", b"")
+    (notice,) = [notice for notice in notice_uploads(stores) if notice.folder.prefix == prefix]
+    assert notice.survey is None
+    assert "is not a valid name" in str(notice.reason)
+    assert f"Upload it to {keys.MAP_UPLOADS}/GAME/SAVE/NAME/." in str(notice.reason)
+    assert [notice for notice in notice_uploads(stores) if notice.folder.prefix == prefix] == []
+
+
+def _refused(stores: Stores) -> dict[str, str]:
+    with stores.database.begin() as connection:
+        return {each.prefix: each.reason for each in uploads.refused(connection, limit=1_000)}
+
+
+def test_a_refused_folder_is_listed_until_it_is_mended(stores: Stores, frames: dict[str, bytes]) -> None:
+    prefix = _put(stores, "listed", {**frames, "r02_c02.png": b"", keys.POSITIONS_FILE: _positions()})
+    (refused,) = _notice(stores, "listed")
+    assert _refused(stores)[prefix] == refused.reason
+    _put(stores, "listed", {"r02_c02.png": frames["r02_c02.png"], keys.POSITIONS_FILE: _positions(jitter_px=1)})
+    assert len(list(_notice(stores, "listed"))) == 1
+    assert prefix not in _refused(stores)

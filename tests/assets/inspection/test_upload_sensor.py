@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from imageflow_assets.inspection import asking
+from imageflow_assets.inspection import asking, settling
 from imageflow_assets.inspection.partitions import BATCHES
 from imageflow_assets.inspection.sensors import send_alerts
 from imageflow_clients.database import alerts, reports
@@ -274,9 +274,9 @@ def test_partitions_that_dagster_lost_are_added_again(stores: Stores, instance: 
     published(stores)
     inspect(instance, stores, "b1", [lid()])
     instance.delete_dynamic_partition(str(BATCHES.name), "lid-b1")
-    assert asking.rebuild_partitions(instance, stores) == 1
+    assert settling.rebuild_batches(instance, stores) == 1
     assert instance.get_dynamic_partitions(str(BATCHES.name)) == ["lid-b1"]
-    assert asking.rebuild_partitions(instance, stores) == 0
+    assert settling.rebuild_batches(instance, stores) == 0
 
 
 def test_a_run_that_ended_well_without_inspecting_is_an_attempt(stores: Stores, instance: dg.DagsterInstance) -> None:

@@ -499,6 +499,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/uploads/maps/refused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uploaded folders of frames that began no survey
+         * @description Newest first, each with the reason. Mend the folder and close it again: it begins its survey then.
+         */
+        get: operations["list_refused_map_uploads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tiles/tilejson.json": {
         parameters: {
             query?: never;
@@ -1332,9 +1352,9 @@ export interface components {
             id: number;
             kind: components["schemas"]["AlertKind"];
             /** Product */
-            product: string;
+            product: string | null;
             /** Batch Id */
-            batch_id: number;
+            batch_id: number | null;
             /** Message */
             message: string;
             /** Details */
@@ -1353,7 +1373,7 @@ export interface components {
          * AlertKind
          * @enum {string}
          */
-        AlertKind: "inspection_failed" | "pictures_failed" | "quality_drift";
+        AlertKind: "inspection_failed" | "pictures_failed" | "quality_drift" | "run_failed";
         /**
          * AlertList
          * @description Alerts, newest first.
@@ -2941,6 +2961,31 @@ export interface components {
         RefusedList: {
             /** Refused */
             refused: components["schemas"]["RefusedFacts"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * RefusedMapUpload
+         * @description A closed folder of frames that began no survey.
+         */
+        RefusedMapUpload: {
+            /** Key */
+            key: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Noticed At
+             * Format: date-time
+             */
+            noticed_at: string;
+        };
+        /**
+         * RefusedMapUploads
+         * @description Folders of frames that began no survey, newest first.
+         */
+        RefusedMapUploads: {
+            /** Refused */
+            refused: components["schemas"]["RefusedMapUpload"][];
             /** Next */
             next: string | null;
         };
@@ -4857,6 +4902,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Uploaded"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_refused_map_uploads: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: number | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusedMapUploads"];
                 };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */

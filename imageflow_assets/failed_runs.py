@@ -1,0 +1,41 @@
+"""The sensor that tells somebody of failed runs, of both lines and of every job."""
+
+import dagster as dg
+
+from imageflow_assets.inspection.asking import is_followed_up
+from imageflow_assets.runs import partition_of, why_it_ended, will_be_retried
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import Unavailable
+from imageflow_inspection.failed_runs import FailedRun, raise_run_failed
+
+_ASSETS_JOB = "__ASSET_JOB"
+"""Under this name Dagster runs assets that somebody chose."""
+
+
+@dg.run_failure_sensor(
+    description="Raise an alert of each failed run, with the reason and what to do; the sensor send_alerts sends it. "
+    "Runs that are tried again by themselves are left out, and those of batches, whose giving up has its own alert.",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def alert_failed_runs(context: dg.RunFailureSensorContext, stores: dg.ResourceParam[Stores]) -> None:
+    """Raise `run_failed` of a run that failed for good."""
+    run, instance = context.dagster_run, context.instance
+    if will_be_retried(instance, run) or is_followed_up(run):
+        return
+    settings = Settings()
+    failed = FailedRun(
+        id=run.run_id,
+        job=None if run.job_name == _ASSETS_JOB else run.job_name,
+        partition=partition_of(run),
+        reason=why_it_ended(instance, run),
+        url=f"{settings.dagster_url}/runs/{run.run_id}",
+    )
+    try:
+        alert = raise_run_failed(stores, failed, addresses=settings.alert_addresses)
+    except Unavailable as error:
+        # An error of Dagster's own fails the tick, and the next one looks again; any other passes the run over.
+        raise dg.DagsterError(f"The alert of run {run.run_id} waits. {error}") from error
+    if alert is not None:
+        context.log.warning(alert.message)

@@ -1,0 +1,36 @@
+"""`imageflow refused`: uploads that became nothing, each with the reason."""
+
+import click
+
+from imageflow_cli.console import print_json, print_table, visible
+from imageflow_cli.options import as_json
+from imageflow_cli.session import stores_only
+from imageflow_clients.database import batches, uploads
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Of each line, at most.")
+@as_json
+def refused(limit: int, as_json: bool) -> None:
+    """List uploads that became no survey and no batch, with the reason: mend them, and close their folder again."""
+    with stores_only().database.begin() as connection:
+        maps = uploads.refused(connection, limit=limit)
+        others = batches.refusals(connection, limit=limit)
+    found = [
+        *(("map", each.prefix, each.reason, each.noticed_at) for each in maps),
+        *(("inspection", each.key, each.reason, each.noticed_at) for each in others),
+    ]
+    if as_json:
+        names = ("line", "key", "reason", "noticed_at")
+        print_json([dict(zip(names, each, strict=True)) for each in found])
+        return
+    if not found:
+        click.echo("No upload was refused.", err=True)
+        return
+    print_table(
+        ("line", "upload", "noticed", "reason"),
+        (
+            (line, visible(key), f"{at:%Y-%m-%d %H:%M}", visible(reason).replace("\n", " "))
+            for line, key, reason, at in found
+        ),
+    )
