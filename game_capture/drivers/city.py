@@ -209,7 +209,9 @@ class CityDriver:
             for extent, side, step in zip(self._parameters.world, self._parameters.view, self.step, strict=True)
         ]
         if max(counts) > GRID_SIDE:
-            raise InvalidInput(f"That world needs more than {GRID_SIDE} areas on a side: give a grid, or a smaller world.")
+            raise InvalidInput(
+                f"That world needs more than {GRID_SIDE} areas on a side: give a grid, or a smaller world."
+            )
         return Grid(cols=counts[0], rows=counts[1])
 
     def _commanded(self, area: Area) -> Position:
