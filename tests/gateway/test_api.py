@@ -42,6 +42,7 @@ def test_a_job_is_kept_while_dagster_is_down_and_its_answer_says_so(client: Any,
         "dag_run_id": None,
         "survey_id": survey.id,
         "reason": None,
+        "withheld": None,
     }
 
 
