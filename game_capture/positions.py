@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from imageflow_domain.errors import BadFile
 from imageflow_domain.file_names import NameIndex, shown, why_skipped
 from imageflow_domain.geometry import Position
-from imageflow_domain.grid import Cell
+from imageflow_domain.grid import GRID_SIDE, Cell
 from imageflow_domain.keys import DONE_MARKER, POSITIONS_FILE
 
 COLUMNS = ("file", "row", "col", "x", "y")
-MAX_CELL = 999
+MAX_CELL = GRID_SIDE - 1
 """Grids end there."""
 
 MAX_POSITION_PX = 1e8

@@ -15,7 +15,7 @@ from game_capture.city.world import World
 from game_capture.opening import Opening
 from imageflow_domain.errors import CaptureError, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
-from imageflow_domain.grid import Cell, Grid
+from imageflow_domain.grid import GRID_SIDE, Cell, Grid
 from imageflow_domain.ports import Area, Capabilities
 
 _MARGIN_PX = 32
@@ -208,8 +208,10 @@ class CityDriver:
             1 + max(0, -(-(extent - side) // step))
             for extent, side, step in zip(self._parameters.world, self._parameters.view, self.step, strict=True)
         ]
-        if max(counts) > 1000:
-            raise InvalidInput("That world needs more than 1000 areas on a side: give a grid, or a smaller world.")
+        if max(counts) > GRID_SIDE:
+            raise InvalidInput(
+                f"That world needs more than {GRID_SIDE} areas on a side: give a grid, or a smaller world."
+            )
         return Grid(cols=counts[0], rows=counts[1])
 
     def _commanded(self, area: Area) -> Position:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from imageflow_clients.database import area_states
 from imageflow_clients.database import surveys as rows
-from imageflow_domain.grid import Cell
+from imageflow_domain.grid import GRID_SIDE, Cell
 from imageflow_gateway.addresses import GatewayDep, SurveyId
 from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.etags import matches, quoted
@@ -16,8 +16,8 @@ from imageflow_surveys.pictures import overlap_picture, picture, stored_shot
 
 router = APIRouter(prefix="/api/surveys/{survey}", tags=["surveys"])
 
-GridRow = Annotated[int, Path(ge=0, le=999)]
-GridCol = Annotated[int, Path(ge=0, le=999)]
+GridRow = Annotated[int, Path(ge=0, lt=GRID_SIDE)]
+GridCol = Annotated[int, Path(ge=0, lt=GRID_SIDE)]
 
 _PICTURES: dict[int | str, dict[str, object]] = {
     200: {"content": {"image/webp": {}}},

@@ -6,6 +6,8 @@ import logging
 import pytest
 
 from imageflow_domain.geometry import Rect
+from imageflow_domain.survey import Layer
+from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.etags import matches
 from imageflow_gateway.logs import JsonLines
 from imageflow_gateway.recent import Recent
@@ -63,3 +65,10 @@ def test_a_log_line_is_one_json_object() -> None:
 @pytest.mark.parametrize(("longer_px", "zoom"), [(512, 5), (513, 4), (1024, 4), (8192, 1), (16384, 0)])
 def test_smallest_zoom_shows_the_whole_map_in_one_tiles_size(longer_px: int, zoom: int) -> None:
     assert smallest_zoom(Rect(x_px=0, y_px=0, width_px=100, height_px=longer_px), native_zoom=5) == zoom
+
+
+def test_links_into_dagster_name_a_survey_by_its_partition() -> None:
+    links = DagsterLinks(base_url="http://d")
+    assert links.runs_of("city-a-0001") == "http://d/runs?q[0]=tag%3Adagster%2Fpartition%3Dcity-a-0001"
+    for layer in Layer:
+        assert links.partition(layer, "city-a-0001") == f"http://d/assets/{layer}?view=partitions&partition=city-a-0001"

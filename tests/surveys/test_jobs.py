@@ -156,9 +156,16 @@ def test_an_unknown_savegame_lists_the_known_ones(games: Path) -> None:
         survey_spec(games, _request(savegame="winter"))
 
 
-def test_a_grid_beyond_the_partitions_is_refused_in_words(games: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot be surveyed so: a grid of 200x200 areas is larger than 100x100"):
-        survey_spec(games, _request(grid={"rows": 200, "cols": 200}))
+def test_a_game_file_that_asks_for_too_much_is_refused_in_words(games: Path) -> None:
+    (games / "far.yaml").write_text("title: T\ndriver: {name: city}\nreach_px: 5000\n")
+    with pytest.raises(InvalidInput, match="'far' cannot be surveyed so: Input should be less than or equal to 4096"):
+        survey_spec(games, _request(game_id="far"))
+
+
+def test_a_game_is_surveyed_by_blocks_of_ten_areas_however_many_they_are(games: Path) -> None:
+    spec = survey_spec(games, _request(grid={"rows": 300, "cols": 300}))
+    assert spec.grid is not None
+    assert (spec.block_side, len(spec.grid.blocks(spec.block_side))) == (10, 900)
 
 
 @pytest.mark.parametrize(

@@ -125,13 +125,13 @@ def test_bad_frames_begin_no_survey_and_the_reason_is_noted_once(stores: Stores,
 
 def test_a_folder_that_is_too_large_is_noted_and_holds_up_no_other(stores: Stores, frames: dict[str, bytes]) -> None:
     picture = frames["r00_c00.png"]
-    listed = b"file,row,col,x,y\nr00_c00.png,0,0,0,0\nr101_c101.png,101,101,20000,20000\n"
-    wide = {"r00_c00.png": picture, "r101_c101.png": picture, keys.POSITIONS_FILE: listed}
+    listed = b"file,row,col,x,y\nr00_c00.png,0,0,0,0\nr1001_c1.png,1001,1,20000,20000\n"
+    wide = {"r00_c00.png": picture, "r1001_c1.png": picture, keys.POSITIONS_FILE: listed}
     _put(stores, "too_large", wide)
     _put(stores, "too_large_after", {**frames, keys.POSITIONS_FILE: _positions()})
     noticed = {notice.folder.save: notice for notice in notice_uploads(stores)}
     assert noticed["too_large"].survey is None
-    assert "--block-side" in str(noticed["too_large"].reason)
+    assert "row 1001 is not between 0 and 999" in str(noticed["too_large"].reason)
     assert noticed["too_large_after"].survey is not None
 
 
