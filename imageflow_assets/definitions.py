@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from imageflow_assets.executor import patient_in_process_executor
+from imageflow_assets.executor import by_size_executor
 from imageflow_assets.inspection.assets import ASSETS
 from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
@@ -17,6 +17,7 @@ from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
 from imageflow_resources.inference import IsolationResource, ModelsResource
 from imageflow_resources.stores import StoresResource
+from imageflow_resources.values import kept_values
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -29,12 +30,13 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         sensors=[advance_surveys, notice_map_uploads, *SENSORS],
         resources={
             "stores": StoresResource(),
+            "io_manager": kept_values,
             "silence_watch": SilenceWatch(),
             "models": ModelsResource(),
             "isolation": IsolationResource(),
             **(resources or {}),
         },
-        executor=patient_in_process_executor,
+        executor=by_size_executor,
     )
 
 

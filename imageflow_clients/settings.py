@@ -1,14 +1,27 @@
 """The one configuration class: every default that a process of ImageFlow needs, overridden by `IMAGEFLOW_*`."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    PositiveFloat,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imageflow_domain.errors import InvalidInput
 
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+
+
+def _numbers(value: object) -> object:
+    """Return the parts of a variable that holds several numbers; other values as they are."""
+    return value.split() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -39,6 +52,9 @@ class Settings(BaseSettings):
     tiles_pool: int = Field(default=2, ge=1)
     inspection_pool: int = Field(default=2, ge=1)
     """Batches that are judged at once; each uses all cores."""
+    retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_numbers)] = (30, 60, 120)
+    """Seconds, parted by spaces, before each further attempt of a step that met what may pass by itself: a store that is
+    down, a game that died."""
     retention_surveys: int | None = Field(default=None, ge=1)
     """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
     retention_days: int = Field(default=30, ge=0)

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from dagster._core.execution.plan.active import ActiveExecution
 
-from imageflow_assets.executor import patient_in_process_executor
+from imageflow_assets.executor import by_size_executor
 from imageflow_clients.settings import Settings
 from imageflow_resources.storage import load_instance
 
@@ -25,7 +25,7 @@ def work() -> None:
     """Need the slot."""
 
 
-@dg.job(executor_def=patient_in_process_executor)
+@dg.job(executor_def=by_size_executor)
 def working() -> None:
     """Need the slot, in a run that Dagster's own in-process executor would keep a core busy for."""
     work()
