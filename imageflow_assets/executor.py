@@ -16,7 +16,7 @@ from dagster._core.execution.plan.execute_plan import inner_plan_execution_itera
 from dagster._core.execution.plan.objects import StepFailureData, StepRetryData, UserFailureData
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 
 from imageflow_assets.failures import retry_waits_s
 from imageflow_assets.patience import LOOK_S, Claims, PatientExecution, PatientPlan
@@ -128,7 +128,10 @@ def _in_children(plan_context: PlanOrchestrationContext, execution_plan: Executi
 
 
 def _event_of(
-    plan_context: PlanOrchestrationContext, active: PatientExecution, step_key: str, news: dg.DagsterEvent | Ended | Died
+    plan_context: PlanOrchestrationContext,
+    active: PatientExecution,
+    step_key: str,
+    news: dg.DagsterEvent | Ended | Died,
 ) -> dg.DagsterEvent | None:
     """Return what is to be handled; `None` where a step that ended said so itself."""
     if isinstance(news, dg.DagsterEvent):
@@ -136,7 +139,9 @@ def _event_of(
     if not active.is_working(step_key):
         return None
     if isinstance(news, Ended):
-        return _again_or_failed(plan_context, active, step_key, news.error or _error("The step ended without a result."))
+        return _again_or_failed(
+            plan_context, active, step_key, news.error or _error("The step ended without a result.")
+        )
     return _again_or_failed(plan_context, active, step_key, _error(_why(news)))
 
 
@@ -146,7 +151,7 @@ def _why(died: Died) -> str:
             f"The step's process {died.pid} was killed by signal {-died.exit_status}, perhaps for want of memory: give "
             "the machine more memory, or the step's pool fewer slots."
         )
-    return f"The step's process {died.pid} ended without a result (exit status {died.exit_status}): the run's logs say why."
+    return f"The step's process {died.pid} ended without a result (status {died.exit_status}): the run's logs say why."
 
 
 def _error(message: str) -> SerializableErrorInfo:
@@ -161,7 +166,8 @@ def _again_or_failed(
     waits = retry_waits_s()
     attempt = active.retry_state.get_attempt_count(step_key)
     if attempt < len(waits):
-        again = StepRetryData(error=error, seconds_to_wait=waits[attempt])
+        again = StepRetryData(error, waits[attempt])  # type: ignore[no-untyped-call]
         return dg.DagsterEvent.step_retry_event(step_context, again)
-    said = UserFailureData(label="intentional-failure", description=error.message)
-    return dg.DagsterEvent.step_failure_event(step_context, StepFailureData(error=error, user_failure_data=said))
+    said = UserFailureData("intentional-failure", error.message)  # type: ignore[no-untyped-call]
+    failure = StepFailureData(error, said)  # type: ignore[no-untyped-call]
+    return dg.DagsterEvent.step_failure_event(step_context, failure)

@@ -1,7 +1,8 @@
 """How a run waits for slots of pools and for retries: at rest, and awake to a cancellation.
 
-Dagster's own classes ask in a loop whether their time to look has come: a waiting run keeps a core busy, looks only every
-fifteen seconds after a while, asks the database once for every waiting step, and sleeps through a cancellation (1.13).
+Dagster's own classes ask in a loop whether their time to look has come: a waiting run keeps a core busy, looks only
+every fifteen seconds after a while, asks the database once for every waiting step, and sleeps through a cancellation
+(1.13).
 """
 
 import time
@@ -46,7 +47,7 @@ class Claims(InstanceConcurrencyContext):
 
     def free_step(self, step_key: str) -> None:
         """Give a step's slot back, and let whoever waits look at once."""
-        super().free_step(step_key)  # type: ignore[no-untyped-call]
+        super().free_step(step_key)
         for waiting in self._pending_claims:
             self._pending_timeouts[waiting] = 0
 

@@ -8,7 +8,7 @@ import pickle
 import select
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -26,8 +26,9 @@ from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.retries import RetryMode
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.compute_log_manager import CapturedLogContext
-from dagster._utils.error import SerializableErrorInfo, serializable_error_info_from_exc_info
+from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.interrupts import capture_interrupts
+from dagster_shared.error import SerializableErrorInfo
 
 _NICE = 10
 """Live requests and inspections go first."""
@@ -58,7 +59,8 @@ def serve(pipe: Connection, work: RunWork, worker: int) -> None:
     """Execute the steps that a run's worker names, until it closes the pipe or is gone.
 
     Args:
-        pipe: Takes pickled pairs of a step's key and what is known of the run; gives events, and `Ended` after each step.
+        pipe: Takes pickled pairs of a step's key and what is known of the run; gives events, and `Ended` after each
+            step.
         work: The run.
         worker: The worker's process id.
     """
@@ -115,7 +117,7 @@ class _Steps:
     """Steps of one run, executed by this process."""
 
     def __init__(
-        self, work: RunWork, instance: dg.DagsterInstance, log_key: list[str], log_context: CapturedLogContext
+        self, work: RunWork, instance: dg.DagsterInstance, log_key: Sequence[str], log_context: CapturedLogContext
     ) -> None:
         self._work = work
         self._instance = instance

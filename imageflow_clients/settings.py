@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     inspection_pool: int = Field(default=2, ge=1)
     """Batches that are judged at once; each uses all cores."""
     retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_numbers)] = (30, 60, 120)
-    """Seconds, parted by spaces, before each further attempt of a step that met what may pass by itself: a store that is
-    down, a game that died."""
+    """Seconds, parted by spaces, before each further attempt of a step that met what may pass by itself: a store that
+    is down, a game that died."""
     retention_surveys: int | None = Field(default=None, ge=1)
     """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
     retention_days: int = Field(default=30, ge=0)

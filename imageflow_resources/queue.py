@@ -60,7 +60,7 @@ class Queue(QueuedRunCoordinator[dg.DagsterInstance]):
     """Tags each run with its line; the limits of the lines come from the settings, not from `dagster.yaml`."""
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
         limits = runs_of_lines(Settings())
         return super().from_config_value(
             inst_data,

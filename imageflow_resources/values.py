@@ -1,7 +1,7 @@
 """Values that one step of a run hands to another: small, typed, kept as JSON in the object store.
 
-Any process of the deployment reads them: a child, a pod, a run that goes on where another one failed. Pictures and tiles
-are no such values: steps hand on their keys and numbers.
+Any process of the deployment reads them: a child, a pod, a run that goes on where another one failed. Pictures and
+tiles are no such values: steps hand on their keys and numbers.
 """
 
 from typing import Any
@@ -29,7 +29,9 @@ class KeptValues(dg.IOManager):
         try:
             data = _type_of(context).dump_json(obj, warnings="error")
         except PydanticSerializationError as error:
-            raise InvalidInput(f"The value for '{key}' is not what its step declares ({error}): mend the op.") from error
+            raise InvalidInput(
+                f"The value for '{key}' is not what its step declares ({error}): mend the op."
+            ) from error
         self._objects.put(key, data)
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -60,7 +62,7 @@ def _type_of(output: dg.OutputContext) -> TypeAdapter[Any]:
     declared = output.dagster_type.typing_type
     if declared is Any:
         raise InvalidInput(
-            f"Output '{output.name}' of step '{output.step_key}' declares no type: annotate its op, or it comes back as "
-            "something else."
+            f"Output '{output.name}' of step '{output.step_key}' declares no type: annotate its op, or it comes back "
+            "as something else."
         )
     return TypeAdapter(declared)

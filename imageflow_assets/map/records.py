@@ -14,6 +14,7 @@ from imageflow_domain.survey import Survey
 from imageflow_surveys import carry
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.runs import ALL_BLOCKS, RANGE_TAGS, SURVEY_TAG, partition_key, survey_of_key, surveys_of_range
+from imageflow_surveys.values import forget_values_of
 
 _TAGS = (SURVEY_TAG, "dagster/partition", "dagster/partition/survey")
 """Those that a run bears: ours, and Dagster's own where a person launched it."""
@@ -39,6 +40,7 @@ def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) 
     for run in runs:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         instance.delete_run(run.run_id)
+    forget_values_of(stores, [run.run_id for run in runs])
     instance.delete_dynamic_partition(str(SURVEYS.name), survey.id)
     remove_survey(stores, survey)
 

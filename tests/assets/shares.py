@@ -5,6 +5,7 @@ SHARES_FOLDER who did it and when; a file there makes it slow, fail or hang.
 """
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,15 @@ def folder() -> Path:
     return Path(os.environ["SHARES_FOLDER"])
 
 
+def _be_deaf() -> None:
+    """Stand for code that nothing interrupts."""
+    while True:
+        try:
+            time.sleep(1)
+        except dg.DagsterExecutionInterruptedError:
+            continue
+
+
 @dg.op(out=dg.DynamicOut(Share))
 def plan_shares() -> Iterator[dg.DynamicOutput[Share]]:
     for number in range(SHARES):
@@ -59,6 +69,10 @@ def do_share(context: dg.OpExecutionContext, share: Share, stores: dg.ResourcePa
     with explained(context.retry_number):
         if (folder() / f"down-{share.number}").exists():
             raise StoreUnavailable("the store is down: start it")
+        if (folder() / f"deadly-{share.number}").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        if (folder() / "deaf").exists():
+            _be_deaf()
         if (folder() / f"wrong-{share.number}").exists():
             raise dg.Failure("This share is wrong: mend it.", allow_retries=False)
         while (folder() / "busy").exists():
@@ -87,7 +101,7 @@ def after() -> None:
 
 defs = dg.Definitions(
     assets=[shared, after],
-    jobs=[dg.define_asset_job("survey", selection=[shared, after], partitions_def=SURVEYS)],
+    jobs=[dg.define_asset_job("survey", selection=[shared, after])],
     resources={"stores": StoresResource(), "io_manager": kept_values},
     executor=by_size_executor,
 )

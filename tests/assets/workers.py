@@ -1,6 +1,7 @@
 """Real workers of runs, as Dagster's launcher starts them."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,47 +13,44 @@ import psutil
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._grpc.types import ExecuteRunArgs
 
+from imageflow_clients.settings import Settings
 from imageflow_domain.survey import Survey
+from imageflow_resources.storage import load_instance
 from tests.assets.shares import SURVEYS, defs
 
 ROOT = Path(__file__).parents[2]
-_REPOSITORY = ReconstructableRepository.for_module("tests.assets.shares", "defs", str(ROOT))
+JOB = ReconstructableRepository.for_module("tests.assets.shares", "defs", str(ROOT)).get_reconstructable_job("survey")
 
 
 class Worker:
     """A run of the job `survey`, and the process that executes it."""
 
-    def __init__(self, instance: dg.DagsterInstance, home: Path, folder: Path, survey: Survey) -> None:
+    def __init__(self, instance: dg.DagsterInstance, home: Path, folder: Path, survey: Survey, waits: str) -> None:
         self._instance = instance
         self._environment = {
             **os.environ,
             "IMAGEFLOW_HOME": str(home),
             "SHARES_FOLDER": str(folder),
-            "IMAGEFLOW_RETRY_WAITS": os.environ.get("IMAGEFLOW_RETRY_WAITS", "0.3 0.3"),
+            "IMAGEFLOW_RETRY_WAITS": waits,
         }
         self.folder = folder
         instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
-        job = defs.resolve_job_def("survey")
         run = instance.create_run_for_job(
-            job,
+            defs.resolve_job_def("survey"),
             tags={"dagster/partition": survey.id},
-            job_code_origin=_REPOSITORY.get_reconstructable_job("survey").get_python_origin(),
+            job_code_origin=JOB.get_python_origin(),
         )
-        self.run_id = run.run_id
-        self._start(run)
-
-    def _start(self, run: dg.DagsterRun) -> None:
         assert run.job_code_origin is not None
-        arguments = ExecuteRunArgs(
-            job_origin=run.job_code_origin, run_id=run.run_id, instance_ref=self._instance.get_ref()
+        self.run_id = run.run_id
+        command = ExecuteRunArgs(
+            job_origin=run.job_code_origin, run_id=run.run_id, instance_ref=instance.get_ref()
         ).get_command_args()
-        self.process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env=self._environment)
+        self.process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=self._environment)
 
-    def again_from_failure(self) -> "Worker":
-        """Execute again, in another process, what the run did not finish."""
-        from dagster._core.execution.plan.resume_retry import ReexecutionStrategy  # noqa: PLC0415
-
-        raise NotImplementedError(ReexecutionStrategy)
+    def again_from_failure(self) -> None:
+        """Execute in another process what the run did not finish."""
+        again = f"from tests.assets.workers import again; again({self.run_id!r})"
+        subprocess.run([sys.executable, "-c", again], cwd=ROOT, env=self._environment, check=True)
 
     @property
     def run(self) -> dg.DagsterRun:
@@ -63,7 +61,7 @@ class Worker:
     def cancel(self) -> None:
         """Do what Dagster's terminate does."""
         self._instance.report_run_canceling(self.run)
-        self.process.send_signal(2)
+        self.process.send_signal(signal.SIGINT)
 
     def children(self) -> list[psutil.Process]:
         """Return all processes below the worker."""
@@ -80,3 +78,14 @@ def until(holds: Callable[[], object], timeout_s: float = 60) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never held"
         time.sleep(0.02)
+
+
+def again(run_id: str) -> None:
+    """Execute a run's job from where it failed."""
+    with load_instance(Settings()) as instance:
+        parent = instance.get_run_by_id(run_id)
+        assert parent is not None
+        partition = {"dagster/partition": parent.tags["dagster/partition"]}
+        options = dg.ReexecutionOptions.from_failure(run_id, instance)
+        with dg.execute_job(JOB, instance=instance, tags=partition, reexecution_options=options) as result:
+            assert result.success
