@@ -13,10 +13,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from game_capture.registry import open_driver
 from imageflow_assets.executor import by_size_executor
 from imageflow_assets.failures import explained
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import StoreUnavailable
+from imageflow_domain.survey import DriverSpec
 from imageflow_resources.stores import StoresResource
 from imageflow_resources.values import kept_values
 
@@ -54,6 +56,14 @@ def _be_deaf() -> None:
             continue
 
 
+def _play() -> None:
+    """Drive a real game until something ends it."""
+    spec = DriverSpec(name="openttd", parameters={"seed": 3, "map_size": 64, "view": (512, 384), "step": (384, 288)})
+    with open_driver(spec, scratch=folder() / f"scratch-{os.getpid()}"):
+        (folder() / f"playing-{os.getpid()}").touch()
+        time.sleep(600)
+
+
 @dg.op(out=dg.DynamicOut(Share))
 def plan_shares() -> Iterator[dg.DynamicOutput[Share]]:
     for number in range(SHARES):
@@ -65,12 +75,14 @@ def do_share(context: dg.OpExecutionContext, share: Share, stores: dg.ResourcePa
     """Do a share; note the beginning and the end of it."""
     begin = time.monotonic()
     with (folder() / f"begun-{share.number}").open("a") as file:
-        file.write(f"{os.getpid()}\n")
+        file.write(f"{os.getpid()} {time.process_time()}\n")
     with explained(context.retry_number):
         if (folder() / f"down-{share.number}").exists():
             raise StoreUnavailable("the store is down: start it")
         if (folder() / f"deadly-{share.number}").exists():
             os.kill(os.getpid(), signal.SIGKILL)
+        if (folder() / "game").exists():
+            _play()
         if (folder() / "deaf").exists():
             _be_deaf()
         if (folder() / f"wrong-{share.number}").exists():

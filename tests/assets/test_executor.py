@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import dagster as dg
 import psutil
@@ -18,10 +19,11 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_resources.storage import load_instance
 from tests.assets.shares import POOL, SHARES
-from tests.assets.workers import Worker, until
+from tests.assets.workers import Worker, in_a_terminal, until
+from tests.game_capture.conftest import need
 from tests.surveys.cities import city, planned
 
-LARGE = "17x16"
+LARGE = "13x10"
 SMALL = "3x3"
 SLOTS = 2
 
@@ -116,15 +118,15 @@ def test_a_large_survey_uses_all_slots_by_children_that_do_many_steps(
     assert _pools(instance) == (0, 0)
 
 
-def test_a_step_in_a_warm_child_costs_a_fifth_of_a_second_at_most(
+def test_a_step_in_a_warm_child_costs_a_fifth_of_a_processor_s_second_at_most(
     instance: dg.DagsterInstance, start: Start, tmp_path: Path
 ) -> None:
     instance.event_log_storage.set_concurrency_slots(POOL, 1)
     (tmp_path / "work_s").write_text("0")
     worker = start(LARGE)
     assert worker.process.wait() == 0
-    begins = sorted(begin for begin, _ in _spans(tmp_path))
-    assert sorted(later - earlier for earlier, later in pairwise(begins))[1] < 0.2
+    assert len({worker.begun(number)[0] for number in range(SHARES)}) == 1
+    assert median(later - earlier for earlier, later in pairwise(worker.cpu_s())) < 0.2
 
 
 @pytest.mark.parametrize("grid", [SMALL, LARGE])
@@ -318,3 +320,60 @@ def test_children_leave_the_processor_to_others(start: Start, tmp_path: Path) ->
     assert {process.nice() for process in _steps(worker)} == {psutil.Process(worker.process.pid).nice() + 10}
     (tmp_path / "slow").unlink()
     assert worker.process.wait() == 0
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("killed", ["worker", "child"])
+def test_a_game_ends_with_the_child_that_plays_it(
+    killed: str, instance: dg.DagsterInstance, start: Start, tmp_path: Path
+) -> None:
+    need("Xvfb", "xdotool", "openttd")
+    (tmp_path / "game").touch()
+    worker = start(LARGE)
+    until(lambda: len(list(tmp_path.glob("playing-*"))) == SLOTS, timeout_s=120)
+    working = _steps(worker)
+    played = [process for child in working for process in child.children(recursive=True)]
+    assert [process.name() for process in played].count("openttd") == SLOTS
+    (tmp_path / "game").unlink()
+    if killed == "worker":
+        worker.process.kill()
+    else:
+        for child in working:
+            child.kill()
+    until(lambda: _gone(played), timeout_s=10)
+    worker.process.kill()
+    worker.process.wait()
+    instance.report_run_failed(worker.run)
+    instance.event_log_storage.free_concurrency_slots_for_run(worker.run_id)
+
+
+@pytest.mark.parametrize("grid", [SMALL, LARGE])
+def test_a_run_in_a_terminal_ends_within_two_seconds_of_ctrl_c_as_cancelled(
+    grid: str, instance: dg.DagsterInstance, stores: Stores, home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "slow").touch()
+    survey = planned(stores, city("terminal", grid=grid))
+    terminal = in_a_terminal(instance, home, tmp_path, survey)
+    until(lambda: list(tmp_path.glob("begun-*")))
+    below = psutil.Process(terminal.pid).children(recursive=True)
+    os.killpg(terminal.pid, signal.SIGINT)
+    until(lambda: (tmp_path / "returned").exists(), timeout_s=2)
+    assert (tmp_path / "returned").read_text() == dg.DagsterRunStatus.CANCELED.value
+    assert terminal.wait(30) == 0
+    assert _pools(instance) == (0, 0)
+    until(lambda: _gone(below), timeout_s=5)
+
+
+@pytest.mark.parametrize("grid", [SMALL, LARGE])
+def test_a_run_in_a_terminal_is_executed_as_any_other(
+    grid: str, instance: dg.DagsterInstance, stores: Stores, home: Path, tmp_path: Path
+) -> None:
+    survey = planned(stores, city("terminal", grid=grid))
+    terminal = in_a_terminal(instance, home, tmp_path, survey)
+    assert terminal.wait() == 0
+    (run,) = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": survey.id}))
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert _blocks(instance, run.run_id) == 2 * SHARES
+    pids = {int(file.read_text().split()[0]) for file in tmp_path.glob("begun-*")}
+    assert (terminal.pid in pids) == (grid == SMALL)
+    assert len(pids) == (1 if grid == SMALL else SLOTS)

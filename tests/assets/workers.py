@@ -13,10 +13,12 @@ import psutil
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._grpc.types import ExecuteRunArgs
 
+from imageflow_assets.running import execute
 from imageflow_clients.settings import Settings
 from imageflow_domain.survey import Survey
 from imageflow_resources.storage import load_instance
-from tests.assets.shares import SURVEYS, defs
+from tests.assets.shares import SURVEYS, after, defs, shared
+from tests.assets.shares import folder as shares_folder
 
 ROOT = Path(__file__).parents[2]
 JOB = ReconstructableRepository.for_module("tests.assets.shares", "defs", str(ROOT)).get_reconstructable_job("survey")
@@ -70,7 +72,28 @@ class Worker:
     def begun(self, number: int) -> list[int]:
         """Return the processes that began a share, in order."""
         file = self.folder / f"begun-{number}"
-        return [int(line) for line in file.read_text().split()] if file.exists() else []
+        return [int(line.split()[0]) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def cpu_s(self) -> list[float]:
+        """Return what each share's process had used of a processor when it began the share, in order."""
+        return sorted(float(file.read_text().split()[1]) for file in self.folder.glob("begun-*"))
+
+
+def in_a_terminal(instance: dg.DagsterInstance, home: Path, folder: Path, survey: Survey) -> subprocess.Popen[bytes]:
+    """Execute a survey's run as the command line does, in the foreground of a terminal of its own."""
+    instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
+    environment = {**os.environ, "IMAGEFLOW_HOME": str(home), "SHARES_FOLDER": str(folder)}
+    here = f"from tests.assets.workers import here; here({survey.id!r})"
+    return subprocess.Popen([sys.executable, "-c", here], cwd=ROOT, env=environment, start_new_session=True)
+
+
+def here(survey: str) -> None:
+    """Materialise a survey's assets; write in the file `returned` how the run ended."""
+    with load_instance(Settings()) as instance:
+        run = execute(instance, survey, [shared.key, after.key], module="tests.assets.shares")
+    unfinished = shares_folder() / "returned.unfinished"
+    unfinished.write_text(run.status.value)
+    unfinished.rename(shares_folder() / "returned")
 
 
 def until(holds: Callable[[], object], timeout_s: float = 60) -> None:
