@@ -37,10 +37,10 @@ def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) 
                 raise Conflict(
                     f"Run {run.run_id} is at work on '{survey.id}': wait for its end, or cancel it in Dagster."
                 )
+    forget_values_of(stores, [run.run_id for run in runs])
     for run in runs:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         instance.delete_run(run.run_id)
-    forget_values_of(stores, [run.run_id for run in runs])
     instance.delete_dynamic_partition(str(SURVEYS.name), survey.id)
     remove_survey(stores, survey)
 
