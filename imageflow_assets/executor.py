@@ -29,8 +29,8 @@ from imageflow_resources.stores import beating, shared_stores
 SMALL_AREAS = 128
 """Surveys of more areas are executed in child processes.
 
-Children take 2 s of a processor for the definitions, 0.4 s each and 0.1 s a step; an area takes 0.3 s in all. From two
-shares a layer on, two cores make up for it.
+Children take 2 s of a processor for the definitions, 0.4 s each and 0.06 s a step; an area takes 0.3 s in all. From
+two shares a layer on, two cores make up for it.
 """
 
 _MOST_CHILDREN = 16
