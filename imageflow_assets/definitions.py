@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from imageflow_assets.executor import patient_in_process_executor
+from imageflow_assets.executor import by_size_executor
 from imageflow_assets.failed_runs import alert_failed_runs
 from imageflow_assets.inspection.assets import ASSETS as INSPECTION
 from imageflow_assets.inspection.jobs import reinspect_job
@@ -17,6 +17,7 @@ from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
 from imageflow_clients.settings import Settings
 from imageflow_resources.configured import configured_resources
+from imageflow_resources.values import kept_values
 from imageflow_surveys.runs import MAP_JOB
 
 
@@ -27,8 +28,10 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         jobs=[*JOBS, keep_in_order_job, reinspect_job],
         schedules=[nightly],
         sensors=[request_surveys, notice_map_uploads, *SENSORS, alert_failed_runs],
-        resources=configured_resources(Settings(), {"silence_watch": SilenceWatch(), **(resources or {})}),
-        executor=patient_in_process_executor,
+        resources=configured_resources(
+            Settings(), {"silence_watch": SilenceWatch(), "io_manager": kept_values, **(resources or {})}
+        ),
+        executor=by_size_executor,
     )
 
 

@@ -1,49 +1,42 @@
-"""Dagster's in-process executor, but for how a run waits for a slot of its pool.
+"""The executor of all runs: in the run's own process, or, for a large survey, in child processes.
 
-Dagster's own asks in a loop whether its time to look has come: each waiting run keeps a core busy, looks only every
-fifteen seconds after a while, and hears no cancellation (1.13; its `interval_to_next_pending_claim_check` is never
-above zero).
+Children make up for what they cost where a survey has several shares a layer: they use the slots of its pools side by
+side. A run says by Dagster's own tag which survey it is of, so that it makes no difference who launched it.
 """
 
 import os
-import time
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster._core.errors import raise_execution_interrupts
 from dagster._core.events import EngineEventData
 from dagster._core.execution.api import ExecuteRunWithPlanIterable
 from dagster._core.execution.context.system import PlanExecutionContext, PlanOrchestrationContext
 from dagster._core.execution.context_creation_job import PlanExecutionContextManager
 from dagster._core.execution.plan.execute_plan import inner_plan_execution_iterator
-from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+from dagster._core.execution.plan.objects import StepFailureData, StepRetryData, UserFailureData
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
+from dagster_shared.error import SerializableErrorInfo
 
-_LOOK_S = 0.5
-_LEAST_S = 0.02
-"""A look that comes a little too early is not followed by a thousand others."""
+from imageflow_assets.failures import retry_waits_s
+from imageflow_assets.patience import LOOK_S, Claims, PatientExecution, PatientPlan
+from imageflow_assets.step_child import Ended, RunWork
+from imageflow_assets.step_children import Died, StepChildren
+from imageflow_clients.database import surveys
+from imageflow_clients.settings import Settings
+from imageflow_domain.ids import is_survey_id
+from imageflow_resources.stores import beating, shared_stores
+from imageflow_surveys.runs import PARTITION_TAG
+from imageflow_surveys.shares import SMALL_SURVEY
 
+_MOST_CHILDREN = 16
+"""Of one run. Its pools let fewer work at once, as a rule."""
 
-class _Claims(InstanceConcurrencyContext):
-    """Claims of slots, with a moment of rest between two looks whether one is free."""
-
-    def claim(self, concurrency_key: str, step_key: str, step_priority: int = 0) -> bool:
-        """Return whether the step has a slot; where it has none, the next look comes soon, however long it waited."""
-        claimed = super().claim(concurrency_key, step_key, step_priority)
-        if not claimed:
-            self._pending_timeouts[step_key] = min(self._pending_timeouts[step_key], time.time() + _LOOK_S)
-        return claimed
-
-    def interval_to_next_pending_claim_check(self) -> float:
-        """Return the seconds until the next look, for which the executor sleeps; end a run that was cancelled."""
-        with raise_execution_interrupts():
-            pass  # what a sleep caught is raised here
-        next_look: float = min(self._pending_timeouts[step] for step in self.pending_claim_steps())
-        return max(_LEAST_S, next_look - time.time())
+_PATIENCE_S = 1.0
+"""What children have to end their steps when the run is cancelled; then they are killed."""
 
 
-class _InProcess(dg.Executor):
+class _BySize(dg.Executor):
     @property
     def retries(self) -> RetryMode:
         return RetryMode.ENABLED
@@ -53,8 +46,36 @@ class _InProcess(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         pid = os.getpid()
         what = EngineEventData.in_process(pid, execution_plan.step_keys_to_execute)
-        yield dg.DagsterEvent.engine_event(plan_context, f"Executing steps in process (pid: {pid})", what)
-        yield from ExecuteRunWithPlanIterable(
+        large = _is_large(plan_context.dagster_run)
+        how = "in child processes" if large else "in process"
+        yield dg.DagsterEvent.engine_event(plan_context, f"Executing steps {how} (pid: {pid})", what)
+        try:
+            yield from (_in_children if large else _in_process)(plan_context, execution_plan)
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+            if plan_context.dagster_run.remote_job_origin is None:
+                # Executed where it was asked for, as by the command line: the signal is the cancellation.
+                plan_context.instance.report_run_canceling(plan_context.dagster_run)
+            raise
+        yield dg.DagsterEvent.engine_event(plan_context, f"Finished steps {how} (pid: {pid})", what)
+
+
+@dg.executor(name="by_size", config_schema={})
+def by_size_executor(_: dg.InitExecutorContext) -> dg.Executor:
+    """Execute the steps of a run in its worker, one after another; those of a large survey in child processes."""
+    return _BySize()
+
+
+def _is_large(run: dg.DagsterRun) -> bool:
+    survey = run.tags.get(PARTITION_TAG, "")
+    if not is_survey_id(survey):
+        return False
+    with shared_stores(Settings()).database.begin() as connection:
+        return surveys.count_areas(connection, survey) > SMALL_SURVEY
+
+
+def _in_process(plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[dg.DagsterEvent]:
+    return iter(
+        ExecuteRunWithPlanIterable(
             execution_plan=execution_plan,
             iterator=_steps,
             execution_context_manager=PlanExecutionContextManager(
@@ -66,18 +87,93 @@ class _InProcess(dg.Executor):
                 instance=plan_context.instance,
                 raise_on_error=plan_context.raise_on_error,
                 output_capture=plan_context.output_capture,
-                step_dependency_config=self.step_dependency_config,
             ),
         )
-        yield dg.DagsterEvent.engine_event(plan_context, f"Finished steps in process (pid: {pid})", what)
+    )
 
 
 def _steps(job_context: PlanExecutionContext, execution_plan: ExecutionPlan) -> Iterator[dg.DagsterEvent]:
-    with _Claims(job_context.instance, job_context.dagster_run) as claims:
-        yield from inner_plan_execution_iterator(job_context, execution_plan, claims)
+    with Claims(job_context.instance, job_context.dagster_run) as claims:
+        yield from inner_plan_execution_iterator(job_context, PatientPlan.of(execution_plan), claims)
 
 
-@dg.executor(name="in_process", config_schema={})
-def patient_in_process_executor(_: dg.InitExecutorContext) -> dg.Executor:
-    """Execute all steps of a run in its worker, one after another."""
-    return _InProcess()
+def _in_children(plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[dg.DagsterEvent]:
+    run, instance = plan_context.dagster_run, plan_context.instance
+    work = RunWork(
+        job=plan_context.reconstructable_job,
+        run=run,
+        run_config=plan_context.run_config,
+        instance=instance.get_ref(),
+        repository_load_data=execution_plan.repository_load_data,
+    )
+    with (
+        beating(shared_stores(Settings()), run.run_id),
+        Claims(instance, run) as claims,
+        StepChildren(work) as children,
+        PatientExecution(
+            execution_plan,
+            retry_mode=plan_context.retry_mode,
+            max_concurrent=_MOST_CHILDREN,
+            instance_concurrency_context=claims,
+        ) as active,
+    ):
+        while not active.is_complete:
+            if active.check_for_interrupts():
+                active.mark_interrupted()
+                yield from children.interrupt(_PATIENCE_S)
+                raise dg.DagsterExecutionInterruptedError
+            for step in active.get_steps_to_execute():
+                children.begin(step.key, active.get_known_state())
+            yield from active.concurrency_event_iterator(plan_context)
+            for step_key, news in children.news(LOOK_S):
+                event = _event_of(plan_context, active, step_key, news)
+                if event is not None:
+                    yield event
+                    active.handle_event(event)
+            yield from active.plan_events_iterator(plan_context)
+
+
+def _event_of(
+    plan_context: PlanOrchestrationContext,
+    active: PatientExecution,
+    step_key: str,
+    news: dg.DagsterEvent | Ended | Died,
+) -> dg.DagsterEvent | None:
+    """Return what is to be handled; `None` where a step that ended said so itself."""
+    if isinstance(news, dg.DagsterEvent):
+        return news
+    if not active.is_working(step_key):
+        return None
+    if isinstance(news, Ended):
+        return _again_or_failed(
+            plan_context, active, step_key, news.error or _error("The step ended without a result.")
+        )
+    return _again_or_failed(plan_context, active, step_key, _error(_why(news)))
+
+
+def _why(died: Died) -> str:
+    if died.exit_status is not None and died.exit_status < 0:
+        return (
+            f"The step's process {died.pid} was killed by signal {-died.exit_status}, perhaps for want of memory: give "
+            "the machine more memory, or the step's pool fewer slots."
+        )
+    return f"The step's process {died.pid} ended without a result (status {died.exit_status}): the run's logs say why."
+
+
+def _error(message: str) -> SerializableErrorInfo:
+    return SerializableErrorInfo(message=message, stack=[], cls_name="StepDied")
+
+
+def _again_or_failed(
+    plan_context: PlanOrchestrationContext, active: PatientExecution, step_key: str, error: SerializableErrorInfo
+) -> dg.DagsterEvent:
+    """A step whose process was lost is tried again like whatever may pass by itself."""
+    step_context = plan_context.for_step(active.get_step_by_key(step_key))
+    waits = retry_waits_s()
+    attempt = active.retry_state.get_attempt_count(step_key)
+    if attempt < len(waits):
+        again = StepRetryData(error, waits[attempt])  # type: ignore[no-untyped-call]
+        return dg.DagsterEvent.step_retry_event(step_context, again)
+    said = UserFailureData("intentional-failure", error.message)  # type: ignore[no-untyped-call]
+    failure = StepFailureData(error, said)  # type: ignore[no-untyped-call]
+    return dg.DagsterEvent.step_failure_event(step_context, failure)

@@ -10,23 +10,27 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from imageflow_clients.settings import Settings
 from imageflow_domain.errors import CaptureError, GameMissing, ImageFlowError, Unavailable
 
-RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+def retry_waits_s() -> tuple[float, ...]:
+    """Return how long to wait before a step is tried again, one number for each attempt after the first."""
+    return Settings().retry_waits
 
 
 @contextmanager
-def explained(retry_number: int = RETRIES.max_retries) -> Iterator[None]:
+def explained(retry_number: int | None = None) -> Iterator[None]:
     """Raise `dg.Failure` in place of a domain error, or ask for another attempt where that can help.
 
     Args:
-        retry_number: How many times the step was repeated already; by default there is no other attempt.
+        retry_number: How many times the step was repeated already; `None` where there is no other attempt.
     """
     try:
         yield
     except ImageFlowError as error:
         may_pass = isinstance(error, (Unavailable, CaptureError)) and not isinstance(error, GameMissing)
-        if may_pass and retry_number < RETRIES.max_retries:
-            delay_s = RETRIES.calculate_delay(retry_number + 1)
-            raise dg.RetryRequested(max_retries=RETRIES.max_retries, seconds_to_wait=delay_s) from error
+        waits = () if retry_number is None else retry_waits_s()[retry_number:]
+        if may_pass and waits:
+            raise dg.RetryRequested(max_retries=(retry_number or 0) + len(waits), seconds_to_wait=waits[0]) from error
         raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -14,6 +14,7 @@ from imageflow_assets.map.dead_runs import fail_dead_runs
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.states import report_state
+from imageflow_assets.running import execute
 from imageflow_assets.runs import why_it_ended
 from imageflow_cli.session import Session
 from imageflow_clients.database import heartbeats, jobs, leases
@@ -21,10 +22,7 @@ from imageflow_domain.errors import ImageFlowError
 from imageflow_domain.survey import Survey, SurveyState
 from imageflow_resources.pools import set_pools
 from imageflow_surveys import carry
-from imageflow_surveys.runs import PARTITION_TAG, tags_of
-
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-"""Failures are printed once, by the command line itself."""
+from imageflow_surveys.runs import tags_of
 
 _LOOK_S = 1.0
 
@@ -46,11 +44,8 @@ def make_map(session: Session, survey: Survey) -> Survey:
     _end_dead_run(session, survey)
     with stores.database.begin() as connection:
         job = jobs.find_of_survey(connection, survey.id)
-    tags = {PARTITION_TAG: survey.id, **tags_of(None if job is None else job.id), "dagster/max_retries": "0"}
     with _ended_by_sigterm():
-        result = dg.execute_job(dg.reconstructable(map_job), instance=instance, run_config=_QUIET, tags=tags)
-    record = instance.get_run_record_by_id(result.run_id)
-    assert record is not None  # noqa: S101 - it was executed here
+        record = execute(instance, dg.reconstructable(map_job), survey.id, tags_of(None if job is None else job.id))
     requesting.settle(instance, stores, survey.id, record)
     made = carry.read(stores, survey.id)
     report_state(instance, made)

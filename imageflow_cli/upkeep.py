@@ -42,6 +42,8 @@ def sweep(grace_hours: float, dry_run: bool, as_json: bool) -> None:
         click.echo(f"{swept.unfinished} half-written files deleted.")
     if swept.scratch:
         click.echo(f"{swept.scratch} working folders of killed games deleted.")
+    if swept.values:
+        click.echo(f"{swept.values} values that steps of runs handed on a month ago deleted.")
 
 
 @click.command()

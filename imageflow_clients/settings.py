@@ -4,23 +4,30 @@ Its parts are classes of their own, so that what opens one client takes that cli
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PositiveFloat,
     SecretStr,
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imageflow_clients.step_process import KEPT
 from imageflow_domain.errors import InvalidInput
 
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+
+
+def _numbers(value: object) -> object:
+    """Return the parts of a variable that holds several numbers; other values as they are."""
+    return value.split() if isinstance(value, str) else value
 
 
 class HomeSettings(BaseModel):
@@ -103,6 +110,9 @@ class Settings(DatabaseSettings, ObjectStoreSettings, InferenceSettings, BaseSet
     """Batches that are judged at once; each uses all cores."""
     publish_despite_errors: bool = False
     """Whether a map that fails a check with severity ERROR replaces the save's latest one all the same."""
+    retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_numbers)] = (30, 60, 120)
+    """Seconds, parted by spaces, before each further attempt of a step that met what may pass by itself: a store that
+    is down, a game that died."""
     retention_surveys: int | None = Field(default=None, ge=1)
     """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
     retention_days: int = Field(default=30, ge=0)

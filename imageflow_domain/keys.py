@@ -17,7 +17,11 @@ from imageflow_domain.inference import ModelId
 
 _DIGEST = re.compile(r"[0-9a-f]{32,64}")
 
+_RUN = re.compile(r"[0-9A-Za-z-]{1,64}")
+_STEP = re.compile(r"[0-9A-Za-z_]+([.?0-9A-Za-z_\[\]]*[0-9A-Za-z_\]?])?")
+
 SURVEYS = "surveys"
+STEP_VALUES = "runs"
 MODELS = "models"
 MAP_UPLOADS = "uploads/maps"
 INSPECTION_UPLOADS = "uploads/inspection"
@@ -144,3 +148,26 @@ def inspected_picture(digest: str) -> str:
 def drawn_picture(inspection: int, place: int) -> str:
     """A picture with what was found drawn on it."""
     return f"inspection/drawn/{inspection}/{place:05d}.jpg"
+
+
+def step_values_of(run: str) -> str:
+    """The folder of what the steps of one of Dagster's runs handed to one another."""
+    if not _RUN.fullmatch(run):
+        raise InvalidInput(f"'{run}' is not a run's id.")
+    return f"{STEP_VALUES}/{run}"
+
+
+def step_value(run: str, step: str, output: str, mapping_key: str | None = None) -> str:
+    """One such value.
+
+    Args:
+        run: Dagster's id of it.
+        step: Dagster's key of it, such as `tiles.tiles_share[s001]`.
+        output: Its name.
+        mapping_key: Of a dynamic output.
+    """
+    parts = (step, output) if mapping_key is None else (step, output, mapping_key)
+    for part in parts:
+        if not _STEP.fullmatch(part):
+            raise InvalidInput(f"'{part}' is not the name of a step or output.")
+    return f"{step_values_of(run)}/{'/'.join(parts)}.json"

@@ -26,11 +26,6 @@ def set_pools(instance: dg.DagsterInstance, settings: Settings) -> None:
             storage.set_concurrency_slots(pool, limit)
 
 
-def runs_at_once(settings: Settings) -> int:
-    """Return how many runs may be under way: one for each slot, and three that place, finish or are planned."""
-    return settings.capture_pool + settings.coords_pool + settings.tiles_pool + settings.inspection_pool + 3
-
-
 def slots_of(instance: dg.DagsterInstance, layer: Layer) -> int:
     """Return how many runs of a layer may work at once; 1 without pools."""
     storage = instance.event_log_storage

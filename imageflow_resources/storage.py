@@ -28,7 +28,6 @@ from sqlalchemy import URL, Connection, Engine, create_engine, text
 
 from imageflow_clients.database.connecting import connect_with_patience, embedded_server, given_url
 from imageflow_clients.settings import Settings
-from imageflow_resources.pools import runs_at_once
 
 _SCHEMA = "dagster"
 _LOCK = 0x64616773  # "dags": any number that nobody else locks
@@ -218,9 +217,8 @@ def _config_file() -> Path:
 
 
 def _config(settings: Settings) -> dict[str, Any]:
-    """Return what `dagster.yaml` says, with the home spelt out and as many runs at once as the pools need."""
+    """Return what `dagster.yaml` says, with the home spelt out."""
     config: dict[str, Any] = yaml.safe_load(_config_file().read_text(encoding="utf-8"))
     for part in (config["storage"]["custom"], *(config[name] for name in _CUSTOM)):
         part["config"] = {"home": str(settings.home_path)}
-    config["concurrency"]["runs"]["max_concurrent_runs"] = runs_at_once(settings)
     return config

@@ -17,6 +17,7 @@ from imageflow_clients.stores import Stores
 from imageflow_clients.unfinished import changed_before
 from imageflow_domain import keys
 from imageflow_domain.ids import is_survey_id
+from imageflow_surveys.values import forget_old_values
 
 GRACE = timedelta(hours=24)
 """How long a tile's object must have been needed by nobody."""
@@ -47,6 +48,8 @@ class Swept:
     """Files that a killed process had not finished writing."""
     scratch: int
     """Working folders of games whose process was killed."""
+    values: int
+    """What steps of runs handed to one another, long ago."""
 
 
 def sweep(
@@ -63,7 +66,9 @@ def sweep(
         with stores.database.begin() as connection:
             noted = tile_objects.count_unreferenced(connection)
             deleted = tile_objects.count_unreferenced_for(connection, grace)
-        return Swept(noted=noted, deleted=deleted, surveys=tuple(_leftover_surveys(stores)), unfinished=0, scratch=0)
+        return Swept(
+            noted=noted, deleted=deleted, surveys=tuple(_leftover_surveys(stores)), unfinished=0, scratch=0, values=0
+        )
     deleted = sum(_delete(stores, digest) for digest in _unreferenced(stores, grace))
     with stores.database.begin() as connection:
         noted = tile_objects.mark_unreferenced(connection)
@@ -75,7 +80,14 @@ def sweep(
     folders = tuple(_abandoned(stores.scratch))
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)  # of the next sweep, what cannot be deleted now
-    return Swept(noted=noted, deleted=deleted, surveys=leftovers, unfinished=files, scratch=len(folders))
+    return Swept(
+        noted=noted,
+        deleted=deleted,
+        surveys=leftovers,
+        unfinished=files,
+        scratch=len(folders),
+        values=forget_old_values(stores),
+    )
 
 
 def _unreferenced(stores: Stores, grace: timedelta) -> Iterator[str]:

@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
+from sqlalchemy import Table
 
+from imageflow_assets.labels import MAP, rows_of
 from imageflow_assets.map import metadata as shown
 from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results, specs
 from imageflow_assets.map.layers import block_layer
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import map_uploads, surveys
 from imageflow_assets.map.working import working
+from imageflow_clients.database import schema
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Layer
@@ -28,8 +32,20 @@ from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
 
-_GROUP = "map"
 CODE_VERSION = "1"
+
+
+def _described(table: Table, kind: str) -> dict[str, Any]:
+    """Return what Dagster shows of an asset: its line, and the columns of the rows that it stands for."""
+    return {
+        "code_version": CODE_VERSION,
+        "group_name": MAP.name,
+        "owners": MAP.owners,
+        "tags": MAP.tags,
+        "kinds": {kind},
+        "metadata": rows_of(table),
+    }
+
 
 screenshots = block_layer(
     Layer.SCREENSHOTS,
@@ -41,9 +57,7 @@ screenshots = block_layer(
     upstream=(surveys.key.to_user_string(),),
     resources=("games",),
     description="Settled pictures of a survey's areas, from a driven game or uploaded frames, stored without loss.",
-    code_version=CODE_VERSION,
-    group_name=_GROUP,
-    kinds={"image"},
+    **_described(schema.screenshots, "image"),
 )
 
 pair_offsets = block_layer(
@@ -55,9 +69,7 @@ pair_offsets = block_layer(
     shown.registered,
     upstream=(Layer.SCREENSHOTS.value,),
     description="Verified offsets between neighbouring screenshots.",
-    code_version=CODE_VERSION,
-    group_name=_GROUP,
-    kinds={"postgres"},
+    **_described(schema.pair_offsets, "postgres"),
 )
 
 
@@ -66,7 +78,10 @@ pair_offsets = block_layer(
     deps=[pair_offsets],
     check_specs=specs(Layer.COORDINATES, OF_COORDINATES),
     code_version=CODE_VERSION,
-    group_name=_GROUP,
+    group_name=MAP.name,
+    owners=MAP.owners,
+    tags=MAP.tags,
+    metadata=rows_of(schema.coordinates),
     kinds={"postgres"},
 )
 def coordinates(
@@ -93,9 +108,7 @@ tiles = block_layer(
     shown.cut,
     upstream=(Layer.COORDINATES.value,),
     description="Tiles of the native zoom, and the parents that lie inside a square of 2,048 pixels.",
-    code_version=CODE_VERSION,
-    group_name=_GROUP,
-    kinds={"image"},
+    **_described(schema.tiles, "image"),
 )
 
 
@@ -104,7 +117,10 @@ tiles = block_layer(
     deps=[tiles],
     check_specs=specs(Layer.OVERVIEWS, OF_OVERVIEWS),
     code_version=CODE_VERSION,
-    group_name=_GROUP,
+    group_name=MAP.name,
+    owners=MAP.owners,
+    tags=MAP.tags,
+    metadata=rows_of(schema.tiles),
     kinds={"image"},
 )
 def overviews(
@@ -124,7 +140,16 @@ def overviews(
     yield dg.MaterializeResult(metadata=metadata, check_results=checks)
 
 
-@dg.asset(partitions_def=SURVEYS, deps=[overviews], code_version=CODE_VERSION, group_name=_GROUP, kinds={"postgres"})
+@dg.asset(
+    partitions_def=SURVEYS,
+    deps=[overviews],
+    code_version=CODE_VERSION,
+    group_name=MAP.name,
+    owners=MAP.owners,
+    tags=MAP.tags,
+    metadata=rows_of(schema.screenshots),
+    kinds={"s3"},
+)
 def screenshot_cleanup(
     context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
 ) -> dg.MaterializeResult[None]:

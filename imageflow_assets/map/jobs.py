@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from imageflow_assets.failures import explained
+from imageflow_assets.labels import MAP
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
@@ -69,6 +70,8 @@ def register_survey(
 
 @dg.job(
     name="plan_survey",
+    owners=MAP.owners,
+    tags=MAP.tags,
     description="Register a survey of a game's save; then materialise or backfill the map's assets for it.",
 )
 def plan_survey_job() -> None:
@@ -78,19 +81,24 @@ def plan_survey_job() -> None:
 map_of_survey = dg.define_asset_job(
     MAP_JOB,
     selection=[asset.key for asset in BY_LAYER.values()],
+    tags=MAP.tags,
+    owners=MAP.owners,
     description="Make a survey's map: what is missing of it, or all of it again where nothing is.",
 )
 
 resume_survey = dg.define_asset_job(
     "resume_survey",
     selection=[asset.key for asset in BY_LAYER.values()],
-    tags={ONLY_MISSING_TAG: "true"},
+    tags={**MAP.tags, ONLY_MISSING_TAG: "true"},
+    owners=MAP.owners,
     description="Go on with a survey that failed or was cancelled: only what is missing is made.",
 )
 
 retile_surveys = dg.define_asset_job(
     "retile_surveys",
     selection=[BY_LAYER[layer].key for layer in (Layer.TILES, Layer.OVERVIEWS, Layer.CLEANUP)],
+    tags=MAP.tags,
+    owners=MAP.owners,
     description="Compose and cut the tiles of surveys again, every one of them, and publish; a backfill takes many.",
 )
 

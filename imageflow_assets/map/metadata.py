@@ -11,11 +11,13 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Layer, Survey
+from imageflow_surveys import carry
 from imageflow_surveys.blocks import CapturedBlocks, CutBlocks, RegisteredBlocks
 from imageflow_surveys.clean_up import Cleaned
 from imageflow_surveys.findings import Finding, Severity
 from imageflow_surveys.overview import Overview
 from imageflow_surveys.place import Placed
+from imageflow_surveys.previews import preview_of_screenshots, preview_of_tiles
 from imageflow_surveys.trust import least_sure
 
 _SEVERITIES = {Severity.WARN: dg.AssetCheckSeverity.WARN, Severity.ERROR: dg.AssetCheckSeverity.ERROR}
@@ -32,6 +34,7 @@ def captured(stores: Stores, survey: Survey, done: Sequence[CapturedBlocks]) -> 
     with stores.database.begin() as connection:
         stored = screenshots.stored(connection, survey.id)
     return {
+        **({"preview": _preview(survey, preview_of_screenshots(stores, survey))} if stored else {}),
         "screenshots": dg.MetadataValue.int(len(stored)),
         "megabytes": megabytes(sum(shot.bytes for shot in stored.values())),
         "taken_by_this_run": dg.MetadataValue.int(sum(d.shots - d.kept for d in done)),
@@ -80,8 +83,10 @@ def placed(result: Placed, seconds: float) -> Shown:
 def cut(stores: Stores, survey: Survey, done: Sequence[CutBlocks]) -> Shown:
     with stores.database.begin() as connection:
         count = layers.progress(connection, survey.id).tiles_cut
+    now = carry.read(stores, survey.id)
     sources = sorted({source for d in done for source in d.sources})
     return {
+        "preview": _preview(survey, preview_of_tiles(stores, now)),
         "tiles": dg.MetadataValue.int(count),
         "squares_cut_by_this_run": dg.MetadataValue.int(sum(d.squares for d in done)),
         "composed_native_tiles": dg.MetadataValue.int(sum(d.composed for d in done)),
@@ -112,6 +117,10 @@ def cleaned(result: Cleaned, seconds: float) -> Shown:
         "sealed_record": dg.MetadataValue.text(result.lineage_key),
         "seconds": dg.MetadataValue.float(round(seconds, 2)),
     }
+
+
+def _preview(survey: Survey, webp: bytes) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(picture(f"A preview of {survey.id}", webp, "webp"))
 
 
 def check_result(found: Finding, name: str) -> dg.AssetCheckResult:

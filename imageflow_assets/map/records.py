@@ -12,6 +12,7 @@ from imageflow_domain.survey import Survey
 from imageflow_surveys import carry
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.runs import PARTITION_TAG
+from imageflow_surveys.values import forget_values_of
 
 _TAGS = (PARTITION_TAG, "imageflow/survey")
 """Those that name a run's survey: now, and in runs of version 0.4."""
@@ -34,6 +35,7 @@ def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) 
                 raise Conflict(
                     f"Run {run.run_id} is at work on '{survey.id}': wait for its end, or cancel it in Dagster."
                 )
+    forget_values_of(stores, [run.run_id for run in runs])
     for run in runs:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         instance.delete_run(run.run_id)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from imageflow_assets.labels import MAP, sensor
 from imageflow_assets.map import dead_runs, requesting
 from imageflow_assets.map.jobs import map_of_survey
 from imageflow_assets.map.silence import SilenceWatch
@@ -19,17 +20,11 @@ _SETTLED: set[str] = set()
 """Homes of the instances that this process has settled; a code location that is loaded again is another process."""
 
 
-@dg.sensor(
-    name=SENSOR,
-    job=map_of_survey,
-    description="Requests a run for each planned or uploaded survey, and settles surveys whose run has ended.",
-    minimum_interval_seconds=1,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-)
+@sensor(MAP, name=SENSOR, job=map_of_survey, minimum_interval_seconds=1)
 def request_surveys(
     context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores], silence_watch: dg.ResourceParam[SilenceWatch]
 ) -> dg.SensorResult:
-    """Request runs, settle surveys, and find runs whose worker is dead."""
+    """Request a run for each planned or uploaded survey, and settle surveys whose run has ended."""
     instance = context.instance
     _settle(context, stores)
     dead = dead_runs.fail_dead_runs(instance, stores, silence_watch)
@@ -60,7 +55,7 @@ def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> None:
     _SETTLED.add(home)
 
 
-@dg.sensor(minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING)
+@sensor(MAP, minimum_interval_seconds=5)
 def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Begin a survey for each folder under uploads/maps/ that its positions.csv or a _DONE object has closed.
 

@@ -3,17 +3,20 @@
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
+from imageflow_assets.labels import MAP, rows_of
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_clients.database import schema
 from imageflow_domain.survey import Survey
-
-_GROUP = "map"
 
 map_uploads = dg.AssetSpec(
     "map_uploads",
     description="Folders of screenshots under uploads/maps/, each closed by its positions.csv or a _DONE object. An "
     "event tells which survey a folder began, or why it began none.",
-    group_name=_GROUP,
+    group_name=MAP.name,
+    owners=MAP.owners,
+    tags=MAP.tags,
     kinds={"s3"},
+    metadata=rows_of(schema.uploads),
 )
 
 surveys = dg.AssetSpec(
@@ -22,8 +25,11 @@ surveys = dg.AssetSpec(
     "event of a partition tells the survey's state: planned, running, completed, failed or cancelled, and the reason.",
     partitions_def=SURVEYS,
     deps=[map_uploads],
-    group_name=_GROUP,
+    group_name=MAP.name,
+    owners=MAP.owners,
+    tags=MAP.tags,
     kinds={"postgres"},
+    metadata=rows_of(schema.surveys),
 )
 
 

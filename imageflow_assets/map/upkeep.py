@@ -71,6 +71,7 @@ def sweep_objects(
             "left_over_surveys": ", ".join(swept.surveys) or "none",
             "half_written_files": swept.unfinished,
             "abandoned_folders": swept.scratch,
+            "old_step_values": swept.values,
             "dry_run": config.dry_run,
         },
     )

@@ -61,44 +61,72 @@ saves = Table(
 surveys = Table(
     "surveys",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("game", Text, nullable=False),
-    Column("save", Text, nullable=False),
-    Column("spec", JSONB, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("carrier", Text, nullable=False),
-    Column("reason", Text, nullable=True),  # why it failed, for people
-    Column("rows", SmallInteger, nullable=False),
-    Column("cols", SmallInteger, nullable=False),
-    Column("view_width_px", Integer, nullable=False),
-    Column("view_height_px", Integer, nullable=False),
-    Column("reach_px", Integer, nullable=False),
-    Column("keep", Text, nullable=False),
-    Column("frame_number", Integer, nullable=True),
-    Column("native_zoom", SmallInteger, nullable=True),
-    Column("bounds_x_px", Integer, nullable=True),
-    Column("bounds_y_px", Integer, nullable=True),
-    Column("bounds_width_px", Integer, nullable=True),
-    Column("bounds_height_px", Integer, nullable=True),
-    Column("shift_x_px", Integer, nullable=True),  # from the driver's plane to the frame
-    Column("shift_y_px", Integer, nullable=True),
-    Column("placement", Text, nullable=True),  # digest of what decides pixels, whatever the encoder
-    Column("noise", REAL, nullable=True),  # of lossy screenshots, in grey levels
-    Column("whole_pixels", Boolean, nullable=False, server_default="true"),  # false: scaling made offsets fractional
-    Column("overlays", JSONB, nullable=True),  # rectangles; null: only lossy screenshots need them
-    Column("revision", Text, nullable=True),
-    Column("published_revision", Text, nullable=True),
-    Column("withheld_revision", Text, nullable=True),  # whole, but not published: a check found an error
-    Column("withheld_at", DateTime(timezone=True), nullable=True),
-    Column("withheld", Text, nullable=True),  # why, for people
-    Column("settled_run_id", Text, nullable=True),  # the newest run whose end the state reflects
-    Column("tiles_planned", Integer, nullable=False, server_default="0"),  # native ones; by the plan, then as placed
-    Column("tiles_total", Integer, nullable=True),  # of all zooms, of the published revision
-    Column("placed_at", DateTime(timezone=True), nullable=True),
-    Column("published_at", DateTime(timezone=True), nullable=True),
-    Column("cleaned_at", DateTime(timezone=True), nullable=True),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
-    Column("finished_at", DateTime(timezone=True), nullable=True),
+    Column(
+        "id", Text, primary_key=True, doc="Name of the survey: game, save, and a number that is never given out twice."
+    ),
+    Column("game", Text, nullable=False, doc="Name of the game."),
+    Column("save", Text, nullable=False, doc="Name of the save."),
+    Column(
+        "spec",
+        JSONB,
+        nullable=False,
+        doc="All that the survey was asked to do: driver, parameters, source, masks, encoding.",
+    ),
+    Column("state", Text, nullable=False, doc="planned, running, completed, failed or cancelled."),
+    Column("carrier", Text, nullable=False, doc="Who starts its runs: the sensor, the command line or an operator."),
+    Column("reason", Text, nullable=True, doc="Why it failed or was cancelled, or what comes next, for people."),
+    Column("rows", SmallInteger, nullable=False, doc="Rows of areas of its grid."),
+    Column("cols", SmallInteger, nullable=False, doc="Columns of areas of its grid."),
+    Column("view_width_px", Integer, nullable=False, doc="Width of a screenshot."),
+    Column("view_height_px", Integer, nullable=False, doc="Height of a screenshot."),
+    Column("reach_px", Integer, nullable=False, doc="Largest error of a position against its neighbour's."),
+    Column("keep", Text, nullable=False, doc="What becomes of screenshots that no tile needs: keep or delete."),
+    Column("frame_number", Integer, nullable=True, doc="Frame of the save in which it lies."),
+    Column("native_zoom", SmallInteger, nullable=True, doc="Zoom at which a tile's pixels are the game's."),
+    Column("bounds_x_px", Integer, nullable=True, doc="Left edge of the mosaic in the frame."),
+    Column("bounds_y_px", Integer, nullable=True, doc="Top edge of the mosaic in the frame."),
+    Column("bounds_width_px", Integer, nullable=True, doc="Width of the mosaic."),
+    Column("bounds_height_px", Integer, nullable=True, doc="Height of the mosaic."),
+    Column("shift_x_px", Integer, nullable=True, doc="From the driver's plane to the frame, to the right."),
+    Column("shift_y_px", Integer, nullable=True, doc="From the driver's plane to the frame, down."),
+    Column("placement", Text, nullable=True, doc="Digest of what decides pixels, whatever the encoder."),
+    Column("noise", REAL, nullable=True, doc="Of lossy screenshots, in grey levels; empty: lossless."),
+    Column(
+        "whole_pixels", Boolean, nullable=False, server_default="true", doc="False: scaling made offsets fractional."
+    ),
+    Column("overlays", JSONB, nullable=True, doc="Rectangles that lie over every screenshot; empty: not looked for."),
+    Column("revision", Text, nullable=True, doc="Placement, encoding and code version."),
+    Column("published_revision", Text, nullable=True, doc="The revision that addresses show."),
+    Column(
+        "withheld_revision",
+        Text,
+        nullable=True,
+        doc="A revision that is whole and not published, because a check found an error.",
+    ),
+    Column("withheld_at", DateTime(timezone=True), nullable=True, doc="When it was withheld."),
+    Column("withheld", Text, nullable=True, doc="Why it was withheld, for people."),
+    Column("settled_run_id", Text, nullable=True, doc="The newest run whose end the state reflects."),
+    Column(
+        "tiles_planned", Integer, nullable=False, server_default="0", doc="Native tiles: by the plan, then as placed."
+    ),
+    Column("tiles_total", Integer, nullable=True, doc="Tiles of all zooms, of the newest whole revision."),
+    Column("placed_at", DateTime(timezone=True), nullable=True, doc="When the screenshots were placed."),
+    Column("published_at", DateTime(timezone=True), nullable=True, doc="When the revision was published."),
+    Column(
+        "cleaned_at",
+        DateTime(timezone=True),
+        nullable=True,
+        doc="When its record was sealed and its screenshots were deleted or kept.",
+    ),
+    Column(
+        "created_at", DateTime(timezone=True), nullable=False, server_default=_NOW, doc="When the survey was planned."
+    ),
+    Column(
+        "finished_at",
+        DateTime(timezone=True),
+        nullable=True,
+        doc="When the state became completed, failed or cancelled.",
+    ),
     ForeignKeyConstraint(["game", "save"], ["saves.game", "saves.save"]),
     CheckConstraint("state IN ('planned', 'running', 'completed', 'failed', 'cancelled')", name="state"),
     CheckConstraint("carrier IN ('command_line', 'sensor', 'operator')", name="carrier"),

@@ -159,6 +159,12 @@ def areas(connection: Connection, survey: str, *, within: range | None = None) -
     )
 
 
+def count_areas(connection: Connection, survey: str) -> int:
+    """Return how many areas are planned; 0 of a survey that is not there."""
+    table = schema.areas
+    return connection.execute(select(func.count()).where(table.c.survey_id == survey)).scalar_one()
+
+
 @dataclass(frozen=True, kw_only=True)
 class SaveCount:
     """One save, and its surveys."""

@@ -26,6 +26,11 @@ def stores(home: Path) -> Iterator[Stores]:
     opened.database.close()
 
 
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEFLOW_RETRY_WAITS", "0.1 0.2 0.4")
+
+
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as made:

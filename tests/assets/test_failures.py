@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from imageflow_assets.failures import RETRIES, explained
+from imageflow_assets.failures import explained, retry_waits_s
 from imageflow_domain.errors import (
     BadFile,
     BadFrames,
@@ -26,16 +26,42 @@ MAY_PASS = [StoreUnavailable, DatabaseUnavailable, GameDied, GameNeverSettled, P
 WILL_NOT_PASS = [GameMissing, InvalidInput, NotFound, NotReady, Conflict]
 
 
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IMAGEFLOW_RETRY_WAITS", raising=False)
+
+
 @pytest.mark.parametrize("kind", MAY_PASS)
-def test_what_may_pass_by_itself_is_tried_again(kind: type[ImageFlowError]) -> None:
-    with pytest.raises(dg.RetryRequested) as caught, explained(retry_number=0):
-        raise kind("what happened and what to do")
-    assert caught.value.max_retries == RETRIES.max_retries
+def test_what_may_pass_by_itself_is_tried_again_three_times_ever_later(kind: type[ImageFlowError]) -> None:
+    waited = []
+    for attempt in range(3):
+        with pytest.raises(dg.RetryRequested) as caught, explained(retry_number=attempt):
+            raise kind("what happened and what to do")
+        assert caught.value.max_retries == 3
+        waited.append(caught.value.seconds_to_wait)
+    assert waited == [30, 60, 120]
+
+
+def test_how_often_a_step_is_tried_again_and_when_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEFLOW_RETRY_WAITS", "1 2.5")
+    assert retry_waits_s() == (1, 2.5)
+    monkeypatch.setenv("IMAGEFLOW_RETRY_WAITS", "")
+    with pytest.raises(dg.Failure), explained(retry_number=0):
+        raise StoreUnavailable("what happened and what to do")
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "soon", "1,2"])
+def test_waits_that_are_no_times_are_refused_with_the_variables_name(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEFLOW_RETRY_WAITS", wrong)
+    with pytest.raises(InvalidInput, match="IMAGEFLOW_RETRY_WAITS"):
+        retry_waits_s()
 
 
 @pytest.mark.parametrize("kind", MAY_PASS)
 def test_the_last_attempt_fails_in_its_own_words(kind: type[ImageFlowError]) -> None:
-    with pytest.raises(dg.Failure) as caught, explained(retry_number=RETRIES.max_retries):
+    with pytest.raises(dg.Failure) as caught, explained(retry_number=3):
         raise kind("what happened and what to do")
     assert not caught.value.allow_retries
     assert caught.value.description == "what happened and what to do"

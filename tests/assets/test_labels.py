@@ -3,39 +3,32 @@
 import dagster as dg
 import pytest
 from dagster._core.definitions.metadata import TableMetadataSet
-from sqlalchemy import Table
 
 from imageflow_assets.definitions import defs
 from imageflow_assets.inspection.assets import ASSETS
 from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
 from imageflow_assets.labels import column_schema
+from imageflow_assets.map.assets import ASSETS as MAP_ASSETS
+from imageflow_assets.map.jobs import JOBS
+from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
 from imageflow_clients.database import schema
 
 
-@pytest.mark.parametrize("asset", ASSETS, ids=lambda asset: asset.key.to_user_string())
+@pytest.mark.parametrize("asset", [*ASSETS, *MAP_ASSETS], ids=lambda asset: asset.key.to_user_string())
 def test_every_asset_names_its_owner_its_kind_and_the_columns_of_its_rows(
     asset: dg.AssetsDefinition | dg.AssetSpec,
 ) -> None:
     node = defs.resolve_asset_graph().get(asset.key)
-    assert node.owners == ["team:inspection"]
-    assert node.tags["imageflow/line"] == node.group_name == "inspection"
+    assert node.owners == [f"team:{node.group_name}"]
+    assert node.tags["imageflow/line"] == node.group_name
     assert node.kinds
     assert node.description
     shown = TableMetadataSet.extract(dict(node.metadata))
     assert shown.table_name in schema.metadata.tables
     assert shown.column_schema is not None
     assert all(column.description for column in shown.column_schema.columns)
-
-
-@pytest.mark.parametrize(
-    "table", [schema.screenshots, schema.pair_offsets, schema.coordinates, schema.tiles, schema.uploads]
-)
-def test_every_column_of_the_map_s_rows_is_described(table: Table) -> None:
-    columns = column_schema(table).columns
-    assert [column.name for column in columns] == [column.name for column in table.columns]
-    assert all(column.description for column in columns)
 
 
 def test_a_column_schema_says_type_key_and_whether_a_value_may_be_missing() -> None:
@@ -45,7 +38,11 @@ def test_a_column_schema_says_type_key_and_whether_a_value_may_be_missing() -> N
     assert [name for name, column in columns.items() if "primary_key" in column.tags] == ["layer_id", "z", "x", "y"]
 
 
-@pytest.mark.parametrize("made", [*SENSORS, reinspect_job, keep_in_order_job, nightly], ids=lambda made: made.name)
+@pytest.mark.parametrize(
+    "made",
+    [*SENSORS, request_surveys, notice_map_uploads, *JOBS, reinspect_job, keep_in_order_job, nightly],
+    ids=lambda made: made.name,
+)
 def test_sensors_jobs_and_schedules_say_what_they_do_and_whose_they_are(
     made: dg.SensorDefinition | dg.JobDefinition | dg.ScheduleDefinition,
 ) -> None:

@@ -67,6 +67,20 @@ def test_old_surveys_go_with_partition_runs_and_tiles_and_a_dry_run_changes_noth
     assert all(stores.objects.exists(keys.tile(digest)) for digest in digests(stores, new).values())
 
 
+def test_what_steps_of_a_deleted_survey_s_runs_handed_on_goes_with_them(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    gone, stays = (_old(stores, instance, number, 1) for number in (812, 813))
+    kept = {}
+    for survey in (gone, stays):
+        run = add_run(instance, dg.DagsterRunStatus.SUCCESS, {"dagster/partition": survey.id})
+        kept[survey.id] = keys.step_value(run, "screenshots.screenshots_shares", "result", "s000")
+        stores.objects.put(kept[survey.id], b"1")
+    delete_survey(instance, stores, gone)
+    assert not stores.objects.exists(kept[gone.id])
+    assert stores.objects.exists(kept[stays.id])
+
+
 def test_a_survey_that_a_persons_run_is_at_work_on_is_not_deleted(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = _old(stores, instance, 811, 1)
     run = add_run(instance, dg.DagsterRunStatus.STARTED, {PARTITION_TAG: survey.id})

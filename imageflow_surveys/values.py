@@ -1,0 +1,23 @@
+"""Take away what steps of runs handed to one another, once nobody goes on with these runs."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from imageflow_clients.stores import Stores
+from imageflow_domain import keys
+
+KEPT = timedelta(days=30)
+"""For so long, a run that failed can go on where it stopped."""
+
+
+def forget_values_of(stores: Stores, runs: Iterable[str]) -> int:
+    """Delete the values of runs that nobody executes again; return how many there were."""
+    return sum(stores.objects.delete_prefix(f"{keys.step_values_of(run)}/") for run in runs)
+
+
+def forget_old_values(stores: Stores, older_than: timedelta = KEPT) -> int:
+    """Delete values that were kept so long ago; return how many."""
+    before = datetime.now(UTC) - older_than
+    return stores.objects.delete_many(
+        stored.key for stored in stores.objects.list(f"{keys.STEP_VALUES}/") if stored.last_modified < before
+    )
