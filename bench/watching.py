@@ -92,6 +92,8 @@ def database_of(home: Path) -> list[psutil.Process]:
 def role_of(process: psutil.Process) -> str:
     """Name a process: the code server starts each run worker as a child, by spawning or by forking."""
     command = " ".join(process.cmdline())
+    if "code-server" in command:
+        return "code server"
     if "api grpc" in command:
         parent = process.parent()
         forked = parent is not None and parent.cmdline() == process.cmdline()

@@ -3,7 +3,6 @@
 import ctypes
 import fcntl
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import IO, Self
 import httpx
 import yaml
 
+from imageflow_cli.code_server import CodeServer
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Conflict, Unavailable
@@ -42,17 +42,12 @@ class Service:
     """Started once the code server is up: Dagster looks again for one that it missed only after ten seconds."""
 
 
-def services(settings: Settings, workspace: Path, socket: Path) -> tuple[Service, ...]:
+def services(settings: Settings, workspace: Path, code: CodeServer) -> tuple[Service, ...]:
     """Return the stack's processes in the order in which they start."""
     python = (sys.executable, "-m")
     at = ("-h", settings.host, "-p", str(settings.dagster_port))
-    location = ("-m", "imageflow_assets.definitions", "-a", "defs", "--location-name", LOCATION)
     return (
-        Service(
-            name="code",
-            # not `dagster code-server`, whose own child nobody starts again when it dies
-            command=(*python, "dagster", "api", "grpc", *location, "--socket", str(socket)),
-        ),
+        Service(name="code", command=code.command),
         Service(
             name="gateway",
             command=(*python, "imageflow_gateway"),
@@ -76,15 +71,14 @@ class Stack:
         home = dagster_home(settings)
         self._logs = settings.home_path / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
-        # Dagster is told one address for good; what it leads to is each code server's own (see `_Sockets`)
-        self._sockets = _Sockets(home)
+        self._code = CodeServer(home)
         workspace = home / "workspace.yaml"
         workspace.write_text(
             yaml.safe_dump(
-                {"load_from": [{"grpc_server": {"socket": str(self._sockets.address), "location_name": LOCATION}}]}
+                {"load_from": [{"grpc_server": {"socket": str(self._code.address), "location_name": LOCATION}}]}
             )
         )
-        self._services = services(settings, workspace, self._sockets.own)
+        self._services = services(settings, workspace, self._code)
         self._environment = {
             **os.environ,
             "DAGSTER_HOME": str(home),
@@ -102,7 +96,7 @@ class Stack:
 
     def __enter__(self) -> Self:
         self._lock = _only_stack_of(self._settings.home_path)
-        self._sockets.take()
+        self._code.take_address()
         try:
             for needs_code in (False, True):
                 begun = [service for service in self._services if service.reads_code is needs_code]
@@ -121,16 +115,20 @@ class Stack:
         self._lock.close()
 
     def keep_up(self) -> str | None:
-        """Start a service again that has ended; return its name, or `None` where all are up."""
+        """Start a service again that has ended or serves nothing; return its name, or `None` where all are up."""
         for service in self._services:
             process = self._running[service.name]
-            if process.has_ended and time.monotonic() - process.begun > _RESTART_AFTER_S:
+            if time.monotonic() - process.begun > _RESTART_AFTER_S and self._is_down(service):
                 process.end_by(time.monotonic())
                 if service.name == "code":
-                    self._sockets.take()
+                    self._code.take_address()
                 self._running[service.name] = self._start(service)
                 return service.name
         return None
+
+    def _is_down(self, service: Service) -> bool:
+        has_ended = self._running[service.name].has_ended
+        return has_ended or (service.name == "code" and self._code.has_lost_its_child())
 
     def _start(self, service: Service) -> "Process":
         return Process(service.name, service.command, self._environment, self._logs / f"{service.name}.log")
@@ -150,34 +148,18 @@ class Stack:
                         f"{process.tail()}"
                     )
                 time.sleep(0.1)
+            if service.name == "code" and (fault := self._code.load_error()) is not None:
+                raise Unavailable(f"Dagster cannot load the code:\n{fault}")
 
     def _is_ready(self, service: Service) -> bool:
         if service.name == "code":
-            return self._sockets.own.exists()
+            return self._code.is_ready
         if service.ready_url is None:
             return True
         try:
             return bool(httpx.get(service.ready_url, timeout=5).is_success)
         except httpx.TransportError:
             return False
-
-
-class _Sockets:
-    """The address of the code server: a link that stays, to a socket that belongs to this stack alone.
-
-    A code server that outlives its killed stack ends once its last call has, up to two minutes later, and removes its
-    socket then. Under a name that both had, it would take away the one of the stack that was started since.
-    """
-
-    def __init__(self, home: Path) -> None:
-        self.address = home / "code.sock"
-        self.own = home / f"code-{secrets.token_hex(4)}.sock"
-
-    def take(self) -> None:
-        """Let the address lead to this stack's socket, and remove what ended code servers left."""
-        for left in self.own.parent.glob("code*.sock"):
-            left.unlink(missing_ok=True)
-        self.address.symlink_to(self.own.name)
 
 
 def _only_stack_of(home: Path) -> IO[bytes]:

@@ -10,8 +10,11 @@ INSPECTION = "inspection"
 
 
 def set_pools(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Bring the limits of our pools in line with the settings."""
-    wanted = {
+    """Give our pools the limits of the settings, but for those whose setting is what it was when it was last written.
+
+    A limit that an operator changes in Dagster's UI so stays until the setting itself changes.
+    """
+    settings_of = {
         "capture": settings.capture_pool,
         "coords": settings.coords_pool,
         "tiles": settings.tiles_pool,
@@ -20,10 +23,17 @@ def set_pools(instance: dg.DagsterInstance, settings: Settings) -> None:
     storage = instance.event_log_storage
     if not storage.supports_global_concurrency_limits:
         return
-    there = {limit.name: limit.limit for limit in storage.get_pool_limits()}
-    for pool, limit in wanted.items():
-        if there.get(pool) != limit:
+    notes = instance.daemon_cursor_storage
+    written = notes.get_cursor_values({_note(pool) for pool in settings_of})
+    for pool, limit in settings_of.items():
+        if written.get(_note(pool)) != str(limit):
             storage.set_concurrency_slots(pool, limit)
+            notes.set_cursor_values({_note(pool): str(limit)})
+
+
+def _note(pool: str) -> str:
+    """The key in Dagster's own storage, with which it would be lost together with the limits."""
+    return f"imageflow/pools/{pool}"
 
 
 def slots_of(instance: dg.DagsterInstance, layer: Layer) -> int:

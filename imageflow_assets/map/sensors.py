@@ -1,12 +1,17 @@
 """Sensors of the map: they begin uploaded surveys and request runs. They run without being switched on."""
 
+from functools import partial
+
 import dagster as dg
 
 from imageflow_assets.labels import MAP, sensor
 from imageflow_assets.map import dead_runs, requesting
+from imageflow_assets.map.adoption import adopt_surveys
+from imageflow_assets.map.assets import BY_LAYER, coordinates, overviews
+from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results
 from imageflow_assets.map.jobs import map_of_survey
 from imageflow_assets.map.silence import SilenceWatch
-from imageflow_assets.map.states import report_state
+from imageflow_assets.map.states import introduce, report_state
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_resources.pools import set_pools
@@ -15,6 +20,9 @@ from imageflow_surveys.uploads import notice_uploads
 
 _REFUSED = 20
 """Refused uploads that one tick names; `imageflow refused` lists all."""
+
+_ADOPTING_S = 2.0
+"""Of a tick; surveys that are to be made wait for as long."""
 
 _SETTLED: set[str] = set()
 """Homes of the instances that this process has settled; a code location that is loaded again is another process."""
@@ -37,6 +45,7 @@ def request_surveys(
     for survey in changed:
         report_state(instance, survey)
         context.log.info("'%s' is %s. %s", survey.id, survey.state, survey.reason or "")
+    _adopt(instance, stores)
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else f"Nothing to request: {under_way} surveys are planned or running.",
@@ -53,6 +62,22 @@ def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> None:
     if added:
         context.log.warning("Dagster lacked the partitions of %d surveys: they are there again.", added)
     _SETTLED.add(home)
+
+
+def _adopt(instance: dg.DagsterInstance, stores: Stores) -> None:
+    """Report surveys of version 0.4, some in each tick."""
+    looks = {
+        coordinates.key: partial(results, looks=OF_COORDINATES),
+        overviews.key: partial(results, looks=OF_OVERVIEWS),
+    }
+    adopt_surveys(
+        instance,
+        stores,
+        tuple(BY_LAYER.values()),
+        looks,
+        introduce=partial(introduce, instance),
+        within_s=_ADOPTING_S,
+    )
 
 
 @sensor(MAP, minimum_interval_seconds=5)

@@ -1,5 +1,7 @@
 """A survey's state, as Dagster shows it: the newest event of the external asset `surveys`."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
@@ -47,6 +49,14 @@ def report_state(instance: dg.DagsterInstance, survey: Survey) -> None:
                 "grid": str(survey.grid),
                 "areas": survey.grid.rows * survey.grid.cols,
             },
-            tags={DATA_VERSION_TAG: survey.id[:63]},  # a survey's plan never changes
+            tags={DATA_VERSION_TAG: "planned"},  # what a survey was asked to do never changes
         )
     )
+
+
+def introduce(instance: dg.DagsterInstance, found: Sequence[Survey]) -> None:
+    """Tell Dagster the state of surveys that it has not heard of."""
+    known = instance.get_materialized_partitions(surveys.key)
+    for survey in found:
+        if survey.id not in known:
+            report_state(instance, survey)

@@ -115,6 +115,47 @@ def running_stack(cli: Cli) -> Iterator[Stack]:
         process.wait(60)
 
 
+@contextmanager
+def dagster_dev(folder: Path, env: dict[str, str]) -> Iterator[str]:
+    """Run plain `dagster dev` in a folder for a `with` block, and yield its address once its code is loaded."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dagster", "dev", "-p", str(port)],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+
+    def loaded() -> bool | None:
+        query = "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
+        try:
+            answer = httpx.post(f"{address}/graphql", json={"query": query}, timeout=10).json()
+        except httpx.HTTPError:
+            return None
+        entries = answer["data"]["workspaceOrError"]["locationEntries"]
+        return True if entries and entries[0]["loadStatus"] == "LOADED" else None
+
+    try:
+        wait_for(loaded, 120, lambda: "dagster dev")
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(200)  # it gives its webserver and its daemon a minute each, then its code server half of one
+        finally:
+            _kill_group(process.pid)
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
 def _addresses(process: "subprocess.Popen[str]") -> dict[str, str]:
     """Read where the stack answers from what it says; fail with all that it said."""
     assert process.stdout is not None

@@ -106,4 +106,4 @@ def _taken(stack: Stack, survey: str) -> bool | None:
 
 def _workers_and_code_server(stack: Stack) -> list[int]:
     """Return the code server's processes and its run workers: what one out-of-memory kill may take at once."""
-    return stack.processes("api grpc", "execute_run", "spawn_main")
+    return stack.processes("code-server", "api grpc", "execute_run", "spawn_main")

@@ -198,6 +198,8 @@ def _workers(stack: Stack, batch: Batch) -> list[int]:
     started = [run for run in runs(stack, batch) if run["status"] == "STARTED"]
     assert len(started) == 1
     code = next(
-        child for child in psutil.Process(stack.process.pid).children() if "api grpc" in " ".join(child.cmdline())
+        child
+        for child in psutil.Process(stack.process.pid).children(recursive=True)
+        if "api grpc" in " ".join(child.cmdline())
     )
     return [child.pid for child in code.children() if "resource_tracker" not in " ".join(child.cmdline())]

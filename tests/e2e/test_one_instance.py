@@ -1,19 +1,15 @@
 """Command line, plain `dagster dev` and the stack share one instance, which outlives each of them."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from tests.e2e.stack import EXAMPLE, ROOT, Cli, environment, free_port, running_stack, wait_for
+from tests.e2e.stack import EXAMPLE, ROOT, Cli, dagster_dev, environment, free_port, running_stack
 
 pytestmark = pytest.mark.e2e
 
@@ -44,7 +40,7 @@ def test_a_survey_by_command_line_is_seen_in_dagster_dev_before_and_after_a_rest
     assert done.returncode == 0, done.stderr
     survey = done.stdout.strip()
     for _ in ("first start", "after a restart"):
-        with _dagster_dev(folder, env) as address:
+        with dagster_dev(folder, env) as address:
             answer = httpx.post(
                 f"{address}/graphql",
                 json={"query": _PARTITIONS, "variables": {"key": {"path": ["coordinates"]}}},
@@ -77,7 +73,7 @@ def test_a_code_server_that_outlives_its_killed_stack_does_not_take_the_next_one
     ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
     cli = Cli(home=home, env=environment(home, **ports))
     with running_stack(cli) as killed:
-        (old,) = map(psutil.Process, killed.processes("--socket"))
+        (old,) = map(psutil.Process, killed.processes("code-server"))
         old.suspend()  # as one whose calls have not ended yet
         killed.process.kill()
         killed.process.wait()
@@ -87,43 +83,3 @@ def test_a_code_server_that_outlives_its_killed_stack_does_not_take_the_next_one
         reloaded = stack.graphql(_RELOAD)["reloadRepositoryLocation"]
         assert reloaded.get("loadStatus") == "LOADED", reloaded
         assert reloaded["locationOrLoadError"]["__typename"] == "RepositoryLocation", reloaded
-
-
-@contextmanager
-def _dagster_dev(folder: Path, env: dict[str, str]) -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "-p", str(port)],
-        cwd=folder,
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-
-    def loaded() -> bool | None:
-        query = "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
-        try:
-            answer = httpx.post(f"{address}/graphql", json={"query": query}, timeout=10).json()
-        except httpx.HTTPError:
-            return None
-        entries = answer["data"]["workspaceOrError"]["locationEntries"]
-        return True if entries and entries[0]["loadStatus"] == "LOADED" else None
-
-    try:
-        wait_for(loaded, 120, lambda: "dagster dev")
-        yield address
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(200)  # it gives its webserver and its daemon a minute each, then its code server half of one
-        finally:
-            _kill_group(process.pid)
-
-
-def _kill_group(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
