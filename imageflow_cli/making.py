@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from imageflow_assets.definitions import map_job
 from imageflow_assets.map import requesting
@@ -16,6 +18,8 @@ from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.runs import why_it_ended
 from imageflow_cli.session import Session
 from imageflow_clients.database import heartbeats, jobs, leases
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.leases import Lease
 from imageflow_domain.errors import ImageFlowError
 from imageflow_domain.survey import Survey, SurveyState
 from imageflow_resources.pools import set_pools
@@ -46,10 +50,18 @@ def make_map(session: Session, survey: Survey) -> Survey:
     with stores.database.begin() as connection:
         job = jobs.find_of_survey(connection, survey.id)
     tags = {PARTITION_TAG: survey.id, **tags_of(None if job is None else job.id), "dagster/max_retries": "0"}
-    with _ended_by_sigterm():
-        result = dg.execute_job(dg.reconstructable(map_job), instance=instance, run_config=_QUIET, tags=tags)
+    try:
+        with _ended_by_sigterm():
+            result = dg.execute_job(dg.reconstructable(map_job), instance=instance, run_config=_QUIET, tags=tags)
+    except KeyboardInterrupt:
+        carry.cancel(stores, survey.id, _interrupted(survey))
+        raise
     record = instance.get_run_record_by_id(result.run_id)
     assert record is not None  # noqa: S101 - it was executed here
+    if _was_interrupted(record.dagster_run):
+        now, lease = _held(session, survey)
+        carry.settle(stores, now, lease, result.run_id, SurveyState.CANCELLED, _interrupted(survey))
+        raise KeyboardInterrupt
     requesting.settle(instance, stores, survey.id, record)
     made = carry.read(stores, survey.id)
     if record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
@@ -58,6 +70,20 @@ def make_map(session: Session, survey: Survey) -> Survey:
         why = why_it_ended(instance, record.dagster_run)
         raise SurveyFailed(f"'{survey.id}' has no map: {why}\n`imageflow survey resume {survey.id}` goes on.")
     return made
+
+
+def _was_interrupted(run: dg.DagsterRun) -> bool:
+    """Whether a signal ended a run; Dagster calls that a failure, unless the run was cancelled in its UI."""
+    return run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.UNEXPECTED_TERMINATION.value
+
+
+def _interrupted(survey: Survey) -> str:
+    return f"Interrupted: `imageflow survey resume {survey.id}` goes on."
+
+
+def _held(session: Session, survey: Survey) -> tuple[Survey, Lease | None]:
+    with session.stores.database.begin() as connection:
+        return rows.get(connection, survey.id), leases.find(connection, survey.id)
 
 
 @contextmanager

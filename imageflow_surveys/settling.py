@@ -64,7 +64,7 @@ def decide(
     if run.retries:
         return None
     if run.end is End.CANCELLED:
-        return Settle(state=SurveyState.CANCELLED, reason=run.why)
+        return Settle(state=SurveyState.CANCELLED, reason=f"{run.why}{_how_to_go_on(survey)}")
     if step is None and (run.end is End.SUCCEEDED or not ours or fruitless >= MOST_FRUITLESS):
         return Settle(state=SurveyState.COMPLETED)
     if ours and fruitless < MOST_FRUITLESS:

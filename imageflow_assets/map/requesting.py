@@ -124,7 +124,7 @@ def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord) -
     if run.run_id == survey.settled_run_id or end is End.SUCCEEDED:
         why = f"Run {run.run_id} ended without making everything that it was asked for."
     elif end is End.CANCELLED:
-        why = f"Run {run.run_id} was cancelled in Dagster."
+        why = f"Run {run.run_id} was cancelled."
     else:
         why = why_it_ended(instance, run)
     ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else datetime.now(UTC)
