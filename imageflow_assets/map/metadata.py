@@ -1,6 +1,7 @@
 """What a person sees of a materialisation in Dagster's UI."""
 
 from collections.abc import Sequence
+from math import fsum
 
 import dagster as dg
 
@@ -35,7 +36,7 @@ def captured(stores: Stores, survey: Survey, done: Sequence[CapturedBlocks]) -> 
         "megabytes": megabytes(sum(shot.bytes for shot in stored.values())),
         "taken_by_this_run": dg.MetadataValue.int(sum(d.shots - d.kept for d in done)),
         "game_restarts": dg.MetadataValue.int(sum(d.restarts for d in done)),
-        **_time(sum(d.seconds for d in done), sum(d.shots for d in done)),
+        **_time(fsum(d.seconds for d in done), sum(d.shots for d in done)),
     }
 
 
@@ -57,7 +58,7 @@ def registered(stores: Stores, survey: Survey, done: Sequence[RegisteredBlocks])
             }
             for pair in weakest
         ),
-        **_time(sum(d.seconds for d in done), sum(d.shots for d in done)),
+        **_time(fsum(d.seconds for d in done), sum(d.shots for d in done)),
     }
 
 
@@ -87,7 +88,7 @@ def cut(stores: Stores, survey: Survey, done: Sequence[CutBlocks]) -> Shown:
         "encoded": dg.MetadataValue.int(sum(d.encoded for d in done)),
         "made_from": dg.MetadataValue.text(" and ".join(sources) or "nothing: all were there"),
         "megabytes": megabytes(sum(d.size_bytes for d in done)),
-        "seconds": dg.MetadataValue.float(round(sum(d.seconds for d in done), 2)),
+        "seconds": dg.MetadataValue.float(round(fsum(d.seconds for d in done), 2)),
     }
 
 
