@@ -44,13 +44,18 @@ def make_map(session: Session, survey: Survey) -> Survey:
     _end_dead_run(session, survey)
     with stores.database.begin() as connection:
         job = jobs.find_of_survey(connection, survey.id)
-    with _ended_by_sigterm():
-        record = execute(instance, dg.reconstructable(map_job), survey.id, tags_of(None if job is None else job.id))
+    try:
+        with _ended_by_sigterm():
+            record = execute(instance, dg.reconstructable(map_job), survey.id, tags_of(None if job is None else job.id))
+        if record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        carry.cancel(stores, survey.id, f"Interrupted: `imageflow survey resume {survey.id}` goes on.")
+        report_state(instance, carry.read(stores, survey.id))
+        raise
     requesting.settle(instance, stores, survey.id, record)
     made = carry.read(stores, survey.id)
     report_state(instance, made)
-    if record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
-        raise KeyboardInterrupt
     if made.state is not SurveyState.COMPLETED:
         why = why_it_ended(instance, record.dagster_run)
         raise SurveyFailed(f"'{survey.id}' has no map: {why}\n`imageflow survey resume {survey.id}` goes on.")

@@ -177,6 +177,8 @@ class Survey:
     """Why the map as it is placed now is whole but not published, in words for people."""
     settled_run_id: str | None = None
     """The newest run whose end the state reflects."""
+    taken_up_at: datetime | None = None
+    """When it was taken up again last: runs from before say nothing of its state."""
 
     @property
     def block_side(self) -> int:

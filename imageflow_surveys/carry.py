@@ -37,8 +37,7 @@ def take_up(stores: Stores, survey_id: str, carrier: Carrier) -> Survey:
         survey = rows.get(connection, survey_id, lock=True)
         check_idle(connection, survey)
         layers.forget_failures(connection, survey.id)
-        rows.set_carrier(connection, survey.id, carrier)
-        rows.set_state(connection, survey.id, SurveyState.PLANNED)
+        rows.take_up(connection, survey.id, carrier)
         return rows.get(connection, survey.id)
 
 

@@ -28,6 +28,8 @@ class EndedRun:
     """Whether Dagster is about to repeat it by itself."""
     why: str
     """In words for people; empty where it succeeded."""
+    is_former: bool = False
+    """Whether the survey was taken up again since the run was created."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +61,12 @@ def decide(
     ours = survey.carrier is Carrier.SENSOR
     if run is None:
         return Request(after=None) if ours and not launching else None
-    if run.id == survey.settled_run_id:  # the survey was taken up since
+    if run.is_former or run.id == survey.settled_run_id:
         return Request(after=run.id) if ours else None
     if run.retries:
         return None
     if run.end is End.CANCELLED:
-        return Settle(state=SurveyState.CANCELLED, reason=run.why)
+        return Settle(state=SurveyState.CANCELLED, reason=f"{run.why}{_how_to_go_on(survey)}")
     if step is None and (run.end is End.SUCCEEDED or not ours or fruitless >= MOST_FRUITLESS):
         return Settle(state=SurveyState.COMPLETED)
     if ours and fruitless < MOST_FRUITLESS:

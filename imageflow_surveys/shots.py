@@ -11,10 +11,10 @@ from imageflow_clients.database.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Rect, Size
-from imageflow_domain.grid import Cell, block_of
+from imageflow_domain.grid import Cell
 from imageflow_domain.placement import Placement
 from imageflow_domain.survey import Survey
-from imageflow_surveys.stored_pictures import read_screenshot
+from imageflow_surveys.stored_pictures import read_screenshot, take_again
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Shots:
     def row(self, cell: Cell) -> StoredShot:
         """Return where one screenshot lies; raise `NotReady` as `load` does."""
         if cell not in self.stored:
-            again = f"materialise screenshots of block {block_of(cell, self.survey.block_side).key} again"
+            again = take_again(self.survey, cell)
             raise NotReady(f"The screenshot of area {cell} of '{self.survey.id}' is not stored: {again}.")
         return self.stored[cell]
 

@@ -9,7 +9,7 @@ from imageflow_clients.database.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import ObjectDamaged, UnusableImage
-from imageflow_domain.grid import Cell
+from imageflow_domain.grid import Cell, block_of
 from imageflow_domain.survey import Survey
 from imageflow_domain.tiles import TILE_PX, TileId
 from imageflow_mosaic.codec import Pixels, decode_picture, decode_tile
@@ -23,10 +23,16 @@ def digest_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
+def take_again(survey: Survey, cell: Cell) -> str:
+    """Say how to take the screenshot of an area again, and no more than its block."""
+    block = block_of(cell, survey.block_side).key
+    return f"materialise screenshots of '{survey.id}' again, limited to its block by the run config blocks: [{block}]"
+
+
 def read_encoded_screenshot(stores: Stores, survey: Survey, cell: Cell, shot: StoredShot) -> bytes:
     """Return a screenshot as it was stored, and no other bytes."""
     what = f"the screenshot of area {cell} of '{survey.id}'"
-    again = f"materialise screenshots of '{survey.id}' again"
+    again = take_again(survey, cell)
     data = stores.objects.get(shot.object_key, next_step=again, what=what)
     if digest_of(data) != shot.digest:
         raise ObjectDamaged(shot.object_key, next_step=again, what=what)

@@ -84,7 +84,8 @@ def settle(
         age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
     run = None if record is None else _ended(instance, survey, record)
     fruitless = progress.failures
-    if run is not None and run.id != survey.settled_run_id and run.end is not End.CANCELLED and not run.retries:
+    is_news = run is not None and run.id != survey.settled_run_id and not run.is_former and not run.retries
+    if run is not None and is_news and run.end is not End.CANCELLED:
         moved = lease is not None and lease.run_id == run.id and lease.done_before != done(progress, taken)
         if run.end is End.FAILED or not _is_whole(progress):
             layer = failed_step(instance, run.id) or Layer.SCREENSHOTS
@@ -124,12 +125,18 @@ def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord) -
     if run.run_id == survey.settled_run_id or end is End.SUCCEEDED:
         why = f"Run {run.run_id} ended without making everything that it was asked for."
     elif end is End.CANCELLED:
-        why = f"Run {run.run_id} was cancelled in Dagster."
+        why = f"Run {run.run_id} was cancelled."
     else:
         why = why_it_ended(instance, run)
     ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else datetime.now(UTC)
     is_fresh = datetime.now(UTC) - ended_at < _REPEATED_WITHIN
-    return EndedRun(id=run.run_id, end=end, retries=run.tags.get(WILL_RETRY_TAG) == "true" and is_fresh, why=why)
+    return EndedRun(
+        id=run.run_id,
+        end=end,
+        retries=run.tags.get(WILL_RETRY_TAG) == "true" and is_fresh,
+        why=why,
+        is_former=survey.taken_up_at is not None and record.create_timestamp < survey.taken_up_at,
+    )
 
 
 def _is_whole(progress: Progress) -> bool:

@@ -106,6 +106,7 @@ surveys = Table(
     Column("withheld_at", DateTime(timezone=True), nullable=True, doc="When it was withheld."),
     Column("withheld", Text, nullable=True, doc="Why it was withheld, for people."),
     Column("settled_run_id", Text, nullable=True, doc="The newest run whose end the state reflects."),
+    Column("taken_up_at", DateTime(timezone=True), nullable=True, doc="Runs from before say nothing of its state."),
     Column(
         "tiles_planned", Integer, nullable=False, server_default="0", doc="Native tiles: by the plan, then as placed."
     ),

@@ -353,6 +353,12 @@ def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str)
     )
 
 
+def take_up(connection: Connection, survey: str, carrier: Carrier) -> None:
+    """Let a survey be planned anew for whoever starts its runs from now on."""
+    set_state(connection, survey, SurveyState.PLANNED)
+    _change(connection, survey, carrier=carrier, taken_up_at=func.now())
+
+
 def settle(connection: Connection, survey: str, run_id: str) -> None:
     """Note the newest run whose end the survey's state reflects."""
     _change(connection, survey, settled_run_id=run_id)
@@ -413,6 +419,7 @@ def _survey(row: Row[Any]) -> Survey:
         finished_at=row.finished_at,
         withheld=row.withheld if row.revision is not None and row.withheld_revision == row.revision else None,
         settled_run_id=row.settled_run_id,
+        taken_up_at=row.taken_up_at,
         overlays=None if row.overlays is None else tuple(Rect.model_validate(one) for one in row.overlays),
     )
 

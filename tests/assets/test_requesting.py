@@ -242,14 +242,24 @@ def test_a_run_that_is_still_ending_when_its_survey_is_taken_up_cancels_nothing(
     (request,) = tick(instance, stores)
     ending = _begun(instance, stores, request, dg.DagsterRunStatus.CANCELING)
     carry.cancel(stores, survey.id, "somebody stopped it")
-    with stores.database.begin() as connection:
-        rows.set_state(connection, survey.id, SurveyState.PLANNED)
+    carry.take_up(stores, survey.id, Carrier.SENSOR)
     assert tick(instance, stores) == []
     run = instance.get_run_by_id(ending)
     assert run is not None
     instance.report_run_canceled(run)
-    tick(instance, stores)
-    assert _now(stores, survey).state is SurveyState.CANCELLED
+    assert len(tick(instance, stores)) == 1
+    assert _now(stores, survey).state is SurveyState.PLANNED
+
+
+def test_a_job_whose_queued_run_was_cancelled_is_taken_up_again(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _waiting(stores, "never_began")
+    (request,) = tick(instance, stores)
+    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    ended(instance, request, _CANCELED)
+    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    (again,) = tick(instance, stores)
+    assert again.run_key != request.run_key
+    assert _now(stores, survey).state is SurveyState.PLANNED
 
 
 def test_partitions_that_dagster_lacks_are_there_after_the_first_tick_and_others_stay(

@@ -52,9 +52,10 @@ def test_an_interrupted_survey_ends_at_once_and_can_be_resumed(
     assert process.returncode == 130
     assert "Traceback" not in said
     shown = cli.json("survey", "show", survey)
-    assert shown["state"] == "failed"
-    assert f"imageflow survey resume {survey}" in shown["reason"]
+    assert shown["state"] == "cancelled"
+    assert shown["reason"] == f"Interrupted: `imageflow survey resume {survey}` goes on."
     cli.run("survey", "resume", survey)
+    assert cli.json("survey", "show", survey)["state"] == "completed"
 
 
 def test_a_survey_whose_command_line_was_killed_in_a_pooled_step_can_be_resumed_without_a_stack(

@@ -128,7 +128,7 @@ def test_placing_names_a_screenshot_that_was_deleted(stores: Stores) -> None:
     survey = registered(stores, city("deleted_before_placing", grid="2x2"))
     with stores.database.begin() as connection:
         screenshots.forget(connection, survey.id, [FIRST])
-    said = f"screenshot of area {FIRST} of '{survey.id}' is not stored: materialise screenshots of block r00c00 again"
+    said = f"screenshot of area {FIRST} of '{survey.id}' is not stored: materialise screenshots of '{survey.id}' again"
     with pytest.raises(NotReady, match=said):
         place_survey(stores, survey)
 

@@ -70,7 +70,7 @@ def test_registering_a_block_twice_stores_its_offsets_once(stores: Stores) -> No
 def test_registering_names_the_halo_s_block_that_was_not_taken(stores: Stores) -> None:
     survey = planned(stores, city("no_neighbour", grid="4x4", block_side=2))
     capture_blocks(stores, survey, [Block(row=0, col=0)])
-    with pytest.raises(NotReady, match="materialise screenshots of block r00c01 again"):
+    with pytest.raises(NotReady, match="blocks: \\[r00c01\\]"):
         register_block(stores, survey, Block(row=0, col=0))
 
 

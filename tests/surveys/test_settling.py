@@ -72,7 +72,8 @@ def test_a_run_that_dagster_repeats_by_itself_is_waited_for(carrier: Carrier, en
 @pytest.mark.parametrize("carrier", list(Carrier))
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_run_that_a_person_cancelled_cancels_its_survey(carrier: Carrier, whole: bool) -> None:
-    cancelled = Settle(state=SurveyState.CANCELLED, reason=WHY)
+    goes_on = " `imageflow survey resume city-s-0001` goes on." if carrier is COMMAND_LINE else ""
+    cancelled = Settle(state=SurveyState.CANCELLED, reason=f"{WHY}{goes_on}")
     assert _decide(carrier, _run(End.CANCELLED), whole=whole, fruitless=MOST_FRUITLESS) == cancelled
 
 

@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("surveys", sa.Column("withheld_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("surveys", sa.Column("withheld", sa.Text(), nullable=True))
     op.add_column("surveys", sa.Column("settled_run_id", sa.Text(), nullable=True))
+    op.add_column("surveys", sa.Column("taken_up_at", sa.DateTime(timezone=True), nullable=True))
     op.create_table(
         "survey_leases",
         sa.Column("survey_id", sa.Text(), nullable=False),
@@ -43,5 +44,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("attempts")
     op.drop_table("survey_leases")
-    for name in ("settled_run_id", "withheld", "withheld_at", "withheld_revision"):
+    for name in ("taken_up_at", "settled_run_id", "withheld", "withheld_at", "withheld_revision"):
         op.drop_column("surveys", name)
