@@ -31,7 +31,6 @@ from imageflow_resources.pools import INSPECTION
 _VERSION = "1"
 """Of what is shown. What judges has `CODE_VERSION`."""
 
-_A_RUN_A_BATCH = dg.BackfillPolicy.multi_run(1)
 
 inspection_uploads = dg.AssetSpec(
     "inspection_uploads",
@@ -58,7 +57,6 @@ def told_upload(batch: Batch) -> dg.AssetMaterialization:
 @dg.asset(
     partitions_def=BATCHES,
     deps=[dg.AssetDep(inspection_uploads, partition_mapping=NOT_BY_PARTITION)],
-    backfill_policy=_A_RUN_A_BATCH,
     code_version=_VERSION,
     group_name=LINE.name,
     owners=LINE.owners,
@@ -80,7 +78,6 @@ def batch_images(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Sto
 
 @dg.asset(
     partitions_def=BATCHES,
-    backfill_policy=_A_RUN_A_BATCH,
     code_version=_VERSION,
     group_name=LINE.name,
     owners=LINE.owners,
@@ -102,7 +99,6 @@ def batch_rules(
 @dg.asset(
     partitions_def=BATCHES,
     deps=[batch_images, batch_rules],
-    backfill_policy=_A_RUN_A_BATCH,
     pool=INSPECTION,
     code_version=str(CODE_VERSION),
     group_name=LINE.name,
@@ -136,7 +132,6 @@ def inspection_results(
         dg.AssetCheckSpec(name, asset="batch_report", description=description, partitions_def=BATCHES)
         for name, description in CHECKS.items()
     ],
-    backfill_policy=_A_RUN_A_BATCH,
     code_version=_VERSION,
     group_name=LINE.name,
     owners=LINE.owners,
@@ -191,7 +186,6 @@ human_verdicts = dg.AssetSpec(
         dg.AssetDep(inspection_results, partition_mapping=NOT_BY_PARTITION),
         dg.AssetDep(human_verdicts, partition_mapping=NOT_BY_PARTITION),
     ],
-    backfill_policy=dg.BackfillPolicy.multi_run(1),
     code_version=_VERSION,
     group_name=LINE.name,
     owners=LINE.owners,
@@ -213,7 +207,6 @@ def inspection_statistics(
 @dg.asset(
     partitions_def=DAYS,
     deps=[dg.AssetDep(human_verdicts, partition_mapping=NOT_BY_PARTITION), inspection_statistics],
-    backfill_policy=dg.BackfillPolicy.multi_run(1),
     code_version=_VERSION,
     group_name=LINE.name,
     owners=LINE.owners,

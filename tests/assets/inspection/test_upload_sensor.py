@@ -15,7 +15,7 @@ from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import try_again
 from imageflow_inspection.runs import BATCH_ASSETS
-from imageflow_surveys.runs import RANGE_TAGS
+from imageflow_surveys.runs import PARTITION_TAG
 from tests.assets.inspection.uploads import (
     CANCELED,
     FAILURE,
@@ -113,18 +113,13 @@ def test_a_tick_that_is_killed_half_way_loses_and_doubles_nothing(
     assert latest(stores, "b1").version == 1
 
 
-LAUNCHED_BY_HAND = pytest.mark.parametrize(
-    "tags", [{"dagster/partition": "lid-b1"}, dict.fromkeys(RANGE_TAGS, "lid-b1")], ids=["alone", "backfill"]
-)
+BY_HAND = {PARTITION_TAG: "lid-b1"}
 
 
-@LAUNCHED_BY_HAND
-def test_what_runs_is_left_alone_whoever_launched_it(
-    stores: Stores, instance: dg.DagsterInstance, tags: dict[str, str]
-) -> None:
+def test_what_runs_is_left_alone_whoever_launched_it(stores: Stores, instance: dg.DagsterInstance) -> None:
     published(stores)
     put(stores, "b1", [lid()])
-    by_hand = ended(instance, dg.RunRequest(tags=tags), STARTED)
+    by_hand = ended(instance, dg.RunRequest(tags=BY_HAND), STARTED)
     assert asked(instance, stores) == []
     run = instance.get_run_by_id(by_hand)
     assert run is not None
@@ -205,13 +200,10 @@ def test_an_inspection_that_counts_again_is_told_again_however_often(
         assert shown(instance, "inspection_results")["failed"] == inspection.failed
 
 
-@LAUNCHED_BY_HAND
-def test_what_a_run_has_judged_and_not_reported_yet_is_left_to_it(
-    stores: Stores, instance: dg.DagsterInstance, tags: dict[str, str]
-) -> None:
+def test_what_a_run_has_judged_and_not_reported_yet_is_left_to_it(stores: Stores, instance: dg.DagsterInstance) -> None:
     published(stores)
     inspect_batch(stores, taken(stores, "b1", [lid()]).id)
-    by_hand = ended(instance, dg.RunRequest(tags=tags), STARTED)
+    by_hand = ended(instance, dg.RunRequest(tags=BY_HAND), STARTED)
     assert asked(instance, stores) == []
     succeed(instance, by_hand)
     assert len(asked(instance, stores)) == 1
