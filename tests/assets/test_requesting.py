@@ -228,7 +228,7 @@ def test_an_old_cancelled_run_says_nothing_of_a_survey_that_was_taken_up_again(
     run_id = _begun(instance, stores, request, _CANCELED)
     assert tick(instance, stores) == []
     cancelled = _now(stores, survey)
-    assert (cancelled.state, cancelled.reason) == (SurveyState.CANCELLED, f"Run {run_id} was cancelled in Dagster.")
+    assert (cancelled.state, cancelled.reason) == (SurveyState.CANCELLED, f"Run {run_id} was cancelled.")
     carry.take_up(stores, survey.id, Carrier.SENSOR)
     (again,) = tick(instance, stores)
     assert again.run_key != request.run_key
