@@ -77,6 +77,8 @@ def settle(
         if not rows.exists(connection, survey_id):
             return None
         survey = rows.get(connection, survey_id)
+        if survey.state not in (SurveyState.PLANNED, SurveyState.RUNNING):
+            return None  # somebody cancelled it since
         lease = leases.find(connection, survey_id)
         progress = layers.progress(connection, survey_id)
         taken = layers.shots(connection, survey_id).taken
