@@ -34,9 +34,7 @@ class EndedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Ask for a run that follows another one."""
-
-    after: str | None
+    """Ask for another run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +58,9 @@ def decide(
     step = next_step(progress)
     ours = survey.carrier is Carrier.SENSOR
     if run is None:
-        return Request(after=None) if ours and not launching else None
+        return Request() if ours and not launching else None
     if run.is_former or run.id == survey.settled_run_id:
-        return Request(after=run.id) if ours else None
+        return Request() if ours else None
     if run.retries:
         return None
     if run.end is End.CANCELLED:
@@ -70,7 +68,7 @@ def decide(
     if step is None and (run.end is End.SUCCEEDED or not ours or fruitless >= MOST_FRUITLESS):
         return Settle(state=SurveyState.COMPLETED)
     if ours and fruitless < MOST_FRUITLESS:
-        return Request(after=run.id)
+        return Request()
     if run.end is End.SUCCEEDED and step is not None and not ours:
         return Settle(state=SurveyState.PLANNED, reason=_made_so_far(progress, step.layer))
     times = f"{fruitless} runs in a row made no progress, last: " if ours else ""

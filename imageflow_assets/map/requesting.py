@@ -46,17 +46,17 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
         How many surveys are under way, the runs that some of them need, and the surveys whose state changed.
     """
     with stores.database.begin() as connection:
-        surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
+        surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING), limit=None)
     # Runs are asked for before rows are read again: a run that had ended by then has done its part of them.
-    newest = _newest(instance, surveys)
+    runs = _runs(instance, surveys)
     requests: list[dg.RunRequest] = []
     changed: list[Survey] = []
     for survey in surveys:
-        record = newest.get(survey.id)
-        if record is not None and record.dagster_run.status in ALIVE:
-            _note_first_run(stores, survey, record.dagster_run)
+        newest, decisive = runs.get(survey.id, (None, None))
+        if decisive is not None and decisive.dagster_run.status in ALIVE:
+            _note_first_run(stores, survey, decisive.dagster_run)
             continue
-        request = settle(instance, stores, survey.id, record)
+        request = settle(instance, stores, survey.id, decisive, newest)
         if request is not None:
             requests.append(request)
         now = carry.read(stores, survey.id)
@@ -66,12 +66,17 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
 
 
 def settle(
-    instance: dg.DagsterInstance, stores: Stores, survey_id: str, record: dg.RunRecord | None
+    instance: dg.DagsterInstance,
+    stores: Stores,
+    survey_id: str,
+    record: dg.RunRecord | None,
+    newest: str | None,
 ) -> dg.RunRequest | None:
     """Settle one survey of which no run is alive, or return the run that it needs.
 
     Args:
-        record: Of its newest run.
+        record: Of its newest run that did not have to stand back.
+        newest: Id of its newest run.
     """
     with stores.database.begin() as connection:
         if not rows.exists(connection, survey_id):
@@ -94,10 +99,10 @@ def settle(
             fruitless = carry.note_failure(stores, survey, Layer(layer), run.why, run.id, progress=moved)
     launching = job is not None and job.dag_run_id is None and age_s < LAUNCH_S
     match decide(survey, progress, run, fruitless=fruitless, launching=launching):
-        case Request(after=after):
+        case Request():
             instance.add_dynamic_partitions(str(SURVEYS.name), [survey_id])
             return dg.RunRequest(
-                run_key=run_key(survey_id, after),
+                run_key=run_key(survey_id, newest),
                 job_name=MAP_JOB,
                 partition_key=survey_id,
                 tags=tags_of(None if job is None else job.id),
@@ -107,17 +112,20 @@ def settle(
     return None
 
 
-def _newest(instance: dg.DagsterInstance, surveys: Iterable[Survey]) -> Mapping[str, dg.RunRecord]:
-    """Return a run of each survey that has one: one that is alive, else the newest that did not have to stand back."""
+def _runs(instance: dg.DagsterInstance, surveys: Iterable[Survey]) -> Mapping[str, tuple[str, dg.RunRecord | None]]:
+    """Return, for each survey that has runs, the id of the newest one, and the one that says how the survey is.
+
+    That is one that is alive, else the newest that did not have to stand back.
+    """
     ids = [survey.id for survey in surveys]
-    found: dict[str, dg.RunRecord] = {}
-    if not ids:
-        return found
-    for record in instance.get_run_records(dg.RunsFilter(tags={PARTITION_TAG: ids})):
+    found: dict[str, tuple[str, dg.RunRecord | None]] = {}
+    for record in instance.get_run_records(dg.RunsFilter(tags={PARTITION_TAG: ids})) if ids else ():
         run = record.dagster_run
         survey_id = run.tags[PARTITION_TAG]
-        if run.status in ALIVE or (survey_id not in found and REFUSED_TAG not in run.tags):
-            found[survey_id] = record
+        newest, decisive = found.get(survey_id, (run.run_id, None))
+        if run.status in ALIVE or (decisive is None and REFUSED_TAG not in run.tags):
+            decisive = record
+        found[survey_id] = newest, decisive
     return found
 
 
