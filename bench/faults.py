@@ -30,6 +30,9 @@ class Kind(StrEnum):
     """What is killed with SIGKILL, or cut."""
 
     WORKER = "run worker"
+    STEP = "step process"
+    FORKS = "fork server"
+    """Of a run worker: it starts the processes of the run's steps."""
     CODE = "code server"
     WORKERS_AND_CODE = "run workers and code server together"
     DAEMON = "daemon"
@@ -48,6 +51,8 @@ class Kind(StrEnum):
 
 EVERYWHERE = (
     Kind.WORKER,
+    Kind.STEP,
+    Kind.FORKS,
     Kind.CODE,
     Kind.WORKERS_AND_CODE,
     Kind.DAEMON,

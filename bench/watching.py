@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 
 _SAMPLE_S = 1.0
+_FORKS = "multiprocessing.forkserver"
+_OF_RUNS = {"run worker", "fork server", "step process"}
 _ROLES = (
     ("dagster_webserver", "webserver"),
     ("dagster._daemon", "daemon"),
@@ -21,7 +23,7 @@ _ROLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What the living run workers had used by one moment."""
+    """What the living run workers, and the processes of their steps, had used by one moment."""
 
     at: float
     """Seconds since 1970."""
@@ -72,7 +74,7 @@ def _watch(home: Path, watched: Watched, over: threading.Event) -> None:
                     role, used_mb, times = role_of(process), process.memory_info().rss / 1e6, process.cpu_times()
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
-            if role == "run worker":
+            if role in _OF_RUNS:
                 workers[process.pid] = times.user + times.system
             watched.peak_mb[role] = max(watched.peak_mb.get(role, 0.0), used_mb)
         watched.samples.append(Sample(at=time.time(), worker_cpu_s=workers))
@@ -98,6 +100,9 @@ def role_of(process: psutil.Process) -> str:
         parent = process.parent()
         forked = parent is not None and parent.cmdline() == process.cmdline()
         return "run worker" if forked else "code server"
+    if _FORKS in command:
+        parent = process.parent()
+        return "step process" if parent is not None and _FORKS in " ".join(parent.cmdline()) else "fork server"
     if "spawn_main" in command or "execute_run" in command:
         return "run worker"
     return next((role for words, role in _ROLES if words in command), "other")
