@@ -235,7 +235,7 @@ def test_a_block_beside_the_grid_is_named(stores: Stores) -> None:
     with pytest.raises(NotFound, match=f"'{survey.id}' has no block r03c04"):
         cut_blocks(stores, survey, [beside])
     with stores.database.begin() as connection, pytest.raises(NotFound, match="has no block r03c04"):
-        layers.is_captured(connection, survey.id, beside)
+        layers.is_cut(connection, survey.id, beside, survey.placed().revision)
 
 
 def test_a_layer_of_tiles_that_is_gone_is_named(stores: Stores) -> None:
@@ -247,5 +247,5 @@ def test_what_is_read_of_a_survey_that_was_deleted_is_named(stores: Stores) -> N
     survey = cut(stores, city("deleted_meanwhile", grid="2x2"))
     with stores.database.begin() as connection:
         rows.remove(connection, survey)
-    with pytest.raises(NotReady, match=f"'{survey.id}' has no layer for the tiles"):
+    with pytest.raises(NotFound, match=f"There is no survey '{survey.id}'"):
         cut_blocks(stores, survey, survey.blocks())
