@@ -83,9 +83,9 @@ def will_be_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
     Its tag says so a moment after the failure does; until then the same question is asked here.
     """
-    if not instance.run_retries_enabled:
-        return False
     if WILL_RETRY_TAG in run.tags:
         return run.tags[WILL_RETRY_TAG] == "true"
+    if not instance.run_retries_enabled:
+        return False
     reason = run.tags.get(RUN_FAILURE_REASON_TAG)
     return bool(auto_reexecution_should_retry_run(instance, run, None if reason is None else RunFailureReason(reason)))

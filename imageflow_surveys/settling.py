@@ -20,7 +20,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EndedRun:
-    """The newest run of a survey, no run of which is alive."""
+    """The run that began last on a survey, no run of which is alive."""
 
     id: str
     end: End
@@ -29,14 +29,12 @@ class EndedRun:
     why: str
     """In words for people; empty where it succeeded."""
     is_former: bool = False
-    """Whether the survey was taken up again since the run was created."""
+    """Whether the survey was taken up again since the run began."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Ask for a run that follows another one."""
-
-    after: str | None
+    """Ask for a run that makes what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +51,16 @@ def decide(
     """Return what is due for a survey that is planned or running and of which no run is alive.
 
     Args:
-        run: Its newest; `None` where it has none.
+        run: The one that began last; `None` where there is none.
         fruitless: Runs that failed since one made progress, this one included.
         launching: Whether somebody else is about to launch its first run.
     """
     step = next_step(progress)
     ours = survey.carrier is Carrier.SENSOR
     if run is None:
-        return Request(after=None) if ours and not launching else None
+        return Request() if ours and not launching else None
     if run.is_former or run.id == survey.settled_run_id:
-        return Request(after=run.id) if ours else None
+        return Request() if ours else None
     if run.retries:
         return None
     if run.end is End.CANCELLED:
@@ -70,7 +68,7 @@ def decide(
     if step is None and (run.end is End.SUCCEEDED or not ours or fruitless >= MOST_FRUITLESS):
         return Settle(state=SurveyState.COMPLETED)
     if ours and fruitless < MOST_FRUITLESS:
-        return Request(after=run.id)
+        return Request()
     if run.end is End.SUCCEEDED and step is not None and not ours:
         return Settle(state=SurveyState.PLANNED, reason=_made_so_far(progress, step.layer))
     times = f"{fruitless} runs in a row made no progress, last: " if ours else ""

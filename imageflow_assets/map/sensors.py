@@ -11,7 +11,7 @@ from imageflow_assets.map.assets import BY_LAYER, coordinates, overviews
 from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results
 from imageflow_assets.map.jobs import map_of_survey
 from imageflow_assets.map.silence import SilenceWatch
-from imageflow_assets.map.states import introduce, report_state
+from imageflow_assets.map.states import introduce
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_resources.pools import set_pools
@@ -43,7 +43,6 @@ def request_surveys(
         context.log.info("Stopped runs of cancelled surveys: %s", ", ".join(stopped))
     under_way, requests, changed = requesting.advance(instance, stores)
     for survey in changed:
-        report_state(instance, survey)
         context.log.info("'%s' is %s. %s", survey.id, survey.state, survey.reason or "")
     _adopt(instance, stores)
     return dg.SensorResult(

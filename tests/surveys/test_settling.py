@@ -41,7 +41,7 @@ def _decide(
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_sensor_asks_for_the_first_run_of_its_own_surveys_alone(whole: bool) -> None:
-    assert _decide(SENSOR, None, whole=whole) == Request(after=None)
+    assert _decide(SENSOR, None, whole=whole) == Request()
     assert _decide(OPERATOR, None, whole=whole) is None
     assert _decide(COMMAND_LINE, None, whole=whole) is None
 
@@ -53,7 +53,7 @@ def test_nobody_is_asked_while_the_gateway_launches_the_first_run() -> None:
 @pytest.mark.parametrize("end", list(End))
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_survey_that_was_taken_up_after_its_run_ended_needs_another_one(end: End, whole: bool) -> None:
-    assert _decide(SENSOR, _run(end), whole=whole, settled="r1", fruitless=MOST_FRUITLESS) == Request(after="r1")
+    assert _decide(SENSOR, _run(end), whole=whole, settled="r1", fruitless=MOST_FRUITLESS) == Request()
     assert _decide(OPERATOR, _run(end), whole=whole, settled="r1") is None
     assert _decide(COMMAND_LINE, _run(end), whole=whole, settled="r1") is None
 
@@ -85,7 +85,7 @@ def test_a_run_that_made_everything_completes_its_survey(carrier: Carrier) -> No
 def test_a_whole_survey_whose_run_failed_is_asked_for_again_so_that_dagster_knows_of_it() -> None:
     """By the sensor, and not without end: an operator's is completed as it is."""
     failed, completed = _run(End.FAILED), Settle(state=SurveyState.COMPLETED)
-    assert _decide(SENSOR, failed, whole=True, fruitless=MOST_FRUITLESS - 1) == Request(after="r1")
+    assert _decide(SENSOR, failed, whole=True, fruitless=MOST_FRUITLESS - 1) == Request()
     assert _decide(SENSOR, failed, whole=True, fruitless=MOST_FRUITLESS) == completed
     assert _decide(OPERATOR, failed, whole=True, fruitless=1) == completed
     assert _decide(COMMAND_LINE, failed, whole=True, fruitless=1) == completed
@@ -95,7 +95,7 @@ def test_a_whole_survey_whose_run_failed_is_asked_for_again_so_that_dagster_know
 def test_the_sensor_goes_on_until_three_runs_in_a_row_made_no_progress(end: End) -> None:
     assert MOST_FRUITLESS == 3
     for fruitless in range(3):
-        assert _decide(SENSOR, _run(end), whole=False, fruitless=fruitless) == Request(after="r1")
+        assert _decide(SENSOR, _run(end), whole=False, fruitless=fruitless) == Request()
     given_up = Settle(state=SurveyState.FAILED, reason=f"3 runs in a row made no progress, last: {WHY}")
     assert _decide(SENSOR, _run(end), whole=False, fruitless=3) == given_up
 
