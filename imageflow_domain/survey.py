@@ -31,8 +31,8 @@ BLOCK_LAYERS = (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS, Layer.TILES)
 
 
 WITHHELD_NEXT = (
-    "Its trust page shows where. Survey again, or publish the map as it is: set IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true "
-    "and materialise its overviews again."
+    "Its trust page shows where. Where tiles are missing, materialise tiles and overviews again. Else survey again, or "
+    "publish the map as it is: set IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true and materialise its overviews again."
 )
 """What to do about a map that is whole and not published."""
 

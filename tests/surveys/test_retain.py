@@ -70,7 +70,7 @@ def test_of_surveys_without_a_map_only_those_that_ended_go(stores: Stores, state
 
 def test_a_survey_whose_map_was_withheld_goes_by_its_age(stores: Stores) -> None:
     survey = cut(stores, city("withheld_goes", seed=701))
-    carry.finish(stores, survey)
+    assert carry.settle(stores, survey, None, None, SurveyState.COMPLETED)
     with stores.database.begin() as connection:
         rows.withhold(connection, survey, 9, "2 loops do not close.")
     assert _expired(stores, Retention(keep=1, older_than=MONTH), "withheld_goes") == []
