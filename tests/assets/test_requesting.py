@@ -10,6 +10,7 @@ from sqlalchemy import update
 from imageflow_assets.map import requesting
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.states import report_state
 from imageflow_clients.database import layers, leases, schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.leases import Lease
@@ -18,7 +19,7 @@ from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveySt
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.runs import MAP_JOB, ONLY_MISSING_TAG, PARTITION_TAG, REFUSED_TAG
-from tests.assets.runs import add_run, ended, execute, materialise, succeed, tick
+from tests.assets.runs import add_run, ended, execute, materialise, shown_states, succeed, tick
 from tests.surveys.cities import city, count_anchored, places_of, planned
 
 _STARTED, _FAILURE, _SUCCESS, _CANCELED = (
@@ -338,6 +339,18 @@ def test_a_job_whose_queued_run_was_cancelled_is_taken_up_again(stores: Stores, 
     (again,) = tick(instance, stores)
     assert again.run_key != request.run_key
     assert _now(stores, survey).state is SurveyState.PLANNED
+
+
+def test_dagster_shows_once_that_a_survey_was_cancelled_by_somebody_else(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "cancelled_elsewhere")
+    instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
+    report_state(instance, survey)
+    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    for _ in range(2):
+        tick(instance, stores)
+        assert shown_states(instance, survey.id) == ["cancelled", "planned"]
 
 
 def test_partitions_that_dagster_lacks_are_there_after_the_first_tick_and_others_stay(
