@@ -59,10 +59,15 @@ def stop_cancelled_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[s
 
     Whoever cancelled it stops them too, unless Dagster was down, or a run was launched at that very moment.
     """
+    records = instance.get_run_records(dg.RunsFilter(statuses=_STOPPABLE))
+    partitions = {
+        record.dagster_run.tags[PARTITION_TAG] for record in records if PARTITION_TAG in record.dagster_run.tags
+    }
     with stores.database.begin() as connection:
-        cancelled = {one.id: one for one in rows.find(connection, states=(SurveyState.CANCELLED,))}
+        names = rows.names(connection, of=partitions, state=SurveyState.CANCELLED)
+        cancelled = {name: rows.get(connection, name) for name in names}
     stopped = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_STOPPABLE)):
+    for record in records:
         survey = cancelled.get(record.dagster_run.tags.get(PARTITION_TAG, ""))
         if survey is not None and survey.finished_at is not None and record.create_timestamp <= survey.finished_at:
             instance.run_coordinator.cancel_run(record.dagster_run.run_id)

@@ -12,7 +12,7 @@ from imageflow_clients.database import heartbeats, jobs, layers, leases
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Layer, Progress, Survey, SurveyState
+from imageflow_domain.survey import Carrier, Layer, Progress, Survey, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.jobs import LAUNCH_S
 from imageflow_surveys.lease import done
@@ -47,13 +47,15 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
         How many surveys are under way, the runs that some of them need, and the surveys whose state changed.
     """
     with stores.database.begin() as connection:
-        surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
+        surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING), limit=None)
     # Runs are asked for before rows are read again: a run that had ended by then has done its part of them.
     runs = _runs(instance, surveys)
     requests: list[dg.RunRequest] = []
     changed: list[Survey] = []
     for survey in surveys:
         of_survey = runs.get(survey.id, ())
+        if not of_survey and survey.carrier is not Carrier.SENSOR:
+            continue  # its person has yet to begin
         alive = next((record.dagster_run for record in of_survey if record.dagster_run.status in ALIVE), None)
         if alive is not None:
             _note_first_run(stores, survey, alive)

@@ -341,6 +341,21 @@ def test_a_job_whose_queued_run_was_cancelled_is_taken_up_again(stores: Stores, 
     assert _now(stores, survey).state is SurveyState.PLANNED
 
 
+def test_a_survey_is_begun_however_many_were_planned_after_it(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _waiting(stores, "many_after")
+    later = planned(stores, city("many_later"), Carrier.OPERATOR)
+    table = schema.surveys
+    with stores.database.begin() as connection:
+        row = dict(connection.execute(table.select().where(table.c.id == later.id)).one()._mapping)
+        names = [f"city-many_later-{number:04d}" for number in range(2, 1002)]
+        connection.execute(table.insert(), [{**row, "id": name} for name in names])
+    try:
+        assert [request.partition_key for request in tick(instance, stores)] == [survey.id]
+    finally:
+        with stores.database.begin() as connection:
+            connection.execute(table.delete().where(table.c.id.in_(names)))
+
+
 def test_dagster_shows_once_that_a_survey_was_cancelled_by_somebody_else(
     stores: Stores, instance: dg.DagsterInstance
 ) -> None:
