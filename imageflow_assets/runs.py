@@ -57,7 +57,7 @@ def failed_step(instance: dg.DagsterInstance, run_id: str) -> str | None:
 def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Return in words why a run that has ended left something undone."""
     if run.status is not dg.DagsterRunStatus.FAILURE:
-        return f"Run {run.run_id} ended without making everything that it was asked for."
+        return f"Run {run.run_id} ended and left something undone."
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     for entry in failures:
         event = entry.dagster_event

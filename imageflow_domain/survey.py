@@ -27,7 +27,7 @@ class Layer(StrEnum):
 
 
 BLOCK_LAYERS = (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS, Layer.TILES)
-"""Partitioned by survey and block; the others by survey alone."""
+"""Made block by block; the others at once for a whole survey."""
 
 
 WITHHELD_NEXT = (
@@ -46,7 +46,7 @@ class SurveyState(StrEnum):
 
 
 class Carrier(StrEnum):
-    """Who takes a survey from layer to layer; nobody else acts on it."""
+    """Who starts the runs of a survey."""
 
     COMMAND_LINE = "command_line"
     SENSOR = "sensor"
@@ -220,7 +220,7 @@ class Progress:
     done_blocks: Mapping[Layer, frozenset[Block]]
     """For each layer of `BLOCK_LAYERS`."""
     done_layers: frozenset[Layer]
-    """Of the layers that are partitioned by survey alone."""
+    """Of the layers without blocks."""
     failures: int
     """Runs that have failed since one made progress, or the survey was taken up."""
     tiles_planned: int

@@ -163,7 +163,7 @@ def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, *
     run = record.dagster_run
     end = _ENDS.get(run.status, End.FAILED)
     if run.run_id == survey.settled_run_id or end is End.SUCCEEDED:
-        why = f"Run {run.run_id} ended without making everything that it was asked for."
+        why = f"Run {run.run_id} ended and left something undone."
     elif end is End.CANCELLED:
         why = f"Run {run.run_id} was cancelled."
     else:
