@@ -5,9 +5,12 @@ from collections.abc import Collection, Mapping
 import dagster as dg
 from dagster._core.events import RunFailureReason
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
-from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG, RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
 
 from imageflow_surveys.runs import PARTITION_TAG
+
+PARTITION_TAGS = (PARTITION_TAG, ASSET_PARTITION_RANGE_START_TAG)
+"""One of them is on each run of a partition: the second where a backfill launched it by its assets' policy."""
 
 ALIVE = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -43,7 +46,7 @@ def runs_by_tag(
 
 def at_work(instance: dg.DagsterInstance, partitions: Collection[str]) -> set[str]:
     """Return those of the partitions that a run is at, whoever launched it."""
-    return set(runs_by_tag(instance, PARTITION_TAG, partitions, ALIVE))
+    return {partition for tag in PARTITION_TAGS for partition in runs_by_tag(instance, tag, partitions, ALIVE)}
 
 
 def failed_step(instance: dg.DagsterInstance, run_id: str) -> str | None:
@@ -75,7 +78,7 @@ def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 def partition_of(run: dg.DagsterRun) -> str | None:
     """Return the partition that a run is for; `None` where it has none."""
-    return run.tags.get(PARTITION_TAG)
+    return next((run.tags[tag] for tag in PARTITION_TAGS if tag in run.tags), None)
 
 
 def will_be_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

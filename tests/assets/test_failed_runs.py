@@ -11,7 +11,7 @@ from imageflow_assets.definitions import build_defs
 from imageflow_assets.failed_runs import alert_failed_runs
 from imageflow_assets.inspection.partitions import DAYS
 from imageflow_assets.inspection.sensors import send_alerts
-from imageflow_assets.runs import will_be_retried
+from imageflow_assets.runs import partition_of, will_be_retried
 from imageflow_clients.database import alerts
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
@@ -202,3 +202,9 @@ def test_while_the_database_is_down_the_tick_fails_in_words_and_no_alert_is_lost
     assert down.cursor == watch.cursor
     watch.tick()
     assert [alert.details["run"] for alert in _raised(stores)] == [run]
+
+
+@pytest.mark.parametrize("tag", ["dagster/partition", "dagster/asset_partition_range_start"])
+def test_the_partition_of_a_run_is_known_whoever_launched_it(tag: str) -> None:
+    """Runs of a backfill bear a range where their assets have a policy for backfills."""
+    assert partition_of(dg.DagsterRun(job_name="__ASSET_JOB", tags={tag: "lid-b1"})) == "lid-b1"

@@ -9,13 +9,13 @@ import pytest
 from imageflow_assets.inspection import asking, settling
 from imageflow_assets.inspection.partitions import BATCHES
 from imageflow_assets.inspection.sensors import send_alerts
+from imageflow_assets.runs import PARTITION_TAGS
 from imageflow_clients.database import alerts, reports
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import try_again
 from imageflow_inspection.runs import BATCH_ASSETS
-from imageflow_surveys.runs import RANGE_TAGS
 from tests.assets.inspection.uploads import (
     CANCELED,
     FAILURE,
@@ -114,7 +114,7 @@ def test_a_tick_that_is_killed_half_way_loses_and_doubles_nothing(
 
 
 LAUNCHED_BY_HAND = pytest.mark.parametrize(
-    "tags", [{"dagster/partition": "lid-b1"}, dict.fromkeys(RANGE_TAGS, "lid-b1")], ids=["alone", "backfill"]
+    "tags", [{tag: "lid-b1"} for tag in PARTITION_TAGS], ids=["alone", "backfill"]
 )
 
 
