@@ -10,6 +10,9 @@ from dagster._core.definitions.metadata import TableMetadataSet
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
+from imageflow_resources import queue
+from imageflow_resources.queue import LINE_TAG
+
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
 
 
@@ -27,11 +30,13 @@ class Line:
     @property
     def tags(self) -> dict[str, str]:
         """By which Dagster's UI finds what belongs to the line."""
-        return {"imageflow/line": self.name}
+        return {LINE_TAG: self.name}
 
 
-MAP = Line(name="map")
-INSPECTION = Line(name="inspection")
+MAP = Line(name=queue.Line.MAP.value)
+INSPECTION = Line(name=queue.Line.INSPECTION.value)
+SHORT = {LINE_TAG: queue.Line.UPKEEP.value}
+"""Tags of jobs that make no asset: their runs do not wait in the queue behind those of surveys and batches."""
 
 
 def sensor(line: Line, **options: Any) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:

@@ -1,4 +1,4 @@
-"""Runs that are executed where they are asked for, as the command line does, by the executor of all runs."""
+"""Runs that are executed in the process that starts them, as the command line does, by the executor of all runs."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from imageflow_domain.errors import NotFound
 from imageflow_surveys.runs import PARTITION_TAG
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-"""Failures are printed once, by whoever asks for the run."""
+"""Failures are printed once, by the command."""
 
 _NEVER_BY_ITSELF = {"dagster/max_retries": "0"}
-"""Whoever asked for the run knows how it ended, and asks again."""
+"""The command knows how the run ended; a person runs it again."""
 
 
 def execute(
@@ -31,5 +31,5 @@ def execute(
     done = dg.execute_job(job, instance=instance, run_config=_QUIET, tags=every)
     record = instance.get_run_record_by_id(done.run_id)
     if record is None:
-        raise NotFound(f"Run {done.run_id} was deleted while it was executed: ask for it again.")
+        raise NotFound(f"Run {done.run_id} was deleted while it was executed: run the command again.")
     return record

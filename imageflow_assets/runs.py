@@ -57,7 +57,7 @@ def failed_step(instance: dg.DagsterInstance, run_id: str) -> str | None:
 def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Return in words why a run that has ended left something undone."""
     if run.status is not dg.DagsterRunStatus.FAILURE:
-        return f"Run {run.run_id} ended without making everything that it was asked for."
+        return f"Run {run.run_id} ended and left something undone."
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     for entry in failures:
         event = entry.dagster_event
@@ -83,9 +83,9 @@ def will_be_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
     Its tag says so a moment after the failure does; until then the same question is asked here.
     """
-    if not instance.run_retries_enabled:
-        return False
     if WILL_RETRY_TAG in run.tags:
         return run.tags[WILL_RETRY_TAG] == "true"
+    if not instance.run_retries_enabled:
+        return False
     reason = run.tags.get(RUN_FAILURE_REASON_TAG)
     return bool(auto_reexecution_should_retry_run(instance, run, None if reason is None else RunFailureReason(reason)))

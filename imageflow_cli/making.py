@@ -53,7 +53,7 @@ def make_map(session: Session, survey: Survey) -> Survey:
         carry.cancel(stores, survey.id, f"Interrupted: `imageflow survey resume {survey.id}` goes on.")
         report_state(instance, carry.read(stores, survey.id))
         raise
-    requesting.settle(instance, stores, survey.id, record, record.dagster_run.run_id)
+    requesting.settle(instance, stores, survey.id, [record])
     made = carry.read(stores, survey.id)
     report_state(instance, made)
     if made.state is not SurveyState.COMPLETED:

@@ -27,12 +27,12 @@ class Layer(StrEnum):
 
 
 BLOCK_LAYERS = (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS, Layer.TILES)
-"""Partitioned by survey and block; the others by survey alone."""
+"""Made block by block; the others at once for a whole survey."""
 
 
 WITHHELD_NEXT = (
-    "Its trust page shows where. Survey again, or publish the map as it is: set IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true "
-    "and materialise its overviews again."
+    "Its trust page shows where. Where tiles are missing, materialise tiles and overviews again. Else survey again, or "
+    "publish the map as it is: set IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true and materialise its overviews again."
 )
 """What to do about a map that is whole and not published."""
 
@@ -46,7 +46,7 @@ class SurveyState(StrEnum):
 
 
 class Carrier(StrEnum):
-    """Who takes a survey from layer to layer; nobody else acts on it."""
+    """Who starts the runs of a survey."""
 
     COMMAND_LINE = "command_line"
     SENSOR = "sensor"
@@ -220,7 +220,7 @@ class Progress:
     done_blocks: Mapping[Layer, frozenset[Block]]
     """For each layer of `BLOCK_LAYERS`."""
     done_layers: frozenset[Layer]
-    """Of the layers that are partitioned by survey alone."""
+    """Of the layers without blocks."""
     failures: int
     """Runs that have failed since one made progress, or the survey was taken up."""
     tiles_planned: int

@@ -60,7 +60,7 @@ def shared_stores(settings: Settings) -> Stores:
 
 @contextmanager
 def beating(stores: Stores, name: str) -> Iterator[None]:
-    """Say every `BEAT_S` seconds that `name`, a run's id or a carrier, is alive; stop saying so at the end."""
+    """Say every `BEAT_S` seconds that `name`, a run's id, is alive; stop saying so at the end."""
     over = threading.Event()
 
     def beat() -> None:

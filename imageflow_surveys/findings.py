@@ -12,7 +12,7 @@ from imageflow_mosaic.correlation import MIN_OVERLAP_PX
 from imageflow_mosaic.loops import OpenLoop
 
 ANCHORED_SHARE = 0.9
-"""Below this share of anchored screenshots a survey carries a warning."""
+"""Below this share of anchored screenshots a survey has a warning."""
 
 
 class Severity(StrEnum):

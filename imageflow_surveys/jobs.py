@@ -97,7 +97,7 @@ def cancel_job(stores: Stores, dagster: Dagster, job_id: int) -> JobStatus:
 
     Raises:
         NotFound: No such job.
-        Conflict: The job has ended, or a command line carries its survey.
+        Conflict: The job has ended, or a run of the command line is at work on its survey.
     """
     with stores.database.begin() as connection:
         job = rows.get(connection, job_id)

@@ -69,12 +69,12 @@ def hold(stores: Stores, survey_id: str, run: Run) -> Held:
     with stores.database.begin() as connection:
         survey = rows.get(connection, survey_id, lock=True)
         now = leases.find(connection, survey_id)
-        if now is not None and now != before:
+        if now is not None and now != before and now.run_id != run.id:
             raise _taken(survey_id, now.run_id)
         if survey.state is SurveyState.CANCELLED and survey.finished_at and created_at <= survey.finished_at:
             raise RunRefused(f"'{survey_id}' was cancelled: materialise it again to go on with it.")
         progress = layers.progress(connection, survey_id)
-        lease = _lease(survey_id, run, before, progress, layers.shots(connection, survey_id).taken)
+        lease = _lease(survey_id, run, now, progress, layers.shots(connection, survey_id).taken)
         leases.take(connection, lease)
         if not run.only_missing and survey.carrier is Carrier.SENSOR:
             rows.set_carrier(connection, survey_id, Carrier.OPERATOR)

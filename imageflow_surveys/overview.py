@@ -44,8 +44,8 @@ class Overview:
 def make_overviews(stores: Stores, survey: Survey, *, publish_despite_errors: bool = False) -> Overview:
     """Build every level above the squares where it differs from the base layer's, then publish the revision.
 
-    The overviews of a revision that is published already are built anew, all of them. A revision of which something
-    is known to be wrong is not published: addresses show what they showed before.
+    The overviews of a revision that was published or withheld before are built anew, all of them. A revision of which
+    something is known to be wrong is not published: addresses show what they showed before.
 
     Args:
         publish_despite_errors: Whether it is published all the same.
@@ -132,7 +132,8 @@ class _Pyramid:
         self._base = base
         tops = {tile for tile in shown if tile.z == self.top_zoom}
         self._covered = _with_ancestors(tops)
-        self._again = survey.is_published
+        # an object that is lost is written again only where all of them are looked at
+        self._again = survey.is_published or survey.withheld is not None
         self._dirty = self._covered if self._again else _with_ancestors(self._changed(tops))
         self._thumbnail_zoom = self._zoom_for_thumbnail()
         self._lossy = not survey.placed().fidelity.is_lossless

@@ -16,7 +16,8 @@ from imageflow_surveys.shares import Share, shares_of
 def plan_layer(stores: Stores, held: Held, layer: Layer, named: Sequence[str], *, slots: int) -> tuple[Share, ...]:
     """Return the shares of a layer that a run is to do, its rows reopened where they are made again.
 
-    Rows are reopened once for a run and its repetitions: a repetition goes on with what is missing by then.
+    Blocks that are named are made again in any case, others where none is missing. Rows are reopened once for a run and
+    its repetitions: a repetition goes on with what is missing by then.
 
     Args:
         named: Keys of the blocks that the run is limited to; empty for all.
@@ -31,10 +32,12 @@ def plan_layer(stores: Stores, held: Held, layer: Layer, named: Sequence[str], *
     with stores.database.begin() as connection:
         rows.get(connection, survey.id, lock=True)  # a cleanup comes before this, or after
         missing = wanted & _missing(connection, survey, layer)
-        if not missing and layer not in lease.reopened and (lease.again or named):
-            reopen(connection, survey, layer, wanted)
+        if (lease.again or named) and layer not in lease.reopened:
+            if named or not missing:
+                reopen(connection, survey, layer, wanted - missing)
+                missing = wanted
+            # also where nothing was whole: what this run makes now, its repetitions do not make again
             leases.note_reopened(connection, lease, layer)
-            missing = wanted
     return shares_of(survey, layer, missing, slots=slots)
 
 

@@ -10,14 +10,14 @@ from imageflow_surveys.place import open_tile_layer, revision_of
 
 
 def ask_to_reencode(stores: Stores, survey_id: str, encoding: Encoding) -> Survey:
-    """Give a placed survey another encoding, and return it; whoever carries it next makes all tiles anew.
+    """Give a placed survey another encoding, and return it; its next run makes all tiles anew.
 
     They are made from the screenshots, or from the native tiles, which have lost nothing, where those were deleted. The
     old revision is served until the new one is whole.
 
     Raises:
         NotReady: Where the survey is not placed.
-        Conflict: While somebody carries it, or where it is encoded so already.
+        Conflict: While a run is at work on it, or where it is encoded so already.
     """
     with stores.database.begin() as connection:
         survey = rows.get(connection, survey_id, lock=True)

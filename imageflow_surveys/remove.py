@@ -15,7 +15,7 @@ def remove_survey(stores: Stores, survey: Survey) -> None:
 
     Raises:
         NotFound: Where it is gone already.
-        Conflict: While somebody carries it.
+        Conflict: While a run is at work on it.
     """
     with stores.database.begin() as connection:
         # locked: whoever takes it up meanwhile finds it gone

@@ -11,7 +11,10 @@ JOB_TAG = "imageflow/job"
 ONLY_MISSING_TAG = "imageflow/only_missing"
 """On a run that never makes anew what is whole, whatever else is."""
 REFUSED_TAG = "imageflow/refused"
-"""On a run that did nothing because another run was at work on its survey, or its survey was cancelled."""
+"""On a run that had to stand back: another run was at work on its survey, or its survey was cancelled.
+
+Its value is that run's id: Dagster copies tags to a run that repeats another one.
+"""
 SURVEYS_PARTITIONS = "surveys"
 """Name of Dagster's dynamic partitions, a survey each."""
 MAP_JOB = "map_of_survey"
@@ -31,6 +34,6 @@ def run_key(survey_id: str, after: str | None) -> str:
     """Name the run that follows another one, so that it is never requested twice.
 
     Args:
-        after: The survey's newest run; `None` for its first.
+        after: The survey's newest run, whatever became of it; `None` for its first.
     """
     return f"{survey_id}/{'first' if after is None else f'after-{after}'}"

@@ -20,7 +20,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EndedRun:
-    """The newest run of a survey, no run of which is alive."""
+    """The run that began last on a survey, no run of which is alive."""
 
     id: str
     end: End
@@ -29,12 +29,12 @@ class EndedRun:
     why: str
     """In words for people; empty where it succeeded."""
     is_former: bool = False
-    """Whether the survey was taken up again since the run was created."""
+    """Whether the survey was taken up again since the run began."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Ask for another run."""
+    """Ask for a run that makes what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def decide(
     """Return what is due for a survey that is planned or running and of which no run is alive.
 
     Args:
-        run: Its newest; `None` where it has none.
+        run: The one that began last; `None` where there is none.
         fruitless: Runs that failed since one made progress, this one included.
         launching: Whether somebody else is about to launch its first run.
     """

@@ -46,7 +46,7 @@ class Noticed:
 
 
 def notice_uploads(stores: Stores) -> tuple[Noticed, ...]:
-    """Begin a survey, carried by the sensor, for every closed folder that was not noticed before.
+    """Begin a survey, whose runs the sensor requests, for every closed folder that was not noticed before.
 
     Frames in no order begin one for each group that overlaps. A folder is noted in the transaction that registers its
     surveys: whenever a process dies, there are all or none.

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from imageflow_assets.failures import explained
 from imageflow_assets.inspection import metadata as shown
-from imageflow_assets.labels import INSPECTION
+from imageflow_assets.labels import INSPECTION, SHORT
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
 from imageflow_inspection.reinspect import inspect_again, stale_batches
@@ -42,7 +42,7 @@ def ask_for_inspection(
     description="List a product's batches that a new master, pipeline or model would judge otherwise, with their cost; "
     "without dry_run the sensor inspect_uploads has each of them inspected again, and those that failed too.",
     owners=INSPECTION.owners,
-    tags=INSPECTION.tags,
+    tags=SHORT,
 )
 def reinspect_job() -> None:
     ask_for_inspection()

@@ -32,7 +32,7 @@ _SETTLED: set[tuple[str, str]] = set()
 
 @sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_BATCHES), minimum_interval_seconds=5)
 def inspect_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-    """Notice batches that a manifest or a quiet time has closed, and ask for one run each until they are inspected."""
+    """Notice batches that a manifest or a quiet time has closed, and request one run each until they are inspected."""
     before = _settle(context, stores)
     bounds = Bounds(quiet=timedelta(seconds=Settings().upload_quiet_s))
     tick = notice_batches(stores, Cursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
@@ -47,7 +47,7 @@ def inspect_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
         run_requests=asked,
         asset_events=[told_upload(batch) for batch in uploads.values()],
         cursor=tick.cursor.write(),
-        skip_reason=None if asked else f"Nothing to ask for: {len(tick.waiting)} batches are being inspected.",
+        skip_reason=None if asked else f"Nothing to request: {len(tick.waiting)} batches are being inspected.",
     )
 
 

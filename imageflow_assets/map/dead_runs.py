@@ -22,8 +22,9 @@ _STOPPABLE = [status for status in ALIVE if status is not dg.DagsterRunStatus.CA
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceWatch) -> tuple[str, ...]:
-    """Fail every unfinished run of ours whose worker is dead by what the watch heard so far, and return their ids.
+    """End every unfinished run of ours whose worker is dead by what the watch heard so far, and return their ids.
 
+    It has failed, and Dagster may repeat it; one that somebody cancelled is cancelled.
     Dagster's default launcher does not notice when worker and code server die together. Runs of other code, whose
     workers never beat, are left alone.
     """
@@ -39,7 +40,9 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceW
         silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
         if watch.is_dead(run.run_id, silence_s, allowed_s):
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            instance.report_run_failed(run, f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead.")
+            why = f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead."
+            is_cancelled = run.status is dg.DagsterRunStatus.CANCELING
+            (instance.report_run_canceled if is_cancelled else instance.report_run_failed)(run, why)
             dead.append(run.run_id)
     return tuple(dead)
 
@@ -56,10 +59,15 @@ def stop_cancelled_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[s
 
     Whoever cancelled it stops them too, unless Dagster was down, or a run was launched at that very moment.
     """
+    records = instance.get_run_records(dg.RunsFilter(statuses=_STOPPABLE))
+    partitions = {
+        record.dagster_run.tags[PARTITION_TAG] for record in records if PARTITION_TAG in record.dagster_run.tags
+    }
     with stores.database.begin() as connection:
-        cancelled = {one.id: one for one in rows.find(connection, states=(SurveyState.CANCELLED,))}
+        names = rows.names(connection, of=partitions, state=SurveyState.CANCELLED)
+        cancelled = {name: rows.get(connection, name) for name in names}
     stopped = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_STOPPABLE)):
+    for record in records:
         survey = cancelled.get(record.dagster_run.tags.get(PARTITION_TAG, ""))
         if survey is not None and survey.finished_at is not None and record.create_timestamp <= survey.finished_at:
             instance.run_coordinator.cancel_run(record.dagster_run.run_id)

@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from imageflow_assets.failures import explained
-from imageflow_assets.labels import MAP
+from imageflow_assets.labels import MAP, SHORT
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
@@ -71,7 +71,7 @@ def register_survey(
 @dg.job(
     name="plan_survey",
     owners=MAP.owners,
-    tags=MAP.tags,
+    tags=SHORT,
     description="Register a survey of a game's save; then materialise or backfill the map's assets for it.",
 )
 def plan_survey_job() -> None:

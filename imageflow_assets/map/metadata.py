@@ -1,6 +1,6 @@
 """What a person sees of a materialisation in Dagster's UI."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import fsum
 
 import dagster as dg
@@ -9,6 +9,7 @@ from imageflow_assets.metadata import Shown, listed, megabytes, picture, table
 from imageflow_clients.database import layers, placements, screenshots
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_domain.errors import ObjectDamaged, ObjectMissing
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys import carry
@@ -34,7 +35,7 @@ def captured(stores: Stores, survey: Survey, done: Sequence[CapturedBlocks]) -> 
     with stores.database.begin() as connection:
         stored = screenshots.stored(connection, survey.id)
     return {
-        **({"preview": _preview(survey, preview_of_screenshots(stores, survey))} if stored else {}),
+        **({"preview": _preview(stores, survey, preview_of_screenshots)} if stored else {}),
         "screenshots": dg.MetadataValue.int(len(stored)),
         "megabytes": megabytes(sum(shot.bytes for shot in stored.values())),
         "taken_by_this_run": dg.MetadataValue.int(sum(d.shots - d.kept for d in done)),
@@ -86,7 +87,7 @@ def cut(stores: Stores, survey: Survey, done: Sequence[CutBlocks]) -> Shown:
     now = carry.read(stores, survey.id)
     sources = sorted({source for d in done for source in d.sources})
     return {
-        "preview": _preview(survey, preview_of_tiles(stores, now)),
+        "preview": _preview(stores, now, preview_of_tiles),
         "tiles": dg.MetadataValue.int(count),
         "squares_cut_by_this_run": dg.MetadataValue.int(sum(d.squares for d in done)),
         "composed_native_tiles": dg.MetadataValue.int(sum(d.composed for d in done)),
@@ -119,7 +120,14 @@ def cleaned(result: Cleaned, seconds: float) -> Shown:
     }
 
 
-def _preview(survey: Survey, webp: bytes) -> dg.MarkdownMetadataValue:
+def _preview(
+    stores: Stores, survey: Survey, make: Callable[[Stores, Survey], bytes]
+) -> dg.MarkdownMetadataValue | dg.TextMetadataValue:
+    """Return a preview, or which object it lacks: whether a map with a lost object is published is for its checks."""
+    try:
+        webp = make(stores, survey)
+    except (ObjectMissing, ObjectDamaged) as error:
+        return dg.MetadataValue.text(f"There is no preview. {error}")
     return dg.MetadataValue.md(picture(f"A preview of {survey.id}", webp, "webp"))
 
 

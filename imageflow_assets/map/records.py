@@ -24,7 +24,7 @@ def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) 
     In this order, so that where it is broken off the survey is still there to be deleted again.
 
     Raises:
-        Conflict: Somebody carries the survey, or a run that a person launched is at work on it; nothing is deleted.
+        Conflict: A run is at work on the survey; nothing is deleted.
     """
     runs = [run for tag in _TAGS for run in instance.get_runs(dg.RunsFilter(tags={tag: survey.id}))]
     with stores.database.begin() as connection:

@@ -1,17 +1,18 @@
 """Request the runs that planned and uploaded surveys need, and settle the state of each survey whose run has ended."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from imageflow_assets.map.partitions import SURVEYS
-from imageflow_assets.runs import ALIVE, failed_step, why_it_ended
+from imageflow_assets.map.states import report_state
+from imageflow_assets.runs import ALIVE, failed_step, why_it_ended, will_be_retried
 from imageflow_clients.database import heartbeats, jobs, layers, leases
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Layer, Progress, Survey, SurveyState
+from imageflow_domain.survey import Carrier, Layer, Progress, Survey, SurveyState
 from imageflow_surveys import carry
 from imageflow_surveys.jobs import LAUNCH_S
 from imageflow_surveys.lease import done
@@ -40,7 +41,7 @@ def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
 
 
 def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg.RunRequest, ...], tuple[Survey, ...]]:
-    """Settle every survey whose run has ended.
+    """Settle every survey whose run has ended, and tell Dagster its state.
 
     Returns:
         How many surveys are under way, the runs that some of them need, and the surveys whose state changed.
@@ -52,31 +53,27 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
     requests: list[dg.RunRequest] = []
     changed: list[Survey] = []
     for survey in surveys:
-        newest, decisive = runs.get(survey.id, (None, None))
-        if decisive is not None and decisive.dagster_run.status in ALIVE:
-            _note_first_run(stores, survey, decisive.dagster_run)
+        of_survey = runs.get(survey.id, ())
+        if not of_survey and survey.carrier is not Carrier.SENSOR:
+            continue  # its person has yet to begin
+        alive = next((record.dagster_run for record in of_survey if record.dagster_run.status in ALIVE), None)
+        if alive is not None:
+            _note_first_run(stores, survey, alive)
             continue
-        request = settle(instance, stores, survey.id, decisive, newest)
+        request = settle(instance, stores, survey.id, of_survey)
         if request is not None:
             requests.append(request)
-        now = carry.read(stores, survey.id)
-        if (now.state, now.reason) != (survey.state, survey.reason):
-            changed.append(now)
+        changed += _reported(instance, stores, survey)
     return len(surveys), tuple(requests), tuple(changed)
 
 
 def settle(
-    instance: dg.DagsterInstance,
-    stores: Stores,
-    survey_id: str,
-    record: dg.RunRecord | None,
-    newest: str | None,
+    instance: dg.DagsterInstance, stores: Stores, survey_id: str, runs: Sequence[dg.RunRecord]
 ) -> dg.RunRequest | None:
     """Settle one survey of which no run is alive, or return the run that it needs.
 
     Args:
-        record: Of its newest run that did not have to stand back.
-        newest: Id of its newest run.
+        runs: Of the survey, newest first.
     """
     with stores.database.begin() as connection:
         if not rows.exists(connection, survey_id):
@@ -89,7 +86,9 @@ def settle(
         taken = layers.shots(connection, survey_id).taken
         job = jobs.find_of_survey(connection, survey_id)
         age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
-    run = None if record is None else _ended(instance, survey, record)
+    if lease is not None and _is_at_work(instance, lease, runs):
+        return None
+    run = _last_begun(instance, survey, runs, lease)
     fruitless = progress.failures
     is_news = run is not None and run.id != survey.settled_run_id and not run.is_former and not run.retries
     if run is not None and is_news and run.end is not End.CANCELLED:
@@ -102,7 +101,7 @@ def settle(
         case Request():
             instance.add_dynamic_partitions(str(SURVEYS.name), [survey_id])
             return dg.RunRequest(
-                run_key=run_key(survey_id, newest),
+                run_key=run_key(survey_id, runs[0].dagster_run.run_id if runs else None),
                 job_name=MAP_JOB,
                 partition_key=survey_id,
                 tags=tags_of(None if job is None else job.id),
@@ -112,28 +111,61 @@ def settle(
     return None
 
 
-def _runs(instance: dg.DagsterInstance, surveys: Iterable[Survey]) -> Mapping[str, tuple[str, dg.RunRecord | None]]:
-    """Return, for each survey that has runs, the id of the newest one, and the one that says how the survey is.
-
-    That is one that is alive, else the newest that did not have to stand back.
-    """
+def _runs(instance: dg.DagsterInstance, surveys: Iterable[Survey]) -> Mapping[str, Sequence[dg.RunRecord]]:
+    """Return the runs of each survey that has any, newest first."""
     ids = [survey.id for survey in surveys]
-    found: dict[str, tuple[str, dg.RunRecord | None]] = {}
-    for record in instance.get_run_records(dg.RunsFilter(tags={PARTITION_TAG: ids})) if ids else ():
-        run = record.dagster_run
-        survey_id = run.tags[PARTITION_TAG]
-        newest, decisive = found.get(survey_id, (run.run_id, None))
-        if run.status in ALIVE or (decisive is None and REFUSED_TAG not in run.tags):
-            decisive = record
-        found[survey_id] = newest, decisive
+    found: dict[str, list[dg.RunRecord]] = {}
+    if ids:
+        for record in instance.get_run_records(dg.RunsFilter(tags={PARTITION_TAG: ids})):
+            found.setdefault(record.dagster_run.tags[PARTITION_TAG], []).append(record)
     return found
 
 
-def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord) -> EndedRun:
+def _reported(instance: dg.DagsterInstance, stores: Stores, before: Survey) -> tuple[Survey, ...]:
+    """Report a survey's state where it changed; return the survey then."""
+    with stores.database.begin() as connection:
+        if not rows.exists(connection, before.id):
+            return ()
+        now = rows.get(connection, before.id)
+    if (now.state, now.reason) == (before.state, before.reason):
+        return ()
+    report_state(instance, now)
+    return (now,)
+
+
+def _is_at_work(instance: dg.DagsterInstance, lease: Lease, runs: Sequence[dg.RunRecord]) -> bool:
+    """Whether a run that began since the runs were asked for has the survey."""
+    if any(record.dagster_run.run_id == lease.run_id for record in runs):
+        return False
+    run = instance.get_run_by_id(lease.run_id)
+    return run is not None and not run.is_finished
+
+
+def _last_begun(
+    instance: dg.DagsterInstance, survey: Survey, runs: Sequence[dg.RunRecord], lease: Lease | None
+) -> EndedRun | None:
+    """Return the run that began last, of those that did not have to stand back."""
+
+    holder = None if lease is None else lease.run_id
+
+    def began_at(record: dg.RunRecord) -> datetime:
+        # a run may wait in the queue while others come and go
+        taken_at = lease.taken_at if lease is not None and record.dagster_run.run_id == holder else None
+        return taken_at or record.create_timestamp
+
+    begun = [record for record in runs if record.dagster_run.run_id == holder or not _was_refused(record.dagster_run)]
+    if not begun:
+        return None
+    last = max(begun, key=began_at)
+    is_former = survey.taken_up_at is not None and began_at(last) < survey.taken_up_at
+    return _ended(instance, survey, last, is_former=is_former)
+
+
+def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, *, is_former: bool) -> EndedRun:
     run = record.dagster_run
     end = _ENDS.get(run.status, End.FAILED)
     if run.run_id == survey.settled_run_id or end is End.SUCCEEDED:
-        why = f"Run {run.run_id} ended without making everything that it was asked for."
+        why = f"Run {run.run_id} ended and left something undone."
     elif end is End.CANCELLED:
         why = f"Run {run.run_id} was cancelled."
     else:
@@ -143,10 +175,14 @@ def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord) -
     return EndedRun(
         id=run.run_id,
         end=end,
-        retries=run.tags.get(WILL_RETRY_TAG) == "true" and is_fresh,
+        retries=is_fresh and will_be_retried(instance, run),
         why=why,
-        is_former=survey.taken_up_at is not None and record.create_timestamp < survey.taken_up_at,
+        is_former=is_former,
     )
+
+
+def _was_refused(run: dg.DagsterRun) -> bool:
+    return run.tags.get(REFUSED_TAG) == run.run_id
 
 
 def _is_whole(progress: Progress) -> bool:

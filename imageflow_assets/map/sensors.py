@@ -11,7 +11,7 @@ from imageflow_assets.map.assets import BY_LAYER, coordinates, overviews
 from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results
 from imageflow_assets.map.jobs import map_of_survey
 from imageflow_assets.map.silence import SilenceWatch
-from imageflow_assets.map.states import introduce, report_state
+from imageflow_assets.map.states import introduce, report_cancelled, report_upload
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_resources.pools import set_pools
@@ -43,11 +43,12 @@ def request_surveys(
         context.log.info("Stopped runs of cancelled surveys: %s", ", ".join(stopped))
     under_way, requests, changed = requesting.advance(instance, stores)
     for survey in changed:
-        report_state(instance, survey)
         context.log.info("'%s' is %s. %s", survey.id, survey.state, survey.reason or "")
+    cursor = report_cancelled(instance, stores, context.cursor)
     _adopt(instance, stores)
     return dg.SensorResult(
         run_requests=requests,
+        cursor=cursor,
         skip_reason=None if requests else f"Nothing to request: {under_way} surveys are planned or running.",
     )
 
@@ -89,6 +90,7 @@ def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceP
     noticed = notice_uploads(stores)
     refused = [notice for notice in noticed if notice.survey is None]
     for notice in noticed:
+        report_upload(context.instance, notice)
         if notice.survey is None:
             context.log.error("'%s' began no survey: %s", notice.folder.prefix, notice.reason)
         else:

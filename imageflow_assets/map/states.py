@@ -1,6 +1,7 @@
-"""A survey's state, as Dagster shows it: the newest event of the external asset `surveys`."""
+"""What Dagster shows of uploads and of surveys' states: events of the external assets `map_uploads` and `surveys`."""
 
 from collections.abc import Sequence
+from datetime import UTC
 
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
@@ -8,7 +9,10 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from imageflow_assets.labels import MAP, rows_of
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.database import schema
-from imageflow_domain.survey import Survey
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.survey import Survey, SurveyState
+from imageflow_surveys.uploads import Noticed
 
 map_uploads = dg.AssetSpec(
     "map_uploads",
@@ -60,3 +64,40 @@ def introduce(instance: dg.DagsterInstance, found: Sequence[Survey]) -> None:
     for survey in found:
         if survey.id not in known:
             report_state(instance, survey)
+
+
+def report_upload(instance: dg.DagsterInstance, notice: Noticed) -> None:
+    """Tell Dagster what became of an uploaded folder."""
+    begun = {"reason": notice.reason or ""} if notice.survey is None else {"survey": notice.survey.id}
+    instance.report_runless_asset_event(
+        dg.AssetObservation(map_uploads.key, metadata={"folder": notice.folder.prefix, **begun})
+    )
+    if notice.survey is not None:
+        instance.add_dynamic_partitions(str(SURVEYS.name), [notice.survey.id])
+        report_state(instance, notice.survey)
+
+
+def report_cancelled(instance: dg.DagsterInstance, stores: Stores, until: str | None) -> str | None:
+    """Tell Dagster of surveys that were cancelled by somebody who has no access to it, as over the API.
+
+    Args:
+        until: What the last call returned.
+
+    Returns:
+        The instant at which the last of them was cancelled.
+    """
+    with stores.database.begin() as connection:
+        cancelled = rows.find(connection, states=(SurveyState.CANCELLED,))
+    since = {one.id: one.finished_at.astimezone(UTC).isoformat() for one in cancelled if one.finished_at is not None}
+    for survey in reversed(cancelled):
+        if since.get(survey.id, "") > (until or "") and _shown_state(instance, survey) != SurveyState.CANCELLED:
+            report_state(instance, survey)
+    return max([*since.values(), until or ""]) or None
+
+
+def _shown_state(instance: dg.DagsterInstance, survey: Survey) -> object:
+    of_survey = dg.AssetRecordsFilter(surveys.key, [survey.id])
+    for record in instance.fetch_materializations(of_survey, limit=1).records:
+        if record.asset_materialization is not None:
+            return record.asset_materialization.metadata["state"].value
+    return None

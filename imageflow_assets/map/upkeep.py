@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from imageflow_assets.failures import explained
-from imageflow_assets.labels import MAP
+from imageflow_assets.labels import MAP, SHORT
 from imageflow_assets.map.records import delete_survey
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
@@ -81,7 +81,7 @@ def sweep_objects(
     name="keep_in_order",
     description="Retire surveys by IMAGEFLOW_RETENTION_*, then sweep what nobody needs.",
     owners=MAP.owners,
-    tags=MAP.tags,
+    tags=SHORT,
 )
 def keep_in_order_job() -> None:
     sweep_objects(after=retire_old_surveys())
@@ -93,7 +93,7 @@ nightly = dg.ScheduleDefinition(
     cron_schedule="17 3 * * *",
     description="Run keep_in_order every night at 03:17 (UTC).",
     owners=MAP.owners,
-    tags=MAP.tags,
+    tags=SHORT,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 

@@ -31,7 +31,7 @@ def _held(context: Context, stores: Stores) -> Held:
         held = hold(stores, context.partition_key, _run_of(context))
     except RunRefused:
         # by the tag, whoever settles the survey passes this run over
-        context.instance.add_run_tags(context.run_id, {REFUSED_TAG: "true"})
+        context.instance.add_run_tags(context.run_id, {REFUSED_TAG: context.run_id})
         raise
     except NotFound as error:
         raise NotFound(

@@ -1,4 +1,4 @@
-"""Rows by which a run's worker says that it is alive, and a survey's carrier since when it carries."""
+"""Rows by which a run's worker says that it is alive."""
 
 from datetime import datetime, timedelta
 

@@ -1,7 +1,8 @@
 """Rows of leases: which run may work on a survey, and what it set out to do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -26,6 +27,8 @@ class Lease:
     """Layers whose rows this root run has reopened already."""
     done_before: int
     """Tasks and screenshots that were done when the run began."""
+    taken_at: datetime | None = field(default=None, compare=False)
+    """By the database's clock; `None` before it is written."""
 
 
 def find(connection: Connection, survey: str) -> Lease | None:
@@ -40,6 +43,7 @@ def find(connection: Connection, survey: str) -> Lease | None:
         again=row.again,
         reopened=tuple(Layer(name) for name in row.reopened),
         done_before=row.done_before,
+        taken_at=row.taken_at,
     )
 
 

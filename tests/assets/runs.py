@@ -16,6 +16,7 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import request_surveys
 from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.map.states import surveys
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database import heartbeats, schema
 from imageflow_clients.stores import Stores
@@ -167,3 +168,9 @@ def materialise(
             raise_on_error=False,
         )
     )
+
+
+def shown_states(instance: dg.DagsterInstance, survey: str) -> list[object]:
+    """Return the states that Dagster was told of a survey, newest first."""
+    found = instance.fetch_materializations(dg.AssetRecordsFilter(surveys.key, [survey]), limit=100).records
+    return [each.asset_materialization.metadata["state"].value for each in found if each.asset_materialization]

@@ -105,6 +105,15 @@ def test_a_run_that_never_came_to_work_is_failed_too(
     assert _failed(instance, stores) == (run_id,)
 
 
+def test_a_cancelled_run_whose_worker_died_is_not_one_that_dagster_repeats(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    run_id = add_run(instance, dg.DagsterRunStatus.CANCELING, age_s=LONG_AGO_S)
+    beat(stores, run_id, ago_s=SILENCE_S + 5)
+    assert _failed(instance, stores) == (run_id,)
+    assert _status(instance, run_id) is dg.DagsterRunStatus.CANCELED
+
+
 def test_a_run_of_other_code_in_the_same_instance_is_left_alone(stores: Stores, instance: dg.DagsterInstance) -> None:
     others = [add_run(instance, _STARTED, age_s=LONG_AGO_S, location=location) for location in ("theirs", None)]
     assert _failed(instance, stores) == ()

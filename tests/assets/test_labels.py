@@ -10,10 +10,11 @@ from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
 from imageflow_assets.labels import column_schema
 from imageflow_assets.map.assets import ASSETS as MAP_ASSETS
-from imageflow_assets.map.jobs import JOBS
+from imageflow_assets.map.jobs import JOBS, plan_survey_job
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
 from imageflow_clients.database import schema
+from imageflow_resources.queue import Line, line_of
 
 
 @pytest.mark.parametrize("asset", [*ASSETS, *MAP_ASSETS], ids=lambda asset: asset.key.to_user_string())
@@ -48,4 +49,19 @@ def test_sensors_jobs_and_schedules_say_what_they_do_and_whose_they_are(
 ) -> None:
     assert made.description
     assert made.owners
-    assert made.tags["imageflow/line"] in {"map", "inspection"}
+    assert made.tags["imageflow/line"] in {"map", "inspection", "upkeep"}
+
+
+@pytest.mark.parametrize(
+    "made", [plan_survey_job, keep_in_order_job, reinspect_job, nightly], ids=lambda made: made.name
+)
+def test_runs_of_short_jobs_do_not_wait_behind_surveys_and_batches(
+    made: dg.JobDefinition | dg.ScheduleDefinition,
+) -> None:
+    assert line_of(dg.DagsterRun(job_name=made.name, tags=dict(made.tags))) is Line.UPKEEP
+
+
+@pytest.mark.parametrize("name", ["map_of_survey", "resume_survey", "retile_surveys"])
+def test_runs_of_jobs_that_make_a_map_wait_in_the_line_of_the_map(name: str) -> None:
+    tags = defs.resolve_job_def(name).tags
+    assert line_of(dg.DagsterRun(job_name=name, tags=dict(tags))) is Line.MAP

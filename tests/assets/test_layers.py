@@ -118,3 +118,25 @@ def test_a_lost_screenshot_is_named_and_healed_by_its_block(
     assert digests(stores, survey) == tiles
     with stores.database.begin() as connection:
         assert layers.progress(connection, survey.id).tasks_done == layers.progress(connection, survey.id).tasks
+
+
+def test_a_map_over_a_lost_tile_of_an_earlier_one_is_completed_and_withheld(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    first = _whole(stores, instance, "lost_below")
+    second = planned(stores, first.spec)
+    assert materialise(instance, stores, second, Layer.SCREENSHOTS, Layer.PAIR_OFFSETS, Layer.COORDINATES).success
+    for tile, digest in digests(stores, first).items():
+        if tile.z == first.placed().frame.native_zoom:
+            stores.objects.delete(keys.tile(digest))
+    result = materialise(instance, stores, second, Layer.TILES, Layer.OVERVIEWS)
+    assert result.success
+    withheld = carry.read(stores, second.id).withheld
+    assert withheld is not None
+    assert "promised tiles are missing" in withheld
+    (tiles,) = [
+        event.step_materialization_data.materialization
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == BY_LAYER[Layer.TILES].key
+    ]
+    assert str(tiles.metadata["preview"].value).startswith("There is no preview. No object at 'tiles/")

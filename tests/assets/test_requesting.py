@@ -7,8 +7,10 @@ import dagster as dg
 import pytest
 from sqlalchemy import update
 
+from imageflow_assets.map import requesting
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
+from imageflow_assets.map.states import report_state
 from imageflow_clients.database import layers, leases, schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.leases import Lease
@@ -17,7 +19,7 @@ from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveySt
 from imageflow_surveys import carry
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.runs import MAP_JOB, ONLY_MISSING_TAG, PARTITION_TAG, REFUSED_TAG
-from tests.assets.runs import add_run, ended, execute, materialise, tick
+from tests.assets.runs import add_run, ended, execute, materialise, shown_states, succeed, tick
 from tests.surveys.cities import city, count_anchored, places_of, planned
 
 _STARTED, _FAILURE, _SUCCESS, _CANCELED = (
@@ -56,15 +58,18 @@ def _now(stores: Stores, survey: Survey) -> Survey:
 def _begun(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest, status: dg.DagsterRunStatus) -> str:
     """Record the run of a request which took its survey's lease, made nothing, and ended."""
     run_id = ended(instance, request, status)
-    survey = str(request.partition_key)
+    _take_lease(stores, carry.read(stores, str(request.partition_key)), run_id)
+    return run_id
+
+
+def _take_lease(stores: Stores, survey: Survey, run_id: str) -> None:
     with stores.database.begin() as connection:
-        done = layers.progress(connection, survey).tasks_done + layers.shots(connection, survey).taken
+        done = layers.progress(connection, survey.id).tasks_done + layers.shots(connection, survey.id).taken
         leases.take(
             connection,
-            Lease(survey_id=survey, run_id=run_id, root_run_id=run_id, again=False, reopened=(), done_before=done),
+            Lease(survey_id=survey.id, run_id=run_id, root_run_id=run_id, again=False, reopened=(), done_before=done),
         )
-        rows.set_state(connection, survey, SurveyState.RUNNING)
-    return run_id
+        rows.set_state(connection, survey.id, SurveyState.RUNNING)
 
 
 def _failures(stores: Stores, survey: Survey) -> int:
@@ -131,10 +136,84 @@ def test_a_run_that_had_to_stand_back_says_nothing_of_its_survey(stores: Stores,
     (request,) = tick(instance, stores)
     _begun(instance, stores, request, _FAILURE)
     (before,) = tick(instance, stores)
-    add_run(instance, _CANCELED, {PARTITION_TAG: survey.id, REFUSED_TAG: "true"})
+    _refused(instance, survey, _CANCELED)
     (request,) = tick(instance, stores)
     assert request.run_key != before.run_key, "the run that stood back may have been requested under that key"
     assert _now(stores, survey).state is SurveyState.RUNNING
+
+
+def _refused(instance: dg.DagsterInstance, survey: Survey, status: dg.DagsterRunStatus, **tags: str) -> str:
+    """Record a run that had to stand back."""
+    run_id = add_run(instance, status, {PARTITION_TAG: survey.id, **tags})
+    instance.add_run_tags(run_id, {REFUSED_TAG: run_id})
+    return run_id
+
+
+def test_a_run_that_repeats_a_refused_one_settles_its_survey(stores: Stores, instance: dg.DagsterInstance) -> None:
+    """Dagster copies the tags of the run that a person executes again."""
+    survey = planned(stores, city("refused_before"), Carrier.OPERATOR)
+    refused = _refused(instance, survey, _FAILURE)
+    assert materialise(instance, stores, survey, tags={REFUSED_TAG: refused}).success
+    assert tick(instance, stores) == []
+    assert _now(stores, survey).state is SurveyState.COMPLETED
+
+
+def test_a_survey_whose_first_run_was_refused_is_begun_by_another_one(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    """As where a job was cancelled between two of its steps, and is tried again."""
+    survey = _waiting(stores, "refused_first")
+    (request,) = tick(instance, stores)
+    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    _refused(instance, survey, _FAILURE)
+    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    (again,) = tick(instance, stores)
+    assert again.run_key != request.run_key, "Dagster never launches a second run of one key"
+
+
+def test_a_run_that_was_queued_while_another_one_made_its_survey_leaves_it_completed(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "queued_long")
+    (request,) = tick(instance, stores)
+    queued = ended(instance, request, dg.DagsterRunStatus.QUEUED)
+    carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
+    assert materialise(instance, stores, survey, tags={ONLY_MISSING_TAG: "true"}).success
+    (record,) = instance.get_run_records(limit=1)
+    assert requesting.settle(instance, stores, survey.id, [record]) is None
+    assert _now(stores, survey).state is SurveyState.COMPLETED
+    _take_lease(stores, survey, queued)
+    run = instance.get_run_by_id(queued)
+    assert run is not None
+    succeed(instance, queued)
+    assert tick(instance, stores) == []
+    assert _now(stores, survey).state is SurveyState.COMPLETED
+
+
+def test_a_run_that_was_queued_before_its_survey_was_taken_up_settles_it(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = planned(stores, city("queued_before"), Carrier.OPERATOR)
+    queued = add_run(instance, dg.DagsterRunStatus.QUEUED, {PARTITION_TAG: survey.id})
+    carry.take_up(stores, survey.id, Carrier.OPERATOR)
+    capture_blocks(stores, survey, survey.blocks())
+    _take_lease(stores, survey, queued)
+    succeed(instance, queued)
+    assert tick(instance, stores) == []
+    now = _now(stores, survey)
+    assert (now.state, now.reason) == (SurveyState.PLANNED, "1 of 6 tasks are done. Materialise pair_offsets next.")
+
+
+def test_a_run_of_the_command_line_that_was_refused_does_not_settle_the_survey_of_another_one(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = planned(stores, city("refused_here"), Carrier.COMMAND_LINE)
+    _take_lease(stores, survey, add_run(instance, _STARTED, {PARTITION_TAG: survey.id}))
+    assert not materialise(instance, stores, survey, tags={ONLY_MISSING_TAG: "true"}).success
+    (record,) = instance.get_run_records(limit=1)
+    assert requesting.settle(instance, stores, survey.id, [record]) is None
+    assert _now(stores, survey).state is SurveyState.RUNNING
+    assert _failures(stores, survey) == 0
 
 
 def test_runs_of_other_surveys_are_not_waited_for(stores: Stores, instance: dg.DagsterInstance) -> None:
@@ -264,6 +343,33 @@ def test_a_job_whose_queued_run_was_cancelled_is_taken_up_again(stores: Stores, 
     assert _now(stores, survey).state is SurveyState.PLANNED
 
 
+def test_a_survey_is_begun_however_many_were_planned_after_it(stores: Stores, instance: dg.DagsterInstance) -> None:
+    survey = _waiting(stores, "many_after")
+    later = planned(stores, city("many_later"), Carrier.OPERATOR)
+    table = schema.surveys
+    with stores.database.begin() as connection:
+        row = dict(connection.execute(table.select().where(table.c.id == later.id)).one()._mapping)
+        names = [f"city-many_later-{number:04d}" for number in range(2, 1002)]
+        connection.execute(table.insert(), [{**row, "id": name} for name in names])
+    try:
+        assert [request.partition_key for request in tick(instance, stores)] == [survey.id]
+    finally:
+        with stores.database.begin() as connection:
+            connection.execute(table.delete().where(table.c.id.in_(names)))
+
+
+def test_dagster_shows_once_that_a_survey_was_cancelled_by_somebody_else(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "cancelled_elsewhere")
+    instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
+    report_state(instance, survey)
+    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    for _ in range(2):
+        tick(instance, stores)
+        assert shown_states(instance, survey.id) == ["cancelled", "planned"]
+
+
 def test_partitions_that_dagster_lacks_are_there_after_the_first_tick_and_others_stay(
     stores: Stores, instance: dg.DagsterInstance
 ) -> None:
@@ -280,6 +386,17 @@ def test_the_sensor_requests_nothing_for_surveys_of_others(
     survey = planned(stores, city(f"else_{carrier}"), carrier)
     assert tick(instance, stores) == []
     assert carry.read(stores, survey.id) == survey
+
+
+def test_a_run_that_began_since_the_others_were_asked_for_is_left_to_its_work(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = planned(stores, city("began_since"), Carrier.OPERATOR)
+    before = add_run(instance, _FAILURE, {PARTITION_TAG: survey.id})
+    asked_for = instance.get_run_records(dg.RunsFilter(run_ids=[before]))
+    _take_lease(stores, survey, add_run(instance, _STARTED, {PARTITION_TAG: survey.id}))
+    assert requesting.settle(instance, stores, survey.id, asked_for) is None
+    assert _now(stores, survey).state is SurveyState.RUNNING
 
 
 def test_a_survey_that_an_operator_materialised_in_part_says_what_comes_next(

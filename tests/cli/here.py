@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from imageflow_cli.main import main
 from tests.e2e.stack import Cli, environment
@@ -32,6 +33,9 @@ class Here(Cli):
 @contextmanager
 def command_line(home: Path) -> Iterator[Here]:
     """Give the command line with a home of its own."""
+    # Dagster keeps the definitions of a process's last job, and these are bound to the home that they were made in.
+    ReconstructableJob.get_repository_definition.cache_clear()
+    ReconstructableJob.get_definition.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMAGEFLOW_HOME", str(home))
         yield Here(home=home, env=environment(home))

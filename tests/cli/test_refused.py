@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
+from imageflow_clients.settings import Settings
 from imageflow_domain import keys
 from imageflow_inspection.intake import Cursor, notice_batches
 from imageflow_resources.stores import shared_stores
@@ -20,13 +21,13 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
     home = tmp_path_factory.mktemp("refused")
     with command_line(home) as here:
         yield here
-        shared_stores().database.close()
+        shared_stores(Settings()).database.close()
     EmbeddedPostgres(home / "postgres").stop()
 
 
 def test_uploads_that_became_nothing_are_listed_with_the_reason(cli: Here, tmp_path: Path) -> None:
     assert "No upload was refused" in cli.run("refused").stderr
-    stores = shared_stores()
+    stores = shared_stores(Settings())
     stores.objects.put(keys.map_upload_file("city", "a", "monday", "r00_c00.png"), b"no picture")
     stores.objects.put(keys.map_upload_file("city", "a", "monday", keys.DONE_MARKER), b"")
     notice_uploads(stores)

@@ -10,9 +10,9 @@ from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.survey import Survey
-from imageflow_surveys import carry
 from tests.cli.here import Here, command_line
 from tests.surveys.cities import city, cut
+from tests.surveys.states import completed
 
 WHY = "2 loops of neighbouring offsets do not close."
 
@@ -36,8 +36,7 @@ def survey(stores: Stores) -> Survey:
     survey = cut(stores, city("withheld", grid="2x2"))
     with stores.database.begin() as connection:
         rows.withhold(connection, survey, 9, WHY)
-    carry.finish(stores, survey)
-    return survey
+    return completed(stores, survey)
 
 
 @pytest.fixture(scope="module")

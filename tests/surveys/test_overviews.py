@@ -188,6 +188,16 @@ def test_what_was_withheld_is_published_once_nothing_is_wrong_any_more(stores: S
     assert (now.is_published, now.withheld) == (True, None)
 
 
+def test_overviews_of_a_withheld_map_are_looked_at_one_by_one_when_they_are_made_again(stores: Stores) -> None:
+    """An object that an earlier survey has written is lost: nobody else would write it again."""
+    first = published(stores, city("lost_top", seed=79))
+    stores.objects.delete(keys.tile(digests(stores, first)[TileId(z=0, x=0, y=0)]))
+    second = cut(stores, city("lost_top", seed=79))
+    assert make_overviews(stores, second).withheld is not None
+    assert make_overviews(stores, carry.read(stores, second.id)).withheld is None
+    assert carry.read(stores, second.id).is_published
+
+
 def test_a_warning_does_not_keep_a_map_from_being_published(stores: Stores) -> None:
     survey = cut(stores, city("warned"))
     _doubt_most_places(stores, survey)

@@ -11,7 +11,7 @@ from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Keep, Layer
 from imageflow_surveys import carry
-from imageflow_surveys.blocks import capture_blocks, cut_blocks
+from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.lease import Held, hold
 from imageflow_surveys.plan_layer import left_of, plan_layer
@@ -86,7 +86,21 @@ def test_another_layer_of_the_same_run_is_reopened_too(stores: Stores) -> None:
     capture_blocks(stores, survey, survey.blocks())
     # taken again, they are registered again without being asked for
     assert _blocks(stores, hold(stores, survey.id, asked), Layer.PAIR_OFFSETS) == survey.blocks()
-    assert hold(stores, survey.id, asked).lease.reopened == (Layer.SCREENSHOTS,)
+    assert hold(stores, survey.id, asked).lease.reopened == (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS)
+
+
+def test_what_a_run_made_because_it_was_missing_its_repetition_does_not_make_again(stores: Stores) -> None:
+    """Taken again, screenshots are registered again; and not a third time by a run that repeats all steps."""
+    survey = registered(stores, city("layer_repeated", **FOUR))
+    both = (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS)
+    first = run("r1", layers=both)
+    assert _blocks(stores, hold(stores, survey.id, first), Layer.SCREENSHOTS) == survey.blocks()
+    capture_blocks(stores, survey, survey.blocks())
+    assert _blocks(stores, hold(stores, survey.id, first), Layer.PAIR_OFFSETS) == survey.blocks()
+    register_blocks(stores, survey, survey.blocks())
+    second = run("r2", root="r1", layers=both, ended=["r1"])
+    for layer in both:
+        assert _blocks(stores, hold(stores, survey.id, second), layer) == ()
 
 
 def test_tiles_made_again_are_reopened_in_their_place_and_shown_until_then(stores: Stores) -> None:
@@ -100,10 +114,18 @@ def test_tiles_made_again_are_reopened_in_their_place_and_shown_until_then(store
 
 def test_named_blocks_that_are_missing_are_done_alone(stores: Stores) -> None:
     survey = planned(stores, city("layer_named", **FOUR))
-    held = hold(stores, survey.id, run("r1"))
-    assert _blocks(stores, held, Layer.SCREENSHOTS, "r01c00", "r00c01") == (SECOND, THIRD)
+    asked = run("r1")
+    assert _blocks(stores, hold(stores, survey.id, asked), Layer.SCREENSHOTS, "r01c00", "r00c01") == (SECOND, THIRD)
     capture_blocks(stores, survey, [SECOND])
-    assert _blocks(stores, held, Layer.SCREENSHOTS, "r01c00", "r00c01") == (THIRD,)
+    assert _blocks(stores, hold(stores, survey.id, asked), Layer.SCREENSHOTS, "r01c00", "r00c01") == (THIRD,)
+
+
+def test_of_named_blocks_whole_ones_are_made_again_and_missing_ones_are_made(stores: Stores) -> None:
+    survey = planned(stores, city("layer_named_mixed", **FOUR))
+    capture_blocks(stores, survey, [FIRST, SECOND])
+    held = hold(stores, survey.id, run("r1", layers=[Layer.SCREENSHOTS]))
+    assert _blocks(stores, held, Layer.SCREENSHOTS, "r00c01", "r01c00") == (SECOND, THIRD)
+    assert left_of(stores, survey, Layer.SCREENSHOTS) == (SECOND, THIRD, LAST)
 
 
 @pytest.mark.parametrize("only_missing", [False, True])

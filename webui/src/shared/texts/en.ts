@@ -15,7 +15,7 @@ export const en = {
   withheld: {
     badge: "Not published",
     why: (why: string) => `Not published: ${why}`,
-    next: "Its trust page shows where. Survey again, or publish the map as it is: set IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true and materialise its overviews again.",
+    next: "Its trust page shows where. Where tiles are missing, materialise tiles and overviews again. Else survey again, or publish the map as it is: set IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true and materialise its overviews again.",
     trust: "See how far it can be trusted",
   },
   gone: (message: string) => `${message} Trying again…`,

@@ -16,7 +16,7 @@ export const ja: Texts = {
   withheld: {
     badge: "未公開",
     why: (why) => `公開されていません: ${why}`,
-    next: "問題の場所は信頼性のページで確認できます。もう一度調査するか、このまま公開する場合は IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true を設定して overviews を再度マテリアライズしてください。",
+    next: "問題の場所は信頼性のページで確認できます。タイルが欠けている場合は tiles と overviews を再度マテリアライズしてください。それ以外の場合は、もう一度調査するか、このまま公開する場合は IMAGEFLOW_PUBLISH_DESPITE_ERRORS=true を設定して overviews を再度マテリアライズしてください。",
     trust: "信頼性を確認",
   },
   gone: (message) => `サーバーに接続できません（${message}）。再接続しています…`,
