@@ -27,7 +27,7 @@ class Layer(StrEnum):
 
 
 BLOCK_LAYERS = (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS, Layer.TILES)
-"""Partitioned by survey and block; the others by survey alone."""
+"""Made block by block; the others for the whole survey at once."""
 
 
 WITHHELD_NEXT = (
