@@ -77,8 +77,14 @@ class Pages:
         """Materialise what a page shows for one survey; return the run, whose page is open then."""
         self.open_dialog(address)
         self.choose([survey])
+        return self.launch()
+
+    def launch(self) -> str:
+        """Launch the run that the dialog offers; return its id, once its page is open."""
         self.dialog.locator("button", has_text="Launch 1 run").click()
-        self.page.get_by_text("View", exact=True).first.click()
+        # beside this note there may be one of a backfill
+        launched = self.page.locator("[data-sonner-toast]", has_text="Launched run")
+        launched.get_by_text("View", exact=True).click()
         return self.await_run_page()
 
     def backfill(self) -> str:
