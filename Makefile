@@ -7,10 +7,10 @@ SERVE ?= 1
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
 
-.PHONY: demo up test stack-tests batch-tests fault-tests page-tests edge-tests other-tests minio services check fast bench soak screenshots pictures pins webui types clean help
+.PHONY: demo up test stack-tests batch-tests fault-tests page-tests edge-tests other-tests minio services check fast bench soak screenshots dagster-screenshots pictures pins webui types clean help
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
 
 demo: $(VENV)/.run $(WEBUI) ## Survey the example frames, inspect drawn parts, and serve the stack (SERVE=0: only make them)
 	@$(BIN)/imageflow survey run --driver folder --source examples/openttd-small --game openttd --save example --unless-mapped
@@ -79,6 +79,9 @@ types: $(VENV)/.dev ## Make the pages' API types anew from the gateway's OpenAPI
 
 screenshots: $(VENV)/.dev $(WEBUI) ## Take a picture of every page, light and dark, wide and narrow, into docs/screenshots
 	@$(BIN)/python -m tests.browser.screenshots
+
+dagster-screenshots: $(VENV)/.dev ## Take the pictures of Dagster's pages in docs/dagster.md anew
+	@$(BIN)/python -m tests.e2e.dagster_screenshots
 
 pictures: $(VENV)/.dev ## Draw the README's picture of marked parts anew
 	@$(BIN)/python -m tests.inspection.readme_picture

@@ -7,6 +7,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
 
+from imageflow_domain.errors import InvalidInput
 from imageflow_surveys.runs import PARTITION_TAG
 
 ALIVE = [
@@ -76,6 +77,15 @@ def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 def partition_of(run: dg.DagsterRun) -> str | None:
     """Return the partition that a run is for; `None` where it has none."""
     return run.tags.get(PARTITION_TAG)
+
+
+def partition_of_step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> str:
+    """Return the partition that a step is for; raise `InvalidInput` where its run was launched without one."""
+    if not context.has_partition_key:
+        raise InvalidInput(
+            "This run has no partition: launch another one, and choose a partition at the upper left of the launchpad."
+        )
+    return context.partition_key
 
 
 def will_be_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

@@ -27,7 +27,7 @@ class Layer(StrEnum):
 
 
 BLOCK_LAYERS = (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS, Layer.TILES)
-"""Made block by block; the others at once for a whole survey."""
+"""Made block by block; the others for the whole survey at once."""
 
 
 WITHHELD_NEXT = (

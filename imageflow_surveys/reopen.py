@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from imageflow_clients.database import Connection, layers, screenshots
+from imageflow_clients.database import Connection, layers, placements, screenshots
 from imageflow_clients.database import surveys as rows
 from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Block
@@ -16,7 +16,7 @@ def reopen(connection: Connection, survey: Survey, layer: Layer, blocks: Collect
     them is looked at then.
 
     Raises:
-        NotReady: Where a cleanup is deleting the survey's screenshots.
+        NotReady: Where a cleanup is deleting the survey's screenshots, or deleted those that the layer is made from.
     """
     match layer:
         case Layer.SCREENSHOTS:
@@ -31,6 +31,21 @@ def reopen(connection: Connection, survey: Survey, layer: Layer, blocks: Collect
             screenshots.forget(connection, survey.id, cells)
             rows.forget_placement(connection, survey.id)
         case Layer.PAIR_OFFSETS:
+            _check_screenshots(connection, survey, layer, blocks)
             layers.reopen_registration(connection, survey.id, blocks)
         case Layer.TILES:
+            _check_screenshots(connection, survey, layer, blocks)
             layers.reopen_cut(connection, survey.id, blocks)
+
+
+def _check_screenshots(connection: Connection, survey: Survey, layer: Layer, blocks: Collection[Block]) -> None:
+    """Refuse where reopening would leave a published survey that cannot be made whole again."""
+    if not survey.is_published:
+        return  # tiles of another encoding are made from the published ones
+    cells = {cell for block in blocks for cell in survey.grid.cells_of(block, survey.block_side)}
+    placed = {place.cell for place in placements.placements(connection, survey.id)}
+    if cells & placed - screenshots.stored(connection, survey.id).keys():
+        raise NotReady(
+            f"{layer} of '{survey.id}' cannot be made again: the cleanup deleted its screenshots. Materialise all six "
+            "assets of the survey to take them anew; surveys planned with keep: keep have them kept."
+        )

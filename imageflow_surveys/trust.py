@@ -49,7 +49,7 @@ def judge_placed(taken: Collection[Cell], places: Sequence[Placement]) -> ShotsP
 
 
 def decisive_offsets_kept(stores: Stores, survey: Survey) -> DecisiveOffsetsKept:
-    """Whether the solve kept every offset whose overlap agrees at it alone."""
+    """Whether the solve kept every decisive offset, one beside which the overlap allows no other."""
     with stores.database.begin() as connection:
         return judge_dropped(placements.dropped(connection, survey.id))
 

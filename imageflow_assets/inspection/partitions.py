@@ -4,6 +4,7 @@ from datetime import date
 
 import dagster as dg
 
+from imageflow_assets.runs import partition_of_step
 from imageflow_clients.database import batches as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
@@ -20,20 +21,26 @@ which batches changed it; from uploads to batches, so that what is older than it
 
 
 def batch_of(context: dg.AssetExecutionContext, stores: Stores) -> Batch:
-    """Return the batch that a run is for: the version that the sensor asked for, else the newest; raise `NotFound`."""
-    product, name = parts_of_batch_key(context.partition_key)
+    """Return the batch that a run is for: the version that the sensor asked for, else the newest.
+
+    Raises:
+        InvalidInput: The run has no partition, or one that names no batch.
+        NotFound: There is no such batch.
+    """
+    key = partition_of_step(context)
+    product, name = parts_of_batch_key(key)
     asked = context.run.tags.get(BATCH_TAG)
     with stores.database.begin() as connection:
         if asked is not None:
             batch = rows.get(connection, int(asked))
-            if batch.key == context.partition_key:  # whoever runs it again may have chosen another partition
+            if batch.key == key:  # whoever runs it again may have chosen another partition
                 return batch
         return rows.latest(connection, product, name)
 
 
 def day_of(context: dg.AssetExecutionContext) -> date:
     """Return the day that a run is for; raise `InvalidInput` for a partition that is none."""
-    key = context.partition_key
+    key = partition_of_step(context)
     try:
         day = date.fromisoformat(key)
     except ValueError:

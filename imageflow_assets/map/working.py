@@ -8,6 +8,7 @@ import dagster as dg
 
 from imageflow_assets.failures import explained
 from imageflow_assets.map.states import report_state
+from imageflow_assets.runs import partition_of_step
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.survey import Layer
@@ -27,16 +28,18 @@ def working(context: Context, stores: Stores) -> Iterator[Held]:
 
 
 def _held(context: Context, stores: Stores) -> Held:
+    survey = partition_of_step(context)
     try:
-        held = hold(stores, context.partition_key, _run_of(context))
+        held = hold(stores, survey, _run_of(context))
     except RunRefused:
         # by the tag, whoever settles the survey passes this run over
         context.instance.add_run_tags(context.run_id, {REFUSED_TAG: context.run_id})
         raise
     except NotFound as error:
         raise NotFound(
-            f"There is no survey '{context.partition_key}': nobody planned it. Run the job plan_survey, which adds the "
-            "partition of the survey that it plans, and delete this one."
+            f"There is no survey '{survey}': nobody planned it. Run the job plan_survey, which adds the partition of "
+            "the survey that it plans, and delete this one: 'Delete partitions', in the menu beside 'Materialize' on "
+            "the asset's page."
         ) from error
     if held.is_new:
         report_state(context.instance, held.survey)

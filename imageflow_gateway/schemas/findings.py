@@ -112,7 +112,7 @@ class ShotsPlacedFacts(_Found):
 
 
 class DecisiveOffsetsKeptFacts(_Found):
-    """Whether the solve kept every offset whose overlap agrees at it alone."""
+    """Whether the solve kept every decisive offset, one beside which the overlap allows no other."""
 
     name: Literal["decisive_offsets_kept"] = "decisive_offsets_kept"
     dropped: int

@@ -22,6 +22,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
+from imageflow_pipelines.engine import NoModels
 from imageflow_resources.database import DatabaseResource
 from imageflow_resources.object_store import ObjectStoreResource
 from imageflow_surveys import carry
@@ -157,3 +158,16 @@ def test_a_wrong_configuration_fails_in_words_and_registers_nothing(
     with stores.database.begin() as connection:
         assert rows.find(connection, save="wrong") == ()
     assert instance.get_dynamic_partitions(str(SURVEYS.name)) == []
+
+
+@pytest.mark.parametrize("asset", ["screenshots", "coordinates", "batch_images", "disagreements"])
+def test_a_run_without_a_partition_says_where_to_choose_one(
+    stores: Stores, instance: dg.DagsterInstance, asset: str
+) -> None:
+    job = build_defs(resources={"stores": stores, "models": NoModels()}).resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey(asset)], raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_failure_data.user_failure_data is not None
+    assert failure.step_failure_data.user_failure_data.description == (
+        "This run has no partition: launch another one, and choose a partition at the upper left of the launchpad."
+    )

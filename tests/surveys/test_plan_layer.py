@@ -167,3 +167,18 @@ def test_screenshots_that_a_cleanup_is_deleting_are_not_taken_again(stores: Stor
     )
     assert left_of(stores, survey, Layer.SCREENSHOTS) == ()
     assert hold(stores, survey.id, run("r1")).lease.reopened == ()
+
+
+@pytest.mark.parametrize("layer", [Layer.PAIR_OFFSETS, Layer.TILES])
+def test_nothing_is_reopened_that_needs_screenshots_which_a_cleanup_deleted(stores: Stores, layer: Layer) -> None:
+    survey = published(stores, city(f"layer_deleted_{layer}", keep=Keep.DELETE, **FOUR))
+    clean_up(stores, survey)
+    held = hold(stores, survey.id, run("r1", layers=[layer]))
+    with pytest.raises(NotReady) as refused:
+        plan_layer(stores, held, layer, [], slots=2)
+    assert str(refused.value) == (
+        f"{layer} of '{survey.id}' cannot be made again: the cleanup deleted its screenshots. Materialise all six "
+        "assets of the survey to take them anew; surveys planned with keep: keep have them kept."
+    )
+    assert left_of(stores, survey, layer) == ()
+    assert hold(stores, survey.id, run("r1")).lease.reopened == ()

@@ -1791,7 +1791,7 @@ export interface components {
         };
         /**
          * DecisiveOffsetsKeptFacts
-         * @description Whether the solve kept every offset whose overlap agrees at it alone.
+         * @description Whether the solve kept every decisive offset, one beside which the overlap allows no other.
          */
         DecisiveOffsetsKeptFacts: {
             /** Holds */
