@@ -1635,7 +1635,7 @@ export interface components {
         By: "product" | "item" | "inspector";
         /**
          * Carrier
-         * @description Who takes a survey from layer to layer; nobody else acts on it.
+         * @description Who starts the runs of a survey.
          * @enum {string}
          */
         Carrier: "command_line" | "sensor" | "operator";
