@@ -11,7 +11,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.grid import Block, Grid
 from imageflow_domain.survey import Carrier, DriverSpec, SurveySpec
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
@@ -62,7 +62,7 @@ def _work(home: Path, survey_id: str, stage: str) -> None:
     stores = open_stores(Settings(home=home))
     if stage == "warm":
         return
-    survey = carry.read(stores, survey_id)
+    survey = states.read(stores, survey_id)
     block = (Block(row=0, col=0),)
     if stage == "register":
         register_blocks(stores, survey, block)

@@ -17,7 +17,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 
 _SIDE = 20
 _CITY = ("--driver", "city", "--game", "city", "--save", "bench", "--grid", f"{_SIDE}x{_SIDE}", "--seed", "7")
@@ -30,7 +30,7 @@ def run() -> Result:
         watched = run_survey(home, _CITY)
         steps = steps_of(home, watched.survey)
         stores = open_stores(Settings(home=home))
-        survey = carry.read(stores, watched.survey)
+        survey = states.read(stores, watched.survey)
         figures = (*_spent(watched, steps), *_made(stores, survey), *_truth(stores, survey))
         stores.database.close()
     return Result(figures=figures)

@@ -9,7 +9,7 @@ from bench.wholeness import Shown, shown_by
 from imageflow_clients.database.connecting import embedded_server
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
-from imageflow_surveys import carry
+from imageflow_surveys import states
 
 _CITY = """\
 title: A city of 20 x 20 areas whose cars stand still
@@ -62,7 +62,7 @@ def undisturbed(home: Path, game: FaultGame) -> Shown:
     settings = Settings(home=home)
     stores = open_stores(settings)
     try:
-        return shown_by(stores, carry.read(stores, survey), exact=game.exact)
+        return shown_by(stores, states.read(stores, survey), exact=game.exact)
     finally:
         stores.database.close()
         server = embedded_server(settings)

@@ -14,7 +14,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Survey, SurveySpec
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
@@ -114,7 +114,7 @@ def _survey(stores: Stores, first: Survey | None, **parameters: object) -> tuple
     capture_blocks(stores, survey, survey.blocks())
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
     return survey, _make(stores, survey, 1.0 if first is None else _changed(stores, first, survey))
 
 

@@ -32,7 +32,7 @@ from imageflow_domain.survey import (
 from imageflow_domain.tiles import TILE_PX, TileId, first_frame, tiles_touching
 from imageflow_mosaic.codec import Pixels, encode_webp
 from imageflow_mosaic.pyramid import CutTile, make_tile, parent_of
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.place import open_tile_layer, revision_of
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.tile_writing import write_missing
@@ -51,10 +51,10 @@ def lay(stores: Stores, save: str, grid: Grid = GRID) -> Survey:
     spec = SurveySpec(game="city", save=save, driver=driver, grid=grid, encoding=Encoding(lossless_method=0))
     survey = plan_survey(stores, spec, Carrier.COMMAND_LINE)
     _place(stores, survey)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
     _cut(stores, survey)
-    carry.settle(stores, carry.read(stores, survey.id), None, None, SurveyState.COMPLETED)
-    return carry.read(stores, survey.id)
+    states.settle(stores, states.read(stores, survey.id), None, None, SurveyState.COMPLETED)
+    return states.read(stores, survey.id)
 
 
 def _place(stores: Stores, survey: Survey) -> None:

@@ -19,7 +19,7 @@ from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Carrier, DriverSpec, Keep, Survey, SurveySpec
 from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.sketch import sketch
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, register_blocks
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
@@ -105,7 +105,7 @@ def recaptured(stores: Stores, seed: int, water: float, drift_px: int) -> Outcom
     unsure = {place.cell for place in before.values() if place.status is not PlacementStatus.ANCHORED}
     sure = {cell for cell, place in after.items() if place.status is PlacementStatus.ANCHORED}
     shots = shots_of(stores, first)
-    frames = {carry.read(stores, survey.id).placed().frame for survey in (first, again.survey)}
+    frames = {states.read(stores, survey.id).placed().frame for survey in (first, again.survey)}
     return Outcome(
         unsure=len(unsure),
         distinctive=sum(sketch(fingerprint(shots.load(cell))).hashes.size > 0 for cell in unsure),

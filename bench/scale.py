@@ -24,7 +24,7 @@ from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.geometry import Offset
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 
 SHARE, PEAK_MB, NATIVE_TILES = 5.0, 1500.0, 38_000
 BYTES_AN_AREA = 900_000
@@ -59,7 +59,7 @@ def run() -> Result:
             survey_id = _survey(stack, cols, rows_)
             end = time.time()
             stores = open_stores(Settings(home=home))
-            survey = carry.read(stores, survey_id)
+            survey = states.read(stores, survey_id)
             figures = [
                 *_stages(watched, home, survey, begin, end),
                 *_outcome(stores, survey, whole=grid == "100x100"),

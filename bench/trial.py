@@ -16,7 +16,7 @@ from bench.faults import Kind, Machine
 from bench.wholeness import Shown, faults_of, leftovers_of
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.errors import Unavailable
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.sweep import sweep
 
 PATIENCE_S = 900.0
@@ -182,7 +182,7 @@ def _await_end(machine: Machine, job: _Job) -> bool:
 
 
 def _look(machine: Machine, stores: Stores, survey_id: str, reference: Shown, *, ended: bool) -> Iterator[str]:
-    survey = carry.read(stores, survey_id)
+    survey = states.read(stores, survey_id)
     if not ended:
         yield f"{survey_id} is {survey.state} {PATIENCE_S:.0f} s after the last kill: {survey.reason}"
         return

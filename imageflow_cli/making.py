@@ -21,7 +21,7 @@ from imageflow_clients.database import heartbeats, jobs, leases
 from imageflow_domain.errors import ImageFlowError
 from imageflow_domain.survey import Survey, SurveyState
 from imageflow_resources.pools import set_pools
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.runs import tags_of
 
 _LOOK_S = 1.0
@@ -50,11 +50,11 @@ def make_map(session: Session, survey: Survey) -> Survey:
         if record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
             raise KeyboardInterrupt
     except KeyboardInterrupt:
-        carry.cancel(stores, survey.id, f"Interrupted: `imageflow survey resume {survey.id}` goes on.")
-        report_state(instance, carry.read(stores, survey.id))
+        states.cancel(stores, survey.id, f"Interrupted: `imageflow survey resume {survey.id}` goes on.")
+        report_state(instance, states.read(stores, survey.id))
         raise
     requesting.settle(instance, stores, survey.id, [record])
-    made = carry.read(stores, survey.id)
+    made = states.read(stores, survey.id)
     report_state(instance, made)
     if made.state is not SurveyState.COMPLETED:
         why = why_it_ended(instance, record.dagster_run)
@@ -84,7 +84,7 @@ def _end_dead_run(session: Session, survey: Survey) -> None:
             lease = leases.find(connection, survey.id)
             silent_s = None if lease is None else heartbeats.silent_for_s(connection, lease.run_id)
         run = None if lease is None else session.instance.get_run_by_id(lease.run_id)
-        if run is None or run.is_finished or silent_s is None or silent_s < carry.SILENCE_S:
+        if run is None or run.is_finished or silent_s is None or silent_s < states.SILENCE_S:
             return
         fail_dead_runs(session.instance, session.stores, watch)
         time.sleep(_LOOK_S)

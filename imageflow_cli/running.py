@@ -17,7 +17,7 @@ from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, Survey, SurveySpec
-from imageflow_surveys import carry, trust
+from imageflow_surveys import states, trust
 from imageflow_surveys.arrange import is_unordered, plan_groups
 from imageflow_surveys.camera import skipped_files_of
 from imageflow_surveys.findings import Finding
@@ -91,13 +91,13 @@ def recapture_survey(survey_id: str, *, bars: bool) -> tuple[Survey, dict[str, i
 def resume_survey(survey_id: str, *, bars: bool) -> Survey:
     """Go on with a survey that no run works on; raise `NotFound` or `Conflict`."""
     session = open_session()
-    return _make(session, carry.take_up(session.stores, survey_id, Carrier.COMMAND_LINE), bars=bars)
+    return _make(session, states.take_up(session.stores, survey_id, Carrier.COMMAND_LINE), bars=bars)
 
 
 def delete_survey(survey_id: str) -> None:
     """Delete a survey, its partition and its runs."""
     session = open_session()
-    records.delete_survey(session.instance, session.stores, carry.read(session.stores, survey_id))
+    records.delete_survey(session.instance, session.stores, states.read(session.stores, survey_id))
 
 
 def _introduce(session: Session, survey: Survey) -> None:

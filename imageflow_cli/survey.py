@@ -182,10 +182,10 @@ def show(survey_id: str, as_json: bool) -> None:
     """Show how far a survey is, and how sure of its map."""
     from imageflow_cli.session import stores_only
     from imageflow_clients.database import layers, placements
-    from imageflow_surveys import carry
+    from imageflow_surveys import states
 
     stores = stores_only()
-    one = carry.read(stores, survey_id)
+    one = states.read(stores, survey_id)
     with stores.database.begin() as connection:
         progress = layers.progress(connection, one.id)
         shots = layers.shots(connection, one.id)
@@ -218,11 +218,11 @@ def coordinates(survey_id: str, path: Path) -> None:
     from imageflow_cli.whole_file import check_folder_of, whole_file
     from imageflow_clients.database import placements
     from imageflow_clients.database import surveys as rows
-    from imageflow_surveys import carry
+    from imageflow_surveys import states
 
     check_folder_of(path)
     stores = stores_only()
-    one = carry.read(stores, survey_id)
+    one = states.read(stores, survey_id)
     one.placed()
     with stores.database.begin() as connection:
         places = placements.placements(connection, one.id)
@@ -256,11 +256,11 @@ def image(survey_id: str, region: Rect | None, output: Path) -> None:
     """Write the map, or a region of it, at native zoom and without loss."""
     from imageflow_cli.picture_file import check_picture_file, write_picture
     from imageflow_cli.session import stores_only
-    from imageflow_surveys import carry
+    from imageflow_surveys import states
     from imageflow_surveys.image import read_region
 
     stores = stores_only()
-    one = carry.read(stores, survey_id)
+    one = states.read(stores, survey_id)
     part = region or one.published().bounds
     check_picture_file(output, part)
     write_picture(output, read_region(stores, one, part))
@@ -281,13 +281,13 @@ def export(survey_id: str, pmtiles: Path | None, folder: Path | None, as_json: b
     """
     from imageflow_cli.export import write_folder, write_pmtiles
     from imageflow_cli.session import stores_only
-    from imageflow_surveys import carry
+    from imageflow_surveys import states
 
     write, target = (write_folder, folder) if pmtiles is None else (write_pmtiles, pmtiles)
     if target is None or (pmtiles is not None and folder is not None):
         raise InvalidInput("Say what to write: either --pmtiles FILE or --folder DIR.")
     stores = stores_only()
-    done = write(stores, carry.read(stores, survey_id), target, bar=not as_json)
+    done = write(stores, states.read(stores, survey_id), target, bar=not as_json)
     if as_json:
         print_json({"survey": survey_id, "tiles": done.tiles, "written": done.written, "path": str(target)})
     else:

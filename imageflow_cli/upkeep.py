@@ -99,11 +99,11 @@ def encode(survey_id: str, as_json: bool, **settings: int | None) -> None:
     from imageflow_cli.running import resume_survey
     from imageflow_cli.session import stores_only
     from imageflow_domain.survey import Encoding
-    from imageflow_surveys import carry
+    from imageflow_surveys import states
     from imageflow_surveys.reencode import ask_to_reencode, describe
 
     stores = stores_only()
-    before = carry.read(stores, survey_id).spec.encoding
+    before = states.read(stores, survey_id).spec.encoding
     wanted = before.model_copy(update={name: value for name, value in settings.items() if value is not None})
     asked = ask_to_reencode(stores, survey_id, Encoding.model_validate(wanted.model_dump()))
     click.echo(f"'{survey_id}' is encoded anew: {describe(asked.spec.encoding)}.", err=True)
@@ -121,11 +121,11 @@ def encode(survey_id: str, as_json: bool, **settings: int | None) -> None:
 def lineage(survey_id: str, place: tuple[int, int], as_json: bool) -> None:
     """Show what a place of the map was made from, also once the screenshots are deleted."""
     from imageflow_cli.session import stores_only
-    from imageflow_surveys import carry
+    from imageflow_surveys import states
     from imageflow_surveys.lineage import lineage_at
 
     stores = stores_only()
-    found = lineage_at(stores, carry.read(stores, survey_id), *place)
+    found = lineage_at(stores, states.read(stores, survey_id), *place)
     tile = f"{found.tile.z}/{found.tile.x}/{found.tile.y}"
     shots = [
         {

@@ -12,7 +12,7 @@ from game_capture.staging import Staging
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.attempt import attempt
 from imageflow_surveys.camera import Camera, driver_of
 from imageflow_surveys.capture_block import Captured, capture_block
@@ -134,7 +134,7 @@ def _each(
     """Work on the blocks whose layer is not whole: whoever planned them may have planned long ago."""
 
     def done() -> Iterator[T]:
-        for block in carry.missing(stores, survey, layer, blocks):
+        for block in states.missing(stores, survey, layer, blocks):
             with attempt(stores, survey.id, layer, block, run_id):
                 yield work(block)
 

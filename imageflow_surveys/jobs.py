@@ -13,7 +13,7 @@ from imageflow_clients.database.jobs import Job
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, DagsterUnavailable, JobDelayed
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.arrange import check_ordered
 from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.next_step import next_step
@@ -105,7 +105,7 @@ def cancel_job(stores: Stores, dagster: Dagster, job_id: int) -> JobStatus:
         if survey.state in {SurveyState.COMPLETED, SurveyState.FAILED}:
             raise Conflict(f"Job {job.id} has {_ENDED[survey.state]} already: there is nothing to cancel.")
         if survey.carrier is Carrier.COMMAND_LINE:
-            carry.check_idle(connection, survey)
+            states.check_idle(connection, survey)
         if survey.state is not SurveyState.CANCELLED:
             survey_rows.set_state(connection, survey.id, SurveyState.CANCELLED, "Cancelled over the API.")
     try:
@@ -129,7 +129,7 @@ def retry_job(stores: Stores, job_id: int) -> JobStatus:
         raise Conflict(f"Job {job_id} is complete: nothing of it is missing. POST /api/jobs surveys the game again.")
     if status.survey.state is SurveyState.RUNNING and status.survey.carrier is Carrier.SENSOR:
         raise Conflict(f"Job {job_id} is running: wait for its end, or cancel it first.")
-    carry.take_up(stores, status.survey.id, Carrier.SENSOR)
+    states.take_up(stores, status.survey.id, Carrier.SENSOR)
     return job_status(stores, job_id)
 
 

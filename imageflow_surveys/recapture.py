@@ -16,7 +16,7 @@ from imageflow_domain.grid import GRID_SIDE, Cell
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.camera import driver_of
 from imageflow_surveys.plan import checked_plan
 
@@ -44,7 +44,7 @@ def plan_recapture(stores: Stores, survey_id: str, carrier: Carrier) -> Recaptur
         NotReady: Its screenshots have not been placed.
         InvalidInput: Its driver can go to its own areas only, or every screenshot is anchored already.
     """
-    before = carry.read(stores, survey_id)
+    before = states.read(stores, survey_id)
     before.placed()
     driver = driver_of(stores, before.spec)
     if not driver.capabilities.moves_freely:

@@ -5,7 +5,7 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import Encoding, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.place import open_tile_layer, revision_of
 
 
@@ -21,7 +21,7 @@ def ask_to_reencode(stores: Stores, survey_id: str, encoding: Encoding) -> Surve
     """
     with stores.database.begin() as connection:
         survey = rows.get(connection, survey_id, lock=True)
-        carry.check_idle(connection, survey)
+        states.check_idle(connection, survey)
         mosaic = survey.placed()
         revision = revision_of(mosaic.placement, encoding, mosaic.fidelity)
         if revision == mosaic.revision:

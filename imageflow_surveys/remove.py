@@ -5,7 +5,7 @@ from imageflow_clients.database import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.survey import Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 
 
 def remove_survey(stores: Stores, survey: Survey) -> None:
@@ -19,7 +19,7 @@ def remove_survey(stores: Stores, survey: Survey) -> None:
     """
     with stores.database.begin() as connection:
         # locked: whoever takes it up meanwhile finds it gone
-        carry.check_idle(connection, rows.get(connection, survey.id, lock=True))
+        states.check_idle(connection, rows.get(connection, survey.id, lock=True))
         for layer in tiles.layers_of_survey(connection, survey.id):
             tiles.retire(connection, layer)
         rows.remove(connection, survey)

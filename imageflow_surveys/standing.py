@@ -13,7 +13,7 @@ from imageflow_clients.database.layers import BlockMarks
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey, SurveyState
-from imageflow_surveys.carry import SILENCE_S
+from imageflow_surveys.states import SILENCE_S
 
 
 class Stand(StrEnum):

@@ -8,7 +8,7 @@ from imageflow_assets.map import metadata as shown
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys import carry, trust
+from imageflow_surveys import states, trust
 from imageflow_surveys.findings import Finding
 
 Look = Callable[[Stores, Survey], Finding]
@@ -34,5 +34,5 @@ def specs(layer: Layer, looks: Sequence[Look]) -> list[dg.AssetCheckSpec]:
 
 def results(stores: Stores, survey: Survey, looks: Sequence[Look]) -> list[dg.AssetCheckResult]:
     """Look at a survey as its rows are now."""
-    now = carry.read(stores, survey.id)
+    now = states.read(stores, survey.id)
     return [shown.check_result(look(stores, now), look.__name__) for look in looks]

@@ -9,8 +9,8 @@ from imageflow_clients.database import heartbeats
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import SurveyState
-from imageflow_surveys.carry import SILENCE_S
 from imageflow_surveys.runs import ONLY_MISSING_TAG, PARTITION_TAG
+from imageflow_surveys.states import SILENCE_S
 
 FIRST_SIGN_S = 120.0
 """So long may a new run's worker take to give its first sign."""

@@ -12,7 +12,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ObjectDamaged, ObjectMissing
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import CapturedBlocks, CutBlocks, RegisteredBlocks
 from imageflow_surveys.clean_up import Cleaned
 from imageflow_surveys.findings import Finding, Severity
@@ -84,7 +84,7 @@ def placed(result: Placed, seconds: float) -> Shown:
 def cut(stores: Stores, survey: Survey, done: Sequence[CutBlocks]) -> Shown:
     with stores.database.begin() as connection:
         count = layers.progress(connection, survey.id).tiles_cut
-    now = carry.read(stores, survey.id)
+    now = states.read(stores, survey.id)
     sources = sorted({source for d in done for source in d.sources})
     return {
         "preview": _preview(stores, now, preview_of_tiles),

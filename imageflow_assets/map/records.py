@@ -9,7 +9,7 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.remove import remove_survey
 from imageflow_surveys.runs import PARTITION_TAG
 from imageflow_surveys.values import forget_values_of
@@ -28,10 +28,10 @@ def delete_survey(instance: dg.DagsterInstance, stores: Stores, survey: Survey) 
     """
     runs = [run for tag in _TAGS for run in instance.get_runs(dg.RunsFilter(tags={tag: survey.id}))]
     with stores.database.begin() as connection:
-        carry.check_idle(connection, rows.get(connection, survey.id))
+        states.check_idle(connection, rows.get(connection, survey.id))
         for run in runs:
             silent_s = heartbeats.silent_for_s(connection, run.run_id)
-            if run.status in ALIVE and silent_s is not None and silent_s < carry.SILENCE_S:
+            if run.status in ALIVE and silent_s is not None and silent_s < states.SILENCE_S:
                 raise Conflict(
                     f"Run {run.run_id} is at work on '{survey.id}': wait for its end, or cancel it in Dagster."
                 )

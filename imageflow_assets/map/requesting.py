@@ -13,7 +13,7 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Progress, Survey, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.jobs import LAUNCH_S
 from imageflow_surveys.lease import done
 from imageflow_surveys.next_step import next_step
@@ -95,7 +95,7 @@ def settle(
         moved = lease is not None and lease.run_id == run.id and lease.done_before != done(progress, taken)
         if run.end is End.FAILED or not _is_whole(progress):
             layer = failed_step(instance, run.id) or Layer.SCREENSHOTS
-            fruitless = carry.note_failure(stores, survey, Layer(layer), run.why, run.id, progress=moved)
+            fruitless = states.note_failure(stores, survey, Layer(layer), run.why, run.id, progress=moved)
     launching = job is not None and job.dag_run_id is None and age_s < LAUNCH_S
     match decide(survey, progress, run, fruitless=fruitless, launching=launching):
         case Request():
@@ -107,7 +107,7 @@ def settle(
                 tags=tags_of(None if job is None else job.id),
             )
         case Settle(state=state, reason=reason):
-            carry.settle(stores, survey, lease, None if run is None else run.id, state, reason)
+            states.settle(stores, survey, lease, None if run is None else run.id, state, reason)
     return None
 
 

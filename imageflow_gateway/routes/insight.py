@@ -9,7 +9,7 @@ from imageflow_gateway.addresses import GatewayDep, LinksDep, SurveyId, SurveyQu
 from imageflow_gateway.schemas.changes import ChangeList
 from imageflow_gateway.schemas.lineage import LineageFacts
 from imageflow_gateway.schemas.trust import TrustFacts
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.changes import Changes, changes_between, check_comparable
 from imageflow_surveys.lineage import lineage_at
 from imageflow_surveys.origin import origin_of
@@ -30,7 +30,7 @@ def read_lineage(
     y: Annotated[int, Query(ge=0, lt=2**31)],
 ) -> LineageFacts:
     """The tile, the screenshots under the place with the offsets that tie them, and the runs that made all of it."""
-    found = carry.read(gateway.stores, survey)
+    found = states.read(gateway.stores, survey)
     lineage = lineage_at(gateway.stores, found, x, y)
     origin = origin_of(gateway.stores, gateway.dagster, found, lineage)
     return LineageFacts.of(found, x, y, lineage, origin, links)
@@ -39,7 +39,7 @@ def read_lineage(
 @router.get("/trust", summary="How far a survey can be trusted")
 def read_trust(survey: SurveyId, gateway: GatewayDep) -> TrustFacts:
     """Shares, findings, loops, seams, and the worst screenshots beside what they should continue."""
-    found = carry.read(gateway.stores, survey)
+    found = states.read(gateway.stores, survey)
     report = gateway.reports.get(
         (found.id, found.placed().placement, found.finished_at), lambda: trust_report(gateway.stores, found)
     )
@@ -55,8 +55,8 @@ async def read_changes(
 ) -> ChangeList:
     """Changed places, largest first; 409 where the two lie in different frames and cannot be compared."""
     stores = gateway.stores
-    here = await to_thread.run_sync(carry.read, stores, survey)
-    there = await to_thread.run_sync(carry.read, stores, since)
+    here = await to_thread.run_sync(states.read, stores, survey)
+    there = await to_thread.run_sync(states.read, stores, since)
     check_comparable(here, there)
     key = (here.id, here.published().revision, there.id, there.published().revision)
 

@@ -11,7 +11,7 @@ from imageflow_gateway.addresses import GatewayDep, SurveyId
 from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.etags import matches, quoted
 from imageflow_gateway.schemas.areas import AreaColumns
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.pictures import overlap_picture, picture, stored_shot
 
 router = APIRouter(prefix="/api/surveys/{survey}", tags=["surveys"])
@@ -47,7 +47,7 @@ def read_screenshot(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """As it was taken, without loss; or a thumbnail."""
-    found = carry.read(gateway.stores, survey)
+    found = states.read(gateway.stores, survey)
     cell = Cell(row=row, col=col)
     shot = stored_shot(gateway.stores, found, cell)
     headers = {"etag": quoted(f"{shot.digest}-{width or 'whole'}"), "cache-control": "public, max-age=60"}
@@ -66,6 +66,6 @@ def read_seam(
     survey: SurveyId, row: GridRow, col: GridCol, other_row: GridRow, other_col: GridCol, gateway: GatewayDep
 ) -> Response:
     """Asked for both ways around, the two pictures are of one size, and equal where both are placed right."""
-    found = carry.read(gateway.stores, survey)
+    found = states.read(gateway.stores, survey)
     data = overlap_picture(gateway.stores, found, Cell(row=row, col=col), Cell(row=other_row, col=other_col))
     return Response(data, media_type="image/webp", headers={"cache-control": "public, max-age=60"})

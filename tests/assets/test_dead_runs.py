@@ -7,9 +7,9 @@ from imageflow_assets.map.dead_runs import FIRST_SIGN_S, fail_dead_runs, stop_ca
 from imageflow_assets.map.silence import LISTENED_S, SilenceWatch
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, SurveyState
-from imageflow_surveys import carry
-from imageflow_surveys.carry import SILENCE_S
+from imageflow_surveys import states
 from imageflow_surveys.runs import ONLY_MISSING_TAG, PARTITION_TAG
+from imageflow_surveys.states import SILENCE_S
 from tests.assets.runs import add_run, beat, tick
 from tests.surveys.cities import city, planned
 
@@ -156,7 +156,7 @@ def test_the_sensor_fails_dead_runs_and_requests_what_they_left(stores: Stores, 
         assert _status(instance, run_id) is _FAILURE
         assert [again.run_key == request.run_key for again in asked] in ([False], [])
         request = asked[0] if asked else request
-    failed = carry.read(stores, survey.id)
+    failed = states.read(stores, survey.id)
     assert (asked, failed.state) == ([], SurveyState.FAILED)
     assert "3 runs in a row made no progress, last: " in str(failed.reason)
     assert "no sign of life" in str(failed.reason)
@@ -170,7 +170,7 @@ def test_runs_of_a_survey_that_was_cancelled_while_dagster_was_down_are_stopped(
     monkeypatch.setattr(instance.run_coordinator, "cancel_run", stopped.append)
     survey = planned(stores, city("stop_me"), Carrier.SENSOR)
     before = add_run(instance, dg.DagsterRunStatus.QUEUED, {PARTITION_TAG: survey.id}, age_s=60)
-    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    states.cancel(stores, survey.id, "Cancelled over the API.")
     after = add_run(instance, dg.DagsterRunStatus.QUEUED, {PARTITION_TAG: survey.id})
     assert stop_cancelled_runs(instance, stores) == (before,)
     assert after not in stopped, "whoever materialises it since takes it up again"

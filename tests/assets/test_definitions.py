@@ -25,7 +25,7 @@ from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_pipelines.engine import NoModels
 from imageflow_resources.database import DatabaseResource
 from imageflow_resources.object_store import ObjectStoreResource
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from tests.clients.servers import ROOT
 from tests.surveys.cities import city, driver_of_city
 
@@ -86,7 +86,7 @@ def _plan(
 
 
 def _planned(stores: Stores, result: dg.ExecuteInProcessResult) -> Survey:
-    return carry.read(stores, result.output_for_node("register_survey"))
+    return states.read(stores, result.output_for_node("register_survey"))
 
 
 def test_an_operator_plans_a_survey_by_its_configuration_alone(stores: Stores, instance: dg.DagsterInstance) -> None:
@@ -120,7 +120,7 @@ def test_a_survey_that_is_to_start_is_the_sensor_s(stores: Stores, instance: dg.
         stores, _plan(stores, instance, game="city", save="start", parameters=SMALL_CITY, grid="3x3", start=True)
     )
     assert (survey.state, survey.carrier) == (SurveyState.PLANNED, Carrier.SENSOR)
-    carry.cancel(stores, survey.id, "the test is over")
+    states.cancel(stores, survey.id, "the test is over")
 
 
 def test_an_operator_plans_a_folder_of_frames(stores: Stores, instance: dg.DagsterInstance, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Block, Cell
 from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.runs import ONLY_MISSING_TAG
 from tests.assets.runs import materialise
 from tests.surveys.cities import city, digests, planned
@@ -23,7 +23,7 @@ def _whole(stores: Stores, instance: dg.DagsterInstance, save: str) -> Survey:
     """Return a survey of two blocks that was made by one run."""
     survey = planned(stores, city(save, grid="4x2", block_side=2))
     assert materialise(instance, stores, survey).success
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 def _taken_at(stores: Stores, survey: Survey) -> dict[Cell, datetime]:
@@ -131,7 +131,7 @@ def test_a_map_over_a_lost_tile_of_an_earlier_one_is_completed_and_withheld(
             stores.objects.delete(keys.tile(digest))
     result = materialise(instance, stores, second, Layer.TILES, Layer.OVERVIEWS)
     assert result.success
-    withheld = carry.read(stores, second.id).withheld
+    withheld = states.read(stores, second.id).withheld
     assert withheld is not None
     assert "promised tiles are missing" in withheld
     (tiles,) = [

@@ -16,7 +16,7 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.runs import MAP_JOB, ONLY_MISSING_TAG, PARTITION_TAG, REFUSED_TAG
 from tests.assets.runs import add_run, ended, execute, materialise, shown_states, succeed, tick
@@ -44,7 +44,7 @@ def _no_survey_is_left_running(stores: Stores) -> Iterator[None]:
     with stores.database.begin() as connection:
         left = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING))
     for survey in left:
-        carry.cancel(stores, survey.id, "the test is over")
+        states.cancel(stores, survey.id, "the test is over")
 
 
 def _waiting(stores: Stores, save: str, **more: object) -> Survey:
@@ -52,13 +52,13 @@ def _waiting(stores: Stores, save: str, **more: object) -> Survey:
 
 
 def _now(stores: Stores, survey: Survey) -> Survey:
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 def _begun(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest, status: dg.DagsterRunStatus) -> str:
     """Record the run of a request which took its survey's lease, made nothing, and ended."""
     run_id = ended(instance, request, status)
-    _take_lease(stores, carry.read(stores, str(request.partition_key)), run_id)
+    _take_lease(stores, states.read(stores, str(request.partition_key)), run_id)
     return run_id
 
 
@@ -164,9 +164,9 @@ def test_a_survey_whose_first_run_was_refused_is_begun_by_another_one(
     """As where a job was cancelled between two of its steps, and is tried again."""
     survey = _waiting(stores, "refused_first")
     (request,) = tick(instance, stores)
-    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    states.cancel(stores, survey.id, "Cancelled over the API.")
     _refused(instance, survey, _FAILURE)
-    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    states.take_up(stores, survey.id, Carrier.SENSOR)
     (again,) = tick(instance, stores)
     assert again.run_key != request.run_key, "Dagster never launches a second run of one key"
 
@@ -177,7 +177,7 @@ def test_a_run_that_was_queued_while_another_one_made_its_survey_leaves_it_compl
     survey = _waiting(stores, "queued_long")
     (request,) = tick(instance, stores)
     queued = ended(instance, request, dg.DagsterRunStatus.QUEUED)
-    carry.take_up(stores, survey.id, Carrier.COMMAND_LINE)
+    states.take_up(stores, survey.id, Carrier.COMMAND_LINE)
     assert materialise(instance, stores, survey, tags={ONLY_MISSING_TAG: "true"}).success
     (record,) = instance.get_run_records(limit=1)
     assert requesting.settle(instance, stores, survey.id, [record]) is None
@@ -195,7 +195,7 @@ def test_a_run_that_was_queued_before_its_survey_was_taken_up_settles_it(
 ) -> None:
     survey = planned(stores, city("queued_before"), Carrier.OPERATOR)
     queued = add_run(instance, dg.DagsterRunStatus.QUEUED, {PARTITION_TAG: survey.id})
-    carry.take_up(stores, survey.id, Carrier.OPERATOR)
+    states.take_up(stores, survey.id, Carrier.OPERATOR)
     capture_blocks(stores, survey, survey.blocks())
     _take_lease(stores, survey, queued)
     succeed(instance, queued)
@@ -255,7 +255,7 @@ def _with_driver(stores: Stores, survey: Survey, driver: DriverSpec) -> Survey:
         connection.execute(
             update(schema.surveys).where(schema.surveys.c.id == survey.id).values(spec=spec.model_dump(mode="json"))
         )
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 def test_a_run_that_made_progress_before_it_failed_counts_for_nothing(
@@ -310,7 +310,7 @@ def test_an_old_cancelled_run_says_nothing_of_a_survey_that_was_taken_up_again(
     assert tick(instance, stores) == []
     cancelled = _now(stores, survey)
     assert (cancelled.state, cancelled.reason) == (SurveyState.CANCELLED, f"Run {run_id} was cancelled.")
-    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    states.take_up(stores, survey.id, Carrier.SENSOR)
     (again,) = tick(instance, stores)
     assert again.run_key != request.run_key
     assert _now(stores, survey).state is SurveyState.PLANNED
@@ -322,8 +322,8 @@ def test_a_run_that_is_still_ending_when_its_survey_is_taken_up_cancels_nothing(
     survey = _waiting(stores, "still_ending")
     (request,) = tick(instance, stores)
     ending = _begun(instance, stores, request, dg.DagsterRunStatus.CANCELING)
-    carry.cancel(stores, survey.id, "somebody stopped it")
-    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    states.cancel(stores, survey.id, "somebody stopped it")
+    states.take_up(stores, survey.id, Carrier.SENSOR)
     assert tick(instance, stores) == []
     run = instance.get_run_by_id(ending)
     assert run is not None
@@ -335,9 +335,9 @@ def test_a_run_that_is_still_ending_when_its_survey_is_taken_up_cancels_nothing(
 def test_a_job_whose_queued_run_was_cancelled_is_taken_up_again(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = _waiting(stores, "never_began")
     (request,) = tick(instance, stores)
-    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    states.cancel(stores, survey.id, "Cancelled over the API.")
     ended(instance, request, _CANCELED)
-    carry.take_up(stores, survey.id, Carrier.SENSOR)
+    states.take_up(stores, survey.id, Carrier.SENSOR)
     (again,) = tick(instance, stores)
     assert again.run_key != request.run_key
     assert _now(stores, survey).state is SurveyState.PLANNED
@@ -364,7 +364,7 @@ def test_dagster_shows_once_that_a_survey_was_cancelled_by_somebody_else(
     survey = _waiting(stores, "cancelled_elsewhere")
     instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
     report_state(instance, survey)
-    carry.cancel(stores, survey.id, "Cancelled over the API.")
+    states.cancel(stores, survey.id, "Cancelled over the API.")
     for _ in range(2):
         tick(instance, stores)
         assert shown_states(instance, survey.id) == ["cancelled", "planned"]
@@ -385,7 +385,7 @@ def test_the_sensor_requests_nothing_for_surveys_of_others(
 ) -> None:
     survey = planned(stores, city(f"else_{carrier}"), carrier)
     assert tick(instance, stores) == []
-    assert carry.read(stores, survey.id) == survey
+    assert states.read(stores, survey.id) == survey
 
 
 def test_a_run_that_began_since_the_others_were_asked_for_is_left_to_its_work(

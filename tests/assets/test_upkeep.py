@@ -15,7 +15,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotFound
 from imageflow_domain.survey import Survey, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.runs import PARTITION_TAG
 from tests.assets.runs import add_partition, add_run, beat
 from tests.surveys.cities import city, digests, published
@@ -54,7 +54,7 @@ def test_old_surveys_go_with_partition_runs_and_tiles_and_a_dry_run_changes_noth
 
     assert _upkeep(stores, instance, keep=1, days=30, dry_run=True).output_for_node("retire_old_surveys") == 1
     assert instance.has_dynamic_partition(str(SURVEYS.name), old.id)
-    assert carry.read(stores, old.id)
+    assert states.read(stores, old.id)
 
     for _ in range(2):
         assert _upkeep(stores, instance, keep=1, days=30).success
@@ -87,7 +87,7 @@ def test_a_survey_that_a_persons_run_is_at_work_on_is_not_deleted(stores: Stores
     beat(stores, run, ago_s=5)
     with pytest.raises(Conflict, match=f"Run {run} is at work"):
         delete_survey(instance, stores, survey)
-    assert carry.read(stores, survey.id)
+    assert states.read(stores, survey.id)
     assert instance.has_run(run)
     beat(stores, run, ago_s=3600)  # its worker was killed, and nobody failed the run
     delete_survey(instance, stores, survey)
@@ -111,11 +111,11 @@ def test_a_deletion_that_is_broken_off_leaves_the_survey_to_be_deleted_again(
         patched.setattr(instance, "delete_dynamic_partition", killed)
         with pytest.raises(RuntimeError, match="killed here"):
             delete_survey(instance, stores, survey)
-    assert carry.read(stores, survey.id)
+    assert states.read(stores, survey.id)
     delete_survey(instance, stores, survey)
     assert not instance.has_dynamic_partition(str(SURVEYS.name), survey.id)
     with pytest.raises(NotFound):
-        carry.read(stores, survey.id)
+        states.read(stores, survey.id)
 
 
 def test_the_upkeep_is_scheduled_every_night() -> None:

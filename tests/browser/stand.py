@@ -23,7 +23,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.image import read_region
 from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port, running_stack
 from tests.mosaic.lossy_frames import with_watermark
@@ -102,13 +102,13 @@ class Stand:
 
     def survey(self, survey: str) -> Survey:
         with self._stores() as stores:
-            return carry.read(stores, survey)
+            return states.read(stores, survey)
 
     def truth(self, survey: str, x: int, y: int, width: int, height: int) -> NDArray[np.int16]:
         """Return a survey's own pixels, read from its store."""
         region = Rect(x_px=x, y_px=y, width_px=width, height_px=height)
         with self._stores() as stores:
-            return read_region(stores, carry.read(stores, survey), region).rgb.astype(np.int16)
+            return read_region(stores, states.read(stores, survey), region).rgb.astype(np.int16)
 
     @contextmanager
     def torn_tile(self, survey: str, x: int, y: int, left: int = 0) -> Iterator[None]:

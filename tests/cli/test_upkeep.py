@@ -8,7 +8,7 @@ import pytest
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain import keys
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from tests.cli.here import Here, command_line
 from tests.surveys.cities import digests
 
@@ -58,8 +58,8 @@ def test_lineage_names_the_screenshots_and_whether_they_are_stored(cli: Here, su
 def test_pruning_asks_for_a_number_lists_and_deletes_and_two_sweeps_free_the_tiles(cli: Here) -> None:
     old, new = (cli.run(*_CITY, "--save", "pruned", "--seed", seed).stdout.strip() for seed in ("31", "32"))
     stores = open_stores(Settings(home=cli.home))
-    tiles = set(digests(stores, carry.read(stores, old)).values())
-    tiles -= set(digests(stores, carry.read(stores, new)).values())
+    tiles = set(digests(stores, states.read(stores, old)).values())
+    tiles -= set(digests(stores, states.read(stores, new)).values())
 
     assert "--keep N" in cli.run("survey", "prune", expect=2).stderr
     dry = cli.run("survey", "prune", "--keep", "1", "--older-than", "0", "--dry-run").stdout
@@ -67,7 +67,7 @@ def test_pruning_asks_for_a_number_lists_and_deletes_and_two_sweeps_free_the_til
     assert new not in dry
     assert "Nothing to prune." in cli.run("survey", "prune", "--keep", "1", "--older-than", "1").stderr
     cli.run("survey", "prune", "--keep", "1", "--older-than", "0", typed="n\n", expect=130)
-    assert carry.read(stores, old)
+    assert states.read(stores, old)
     assert "1 survey deleted." in cli.run("survey", "prune", "--keep", "1", "--older-than", "0", "--yes").stderr
     cli.run("survey", "show", old, expect=3)
 

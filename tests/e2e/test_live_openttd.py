@@ -19,7 +19,7 @@ from imageflow_domain.grid import Grid
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.ports import Area, Capabilities, GameDriver
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import cut_blocks, register_blocks
 from imageflow_surveys.camera import Camera, driver_of
 from imageflow_surveys.capture_block import capture_block
@@ -128,10 +128,10 @@ def _surveyed(stores: Stores, camera: Camera) -> Survey:
             capture_block(stores, survey, block, camera)
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
     cut_blocks(stores, survey, survey.blocks())
     make_overviews(stores, survey)
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 def _assert_equals(stores: Stores, survey: Survey, screenshot: tuple[NDArray[np.uint8], tuple[int, int]]) -> None:

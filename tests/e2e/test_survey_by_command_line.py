@@ -72,10 +72,10 @@ def _tiles(cli: Cli, survey: str) -> dict[tuple[int, int, int], str]:
     from imageflow_clients.database import tiles
     from imageflow_clients.settings import Settings
     from imageflow_clients.stores import open_stores
-    from imageflow_surveys import carry
+    from imageflow_surveys import states
 
     stores = open_stores(Settings(home=cli.home))
-    one = carry.read(stores, survey)
+    one = states.read(stores, survey)
     with stores.database.begin() as connection:
         return {(t.id.z, t.id.x, t.id.y): t.digest for t in tiles.every(connection, one.id, one.published().revision)}
 

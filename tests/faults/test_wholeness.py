@@ -11,7 +11,7 @@ from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.survey import Carrier, DriverSpec, Keep, Survey, SurveySpec, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.overview import make_overviews
@@ -45,11 +45,11 @@ def survey(stores: Stores) -> Survey:
     capture_blocks(stores, planned, planned.blocks())
     register_blocks(stores, planned, planned.blocks())
     place_survey(stores, planned)
-    cut_blocks(stores, carry.read(stores, planned.id), planned.blocks())
-    make_overviews(stores, carry.read(stores, planned.id))
-    clean_up(stores, carry.read(stores, planned.id))
-    assert carry.settle(stores, carry.read(stores, planned.id), None, None, SurveyState.COMPLETED)
-    return carry.read(stores, planned.id)
+    cut_blocks(stores, states.read(stores, planned.id), planned.blocks())
+    make_overviews(stores, states.read(stores, planned.id))
+    clean_up(stores, states.read(stores, planned.id))
+    assert states.settle(stores, states.read(stores, planned.id), None, None, SurveyState.COMPLETED)
+    return states.read(stores, planned.id)
 
 
 def test_a_whole_survey_has_no_faults_and_leaves_nothing(stores: Stores, settings: Settings, survey: Survey) -> None:

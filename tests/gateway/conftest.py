@@ -23,7 +23,7 @@ from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Survey, SurveySpec
 from imageflow_gateway.app import create_app
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
@@ -62,7 +62,7 @@ def survey_city(stores: Stores, save: str, **parameters: object) -> Survey:
     capture_blocks(stores, survey, survey.blocks())
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
     cut_blocks(stores, survey, survey.blocks())
     make_overviews(stores, survey)
     return completed(stores, survey)

@@ -10,7 +10,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import StoreUnavailable
 from imageflow_domain.survey import Carrier, Survey, SurveyState
 from imageflow_gateway.app import create_app
-from imageflow_surveys import carry
+from imageflow_surveys import states
 
 JOB = {"game_id": "city", "save_data_id": "asked"}
 
@@ -29,7 +29,7 @@ def test_a_job_is_kept_while_dagster_is_down_and_its_answer_says_so(client: Any,
     job, survey_id = error["details"]["job_id"], error["details"]["survey_id"]
     assert (error["code"], error["details"]["status"]) == ("JOB_DELAYED", "preparing")
     assert f"GET /api/jobs/{job}/status" in error["message"]
-    survey = carry.read(stores, survey_id)
+    survey = states.read(stores, survey_id)
     assert (survey.carrier, survey.state) == (Carrier.SENSOR, SurveyState.PLANNED)
     assert (survey.grid.rows, survey.spec.driver.parameters["seed"]) == (2, 5)
     assert client.get(f"/api/jobs/{job}/status").json() == {

@@ -25,7 +25,7 @@ from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_gateway.app import create_app
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.watching import Watching
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.remove import remove_survey
@@ -117,7 +117,7 @@ def test_what_runs_is_told_without_dagster_and_no_more_once_its_worker_is_silent
         stage = first.data["stages"][0]
         assert (stage["state"], stage["run_id"], stage["run_url"].endswith("/runs/run-1")) == ("running", "run-1", True)
         beats = schema.run_heartbeats
-        long_ago = func.now() - timedelta(seconds=carry.SILENCE_S + 1)
+        long_ago = func.now() - timedelta(seconds=states.SILENCE_S + 1)
         with stores.database.begin() as connection:
             connection.execute(update(beats).where(beats.c.run_id == "run-1").values(seen_at=long_ago))
         second = next(events)
@@ -160,7 +160,7 @@ def test_the_stream_ends_with_the_survey_and_is_not_begun_again(
     )
     assert (again.status_code, again.content) == (204, b"")
     # taken up again it is told again
-    carry.take_up(stores, running.id, Carrier.OPERATOR)
+    states.take_up(stores, running.id, Carrier.OPERATOR)
     with _watch(served, running.id, told[1].id) as events:
         assert next(events).data["state"] == "planned"
 
@@ -168,8 +168,8 @@ def test_the_stream_ends_with_the_survey_and_is_not_begun_again(
 def test_the_stream_of_a_deleted_survey_says_so_and_ends(served: Any, stores: Stores, running: Survey) -> None:
     with _watch(served, running.id) as events:
         next(events)
-        carry.cancel(stores, running.id, "to be deleted")
-        remove_survey(stores, carry.read(stores, running.id))
+        states.cancel(stores, running.id, "to be deleted")
+        remove_survey(stores, states.read(stores, running.id))
         told = list(events)
     assert told[-1].name == "end"
     assert told[-1].data["state"] in {"deleted", "cancelled"}

@@ -9,7 +9,7 @@ from PIL import Image
 from imageflow_clients.database import attempts, placements
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.overview import make_overviews
@@ -25,11 +25,11 @@ def _published(stores: Stores, save: str, *, block_side: int = 10, **parameters:
     capture_blocks(stores, survey, survey.blocks())
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
     cut_blocks(stores, survey, survey.blocks())
     make_overviews(stores, survey)
     completed(stores, survey)
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_lineage_stays_when_the_screenshots_are_deleted(client: Any, stores: Sto
     bounds = survey.published().bounds
     place = {"x": bounds.x_px + 100, "y": bounds.y_px + 100}
     before = client.get(f"/api/surveys/{survey.id}/lineage", params=place).json()
-    clean_up(stores, carry.read(stores, survey.id))
+    clean_up(stores, states.read(stores, survey.id))
     after = client.get(f"/api/surveys/{survey.id}/lineage", params=place).json()
     assert [s["digest"] for s in after["screenshots"]] == [s["digest"] for s in before["screenshots"]]
     assert {(s["kept"], s["picture"], s["thumbnail"]) for s in after["screenshots"]} == {(False, None, None)}
@@ -254,7 +254,7 @@ def test_a_job_takes_settable_parameters_and_refuses_others_by_name(client: Any,
     asked = {"game_id": "city", "save_data_id": "set", "parameters": {"year": 3, "view": [320, 256]}}
     answer = client.post("/api/jobs", json=asked)
     assert answer.status_code == 503, "Dagster is down in these tests"
-    survey = carry.read(stores, answer.json()["error"]["details"]["survey_id"])
+    survey = states.read(stores, answer.json()["error"]["details"]["survey_id"])
     assert (survey.spec.driver.parameters["year"], survey.spec.driver.parameters["paused"]) == (3, True)
     assert survey.view.width_px == 320
     for wrong, said in (
@@ -268,7 +268,7 @@ def test_a_job_takes_settable_parameters_and_refuses_others_by_name(client: Any,
 
 def test_surveys_are_paged_and_filtered_by_state(client: Any, stores: Stores, survey: Survey) -> None:
     made = [plan_survey(stores, city("pages"), Carrier.COMMAND_LINE).id for _ in range(5)]
-    carry.cancel(stores, made[2], "no more")
+    states.cancel(stores, made[2], "no more")
     query = {"game": "city", "save": "pages", "limit": 2}
     pages, after = [], None
     while True:

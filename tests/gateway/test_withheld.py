@@ -8,7 +8,7 @@ import pytest
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Survey, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
@@ -25,12 +25,12 @@ def _withheld(stores: Stores, save: str) -> Survey:
     capture_blocks(stores, survey, survey.blocks())
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
     cut_blocks(stores, survey, survey.blocks())
     with stores.database.begin() as connection:
         rows.withhold(connection, survey, 20, WHY)
     completed(stores, survey)
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from imageflow_domain.grid import Block, Cell, Grid
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Keep, Layer, Survey, SurveySpec, SurveyState
 from imageflow_domain.tiles import TileId
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.next_step import next_step
@@ -78,7 +78,7 @@ def planned(stores: Stores, spec: SurveySpec, carrier: Carrier = Carrier.COMMAND
 def captured(stores: Stores, spec: SurveySpec) -> Survey:
     survey = planned(stores, spec)
     capture_blocks(stores, survey, survey.blocks())
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 def registered(stores: Stores, spec: SurveySpec) -> Survey:
@@ -90,7 +90,7 @@ def registered(stores: Stores, spec: SurveySpec) -> Survey:
 def placed(stores: Stores, spec: SurveySpec) -> tuple[Survey, Placed]:
     survey = registered(stores, spec)
     result = place_survey(stores, survey)
-    return carry.read(stores, survey.id), result
+    return states.read(stores, survey.id), result
 
 
 def cut(stores: Stores, spec: SurveySpec) -> Survey:
@@ -102,7 +102,7 @@ def cut(stores: Stores, spec: SurveySpec) -> Survey:
 def published(stores: Stores, spec: SurveySpec) -> Survey:
     survey = cut(stores, spec)
     make_overviews(stores, survey)
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 def reopened(stores: Stores, survey: Survey, layer: Layer, blocks: Iterable[Block] | None = None) -> Survey:
@@ -110,7 +110,7 @@ def reopened(stores: Stores, survey: Survey, layer: Layer, blocks: Iterable[Bloc
     with stores.database.begin() as connection:
         rows.get(connection, survey.id, lock=True)
         reopen(connection, survey, layer, survey.blocks() if blocks is None else tuple(blocks))
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 def carried(stores: Stores, survey: Survey) -> Survey:
@@ -118,7 +118,7 @@ def carried(stores: Stores, survey: Survey) -> Survey:
     for _ in range(len(Layer) + 1):
         with stores.database.begin() as connection:
             step = next_step(layers.progress(connection, survey.id))
-        survey = carry.read(stores, survey.id)
+        survey = states.read(stores, survey.id)
         if step is None:
             return survey
         match step.layer:
@@ -169,7 +169,7 @@ def count_anchored(places: tuple[Placement, ...]) -> int:
 
 def digests(stores: Stores, survey: Survey) -> Mapping[TileId, str]:
     """Return the digest of each tile of a survey's current revision."""
-    revision = carry.read(stores, survey.id).placed().revision
+    revision = states.read(stores, survey.id).placed().revision
     with stores.database.begin() as connection:
         return {tile.id: tile.digest for tile in tiles.every(connection, survey.id, revision)}
 

@@ -16,7 +16,7 @@ from imageflow_domain.errors import BadFrames, InvalidInput
 from imageflow_domain.grid import Grid
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.arrange import (
     ArrangedFrames,
     arrange_frames,
@@ -72,7 +72,7 @@ def _placed(stores: Stores, survey: Survey) -> Survey:
     capture_blocks(stores, survey, survey.blocks())
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
-    return carry.read(stores, survey.id)
+    return states.read(stores, survey.id)
 
 
 def test_a_players_collection_becomes_surveys_whose_placed_frames_are_exact(

@@ -17,7 +17,7 @@ from imageflow_domain.grid import Block, Cell, Grid
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import DriverSpec, Layer, Survey, SurveySpec
 from imageflow_mosaic.codec import decode_picture
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.camera import RESTARTS_PER_AREA, Camera
 from imageflow_surveys.capture_block import capture_block
@@ -185,7 +185,7 @@ def test_pictures_taken_again_reach_the_map_even_where_nothing_moved(stores: Sto
     with Camera(lambda: _Repainted(driver_of_city(survey.spec), never)) as camera:
         capture_block(stores, survey, ONLY, camera)
     carried(stores, survey)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
     corner = survey.published().bounds
     shown = read_region(stores, survey, Rect(x_px=corner.x_px, y_px=corner.y_px, width_px=100, height_px=100)).rgb
     assert (shown[PATCH] == PAINT).all()
@@ -195,7 +195,7 @@ def test_the_same_pictures_taken_again_leave_the_map_s_addresses_alone(stores: S
     survey = published(stores, city("unchanged"))
     assert capture_blocks(stores, reopened(stores, survey, Layer.SCREENSHOTS), survey.blocks()).shots == 9
     carried(stores, survey)
-    assert carry.read(stores, survey.id).published_revision == survey.published_revision
+    assert states.read(stores, survey.id).published_revision == survey.published_revision
 
 
 def test_capturing_no_block_starts_no_game(stores: Stores) -> None:

@@ -18,7 +18,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Block, Cell
 from imageflow_domain.survey import Keep, Layer, Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.cut_block import cut_block
@@ -117,7 +117,7 @@ def test_a_screenshot_that_a_missing_tile_needs_is_kept(stores: Stores) -> None:
         )
     assert lost.rowcount == 1
     make_overviews(stores, survey, publish_despite_errors=True)
-    result = clean_up(stores, carry.read(stores, survey.id))
+    result = clean_up(stores, states.read(stores, survey.id))
     needed = {
         place.cell
         for place in places_of(stores, survey)
@@ -182,8 +182,8 @@ def test_a_withheld_survey_keeps_its_screenshots_and_is_sealed_as_it_is_placed(s
     record = json.loads(gzip.decompress(stores.objects.get(result.lineage_key, next_step="")))
     assert record["revision"] == survey.placed().revision
     # published all the same, it gives up what no tile needs
-    make_overviews(stores, carry.read(stores, survey.id))
-    assert clean_up(stores, carry.read(stores, survey.id)).deleted == 9
+    make_overviews(stores, states.read(stores, survey.id))
+    assert clean_up(stores, states.read(stores, survey.id)).deleted == 9
 
 
 def test_nothing_is_cleaned_up_before_the_map_is_published(stores: Stores) -> None:
@@ -200,7 +200,7 @@ def test_tiles_and_coordinates_after_the_cleanup_name_the_screenshots_to_take_ag
         cut_block(stores, survey, ONLY)
     with pytest.raises(NotReady, match="blocks: \\[r00c00\\]"):
         place_survey(stores, survey)
-    assert carry.read(stores, survey.id) == survey
+    assert states.read(stores, survey.id) == survey
 
 
 def test_screenshots_taken_again_after_the_cleanup_are_cleaned_up_again(stores: Stores) -> None:
@@ -218,7 +218,7 @@ def test_nothing_is_cleaned_up_while_a_block_is_taken_again_and_no_sealed_digest
     sealed = stores.objects.get(keys.lineage(survey.id), next_step="")
     _take_again(stores, survey, [ONLY])
     with pytest.raises(NotReady, match="not whole: materialise its"):
-        clean_up(stores, carry.read(stores, survey.id))
+        clean_up(stores, states.read(stores, survey.id))
     assert len(_objects(stores, survey)) == 4
     assert stores.objects.get(keys.lineage(survey.id), next_step="") == sealed
 

@@ -15,7 +15,7 @@ from imageflow_domain.grid import Block, Cell
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Layer
 from imageflow_domain.tiles import SQUARE_PX, tiles_touching
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.cut_block import cut_block
 from imageflow_surveys.image import read_region
@@ -103,7 +103,7 @@ def test_ambiguous_screenshots_never_cover_anchored_ones(stores: Stores) -> None
     assert moved.rowcount == 1
     cut_blocks(stores, survey, survey.blocks())
     make_overviews(stores, survey)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
 
     bounds = survey.published().bounds
     region = read_region(stores, survey, bounds)

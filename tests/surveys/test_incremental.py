@@ -12,7 +12,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotReady
 from imageflow_domain.survey import Encoding, Keep, Layer, Survey
 from imageflow_domain.tiles import LEVELS_IN_SQUARE, tiles_touching
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.image import read_region
@@ -41,7 +41,7 @@ def test_an_equal_survey_composes_encodes_and_writes_no_tile(stores: Stores) -> 
     second, _ = placed(stores, city("equal", seed=601))
     made = cut_blocks(stores, second, second.blocks())
     make_overviews(stores, second)
-    second = carry.read(stores, second.id)
+    second = states.read(stores, second.id)
     assert (made.composed, made.encoded) == (0, 0)
     assert made.tiles > 0
     assert digests(stores, second) == digests(stores, first)
@@ -55,7 +55,7 @@ def test_a_changed_survey_makes_the_changed_tiles_alone_and_equals_one_from_scra
     second, _ = placed(stores, city("changed", seed=303, **WIDE, **CHANGED))
     made = cut_blocks(stores, second, second.blocks())
     make_overviews(stores, second)
-    second = carry.read(stores, second.id)
+    second = states.read(stores, second.id)
     scratch = published(stores, city("from_scratch", seed=303, **WIDE, **CHANGED))
     assert digests(stores, second) == digests(stores, scratch)
     assert 0 < made.composed < made.tiles / 2
@@ -69,7 +69,7 @@ def test_another_camera_composes_anew_and_encodes_nothing_where_the_pixels_are_e
     make_overviews(stores, second)
     assert made.composed > 0
     assert made.encoded == 0
-    assert digests(stores, carry.read(stores, second.id)) == digests(stores, first)
+    assert digests(stores, states.read(stores, second.id)) == digests(stores, first)
 
 
 @pytest.mark.parametrize(("wide", "is_over_it"), [("8x3", False), ("6x3", True)])
@@ -113,7 +113,7 @@ def test_deleting_the_survey_beneath_while_the_next_one_is_cut_changes_nothing(s
     remove_survey(stores, first)
     cut_blocks(stores, second, blocks[1:])
     make_overviews(stores, second)
-    assert digests(stores, carry.read(stores, second.id)) == wanted
+    assert digests(stores, states.read(stores, second.id)) == wanted
 
 
 def test_no_tile_is_looked_for_in_more_than_the_deepest_chain(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_tiles_cut_again_are_looked_at_in_full_and_lost_objects_come_back(stores
     assert made.encoded == len(in_squares & {lost, torn})
     assert made.composed == sum(tile.z == zoom for tile in wanted)
     make_overviews(stores, second)
-    assert digests(stores, carry.read(stores, second.id)) == wanted
+    assert digests(stores, states.read(stores, second.id)) == wanted
     assert stores.objects.exists(keys.tile(lost))
     assert len(stores.objects.get(keys.tile(torn), next_step="")) > 4
 
@@ -151,11 +151,11 @@ def test_another_encoding_makes_every_tile_anew_from_native_tiles_once_the_scree
     before = read_region(stores, survey, survey.published().bounds).rgb
     old = digests(stores, survey)
     asked = ask_to_reencode(stores, survey.id, Encoding(lossless_method=2, lossy_quality=60))
-    assert carry.read(stores, survey.id).published_revision == survey.published_revision
+    assert states.read(stores, survey.id).published_revision == survey.published_revision
     made = cut_blocks(stores, asked, asked.blocks())
     assert made.sources == ("native tiles",)
     make_overviews(stores, asked)
-    asked = carry.read(stores, survey.id)
+    asked = states.read(stores, survey.id)
     now = digests(stores, asked)
     assert now.keys() == old.keys()
     assert not set(now.values()) & set(old.values())

@@ -17,7 +17,7 @@ from imageflow_domain.errors import BadFrames, Conflict, InvalidInput, JobDelaye
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Keep, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.games import JobRequest, list_games, load_game, survey_spec
 from imageflow_surveys.jobs import JobStatus, begin_job, cancel_job, job_status, retry_job
 from imageflow_surveys.lease import RunRefused, hold
@@ -192,10 +192,10 @@ def _begin(stores: Stores, games: Path, request: JobRequest, key: str | None = N
 
 def _ended(stores: Stores, survey_id: str, state: SurveyState, reason: str | None = None) -> None:
     """Settle a survey as the end of its run has it."""
-    survey = carry.read(stores, survey_id)
+    survey = states.read(stores, survey_id)
     with stores.database.begin() as connection:
         lease = leases.find(connection, survey_id)
-    assert carry.settle(stores, survey, lease, None if lease is None else lease.run_id, state, reason)
+    assert states.settle(stores, survey, lease, None if lease is None else lease.run_id, state, reason)
 
 
 def test_a_job_whose_dagster_is_down_is_kept_and_says_so(stores: Stores, games: Path) -> None:
@@ -288,7 +288,7 @@ def test_a_job_that_is_prepared_is_cancelled_for_good(stores: Stores, games: Pat
     assert cancel_job(stores, DOWN, begun.job.id).survey.state is SurveyState.CANCELLED
     with pytest.raises(RunRefused, match="was cancelled"):
         hold(stores, begun.survey.id, launched)
-    assert carry.read(stores, begun.survey.id).state is SurveyState.CANCELLED
+    assert states.read(stores, begun.survey.id).state is SurveyState.CANCELLED
 
 
 def test_only_what_ended_can_be_taken_up_again(stores: Stores, games: Path) -> None:
@@ -317,13 +317,13 @@ def test_only_what_ended_can_be_taken_up_again(stores: Stores, games: Path) -> N
 def test_a_job_that_a_command_line_went_on_with_is_its_own_to_stop(stores: Stores, games: Path) -> None:
     begun = _begin(stores, games, _request(save_data_id="resumed"))
     _ended(stores, begun.survey.id, SurveyState.FAILED, "the game died")
-    carry.take_up(stores, begun.survey.id, Carrier.COMMAND_LINE)
+    states.take_up(stores, begun.survey.id, Carrier.COMMAND_LINE)
     held = hold(stores, begun.survey.id, run("r1", only_missing=True)).survey
     with pytest.raises(Conflict, match=f"Run r1 is at work on '{begun.survey.id}'"):
         cancel_job(stores, DOWN, begun.job.id)
     with pytest.raises(Conflict, match=f"Run r1 is at work on '{begun.survey.id}'"):
         retry_job(stores, begun.job.id)
-    assert carry.read(stores, begun.survey.id) == held
+    assert states.read(stores, begun.survey.id) == held
 
 
 def test_a_job_that_a_person_went_on_with_in_dagster_is_cancelled_over_the_api_too(stores: Stores, games: Path) -> None:

@@ -13,7 +13,7 @@ from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Progress, Survey, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.lease import RunRefused, hold, makes_again
 from tests.surveys.cities import captured, carried, city, planned, published, survey_of
 from tests.surveys.operators import run
@@ -37,7 +37,7 @@ def test_a_survey_is_running_once_a_run_holds_it(stores: Stores) -> None:
     survey = planned(stores, city("lease_held"))
     held = hold(stores, survey.id, run("r1"))
     assert held.survey.state is SurveyState.RUNNING
-    assert held.survey == carry.read(stores, survey.id)
+    assert held.survey == states.read(stores, survey.id)
     assert held.lease == _lease(stores, survey)
     assert held.lease == Lease(
         survey_id=survey.id, run_id="r1", root_run_id="r1", again=False, reopened=(), done_before=0
@@ -130,20 +130,20 @@ def test_layers_that_were_reopened_are_noted_one_after_another(stores: Stores) -
 def test_a_run_that_was_created_before_its_survey_was_cancelled_is_refused(stores: Stores) -> None:
     survey = planned(stores, city("lease_stopped"))
     hold(stores, survey.id, run("r1"))
-    carry.cancel(stores, survey.id, "Somebody stopped it.")
-    stopped = carry.read(stores, survey.id)
+    states.cancel(stores, survey.id, "Somebody stopped it.")
+    stopped = states.read(stores, survey.id)
     assert stopped.finished_at is not None
     for early in (run("r1", created_at=stopped.finished_at), run("r2", created_at=stopped.finished_at, ended=["r1"])):
         with pytest.raises(RunRefused, match=f"'{survey.id}' was cancelled: materialise it again to go on with it"):
             hold(stores, survey.id, early)
-    assert carry.read(stores, survey.id) == stopped
+    assert states.read(stores, survey.id) == stopped
 
 
 def test_a_run_that_is_created_after_its_survey_was_cancelled_goes_on_with_it(stores: Stores) -> None:
     survey = planned(stores, city("lease_goes_on"))
     hold(stores, survey.id, run("r1"))
-    carry.cancel(stores, survey.id, "Somebody stopped it.")
-    finished_at = carry.read(stores, survey.id).finished_at
+    states.cancel(stores, survey.id, "Somebody stopped it.")
+    finished_at = states.read(stores, survey.id).finished_at
     assert finished_at is not None
     later = run("r2", ended=["r1"], created_at=finished_at + timedelta(seconds=1))
     now = hold(stores, survey.id, later).survey

@@ -12,7 +12,7 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus, Refusal
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.codec import Pixels
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.changes import changes_between
 from imageflow_surveys.image import read_region
@@ -157,10 +157,10 @@ def test_what_lies_over_every_screenshot_is_reported_as_masks(stores: Stores, fo
 
 
 def test_screenshots_that_are_taken_again_are_looked_at_for_overlays_anew(stores: Stores, first: Survey) -> None:
-    assert carry.read(stores, first.id).overlays == ()
+    assert states.read(stores, first.id).overlays == ()
     reopened(stores, first, Layer.SCREENSHOTS)
     assert capture_blocks(stores, first, first.blocks()).shots == 12
-    assert carry.read(stores, first.id).overlays is None
+    assert states.read(stores, first.id).overlays is None
     again = carried(stores, first)
     assert again.overlays == ()
     assert again.placed().revision == first.placed().revision

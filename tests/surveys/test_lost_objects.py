@@ -16,7 +16,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import ImageFlowError, NotFound, NotReady, ObjectDamaged, ObjectMissing
 from imageflow_domain.grid import Block, Cell
 from imageflow_domain.survey import Encoding, Keep, Survey, SurveySpec
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import cut_blocks, register_blocks
 from imageflow_surveys.changes import changes_between
 from imageflow_surveys.clean_up import clean_up
@@ -162,7 +162,7 @@ def test_a_lossless_copy_that_is_lost_is_averaged_again(stores: Stores, harm: Ha
     make_overviews(stores, survey)
     wanted = digests(stores, survey)
     harm.do(stores, keys.lossless(top.digest))
-    make_overviews(stores, carry.read(stores, survey.id))
+    make_overviews(stores, states.read(stores, survey.id))
     assert digests(stores, survey) == wanted
 
 

@@ -18,7 +18,7 @@ from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Encoding, Layer, Survey
 from imageflow_domain.tiles import TileId
 from imageflow_mosaic.codec import decode_tile
-from imageflow_surveys import carry, trust
+from imageflow_surveys import states, trust
 from imageflow_surveys.blocks import cut_blocks, register_blocks
 from imageflow_surveys.capture_block import capture_block
 from imageflow_surveys.image import read_region
@@ -70,7 +70,7 @@ def test_publishing_names_the_block_whose_tiles_are_missing(stores: Stores) -> N
     cut_blocks(stores, survey, [block for block in survey.blocks() if block != Block(row=0, col=1)])
     with pytest.raises(NotReady, match="lacks the tiles of block r00c01: materialise tiles first"):
         make_overviews(stores, survey)
-    assert carry.read(stores, survey.id).published_revision is None
+    assert states.read(stores, survey.id).published_revision is None
 
 
 def test_overviews_do_not_depend_on_the_lossless_copies(stores: Stores) -> None:
@@ -79,7 +79,7 @@ def test_overviews_do_not_depend_on_the_lossless_copies(stores: Stores) -> None:
     survey = cut(stores, city("no_copies", seed=9))
     assert [stores.objects.delete(stored.key) for stored in list(stores.objects.list("lossless"))]
     make_overviews(stores, survey)
-    assert digests(stores, carry.read(stores, survey.id)) == wanted
+    assert digests(stores, states.read(stores, survey.id)) == wanted
 
 
 def test_a_sharp_tile_that_is_gone_is_named(stores: Stores) -> None:
@@ -101,7 +101,7 @@ def test_the_published_survey_becomes_its_save_s_latest(stores: Stores) -> None:
         assert rows.latest(connection, "city", "latest") == first
     make_overviews(stores, second)
     with stores.database.begin() as connection:
-        assert rows.latest(connection, "city", "latest") == carry.read(stores, second.id)
+        assert rows.latest(connection, "city", "latest") == states.read(stores, second.id)
 
 
 def _open_a_loop(stores: Stores, survey: Survey) -> None:
@@ -142,7 +142,7 @@ def test_a_survey_of_which_a_check_found_an_error_is_whole_and_not_published(sto
     first, second = published(stores, city("not_shown")), cut(stores, city("not_shown", drift_seed=2))
     _open_a_loop(stores, second)
     made = make_overviews(stores, second)
-    now = carry.read(stores, second.id)
+    now = states.read(stores, second.id)
     assert made.withheld == now.withheld == trust.loops_close(stores, second).text
     assert "loops of neighbouring offsets do not close" in made.withheld
     assert (now.published_revision, now.is_published) == (None, False)
@@ -168,8 +168,8 @@ def test_what_was_withheld_is_published_all_the_same_where_somebody_asks_for_it(
     survey = cut(stores, city("despite"))
     _open_a_loop(stores, survey)
     assert make_overviews(stores, survey).withheld is not None
-    made = make_overviews(stores, carry.read(stores, survey.id), publish_despite_errors=True)
-    now = carry.read(stores, survey.id)
+    made = make_overviews(stores, states.read(stores, survey.id), publish_despite_errors=True)
+    now = states.read(stores, survey.id)
     assert (made.withheld, now.withheld) == (None, None)
     assert now.published() == survey.placed()
     assert _latest(stores, "despite") == now
@@ -184,7 +184,7 @@ def test_what_was_withheld_is_published_once_nothing_is_wrong_any_more(stores: S
     assert not _is_made(stores, again)
     cut_blocks(stores, again, again.blocks())
     assert make_overviews(stores, again).withheld is None
-    now = carry.read(stores, survey.id)
+    now = states.read(stores, survey.id)
     assert (now.is_published, now.withheld) == (True, None)
 
 
@@ -194,8 +194,8 @@ def test_overviews_of_a_withheld_map_are_looked_at_one_by_one_when_they_are_made
     stores.objects.delete(keys.tile(digests(stores, first)[TileId(z=0, x=0, y=0)]))
     second = cut(stores, city("lost_top", seed=79))
     assert make_overviews(stores, second).withheld is not None
-    assert make_overviews(stores, carry.read(stores, second.id)).withheld is None
-    assert carry.read(stores, second.id).is_published
+    assert make_overviews(stores, states.read(stores, second.id)).withheld is None
+    assert states.read(stores, second.id).is_published
 
 
 def test_a_warning_does_not_keep_a_map_from_being_published(stores: Stores) -> None:
@@ -203,7 +203,7 @@ def test_a_warning_does_not_keep_a_map_from_being_published(stores: Stores) -> N
     _doubt_most_places(stores, survey)
     assert not trust.mostly_anchored(stores, survey).holds
     assert make_overviews(stores, survey).withheld is None
-    assert carry.read(stores, survey.id).is_published
+    assert states.read(stores, survey.id).is_published
 
 
 def test_a_revision_that_is_public_stays_so_when_it_is_made_again(stores: Stores) -> None:
@@ -213,7 +213,7 @@ def test_a_revision_that_is_public_stays_so_when_it_is_made_again(stores: Stores
     again = reopened(stores, before, Layer.TILES)
     cut_blocks(stores, again, again.blocks())
     made = make_overviews(stores, again)
-    now = carry.read(stores, before.id)
+    now = states.read(stores, before.id)
     assert (made.withheld, now.withheld, now.published_revision) == (None, None, before.published_revision)
     assert _latest(stores, "stays_public") == now
 
@@ -224,7 +224,7 @@ def test_another_revision_of_a_public_survey_is_withheld_and_the_old_one_shown(s
     asked = ask_to_reencode(stores, before.id, Encoding(lossless_method=2))
     cut_blocks(stores, asked, asked.blocks())
     assert make_overviews(stores, asked).withheld is not None
-    now = carry.read(stores, before.id)
+    now = states.read(stores, before.id)
     assert now.published_revision == before.published_revision != now.placed().revision
     assert _is_made(stores, now)
     with stores.database.begin() as connection:
@@ -237,8 +237,8 @@ def test_a_publication_that_is_killed_leaves_the_old_revision_served(stores: Sto
     with failing_camera(city("switch", drift_seed=2), Moment(Killed(), at_call=100)) as camera:
         capture_block(stores, old, Block(row=0, col=0), camera)
     register_blocks(stores, old, old.blocks())
-    place_survey(stores, carry.read(stores, old.id))
-    new = carry.read(stores, old.id)
+    place_survey(stores, states.read(stores, old.id))
+    new = states.read(stores, old.id)
     cut_blocks(stores, new, new.blocks())
     assert new.placed().revision != old.published().revision
 
@@ -247,7 +247,7 @@ def test_a_publication_that_is_killed_leaves_the_old_revision_served(stores: Sto
     with pytest.raises(Killed):
         make_overviews(Stores(database=stores.database, objects=failing, scratch=stores.scratch), new)
 
-    now = carry.read(stores, old.id)
+    now = states.read(stores, old.id)
     assert now.published_revision == old.published_revision
     with stores.database.begin() as connection:
         served = tiles.find(connection, old.id, str(now.published_revision), TileId(z=0, x=0, y=0))
@@ -256,7 +256,7 @@ def test_a_publication_that_is_killed_leaves_the_old_revision_served(stores: Sto
     assert decode_tile(stores.objects.get(keys.tile(served.digest), next_step="")).any()
 
     make_overviews(stores, new)
-    assert carry.read(stores, old.id).published_revision == new.placed().revision
+    assert states.read(stores, old.id).published_revision == new.placed().revision
 
 
 def test_publishing_counts_for_each_screenshot_the_tiles_that_show_it(stores: Stores) -> None:

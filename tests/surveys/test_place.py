@@ -9,7 +9,7 @@ from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Block, block_of
 from imageflow_domain.survey import Layer
 from imageflow_domain.tiles import SQUARE_PX
-from imageflow_surveys import carry, trust
+from imageflow_surveys import states, trust
 from imageflow_surveys.blocks import capture_blocks, register_blocks
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.register_block import register_block
@@ -106,7 +106,7 @@ def test_a_first_survey_opens_frame_one_and_lies_whole_within_it(stores: Stores)
 
 def test_placing_the_same_shots_again_makes_the_same_revision(stores: Stores) -> None:
     survey, first = placed(stores, city("same_again"))
-    second = place_survey(stores, carry.read(stores, survey.id))
+    second = place_survey(stores, states.read(stores, survey.id))
     assert (second.placements, second.mosaic) == (first.placements, first.mosaic)
 
 

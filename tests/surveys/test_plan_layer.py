@@ -10,7 +10,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Keep, Layer
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
 from imageflow_surveys.lease import Held, hold
@@ -107,7 +107,7 @@ def test_tiles_made_again_are_reopened_in_their_place_and_shown_until_then(store
     survey = published(stores, city("layer_tiles_again", **FOUR))
     held = hold(stores, survey.id, run("r1", layers=[Layer.TILES]))
     assert _blocks(stores, held, Layer.TILES) == survey.blocks()
-    assert carry.read(stores, survey.id).is_published
+    assert states.read(stores, survey.id).is_published
     cut_blocks(stores, survey, survey.blocks())
     assert left_of(stores, survey, Layer.TILES) == ()
 

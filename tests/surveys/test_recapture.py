@@ -12,7 +12,7 @@ from imageflow_domain.grid import Cell, neighbours_ahead
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, DriverSpec, SurveySpec
 from imageflow_mosaic.loops import open_loops
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, register_blocks
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.recapture import bridging_positions, count_anchored, plan_recapture
@@ -37,7 +37,7 @@ def test_ambiguous_shots_become_anchored_and_exact_in_the_same_frame(stores: Sto
     assert not result.new_frame
     assert result.mosaic.frame == before.placed().frame
     assert count_anchored(stores, again) >= unsure / 2
-    places = places_of(stores, carry.read(stores, again.survey.id))
+    places = places_of(stores, states.read(stores, again.survey.id))
     errors = errors_of(stores, again.survey, places)
     sure = [place for place in places if place.status is PlacementStatus.ANCHORED]
     assert all(errors[place.cell] == Offset(dx_px=0, dy_px=0) for place in sure)

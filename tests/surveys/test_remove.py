@@ -11,7 +11,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotFound
 from imageflow_domain.survey import Survey
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.image import read_region
 from imageflow_surveys.lease import hold
 from imageflow_surveys.remove import remove_survey
@@ -37,7 +37,7 @@ def test_a_survey_that_shares_no_tile_leaves_nothing_behind(stores: Stores) -> N
     assert not any(stores.objects.exists(keys.tile(digest)) for digest in own_tiles)
     assert _own(stores, survey) == []
     with pytest.raises(NotFound):
-        carry.read(stores, survey.id)
+        states.read(stores, survey.id)
 
 
 def test_tiles_that_another_survey_shows_stay(stores: Stores) -> None:
@@ -69,7 +69,7 @@ def test_a_running_survey_is_not_deleted(stores: Stores) -> None:
     survey = hold(stores, planned(stores, city("runs")).id, run("r1")).survey
     with pytest.raises(Conflict, match=f"Run r1 is at work on '{survey.id}': wait for its end"):
         remove_survey(stores, survey)
-    assert carry.read(stores, survey.id) == survey
+    assert states.read(stores, survey.id) == survey
 
 
 def test_a_survey_whose_run_began_since_it_was_read_is_not_deleted(stores: Stores) -> None:

@@ -9,7 +9,7 @@ from imageflow_clients.database import schema, tiles
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Encoding, Survey, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import cut_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.reencode import ask_to_reencode
@@ -35,7 +35,7 @@ def _expired(stores: Stores, rule: Retention, save: str) -> list[str]:
 def test_the_newest_of_a_save_stay_and_older_ones_go_once_they_are_old_enough(stores: Stores) -> None:
     surveys = [published(stores, city("retained", seed=700)) for _ in range(4)]
     for survey, days in zip(surveys, (90, 60, 50, 40), strict=True):
-        assert carry.settle(stores, survey, None, None, SurveyState.COMPLETED)
+        assert states.settle(stores, survey, None, None, SurveyState.COMPLETED)
         _age(stores, survey, days)
     names = [survey.id for survey in surveys]
     assert _expired(stores, Retention(keep=2, older_than=MONTH), "retained") == names[:2]
@@ -70,7 +70,7 @@ def test_of_surveys_without_a_map_only_those_that_ended_go(stores: Stores, state
 
 def test_a_survey_whose_map_was_withheld_goes_by_its_age(stores: Stores) -> None:
     survey = cut(stores, city("withheld_goes", seed=701))
-    assert carry.settle(stores, survey, None, None, SurveyState.COMPLETED)
+    assert states.settle(stores, survey, None, None, SurveyState.COMPLETED)
     with stores.database.begin() as connection:
         rows.withhold(connection, survey, 9, "2 loops do not close.")
     assert _expired(stores, Retention(keep=1, older_than=MONTH), "withheld_goes") == []
@@ -82,9 +82,9 @@ def test_a_save_s_latest_stays_whatever_its_age(stores: Stores) -> None:
     """A survey that was published after newer ones is the one that is shown."""
     first, second = published(stores, city("shown_stays", seed=701)), published(stores, city("shown_stays", seed=701))
     for survey, days in ((first, 90), (second, 80)):
-        assert carry.settle(stores, survey, None, None, SurveyState.COMPLETED)
+        assert states.settle(stores, survey, None, None, SurveyState.COMPLETED)
         _age(stores, survey, days)
-    make_overviews(stores, carry.read(stores, first.id))
+    make_overviews(stores, states.read(stores, first.id))
     assert _expired(stores, Retention(keep=1, older_than=MONTH), "shown_stays") == []
 
 
@@ -94,7 +94,7 @@ def test_a_superseded_revision_goes_once_nobody_can_have_its_addresses_cached(st
     asked = ask_to_reencode(stores, survey.id, Encoding(lossless_method=3))
     cut_blocks(stores, asked, asked.blocks())
     make_overviews(stores, asked)
-    survey = carry.read(stores, survey.id)
+    survey = states.read(stores, survey.id)
     wanted = digests(stores, survey)
     retire_revisions(stores)
     assert _layers(stores, survey) == {old, survey.published_revision}

@@ -4,7 +4,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import register_blocks
 from imageflow_surveys.capture_block import capture_block
 from imageflow_surveys.place import place_survey
@@ -62,7 +62,7 @@ def test_a_survey_placed_anew_twice_before_it_is_published_stays_in_the_shared_f
         capture_block(stores, second, Block(row=0, col=0), camera)
     register_blocks(stores, second, second.blocks())
     for _ in range(2):
-        again = place_survey(stores, carry.read(stores, second.id))
+        again = place_survey(stores, states.read(stores, second.id))
         assert (again.new_frame, again.mosaic.frame) == (False, first.placed().frame)
     _, third = placed(stores, city("anew_twice", drift_seed=4))
     assert third.mosaic.frame == first.placed().frame
@@ -76,7 +76,7 @@ def test_a_survey_that_leaves_a_joined_frame_opens_another(stores: Stores) -> No
     with failing_camera(city("leaves", seed=8), Moment(Killed(), at_call=100)) as camera:
         capture_block(stores, second, Block(row=0, col=0), camera)
     register_blocks(stores, second, second.blocks())
-    left = place_survey(stores, carry.read(stores, second.id))
+    left = place_survey(stores, states.read(stores, second.id))
     assert (left.new_frame, left.mosaic.frame.number) == (True, 2)
 
 

@@ -11,7 +11,7 @@ from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey, SurveyState
-from imageflow_surveys import carry
+from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, register_blocks
 from imageflow_surveys.standing import LayerStanding, Stand, Standing, standing_of
 from imageflow_surveys.survey_runs import runs_of_survey
@@ -129,7 +129,7 @@ def test_nothing_runs_once_the_worker_is_silent(stores: Stores, survey: Survey) 
     _begin(stores, survey, "r1", first)
     beats = schema.run_heartbeats
     with stores.database.begin() as connection:
-        silence = timedelta(seconds=carry.SILENCE_S + 1)
+        silence = timedelta(seconds=states.SILENCE_S + 1)
         connection.execute(update(beats).where(beats.c.run_id == "r1").values(seen_at=func.now() - silence))
     assert _of(standing_of(stores, survey.id), first).state is Stand.MISSING
     with stores.database.begin() as connection:
@@ -158,7 +158,7 @@ def test_what_a_cancelled_survey_had_begun_is_to_do(stores: Stores, survey: Surv
     first, *_ = survey.blocks()
     _work(stores, survey, "r1")
     _begin(stores, survey, "r1", first)
-    carry.cancel(stores, survey.id, "No more.")
+    states.cancel(stores, survey.id, "No more.")
     assert _of(standing_of(stores, survey.id), first).state is Stand.MISSING
 
 
