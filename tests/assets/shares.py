@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from game_capture.registry import open_driver
+from game_capture.staging import Staging
 from imageflow_assets.executor import by_size_executor
 from imageflow_assets.failures import explained
 from imageflow_clients.settings import Settings
@@ -60,7 +61,7 @@ def _be_deaf() -> None:
 def _play() -> None:
     """Drive a real game until something ends it."""
     spec = DriverSpec(name="openttd", parameters={"seed": 3, "map_size": 64, "view": (512, 384), "step": (384, 288)})
-    with open_driver(spec, scratch=folder() / f"scratch-{os.getpid()}"):
+    with open_driver(spec, staging=Staging(scratch=folder() / f"scratch-{os.getpid()}")):
         (folder() / f"playing-{os.getpid()}").touch()
         time.sleep(600)
 
