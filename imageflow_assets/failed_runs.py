@@ -1,13 +1,16 @@
 """The sensor that tells somebody of failed runs, of both lines and of every job."""
 
 import dagster as dg
+from dagster._core.storage.tags import SENSOR_NAME_TAG
 
 from imageflow_assets.inspection.asking import is_followed_up
 from imageflow_assets.runs import partition_of, why_it_ended, will_be_retried
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Unavailable
+from imageflow_domain.inspection import Alert
 from imageflow_inspection.failed_runs import FailedRun, raise_run_failed
+from imageflow_surveys.runs import REFUSED_TAG, SENSOR
 
 _ASSETS_JOB = "__ASSET_JOB"
 """Under this name Dagster runs assets that somebody chose."""
@@ -15,27 +18,41 @@ _ASSETS_JOB = "__ASSET_JOB"
 
 @dg.run_failure_sensor(
     description="Raise an alert of each failed run, with the reason and what to do; the sensor send_alerts sends it. "
-    "Runs that are tried again by themselves are left out, and those of batches, whose giving up has its own alert.",
+    "Runs that are tried again by themselves are left out; surveys and batches that are given up have their own alerts.",
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def alert_failed_runs(context: dg.RunFailureSensorContext, stores: dg.ResourceParam[Stores]) -> None:
     """Raise `run_failed` of a run that failed for good."""
     run, instance = context.dagster_run, context.instance
-    if will_be_retried(instance, run) or is_followed_up(run):
+    if will_be_retried(instance, run) or _is_followed_up(run):
         return
-    settings = Settings()
-    failed = FailedRun(
-        id=run.run_id,
-        job=None if run.job_name == _ASSETS_JOB else run.job_name,
-        partition=partition_of(run),
-        reason=why_it_ended(instance, run),
-        url=f"{settings.dagster_url}/runs/{run.run_id}",
-    )
     try:
-        alert = raise_run_failed(stores, failed, addresses=settings.alert_addresses)
+        alert = alert_of(stores, run, why_it_ended(instance, run))
     except Unavailable as error:
         # An error of Dagster's own fails the tick, and the next one looks again; any other passes the run over.
         raise dg.DagsterError(f"The alert of run {run.run_id} waits. {error}") from error
     if alert is not None:
         context.log.warning(alert.message)
+
+
+def alert_of(stores: Stores, run: dg.DagsterRun, reason: str) -> Alert | None:
+    """Raise the alert of a run, once; return it, or `None` where it was raised before.
+
+    Args:
+        reason: Why the run failed, in words.
+    """
+    settings = Settings()
+    failed = FailedRun(
+        id=run.run_id,
+        job=None if run.job_name == _ASSETS_JOB else run.job_name,
+        partition=partition_of(run),
+        reason=reason,
+        url=f"{settings.dagster_url}/runs/{run.run_id}",
+    )
+    return raise_run_failed(stores, failed, addresses=settings.alert_addresses)
+
+
+def _is_followed_up(run: dg.DagsterRun) -> bool:
+    """Whether a sensor requests another run after a failed one, or the run had nothing to do."""
+    return is_followed_up(run) or run.tags.get(SENSOR_NAME_TAG) == SENSOR or run.tags.get(REFUSED_TAG) == run.run_id

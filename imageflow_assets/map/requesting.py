@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from imageflow_assets.failed_runs import alert_of
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
 from imageflow_assets.runs import ALIVE, failed_step, why_it_ended, will_be_retried
@@ -107,8 +108,17 @@ def settle(
                 tags=tags_of(None if job is None else job.id),
             )
         case Settle(state=state, reason=reason):
+            if state is SurveyState.FAILED and survey.carrier is Carrier.SENSOR:
+                _alert(stores, runs, run, str(reason))
             states.settle(stores, survey, lease, None if run is None else run.id, state, reason)
     return None
+
+
+def _alert(stores: Stores, runs: Sequence[dg.RunRecord], run: EndedRun | None, reason: str) -> None:
+    """Raise the alert of a survey that is given up: before its state says so, or whoever dies between raises none."""
+    for record in runs:
+        if run is not None and record.dagster_run.run_id == run.id:
+            alert_of(stores, record.dagster_run, reason)
 
 
 def _runs(instance: dg.DagsterInstance, surveys: Iterable[Survey]) -> Mapping[str, Sequence[dg.RunRecord]]:

@@ -17,6 +17,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.inspection import Alert, AlertKind, BatchState
 from imageflow_pipelines.engine import NoModels
+from imageflow_surveys.runs import REFUSED_TAG, SENSOR
 from tests.assets.inspection.uploads import asked, execute, inspect, latest, put
 from tests.assets.runs import add_run, evaluate
 from tests.inspection.conftest import databases, server
@@ -202,3 +203,14 @@ def test_while_the_database_is_down_the_tick_fails_in_words_and_no_alert_is_lost
     assert down.cursor == watch.cursor
     watch.tick()
     assert [alert.details["run"] for alert in _raised(stores)] == [run]
+
+
+def test_a_run_that_the_sensor_follows_up_or_that_stood_back_raises_nothing(watch: Watch, stores: Stores) -> None:
+    survey = planned(stores, city("followed_up"))
+    requested = {"dagster/partition": survey.id, "dagster/sensor_name": SENSOR}
+    _fail(watch.instance, add_run(watch.instance, STARTED, requested, location=None))
+    refused = add_run(watch.instance, STARTED, {"dagster/partition": survey.id}, location=None)
+    watch.instance.add_run_tags(refused, {REFUSED_TAG: refused})
+    _fail(watch.instance, refused)
+    watch.tick()
+    assert _raised(stores) == []

@@ -11,7 +11,7 @@ from imageflow_assets.map import requesting
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
-from imageflow_clients.database import layers, leases, schema
+from imageflow_clients.database import alerts, layers, leases, schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
@@ -246,6 +246,9 @@ def test_three_runs_without_progress_fail_a_survey_with_the_step_s_own_words(
     assert failed.reason is not None
     assert failed.reason.startswith("3 runs in a row made no progress, last: The parameters of driver 'x11' are wrong")
     assert failed.finished_at is not None
+    with stores.database.begin() as connection:
+        (alert,) = [one for one in alerts.page(connection) if one.details.get("survey") == survey.id]
+    assert "3 runs in a row made no progress" in alert.message
 
 
 def _with_driver(stores: Stores, survey: Survey, driver: DriverSpec) -> Survey:
