@@ -37,6 +37,10 @@ class Pages:
     def button(self, name: str) -> Locator:
         return self.page.locator("button", has_text=name)
 
+    def seen(self, text: str) -> Locator:
+        """Return what shows a text; Dagster measures names in hidden copies of them."""
+        return self.page.get_by_text(text, exact=True).locator("visible=true").last
+
     def write_config(self, text: str) -> None:
         """Replace all of the launchpad's configuration, as a person pastes it."""
         self.page.locator(".CodeMirror").first.click()

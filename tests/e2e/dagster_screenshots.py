@@ -17,12 +17,18 @@ from tests.e2e.dagster_pages import MAP_GROUP, PATIENCE_MS, Pages
 from tests.e2e.stack import EXAMPLE, ROOT, Cli, environment, free_port, running_stack
 
 FOLDER = ROOT / "docs" / "screenshots" / "dagster"
-SIZE = {"width": 1280, "height": 800}
+SIZE = {"width": 1500, "height": 900}
 COLOURS = 96
 """Enough for a page; pictures then stay below 120 KB."""
 
 _REST_MS = 2500
 """For what slides in."""
+
+_HIDE_PLACE = """place => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(place, "...");
+}"""
+"""Stack traces tell where the code lies."""
 
 _EXAMPLE = "openttd-example-0001"
 _CITY = "{view: [320, 256], drift_px: 8, paused: true}"
@@ -34,18 +40,18 @@ def take(pages: Pages, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     watery, failed = pages.plan("lake", "4x4", _WATERY), pages.plan("north", "2x2", _CITY)
     coming = [pages.plan(save, "3x3", _CITY) for save in ("east", "west")]
-    run = pages.materialise(watery)
-    pages.await_status("Success")
     failure = pages.materialise(failed, "/assets/coordinates")
     pages.await_status("Failure")
+    run = pages.materialise(watery)
+    pages.await_status("Success")
     shown: Mapping[str, tuple[str, Callable[[Page], None]]] = {
-        "assets": (MAP_GROUP, _nothing),
+        "assets": (f"{MAP_GROUP.removesuffix('lineage')}list", _nothing),
         "plan": ("/locations/imageflow/jobs/plan_survey/playground", lambda _: _fill_in(pages)),
         "materialise": (MAP_GROUP, lambda _: _choose(pages, coming)),
         "run": (f"/runs/{run}", _nothing),
         "failure": (f"/runs/{failure}", _nothing),
         "partitions": (f"/assets/tiles?view=partitions&partition={_EXAMPLE}", _nothing),
-        "checks": ("/assets/coordinates?view=checks&checkDetail=mostly_anchored", _of_a_partition(watery)),
+        "checks": ("/assets/coordinates?view=checks&checkDetail=mostly_anchored", lambda _: _look_at(pages, watery)),
         "pool": ("/deployment/concurrency/capture", _nothing),
     }
     for name, (address, act) in shown.items():
@@ -53,6 +59,7 @@ def take(pages: Pages, folder: Path) -> None:
         page.wait_for_timeout(_REST_MS)
         act(page)
         page.wait_for_timeout(_REST_MS)
+        page.evaluate(_HIDE_PLACE, str(ROOT))
         with Image.open(BytesIO(page.screenshot())) as picture:
             picture.convert("RGB").quantize(COLOURS).save(folder / f"{name}.png", optimize=True)
 
@@ -74,12 +81,9 @@ def _choose(pages: Pages, surveys: list[str]) -> None:
     pages.choose(surveys)
 
 
-def _of_a_partition(survey: str) -> Callable[[Page], None]:
-    def act(page: Page) -> None:
-        page.get_by_text("Partitions", exact=True).last.click()
-        page.get_by_text(survey, exact=True).last.click()
-
-    return act
+def _look_at(pages: Pages, survey: str) -> None:
+    pages.seen("Partitions").click()
+    pages.seen(survey).click()
 
 
 def main() -> None:

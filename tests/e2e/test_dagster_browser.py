@@ -125,9 +125,9 @@ def test_only_failed_and_missing_surveys_are_backfilled_and_the_failed_check_of_
     page = pages.open("/assets/coordinates?view=checks&checkDetail=mostly_anchored")
     for name in ("Execute all", "Execute"):
         expect(page.locator("button").filter(has_text=re.compile(f"^{name}$"))).to_be_disabled()
-    page.get_by_text("Partitions", exact=True).last.click()
-    expect(page.get_by_text("Failed (1)", exact=True)).to_be_visible()
-    page.get_by_text(missing, exact=True).last.click()
+    pages.seen("Partitions").click()
+    expect(pages.seen("Failed (1)")).to_be_visible()
+    pages.seen(missing).click()
     expect(page.get_by_text("81% of 16 screenshots are anchored; 90% are wanted.", exact=False).first).to_be_visible()
 
 
