@@ -167,7 +167,7 @@ def _error(message: str) -> SerializableErrorInfo:
 def _again_or_failed(
     plan_context: PlanOrchestrationContext, active: PatientExecution, step_key: str, error: SerializableErrorInfo
 ) -> dg.DagsterEvent:
-    """A step whose process was lost is tried again like whatever may pass by itself."""
+    """A step whose process was lost is retried as after any transient failure."""
     step_context = plan_context.for_step(active.get_step_by_key(step_key))
     waits = retry_waits_s()
     attempt = active.retry_state.get_attempt_count(step_key)

@@ -1,4 +1,4 @@
-"""The sensor that tells somebody of failed runs, of both lines and of every job."""
+"""The sensor that raises an alert for each failed run, of both lines and of every job."""
 
 import dagster as dg
 from dagster._core.storage.tags import SENSOR_NAME_TAG
