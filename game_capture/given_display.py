@@ -1,4 +1,4 @@
-"""An X display that somebody else keeps: a graphics card's, or one that a person watches."""
+"""An X display that exists already: one of a graphics card, or one that a person watches."""
 
 import contextlib
 import fcntl
