@@ -16,7 +16,7 @@ from tests.e2e.stack import Stack
 pytestmark = pytest.mark.e2e
 
 _PATIENCE_MS = 120_000
-_RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assetSelection { path } } } }"
+_RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assets { key { path } } } } }"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_every_layer_of_every_block_names_a_run_that_made_it(stack: Stack, surve
             assert run["status"] == "SUCCESS"
             assert layer["layer"] in run["layers"]
             told = stack.graphql(_RUN, id=layer["run_id"])["runOrError"]
-            assert [layer["layer"]] in [asset["path"] for asset in told["assetSelection"]]
+            assert [layer["layer"]] in [asset["key"]["path"] for asset in told["assets"]]
 
 
 def test_a_place_names_the_run_and_the_code_version_of_every_layer(stack: Stack, survey: str) -> None:
