@@ -13,7 +13,7 @@ from imageflow_inspection.failed_runs import FailedRun, raise_run_failed
 from imageflow_surveys.runs import REFUSED_TAG, SENSOR
 
 _ASSETS_JOB = "__ASSET_JOB"
-"""Under this name Dagster runs assets that somebody chose."""
+"""The job under which Dagster runs a selection of assets."""
 
 
 @dg.run_failure_sensor(

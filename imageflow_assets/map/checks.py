@@ -1,4 +1,4 @@
-"""Asset checks of coordinates and overviews: the step of their asset records them, whoever started its run."""
+"""Asset checks of coordinates and overviews: the step of their asset records them, however its run was started."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Runs that nobody executes any more, and runs of surveys that were cancelled: Dagster by itself leaves them."""
+"""Runs whose worker is dead, and runs of cancelled surveys: Dagster ends neither by itself."""
 
 import dagster as dg
 
@@ -48,7 +48,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceW
 
 
 def _is_to_beat(run: dg.DagsterRun) -> bool:
-    """Whether a run's worker will beat once it works: it does so in all of our jobs, and in nobody else's."""
+    """Whether a run's worker will beat once it works: workers of our jobs do, workers of other code do not."""
     origin = run.remote_job_origin
     # the command line's runs have no origin
     return ONLY_MISSING_TAG in run.tags if origin is None else origin.location_name == LOCATION
