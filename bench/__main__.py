@@ -33,6 +33,7 @@ BENCHES = {
     "end_to_end": "a 20 x 20 city survey from the command line to its map",
     "jobs": "a 36-shot job from the request to the map",
     "pools": "one pool raised, that stage alone",
+    "beside_backfill": "a backfill of large surveys: pools used, and a batch beside it",
     "registration_pool": "the pool of offsets raised",
     "status": "a job's status beside ten million tiles",
     "dagster_share": "wall time of a survey in which no asset works",

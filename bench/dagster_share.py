@@ -7,7 +7,7 @@ from bench.figures import Figure, Result
 from bench.steps import covered_s, steps_of
 from bench.surveying import run_survey
 
-TARGET_S = 5.0
+TARGET_S = 3.0
 _EXAMPLE = Path(__file__).parents[1] / "examples" / "openttd-small"
 _OPTIONS = ("--driver", "folder", "--source", str(_EXAMPLE), "--game", "openttd", "--save", "bench")
 

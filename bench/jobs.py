@@ -8,8 +8,8 @@ from bench.figures import Figure, Result
 from bench.stack import running_stack
 
 _TIMES = 5
-_MEDIAN_S = 45.0
-_EACH_S = 75.0
+_MEDIAN_S = 15.0
+_EACH_S = 30.0
 _PATIENCE_S = 300.0
 
 

@@ -14,7 +14,7 @@ import httpx
 
 from bench.figures import Figure, Result
 from bench.stack import Stack, running_stack
-from bench.steps import covered_s, steps_of
+from bench.steps import covered_s, event_log_bytes, steps_of
 from bench.watching import Watched, watching
 from game_capture.drivers.city import CityDriver, CityParameters
 from imageflow_clients.database import layers, placements, screenshots, tiles
@@ -26,7 +26,7 @@ from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys import states
 
-SHARE, PEAK_MB, NATIVE_TILES = 5.0, 1500.0, 38_000
+SHARE, PEAK_MB, EVENTS_MB, NATIVE_TILES = 5.0, 1500.0, 20.0, 38_000
 BYTES_AN_AREA = 900_000
 """Disk to have free for each area: its screenshot, its tiles and their lossless copies, rows and logs."""
 
@@ -67,6 +67,7 @@ def run() -> Result:
                     Figure(name=f"peak of one {role}", value=peak, unit="MB", at_most=PEAK_MB)
                     for role, peak in sorted(watched.peak_mb.items())
                 ),
+                Figure(name="Dagster's event log", value=event_log_bytes(home) / 1e6, unit="MB", at_most=EVENTS_MB),
                 *_sizes(home),
             ]
             stores.database.close()

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import text
+
 from imageflow_clients.settings import Settings
 from imageflow_domain.survey import Layer
 
@@ -64,6 +66,18 @@ def seconds_of(home: Path, survey: str, layer: Layer, since: float = 0) -> float
     if not steps:
         raise RuntimeError(f"'{survey}' has no step of {layer}.")
     return max(step.end for step in steps) - min(step.begin for step in steps)
+
+
+def event_log_bytes(home: Path) -> int:
+    """Return the size of all events that Dagster has stored, indexes included.
+
+    Args:
+        home: As for `steps_of`.
+    """
+    from imageflow_resources.storage import load_instance
+
+    with load_instance(Settings(home=home)) as instance, instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        return int(connection.execute(text("SELECT pg_total_relation_size('event_logs')")).scalar_one())
 
 
 def windows_of(steps: Iterable[StepTime]) -> tuple[tuple[float, float], ...]:

@@ -57,9 +57,10 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
         of_survey = runs.get(survey.id, ())
         if not of_survey and survey.carrier is not Carrier.SENSOR:
             continue  # its person has yet to begin
+        if of_survey:
+            _note_first_run(stores, survey, of_survey[-1].dagster_run)
         alive = next((record.dagster_run for record in of_survey if record.dagster_run.status in ALIVE), None)
         if alive is not None:
-            _note_first_run(stores, survey, alive)
             continue
         request = settle(instance, stores, survey.id, of_survey)
         if request is not None:

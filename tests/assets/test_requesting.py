@@ -1,6 +1,7 @@
 """The sensor requests runs for planned and uploaded surveys, settles those whose run ended, and gives up in words."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ from imageflow_assets.map import requesting
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
-from imageflow_clients.database import alerts, layers, leases, schema
+from imageflow_clients.database import alerts, jobs, layers, leases, schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
@@ -333,6 +334,26 @@ def test_a_run_that_is_still_ending_when_its_survey_is_taken_up_cancels_nothing(
     instance.report_run_canceled(run)
     assert len(tick(instance, stores)) == 1
     assert _now(stores, survey).state is SurveyState.PLANNED
+
+
+def test_the_run_of_a_job_is_noted_though_it_ended_before_the_sensor_looked(
+    stores: Stores, instance: dg.DagsterInstance
+) -> None:
+    survey = _waiting(stores, "quick_job")
+    with stores.database.begin() as connection:
+        jobs.begin(connection, survey, {}, None)
+        # older than a launch over the API takes
+        old = update(schema.surveys).where(schema.surveys.c.id == survey.id)
+        connection.execute(old.values(created_at=survey.created_at - timedelta(hours=1)))
+    (request,) = tick(instance, stores)
+    result = execute(instance, stores, request)
+    assert result.success
+    assert tick(instance, stores) == []
+    assert _now(stores, survey).state is SurveyState.COMPLETED
+    with stores.database.begin() as connection:
+        job = jobs.find_of_survey(connection, survey.id)
+    assert job is not None
+    assert job.dag_run_id == result.run_id
 
 
 def test_a_job_whose_queued_run_was_cancelled_is_taken_up_again(stores: Stores, instance: dg.DagsterInstance) -> None:
