@@ -6,8 +6,10 @@ SERVE ?= 1
 # Node.js as a wheel, for machines that have none
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
+GROUPS := stack other fault edge batch page
+TIMES := build/test-times
 
-.PHONY: demo up test stack-tests batch-tests fault-tests page-tests edge-tests other-tests minio services check fast bench soak screenshots dagster-screenshots pictures pins webui types clean help
+.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench soak screenshots dagster-screenshots pictures pins webui types clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
@@ -26,27 +28,21 @@ endif
 up: $(VENV)/.run $(WEBUI) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
-test: check minio ## Pass every check and every test
-	@$(MAKE) --no-print-directory -j3 -k -Oline stack-tests other-tests fault-tests edge-tests batch-tests page-tests
+# Two at a time on two cores would leave one idle: tests of the running stack mostly wait. The longest begin first.
+test: minio $(WEBUI) ## Pass every check and every test; what they cost is kept under build/test-times
+	@rm -rf $(TIMES)
+	@$(MAKE) --no-print-directory -j3 -k -Oline $(GROUPS:%=%-tests) check; status=$$?; \
+		$(BIN)/python -m tests.times $(TIMES); exit $$status
 
-# Three at a time, the longest first: tests of the running stack, and those that kill parts of it, mostly wait.
-stack-tests:
-	$(BIN)/pytest tests/e2e --ignore=tests/e2e/test_inspection.py
+stack-tests: FOLDERS = tests/e2e --ignore=tests/e2e/test_inspection.py
+batch-tests: FOLDERS = tests/e2e/test_inspection.py
+fault-tests: FOLDERS = tests/faults
+page-tests: FOLDERS = tests/browser
+edge-tests: FOLDERS = tests/cli tests/gateway tests/inference tests/models
+other-tests: FOLDERS = tests $(addprefix --ignore=tests/,browser cli e2e faults gateway inference models)
 
-batch-tests:
-	$(BIN)/pytest tests/e2e/test_inspection.py
-
-fault-tests:
-	$(BIN)/pytest tests/faults
-
-page-tests:
-	$(BIN)/pytest tests/browser
-
-edge-tests:
-	$(BIN)/pytest tests/cli tests/gateway tests/inference tests/models
-
-other-tests:
-	$(BIN)/pytest $(addprefix --ignore=tests/,browser cli e2e faults gateway inference models)
+$(GROUPS:%=%-tests): $(VENV)/.dev
+	$(BIN)/python -m pytest -p tests.times --times $(TIMES)/$(@:-tests=).json $(FOLDERS)
 
 # Once: two minutes.
 minio: $(VENV)/.dev
