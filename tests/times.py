@@ -72,10 +72,13 @@ def show(folder: Path) -> Table:
     """Return a table of the groups whose files lie in a folder, with the three slowest tests of each."""
     table = Table(title="What the tests cost", title_justify="left", show_edge=False, pad_edge=False)
     for column in ("group", "tests", "wall s", "processor s", "slowest"):
-        table.add_column(column, justify="left" if column in {"group", "slowest"} else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in {"group", "slowest"} else "right")
     groups = {file.stem: Times(**json.loads(file.read_text("utf-8"))) for file in sorted(folder.glob("*.json"))}
     for name, times in groups.items():
-        slowest = "\n".join(f"{seconds:6.1f} {escape(test)}" for test, seconds in list(times.slowest.items())[:3])
+        slowest = "\n".join(
+            f"{seconds:6.1f} {escape(test.rpartition('/')[2][:100])}"
+            for test, seconds in list(times.slowest.items())[:3]
+        )
         table.add_row(name, str(times.tests), f"{times.wall_s:.0f}", f"{times.cpu_s:.0f}", slowest)
     total = sum(times.cpu_s for times in groups.values())
     table.add_row("all", str(sum(times.tests for times in groups.values())), "", f"{total:.0f}", "")
