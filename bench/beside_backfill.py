@@ -28,7 +28,7 @@ from imageflow_surveys.plan import plan_survey
 _GAME = """
 title: A city whose camera takes its time
 driver: {name: city, parameters: {seed: 3, pace_s: 0.2}}
-grid: {rows: 24, cols: 24}
+grid: {rows: 30, cols: 40}
 encoding: {lossless_method: 2}
 """
 _SURVEYS, _BATCHES, _PICTURES = 20, 3, 10
