@@ -4,8 +4,8 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,6 +17,7 @@ from imageflow_cli.picture_folder import as_json as skipped_json
 from imageflow_cli.picture_folder import files_of, tell_skipped
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.session import stores_only
+from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import make_folder, whole_file
 from imageflow_clients.database import inspections
 from imageflow_clients.inference.opening import open_models
@@ -148,7 +149,7 @@ def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool
     with (
         StepProcesses() as processes,
         _bar("Inspecting", batch.pictures, shown=not as_json) as bar,
-        _thrown_by_signals(stop),
+        on_signals(partial(stop.cancel, "Interrupted."), signal.SIGINT, signal.SIGTERM),
     ):
         task = bar.task_ids[0]
         try:
@@ -163,21 +164,6 @@ def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool
         except Cancelled as error:
             click.echo(f"What is judged of '{batch.name}' is kept: --batch {batch.name} goes on.", err=True)
             raise click.Abort from error
-
-
-@contextmanager
-def _thrown_by_signals(stop: Cancellation) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM stop the pictures that are being judged, instead of waiting for them."""
-
-    def throw(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
-        stop.cancel("Interrupted.")
-
-    before = {number: signal.signal(number, throw) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell(
@@ -240,8 +226,8 @@ def _as_json(stores: Stores, each: Found) -> dict[str, object]:
 
 
 def _write(stores: Stores, key: str, path: Path) -> None:
-    with whole_file(path) as partial:
-        partial.write_bytes(stores.objects.get(key, next_step="inspect the batch again"))
+    with whole_file(path) as part:
+        part.write_bytes(stores.objects.get(key, next_step="inspect the batch again"))
 
 
 def _stale(product: str, batch: str | None, *, again: bool, as_json: bool) -> None:

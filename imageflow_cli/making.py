@@ -2,9 +2,6 @@
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 import dagster as dg
 
@@ -17,6 +14,7 @@ from imageflow_assets.map.states import report_state
 from imageflow_assets.running import execute
 from imageflow_assets.runs import why_it_ended
 from imageflow_cli.session import Session
+from imageflow_cli.signals import on_signals
 from imageflow_clients.database import heartbeats, jobs, leases
 from imageflow_domain.errors import ImageFlowError
 from imageflow_domain.survey import Survey, SurveyState
@@ -45,7 +43,7 @@ def make_map(session: Session, survey: Survey) -> Survey:
     with stores.database.begin() as connection:
         job = jobs.find_of_survey(connection, survey.id)
     try:
-        with _ended_by_sigterm():
+        with on_signals(_interrupt, signal.SIGTERM):
             record = execute(instance, dg.reconstructable(map_job), survey.id, tags_of(None if job is None else job.id))
         if record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
             raise KeyboardInterrupt
@@ -62,18 +60,8 @@ def make_map(session: Session, survey: Survey) -> Survey:
     return made
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the body as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def _end_dead_run(session: Session, survey: Survey) -> None:

@@ -159,7 +159,7 @@ def _launch(stores: Stores, dagster: Dagster, job: Job, survey: Survey) -> None:
     except DagsterUnavailable as error:
         raise JobDelayed(job.id, survey_id=survey.id, why=str(error)) from error
     with stores.database.begin() as connection:
-        rows.note_run(connection, job, run_id)
+        rows.note_run(connection, survey.id, run_id)
         was_cancelled = survey_rows.get(connection, survey.id).state is SurveyState.CANCELLED
     if was_cancelled:
         _stop_late(dagster, job, run_id)

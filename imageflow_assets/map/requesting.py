@@ -13,7 +13,7 @@ from imageflow_clients.database import heartbeats, jobs, layers, leases
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Carrier, Layer, Progress, Survey, SurveyState
+from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys import states
 from imageflow_surveys.jobs import LAUNCH_S
 from imageflow_surveys.lease import done
@@ -58,9 +58,9 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
         if not of_survey and survey.carrier is not Carrier.SENSOR:
             continue  # its person has yet to begin
         if of_survey:
-            _note_first_run(stores, survey, of_survey[-1].dagster_run)
-        alive = next((record.dagster_run for record in of_survey if record.dagster_run.status in ALIVE), None)
-        if alive is not None:
+            with stores.database.begin() as connection:
+                jobs.note_run(connection, survey.id, of_survey[-1].dagster_run.run_id)
+        if any(record.dagster_run.status in ALIVE for record in of_survey):
             continue
         request = settle(instance, stores, survey.id, of_survey)
         if request is not None:
@@ -72,11 +72,7 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
 def settle(
     instance: dg.DagsterInstance, stores: Stores, survey_id: str, runs: Sequence[dg.RunRecord]
 ) -> dg.RunRequest | None:
-    """Settle one survey of which no run is alive, or return the run that it needs.
-
-    Args:
-        runs: Of the survey, newest first.
-    """
+    """Settle one survey by its runs, newest first, of which none is alive; or return the run that it needs."""
     with stores.database.begin() as connection:
         if not rows.exists(connection, survey_id):
             return None
@@ -90,12 +86,13 @@ def settle(
         age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
     if lease is not None and _is_at_work(instance, lease, runs):
         return None
-    run = _last_begun(instance, survey, runs, lease)
+    last = _last_begun(runs, lease)
+    run = None if last is None else _ended(instance, survey, last, lease)
     fruitless = progress.failures
     is_news = run is not None and run.id != survey.settled_run_id and not run.is_former and not run.retries
     if run is not None and is_news and run.end is not End.CANCELLED:
         moved = lease is not None and lease.run_id == run.id and lease.done_before != done(progress, taken)
-        if run.end is End.FAILED or not _is_whole(progress):
+        if run.end is End.FAILED or next_step(progress) is not None:
             layer = failed_step(instance, run.id) or Layer.SCREENSHOTS
             fruitless = states.note_failure(stores, survey, Layer(layer), run.why, run.id, progress=moved)
     launching = job is not None and job.dag_run_id is None and age_s < LAUNCH_S
@@ -109,17 +106,11 @@ def settle(
                 tags=tags_of(None if job is None else job.id),
             )
         case Settle(state=state, reason=reason):
-            if state is SurveyState.FAILED and survey.carrier is Carrier.SENSOR:
-                _alert(stores, runs, run, str(reason))
+            if state is SurveyState.FAILED and survey.carrier is Carrier.SENSOR and last is not None:
+                # before its state says so, or whoever dies between raises none
+                alert_of(stores, last.dagster_run, str(reason))
             states.settle(stores, survey, lease, None if run is None else run.id, state, reason)
     return None
-
-
-def _alert(stores: Stores, runs: Sequence[dg.RunRecord], run: EndedRun | None, reason: str) -> None:
-    """Raise the alert of a survey that is given up: before its state says so, or whoever dies between raises none."""
-    for record in runs:
-        if run is not None and record.dagster_run.run_id == run.id:
-            alert_of(stores, record.dagster_run, reason)
 
 
 def _runs(instance: dg.DagsterInstance, surveys: Iterable[Survey]) -> Mapping[str, Sequence[dg.RunRecord]]:
@@ -152,27 +143,24 @@ def _is_at_work(instance: dg.DagsterInstance, lease: Lease, runs: Sequence[dg.Ru
     return run is not None and not run.is_finished
 
 
-def _last_begun(
-    instance: dg.DagsterInstance, survey: Survey, runs: Sequence[dg.RunRecord], lease: Lease | None
-) -> EndedRun | None:
+def _last_begun(runs: Sequence[dg.RunRecord], lease: Lease | None) -> dg.RunRecord | None:
     """Return the run that began last, of those that did not have to stand back."""
-
     holder = None if lease is None else lease.run_id
-
-    def began_at(record: dg.RunRecord) -> datetime:
-        # a run may wait in the queue while others come and go
-        taken_at = lease.taken_at if lease is not None and record.dagster_run.run_id == holder else None
-        return taken_at or record.create_timestamp
-
-    begun = [record for record in runs if record.dagster_run.run_id == holder or not _was_refused(record.dagster_run)]
-    if not begun:
-        return None
-    last = max(begun, key=began_at)
-    is_former = survey.taken_up_at is not None and began_at(last) < survey.taken_up_at
-    return _ended(instance, survey, last, is_former=is_former)
+    begun = [
+        record
+        for record in runs
+        if (run := record.dagster_run).run_id == holder or run.tags.get(REFUSED_TAG) != run.run_id
+    ]
+    return max(begun, key=lambda record: _began_at(record, lease), default=None)
 
 
-def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, *, is_former: bool) -> EndedRun:
+def _began_at(record: dg.RunRecord, lease: Lease | None) -> datetime:
+    # a run may wait in the queue while others come and go
+    taken_at = lease.taken_at if lease is not None and record.dagster_run.run_id == lease.run_id else None
+    return taken_at or record.create_timestamp
+
+
+def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, lease: Lease | None) -> EndedRun:
     run = record.dagster_run
     end = _ENDS.get(run.status, End.FAILED)
     if run.run_id == survey.settled_run_id or end is End.SUCCEEDED:
@@ -188,21 +176,5 @@ def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, *
         end=end,
         retries=is_fresh and will_be_retried(instance, run),
         why=why,
-        is_former=is_former,
+        is_former=survey.taken_up_at is not None and _began_at(record, lease) < survey.taken_up_at,
     )
-
-
-def _was_refused(run: dg.DagsterRun) -> bool:
-    return run.tags.get(REFUSED_TAG) == run.run_id
-
-
-def _is_whole(progress: Progress) -> bool:
-    return next_step(progress) is None
-
-
-def _note_first_run(stores: Stores, survey: Survey, run: dg.DagsterRun) -> None:
-    """Note the first run of a job that nobody but the sensor launched."""
-    with stores.database.begin() as connection:
-        job = jobs.find_of_survey(connection, survey.id)
-        if job is not None and job.dag_run_id is None:
-            jobs.note_run(connection, job, run.run_id)

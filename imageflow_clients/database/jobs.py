@@ -80,9 +80,9 @@ def find_of_key(connection: Connection, idempotency_key: str, request: Mapping[s
     return _job(row)
 
 
-def note_run(connection: Connection, job: Job, run_id: str) -> None:
-    """Note a job's first run; a run that was noted before stays."""
-    connection.execute(update(_T).where(_T.c.id == job.id, _T.c.dag_run_id.is_(None)).values(dag_run_id=run_id))
+def note_run(connection: Connection, survey: str, run_id: str) -> None:
+    """Note the first run of the job that began a survey, where one did; a run that was noted before stays."""
+    connection.execute(update(_T).where(_T.c.survey_id == survey, _T.c.dag_run_id.is_(None)).values(dag_run_id=run_id))
 
 
 def _job(row: Row[Any]) -> Job:
