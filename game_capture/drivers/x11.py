@@ -18,8 +18,6 @@ import time
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from game_capture.grabber import Screen, to_rgb
@@ -29,6 +27,7 @@ from game_capture.scrolling import Action, Scroll
 from game_capture.settle import SettleRule, settle
 from game_capture.stage import Stage, own_folder
 from game_capture.staging import Staging
+from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
@@ -133,7 +132,7 @@ class X11Driver:
             raise InvalidInput("This game has no grid of its own: give one with --grid.")
         return tuple(Area(cell=cell, position=self._position(cell)) for cell in grid.cells())
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
+    def grab(self, area: Area) -> Grabbed:
         stage = self._running()
         self._go(stage, area.cell)
         picture = settle(lambda: stage.grab(self._crop), self._settle)
@@ -141,7 +140,7 @@ class X11Driver:
             # A dead program's window is black, and stands still.
             time.sleep(_END_S)
         stage.check_alive()
-        return to_rgb(picture)
+        return Grabbed(frame=to_rgb(picture), position=self._position(area.cell))
 
     def __enter__(self) -> Self:
         parameters = self._parameters
