@@ -79,7 +79,7 @@ def capture_blocks(
         staging: What this machine has for games; see `driver_of`.
     """
     begin = time.monotonic()
-    with Camera(lambda: driver_of(stores, survey.spec, staging)) as camera:
+    with Camera(lambda: driver_of(stores, survey.spec, staging, survey=survey)) as camera:
 
         def capture(block: Block) -> Captured:
             return capture_block(stores, survey, block, camera, run_id=run_id)

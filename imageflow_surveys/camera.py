@@ -16,22 +16,32 @@ from imageflow_domain.errors import BadFile, GameDied, InvalidInput
 from imageflow_domain.grid import Cell
 from imageflow_domain.keys import MAP_UPLOADS
 from imageflow_domain.ports import Area, FrameSource, GameDriver
-from imageflow_domain.survey import SurveySpec
+from imageflow_domain.survey import Survey, SurveySpec
+from imageflow_mosaic.movement import FrameComparer
 from imageflow_surveys.capture_order import capture_order
+from imageflow_surveys.neighbouring_frames import NeighbouringFrames
 
 RESTARTS_PER_AREA = 3
 _HOME = Cell(row=0, col=0)
 
 
-def driver_of(stores: Stores, spec: SurveySpec, staging: Staging | None = None) -> GameDriver:
+def driver_of(
+    stores: Stores, spec: SurveySpec, staging: Staging | None = None, *, survey: Survey | None = None
+) -> GameDriver:
     """Return the survey's driver, not yet started; raise `InvalidInput` where its parameters are wrong.
 
     Args:
         staging: What this machine has for games; by default an Xvfb for each, in the stores' scratch folder.
+        survey: The survey that is captured, whose stored frames tell a game that was started anew where it is.
     """
-    frames = frames_of(stores, spec.source, spec.driver.parameters)
-    staging = staging or Staging(scratch=stores.scratch)
-    return open_driver(spec.driver, frames=frames, staging=staging, grid=spec.grid)
+    return open_driver(
+        spec.driver,
+        frames=frames_of(stores, spec.source, spec.driver.parameters),
+        staging=staging or Staging(scratch=stores.scratch),
+        grid=spec.grid,
+        comparer=FrameComparer(spec.masks),
+        neighbours=None if survey is None else NeighbouringFrames(stores, survey),
+    )
 
 
 def frames_of(stores: Stores, source: str | None, parameters: Mapping[str, Any]) -> FrameSource | None:

@@ -1,6 +1,7 @@
 """Any program that runs on X11 and scrolls by keys or mouse, described by configuration only.
 
-It scrolls relatively: where the camera is, is dead reckoning from the place where the program starts. For example:
+It scrolls relatively: where the camera is, is counted from the place where the program starts, and corrected by what is
+seen (`loop`). For example:
 
     command: [lincity-ng, --window, --size, "{width}x{height}"]
     environment: {HOME: "{scratch}"}
@@ -15,25 +16,33 @@ It scrolls relatively: where the camera is, is dead reckoning from the place whe
 
 import contextlib
 import time
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from game_capture.grabber import Screen, to_rgb
+from game_capture.grabber import to_rgb
+from game_capture.loop import Axis
 from game_capture.opening import Opening
+from game_capture.pilot import Pilot, Reached, View
 from game_capture.processes import find_program
-from game_capture.settle import settle
+from game_capture.settle import never_settled, settle, watch
 from game_capture.stage import Stage, own_folder
 from game_capture.staging import Staging
 from game_capture.x11.parameters import X11Parameters
-from imageflow_domain.capture import Grabbed
+from imageflow_domain.capture import AreaState, Grabbed
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.ports import Area, Capabilities
+from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
 
 _LOOK_S = 0.1
+_NUMBERS = {Axis.X: 0, Axis.Y: 1}
+_SAME_PX = 16
+"""Areas that lie no farther apart show the same."""
 _END_S = 0.5  # the end of a process is known a moment later than its window is gone
 
 
@@ -42,15 +51,25 @@ class X11Driver:
 
     Args:
         staging: Each run gets a folder of its own in its scratch folder.
+        comparer: Sees how far the camera moved; without it positions are dead reckoning.
+        neighbours: Frames of the survey that are stored already.
     """
 
     Parameters: ClassVar[type[BaseModel]] = X11Parameters
     settable: ClassVar[frozenset[str]] = frozenset({"reach_px"})
     moves_freely: ClassVar[bool] = False
 
-    def __init__(self, parameters: X11Parameters, *, staging: Staging) -> None:
+    def __init__(
+        self,
+        parameters: X11Parameters,
+        *,
+        staging: Staging,
+        comparer: Comparer | None = None,
+        neighbours: StoredFrames | None = None,
+    ) -> None:
         self._parameters = parameters
         self._staging = staging
+        self._comparer, self._neighbours = comparer, neighbours
         self._start_timeout_s = staging.start_timeout_s or parameters.start_timeout_s
         settle_timeout_s = staging.settle_timeout_s or parameters.settle.timeout_s
         self._settle = parameters.settle.model_copy(update={"timeout_s": settle_timeout_s})
@@ -59,16 +78,24 @@ class X11Driver:
         self._crop = parameters.crop or whole
         self._step = tuple(parameters.scroll.reachable(step, axis) for axis, step in enumerate(parameters.step))
         self._stage: Stage | None = None
-        self._at = Cell(row=0, col=0)
+        self._pilot: Pilot | None = None
+        self._taken: dict[Cell, Position] = {}
+        """Where areas were seen, in the plane of this start of the game."""
 
     @classmethod
     def open(cls, parameters: X11Parameters, opening: Opening) -> Self:
-        return cls(parameters, staging=opening.staging)
+        return cls(parameters, staging=opening.staging, comparer=opening.comparer, neighbours=opening.neighbours)
 
     @property
     def capabilities(self) -> Capabilities:
         view = Size(width_px=self._crop.width_px, height_px=self._crop.height_px)
-        return Capabilities(view=view, moves_freely=self.moves_freely, retakes=True, reach_px=self._parameters.reach_px)
+        return Capabilities(
+            view=view,
+            moves_freely=self.moves_freely,
+            retakes=True,
+            reach_px=self._parameters.reach_px,
+            moves_step_by_step=True,
+        )
 
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return every cell of `grid`; raise `InvalidInput` without one."""
@@ -77,14 +104,43 @@ class X11Driver:
         return tuple(Area(cell=cell, position=self._position(cell)) for cell in grid.cells())
 
     def grab(self, area: Area) -> Grabbed:
-        stage = self._running()
-        self._go(stage, area.cell)
-        picture = settle(lambda: stage.grab(self._crop), self._settle)
-        if _is_blank(picture):
-            # A dead program's window is black, and stands still.
-            time.sleep(_END_S)
+        """Return what an area shows; an area that the world ends before is outside, and a blank one as well."""
+        stage, pilot = self._running(), self._sailing()
         stage.check_alive()
-        return Grabbed(frame=to_rgb(picture), position=self._position(area.cell))
+        reached = pilot.go(area.cell, area.position or self._position(area.cell))
+        state = self._state(area.cell, reached)
+        is_settled = reached.view.is_settled
+        if state is AreaState.TAKEN and not is_settled:
+            if self._settle.on_timeout == "fail":
+                raise GameNeverSettled(never_settled(self._settle))
+            state = AreaState.HOLE if self._settle.on_timeout == "hole" else state
+        is_taken = state is AreaState.TAKEN
+        if is_taken:
+            self._taken[area.cell] = reached.position
+        return Grabbed(
+            frame=reached.view.frame.copy() if is_taken else None,
+            position=reached.position if is_taken else None,
+            uncertainty=reached.uncertainty if is_taken else None,
+            state=state,
+            is_settled=is_settled,
+            session_offset=reached.offset,
+        )
+
+    def _state(self, cell: Cell, reached: Reached) -> AreaState:
+        if _is_blank(reached.view.frame):
+            return AreaState.OUTSIDE
+        if reached.is_there or not self._is_taken_elsewhere(cell, reached.position):
+            return AreaState.TAKEN
+        return AreaState.OUTSIDE if reached.is_at_edge else AreaState.HOLE
+
+    def _is_taken_elsewhere(self, cell: Cell, at: Position) -> bool:
+        """Whether another area shows the same place."""
+        return any(
+            other != cell
+            and abs(place.x_px - at.x_px) < max(_SAME_PX, self._unit(Axis.X) / 2)
+            and abs(place.y_px - at.y_px) < max(_SAME_PX, self._unit(Axis.Y) / 2)
+            for other, place in self._taken.items()
+        )
 
     def __enter__(self) -> Self:
         parameters = self._parameters
@@ -102,13 +158,22 @@ class X11Driver:
             self._park(stage)
             stage.check_alive()
             undo.pop_all()
-        self._stage, self._at = stage, Cell(row=0, col=0)
+        self._stage, self._taken = stage, {}
+        self._pilot = Pilot(
+            press=partial(self._press, stage),
+            look=partial(self._look, stage),
+            press_px={axis: self._unit(axis) for axis in Axis},
+            hop_px={Axis.X: self._step[0], Axis.Y: self._step[1]},
+            view=self.capabilities.view,
+            comparer=self._comparer,
+            neighbours=self._neighbours,
+        )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         if self._stage is not None:
             self._stage.stop()
-            self._stage = None
+            self._stage = self._pilot = None
 
     def _running(self) -> Stage:
         if self._stage is None:
@@ -118,16 +183,29 @@ class X11Driver:
     def _position(self, cell: Cell) -> Position:
         return Position(x_px=cell.col * self._step[0], y_px=cell.row * self._step[1])
 
-    def _go(self, stage: Stage, cell: Cell) -> None:
-        if cell == self._at:
-            stage.check_alive()
-            return
-        here, there = self._position(self._at), self._position(cell)
-        offset = Offset(dx_px=round(there.x_px - here.x_px), dy_px=round(there.y_px - here.y_px))
-        # Until the last key is sent, nobody knows where the camera is.
-        self._at = cell
+    def _sailing(self) -> Pilot:
+        if self._pilot is None:
+            raise CaptureError("The game is not running: enter the driver first.")
+        return self._pilot
+
+    def _unit(self, axis: Axis) -> float:
+        """Pixels of one press, as configured."""
+        return self._parameters.scroll.reachable(1, _NUMBERS[axis])
+
+    def _press(self, stage: Stage, axis: Axis, presses: int) -> None:
+        distance = round(presses * self._unit(axis))
+        is_x = axis is Axis.X
+        offset = Offset(dx_px=distance if is_x else 0, dy_px=0 if is_x else distance)
         self._parameters.scroll.move(stage.send, offset, self._crop)
         self._park(stage)
+
+    def _look(self, stage: Stage) -> View:
+        watched = watch(lambda: stage.grab(self._crop), self._settle)
+        if _is_blank(watched.picture):
+            # A dead program's window is black, and stands still.
+            time.sleep(_END_S)
+        stage.check_alive()
+        return View(frame=to_rgb(watched.picture), is_settled=watched.is_settled)
 
     def _park(self, stage: Stage) -> None:
         x, y = self._parameters.park or (self._screen.width_px - 1, self._screen.height_px - 1)
@@ -159,5 +237,5 @@ class X11Driver:
         return text
 
 
-def _is_blank(picture: Screen) -> bool:
+def _is_blank(picture: NDArray[np.uint8]) -> bool:
     return bool((picture == picture[0, 0]).all())
