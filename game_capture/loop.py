@@ -206,6 +206,17 @@ def is_accepted(seen: Movement, move: Move, rules: Rules) -> bool:
     return -_FIT_PX <= along <= abs(rules.expected_px(move)) + max(_FIT_PX, rules.press_px[move.axis] / 2)
 
 
+def is_lost_presses(off: Position, belief: Belief, rules: Rules) -> bool:
+    """Whether whole presses that may be lost explain how far the camera is from where it is believed to be."""
+    allowed = belief.uncertainty
+    return (
+        abs(off.x_px) <= allowed.x_px + _FIT_PX
+        and abs(off.y_px) <= allowed.y_px + _FIT_PX
+        and rules.fits(off.x_px, Axis.X)
+        and rules.fits(off.y_px, Axis.Y)
+    )
+
+
 def shifted(belief: Belief, offset: Offset) -> Belief:
     """Return what is believed after a movement that is sure whatever was pressed."""
     at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)

@@ -195,10 +195,13 @@ class Pilot:
             at = _sum(self._belief.at, self._offset or _NOWHERE)
             expected = Offset(dx_px=round(at.x_px - stored.position.x_px), dy_px=round(at.y_px - stored.position.y_px))
             seen = self._compare(stored.frame, self._shown_now().frame, expected, self._tie_reach_px())
-            if seen is None or not is_sure(seen):
+            if seen is None:
                 continue
             now = Position(x_px=stored.position.x_px + seen.offset.dx_px, y_px=stored.position.y_px + seen.offset.dy_px)
             off = Position(x_px=now.x_px - at.x_px, y_px=now.y_px - at.y_px)
+            is_lost_presses = self._offset is not None and loop.is_lost_presses(off, self._belief, self._rules)
+            if not seen.is_only or seen.windows < (loop.LEAST_WINDOWS if is_lost_presses else loop.SURE_WINDOWS):
+                continue
             if self._offset is None:
                 # what the moves so far may be off explains a small difference; a larger one, that it began elsewhere
                 is_own = _is_within(off, self._belief.uncertainty)

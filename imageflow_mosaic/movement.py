@@ -25,7 +25,7 @@ _AGREEING = 0.9
 _DETAIL = 16
 """Pixels of a sub-window that must differ from their left neighbour: plain ground agrees everywhere."""
 
-_TELLING_WINDOWS = 24
+_TELLING_WINDOWS = 16
 """The vote's winner that so many sub-windows support is the only one.
 
 At the rim of a whole range of moves next to nothing overlaps, so that no patches refute the offsets there. On 60 pairs

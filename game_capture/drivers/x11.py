@@ -43,6 +43,7 @@ _LOOK_S = 0.1
 _NUMBERS = {Axis.X: 0, Axis.Y: 1}
 _SAME_PX = 16
 """Areas that lie no farther apart show the same."""
+_DARK = 16
 _END_S = 0.5  # the end of a process is known a moment later than its window is gone
 
 
@@ -104,7 +105,7 @@ class X11Driver:
         return tuple(Area(cell=cell, position=self._position(cell)) for cell in grid.cells())
 
     def grab(self, area: Area) -> Grabbed:
-        """Return what an area shows; an area that the world ends before is outside, and a blank one as well."""
+        """Return what an area shows; an area that the world ends before is outside, and a black one as well."""
         stage, pilot = self._running(), self._sailing()
         stage.check_alive()
         reached = pilot.go(area.cell, area.position or self._position(area.cell))
@@ -127,7 +128,7 @@ class X11Driver:
         )
 
     def _state(self, cell: Cell, reached: Reached) -> AreaState:
-        if _is_blank(reached.view.frame):
+        if _is_void(reached.view.frame):
             return AreaState.OUTSIDE
         if reached.is_there or not self._is_taken_elsewhere(cell, reached.position):
             return AreaState.TAKEN
@@ -235,6 +236,11 @@ class X11Driver:
         ):
             text = text.replace(name, value)
         return text
+
+
+def _is_void(picture: NDArray[np.uint8]) -> bool:
+    """Whether a picture shows what lies beyond a world: black all over. A plain sea or desert has a colour."""
+    return int(picture.max()) <= _DARK
 
 
 def _is_blank(picture: NDArray[np.uint8]) -> bool:
