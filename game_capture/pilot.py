@@ -27,6 +27,9 @@ _LOG = logging.getLogger(__name__)
 _SLACK_PX = 64
 """A camera is looked for so far around all places that a move may end at."""
 
+_SLIDE_SHARE = 0.75
+"""Of a move: pressed against a slanting edge, a camera goes sideways by as much and more."""
+
 _PROBED_PX = 192
 """As long as it is not known how far a press goes."""
 
@@ -170,8 +173,8 @@ class Pilot:
         return Offset(dx_px=half, dy_px=0) if move.axis is Axis.X else Offset(dx_px=0, dy_px=half)
 
     def _reach_px(self, move: Move) -> int:
-        half_px = ceil(abs(self._rules.expected_px(move)) / 2)
-        return half_px + (_SLACK_PX if self._calibration[move.axis].is_done else _PROBED_PX)
+        far_px = ceil(_SLIDE_SHARE * abs(self._rules.expected_px(move)))
+        return far_px + (_SLACK_PX if self._calibration[move.axis].is_done else _PROBED_PX)
 
     def _compare(self, before: Frame, after: Frame, expected: Offset, reach_px: int) -> Movement | None:
         return None if self._comparer is None else self._comparer.compare(before, after, expected, reach_px)
@@ -212,10 +215,9 @@ class Pilot:
         return False
 
     def _tie_reach_px(self) -> int:
-        """How far a camera may be from where it is believed, against a stored frame."""
-        whole = max(self._view.width_px, self._view.height_px)
-        unsure = ceil(self._belief.uncertainty.longest_px) + _SLACK_PX
-        return min(whole, whole // 2 if self._offset is None else unsure)
+        """How far a camera may be from where it is believed: an edge may have pushed it away."""
+        side_px = min(self._view.width_px, self._view.height_px)
+        return max(side_px // 2 + _SLACK_PX, ceil(self._belief.uncertainty.longest_px) + _SLACK_PX)
 
 
 def _sum(one: Position, other: Position) -> Position:

@@ -60,14 +60,15 @@ def uncertainty_of(survey: Survey, seen: SeenArea) -> Uncertainty:
 def reach_between(survey: Survey, one: SeenArea, other: SeenArea) -> int:
     """Return the largest error of the offset between two areas as believed, on either axis, in px.
 
-    Where both were measured it is what both may be off; the survey's reach is the bound where one was not, and comes
-    on top between sessions of which it is not known how they lie to one another.
+    Where both were measured it is what both may be off, half a view at most; the survey's reach is the bound where one
+    was not, and comes on top between sessions of which it is not known how they lie to one another.
     """
     if one.uncertainty is None or other.uncertainty is None:
         return survey.reach_px
     both = one.uncertainty + other.uncertainty
     apart = 0 if one.session == other.session or (one.is_tied and other.is_tied) else survey.reach_px
-    return max(survey.spec.reach_px or LEAST_REACH_PX, ceil(both.longest_px) + apart)
+    most = max(survey.reach_px, max(survey.view.width_px, survey.view.height_px) // 2)
+    return max(survey.spec.reach_px or LEAST_REACH_PX, min(most, ceil(both.longest_px) + apart))
 
 
 def _seen(area: Area, sighting: Sighting | None, sessions: Mapping[int, CaptureSession]) -> SeenArea:

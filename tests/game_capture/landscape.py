@@ -1,6 +1,7 @@
 """A small program on X11 whose camera is moved by keys, over a land that ends in a slant, with a lake.
 
-Run as a program of its own: `python landscape.py WIDTH HEIGHT`. What it shows is `land()`, from the camera's place on.
+Run as a program of its own: `python landscape.py WIDTH HEIGHT [restless]`. What it shows is `land()`, from the camera's
+place on; a light blinks where it is restless.
 """
 
 import sys
@@ -31,7 +32,7 @@ def last_x(y: int, width: int) -> int:
 class Landscape:
     """The window."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, *, restless: bool) -> None:
         self.size = (width, height)
         self.x, self.y = 64, 32
         self.root = tk.Tk()
@@ -43,6 +44,13 @@ class Landscape:
         self.image = self.canvas.create_image(-self.x, -self.y, image=self.picture, anchor="nw")
         self.root.bind("<Key>", self.pressed)
         self.root.focus_force()
+        self.light = self.canvas.create_rectangle(20, 20, 60, 60, fill="#ffffff", width=0) if restless else 0
+        if restless:
+            self.blink(0)
+
+    def blink(self, times: int) -> None:
+        self.canvas.itemconfigure(self.light, fill=f"#ff{times % 256:02x}00")
+        self.root.after(20, self.blink, times + 1)
 
     def pressed(self, event: "tk.Event[tk.Misc]") -> None:
         ways = {"Left": (-1, 0), "Right": (1, 0), "Up": (0, -1), "Down": (0, 1)}
@@ -54,4 +62,4 @@ class Landscape:
 
 
 if __name__ == "__main__":
-    Landscape(int(sys.argv[1]), int(sys.argv[2])).root.mainloop()
+    Landscape(int(sys.argv[1]), int(sys.argv[2]), restless="restless" in sys.argv).root.mainloop()

@@ -1,4 +1,4 @@
-"""A wrapper around xdotool that loses one in ten of the keys that it is told to press. It speaks xdotool's language."""
+"""A wrapper around xdotool that loses one in ten of the arrow keys it is told to press. It speaks its language."""
 
 import random
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 LOST = 0.1
+ARROWS = {"Left", "Right", "Up", "Down"}
 
 
 def main() -> int:
@@ -16,7 +17,7 @@ def main() -> int:
     with subprocess.Popen([program, *sys.argv[1:]], stdin=subprocess.PIPE, text=True) as real:
         assert real.stdin is not None
         for line in sys.stdin:
-            if line.startswith(("key ", "keydown ")) and dice.random() < LOST:
+            if line.startswith(("key ", "keydown ")) and line.split()[1] in ARROWS and dice.random() < LOST:
                 continue
             real.stdin.write(line)
             real.stdin.flush()

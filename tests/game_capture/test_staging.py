@@ -130,7 +130,8 @@ def test_a_console_has_as_long_to_answer_as_the_machine_says(games: Games) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"), [("openttd", {}), ("x11", {"settle": {"equal_grabs": 20, "interval_s": 0.05}})]
+    ("name", "changes"),
+    [("openttd", {}), ("x11", {"settle": {"equal_grabs": 20, "interval_s": 0.05, "on_timeout": "fail"}})],
 )
 def test_one_grab_waits_as_long_as_the_machine_says(name: str, changes: dict[str, Any], games: Games) -> None:
     staging = Staging(scratch=games.scratch, settle_timeout_s=0.0001)

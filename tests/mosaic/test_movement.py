@@ -46,7 +46,7 @@ def _sights(folder: Path) -> Iterator[Sight]:
             if other in frames:
                 half = STEP[axis is Axis.Y] // 2
                 middle = Offset(dx_px=half, dy_px=0) if axis is Axis.X else Offset(dx_px=0, dy_px=half)
-                seen = comparer.compare(frames[cell], frames[other], middle, half + 64)
+                seen = comparer.compare(frames[cell], frames[other], middle, 3 * half // 2 + 64)
                 yield axis, true[other] - true[cell], seen
 
 

@@ -219,7 +219,7 @@ def test_an_unsure_position_is_looked_for_as_far_as_it_may_be_off(stores: Stores
     with stores.database.begin() as connection:
         before = {one.cell: one for one in seen_areas(connection, survey)}
         assert reach_between(survey, *list(before.values())[:2]) == survey.reach_px
-        for cell, off_px in ((Cell(row=0, col=0), 64.0), (Cell(row=0, col=1), 128.0)):
+        for cell, off_px in ((Cell(row=0, col=0), 64.0), (Cell(row=0, col=1), 40.0)):
             sighting = Sighting(
                 cell=cell,
                 state=AreaState.TAKEN,
@@ -229,5 +229,5 @@ def test_an_unsure_position_is_looked_for_as_far_as_it_may_be_off(stores: Stores
             )
             sightings.record(connection, survey.id, sighting)
         seen = {one.cell: one for one in seen_areas(connection, survey)}
-    assert reach_between(survey, seen[Cell(row=0, col=0)], seen[Cell(row=0, col=1)]) == 192
+    assert reach_between(survey, seen[Cell(row=0, col=0)], seen[Cell(row=0, col=1)]) == 104
     assert reach_between(survey, seen[Cell(row=0, col=0)], seen[Cell(row=1, col=0)]) == survey.reach_px
