@@ -9,7 +9,7 @@ else explains it, several sub-windows support it, and it fits whole presses.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import ceil
+from math import ceil, inf
 
 from imageflow_domain.capture import EXACT, Movement, Uncertainty
 from imageflow_domain.geometry import Offset, Position
@@ -28,6 +28,9 @@ PUSHED_PRESSES = 4
 
 _FIRM_PRESSES = 3
 """A move that is to tell something has so many presses at least, where they fit into a hop."""
+
+PATIENCE = 4
+"""Moves in a row that bring a camera no nearer that slides along a slanting edge; twice as many where it does not."""
 
 MOST_MOVES = 12
 """To one place, beyond thrice those that the distance needs."""
@@ -140,6 +143,14 @@ class Belief:
     pushed_presses: int = 0
     moves: int = 0
     """Since the camera was sent to its place."""
+    to: Position | None = None
+    """Where the camera was sent last."""
+    nearest_px: float = inf
+    """How near it came, both axes added up."""
+    idle: int = 0
+    """Moves since it was nearest."""
+    has_slid: bool = False
+    """Whether it went sideways, as slanting edges make it."""
     lost: int = _LOST
     """Presses that did nothing, of those that were seen to."""
     pressed: int = _OF_PRESSES
@@ -161,7 +172,8 @@ def sent(belief: Belief, to: Position, rules: Rules) -> tuple[Belief, Goal]:
         ceil(abs(distance) / max(1.0, rules.hop_px[axis]))
         for axis, distance in ((Axis.X, to.x_px - belief.at.x_px), (Axis.Y, to.y_px - belief.at.y_px))
     )
-    return _going(replace(belief, moves=0, obeys=True)), Goal(to=to, most_moves=MOST_MOVES + 3 * hops)
+    begun = replace(belief, moves=0, obeys=True, to=to, nearest_px=_distance_px(belief.at, to), idle=0, has_slid=False)
+    return _going(begun), Goal(to=to, most_moves=MOST_MOVES + 3 * hops)
 
 
 def next_step(belief: Belief, goal: Goal, rules: Rules) -> Next:
@@ -178,6 +190,10 @@ def next_step(belief: Belief, goal: Goal, rules: Rules) -> Next:
     }
     if not any(wanted.values()):
         return Arrived()
+    if belief.has_slid and belief.idle >= PATIENCE:
+        return AtEdge()
+    if belief.idle >= 2 * PATIENCE:
+        return GivenUp()
     for axis, presses in wanted.items():
         way = (axis, _sign(presses))
         if presses and way not in belief.edges:
@@ -191,8 +207,8 @@ def moved(belief: Belief, move: Move, seen: Movement | None, rules: Rules) -> Be
     """Return what is believed after a move, of which both frames told `seen`."""
     belief = replace(belief, moves=belief.moves + 1)
     if seen is not None and is_accepted(seen, move, rules):
-        return _after_sight(belief, move, seen.offset, rules)
-    return _unseen(belief, move, rules)
+        return _nearer(_after_sight(belief, move, seen.offset, rules))
+    return _nearer(_unseen(belief, move, rules))
 
 
 def is_accepted(seen: Movement, move: Move, rules: Rules) -> bool:
@@ -227,7 +243,8 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
     at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)
     advanced = move.direction * _along(offset, move.axis) >= rules.press_px[move.axis] / 2
     went = max(abs(offset.dx_px), abs(offset.dy_px)) > _FIT_PX
-    belief = replace(belief, at=at, edges=frozenset() if went else belief.edges)
+    slid = abs(_along(offset, move.axis.other)) > _FIT_PX
+    belief = replace(belief, at=at, edges=frozenset() if went else belief.edges, has_slid=belief.has_slid or slid)
     if belief.phase is Phase.BACK:
         return replace(belief, phase=Phase.RETURN) if advanced else replace(_going(belief), obeys=False)
     if belief.phase is Phase.RETURN:
@@ -248,6 +265,20 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
         pushed_presses=presses,
         phase=Phase.BACK if is_edge else Phase.GOING,
     )
+
+
+def _nearer(belief: Belief) -> Belief:
+    """Note whether a move brought the camera nearer to its place."""
+    if belief.to is None or belief.phase is not Phase.GOING:
+        return belief
+    distance_px = _distance_px(belief.at, belief.to)
+    if distance_px < belief.nearest_px - _FIT_PX:
+        return replace(belief, nearest_px=distance_px, idle=0)
+    return replace(belief, idle=belief.idle + 1)
+
+
+def _distance_px(one: Position, other: Position) -> float:
+    return abs(one.x_px - other.x_px) + abs(one.y_px - other.y_px)
 
 
 def _unseen(belief: Belief, move: Move, rules: Rules) -> Belief:

@@ -176,3 +176,18 @@ def test_a_camera_that_never_comes_near_is_given_up() -> None:
         moves += 1
         assert moves < 40
     assert step in (GivenUp(), Arrived())
+
+
+def test_a_camera_that_slides_to_and_fro_along_a_slanting_edge_is_at_it() -> None:
+    belief, goal = sent(HOME, Position(x_px=1024, y_px=704), RULES)
+    said: list[Next] = []
+    for number in range(20):
+        step = next_step(belief, goal, RULES)
+        said.append(step)
+        if not isinstance(step, Move):
+            break
+        way = 1 if step.presses > 0 else -1
+        seen = sight(1024) if number == 0 else sight(way * 96, -48) if step.axis is Axis.X else sight(-96, 48)
+        belief = moved(belief, step, seen, RULES)
+    assert said[-1] == AtEdge()
+    assert len(said) < 14
