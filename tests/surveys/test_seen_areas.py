@@ -109,7 +109,7 @@ def test_only_areas_with_a_screenshot_are_placed(stores: Stores) -> None:
 
 
 def test_a_survey_whose_areas_all_lie_outside_says_so(stores: Stores) -> None:
-    survey = planned(stores, city("nowhere"))
+    survey = planned(stores, city("all_outside"))
     driver = _measuring(survey)
     driver.states = dict.fromkeys(survey.grid.cells(), AreaState.OUTSIDE)
     with Camera(lambda: driver) as camera:
