@@ -10,7 +10,7 @@ from game_capture.opening import Opening
 from game_capture.staging import Staging
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.grid import Grid
-from imageflow_domain.ports import FrameSource, GameDriver
+from imageflow_domain.ports import Comparer, FrameSource, GameDriver, StoredFrames
 from imageflow_domain.survey import DriverSpec
 
 DRIVERS = {
@@ -57,7 +57,13 @@ def describe_driver(name: str) -> DriverDescription:
 
 
 def open_driver(
-    spec: DriverSpec, *, frames: FrameSource | None = None, staging: Staging, grid: Grid | None = None
+    spec: DriverSpec,
+    *,
+    frames: FrameSource | None = None,
+    staging: Staging,
+    grid: Grid | None = None,
+    comparer: Comparer | None = None,
+    neighbours: StoredFrames | None = None,
 ) -> GameDriver:
     """Return a driver that is not started yet.
 
@@ -67,6 +73,8 @@ def open_driver(
         staging: What this machine has for games; drivers without a game leave it alone.
         grid: The survey's grid. With it, areas that an earlier driver laid out can be grabbed without asking this one
             for its areas first.
+        comparer: Sees how far a camera moved, for drivers that go step by step.
+        neighbours: The survey's frames that are stored already, for the same drivers.
 
     Raises `NotFound` for an unknown name and `InvalidInput` with the path of every wrong parameter.
     """
@@ -75,7 +83,8 @@ def open_driver(
         parameters = driver.Parameters.model_validate(spec.parameters)
     except ValidationError as error:
         raise InvalidInput(_describe(spec.name, error)) from error
-    return driver.open(parameters, Opening(frames=frames, staging=staging, grid=grid))
+    opening = Opening(frames=frames, staging=staging, grid=grid, comparer=comparer, neighbours=neighbours)
+    return driver.open(parameters, opening)
 
 
 def _driver_class(name: str) -> _DriverClass:

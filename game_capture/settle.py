@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,19 @@ class SettleRule(BaseModel):
     timeout_s: float = Field(default=10.0, gt=0, le=600)
     ignored: tuple[Rect, ...] = ()
     """Parts of the picture that may keep changing: clocks, cursors."""
+    on_timeout: Literal["take", "hole", "fail"] = "take"
+    """What becomes of an area whose picture still changes then: take it as it is, leave a hole in the map, or fail.
+
+    Taken or not, it is visited once more at the end.
+    """
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Watched:
+    """The latest picture, and whether it stood still."""
+
+    picture: Picture
+    is_settled: bool
 
 
 def settle(
@@ -38,20 +53,39 @@ def settle(
 
     Raises `GameNeverSettled` when the rule's time is up first.
     """
+    watched = watch(grab, rule, clock=clock, sleep=sleep)
+    if not watched.is_settled:
+        raise GameNeverSettled(never_settled(rule))
+    return watched.picture
+
+
+def never_settled(rule: SettleRule) -> str:
+    """Say that a picture did not stand still, and what helps."""
+    return (
+        f"The picture kept changing for {rule.timeout_s:g} s: pause the game, ignore what moves, "
+        "or ask for fewer equal grabs."
+    )
+
+
+def watch(
+    grab: Callable[[], Picture],
+    rule: SettleRule,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Watched:
+    """Return the last of `rule.equal_grabs` equal pictures; the latest one where the rule's time is up first."""
     deadline = clock() + rule.timeout_s
     picture = grab()
     equal = 1
     while equal < rule.equal_grabs:
         if clock() >= deadline:
-            raise GameNeverSettled(
-                f"The picture kept changing for {rule.timeout_s:g} s: pause the game, ignore what moves, "
-                "or ask for fewer equal grabs."
-            )
+            return Watched(picture=picture, is_settled=False)
         sleep(rule.interval_s)
         latest = grab()
         equal = equal + 1 if _equal(picture, latest, rule.ignored) else 1
         picture = latest
-    return picture
+    return Watched(picture=picture, is_settled=True)
 
 
 def _equal(one: Picture, other: Picture, ignored: tuple[Rect, ...]) -> bool:

@@ -1,6 +1,7 @@
 """Any program that runs on X11 and scrolls by keys or mouse, described by configuration only.
 
-It scrolls relatively: where the camera is, is dead reckoning from the place where the program starts. For example:
+It scrolls relatively: where the camera is, is counted from the place where the program starts, and corrected by what is
+seen (`loop`). For example:
 
     command: [lincity-ng, --window, --size, "{width}x{height}"]
     environment: {HOME: "{scratch}"}
@@ -15,83 +16,35 @@ It scrolls relatively: where the camera is, is dead reckoning from the place whe
 
 import contextlib
 import time
+from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel
 
-from game_capture.grabber import Screen, to_rgb
+from game_capture.grabber import to_rgb
+from game_capture.loop import Axis
 from game_capture.opening import Opening
+from game_capture.pilot import Pilot, Reached, View
 from game_capture.processes import find_program
-from game_capture.scrolling import Action, Scroll
-from game_capture.settle import SettleRule, settle
+from game_capture.settle import never_settled, settle, watch
 from game_capture.stage import Stage, own_folder
 from game_capture.staging import Staging
+from game_capture.x11.parameters import X11Parameters
+from imageflow_domain.capture import AreaState, Grabbed
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.ports import Area, Capabilities
+from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
 
 _LOOK_S = 0.1
+_NUMBERS = {Axis.X: 0, Axis.Y: 1}
+_SAME_PX = 16
+"""Areas that lie no farther apart show the same."""
+_DARK = 16
 _END_S = 0.5  # the end of a process is known a moment later than its window is gone
-
-_Word = Annotated[str, Field(min_length=1, max_length=4096)]
-_Side = Annotated[int, Field(ge=64, le=8192)]
-_Step = Annotated[int, Field(ge=1, le=8192)]
-_Place = tuple[Annotated[int, Field(ge=0, le=8191)], Annotated[int, Field(ge=0, le=8191)]]
-
-
-class X11Parameters(BaseModel):
-    """A program, its window, and how its camera is moved.
-
-    `{scratch}`, `{width}` and `{height}` in the command and the environment stand for a private folder and the
-    window's size.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    command: tuple[_Word, ...] = Field(min_length=1)
-    """Program and arguments; no shell reads them."""
-    environment: dict[_Word, str] = {}
-    """Added to this process's environment."""
-    window: tuple[_Side, _Side] = (1280, 1024)
-    """Width and height of the display, which the program's window should fill."""
-    crop: Rect | None = None
-    """The part of the window that shows the map; by default all of it."""
-    scroll: Scroll
-    """Keys or drags that move the camera."""
-    step: tuple[_Step, _Step]
-    """Pixels from an area to its right and its lower neighbour, rounded to what the scroll can do."""
-    reach_px: int = Field(default=64, ge=1, le=4096)
-    """Largest error of a believed position against its neighbour's."""
-    start_wait_s: float = Field(default=2.0, ge=0, le=600)
-    """From the start until the first look at the picture."""
-    start_timeout_s: float = Field(default=60.0, gt=0, le=3600)
-    """From the start until the picture must have settled."""
-    prepare: tuple[Action, ...] = ()
-    """What to do once the program is up: close a menu, pause the game."""
-    home: tuple[Action, ...] = ()
-    """What brings the camera to the survey's first area, top left."""
-    park: _Place | None = None
-    """Where the pointer rests while pictures are taken; by default at the crop's outside, or the screen's corner."""
-    move_wait_s: float = Field(default=0.1, ge=0, le=60)
-    """After each movement, before the picture is looked at."""
-    settle: SettleRule = SettleRule()
-    """When a picture is taken; its ignored rectangles are in pixels of the crop."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        screen = Rect(x_px=0, y_px=0, width_px=self.window[0], height_px=self.window[1])
-        if self.crop is not None and self.crop.intersection(screen) != self.crop:
-            raise ValueError("the crop must lie inside the window")
-        crop = self.crop or screen
-        if self.step[0] >= crop.width_px or self.step[1] >= crop.height_px:
-            raise ValueError("the step must be smaller than the crop, so that neighbours overlap")
-        if self.park is not None and (self.park[0] >= self.window[0] or self.park[1] >= self.window[1]):
-            raise ValueError("the pointer must be parked inside the window")
-        return self
 
 
 class X11Driver:
@@ -99,15 +52,25 @@ class X11Driver:
 
     Args:
         staging: Each run gets a folder of its own in its scratch folder.
+        comparer: Sees how far the camera moved; without it positions are dead reckoning.
+        neighbours: Frames of the survey that are stored already.
     """
 
     Parameters: ClassVar[type[BaseModel]] = X11Parameters
     settable: ClassVar[frozenset[str]] = frozenset({"reach_px"})
     moves_freely: ClassVar[bool] = False
 
-    def __init__(self, parameters: X11Parameters, *, staging: Staging) -> None:
+    def __init__(
+        self,
+        parameters: X11Parameters,
+        *,
+        staging: Staging,
+        comparer: Comparer | None = None,
+        neighbours: StoredFrames | None = None,
+    ) -> None:
         self._parameters = parameters
         self._staging = staging
+        self._comparer, self._neighbours = comparer, neighbours
         self._start_timeout_s = staging.start_timeout_s or parameters.start_timeout_s
         settle_timeout_s = staging.settle_timeout_s or parameters.settle.timeout_s
         self._settle = parameters.settle.model_copy(update={"timeout_s": settle_timeout_s})
@@ -116,16 +79,24 @@ class X11Driver:
         self._crop = parameters.crop or whole
         self._step = tuple(parameters.scroll.reachable(step, axis) for axis, step in enumerate(parameters.step))
         self._stage: Stage | None = None
-        self._at = Cell(row=0, col=0)
+        self._pilot: Pilot | None = None
+        self._taken: dict[Cell, Position] = {}
+        """Where areas were seen, in the plane of this start of the game."""
 
     @classmethod
     def open(cls, parameters: X11Parameters, opening: Opening) -> Self:
-        return cls(parameters, staging=opening.staging)
+        return cls(parameters, staging=opening.staging, comparer=opening.comparer, neighbours=opening.neighbours)
 
     @property
     def capabilities(self) -> Capabilities:
         view = Size(width_px=self._crop.width_px, height_px=self._crop.height_px)
-        return Capabilities(view=view, moves_freely=self.moves_freely, retakes=True, reach_px=self._parameters.reach_px)
+        return Capabilities(
+            view=view,
+            moves_freely=self.moves_freely,
+            retakes=True,
+            reach_px=self._parameters.reach_px,
+            moves_step_by_step=True,
+        )
 
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return every cell of `grid`; raise `InvalidInput` without one."""
@@ -133,15 +104,44 @@ class X11Driver:
             raise InvalidInput("This game has no grid of its own: give one with --grid.")
         return tuple(Area(cell=cell, position=self._position(cell)) for cell in grid.cells())
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
-        stage = self._running()
-        self._go(stage, area.cell)
-        picture = settle(lambda: stage.grab(self._crop), self._settle)
-        if _is_blank(picture):
-            # A dead program's window is black, and stands still.
-            time.sleep(_END_S)
+    def grab(self, area: Area) -> Grabbed:
+        """Return what an area shows; an area that the world ends before is outside, and a black one as well."""
+        stage, pilot = self._running(), self._sailing()
         stage.check_alive()
-        return to_rgb(picture)
+        reached = pilot.go(area.cell, area.position or self._position(area.cell))
+        state = self._state(area.cell, reached)
+        is_settled = reached.view.is_settled
+        if state is AreaState.TAKEN and not is_settled:
+            if self._settle.on_timeout == "fail":
+                raise GameNeverSettled(never_settled(self._settle))
+            state = AreaState.HOLE if self._settle.on_timeout == "hole" else state
+        is_taken = state is AreaState.TAKEN
+        if is_taken:
+            self._taken[area.cell] = reached.position
+        return Grabbed(
+            frame=reached.view.frame.copy() if is_taken else None,
+            position=reached.position if is_taken else None,
+            uncertainty=reached.uncertainty if is_taken else None,
+            state=state,
+            is_settled=is_settled,
+            session_offset=reached.offset,
+        )
+
+    def _state(self, cell: Cell, reached: Reached) -> AreaState:
+        if _is_void(reached.view.frame):
+            return AreaState.OUTSIDE
+        if reached.is_there or not self._is_taken_elsewhere(cell, reached.position):
+            return AreaState.TAKEN
+        return AreaState.OUTSIDE if reached.is_at_edge else AreaState.HOLE
+
+    def _is_taken_elsewhere(self, cell: Cell, at: Position) -> bool:
+        """Whether another area shows the same place."""
+        return any(
+            other != cell
+            and abs(place.x_px - at.x_px) < max(_SAME_PX, self._unit(Axis.X) / 2)
+            and abs(place.y_px - at.y_px) < max(_SAME_PX, self._unit(Axis.Y) / 2)
+            for other, place in self._taken.items()
+        )
 
     def __enter__(self) -> Self:
         parameters = self._parameters
@@ -159,13 +159,22 @@ class X11Driver:
             self._park(stage)
             stage.check_alive()
             undo.pop_all()
-        self._stage, self._at = stage, Cell(row=0, col=0)
+        self._stage, self._taken = stage, {}
+        self._pilot = Pilot(
+            press=partial(self._press, stage),
+            look=partial(self._look, stage),
+            press_px={axis: self._unit(axis) for axis in Axis},
+            hop_px={Axis.X: self._step[0], Axis.Y: self._step[1]},
+            view=self.capabilities.view,
+            comparer=self._comparer,
+            neighbours=self._neighbours,
+        )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         if self._stage is not None:
             self._stage.stop()
-            self._stage = None
+            self._stage = self._pilot = None
 
     def _running(self) -> Stage:
         if self._stage is None:
@@ -175,16 +184,29 @@ class X11Driver:
     def _position(self, cell: Cell) -> Position:
         return Position(x_px=cell.col * self._step[0], y_px=cell.row * self._step[1])
 
-    def _go(self, stage: Stage, cell: Cell) -> None:
-        if cell == self._at:
-            stage.check_alive()
-            return
-        here, there = self._position(self._at), self._position(cell)
-        offset = Offset(dx_px=round(there.x_px - here.x_px), dy_px=round(there.y_px - here.y_px))
-        # Until the last key is sent, nobody knows where the camera is.
-        self._at = cell
+    def _sailing(self) -> Pilot:
+        if self._pilot is None:
+            raise CaptureError("The game is not running: enter the driver first.")
+        return self._pilot
+
+    def _unit(self, axis: Axis) -> float:
+        """Pixels of one press, as configured."""
+        return self._parameters.scroll.reachable(1, _NUMBERS[axis])
+
+    def _press(self, stage: Stage, axis: Axis, presses: int) -> None:
+        distance = round(presses * self._unit(axis))
+        is_x = axis is Axis.X
+        offset = Offset(dx_px=distance if is_x else 0, dy_px=0 if is_x else distance)
         self._parameters.scroll.move(stage.send, offset, self._crop)
         self._park(stage)
+
+    def _look(self, stage: Stage) -> View:
+        watched = watch(lambda: stage.grab(self._crop), self._settle)
+        if _is_blank(watched.picture):
+            # A dead program's window is black, and stands still.
+            time.sleep(_END_S)
+        stage.check_alive()
+        return View(frame=to_rgb(watched.picture), is_settled=watched.is_settled)
 
     def _park(self, stage: Stage) -> None:
         x, y = self._parameters.park or (self._screen.width_px - 1, self._screen.height_px - 1)
@@ -216,5 +238,10 @@ class X11Driver:
         return text
 
 
-def _is_blank(picture: Screen) -> bool:
+def _is_void(picture: NDArray[np.uint8]) -> bool:
+    """Whether a picture shows what lies beyond a world: black all over. A plain sea or desert has a colour."""
+    return int(picture.max()) <= _DARK
+
+
+def _is_blank(picture: NDArray[np.uint8]) -> bool:
     return bool((picture == picture[0, 0]).all())

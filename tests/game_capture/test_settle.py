@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from game_capture.settle import SettleRule, settle
+from game_capture.settle import SettleRule, settle, watch
 from imageflow_domain.errors import GameNeverSettled
 from imageflow_domain.geometry import Rect
 
@@ -78,3 +78,16 @@ def test_ignored_parts_may_keep_changing() -> None:
     settle(grab, SettleRule(ignored=(inside, beside)), clock=clock, sleep=clock.sleep)
     with pytest.raises(GameNeverSettled):
         settle(grab, SettleRule(ignored=(beside,), timeout_s=1), clock=clock, sleep=clock.sleep)
+
+
+def test_a_picture_that_is_only_watched_is_given_as_it_is_when_the_time_is_up() -> None:
+    clock = Clock()
+    values = iter(range(100_000))
+    watched = watch(
+        lambda: np.full((2, 2, 4), next(values) % 251, dtype=np.uint8),
+        SettleRule(timeout_s=2.0, interval_s=1.0),
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    assert (watched.is_settled, int(watched.picture[0, 0, 0])) == (False, 2)
+    assert watch(showing(4, 4), SettleRule(), clock=clock, sleep=clock.sleep).is_settled

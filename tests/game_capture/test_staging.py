@@ -46,12 +46,12 @@ def test_a_given_display_shows_what_a_private_one_does(
     name: str, games: Games, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with games.open(name) as driver:
-        private = [driver.grab(area).tobytes() for area in driver.areas(GRID)]
+        private = [driver.grab(area).picture.tobytes() for area in driver.areas(GRID)]
     with display_of_somebody(tmp_path / "somebody", WINDOWS[name], monkeypatch) as display:
         staging = Staging(scratch=games.scratch, display=display)
         with games.open(name, staging=staging) as driver:
             assert servers() == 1
-            assert [driver.grab(area).tobytes() for area in driver.areas(GRID)] == private
+            assert [driver.grab(area).picture.tobytes() for area in driver.areas(GRID)] == private
         assert servers() == 1, "it goes on without the game"
 
 
@@ -130,7 +130,8 @@ def test_a_console_has_as_long_to_answer_as_the_machine_says(games: Games) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"), [("openttd", {}), ("x11", {"settle": {"equal_grabs": 20, "interval_s": 0.05}})]
+    ("name", "changes"),
+    [("openttd", {}), ("x11", {"settle": {"equal_grabs": 20, "interval_s": 0.05, "on_timeout": "fail"}})],
 )
 def test_one_grab_waits_as_long_as_the_machine_says(name: str, changes: dict[str, Any], games: Games) -> None:
     staging = Staging(scratch=games.scratch, settle_timeout_s=0.0001)

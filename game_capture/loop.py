@@ -1,0 +1,308 @@
+"""Where a camera is believed to be, and what to do next to bring it to a place. Pure: no keys, no pixels.
+
+A camera is moved by presses: presses of a key, pixels of a pointer, clicks of a wheel. Each is believed to move it by
+the same distance. What is believed is corrected by what is seen: a press that was lost is pressed again, and where a
+camera does not advance the world has an edge. A wrong sight is worse than none: what is seen counts only where nothing
+else explains it, several sub-windows support it, and it fits whole presses.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import ceil, inf
+
+from imageflow_domain.capture import EXACT, Movement, Uncertainty
+from imageflow_domain.geometry import Offset, Position
+
+LEAST_WINDOWS = 4
+"""Sub-windows that must support a movement: fewer may be one sprite, and sprites repeat."""
+
+SURE_WINDOWS = 24
+"""So many support a movement that no whole presses explain: an edge stopped the camera, or it slid along one."""
+
+PUSHES = 2
+"""Moves in a row that do not advance, before a move back tells an edge from a camera that does not obey."""
+
+PUSHED_PRESSES = 4
+"""Presses of these moves: fewer may all be lost."""
+
+_FIRM_PRESSES = 3
+"""A move that is to tell something has so many presses at least, where they fit into a hop."""
+
+PATIENCE = 4
+"""Moves in a row that bring a camera no nearer that slides along a slanting edge; twice as many where it does not."""
+
+MOST_MOVES = 12
+"""To one place, beyond thrice those that the distance needs."""
+
+_FIT_PX = 2.0
+_FIT_SHARE = 0.1
+"""How far from whole presses a movement may be: of a press."""
+
+_LOST, _OF_PRESSES = 1, 32
+"""Presses that count as lost, and as sent, before any was seen."""
+
+_LOST_MORE = 2.0
+"""Of a move that nobody saw, so many times more presses may be lost than of others on average."""
+
+_NEAR_PX = 16.0
+"""No move is worth less: frames lie where they are seen to lie, not where they were sent to."""
+
+
+class Axis(StrEnum):
+    X = "x"
+    Y = "y"
+
+    @property
+    def other(self) -> "Axis":
+        return Axis.Y if self is Axis.X else Axis.X
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """Presses along one axis; below 0 to the left, and up."""
+
+    axis: Axis
+    presses: int
+
+    @property
+    def direction(self) -> int:
+        return 1 if self.presses > 0 else -1
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The camera is where it was sent."""
+
+
+@dataclass(frozen=True)
+class AtEdge:
+    """The world ends before the place: the camera is as near as it can be."""
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """The camera does not come nearer, and no edge explains it."""
+
+
+Next = Move | Arrived | AtEdge | GivenUp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What is known of how the camera moves."""
+
+    press_px: Mapping[Axis, float]
+    """How far one press moves the camera."""
+    hop_px: Mapping[Axis, float]
+    """The longest move: the frames before and after it overlap."""
+
+    def expected_px(self, move: Move) -> float:
+        return move.presses * self.press_px[move.axis]
+
+    def fits(self, off_px: float, axis: Axis) -> bool:
+        """Whether a distance is one that whole presses go."""
+        press_px = self.press_px[axis]
+        rest = abs(off_px - round(off_px / press_px) * press_px)
+        return rest <= max(_FIT_PX, _FIT_SHARE * press_px)
+
+    def presses(self, distance_px: float, axis: Axis) -> int:
+        """Return the presses that go nearest to a distance; none for less than half a press, or a few pixels."""
+        if abs(distance_px) <= min(_NEAR_PX, self.hop_px[axis] / 8):
+            return 0
+        return round(distance_px / self.press_px[axis])
+
+    def hop(self, presses: int, axis: Axis) -> int:
+        """Return the presses of a move's first hop."""
+        longest = max(1, int(self.hop_px[axis] / self.press_px[axis] + 0.5))
+        return max(-longest, min(longest, presses))
+
+
+class Phase(StrEnum):
+    """What the next move is for."""
+
+    GOING = "going"
+    BACK = "back"
+    """Away from what may be an edge, to see whether the camera obeys at all."""
+    RETURN = "return"
+    """To the edge again, which is one by now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Belief:
+    """Where the camera is believed to be, and what its last moves told."""
+
+    at: Position
+    uncertainty: Uncertainty = EXACT
+    edges: frozenset[tuple[Axis, int]] = frozenset()
+    """Axes and directions in which the camera cannot go from where it is."""
+    phase: Phase = Phase.GOING
+    pushed: tuple[Axis, int] | None = None
+    """In which direction the last moves did not advance."""
+    pushes: int = 0
+    pushed_presses: int = 0
+    moves: int = 0
+    """Since the camera was sent to its place."""
+    to: Position | None = None
+    """Where the camera was sent last."""
+    nearest_px: float = inf
+    """How near it came, both axes added up."""
+    idle: int = 0
+    """Moves since it was nearest."""
+    has_slid: bool = False
+    """Whether it went sideways, as slanting edges make it."""
+    lost: int = _LOST
+    """Presses that did nothing, of those that were seen to."""
+    pressed: int = _OF_PRESSES
+    obeys: bool = True
+    """False where it went neither forward nor back: whatever holds it is no edge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """Where the camera is sent, and how many moves that may take."""
+
+    to: Position
+    most_moves: int
+
+
+def sent(belief: Belief, to: Position, rules: Rules) -> tuple[Belief, Goal]:
+    """Begin to bring the camera to a place."""
+    hops = sum(
+        ceil(abs(distance) / max(1.0, rules.hop_px[axis]))
+        for axis, distance in ((Axis.X, to.x_px - belief.at.x_px), (Axis.Y, to.y_px - belief.at.y_px))
+    )
+    begun = replace(belief, moves=0, obeys=True, to=to, nearest_px=_distance_px(belief.at, to), idle=0, has_slid=False)
+    return _going(begun), Goal(to=to, most_moves=MOST_MOVES + 3 * hops)
+
+
+def next_step(belief: Belief, goal: Goal, rules: Rules) -> Next:
+    """Return what to do next."""
+    if not belief.obeys or belief.moves > goal.most_moves:
+        return GivenUp()
+    if belief.pushed is not None and belief.phase is not Phase.GOING:
+        axis, direction = belief.pushed
+        firm = rules.hop(_FIRM_PRESSES, axis)
+        return Move(axis=axis, presses=firm * (direction if belief.phase is Phase.RETURN else -direction))
+    wanted = {
+        Axis.X: rules.presses(goal.to.x_px - belief.at.x_px, Axis.X),
+        Axis.Y: rules.presses(goal.to.y_px - belief.at.y_px, Axis.Y),
+    }
+    if not any(wanted.values()):
+        return Arrived()
+    if belief.has_slid and belief.idle >= PATIENCE:
+        return AtEdge()
+    if belief.idle >= 2 * PATIENCE:
+        return GivenUp()
+    for axis, presses in wanted.items():
+        way = (axis, _sign(presses))
+        if presses and way not in belief.edges:
+            if belief.pushed == way and abs(presses) < _FIRM_PRESSES:
+                presses = _sign(presses) * _FIRM_PRESSES
+            return Move(axis=axis, presses=rules.hop(presses, axis))
+    return AtEdge()
+
+
+def moved(belief: Belief, move: Move, seen: Movement | None, rules: Rules) -> Belief:
+    """Return what is believed after a move, of which both frames told `seen`."""
+    belief = replace(belief, moves=belief.moves + 1)
+    if seen is not None and is_accepted(seen, move, rules):
+        return _nearer(_after_sight(belief, move, seen.offset, rules))
+    return _nearer(_unseen(belief, move, rules))
+
+
+def is_accepted(seen: Movement, move: Move, rules: Rules) -> bool:
+    """Whether a movement may be believed: the only one, well supported, and such as presses or an edge explain."""
+    along = move.direction * _along(seen.offset, move.axis)
+    across = _along(seen.offset, move.axis.other)
+    is_plain = abs(across) <= _FIT_PX and rules.fits(along, move.axis)
+    if not seen.is_only or seen.windows < (LEAST_WINDOWS if is_plain else SURE_WINDOWS):
+        return False
+    # keys are lost, not made
+    return -_FIT_PX <= along <= abs(rules.expected_px(move)) + max(_FIT_PX, rules.press_px[move.axis] / 2)
+
+
+def is_lost_presses(off: Position, belief: Belief, rules: Rules) -> bool:
+    """Whether whole presses that may be lost explain how far the camera is from where it is believed to be."""
+    allowed = belief.uncertainty
+    return (
+        abs(off.x_px) <= allowed.x_px + _FIT_PX
+        and abs(off.y_px) <= allowed.y_px + _FIT_PX
+        and rules.fits(off.x_px, Axis.X)
+        and rules.fits(off.y_px, Axis.Y)
+    )
+
+
+def shifted(belief: Belief, offset: Offset) -> Belief:
+    """Return what is believed after a movement that is sure whatever was pressed."""
+    at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)
+    return replace(_going(belief), at=at, moves=belief.moves + 1, edges=frozenset())
+
+
+def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Belief:
+    at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)
+    advanced = move.direction * _along(offset, move.axis) >= rules.press_px[move.axis] / 2
+    went = max(abs(offset.dx_px), abs(offset.dy_px)) > _FIT_PX
+    slid = abs(_along(offset, move.axis.other)) > _FIT_PX
+    belief = replace(belief, at=at, edges=frozenset() if went else belief.edges, has_slid=belief.has_slid or slid)
+    if belief.phase is Phase.BACK:
+        return replace(belief, phase=Phase.RETURN) if advanced else replace(_going(belief), obeys=False)
+    if belief.phase is Phase.RETURN:
+        return replace(_going(belief), edges=frozenset({(move.axis, move.direction)}))
+    if advanced:
+        done = round(abs(_along(offset, move.axis)) / rules.press_px[move.axis])
+        lost = max(0, abs(move.presses) - done)
+        return replace(_going(belief), lost=belief.lost + lost, pressed=belief.pressed + abs(move.presses))
+    way = (move.axis, move.direction)
+    again = belief.pushed == way
+    pushes = belief.pushes + 1 if again else 1
+    presses = abs(move.presses) + (belief.pushed_presses if again else 0)
+    is_edge = pushes >= PUSHES and presses >= PUSHED_PRESSES
+    return replace(
+        belief,
+        pushed=way,
+        pushes=pushes,
+        pushed_presses=presses,
+        phase=Phase.BACK if is_edge else Phase.GOING,
+    )
+
+
+def _nearer(belief: Belief) -> Belief:
+    """Note whether a move brought the camera nearer to its place."""
+    if belief.to is None or belief.phase is not Phase.GOING:
+        return belief
+    distance_px = _distance_px(belief.at, belief.to)
+    if distance_px < belief.nearest_px - _FIT_PX:
+        return replace(belief, nearest_px=distance_px, idle=0)
+    return replace(belief, idle=belief.idle + 1)
+
+
+def _distance_px(one: Position, other: Position) -> float:
+    return abs(one.x_px - other.x_px) + abs(one.y_px - other.y_px)
+
+
+def _unseen(belief: Belief, move: Move, rules: Rules) -> Belief:
+    """Go on by dead reckoning, a little less sure: some presses may be lost, as others were."""
+    expected_px = rules.expected_px(move)
+    share = min(1.0, _LOST_MORE * belief.lost / belief.pressed)
+    lost_px = max(1, ceil(share * abs(move.presses))) * rules.press_px[move.axis]
+    (dx, dy), (off_x, off_y) = ((px, 0.0) if move.axis is Axis.X else (0.0, px) for px in (expected_px, lost_px))
+    return replace(
+        _going(belief),
+        at=Position(x_px=belief.at.x_px + dx, y_px=belief.at.y_px + dy),
+        uncertainty=belief.uncertainty + Uncertainty(x_px=off_x, y_px=off_y),
+        edges=frozenset(),
+    )
+
+
+def _going(belief: Belief) -> Belief:
+    """Return the belief with nothing suspected."""
+    return replace(belief, phase=Phase.GOING, pushed=None, pushes=0, pushed_presses=0)
+
+
+def _along(offset: Offset, axis: Axis) -> int:
+    return offset.dx_px if axis is Axis.X else offset.dy_px
+
+
+def _sign(presses: int) -> int:
+    return 1 if presses > 0 else -1

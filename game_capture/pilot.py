@@ -1,0 +1,228 @@
+"""Brings a camera to places by presses, and sees where it is: `loop` decides, this module presses and compares.
+
+Without a comparer it goes by dead reckoning alone.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from game_capture import loop
+from game_capture.calibration import Calibration, is_sure, probe, stood_still
+from game_capture.loop import Arrived, AtEdge, Axis, Belief, GivenUp, Move, Rules
+from imageflow_domain.capture import EXACT, Movement, Uncertainty
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.geometry import Offset, Position, Size
+from imageflow_domain.grid import Cell
+from imageflow_domain.ports import Comparer, StoredFrames
+
+Frame = NDArray[np.uint8]
+
+_LOG = logging.getLogger(__name__)
+
+_SLACK_PX = 64
+"""A camera is looked for so far around all places that a move may end at."""
+
+_SLIDE_SHARE = 0.75
+"""Of a move: pressed against a slanting edge, a camera goes sideways by as much and more."""
+
+_PROBED_PX = 192
+"""As long as it is not known how far a press goes."""
+
+
+_NOWHERE = Position(x_px=0.0, y_px=0.0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """What the camera shows."""
+
+    frame: Frame
+    """RGB, shape (height, width, 3)."""
+    is_settled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """Where the camera is after it was sent to an area."""
+
+    view: View
+    position: Position
+    """In the plane of this start of the game."""
+    uncertainty: Uncertainty | None
+    """`None` without a comparer: nobody measured."""
+    offset: Position | None
+    """From that plane to the survey's, as far as it is known."""
+    is_there: bool
+    is_at_edge: bool
+    """Where it is not there: whether the world ends on the way."""
+
+
+class Pilot:
+    """Knows where the camera of one started game is.
+
+    Args:
+        press: Presses so often along an axis, below 0 to the left and up.
+        look: Returns what the camera shows once it stands still.
+        press_px: How far one press should move the camera.
+        hop_px: The longest move after which both frames overlap enough.
+        view: Size of a frame.
+        comparer: Sees how far the camera moved.
+        neighbours: Frames of the survey that are stored already.
+    """
+
+    def __init__(
+        self,
+        *,
+        press: Callable[[Axis, int], None],
+        look: Callable[[], View],
+        press_px: Mapping[Axis, float],
+        hop_px: Mapping[Axis, float],
+        view: Size,
+        comparer: Comparer | None,
+        neighbours: StoredFrames | None,
+    ) -> None:
+        self._press, self._look, self._view = press, look, view
+        self._comparer, self._neighbours = comparer, neighbours
+        self._rules = Rules(press_px=press_px, hop_px=hop_px)
+        self._calibration = {axis: Calibration(press_px=press_px[axis]) for axis in Axis}
+        self._belief = Belief(at=Position(x_px=0.0, y_px=0.0))
+        self._offset: Position | None = None
+        self._shown: View | None = None
+        self._moves = 0
+
+    def go(self, cell: Cell, to: Position) -> Reached:
+        """Bring the camera to an area.
+
+        Args:
+            to: Where the area lies in the survey's plane.
+        """
+        moves = self._moves
+        ended = self._approach(to)
+        if self._moves == moves:
+            self._shown = None  # it is looked at anew
+        if self._anchor(cell):
+            ended = self._approach(to)
+        return Reached(
+            view=self._shown_now(),
+            position=self._belief.at,
+            uncertainty=self._belief.uncertainty if self._comparer else None,
+            offset=self._offset,
+            is_there=isinstance(ended, Arrived),
+            is_at_edge=isinstance(ended, AtEdge),
+        )
+
+    def _approach(self, to: Position) -> Arrived | AtEdge | GivenUp:
+        offset = self._offset or _NOWHERE
+        there = Position(x_px=to.x_px - offset.x_px, y_px=to.y_px - offset.y_px)
+        self._belief, goal = loop.sent(self._belief, there, self._rules)
+        while True:
+            step = loop.next_step(self._belief, goal, self._rules)
+            if not isinstance(step, Move):
+                return step
+            self._make(step)
+
+    def _make(self, move: Move) -> None:
+        self._moves += 1
+        if self._comparer is None:
+            self._shown = None
+            self._press(move.axis, move.presses)
+            self._belief = replace(loop.moved(self._belief, move, None, self._rules), uncertainty=EXACT)
+            return
+        calibration = self._calibration[move.axis]
+        if not calibration.is_done:
+            move = probe(move, calibration)
+        before = self._shown_now()
+        self._shown = None
+        self._press(move.axis, move.presses)
+        after = self._shown_now()
+        seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
+        if calibration.is_done or seen is None or not is_sure(seen):
+            self._belief = loop.moved(self._belief, move, seen, self._rules)
+        else:
+            self._belief = loop.shifted(self._belief, seen.offset)
+        if not calibration.is_done:
+            self._calibrate(move, seen)
+
+    def _calibrate(self, move: Move, seen: Movement | None) -> None:
+        """Learn from a probe.
+
+        Raises:
+            InvalidInput: Where the camera goes the wrong way, or has never moved.
+        """
+        calibration = self._calibration[move.axis].after(move, seen)
+        self._calibration[move.axis] = calibration
+        if calibration.stands_still and self._calibration[move.axis.other].measured_px is None:
+            raise InvalidInput(stood_still(move))
+        if calibration.press_px != self._rules.press_px[move.axis]:
+            _LOG.warning(
+                "one press moves the camera by %.1f px along %s, and scroll.px_per_press says %.1f: write that there.",
+                calibration.press_px,
+                move.axis,
+                self._rules.press_px[move.axis],
+            )
+            self._rules = replace(self._rules, press_px={**self._rules.press_px, move.axis: calibration.press_px})
+
+    def _middle(self, move: Move) -> Offset:
+        """The middle of all offsets that a move may have: presses may be lost, all of them."""
+        half = round(self._rules.expected_px(move) / 2)
+        return Offset(dx_px=half, dy_px=0) if move.axis is Axis.X else Offset(dx_px=0, dy_px=half)
+
+    def _reach_px(self, move: Move) -> int:
+        far_px = ceil(_SLIDE_SHARE * abs(self._rules.expected_px(move)))
+        return far_px + (_SLACK_PX if self._calibration[move.axis].is_done else _PROBED_PX)
+
+    def _compare(self, before: Frame, after: Frame, expected: Offset, reach_px: int) -> Movement | None:
+        return None if self._comparer is None else self._comparer.compare(before, after, expected, reach_px)
+
+    def _shown_now(self) -> View:
+        if self._shown is None:
+            self._shown = self._look()
+        return self._shown
+
+    def _anchor(self, cell: Cell) -> bool:
+        """Compare the view with stored frames beside an area where the camera's place is not sure; tell if it moved.
+
+        A game that was started anew learns so where it is.
+        """
+        is_certain = self._offset is not None and self._belief.uncertainty == EXACT
+        if self._neighbours is None or self._comparer is None or is_certain:
+            return False
+        for stored in self._neighbours.near(cell):
+            if self._offset is not None and stored.uncertainty.longest_px >= self._belief.uncertainty.longest_px:
+                continue
+            at = _sum(self._belief.at, self._offset or _NOWHERE)
+            expected = Offset(dx_px=round(at.x_px - stored.position.x_px), dy_px=round(at.y_px - stored.position.y_px))
+            seen = self._compare(stored.frame, self._shown_now().frame, expected, self._tie_reach_px())
+            if seen is None:
+                continue
+            now = Position(x_px=stored.position.x_px + seen.offset.dx_px, y_px=stored.position.y_px + seen.offset.dy_px)
+            off = Position(x_px=now.x_px - at.x_px, y_px=now.y_px - at.y_px)
+            is_lost_presses = self._offset is not None and loop.is_lost_presses(off, self._belief, self._rules)
+            if not seen.is_only or seen.windows < (loop.LEAST_WINDOWS if is_lost_presses else loop.SURE_WINDOWS):
+                continue
+            if self._offset is None:
+                # what the moves so far may be off explains a small difference; a larger one, that it began elsewhere
+                is_own = _is_within(off, self._belief.uncertainty)
+                self._offset = _NOWHERE if is_own else off
+            here = Position(x_px=now.x_px - self._offset.x_px, y_px=now.y_px - self._offset.y_px)
+            self._belief = replace(self._belief, at=here, uncertainty=stored.uncertainty)
+            return off != _NOWHERE
+        return False
+
+    def _tie_reach_px(self) -> int:
+        """How far a camera may be from where it is believed: an edge may have pushed it away."""
+        side_px = min(self._view.width_px, self._view.height_px)
+        return max(side_px // 2 + _SLACK_PX, ceil(self._belief.uncertainty.longest_px) + _SLACK_PX)
+
+
+def _sum(one: Position, other: Position) -> Position:
+    return Position(x_px=one.x_px + other.x_px, y_px=one.y_px + other.y_px)
+
+
+def _is_within(off: Position, uncertainty: Uncertainty) -> bool:
+    return abs(off.x_px) <= uncertainty.x_px and abs(off.y_px) <= uncertainty.y_px

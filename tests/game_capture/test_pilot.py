@@ -1,0 +1,186 @@
+"""A pilot on a camera that loses presses, stops at edges and sails over open water."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from game_capture.loop import Axis
+from game_capture.pilot import Pilot, View
+from imageflow_domain.capture import EXACT, StoredFrame
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.geometry import Position, Size
+from imageflow_domain.grid import Cell
+from imageflow_mosaic.movement import FrameComparer
+
+VIEW = Size(width_px=320, height_px=256)
+PRESS = {Axis.X: 32.0, Axis.Y: 16.0}
+HOP = {Axis.X: 224.0, Axis.Y: 176.0}
+CELL = Cell(row=0, col=0)
+
+
+def noise(width: int = 1600, height: int = 1200) -> NDArray[np.uint8]:
+    squares = np.random.default_rng(7).integers(0, 256, (height // 4, width // 4, 3), np.uint8)
+    return squares.repeat(4, axis=0).repeat(4, axis=1)
+
+
+WORLD = noise()
+
+
+@dataclass
+class Camera:
+    """A camera over a picture. Presses may be lost, and the world has edges."""
+
+    world: NDArray[np.uint8] = field(default_factory=lambda: WORLD)
+    at: list[int] = field(default_factory=lambda: [320, 240])
+    px: tuple[int, int] = (32, 16)
+    loses: float = 0.0
+    bounds: Callable[[int], tuple[int, int]] = lambda _y: (0, 1600 - VIEW.width_px)
+    """Where the camera can be across, at a height."""
+    dice: Random = field(default_factory=lambda: Random(3))  # noqa: S311  dice, no secret
+    presses: int = 0
+
+    def press(self, axis: Axis, presses: int) -> None:
+        number = 0 if axis is Axis.X else 1
+        for _ in range(abs(presses)):
+            self.presses += 1
+            if self.dice.random() < self.loses:
+                continue
+            there = list(self.at)
+            there[number] += self.px[number] * (1 if presses > 0 else -1)
+            first, last = self.bounds(there[1])
+            if first <= there[0] <= last and 0 <= there[1] <= self.world.shape[0] - VIEW.height_px:
+                self.at = there
+
+    def look(self) -> View:
+        x, y = self.at
+        frame = self.world[y : y + VIEW.height_px, x : x + VIEW.width_px].copy()
+        return View(frame=frame, is_settled=True)
+
+
+def pilot(camera: Camera, neighbours: "Stored | None" = None, *, blind: bool = False) -> Pilot:
+    return Pilot(
+        press=camera.press,
+        look=camera.look,
+        press_px=PRESS,
+        hop_px=HOP,
+        view=VIEW,
+        comparer=None if blind else FrameComparer(),
+        neighbours=neighbours,
+    )
+
+
+def place(x_px: float, y_px: float = 0.0) -> Position:
+    return Position(x_px=x_px, y_px=y_px)
+
+
+class Stored:
+    """Stored frames, given as they are."""
+
+    def __init__(self, *frames: StoredFrame) -> None:
+        self._frames = frames
+        self.asked = 0
+
+    def near(self, cell: Cell) -> tuple[StoredFrame, ...]:
+        self.asked += 1
+        return self._frames
+
+
+def stored(x: int, y: int, camera: Camera) -> StoredFrame:
+    """Return the frame at a place of the world, whose plane begins where the first session's camera did."""
+    frame = camera.world[y : y + VIEW.height_px, x : x + VIEW.width_px].copy()
+    return StoredFrame(cell=CELL, frame=frame, position=place(x - 320, y - 240), uncertainty=EXACT)
+
+
+SNAKE = [place(col * 224, row * 176) for row in range(3) for col in (range(4) if row % 2 == 0 else reversed(range(4)))]
+
+
+@pytest.mark.parametrize("loses", [0.0, 0.1, 0.3])
+def test_a_camera_that_loses_presses_comes_to_every_place(loses: float) -> None:
+    camera = Camera(loses=loses)
+    sailing = pilot(camera)
+    for there in SNAKE:
+        reached = sailing.go(CELL, there)
+        assert reached.is_there
+        assert (camera.at[0] - 320, camera.at[1] - 240) == (reached.position.x_px, reached.position.y_px)
+        assert (reached.position, reached.uncertainty) == (there, EXACT)
+
+
+def test_without_a_comparer_it_goes_by_dead_reckoning() -> None:
+    camera = Camera(loses=0.3)
+    reached = pilot(camera, blind=True).go(CELL, place(448, 176))
+    assert reached.position == place(448, 176)
+    assert reached.uncertainty is None
+    assert camera.presses == 14 + 11
+
+
+def test_an_edge_stops_it_and_is_told_where_each_row_has_its_own() -> None:
+    camera = Camera(bounds=lambda y: (0, 640 if y < 400 else 960))
+    sailing = pilot(camera)
+    first = sailing.go(CELL, place(672))
+    assert (first.is_there, first.is_at_edge, first.position) == (False, True, place(320))
+    before = camera.presses
+    assert sailing.go(CELL, place(896)).is_at_edge
+    assert camera.presses == before, "the camera stayed where the edge is known"
+    assert sailing.go(CELL, place(576, 176)).is_there
+
+
+def test_a_camera_pressed_against_an_edge_on_its_way_lies_where_it_is_seen() -> None:
+    camera = Camera(bounds=lambda _y: (0, 720))
+    reached = pilot(camera).go(CELL, place(448))
+    assert reached.is_at_edge
+    assert reached.position == place(384)
+    assert camera.at[0] == 320 + 384
+
+
+def test_over_open_water_it_goes_on_less_sure_and_finds_itself_by_a_stored_frame() -> None:
+    world = WORLD.copy()
+    world[:, 600:1100] = (20, 40, 90)
+    camera = Camera(world=world, at=[240, 240], loses=0.1)
+    lost = pilot(camera).go(CELL, place(448))
+    assert lost.uncertainty is not None
+    assert lost.uncertainty.x_px > 0
+    camera = Camera(world=world, at=[320, 240], loses=0.1)
+    reached = pilot(camera, Stored(stored(320 + 672, 240 + 32, camera))).go(CELL, place(896))
+    assert reached.uncertainty == EXACT
+    assert camera.at[0] - 320 == reached.position.x_px == 896
+
+
+def test_a_game_that_was_started_anew_elsewhere_learns_where_it_is() -> None:
+    camera = Camera(at=[320 + 64, 240 - 32])
+    known = stored(320 + 224, 240, camera)
+    reached = pilot(camera, Stored(known)).go(CELL, place(0))
+    assert reached.offset == place(64, -32)
+    assert reached.position == place(-64, 32)
+    assert tuple(camera.at) == (320, 240), "it went to where the area lies in the survey's plane"
+
+
+def test_a_sure_camera_asks_for_no_stored_frame() -> None:
+    camera = Camera()
+    frames = Stored(stored(320 + 32, 240, camera))
+    sailing = pilot(camera, frames)
+    sailing.go(CELL, place(0))
+    asked = frames.asked
+    sailing.go(CELL, place(224))
+    assert frames.asked == asked
+
+
+def test_keys_that_go_the_wrong_way_are_named() -> None:
+    with pytest.raises(InvalidInput, match=r"scroll\.left and scroll\.right"):
+        pilot(Camera(px=(-32, 16))).go(CELL, place(224))
+
+
+def test_keys_that_do_nothing_are_named() -> None:
+    with pytest.raises(InvalidInput, match=r"stood still when it was sent right"):
+        pilot(Camera(px=(0, 16))).go(CELL, place(224))
+
+
+def test_a_press_that_goes_farther_than_it_should_is_learnt(caplog: pytest.LogCaptureFixture) -> None:
+    camera = Camera(px=(40, 16))
+    reached = pilot(camera).go(CELL, place(448))
+    assert reached.is_there
+    assert camera.at[0] - 320 == reached.position.x_px == 440
+    assert "scroll.px_per_press says 32.0" in caplog.text
