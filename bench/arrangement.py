@@ -94,7 +94,7 @@ def _take(folder: Path) -> Truth:
     with driver:
         for area, number in zip(areas, numbers, strict=True):
             name = f"{number:05d}.webp"
-            (folder / name).write_bytes(encode_screenshot(driver.grab(area)))
+            (folder / name).write_bytes(encode_screenshot(driver.grab(area).picture))
             truth[name] = driver.truth(area)
     return truth
 

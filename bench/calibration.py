@@ -81,7 +81,7 @@ def survey(number: int) -> Outcome:
     areas = {area.cell: area for area in driver.areas(Grid(rows=SIDE, cols=SIDE))}
     truth = {cell: driver.truth(area) for cell, area in areas.items()}
     with driver:
-        pictures = {cell: driver.grab(area) for cell, area in areas.items()}
+        pictures = {cell: driver.grab(area).picture for cell, area in areas.items()}
     reach_px = driver.capabilities.reach_px
     prints = {cell: fingerprint(pixels, driver.hud) for cell, pixels in pictures.items()}
     pairs: list[PairOffset] = []

@@ -74,7 +74,7 @@ def city() -> Shots:
             Rect(x_px=int(truth.x_px), y_px=int(truth.y_px), width_px=view.width_px, height_px=view.height_px)
             for truth in truths
         ]
-        stored = [encode_screenshot(driver.grab(area)) for area in areas]
+        stored = [encode_screenshot(driver.grab(area).picture) for area in areas]
     return Shots(name="running city 1280x1024", places=places, stored=stored)
 
 

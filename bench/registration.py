@@ -62,7 +62,7 @@ def city() -> Shots:
             name="running city 1280x1024",
             positions={area.cell: area.position for area in areas if area.position is not None},
             reach_px=driver.capabilities.reach_px,
-            stored={area.cell: encode_screenshot(driver.grab(area)) for area in areas},
+            stored={area.cell: encode_screenshot(driver.grab(area).picture) for area in areas},
         )
 
 

@@ -119,7 +119,7 @@ def _city() -> Shots:
         truths = {area.cell: driver.truth(area) for area in areas}
         return Shots(
             name="running city",
-            pictures={area.cell: driver.grab(area) for area in areas},
+            pictures={area.cell: driver.grab(area).picture for area in areas},
             nominal={area.cell: area.position for area in areas if area.position is not None},
             truth={cell: Offset(dx_px=round(at.x_px), dy_px=round(at.y_px)) for cell, at in truths.items()},
             reach_px=driver.capabilities.reach_px,

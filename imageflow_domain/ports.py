@@ -1,10 +1,11 @@
-"""What the layers below must offer: the game driver and the frame source."""
+"""What the layers below must offer: the game driver, the frame source, and what a driver sees its own moves with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
-from imageflow_domain.geometry import Position, Rect, Size
+from imageflow_domain.capture import Grabbed, Movement, StoredFrame
+from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Capabilities:
     """Going to an area again gives its picture again; False for a folder whose files may be gone."""
     reach_px: int
     """Largest error of a believed position against its neighbour's, on either axis."""
+    moves_step_by_step: bool = False
+    """It goes from area to area by moves from where it is, so that the order of areas costs time and certainty."""
     hud: tuple[Rect, ...] = ()
     """Rectangles of every picture that the driver knows to show its game's head-up display, not the map."""
 
@@ -45,8 +48,9 @@ class GameDriver(Protocol):
     - `capabilities` and `areas` need no started game.
     - `__enter__` returns once the game shows its map; raises `GameMissing`, `GameDied`, `InvalidInput`.
     - `grab` goes to the area, waits until the picture has settled and returns it: RGB, uint8, C-contiguous,
-      shape (view.height_px, view.width_px, 3), the caller's to keep. It raises `GameDied` (a fresh driver may
-      go on), `GameNeverSettled`, `PositionUnreachable`, or `BadFrames` where the source is unusable.
+      shape (view.height_px, view.width_px, 3), the caller's to keep; with where it was seen to lie, and how sure that
+      is. An area outside the world, or a hole, is an answer too, without a picture. It raises `GameDied` (a fresh
+      driver may go on), `GameNeverSettled`, `PositionUnreachable`, or `BadFrames` where the source is unusable.
     - With a game that stands still, grabbing an area twice gives equal pictures.
     - `__exit__` ends every process that it started, also after an error, and may be called twice.
     """
@@ -61,11 +65,36 @@ class GameDriver(Protocol):
         """
         ...
 
-    def grab(self, area: Area) -> "NDArray[np.uint8]": ...
+    def grab(self, area: Area) -> Grabbed: ...
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc_info: object) -> None: ...
+
+
+class Comparer(Protocol):
+    """Sees how far a camera moved between two frames. A wrong answer is worse than none."""
+
+    def compare(
+        self, before: "NDArray[np.uint8]", after: "NDArray[np.uint8]", expected: Offset, reach_px: int
+    ) -> Movement | None:
+        """Return the one offset that both frames agree on; `None` where they show nothing that tells.
+
+        Args:
+            before: RGB, shape (height, width, 3). The same array may come again, and must not change meanwhile.
+            after: As `before`.
+            expected: Middle of the offsets that are looked at.
+            reach_px: How far from there, on either axis.
+        """
+        ...
+
+
+class StoredFrames(Protocol):
+    """Frames of the survey that are stored already, whichever game took them."""
+
+    def near(self, cell: Cell) -> Sequence[StoredFrame]:
+        """Return some frames beside an area whose place in the survey's plane is known, the surest first."""
+        ...
 
 
 class FrameSource(Protocol):

@@ -243,7 +243,17 @@ class ShotCount:
     """How many screenshots a survey is to have, and has."""
 
     planned: int
+    """Areas that are to have one: those that were found to be holes, or outside the world, are none of them."""
     taken: int
+    outside: int = 0
+    """Areas that lie outside the world."""
+    holes: int = 0
+    """Areas in the world of which nothing usable was shown."""
+
+    @property
+    def visited(self) -> int:
+        """Areas of which it is known what became of them."""
+        return self.taken + self.outside + self.holes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,8 @@ class CapturedBlocks:
     restarts: int = 0
     """How often the game died and was started again."""
     size_bytes: int = 0
+    unsettled: int = 0
+    """Of the shots, those whose image still changed when it was taken."""
     seconds: float = 0.0
 
 
@@ -80,7 +82,7 @@ def capture_blocks(
     with Camera(lambda: driver_of(stores, survey.spec, staging)) as camera:
 
         def capture(block: Block) -> Captured:
-            return capture_block(stores, survey, block, camera)
+            return capture_block(stores, survey, block, camera, run_id=run_id)
 
         done = _each(stores, survey, Layer.SCREENSHOTS, blocks, run_id, capture)
         return CapturedBlocks(
@@ -88,6 +90,7 @@ def capture_blocks(
             kept=sum(block.kept for block in done),
             restarts=camera.restarts,
             size_bytes=sum(block.size_bytes for block in done),
+            unsettled=sum(block.unsettled for block in done),
             seconds=time.monotonic() - begin,
         )
 

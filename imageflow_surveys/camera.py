@@ -1,12 +1,9 @@
 """A driver that is started late, and again when its game dies."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from game_capture.frames import LocalFrames
 from game_capture.positions import skipped_files
@@ -14,12 +11,16 @@ from game_capture.registry import open_driver
 from game_capture.staging import Staging
 from imageflow_clients.store_frames import StoreFrames
 from imageflow_clients.stores import Stores
+from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import BadFile, GameDied, InvalidInput
+from imageflow_domain.grid import Cell
 from imageflow_domain.keys import MAP_UPLOADS
 from imageflow_domain.ports import Area, FrameSource, GameDriver
 from imageflow_domain.survey import SurveySpec
+from imageflow_surveys.capture_order import capture_order
 
 RESTARTS_PER_AREA = 3
+_HOME = Cell(row=0, col=0)
 
 
 def driver_of(stores: Stores, spec: SurveySpec, staging: Staging | None = None) -> GameDriver:
@@ -62,11 +63,30 @@ class Camera:
         self._open_game = open_game
         self._stack = ExitStack()
         self._driver: GameDriver | None = None
+        self._is_entered = False
+        self._session: int | None = None
+        self._at = _HOME
         self.restarts = 0
         """How often the game died and was started again."""
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
-        """Return the settled picture of an area: RGB, (height, width, 3).
+    def order(self, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+        """Return cells in the order in which the driver visits them best, from where its camera is."""
+        if not cells:
+            return ()
+        return capture_order(cells, at=self._at, step_by_step=self._opened().capabilities.moves_step_by_step)
+
+    def session(self, begin: Callable[[], int]) -> int:
+        """Return the number of the capture session that the last grab belongs to.
+
+        Args:
+            begin: Gives a session its number, once for each start of the game.
+        """
+        if self._session is None:
+            self._session = begin()
+        return self._session
+
+    def grab(self, area: Area) -> Grabbed:
+        """Return what the driver brings from an area, its picture settled.
 
         Raises:
             GameDied: Where the game died `RESTARTS_PER_AREA` times at this area.
@@ -74,7 +94,9 @@ class Camera:
         """
         for left in reversed(range(RESTARTS_PER_AREA)):
             try:
-                return self._started().grab(area)
+                grabbed = self._started().grab(area)
+                self._at = area.cell
+                return grabbed
             except GameDied:
                 self._close()
                 if left == 0:
@@ -83,12 +105,19 @@ class Camera:
         raise AssertionError("unreachable: the loop returns or raises")
 
     def _started(self) -> GameDriver:
+        driver = self._opened()
+        if not self._is_entered:
+            driver = self._driver = self._stack.enter_context(driver)
+            self._is_entered = True
+        return driver
+
+    def _opened(self) -> GameDriver:
         if self._driver is None:
-            self._driver = self._stack.enter_context(self._open_game())
+            self._driver = self._open_game()
         return self._driver
 
     def _close(self) -> None:
-        self._driver = None
+        self._driver, self._session, self._at, self._is_entered = None, None, _HOME, False
         self._stack.close()
 
     def __enter__(self) -> Self:

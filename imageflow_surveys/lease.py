@@ -74,7 +74,7 @@ def hold(stores: Stores, survey_id: str, run: Run) -> Held:
         if survey.state is SurveyState.CANCELLED and survey.finished_at and created_at <= survey.finished_at:
             raise RunRefused(f"'{survey_id}' was cancelled: materialise it again to go on with it.")
         progress = layers.progress(connection, survey_id)
-        lease = _lease(survey_id, run, now, progress, layers.shots(connection, survey_id).taken)
+        lease = _lease(survey_id, run, now, progress, layers.shots(connection, survey_id).visited)
         leases.take(connection, lease)
         if not run.only_missing and survey.carrier is Carrier.SENSOR:
             rows.set_carrier(connection, survey_id, Carrier.OPERATOR)
@@ -109,7 +109,7 @@ def done(progress: Progress, taken: int) -> int:
     """Count what is done of a survey, as fine as a run may make progress: tasks, and screenshots.
 
     Args:
-        taken: Screenshots that are stored.
+        taken: Areas that were visited.
     """
     return progress.tasks_done + taken
 

@@ -7,6 +7,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.survey import Survey
 from imageflow_mosaic.overlays import LEAST_FRAMES, MOST_FRAMES, find_overlays, sample_of
+from imageflow_surveys.seen_areas import seen_areas
 from imageflow_surveys.shots import shots_of
 
 _SAMPLED_PX = 60_000_000
@@ -23,11 +24,11 @@ def overlays_of(stores: Stores, survey: Survey) -> tuple[Rect, ...]:
     """
     with stores.database.begin() as connection:
         known = rows.get(connection, survey.id).overlays
-        areas = rows.areas(connection, survey.id)
+        seen = seen_areas(connection, survey)
     if known is not None:
         return known
     shots = shots_of(stores, survey)
-    sample = sample_of([area.cell for area in areas], _sample_size(survey.view))
+    sample = sample_of([one.cell for one in seen], _sample_size(survey.view))
     found = find_overlays([shots.load(cell) for cell in sample], survey.spec.masks)
     with stores.database.begin() as connection:
         rows.set_overlays(connection, survey.id, found)

@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
-from imageflow_clients.database import layers, placements, screenshots
+from imageflow_clients.database import layers, placements, screenshots, sightings
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.database.screenshots import StoredShot
 from imageflow_clients.stores import Stores
+from imageflow_domain.capture import AreaState
 from imageflow_domain.errors import Gone, NotFound
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell, block_of
@@ -32,7 +33,11 @@ def stored_shot(stores: Stores, survey: Survey, cell: Cell) -> StoredShot:
         planned = any(area.cell == cell for area in rows.areas(connection, survey.id, within=line))
         if not planned:
             raise NotFound(f"'{survey.id}' has no area {cell}: its grid is {survey.grid}, perhaps with holes.")
+        seen = sightings.of_survey(connection, survey.id, within=line).get(cell)
         taken = block in layers.progress(connection, survey.id).done_blocks[Layer.SCREENSHOTS]
+    if seen is not None and seen.state is not AreaState.TAKEN:
+        lies = "lies outside the world" if seen.state is AreaState.OUTSIDE else "showed nothing that can be used"
+        raise NotFound(f"Area {cell} of '{survey.id}' {lies}: it has no screenshot.")
     if taken:
         raise Gone(
             f"The screenshot of area {cell} of '{survey.id}' was deleted once its tiles were made: the map still shows "

@@ -20,6 +20,7 @@ from imageflow_mosaic.encoding import revision_signature
 from imageflow_mosaic.placement import place
 from imageflow_surveys.needs import needs
 from imageflow_surveys.overlays import once_asked, overlays_of
+from imageflow_surveys.seen_areas import seen_areas
 from imageflow_surveys.shared_frame import shift_into_frame
 from imageflow_surveys.shots import Shots, shots_of
 
@@ -45,14 +46,19 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
     the save has no map so far.
 
     Raises:
-        NotReady: Where screenshots or offsets of a block are missing.
+        NotReady: Where screenshots or offsets of a block are missing, or no area has a screenshot.
         ObjectMissing: Where a screenshot that is looked at, or a tile of the survey whose frame it joins, is gone.
         ObjectDamaged: Where it is not what was stored.
     """
     with stores.database.begin() as connection:
         _check_ready(connection, survey)
-        areas = rows.areas(connection, survey.id)
+        areas = [seen.area for seen in seen_areas(connection, survey)]
         pairs = placements.offsets(connection, survey.id)
+    if not areas:
+        raise NotReady(
+            f"'{survey.id}' has no screenshot at all: its areas lie outside the world, or showed nothing. See where "
+            "the game's home is, and survey again."
+        )
     shots = shots_of(stores, survey)
     solution = place(areas, pairs, reach_px=survey.reach_px)
     places = settle_ambiguous(

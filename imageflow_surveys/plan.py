@@ -142,7 +142,7 @@ def _step(driver: GameDriver, areas: tuple[Area, ...], spec: SurveySpec) -> Step
             if near in by_cell:
                 chosen[near] = by_cell[near]
     with driver:
-        frames = {cell: fingerprint(driver.grab(area), spec.masks) for cell, area in chosen.items()}
+        frames = {cell: fingerprint(driver.grab(area).picture, spec.masks) for cell, area in chosen.items()}
     return estimate_step(frames)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imageflow_clients.database import layers, placements
-from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Position, Rect
 from imageflow_domain.grid import Block, Cell, neighbours_ahead
@@ -13,6 +12,7 @@ from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
 from imageflow_mosaic.registration import Match, look
 from imageflow_surveys.overlays import once_asked
+from imageflow_surveys.seen_areas import SeenArea, reach_between, seen_areas
 from imageflow_surveys.shots import Shots, shots_of
 
 _HALO_ROWS = 2
@@ -32,7 +32,8 @@ class Registered:
 def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
     """Store every verified offset from a block's screenshots to their forward neighbours, the halo's included.
 
-    Holes are stepped over: who lies behind one is a neighbour, too, where both can overlap.
+    Holes, and areas outside the world, are stepped over: who lies behind one is a neighbour, too, where both can
+    overlap.
 
     Raises:
         NotReady: Where screenshots of the block or of its halo have not been taken; of lossy ones, also where one of
@@ -44,11 +45,11 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
     own_rows = block.rows(survey.block_side)
     with_halo = range(own_rows.start, own_rows.stop + _HALO_ROWS)
     with stores.database.begin() as connection:
-        areas = rows.areas(connection, survey.id, within=with_halo)
-    positions = {a.cell: a.position for a in areas if a.position is not None}
+        seen = {one.cell: one for one in seen_areas(connection, survey, within=with_halo)}
+    positions = {cell: one.area.position for cell, one in seen.items() if one.area.position is not None}
     shots = shots_of(stores, survey, within=with_halo)
     planned = [cell for cell in cells if cell in positions]
-    ahead = {cell: _ahead(survey, cell, positions) for cell in planned}
+    ahead = {cell: _ahead(survey, cell, seen, positions) for cell in planned}
     _check_taken(shots, ahead)
     pairs = 0
     found: list[PairOffset] = []
@@ -58,16 +59,16 @@ def register_block(stores: Stores, survey: Survey, block: Block) -> Registered:
         window.keep_rows(cell.row, cell.row + _HALO_ROWS)
         for near in ahead[cell]:
             pairs += 1
-            seen = look(
+            looked = look(
                 window.fingerprint(cell),
                 window.fingerprint(near),
                 _expected(positions[cell], positions[near]),
-                survey.reach_px,
+                reach_between(survey, seen[cell], seen[near]),
             )
-            if isinstance(seen, Match):
-                found.append(seen.between(cell, near))
+            if isinstance(looked, Match):
+                found.append(looked.between(cell, near))
             else:
-                refused.append(RefusedPair(reference=cell, moving=near, reason=seen))
+                refused.append(RefusedPair(reference=cell, moving=near, reason=looked))
     with stores.database.begin() as connection:
         placements.replace_offsets(connection, survey.id, cells, found, refused)
         layers.mark_block(connection, survey.id, Layer.PAIR_OFFSETS, block)
@@ -90,12 +91,15 @@ class _Window:
         return self._held[cell]
 
 
-def _ahead(survey: Survey, cell: Cell, positions: Mapping[Cell, Position]) -> tuple[Cell, ...]:
+def _ahead(
+    survey: Survey, cell: Cell, seen: Mapping[Cell, SeenArea], positions: Mapping[Cell, Position]
+) -> tuple[Cell, ...]:
     """The cells that a cell is registered with: those behind a hole only where they can overlap."""
 
     def can_overlap(other: Cell) -> bool:
         offset = _expected(positions[cell], positions[other])
-        across, down = survey.view.width_px + survey.reach_px, survey.view.height_px + survey.reach_px
+        reach_px = reach_between(survey, seen[cell], seen[other])
+        across, down = survey.view.width_px + reach_px, survey.view.height_px + reach_px
         return abs(offset.dx_px) < across and abs(offset.dy_px) < down
 
     return tuple(near for near in neighbours_ahead(cell, positions, survey.block_side) if can_overlap(near))

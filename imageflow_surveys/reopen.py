@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from imageflow_clients.database import Connection, layers, placements, screenshots
+from imageflow_clients.database import Connection, layers, placements, screenshots, sightings
 from imageflow_clients.database import surveys as rows
 from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Block
@@ -29,6 +29,7 @@ def reopen(connection: Connection, survey: Survey, layer: Layer, blocks: Collect
             # or an attempt that goes on after a kill would keep the old screenshots
             cells = [cell for block in blocks for cell in survey.grid.cells_of(block, survey.block_side)]
             screenshots.forget(connection, survey.id, cells)
+            sightings.forget(connection, survey.id, cells)
             rows.forget_placement(connection, survey.id)
         case Layer.PAIR_OFFSETS:
             _check_screenshots(connection, survey, layer, blocks)

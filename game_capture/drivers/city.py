@@ -3,8 +3,6 @@
 import time
 from typing import Annotated, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from game_capture.city import hud
@@ -13,6 +11,7 @@ from game_capture.city.noise import pick, scatter
 from game_capture.city.view import render
 from game_capture.city.world import World
 from game_capture.opening import Opening
+from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import CaptureError, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import GRID_SIDE, Cell, Grid
@@ -168,7 +167,7 @@ class CityDriver:
             place.append(min(max(wanted_px + (0 if at_rim else drift), 0), max(last_px, 0)))
         return Position(x_px=float(place[0]), y_px=float(place[1]))
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
+    def grab(self, area: Area) -> Grabbed:
         if self._world is None:
             raise CaptureError("The city is not running: enter the driver first.")
         began = time.monotonic()
@@ -185,7 +184,7 @@ class CityDriver:
             hud.draw(pixels, tick=tick, year=self._parameters.year)
         self._shots += 1
         time.sleep(max(0.0, self._parameters.pace_s - (time.monotonic() - began)))
-        return pixels
+        return Grabbed(frame=pixels, position=self._commanded(area))
 
     def __enter__(self) -> Self:
         atlas()  # drawn now, so that the first shot is as quick as any other

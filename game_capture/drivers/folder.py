@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from game_capture.opening import Opening
 from game_capture.picture import MAX_BYTES, decode_rgb
 from game_capture.positions import Index, Shot, index_by_list, index_by_name, is_picture_name
+from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import BadFile, BadFrames, InvalidInput, NotFound, PositionUnreachable, UnusableImage
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
@@ -119,13 +120,13 @@ class FolderDriver:
             if grid is None or (shot.cell.row < grid.rows and shot.cell.col < grid.cols)
         )
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
+    def grab(self, area: Area) -> Grabbed:
         if self._parameters.unordered and area.file is not None:
-            return self._in_view(area.file)
+            return Grabbed(frame=self._in_view(area.file), position=area.position)
         shot = self._by_cell.get(area.cell)
         if shot is None:
             raise PositionUnreachable(f"'{self._frames.label}' has no frame for {area.cell}: it is a hole in the map.")
-        return self._in_view(shot.file)
+        return Grabbed(frame=self._in_view(shot.file), position=area.position)
 
     def picture(self, name: str) -> NDArray[np.uint8]:
         """Return one frame by its name, as `grab` does, but of any size; raise `BadFrames`."""

@@ -19,6 +19,7 @@ from game_capture.openttd.savegame import map_size
 from game_capture.settle import SettleRule, settle
 from game_capture.stage import own_folder
 from game_capture.staging import Staging
+from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Grid
@@ -144,9 +145,10 @@ class OpenttdDriver:
             raise InvalidInput(f"No area lies on the map of {wide}x{high} tiles: choose another centre.")
         return tuple(areas)
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
+    def grab(self, area: Area) -> Grabbed:
         console = self._running()
-        self._go(console, self._tile(area))
+        tile = self._tile(area)
+        self._go(console, tile)
         strip = console.strip()
         if self._parameters.paused:
             rule = SettleRule(timeout_s=self._settle_timeout_s)
@@ -155,7 +157,7 @@ class OpenttdDriver:
             rule = SettleRule(equal_grabs=1)
         picture = settle(lambda: console.grab(self._frame), rule)
         console.confirm(strip)
-        return to_rgb(picture)
+        return Grabbed(frame=to_rgb(picture), position=self._top_left(tile))
 
     def screenshot_region(self, area: Area, size: Size) -> tuple[NDArray[np.uint8], Position]:
         """Return the game's own screenshot, without any window, and where its top left corner lies: an oracle.
@@ -164,7 +166,7 @@ class OpenttdDriver:
         the window begins; its position shares the error of `area`'s.
         """
         console = self._running()
-        before = self.grab(area)
+        before = self.grab(area).picture
         self._screenshots += 1
         name = f"region{self._screenshots}"
         console.command(f"screenshot normal size {size.width_px} {size.height_px} {name}")

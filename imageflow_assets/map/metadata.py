@@ -34,9 +34,13 @@ def kept(survey: Survey, layer: Layer) -> Shown:
 def captured(stores: Stores, survey: Survey, done: Sequence[CapturedBlocks]) -> Shown:
     with stores.database.begin() as connection:
         stored = screenshots.stored(connection, survey.id)
+        shots = layers.shots(connection, survey.id)
     return {
         **({"preview": _preview(stores, survey, preview_of_screenshots)} if stored else {}),
         "screenshots": dg.MetadataValue.int(len(stored)),
+        "areas_outside_the_world": dg.MetadataValue.int(shots.outside),
+        "holes": dg.MetadataValue.int(shots.holes),
+        "taken_unsettled": dg.MetadataValue.int(sum(d.unsettled for d in done)),
         "megabytes": megabytes(sum(shot.bytes for shot in stored.values())),
         "taken_by_this_run": dg.MetadataValue.int(sum(d.shots - d.kept for d in done)),
         "game_restarts": dg.MetadataValue.int(sum(d.restarts for d in done)),

@@ -85,7 +85,7 @@ def settle(
             return None  # somebody cancelled it since
         lease = leases.find(connection, survey_id)
         progress = layers.progress(connection, survey_id)
-        taken = layers.shots(connection, survey_id).taken
+        taken = layers.shots(connection, survey_id).visited
         job = jobs.find_of_survey(connection, survey_id)
         age_s = heartbeats.age_s(connection, survey.created_at.timestamp())
     if lease is not None and _is_at_work(instance, lease, runs):

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, insert, or_, select, tuple_, update
 
 from imageflow_clients.database import schema
+from imageflow_domain.capture import AreaState
 from imageflow_domain.errors import NotFound
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Progress, ShotCount
@@ -173,8 +174,17 @@ def _overviews_at(row: Any) -> datetime | None:
 
 def shots(connection: Connection, survey: str) -> ShotCount:
     """Count screenshots one by one: not for what is asked every second, as ten thousand rows take their time."""
+    areas = schema.areas
+    counted = connection.execute(
+        select(areas.c.state, func.count().label("areas")).where(areas.c.survey_id == survey).group_by(areas.c.state)
+    )
+    states: dict[str | None, int] = {row.state: row.areas for row in counted}
+    outside, holes = states.get(AreaState.OUTSIDE, 0), states.get(AreaState.HOLE, 0)
     return ShotCount(
-        planned=_count(connection, schema.areas, survey), taken=_count(connection, schema.screenshots, survey)
+        planned=sum(states.values()) - outside - holes,
+        taken=_count(connection, schema.screenshots, survey),
+        outside=outside,
+        holes=holes,
     )
 
 

@@ -157,6 +157,25 @@ areas = Table(
     Column("x_px", Double, nullable=False),
     Column("y_px", Double, nullable=False),
     Column("file", Text, nullable=True),  # its name in the folder that it came from
+    Column("state", Text, nullable=True),  # what became of it; empty until a camera was there
+    Column("seen_x_px", Double, nullable=True),  # where it was seen to lie, in the plane of its session
+    Column("seen_y_px", Double, nullable=True),
+    Column("uncertainty_x_px", Double, nullable=True),  # of a measured position; empty: the survey's reach
+    Column("uncertainty_y_px", Double, nullable=True),
+    Column("session", Integer, nullable=True),
+    Column("settled", Boolean, nullable=False, server_default="true"),  # False: still changing when it was taken
+    CheckConstraint("state IN ('taken', 'hole', 'outside')", name="state"),
+)
+
+capture_sessions = Table(
+    "capture_sessions",
+    metadata,
+    _survey(),
+    Column("number", Integer, primary_key=True),
+    Column("run_id", Text, nullable=True),
+    Column("begun_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("offset_x_px", Double, nullable=True),  # from its plane to the survey's; empty: not known yet
+    Column("offset_y_px", Double, nullable=True),
 )
 
 blocks = Table(

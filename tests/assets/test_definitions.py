@@ -127,7 +127,7 @@ def test_an_operator_plans_a_folder_of_frames(stores: Stores, instance: dg.Dagst
     spec = city("frames", seed=61, drift_px=0)
     with driver_of_city(spec) as driver:
         for area in driver.areas(spec.grid):
-            Image.fromarray(driver.grab(area)).save(tmp_path / f"{area.cell}.png")
+            Image.fromarray(driver.grab(area).picture).save(tmp_path / f"{area.cell}.png")
     survey = _planned(
         stores, _plan(stores, instance, game="frames", save="folder", driver="folder", source=str(tmp_path))
     )

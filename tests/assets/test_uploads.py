@@ -30,7 +30,7 @@ def test_each_closed_folder_is_an_event_and_its_survey_is_shown_as_planned(
     with driver_of_city(spec) as driver:
         for area in driver.areas(spec.grid):
             frame = tmp_path / f"{area.cell}.png"
-            Image.fromarray(driver.grab(area)).save(frame)
+            Image.fromarray(driver.grab(area).picture).save(frame)
             stores.objects.put(keys.map_upload_file("shown", "tick", "monday", frame.name), frame.read_bytes())
     stores.objects.put(keys.map_upload_file("shown", "tick", "monday", keys.DONE_MARKER), b"")
     evaluate(notice_map_uploads, instance, stores)

@@ -14,6 +14,7 @@ from game_capture.drivers.openttd import OpenttdDriver
 from imageflow_clients.database import placements
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
+from imageflow_domain.capture import Grabbed
 from imageflow_domain.geometry import Offset, Size
 from imageflow_domain.grid import Grid
 from imageflow_domain.placement import PlacementStatus
@@ -108,10 +109,10 @@ class _Doomed:
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         return self._driver.areas(grid)
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
-        picture = self._driver.grab(area)
+    def grab(self, area: Area) -> Grabbed:
+        grabbed = self._driver.grab(area)
         self._killing.grabbed()
-        return picture
+        return grabbed
 
     def __enter__(self) -> Self:
         self._driver.__enter__()

@@ -38,7 +38,7 @@ def paste_all(driver: CityDriver, grid: Grid = GRID) -> NDArray[np.uint8]:
         for area in areas:
             where = driver.truth(area)
             into = np.s_[int(where.y_px) : int(where.y_px) + height, int(where.x_px) : int(where.x_px) + width]
-            picture = driver.grab(area)
+            picture = driver.grab(area).picture
             assert np.array_equal(world[into][seen[into]], picture[seen[into]]), area
             world[into] = picture
             seen[into] = True
@@ -100,8 +100,8 @@ def test_cars_and_waves_move_unless_the_game_is_paused() -> None:
         driver = city(seed=5, paused=paused)
         with driver:
             areas = driver.areas(GRID)
-            first = [driver.grab(area) for area in areas]
-            again = [driver.grab(area) for area in areas]
+            first = [driver.grab(area).picture for area in areas]
+            again = [driver.grab(area).picture for area in areas]
         same = sum(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
         assert same == (len(areas) if paused else same)
         assert paused or same < len(areas)
@@ -114,7 +114,7 @@ def test_the_display_is_drawn_where_it_says() -> None:
     area = bare.areas(GRID)[7]
     dressed.areas(GRID)
     with bare, dressed:
-        one, other = bare.grab(area), dressed.grab(area)
+        one, other = bare.grab(area).picture, dressed.grab(area).picture
     assert bare.hud == ()
     for rect in dressed.hud:
         part = np.s_[rect.y_px : rect.bottom_px, rect.x_px : rect.right_px]
@@ -142,7 +142,7 @@ def test_a_shot_of_open_water_repeats_exactly() -> None:
     driver = city(seed=1, water=1.0, paused=True)
     areas = driver.areas(GRID)
     with driver:
-        picture = driver.grab(areas[6])
+        picture = driver.grab(areas[6]).picture
     assert np.array_equal(picture[:, 32:], picture[:, :-32]) or (picture[:, 32:] == picture[:, :-32]).mean() > 0.9
 
 

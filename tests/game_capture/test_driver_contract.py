@@ -54,7 +54,7 @@ def is_running(pid: int) -> bool:
 
 
 def grab_all(driver: GameDriver) -> list[bytes]:
-    return [driver.grab(area).tobytes() for area in driver.areas(GRID)]
+    return [driver.grab(area).picture.tobytes() for area in driver.areas(GRID)]
 
 
 @every_driver
@@ -85,20 +85,20 @@ def test_a_picture_has_the_promised_shape_and_belongs_to_the_caller(name: str, g
     with games.open(name) as driver:
         area = driver.areas(GRID)[0]
         view = driver.capabilities.view
-        picture = driver.grab(area)
+        picture = driver.grab(area).picture
         assert picture.shape == (view.height_px, view.width_px, 3)
         assert picture.dtype == np.uint8
         assert picture.flags.c_contiguous
         before = picture.copy()
         picture[:] = 0
-        assert np.array_equal(driver.grab(area), before)
+        assert np.array_equal(driver.grab(area).picture, before)
 
 
 @every_driver
 def test_areas_of_a_game_that_stands_still_look_the_same_again(name: str, games: Games) -> None:
     with games.open(name) as driver:
         forward = grab_all(driver)
-        backward = [driver.grab(area).tobytes() for area in reversed(driver.areas(GRID))]
+        backward = [driver.grab(area).picture.tobytes() for area in reversed(driver.areas(GRID))]
         assert forward == backward[::-1]
         assert len(set(forward)) > 1
 
@@ -120,7 +120,7 @@ def test_a_fresh_driver_grabs_areas_that_another_laid_out(name: str, games: Game
         with games.open(name, grid=GRID) as driver:
             if asked:
                 driver.areas(GRID)
-            pictures.append([driver.grab(area).tobytes() for area in areas[::-1]])
+            pictures.append([driver.grab(area).picture.tobytes() for area in areas[::-1]])
     assert pictures[0] == pictures[1]
 
 
@@ -148,7 +148,7 @@ def test_leaving_after_an_error_ends_every_process(name: str, games: Games) -> N
 def test_a_game_that_died_is_reported_and_a_fresh_one_goes_on(name: str, victim: str, games: Games) -> None:
     with games.open(name) as driver:
         areas = driver.areas(GRID)
-        first = driver.grab(areas[0])
+        first = driver.grab(areas[0]).picture
         child(victim).kill()
         with pytest.raises(GameDied):
             driver.grab(areas[1])
@@ -156,7 +156,7 @@ def test_a_game_that_died_is_reported_and_a_fresh_one_goes_on(name: str, victim:
             driver.grab(areas[0])
     assert not own_children()
     with games.open(name) as driver:
-        assert np.array_equal(driver.grab(areas[0]), first)
+        assert np.array_equal(driver.grab(areas[0]).picture, first)
 
 
 @every_process_driver
@@ -170,7 +170,7 @@ def test_a_game_killed_in_the_middle_of_grabs_never_gives_a_wrong_picture(name: 
         with pytest.raises(GameDied):  # noqa: PT012  the loop ends by the error
             while True:
                 for area, picture in zip(areas, right, strict=True):
-                    assert driver.grab(area).tobytes() == picture
+                    assert driver.grab(area).picture.tobytes() == picture
         killer.wait()
 
 

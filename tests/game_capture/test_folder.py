@@ -240,7 +240,7 @@ def test_a_frame_of_any_name_is_found_by_the_list(name: str, tmp_path: Path) -> 
     driver = opened(tmp_path)
     (area,) = driver.areas(None)
     assert area.file == name
-    assert np.array_equal(driver.grab(area), np.asarray(noise()))
+    assert np.array_equal(driver.grab(area).picture, np.asarray(noise()))
 
 
 def test_a_name_that_a_list_spells_in_the_other_form_is_the_one_file_of_that_name(folder: Path) -> None:
@@ -311,7 +311,7 @@ def test_links_of_the_readers_own_folder_are_read_wherever_they_lead(folder: Pat
     driver = opened(tmp_path / "again", follow_links=True)
     assert len(driver.areas(None)) == 4
     with driver:
-        assert np.array_equal(driver.grab(driver.areas(None)[3]), np.asarray(noise(3)))
+        assert np.array_equal(driver.grab(driver.areas(None)[3]).picture, np.asarray(noise(3)))
 
 
 @pytest.mark.parametrize("follow_links", [False, True])
@@ -350,4 +350,4 @@ def test_the_example_frames_are_read_with_their_positions() -> None:
     assert areas[1].position == Position(x_px=1024.0, y_px=184.0)
     with Image.open(examples / "r05_c05.png") as image, driver:
         assert image.mode == "P"
-        assert np.array_equal(driver.grab(areas[-1]), np.asarray(image.convert("RGB")))
+        assert np.array_equal(driver.grab(areas[-1]).picture, np.asarray(image.convert("RGB")))

@@ -57,10 +57,10 @@ def test_every_picture_equals_the_game_s_own_screenshot(games: Games) -> None:
         pictures, seconds = [], []
         for area in areas:
             began = time.perf_counter()
-            pictures.append(driver.grab(area))
+            pictures.append(driver.grab(area).picture)
             seconds.append(time.perf_counter() - began)
         region, corner = driver.screenshot_region(areas[0], Size(width_px=832 * 3 + 1024, height_px=608 * 3 + 1400))
-        assert np.array_equal(driver.grab(areas[0]), pictures[0]), "no trace of the screenshot's message"
+        assert np.array_equal(driver.grab(areas[0]).picture, pictures[0]), "no trace of the screenshot's message"
     for area, picture in zip(areas, pictures, strict=True):
         assert area.position is not None
         x, y = int(area.position.x_px - corner.x_px), int(area.position.y_px - corner.y_px)
@@ -73,7 +73,7 @@ def test_every_picture_equals_the_game_s_own_screenshot(games: Games) -> None:
 def test_three_games_at_once_do_not_mix(games: Games) -> None:
     def survey(seed: int) -> list[bytes]:
         with games.open("openttd", seed=seed) as driver:
-            return [driver.grab(area).tobytes() for area in driver.areas(Grid(rows=2, cols=2))]
+            return [driver.grab(area).picture.tobytes() for area in driver.areas(Grid(rows=2, cols=2))]
 
     alone = [survey(seed) for seed in (1, 2, 3)]
     with ThreadPoolExecutor(3) as pool:
@@ -85,10 +85,10 @@ def test_three_games_at_once_do_not_mix(games: Games) -> None:
 def test_a_savegame_shows_the_map_that_was_saved(games: Games, tmp_path: Path) -> None:
     grid = Grid(rows=2, cols=2)
     with games.open("openttd") as driver:
-        wanted = [driver.grab(area) for area in driver.areas(grid)]
+        wanted = [driver.grab(area).picture for area in driver.areas(grid)]
     saved = save_game(tmp_path, seed=3)
     with games.open("openttd", seed=None, load=str(saved)) as driver:
-        got = [driver.grab(area) for area in driver.areas(grid)]
+        got = [driver.grab(area).picture for area in driver.areas(grid)]
     for before, after in zip(wanted, got, strict=True):
         assert int((before != after).any(axis=-1).sum()) <= FEW_PX
 
@@ -128,7 +128,7 @@ def test_a_savegame_of_another_program_is_refused_by_the_game_itself(games: Game
 def test_a_running_game_can_be_surveyed_too(games: Games) -> None:
     with games.open("openttd", paused=False) as driver:
         for area in driver.areas(Grid(rows=1, cols=2)):
-            assert driver.grab(area).any()
+            assert driver.grab(area).picture.any()
 
 
 def test_areas_outside_the_map_are_left_out_or_refused(games: Games) -> None:
@@ -163,7 +163,7 @@ def test_an_x11_game_that_never_stands_still_is_reported(games: Games) -> None:
 def test_x11_neighbours_overlap_where_they_should(games: Games) -> None:
     with games.open("x11") as driver:
         areas = driver.areas(Grid(rows=2, cols=2))
-        first, right, below, _ = (driver.grab(area) for area in areas)
+        first, right, below, _ = (driver.grab(area).picture for area in areas)
     assert areas[3].position == Position(x_px=320.0, y_px=200.0)
     differing = (
         (first[:, 320:] != right[:, :-320]).any(axis=-1).mean(),
@@ -176,7 +176,7 @@ def test_x11_scrolls_by_held_keys_to_within_its_reach(games: Games) -> None:
     """Arrow keys move this game in steps of 20 px, and by the time that they are held: dead reckoning is not exact."""
     keys = {"by": "keys", "px_per_press": (200, 200), "hold_ms": 333, "pause_ms": 60}
     with games.open("x11", scroll=keys, step=(400, 200)) as driver:
-        first, right = (driver.grab(area) for area in driver.areas(Grid(rows=1, cols=2)))
+        first, right = (driver.grab(area).picture for area in driver.areas(Grid(rows=1, cols=2)))
     unequal = {dx: float(np.mean(first[:, dx:] != right[:, :-dx])) for dx in range(336, 465)}
     moved = min(unequal, key=lambda dx: unequal[dx])
     assert unequal[moved] < 0.001

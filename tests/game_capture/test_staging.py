@@ -46,12 +46,12 @@ def test_a_given_display_shows_what_a_private_one_does(
     name: str, games: Games, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with games.open(name) as driver:
-        private = [driver.grab(area).tobytes() for area in driver.areas(GRID)]
+        private = [driver.grab(area).picture.tobytes() for area in driver.areas(GRID)]
     with display_of_somebody(tmp_path / "somebody", WINDOWS[name], monkeypatch) as display:
         staging = Staging(scratch=games.scratch, display=display)
         with games.open(name, staging=staging) as driver:
             assert servers() == 1
-            assert [driver.grab(area).tobytes() for area in driver.areas(GRID)] == private
+            assert [driver.grab(area).picture.tobytes() for area in driver.areas(GRID)] == private
         assert servers() == 1, "it goes on without the game"
 
 

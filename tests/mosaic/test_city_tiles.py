@@ -17,7 +17,7 @@ def survey(parameters: CityParameters) -> list[PlacedShot]:
     with CityDriver(parameters) as driver:
         for area in driver.areas(Grid(cols=4, rows=4)):
             truth = driver.truth(area)
-            shots.append(PlacedShot(x_px=int(truth.x_px), y_px=int(truth.y_px), pixels=driver.grab(area)))
+            shots.append(PlacedShot(x_px=int(truth.x_px), y_px=int(truth.y_px), pixels=driver.grab(area).picture))
     return shots
 
 

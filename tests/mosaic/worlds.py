@@ -110,7 +110,7 @@ def city(grid: Grid, **parameters: object) -> Surveyed:
     areas = driver.areas(grid)
     truths = {area.cell: driver.truth(area) for area in areas}
     with driver:
-        pictures = {area.cell: driver.grab(area) for area in areas}
+        pictures = {area.cell: driver.grab(area).picture for area in areas}
     return Surveyed(
         pictures=pictures,
         truth={cell: (int(at.x_px), int(at.y_px)) for cell, at in truths.items()},

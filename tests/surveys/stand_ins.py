@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from obstore.store import LocalStore
 
 from game_capture.drivers.city import CityDriver
 from imageflow_clients.objects import ObjectStore
+from imageflow_domain.capture import Grabbed
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import SurveySpec
 from imageflow_surveys.camera import Camera
@@ -43,7 +42,7 @@ class FailingCity:
         self.capabilities = city.capabilities
         self.areas = city.areas
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
+    def grab(self, area: Area) -> Grabbed:
         self._moment.pass_by()
         return self._city.grab(area)
 

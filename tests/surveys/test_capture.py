@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from game_capture.staging import Staging
 from imageflow_clients.database import layers, screenshots
 from imageflow_clients.stores import Stores
+from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import GameDied, GameNeverSettled, Unavailable
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Block, Cell, Grid
@@ -49,7 +50,7 @@ def test_every_stored_screenshot_is_the_driver_s_picture_exactly(stores: Stores)
     with driver_of_city(survey.spec) as driver:
         for area in driver.areas(survey.grid):
             assert (decode_picture(stores.objects.get(shots.stored[area.cell].object_key, next_step=""))).tobytes() == (
-                driver.grab(area).tobytes()
+                driver.grab(area).picture.tobytes()
             )
 
 
@@ -172,11 +173,11 @@ def test_a_killed_second_taking_goes_on_and_replaces_every_picture(stores: Store
 class _Repainted(FailingCity):
     """A city where a patch in the corner of the map has another colour."""
 
-    def grab(self, area: Area) -> NDArray[np.uint8]:
-        pixels = super().grab(area)
+    def grab(self, area: Area) -> Grabbed:
+        grabbed = super().grab(area)
         if area.cell == Cell(row=0, col=0):
-            pixels[PATCH] = PAINT
-        return pixels
+            grabbed.picture[PATCH] = PAINT
+        return grabbed
 
 
 def test_pictures_taken_again_reach_the_map_even_where_nothing_moved(stores: Stores) -> None:

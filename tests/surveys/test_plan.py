@@ -33,7 +33,7 @@ def _write_frames(folder: Path, spec: SurveySpec) -> None:
     folder.mkdir()
     with driver_of_city(spec) as driver:
         for area in driver.areas(spec.grid):
-            Image.fromarray(driver.grab(area)).save(folder / f"{area.cell}.png")
+            Image.fromarray(driver.grab(area).picture).save(folder / f"{area.cell}.png")
 
 
 def _surveys_of(stores: Stores, game: str, save: str) -> int:

@@ -26,7 +26,7 @@ def frames() -> dict[str, bytes]:
     with driver_of_city(SPEC) as driver:
         for area in driver.areas(SPEC.grid):
             data = BytesIO()
-            Image.fromarray(driver.grab(area)).save(data, "PNG")
+            Image.fromarray(driver.grab(area).picture).save(data, "PNG")
             pictures[f"{area.cell}.png"] = data.getvalue()
     return pictures
 
