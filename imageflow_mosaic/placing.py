@@ -12,7 +12,7 @@ from imageflow_domain.ports import Area
 from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.placement import Solution, place
-from imageflow_mosaic.search import Searched, Uncertainty, search
+from imageflow_mosaic.search import Reach, Searched, search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ def place_shots(
     view: Size,
     masks: Sequence[Rect],
     reach_px: int,
-    uncertainty: Uncertainty,
+    reach: Reach,
     overlays: Callable[[], Sequence[Rect]],
 ) -> PlacedShots:
     """Place all screenshots; those that nothing ties to the map are searched for once.
@@ -49,7 +49,7 @@ def place_shots(
         view: Size of all screenshots.
         masks: Rectangles of the head-up display.
         reach_px: Largest error of a nominal position against its neighbour's.
-        uncertainty: How far from its place a screenshot may lie that nothing ties to the map.
+        reach: How far from its place a screenshot may lie that nothing ties to the map.
         overlays: Tells what else stands still; asked for where screenshots are lossy.
     """
 
@@ -69,7 +69,7 @@ def place_shots(
     if all(p.status is PlacementStatus.ANCHORED for p in placements):
         return PlacedShots(solution=solution, placements=placements, searched=Searched())
     # what was settled rests on nominal positions, which are in question now
-    searched = search(solution.placements, load, view=view, masks=masks, uncertainty=uncertainty)
+    searched = search(solution.placements, load, view=view, masks=masks, reach=reach)
     known = {(pair.reference, pair.moving) for pair in pairs}
     searched = replace(searched, offsets=tuple(p for p in searched.offsets if (p.reference, p.moving) not in known))
     if not searched.offsets:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from imageflow_domain.capture import EXACT, Uncertainty
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement, PlacementStatus
@@ -39,8 +40,8 @@ _SLACK_PX = 2
 
 _THREADS = 2
 
-Uncertainty = Callable[[Cell], Size]
-"""How far from where it is placed a screenshot may lie, across and down."""
+Reach = Callable[[Cell], Uncertainty]
+"""How far from where it is placed a screenshot may lie."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def search(
     *,
     view: Size,
     masks: Sequence[Rect],
-    uncertainty: Uncertainty,
+    reach: Reach,
 ) -> Searched:
     """Find verified offsets of the screenshots that are not anchored, to anchored ones and to one another.
 
@@ -91,7 +92,7 @@ def search(
         load: Reads one, RGB of shape (height, width, 3). Called from two threads.
         view: Size of all screenshots.
         masks: Rectangles of the head-up display in every one.
-        uncertainty: How far a screenshot that is not anchored may lie from its place.
+        reach: How far a screenshot that is not anchored may lie from its place.
     """
     loose = [place for place in places if place.status is PlacementStatus.AMBIGUOUS]
     anchored = [place for place in places if place.status is PlacementStatus.ANCHORED]
@@ -101,9 +102,9 @@ def search(
     with ThreadPoolExecutor(_THREADS) as threads:
         looks = _looked(chosen, load, masks, threads)
         telling = [place for place in chosen if not _is_plain(looks[place.cell])]
-        beside = _beside(telling, anchored, view, uncertainty) if telling else []
+        beside = _beside(telling, anchored, view, reach) if telling else []
         looks |= _looked(beside, load, masks, threads)
-        pictures = _Gathered(sorted([*telling, *beside], key=_cell), looks, view, uncertainty)
+        pictures = _Gathered(sorted([*telling, *beside], key=_cell), looks, view, reach)
         offsets = pictures.ties(load, masks, threads) if len(pictures.places) > 1 else ()
     return Searched(offsets=offsets, sought=tuple(place.cell for place in chosen), left_out=len(loose) - len(chosen))
 
@@ -137,15 +138,13 @@ def _nearest(some: Sequence[Placement], others: Sequence[Placement]) -> list[Pla
     return [place for _, place in sorted(zip(apart, some, strict=True), key=lambda pair: (pair[0], pair[1].cell))]
 
 
-def _beside(
-    sought: Sequence[Placement], anchored: Sequence[Placement], view: Size, uncertainty: Uncertainty
-) -> list[Placement]:
+def _beside(sought: Sequence[Placement], anchored: Sequence[Placement], view: Size, reach: Reach) -> list[Placement]:
     """Return the anchored screenshots that one of the sought may overlap, the nearest ones."""
     corners = _corners(anchored)
     near = np.zeros(len(anchored), np.bool_)
     for place, corner in zip(sought, _corners(sought), strict=True):
-        reach = uncertainty(place.cell)
-        within = np.array([reach.width_px + view.width_px, reach.height_px + view.height_px])
+        unsure = reach(place.cell)
+        within = np.array([unsure.x_px + view.width_px, unsure.y_px + view.height_px])
         near |= (np.abs(corners - corner) < within).all(axis=1)
     found = [place for place, is_near in zip(anchored, near.tolist(), strict=True) if is_near]
     return _nearest(found, sought)[:_MOST_BESIDE]
@@ -154,18 +153,14 @@ def _beside(
 class _Gathered:
     """The screenshots that are compared, by number: those that are searched for, and anchored ones near them."""
 
-    def __init__(
-        self, places: Sequence[Placement], looks: Mapping[Cell, Look], view: Size, uncertainty: Uncertainty
-    ) -> None:
+    def __init__(self, places: Sequence[Placement], looks: Mapping[Cell, Look], view: Size, reach: Reach) -> None:
         self.places = places
         self._looks = [looks[place.cell] for place in places]
         self._view = view
         self._groups = np.array([place.group for place in places], np.int64)
         loose = [place.status is PlacementStatus.AMBIGUOUS for place in places]
-        nothing = Offset(dx_px=0, dy_px=0)
         self._reaches = [
-            _offset(uncertainty(place.cell)) if is_loose else nothing
-            for place, is_loose in zip(places, loose, strict=True)
+            reach(place.cell) if is_loose else EXACT for place, is_loose in zip(places, loose, strict=True)
         ]
 
     def ties(self, load: Callable[[Cell], Pixels], masks: Sequence[Rect], threads: Executor) -> tuple[PairOffset, ...]:
@@ -204,8 +199,8 @@ class _Gathered:
         here, there = self.places[first], self.places[second]
         off_x = abs(proposal.offset.dx_px - (there.x_px - here.x_px))
         off_y = abs(proposal.offset.dy_px - (there.y_px - here.y_px))
-        reach = self._reaches[first] + self._reaches[second]
-        return off_x <= reach.dx_px and off_y <= reach.dy_px
+        unsure = self._reaches[first] + self._reaches[second]
+        return off_x <= unsure.x_px and off_y <= unsure.y_px
 
     def _plane(self) -> Plane:
         """Return a plane in which each group lies as it is known to."""
@@ -223,7 +218,7 @@ class _Gathered:
         group = np.array([plane.group(number) for number in range(len(self.places))])
         if np.unique(group).size == 1:
             return np.zeros((len(self.places),) * 2, np.bool_)
-        corners, reaches = _corners(self.places), np.array([(r.dx_px, r.dy_px) for r in self._reaches])
+        corners, reaches = _corners(self.places), np.array([(one.x_px, one.y_px) for one in self._reaches])
         apart = np.abs(corners[:, None] - corners[None])
         view = np.array([self._view.width_px, self._view.height_px])
         # pictures that overlap have patches in common even where they were compressed
@@ -236,10 +231,6 @@ class _Gathered:
         foreign &= (apart - reaches[:, None] - reaches[None] < view).all(axis=2)
         foreign &= group[:, None] != group[None, :]
         return foreign
-
-
-def _offset(reach: Size) -> Offset:
-    return Offset(dx_px=reach.width_px, dy_px=reach.height_px)
 
 
 def _tell_nobody(what: str, done: int, total: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from imageflow_domain.capture import Uncertainty
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.placement import Placement, PlacementStatus
@@ -16,6 +17,9 @@ from tests.mosaic.worlds import Corner, Surveyed, city, real
 
 Shift = Callable[[Cell], Corner]
 REACH_PX = 64
+DRIFT_PX = 104
+"""Nominal positions of the real sets are up to so far off by themselves."""
+A_VIEW = Uncertainty(x_px=1024, y_px=768)
 
 
 def falsified(surveyed: Surveyed, shift: Shift) -> Surveyed:
@@ -79,7 +83,7 @@ def placed(surveyed: Surveyed, *, reach_px: int = REACH_PX) -> Outcome:
         view=view,
         masks=surveyed.masks,
         reach_px=reach_px,
-        uncertainty=lambda _: view,
+        reach=lambda _: A_VIEW,
         overlays=tuple,
     )
     assert not surveyed.wrong(shots.searched.offsets)
@@ -98,24 +102,11 @@ def test_frames_that_lie_hundreds_of_pixels_off_are_all_anchored_exactly(name: s
     found = {p.cell: p.found_off for p in outcome.shots.placements if p.found_off is not None}
     assert outcome.shots.searched.sought == tuple(sorted(found))
     assert len(found) == 36 - outcome.before
-    largest = max(max(abs(off.dx_px), abs(off.dy_px)) for off in found.values())
-    assert largest >= max(map(abs, shift(Cell(row=5, col=5)))) - 2 * REACH_PX
-
-
-def test_a_row_at_the_edge_says_how_far_off_it_was_believed_to_lie() -> None:
-    surveyed = real("openttd-small", "nominal")
-    outcome = placed(falsified(surveyed, last_row_at_the_edge))
-    errors = {area.cell: surveyed.truth[area.cell] for area in surveyed.areas}
-    for p in outcome.shots.placements:
-        assert (p.found_off is not None) == (p.cell.row == 5)
-        if p.found_off is not None:
-            drift_px = max(
-                abs(errors[area.cell][0] - area.position.x_px) + abs(errors[area.cell][1] - area.position.y_px)
-                for area in surveyed.areas
-                if area.position is not None
-            )
-            assert abs(p.found_off.dx_px + 320) <= 2 * drift_px
-            assert abs(p.found_off.dy_px - 160) <= 2 * drift_px
+    (stayed,) = {shift(area.cell) for area in surveyed.areas if area.cell not in found}
+    for cell, off in found.items():
+        dx, dy = shift(cell)
+        assert abs(off.dx_px + dx - stayed[0]) <= DRIFT_PX
+        assert abs(off.dy_px + dy - stayed[1]) <= DRIFT_PX
 
 
 @pytest.mark.parametrize("name", ["openttd-water", "openttd-running"])
@@ -123,7 +114,6 @@ def test_a_row_at_the_edge_says_how_far_off_it_was_believed_to_lie() -> None:
 def test_open_water_that_is_searched_for_is_never_anchored_wrongly(name: str, shift: Shift) -> None:
     outcome = placed(falsified(real(name, "drift"), shift), reach_px=24)
     assert outcome.anchored >= outcome.before
-    assert outcome.anchored == 20
     assert not outcome.wrong
 
 
@@ -145,14 +135,14 @@ def test_where_all_are_anchored_nothing_is_read() -> None:
         raise AssertionError(f"{cell} was read")
 
     view = Size(width_px=1024, height_px=768)
-    assert search(placements, refuse, view=view, masks=(), uncertainty=lambda _: view) == Searched()
+    assert search(placements, refuse, view=view, masks=(), reach=lambda _: A_VIEW) == Searched()
 
 
 def test_nothing_is_looked_for_farther_away_than_a_frame_may_lie() -> None:
     surveyed = falsified(real("openttd-keys", "nominal"), last_row_at_the_edge)
     first = place(surveyed.areas, surveyed.pairs(REACH_PX), reach_px=REACH_PX).placements
-    view, near = Size(width_px=1024, height_px=768), Size(width_px=100, height_px=100)
-    searched = search(first, surveyed.pictures.__getitem__, view=view, masks=(), uncertainty=lambda _: near)
+    view, near = Size(width_px=1024, height_px=768), Uncertainty(x_px=100, y_px=100)
+    searched = search(first, surveyed.pictures.__getitem__, view=view, masks=(), reach=lambda _: near)
     assert (searched.offsets, len(searched.sought)) == ((), 6)
 
 
@@ -170,6 +160,6 @@ def test_of_too_many_frames_those_nearest_to_the_map_are_searched_for() -> None:
         for col in range(MOST_SOUGHT + 3)
     ]
     view = Size(width_px=64, height_px=64)
-    searched = search(places, lambda _: black, view=view, masks=(), uncertainty=lambda _: view)
+    searched = search(places, lambda _: black, view=view, masks=(), reach=lambda _: A_VIEW)
     assert searched.sought == tuple(Cell(row=0, col=col) for col in range(1, MOST_SOUGHT + 1))
     assert (searched.offsets, searched.left_out) == ((), 2)
