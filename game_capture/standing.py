@@ -55,7 +55,7 @@ def squares_of(picture: Picture, masks: Sequence[Rect] = ()) -> Squares:
     side = SQUARE_PX // _ONE_IN
     weights = _weights(side)
     along = numbers.reshape(rows * side, columns, side) @ weights
-    squares = np.einsum("ric,i->rc", along.reshape(rows, side, columns), weights * _DOWN)
+    squares: Squares = np.einsum("ric,i->rc", along.reshape(rows, side, columns), weights * _DOWN)
     squares |= np.uint64(1)
     for mask in masks:
         left, top = max(0, mask.x_px) // SQUARE_PX, max(0, mask.y_px) // SQUARE_PX
@@ -100,7 +100,8 @@ def enclosed(rect: Rect, first: Picture, last: Picture) -> Rect:
 
 
 def _weights(count: int) -> NDArray[np.uint64]:
-    return np.cumprod(np.full(count, _ALONG, np.uint64)) | np.uint64(1)
+    powers: NDArray[np.uint64] = np.cumprod(np.full(count, _ALONG, np.uint64), dtype=np.uint64)
+    return powers | np.uint64(1)
 
 
 def _closed(shape: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -222,10 +222,8 @@ class PositionsHold(Finding):
         told = f"{len(self.found)} of {self.screenshots} screenshots were searched for and found"
         if not self.found:
             return f"{told} elsewhere than believed."
-        return (
-            f"{told} up to {self.farthest_px} px from where they were believed to lie, and {self.reach_px} were expected."
-            + ("" if self.holds else _ELSEWHERE_HELPS)
-        )
+        far = f"{told} up to {self.farthest_px} px from where they were believed to lie; {self.reach_px} were expected."
+        return far if self.holds else far + _ELSEWHERE_HELPS
 
     @property
     def offenders(self) -> tuple[str, ...]:
