@@ -32,7 +32,7 @@ from imageflow_mosaic.witnesses import NEAR_PX, ContentTies, hearing_by_patches
 MOST_SOUGHT = 250
 """Screenshots that are searched for; those nearest to the map go first, as they tie the others to it."""
 
-_MOST_BESIDE = 1_000
+_MOST_BESIDE = 500
 """Anchored screenshots that they are compared with, the nearest ones."""
 
 _SLACK_PX = 2

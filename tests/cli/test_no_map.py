@@ -99,7 +99,7 @@ def test_a_game_that_is_missing_or_dies_ends_with_its_code(
 ) -> None:
     config = here / "game.yaml"
     config.write_text(
-        f"command: [{command}]\nwindow: [320, 240]\nstep: [200, 150]\nstart_wait_s: 0\n"
+        f"command: ['{command}']\nwindow: [320, 240]\nstep: [200, 150]\nstart_wait_s: 0\n"
         "scroll: {by: keys, px_per_press: [50, 50]}\n"
     )
     save = command.replace("-", "_")
