@@ -12,6 +12,7 @@ from game_capture.given_display import GivenDisplay
 from game_capture.grabber import Grabber, Screen
 from game_capture.processes import Leashed
 from game_capture.staging import Staging
+from game_capture.windows import windows_on
 from game_capture.xdotool import Xdotool
 from imageflow_domain.errors import GameDied, Unavailable
 from imageflow_domain.geometry import Rect, Size
@@ -74,6 +75,10 @@ class Stage:
         self.check_alive()
         assert self._grabber is not None  # noqa: S101  a living stage has one
         return self._grabber.grab(rect)
+
+    def windows(self) -> tuple[Rect, ...]:
+        """Return the windows that the display shows, in pixels of the screen."""
+        return windows_on(self._display.environment)
 
     def log(self) -> str:
         """Return all that the program has printed."""

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 import dagster as dg
 
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import CaptureError, GameMissing, ImageFlowError, Unavailable
+from imageflow_domain.errors import CaptureError, GameMissing, ImageFlowError, NoMap, Unavailable
+
+ERROR = "error"
+"""Metadata of a failed step: the name of the domain error's class, by which the command line tells its exit code."""
 
 
 def retry_waits_s() -> tuple[float, ...]:
@@ -29,8 +32,8 @@ def explained(retry_number: int | None = None) -> Iterator[None]:
     try:
         yield
     except ImageFlowError as error:
-        may_pass = isinstance(error, (Unavailable, CaptureError)) and not isinstance(error, GameMissing)
+        may_pass = isinstance(error, (Unavailable, CaptureError)) and not isinstance(error, (GameMissing, NoMap))
         waits = () if retry_number is None else retry_waits_s()[retry_number:]
         if may_pass and waits:
             raise dg.RetryRequested(max_retries=(retry_number or 0) + len(waits), seconds_to_wait=waits[0]) from error
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=str(error), metadata={ERROR: type(error).__name__}, allow_retries=False) from error

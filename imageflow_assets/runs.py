@@ -7,6 +7,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
 
+from imageflow_assets.failures import ERROR
 from imageflow_domain.errors import InvalidInput
 from imageflow_surveys.runs import PARTITION_TAG
 
@@ -52,6 +53,16 @@ def failed_step(instance: dg.DagsterInstance, run_id: str) -> str | None:
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         if entry.dagster_event is not None and entry.dagster_event.step_key is not None:
             return entry.dagster_event.step_key.partition(".")[0]
+    return None
+
+
+def error_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """Return the name of the domain error that a run's first failed step met; `None` where no step says one."""
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = entry.dagster_event
+        said = None if event is None else event.step_failure_data.user_failure_data
+        if said is not None and ERROR in said.metadata:
+            return str(said.metadata[ERROR].value)
     return None
 
 

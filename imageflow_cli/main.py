@@ -6,13 +6,14 @@ from typing import NoReturn
 import click
 from pydantic import ValidationError
 
-from imageflow_domain.errors import CaptureError, ImageFlowError, InvalidInput, NotFound, Unavailable
+from imageflow_domain.errors import CaptureError, GameMissing, ImageFlowError, InvalidInput, NotFound, Unavailable
 from imageflow_domain.faults import describe_faults
 
 EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (InvalidInput, 2),
     (NotFound, 3),
     (Unavailable, 4),
+    (GameMissing, 4),
     (CaptureError, 5),
     (ImageFlowError, 1),
 )
@@ -76,7 +77,8 @@ def main() -> NoReturn:
 
 def _end(error: ImageFlowError) -> NoReturn:
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
-    sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+    cause = getattr(error, "cause", type(error))
+    sys.exit(next(code for kind, code in EXIT_CODES if issubclass(cause, kind)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from pathlib import Path
 
 import dagster as dg
 
@@ -12,11 +13,14 @@ from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.states import report_state
 from imageflow_assets.running import execute
-from imageflow_assets.runs import why_it_ended
+from imageflow_assets.runs import error_of, why_it_ended
 from imageflow_cli.session import Session
 from imageflow_cli.signals import on_signals
+from imageflow_cli.whole_file import whole_file
 from imageflow_clients.database import heartbeats, jobs, leases
-from imageflow_domain.errors import ImageFlowError
+from imageflow_clients.stores import Stores
+from imageflow_domain import errors, keys
+from imageflow_domain.errors import ImageFlowError, NoMap, NotFound, StoreUnavailable
 from imageflow_domain.survey import Survey, SurveyState
 from imageflow_resources.pools import set_pools
 from imageflow_surveys import states
@@ -27,6 +31,11 @@ _LOOK_S = 1.0
 
 class SurveyFailed(ImageFlowError):
     """The map of a survey could not be made."""
+
+    def __init__(self, said: str, *, cause: type[ImageFlowError] = ImageFlowError) -> None:
+        self.cause = cause
+        """What the failed step met: it tells the exit code."""
+        super().__init__(said)
 
 
 def make_map(session: Session, survey: Survey) -> Survey:
@@ -56,8 +65,31 @@ def make_map(session: Session, survey: Survey) -> Survey:
     report_state(instance, made)
     if made.state is not SurveyState.COMPLETED:
         why = why_it_ended(instance, record.dagster_run)
-        raise SurveyFailed(f"'{survey.id}' has no map: {why}\n`imageflow survey resume {survey.id}` goes on.")
+        cause = _cause(error_of(instance, record.dagster_run))
+        if cause is NoMap:
+            why = f"{why} {_written_picture(stores, survey)}"
+        raise SurveyFailed(
+            f"'{survey.id}' has no map: {why}\n`imageflow survey resume {survey.id}` goes on.", cause=cause
+        )
     return made
+
+
+def _cause(name: str | None) -> type[ImageFlowError]:
+    """Return the domain error of a name; the root of all for one that is not known."""
+    found = getattr(errors, name or "", None)
+    return found if isinstance(found, type) and issubclass(found, ImageFlowError) else ImageFlowError
+
+
+def _written_picture(stores: Stores, survey: Survey) -> str:
+    """Write what a game showed that is no map into the current folder, and say where, or why not."""
+    path = Path(f"{survey.id}-no-map.png").absolute()
+    try:
+        picture = stores.objects.get(keys.no_map(survey.id), next_step=f"resume '{survey.id}', which looks again")
+        with whole_file(path) as partial:
+            partial.write_bytes(picture)
+    except (NotFound, StoreUnavailable) as error:  # what stopped the survey is said all the same
+        return str(error)
+    return f"Open '{path}' to see it."
 
 
 def _interrupt() -> None:

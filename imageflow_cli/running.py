@@ -149,6 +149,7 @@ def _report(session: Session, survey: Survey) -> None:
         trust.decisive_offsets_kept,
         trust.mostly_anchored,
         trust.one_group,
+        trust.positions_hold,
     ):
         _warn(look(session.stores, survey))
 

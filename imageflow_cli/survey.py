@@ -193,6 +193,12 @@ def show(survey_id: str, as_json: bool) -> None:
     statuses: dict[str, int] = {}
     for place in places:
         statuses[place.status.value] = statuses.get(place.status.value, 0) + 1
+    found = [p.found_off for p in places if p.found_off is not None]
+    searched = (
+        {}
+        if not found
+        else {"searched": f"{len(found)} found up to {max(max(abs(o.dx_px), abs(o.dy_px)) for o in found)} px off"}
+    )
     facts = {
         **_facts(one),
         "areas": shots.planned,
@@ -200,6 +206,7 @@ def show(survey_id: str, as_json: bool) -> None:
         "tasks": f"{progress.tasks_done} of {progress.tasks}",
         "tiles": progress.tiles_cut,
         **statuses,
+        **searched,
     }
     if as_json:
         print_json(facts)

@@ -2,6 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from imageflow_domain.grid import Cell
 
 
 class ImageFlowError(Exception):
@@ -167,6 +174,21 @@ class GameNeverSettled(CaptureError):
 
 class PositionUnreachable(CaptureError):
     """The game did not go, or has no way to go, to the commanded position."""
+
+
+class NoMap(CaptureError):
+    """What is shown is no map, or not all of it: a menu, a panel, a window too small. Again would show the same."""
+
+    def __init__(self, said: str, *, picture: "NDArray[np.uint8]", cells: "Sequence[Cell]" = ()) -> None:
+        self.picture = picture
+        """RGB, shape (height, width, 3): what is shown, kept for a person to look at."""
+        self.cells = tuple(cells)
+        """Areas whose screenshots show it."""
+        super().__init__(said)
+
+
+class NothingAnchored(ImageFlowError):
+    """No two screenshots of a survey are tied to one another: there is no map."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,11 @@ def thumbnail(survey: str, revision: str) -> str:
     return f"{survey_prefix(survey)}/{_digest(revision)}/thumbnail.webp"
 
 
+def no_map(survey: str) -> str:
+    """What a game showed last that is no map: PNG, for a person to look at."""
+    return f"{survey_prefix(survey)}/no_map.png"
+
+
 def lineage(survey: str) -> str:
     """The sealed record of placement, confidence and lineage."""
     return f"{survey_prefix(survey)}/lineage.json.gz"

@@ -30,6 +30,8 @@ class PairOffset:
     """Standard error of the offset on the worse axis; 0 where pixels agree exactly."""
     noise: float = 0.0
     """Standard deviation of the difference of both screenshots' brightness, in grey levels; 0 where pixels agree."""
+    was_searched: bool = False
+    """Found by searching after the placement, not where both were believed to lie."""
 
     @property
     def is_exact(self) -> bool:
@@ -91,6 +93,9 @@ class Placement:
     sigma_px: float = 0.0
     """Standard error on the worse axis: of an anchored place against the survey's middle, of a guess against the
     anchored ones around it; 0 where pixels are exact, and where nothing is known."""
+    found_off: Offset | None = None
+    """From where it was believed to lie to where the search found it, seen from the other anchored ones; `None` for
+    what its neighbours placed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,7 @@ def settle_ambiguous(
     masks: Sequence[Rect],
     reach_px: int,
     overlays: Sequence[Rect] = (),
+    reach_holds: bool = True,
 ) -> tuple[Placement, ...]:
     """Return the solution's placements, those that are not anchored moved to the likeliest place.
 
@@ -65,6 +66,8 @@ def settle_ambiguous(
         masks: Rectangles of the head-up display.
         reach_px: Largest error of a nominal position.
         overlays: Rectangles of what else stands still while the map moves.
+        reach_holds: Whether no nominal position is known to be farther off. Else nothing is refuted by what lies
+            within reach, and no shot joins the anchored ones that pixels are equal for.
     """
     anchored = {p.cell: (p.x_px, p.y_px) for p in solution.placements if p.status is PlacementStatus.ANCHORED}
     groups: dict[int, list[Placement]] = {}
@@ -80,7 +83,7 @@ def settle_ambiguous(
     if exact:
         nominal = {area.cell: (area.position.x_px, area.position.y_px) for area in areas if area.position is not None}
         errors = NominalErrors(anchored, nominal, reach_px=reach_px)
-        settler = _Settler(anchored, errors, pictures, solution.kept, reach_px)
+        settler = _Settler(anchored, errors, pictures, solution.kept, reach_px, reach_holds=reach_holds)
         settled = settler.settle(sorted(exact, key=_first))
         placements = tuple(settled.get(placement.cell, placement) for placement in placements)
     if not lossy:
@@ -125,8 +128,11 @@ class _Settler:
         pictures: Held[Fingerprint],
         kept: Sequence[PairOffset],
         reach_px: int,
+        *,
+        reach_holds: bool,
     ) -> None:
         self._anchored, self._errors, self._pictures, self._reach_px = dict(anchored), errors, pictures, reach_px
+        self._reach_holds = reach_holds
         self._animation = Animation()
         self._pairs: dict[Cell, list[PairOffset]] = {}
         self._learnt: set[PairOffset] = set()
@@ -152,7 +158,7 @@ class _Settler:
                 continue
             placed, is_only = self._place(group, witnesses)
             settled |= {p.cell: p for p in placed}
-            if is_only and self._refutes_the_rest(witnesses):
+            if is_only and self._reach_holds and self._refutes_the_rest(witnesses):
                 placed = [_proven(p) for p in placed]
                 settled |= {p.cell: p for p in placed}
                 self._anchored |= {p.cell: (p.x_px, p.y_px) for p in placed}

@@ -12,51 +12,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imageflow_domain.errors import InvalidInput
-from imageflow_domain.geometry import Offset, Rect
+from imageflow_domain.geometry import Rect
 from imageflow_mosaic.comparison import Load, Overlays, Pictures, Tell, labels, verified
-from imageflow_mosaic.fingerprint import fingerprint
-from imageflow_mosaic.foreign import Hashes, foreign_pairs, telling
+from imageflow_mosaic.foreign import foreign_pairs
 from imageflow_mosaic.groups import Group, groups_of
 from imageflow_mosaic.layout import Tie
-from imageflow_mosaic.plane import Hearing, Plane
+from imageflow_mosaic.looks import Look, look_at, told_apart
+from imageflow_mosaic.plane import Plane
 from imageflow_mosaic.rescaled import SCALES, find_rescaled
-from imageflow_mosaic.resemblance import Pairs, resemblances
-from imageflow_mosaic.sketch import Sketch, look_again, propose, sketch, without_patches
-from imageflow_mosaic.thumbnail import Thumbnail, show_the_same, thumbnail
+from imageflow_mosaic.resemblance import Pairs
+from imageflow_mosaic.sketch import Sketch, propose, without_patches
+from imageflow_mosaic.witnesses import NEAR_PX, SURE_SUBWINDOWS, ContentTies, hearing_by_patches
 
 _SLACK_PX = 2
 """How far around an offset that patches propose the verification looks."""
-
-_SURE_SQUARES = 14
-"""Squares of 64 px that a tie must show the same in to be believed without other witnesses: no sprite fills so many."""
-
-_WITNESSES = 24
-"""Patches by which other pictures confirm or contradict a tie."""
-
-_SEEN_SHARE = 0.3
-"""Of them that must be seen. Where a tie is right three in four are, where it is wrong next to none."""
-
-_SURE_SUBWINDOWS = 150
-"""Sub-windows that agree on a tie to be believed without other witnesses, where pixels differ everywhere: among 1,400
-proposals of real frames the wrong ones that registration did not refute had 87 at most."""
-
-_WITNESSING = 10_000
-"""Squared grey levels of thumbnails by which other pictures confirm or contradict such a tie: 8,000 px of land."""
-
-_ALIKE = 0.5
-"""Correlation of them that confirms it."""
-
-_FOR_EACH_AGAINST = 4
-"""Sub-windows that must agree for each that contradicts: coasts look alike, but for a tree."""
-
-_LEAST_SUBWINDOWS = 40
-"""Sub-windows that agree on a tie to be believed because of other pictures."""
-
-_NEAR_PX = 3.0
-"""How far such a tie may be off in a group: errors of a tenth of a pixel add up along chains."""
-
-_UPON = Offset(dx_px=0, dy_px=0)
-"""Where a picture lies that shows the same as another of its size."""
 
 _THREADS = 2
 
@@ -100,16 +69,6 @@ class Arrangement:
     doubts: tuple[Doubt, ...]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Look:
-    """What is held of each picture."""
-
-    sketch: Sketch
-    thumbnail: Thumbnail
-    telling: Hashes
-    has_palette: bool
-
-
 def _say_nothing(what: str, done: int, total: int) -> None:
     """Nobody listens."""
 
@@ -148,10 +107,11 @@ def arrange(
         held = Pictures(order, load, masks, overlays)
         sketches = [look.sketch for look in looks]
         proposals = [p for p in propose(sketches) if same[p.first] == p.first and same[p.second] == p.second]
-        ties, doubles, displays = _told_apart(verified(proposals, len(order), held, _SLACK_PX, tell), looks)
-        for double in doubles:
+        apart = told_apart(list(verified(proposals, len(order), held, _SLACK_PX, tell)), looks)
+        for double in apart.doubles:
             _note_double(double, same)
-        foreign = _foreign(looks, same, [*ties, *doubles])
+        known = [*apart.overlaps, *apart.doubles]
+        foreign = _foreign(looks, same, known)
         lossy = int(np.count_nonzero(foreign.any(axis=1)))
         if most_by_content is not None and lossy > most_by_content:
             raise InvalidInput(
@@ -159,9 +119,9 @@ def arrange(
                 f"others: no more than {most_by_content} are compared here. Survey the folder with `imageflow survey "
                 "run`, which compares any number, or upload a positions.csv with them."
             )
-        content = _Content(looks, foreign, held, [*ties, *doubles], threads, tell) if foreign.any() else None
+        content = ContentTies(looks, foreign, held, known, threads, tell) if foreign.any() else None
         plane = Plane([look.thumbnail.size for look in looks])
-        refused = [*displays, *_joined(plane, sketches, masks, ties, content, same)]
+        refused = [*apart.displays, *_joined(plane, sketches, masks, apart.overlaps, content, same)]
         groups = groups_of(order, [look.thumbnail.size for look in looks], plane)
         strays = _strays(order, groups, same)
         rescaled = _rescaled(order, groups, strays, foreign, looks, held, masks, threads, tell)
@@ -180,21 +140,14 @@ def arrange(
 
 def _looked(
     names: Sequence[str], load: Load, masks: Sequence[Rect], tell: Tell, threads: Executor
-) -> tuple[list[_Look], list[int]]:
+) -> tuple[list[Look], list[int]]:
     """Return what is held of all pictures, and for each picture the first one of equal pixels."""
 
-    def look(name: str) -> tuple[_Look, tuple[bytes, tuple[int, ...]]]:
+    def look(name: str) -> tuple[Look, tuple[bytes, tuple[int, ...]]]:
         pixels = load(name)
-        picture = fingerprint(pixels, masks)
-        found = _Look(
-            sketch=sketch(picture),
-            thumbnail=thumbnail(pixels, masks),
-            telling=telling(picture),
-            has_palette=picture.has_palette,
-        )
-        return found, (hashlib.blake2b(pixels.data).digest(), pixels.shape)
+        return look_at(pixels, masks), (hashlib.blake2b(pixels.data).digest(), pixels.shape)
 
-    looks: list[_Look] = []
+    looks: list[Look] = []
     same: list[int] = []
     first: dict[tuple[bytes, tuple[int, ...]], int] = {}
     for number, (found, identity) in enumerate(threads.map(look, names)):
@@ -205,7 +158,7 @@ def _looked(
     return looks, same
 
 
-def _foreign(looks: Sequence[_Look], same: Sequence[int], ties: Sequence[Tie]) -> Pairs:
+def _foreign(looks: Sequence[Look], same: Sequence[int], ties: Sequence[Tie]) -> Pairs:
     """Return which pairs of pictures that nothing ties together yet may be told by their content alone."""
     group = np.array(labels(ties, len(looks)))
     original = np.array([_root(same, number) == number for number in range(len(looks))])
@@ -220,89 +173,26 @@ def _foreign(looks: Sequence[_Look], same: Sequence[int], ties: Sequence[Tie]) -
     return foreign
 
 
-class _Content:
-    """What the content of pictures tells whose pixels differ everywhere."""
-
-    def __init__(
-        self,
-        looks: Sequence[_Look],
-        foreign: Pairs,
-        held: Pictures,
-        known: Sequence[Tie],
-        threads: Executor,
-        tell: Tell,
-    ) -> None:
-        count = len(looks)
-        self.near = resemblances([look.thumbnail for look in looks])
-        proposals = self.near.propose(foreign, threads, lambda done: tell("correlating", done, count))
-        found = verified(proposals, count, held, self.near.reach_px, tell, known)
-        self.ties, upon, self.displays = _told_apart(found, looks)
-        self.doubles = [tie for tie in upon if self._is_seen(tie)]
-        self.displays += [tie for tie in upon if not self._is_seen(tie)]
-
-    def _is_seen(self, tie: Tie) -> bool:
-        """Whether two pictures show the same beyond what stands still in all pictures."""
-        sighting = self.near.look(tie.first, tie.second, tie.offset)
-        return sighting.expected >= _WITNESSING and sighting.seen >= _ALIKE * sighting.expected
-
-
 def _joined(
     plane: Plane,
     sketches: Sequence[Sketch],
     masks: Sequence[Rect],
     ties: Sequence[Tie],
-    content: _Content | None,
+    content: ContentTies | None,
     same: list[int],
 ) -> list[Tie]:
     """Join all pictures that ties connect, those whose pixels are equal first; return what was not believed."""
 
-    def squares(tie: Tie) -> int:
-        return look_again(sketches[tie.first], sketches[tie.second], tie.offset, masks).squares
-
-    exact = Hearing(
-        look=lambda first, second, offset: look_again(sketches[first], sketches[second], offset, masks),
-        enough=_WITNESSES,
-        worth=squares,
-        seen_share=_SEEN_SHARE,
-        sure=_SURE_SQUARES,
-        least=0,
-        slack_px=0.0,
-    )
+    exact = hearing_by_patches(sketches, masks)
     for tie in content.doubles if content else ():
         _note_double(tie, same)
     refused = plane.join([_of_originals(tie, same) for tie in ties], exact)
     if content is None:
         return refused
-    by_content = Hearing(
-        look=content.near.look,
-        enough=_WITNESSING,
-        worth=lambda tie: tie.agreeing - _FOR_EACH_AGAINST * tie.contradicting,
-        seen_share=_ALIKE,
-        sure=_SURE_SUBWINDOWS,
-        least=_LEAST_SUBWINDOWS,
-        slack_px=_NEAR_PX,
-    )
-    unsure = plane.join([_of_originals(tie, same) for tie in content.ties], by_content)
-    refused = plane.join(refused, replace(exact, slack_px=_NEAR_PX))
+    unsure = plane.join([_of_originals(tie, same) for tie in content.overlaps], content.hearing)
+    refused = plane.join(refused, replace(exact, slack_px=NEAR_PX))
     plane.settle()
     return [*refused, *unsure, *content.displays]
-
-
-def _told_apart(ties: Sequence[Tie], looks: Sequence[_Look]) -> tuple[list[Tie], list[Tie], list[Tie]]:
-    """Return ties of pictures that overlap, of pictures that are the same, and of those that only show the same panel.
-
-    A panel that stands in two pictures of different places agrees where they would lie upon each other.
-    """
-    overlaps: list[Tie] = []
-    doubles: list[Tie] = []
-    displays: list[Tie] = []
-    for tie in ties:
-        first, second = looks[tie.first].thumbnail, looks[tie.second].thumbnail
-        if first.size != second.size or tie.offset != _UPON:
-            overlaps.append(tie)
-        else:
-            (doubles if show_the_same(first, second) else displays).append(tie)
-    return overlaps, doubles, displays
 
 
 def _note_double(tie: Tie, same: list[int]) -> None:
@@ -331,7 +221,7 @@ def _rescaled(
     groups: Sequence[Group],
     strays: Sequence[str],
     foreign: Pairs,
-    looks: Sequence[_Look],
+    looks: Sequence[Look],
     held: Pictures,
     masks: Sequence[Rect],
     threads: Executor,
@@ -349,7 +239,7 @@ def _rescaled(
         {number: looks[number].thumbnail for number in against},
         held,
         masks,
-        _SURE_SUBWINDOWS,
+        SURE_SUBWINDOWS,
         threads,
         lambda done: tell("rescaling", done, len(SCALES)),
     )

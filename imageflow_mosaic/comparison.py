@@ -82,8 +82,8 @@ class Pictures:
 
 def verified(
     proposals: Sequence[Proposal], count: int, pictures: Pictures, reach_px: int, tell: Tell, known: Sequence[Tie] = ()
-) -> list[Tie]:
-    """Return the proposals that the pictures confirm: of each picture the best ones, then some out of its group.
+) -> dict[Tie, Match]:
+    """Return what the pictures confirm, with its match: of each picture the best proposals, then some out of its group.
 
     Args:
         proposals: The likeliest first.
@@ -92,7 +92,7 @@ def verified(
         tell: Hears of "comparing".
         known: Ties that are verified already.
     """
-    ties: list[Tie] = []
+    ties: dict[Tie, Match] = {}
     tried: set[Proposal] = set()
     for number, tries in enumerate(_TRIES):
         groups = labels([*known, *ties], count) if number else range(count)
@@ -101,7 +101,7 @@ def verified(
         for done, proposal in enumerate(_in_order(chosen, count), start=1):
             match = register(pictures.of(proposal.first), pictures.of(proposal.second), proposal.offset, reach_px)
             if match is not None:
-                ties.append(_tie(proposal, match))
+                ties[_tie(proposal, match)] = match
             tell("comparing", done, len(chosen))
     return ties
 

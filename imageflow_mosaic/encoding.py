@@ -98,6 +98,12 @@ def encode_top(pixels: Pixels) -> bytes:
 def to_png(data: bytes) -> bytes:
     """Return a stored tile as PNG, pixel for pixel; raise `InvalidInput` for bytes that are no picture."""
     pixels = decode_tile(data)
+    return encode_png(pixels[..., :3] if is_opaque(pixels) else pixels)
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """Return RGB or RGBA pixels, shape (height, width, 3 or 4), as PNG."""
+    check_pixels(pixels, channels=(3, 4))
     out = BytesIO()
-    Image.fromarray(pixels[..., :3] if is_opaque(pixels) else pixels).save(out, "PNG", compress_level=6)
+    Image.fromarray(pixels).save(out, "PNG", compress_level=6)
     return out.getvalue()

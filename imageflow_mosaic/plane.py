@@ -64,6 +64,19 @@ class Plane:
         """Where a picture's top left corner lies in its group, to the nearest pixel."""
         return Offset(dx_px=round(float(self._at[picture, 0])), dy_px=round(float(self._at[picture, 1])))
 
+    def hold(self, pictures: Sequence[int], corners: Sequence[Offset]) -> None:
+        """Make pictures one group that lies as it is known to; none of them has been joined yet.
+
+        Args:
+            pictures: One at least.
+            corners: Of each its top left corner.
+        """
+        for number in pictures:
+            del self._members[number]
+        self._members[pictures[0]] = list(pictures)
+        self._group[list(pictures)] = pictures[0]
+        self._at[list(pictures)] = [(corner.dx_px, corner.dy_px) for corner in corners]
+
     def join(self, ties: Sequence[Tie], hearing: Hearing) -> list[Tie]:
         """Join all pictures that ties connect, and return the ties that were not believed.
 

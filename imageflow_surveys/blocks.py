@@ -18,6 +18,7 @@ from imageflow_surveys.camera import Camera, driver_of
 from imageflow_surveys.capture_block import Captured, capture_block
 from imageflow_surveys.cut_block import cut_block
 from imageflow_surveys.register_block import register_block
+from imageflow_surveys.watch import Watch, kept_picture, note_panels
 
 T = TypeVar("T")
 
@@ -79,12 +80,17 @@ def capture_blocks(
         staging: What this machine has for games; see `driver_of`.
     """
     begin = time.monotonic()
-    with Camera(lambda: driver_of(stores, survey.spec, staging, survey=survey)) as camera:
+    watch = Watch(survey)
+    with (
+        kept_picture(stores, survey),
+        Camera(lambda: driver_of(stores, survey.spec, staging, survey=survey), watch.see) as camera,
+    ):
 
         def capture(block: Block) -> Captured:
             return capture_block(stores, survey, block, camera, run_id=run_id)
 
         done = _each(stores, survey, Layer.SCREENSHOTS, blocks, run_id, capture)
+        note_panels(stores, survey, watch.panels())
         return CapturedBlocks(
             shots=sum(block.shots for block in done),
             kept=sum(block.kept for block in done),

@@ -67,10 +67,18 @@ def skipped_files_of(stores: Stores, spec: SurveySpec) -> tuple[BadFile, ...]:
 
 
 class Camera:
-    """Grabs areas for one run. A context manager: leaving it closes the game."""
+    """Grabs areas for one run. A context manager: leaving it closes the game.
 
-    def __init__(self, open_game: Callable[[], GameDriver]) -> None:
+    Args:
+        open_game: Gives a driver, not yet started.
+        watch: Looks at what comes of each area, and raises what it finds wrong.
+    """
+
+    def __init__(
+        self, open_game: Callable[[], GameDriver], watch: Callable[[Cell, Grabbed], None] | None = None
+    ) -> None:
         self._open_game = open_game
+        self._watch = watch
         self._stack = ExitStack()
         self._driver: GameDriver | None = None
         self._is_entered = False
@@ -106,12 +114,15 @@ class Camera:
             try:
                 grabbed = self._started().grab(area)
                 self._at = area.cell
-                return grabbed
             except GameDied:
                 self._close()
                 if left == 0:
                     raise
                 self.restarts += 1
+            else:
+                if self._watch is not None:
+                    self._watch(area.cell, grabbed)
+                return grabbed
         raise AssertionError("unreachable: the loop returns or raises")
 
     def _started(self) -> GameDriver:

@@ -15,6 +15,7 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.survey import Keep, Layer, Survey
 from imageflow_surveys.next_step import next_step
 from imageflow_surveys.sealed_record import sealed_digests
+from imageflow_surveys.trust import judge_anchored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class Cleaned:
 
     kept: int
     deleted: int
+    why_kept: str | None
+    """Why screenshots are kept that the survey asks to delete, in words for people."""
     bytes_freed: int
     lineage_key: str
 
@@ -30,8 +33,9 @@ class Cleaned:
 def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     """Write the sealed record, then delete or keep the screenshots as the survey asks.
 
-    A survey whose map is withheld keeps them, whatever it asks: they tell what is wrong with it. A deletion is noted
-    before the first object goes, so that a process that dies half-way is finished by the next.
+    A survey whose map is withheld, or of which too few screenshots are anchored, keeps them, whatever it asks: they
+    tell what is wrong with it. A deletion is noted before the first object goes, so that a process that dies half-way
+    is finished by the next.
 
     Raises:
         NotReady: Before the survey's overviews exist, and where some of its screenshots are taken again meanwhile.
@@ -47,7 +51,8 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
         stores.objects.put(key, _record(stores, survey, stored, sealed_digests(stores, survey)))
     with stores.database.begin() as connection:
         now = _check_sealed(connection, survey, stored)
-        if now.keep is Keep.DELETE and now.withheld is None:
+        why_kept = None if now.keep is Keep.KEEP else _why_kept(connection, now)
+        if now.keep is Keep.DELETE and why_kept is None:
             # placed again to the same revision, a survey's tiles all exist without being cut again
             dependencies.count_usage(connection, survey.id, now.published().revision, survey.grid.cols)
             unneeded = [cell for cell in dependencies.no_longer_needed(connection, survey.id) if cell in stored]
@@ -64,9 +69,19 @@ def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     return Cleaned(
         kept=len(stored.keys() - doomed.keys()),
         deleted=len(doomed),
+        why_kept=why_kept,
         bytes_freed=sum(stored[cell].bytes for cell in doomed if cell in stored),
         lineage_key=key,
     )
+
+
+def _why_kept(connection: Connection, survey: Survey) -> str | None:
+    """Return why a survey keeps its screenshots that asks to delete them; `None` where nothing speaks against it."""
+    if survey.withheld is not None:
+        return f"The map is not published: {survey.withheld}"
+    places = placements.placements(connection, survey.id)
+    anchored = judge_anchored(places, placements.refused(connection, survey.id), survey.reach_px)
+    return None if anchored.holds else anchored.text
 
 
 def _check_whole(connection: Connection, survey: Survey) -> None:

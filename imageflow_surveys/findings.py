@@ -200,6 +200,50 @@ class OneGroup(Finding):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PositionsHold(Finding):
+    severity: ClassVar = Severity.WARN
+    found: tuple[Placement, ...]
+    """Those that the search after the placement anchored, farthest off first."""
+    screenshots: int
+    reach_px: int
+    """Of the survey: the largest error of a believed position against its neighbour's."""
+
+    @property
+    def farthest_px(self) -> int:
+        """How far off the farthest one was believed to lie, on the longer axis; 0 for none."""
+        return max(map(_off_px, self.found), default=0)
+
+    @property
+    def holds(self) -> bool:
+        return self.farthest_px <= self.reach_px
+
+    @property
+    def text(self) -> str:
+        told = f"{len(self.found)} of {self.screenshots} screenshots were searched for and found"
+        if not self.found:
+            return f"{told} elsewhere than believed."
+        far = f"{told} up to {self.farthest_px} px from where they were believed to lie; {self.reach_px} were expected."
+        return far if self.holds else far + _ELSEWHERE_HELPS
+
+    @property
+    def offenders(self) -> tuple[str, ...]:
+        return tuple(
+            f"{place.cell}: found {off.dx_px}, {off.dy_px} px off" for place in self.found if (off := place.found_off)
+        )
+
+
+_ELSEWHERE_HELPS = (
+    " They lie right on the map. Where a game loses key presses, longer pauses help (`scroll.pause_ms`); where the "
+    "world ends inside the grid, a smaller grid or another `home`."
+)
+
+
+def _off_px(place: Placement) -> int:
+    off = place.found_off
+    return 0 if off is None else max(abs(off.dx_px), abs(off.dy_px))
+
+
+@dataclass(frozen=True, kw_only=True)
 class TilesWhole(Finding):
     severity: ClassVar = Severity.ERROR
     faults: tuple[str, ...]

@@ -9,20 +9,22 @@ from dataclasses import dataclass, replace
 from imageflow_clients.database import Connection, dependencies, layers, placements, screenshots, tiles
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import NotReady
+from imageflow_domain.capture import Uncertainty
+from imageflow_domain.errors import NothingAnchored, NotReady
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Encoding, Fidelity, Layer, Mosaic, Survey
 from imageflow_domain.tiles import SQUARE_PX, Frame, first_frame
-from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.encoding import revision_signature
-from imageflow_mosaic.placement import place
+from imageflow_mosaic.placing import place_shots
+from imageflow_mosaic.search import Searched
 from imageflow_surveys.needs import needs
-from imageflow_surveys.overlays import once_asked, overlays_of
-from imageflow_surveys.seen_areas import seen_areas
+from imageflow_surveys.overlays import once_asked
+from imageflow_surveys.seen_areas import SeenArea, seen_areas, uncertainty_of
 from imageflow_surveys.shared_frame import shift_into_frame
 from imageflow_surveys.shots import Shots, shots_of
+from imageflow_surveys.trust import judge_anchored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class Placed:
 
     placements: tuple[Placement, ...]
     dropped: tuple[DroppedOffset, ...]
+    searched: Searched
+    """What came of the search for screenshots that neighbours did not tie to the map."""
     mosaic: Mosaic
     new_frame: bool
     """The save had no frame yet, or this survey does not agree with its latest one."""
@@ -47,28 +51,35 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
 
     Raises:
         NotReady: Where screenshots or offsets of a block are missing, or no area has a screenshot.
+        NothingAnchored: Where no two screenshots are tied to one another; nothing is stored then.
         ObjectMissing: Where a screenshot that is looked at, or a tile of the survey whose frame it joins, is gone.
         ObjectDamaged: Where it is not what was stored.
     """
     with stores.database.begin() as connection:
         _check_ready(connection, survey)
-        areas = [seen.area for seen in seen_areas(connection, survey)]
-        pairs = placements.offsets(connection, survey.id)
+        seen = seen_areas(connection, survey)
+        pairs = placements.offsets(connection, survey.id, searched=False)
+        planned = rows.count_areas(connection, survey.id)
+    areas = [one.area for one in seen]
     if not areas:
         raise NotReady(
             f"'{survey.id}' has no screenshot at all: its areas lie outside the world, or showed nothing. See where "
             "the game's home is, and survey again."
         )
     shots = shots_of(stores, survey)
-    solution = place(areas, pairs, reach_px=survey.reach_px)
-    places = settle_ambiguous(
-        solution,
+    reaches = {one.cell: search_reach(survey, one) for one in seen}
+    shots_placed = place_shots(
         areas,
+        pairs,
         shots.load,
+        view=survey.view,
         masks=survey.spec.masks,
         reach_px=survey.reach_px,
-        overlays=() if solution.fidelity.is_lossless else overlays_of(stores, survey),
+        reach=reaches.__getitem__,
+        overlays=once_asked(stores, survey),
     )
+    solution, places = shots_placed.solution, shots_placed.placements
+    _check_anchored(stores, survey, places, planned)
     bounds = _bounds(places, survey.view)
     with stores.database.begin() as connection:
         # One after another: the first survey of a save opens its frame, and whoever comes second joins it.
@@ -79,6 +90,7 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
         placed = Placed(
             placements=places,
             dropped=solution.dropped,
+            searched=shots_placed.searched,
             mosaic=Mosaic(
                 frame=frame,
                 bounds=bounds.shifted(shift),
@@ -101,6 +113,30 @@ def _check_ready(connection: Connection, survey: Survey) -> None:
             named = ", ".join(block.key for block in missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise NotReady(f"'{survey.id}' lacks {layer} of block {named}{more}: materialise these first.")
+
+
+def search_reach(survey: Survey, seen: SeenArea) -> Uncertainty:
+    """Return how far from its believed place a screenshot is searched for that nothing ties to the map.
+
+    As far as its position is unsure, and a view around at least: within its uncertainty it was not found.
+    """
+    unsure = uncertainty_of(survey, seen)
+    return Uncertainty(
+        x_px=max(unsure.x_px, float(survey.view.width_px)), y_px=max(unsure.y_px, float(survey.view.height_px))
+    )
+
+
+def _check_anchored(stores: Stores, survey: Survey, places: Sequence[Placement], planned: int) -> None:
+    """Raise `NothingAnchored` for a survey of several areas of which no two screenshots are tied to one another."""
+    anchored = sum(place.status is PlacementStatus.ANCHORED for place in places)
+    if anchored > 1 or planned == 1:
+        return
+    with stores.database.begin() as connection:
+        refused = placements.refused(connection, survey.id)
+    raise NothingAnchored(
+        f"No two of the {len(places)} screenshots of '{survey.id}' ({planned} areas) are tied to one another, so that "
+        f"there is no map.{judge_anchored(places, refused, survey.reach_px).causes.text} The screenshots are kept."
+    )
 
 
 def _frame(
@@ -199,6 +235,7 @@ def _store(connection: Connection, survey: Survey, placed: Placed) -> None:
     required = needs(survey, placed.mosaic.frame.native_zoom, corners)
     usage = Counter(area for areas in required.values() for area in areas)
     cells = {survey.area_id(p.cell): p.cell for p in placed.placements}
+    placements.replace_searched(connection, survey.id, placed.searched.offsets)
     placements.replace_placements(connection, survey.id, placed.placements, placed.dropped)
     dependencies.settle(connection, survey.id, required, {cells[area]: tiles_ for area, tiles_ in usage.items()})
     rows.mark_placed(connection, survey.id, placed.mosaic)

@@ -18,6 +18,7 @@ from imageflow_surveys.findings import (
     LoopsClose,
     MostlyAnchored,
     OneGroup,
+    PositionsHold,
     ShotsPlaced,
     TiedGroup,
     TilesWhole,
@@ -90,6 +91,18 @@ def judge_groups(places: Sequence[Placement]) -> OneGroup:
         sizes[place.group] = sizes.get(place.group, 0) + 1
     tied = (TiedGroup(group=group, screenshots=size) for group, size in sorted(sizes.items()) if group > 0 and size > 1)
     return OneGroup(others=tuple(tied))
+
+
+def positions_hold(stores: Stores, survey: Survey) -> PositionsHold:
+    """Whether screenshots lie where they were believed to, or had to be searched for farther away."""
+    return judge_positions(_places(stores, survey), survey.reach_px)
+
+
+def judge_positions(places: Sequence[Placement], reach_px: int) -> PositionsHold:
+    """As `positions_hold`, of all placements."""
+    found = [(place, place.found_off) for place in places if place.found_off is not None]
+    found.sort(key=lambda one: (-max(abs(one[1].dx_px), abs(one[1].dy_px)), one[0].cell))
+    return PositionsHold(found=tuple(place for place, _ in found), screenshots=len(places), reach_px=reach_px)
 
 
 def tiles_whole(stores: Stores, survey: Survey) -> TilesWhole:

@@ -13,11 +13,25 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement, PlacementStatus
 from imageflow_domain.survey import Fidelity, Survey
 from imageflow_mosaic.loops import CLOSED_PX, walk
-from imageflow_surveys.findings import DecisiveOffsetsKept, LoopsClose, MostlyAnchored, OneGroup, ShotsPlaced
+from imageflow_surveys.findings import (
+    DecisiveOffsetsKept,
+    LoopsClose,
+    MostlyAnchored,
+    OneGroup,
+    PositionsHold,
+    ShotsPlaced,
+)
 from imageflow_surveys.shots import shot_rect
-from imageflow_surveys.trust import judge_anchored, judge_dropped, judge_groups, judge_loops, judge_placed
+from imageflow_surveys.trust import (
+    judge_anchored,
+    judge_dropped,
+    judge_groups,
+    judge_loops,
+    judge_placed,
+    judge_positions,
+)
 
-ReportedFinding = LoopsClose | ShotsPlaced | DecisiveOffsetsKept | MostlyAnchored | OneGroup
+ReportedFinding = LoopsClose | ShotsPlaced | DecisiveOffsetsKept | MostlyAnchored | OneGroup | PositionsHold
 
 WORST = 12
 """Screenshots that are shown."""
@@ -106,6 +120,7 @@ def trust_report(stores: Stores, survey: Survey) -> TrustReport:
             judge_dropped(dropped),
             judge_anchored(places, refused, survey.reach_px),
             judge_groups(places),
+            judge_positions(places, survey.reach_px),
         ),
         loops_closed=int((~is_open).sum()),
         loops_open=int(is_open.sum()),

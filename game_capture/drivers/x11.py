@@ -32,9 +32,10 @@ from game_capture.processes import find_program
 from game_capture.settle import never_settled, settle, watch
 from game_capture.stage import Stage, own_folder
 from game_capture.staging import Staging
+from game_capture.windows import why_unfit
 from game_capture.x11.parameters import X11Parameters
 from imageflow_domain.capture import AreaState, Grabbed
-from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput
+from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, NoMap
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
@@ -158,6 +159,7 @@ class X11Driver:
                 action.perform(stage.send)
             self._park(stage)
             stage.check_alive()
+            self._check_window(stage)
             undo.pop_all()
         self._stage, self._taken = stage, {}
         self._pilot = Pilot(
@@ -175,6 +177,13 @@ class X11Driver:
         if self._stage is not None:
             self._stage.stop()
             self._stage = self._pilot = None
+
+    def _check_window(self, stage: Stage) -> None:
+        """Raise `NoMap` where the game's window does not show what is to be captured."""
+        why = why_unfit(stage.windows(), self._crop, self._screen)
+        if why is not None:
+            whole = Rect(x_px=0, y_px=0, width_px=self._screen.width_px, height_px=self._screen.height_px)
+            raise NoMap(why, picture=to_rgb(stage.grab(whole)))
 
     def _running(self) -> Stage:
         if self._stage is None:

@@ -20,6 +20,7 @@ OF_COORDINATES: tuple[Look, ...] = (
     trust.decisive_offsets_kept,
     trust.mostly_anchored,
     trust.one_group,
+    trust.positions_hold,
 )
 OF_OVERVIEWS: tuple[Look, ...] = (trust.tiles_whole,)
 

@@ -76,12 +76,36 @@ def placed(result: Placed, seconds: float) -> Shown:
         **{status.value: dg.MetadataValue.int(result.count(status)) for status in PlacementStatus},
         "fidelity": dg.MetadataValue.text(str(mosaic.fidelity)),
         "dropped_offsets": dg.MetadataValue.int(len(result.dropped)),
+        **_searched(result),
         "frame": dg.MetadataValue.int(mosaic.frame.number),
         "new_frame": dg.MetadataValue.bool(result.new_frame),
         "mosaic_px": dg.MetadataValue.text(f"{mosaic.bounds.width_px} x {mosaic.bounds.height_px}"),
         "revision": dg.MetadataValue.text(mosaic.revision),
         "least_sure": table(_row(place) for place in least_sure(result.placements, _ROWS)),
         **_time(seconds, len(result.placements)),
+    }
+
+
+def _searched(result: Placed) -> Shown:
+    """Show what came of the search for screenshots that neighbours did not tie to the map; nothing where none was."""
+    searched = result.searched
+    if not searched.sought:
+        return {}
+    found = [(place, place.found_off) for place in result.placements if place.found_off is not None]
+    return {
+        "searched_for": dg.MetadataValue.int(len(searched.sought)),
+        "found_by_search": dg.MetadataValue.int(len(found)),
+        "not_searched_for": dg.MetadataValue.int(searched.left_out),
+        **(
+            {
+                "found_elsewhere": table(
+                    {"area": str(place.cell), "off_x_px": off.dx_px, "off_y_px": off.dy_px}
+                    for place, off in found[:_ROWS]
+                )
+            }
+            if found
+            else {}
+        ),
     }
 
 
@@ -117,6 +141,7 @@ def overviews(survey: Survey, made: Overview, seconds: float) -> Shown:
 def cleaned(result: Cleaned, seconds: float) -> Shown:
     return {
         "kept": dg.MetadataValue.int(result.kept),
+        **({"kept_because": dg.MetadataValue.text(result.why_kept)} if result.why_kept else {}),
         "deleted": dg.MetadataValue.int(result.deleted),
         "megabytes_freed": megabytes(result.bytes_freed),
         "sealed_record": dg.MetadataValue.text(result.lineage_key),

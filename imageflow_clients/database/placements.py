@@ -52,39 +52,56 @@ def replace_offsets(
                 for pair in refused
             ],
         )
-    if pairs:
-        connection.execute(
-            insert(_PAIRS),
-            [
-                {
-                    "survey_id": survey,
-                    "reference_row": pair.reference.row,
-                    "reference_col": pair.reference.col,
-                    "moving_row": pair.moving.row,
-                    "moving_col": pair.moving.col,
-                    "dx_px": pair.offset.dx_px,
-                    "dy_px": pair.offset.dy_px,
-                    "votes": pair.votes,
-                    "agreement": pair.agreement,
-                    "compared_px": pair.compared_px,
-                    "decisive": pair.decisive,
-                    "rest_x_px": pair.rest_x_px,
-                    "rest_y_px": pair.rest_y_px,
-                    "sigma_px": pair.sigma_px,
-                    "noise": pair.noise,
-                }
-                for pair in pairs
-            ],
-        )
+    _insert_offsets(connection, survey, pairs)
 
 
-def offsets(connection: Connection, survey: str, *, touching: Collection[Cell] | None = None) -> tuple[PairOffset, ...]:
+def replace_searched(connection: Connection, survey: str, pairs: Sequence[PairOffset]) -> None:
+    """Store the offsets that the search after the placement found, in place of those that an earlier one found."""
+    connection.execute(delete(_PAIRS).where(_PAIRS.c.survey_id == survey, _PAIRS.c.searched))
+    _insert_offsets(connection, survey, pairs)
+
+
+def _insert_offsets(connection: Connection, survey: str, pairs: Sequence[PairOffset]) -> None:
+    if not pairs:
+        return
+    connection.execute(
+        insert(_PAIRS),
+        [
+            {
+                "survey_id": survey,
+                "reference_row": pair.reference.row,
+                "reference_col": pair.reference.col,
+                "moving_row": pair.moving.row,
+                "moving_col": pair.moving.col,
+                "dx_px": pair.offset.dx_px,
+                "dy_px": pair.offset.dy_px,
+                "votes": pair.votes,
+                "agreement": pair.agreement,
+                "compared_px": pair.compared_px,
+                "decisive": pair.decisive,
+                "rest_x_px": pair.rest_x_px,
+                "rest_y_px": pair.rest_y_px,
+                "sigma_px": pair.sigma_px,
+                "noise": pair.noise,
+                "searched": pair.was_searched,
+            }
+            for pair in pairs
+        ],
+    )
+
+
+def offsets(
+    connection: Connection, survey: str, *, touching: Collection[Cell] | None = None, searched: bool = True
+) -> tuple[PairOffset, ...]:
     """Return the verified offsets of a survey, by reference and moving cell.
 
     Args:
         touching: Only those from or to one of these few cells.
+        searched: Also those that the search after the placement found.
     """
     query = select(_PAIRS).where(_PAIRS.c.survey_id == survey).order_by(*_PAIRS.primary_key)
+    if not searched:
+        query = query.where(~_PAIRS.c.searched)
     if touching is not None:
         cells = [(cell.row, cell.col) for cell in touching]
         query = query.where(
@@ -148,6 +165,8 @@ def replace_placements(
                 "status": place.status,
                 "group_number": place.group,
                 "sigma_px": place.sigma_px,
+                "found_off_x_px": None if place.found_off is None else place.found_off.dx_px,
+                "found_off_y_px": None if place.found_off is None else place.found_off.dy_px,
             }
             for place in placements
         ],
@@ -199,6 +218,7 @@ def _placement(row: Row[Any]) -> Placement:
         status=PlacementStatus(row.status),
         group=row.group_number,
         sigma_px=row.sigma_px,
+        found_off=None if row.found_off_x_px is None else Offset(dx_px=row.found_off_x_px, dy_px=row.found_off_y_px),
     )
 
 
@@ -215,4 +235,5 @@ def _pair(row: Row[Any]) -> PairOffset:
         rest_y_px=row.rest_y_px,
         sigma_px=row.sigma_px,
         noise=row.noise,
+        was_searched=row.searched,
     )

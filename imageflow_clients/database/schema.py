@@ -292,6 +292,13 @@ pair_offsets = Table(
         nullable=True,
         doc="By how much the solve contradicts it; above half a pixel it was dropped.",
     ),
+    Column(
+        "searched",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        doc="Whether it was found by the search after the placement, not where both were believed to lie.",
+    ),
 )
 
 pair_refusals = Table(
@@ -325,6 +332,13 @@ coordinates = Table(
     Column(
         "sigma_px", REAL, nullable=False, server_default="0", doc="Standard error of the place; 0 where it is exact."
     ),
+    Column(
+        "found_off_x_px",
+        Integer,
+        nullable=True,
+        doc="How far to the right of where it was believed to lie the search found it; empty: not searched for.",
+    ),
+    Column("found_off_y_px", Integer, nullable=True, doc="The same, downwards."),
     CheckConstraint("status IN ('anchored', 'ambiguous', 'unplaced')", name="status"),
 )
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus, Refusal
 from imageflow_mosaic.loops import OpenLoop
@@ -14,6 +15,7 @@ from imageflow_surveys.findings import (
     LoopsClose,
     MostlyAnchored,
     OneGroup,
+    PositionsHold,
     Severity,
     ShotsPlaced,
     TiedGroup,
@@ -83,6 +85,20 @@ class GroupFacts(BaseModel):
         return cls(group=tied.group, screenshots=tied.screenshots)
 
 
+class FoundFacts(BaseModel):
+    """A screenshot that the search after the placement anchored."""
+
+    area: AreaPlace
+    dx: int
+    dy: int
+    """From where it was believed to lie to where it was found, in pixels."""
+
+    @classmethod
+    def of(cls, place: Placement) -> "FoundFacts":
+        off = place.found_off or Offset(dx_px=0, dy_px=0)
+        return cls(area=AreaPlace.of(place.cell), dx=off.dx_px, dy=off.dy_px)
+
+
 class _Found(BaseModel):
     holds: bool
     severity: Severity
@@ -144,8 +160,26 @@ class OneGroupFacts(_Found):
     """The first hundred."""
 
 
+class PositionsHoldFacts(_Found):
+    """Whether screenshots lie where they were believed to, or had to be searched for farther away."""
+
+    name: Literal["positions_hold"] = "positions_hold"
+    screenshots: int
+    reach_px: int
+    """Largest error of a believed position against its neighbour's."""
+    farthest_px: int
+    """How far off the farthest one was believed to lie; 0 where none was searched for and found."""
+    offenders: list[FoundFacts]
+    """The first hundred, farthest off first; also where the finding holds."""
+
+
 FindingFacts = Annotated[
-    LoopsCloseFacts | ShotsPlacedFacts | DecisiveOffsetsKeptFacts | MostlyAnchoredFacts | OneGroupFacts,
+    LoopsCloseFacts
+    | ShotsPlacedFacts
+    | DecisiveOffsetsKeptFacts
+    | MostlyAnchoredFacts
+    | OneGroupFacts
+    | PositionsHoldFacts,
     Field(discriminator="name"),
 ]
 
@@ -203,6 +237,17 @@ def finding_facts(found: ReportedFinding) -> FindingFacts:
                 text=text,
                 offenders=[GroupFacts.of(tied) for tied in _first(others)],
                 offenders_in_all=len(others),
+            )
+        case PositionsHold(found=placed, screenshots=screenshots, reach_px=reach_px, farthest_px=farthest_px):
+            return PositionsHoldFacts(
+                holds=holds,
+                severity=severity,
+                text=text,
+                screenshots=screenshots,
+                reach_px=reach_px,
+                farthest_px=farthest_px,
+                offenders=[FoundFacts.of(place) for place in _first(placed)],
+                offenders_in_all=len(placed),
             )
 
 

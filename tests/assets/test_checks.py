@@ -22,6 +22,7 @@ _SEVERITIES = {
     "decisive_offsets_kept": _ERROR,
     "mostly_anchored": _WARN,
     "one_group": _WARN,
+    "positions_hold": _WARN,
     "tiles_whole": _ERROR,
 }
 _PAIRS, _PLACES, _TILES = schema.pair_offsets, schema.coordinates, schema.tiles
@@ -169,6 +170,27 @@ def test_a_second_group_is_a_warning_but_a_lone_screenshot_is_none(
     evaluation = evaluate("one_group", survey)
     _expect(evaluation, passed=False)
     assert _shown(evaluation) == "- group 1: 2 screenshots"
+
+
+def test_screenshots_that_were_found_far_from_where_they_were_believed_to_lie_are_a_warning(
+    stores: Stores, evaluate: Evaluate, survey: Survey
+) -> None:
+    def find(col: int, off_px: int) -> None:
+        with stores.database.begin() as connection:
+            connection.execute(
+                update(_PLACES)
+                .where(_PLACES.c.survey_id == survey.id, _PLACES.c.col == col, _PLACES.c.row == 3)
+                .values(found_off_x_px=off_px, found_off_y_px=-1)
+            )
+
+    find(0, survey.reach_px)
+    evaluation = evaluate("positions_hold", survey)
+    _expect(evaluation, passed=True)
+    assert _shown(evaluation) == f"- r03_c00: found {survey.reach_px}, -1 px off"
+    find(1, survey.reach_px + 1)
+    evaluation = evaluate("positions_hold", survey)
+    _expect(evaluation, passed=False)
+    assert _shown(evaluation).splitlines()[0] == f"- r03_c01: found {survey.reach_px + 1}, -1 px off"
 
 
 def test_tiles_without_a_row_without_an_object_or_that_are_torn_are_named(

@@ -98,6 +98,7 @@ def test_one_run_of_all_six_assets_makes_a_survey(stores: Stores, instance: dg.D
         "decisive_offsets_kept",
         "mostly_anchored",
         "one_group",
+        "positions_hold",
         "tiles_whole",
     }
     assert {one.partition for one in result.get_asset_check_evaluations()} == {survey.id}

@@ -29,6 +29,7 @@ def test_the_page_tells_what_the_survey_is_worth(look: Any, stand: Stand) -> Non
         ("decisive_offsets_kept", "verified offset"),
         ("mostly_anchored", f"of {trust['screenshots']} screenshots are anchored; 90% are wanted."),
         ("one_group", "of screenshots"),
+        ("positions_hold", "searched for"),
     ):
         entry = page.locator(f".finding[data-name={name}]")
         expect(entry).to_contain_text(words)

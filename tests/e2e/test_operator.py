@@ -253,7 +253,7 @@ def test_a_check_that_fails_is_shown_as_failed_whoever_made_the_survey(ui: Ui, w
     assert (doubt.status, doubt.partition, doubt.severity) == ("FAILED", survey, "WARN")
     assert doubt.description.startswith("81% of 16 screenshots are anchored; 90% are wanted.")
     assert {name: _told(found) for name, found in checks.items()} == {name: [("SUCCEEDED", survey)] for name in checks}
-    assert len(checks) == 5
+    assert len(checks) == 6
 
 
 def _told(found: list[Check]) -> list[tuple[str, str]]:

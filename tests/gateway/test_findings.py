@@ -1,5 +1,7 @@
 """Findings are told in figures, with no more offenders than a page shows."""
 
+from dataclasses import replace
+
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus, Refusal, RefusedPair
@@ -11,6 +13,7 @@ from imageflow_surveys.findings import (
     LoopsClose,
     MostlyAnchored,
     OneGroup,
+    PositionsHold,
     ShotsPlaced,
     TiedGroup,
 )
@@ -70,6 +73,18 @@ def test_each_finding_names_its_offenders_and_counts_what_it_looked_at() -> None
         "offenders": [{"group": 2, "screenshots": 3}],
         "offenders_in_all": 1,
     }
+    found = replace(_place(THERE, PlacementStatus.ANCHORED, 1.0, 0), found_off=Offset(dx_px=-320, dy_px=160))
+    assert _told(PositionsHold(found=(found,), screenshots=9, reach_px=64)) == {
+        "name": "positions_hold",
+        "holds": False,
+        "severity": "warn",
+        "screenshots": 9,
+        "reach_px": 64,
+        "farthest_px": 320,
+        "offenders": [{"area": there, "dx": -320, "dy": 160}],
+        "offenders_in_all": 1,
+    }
+    assert PositionsHold(found=(found,), screenshots=9, reach_px=320).holds
 
 
 def test_placements_are_judged_by_their_status_and_group() -> None:

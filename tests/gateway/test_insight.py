@@ -140,6 +140,7 @@ def test_trust_counts_what_the_placement_says(client: Any, stores: Stores, surve
     assert (told["screenshots"], told["anchored"], told["anchored_share"]) == (12, 12, 1.0)
     assert [finding["name"] for finding in told["findings"]] == [
         "loops_close", "shots_placed", "decisive_offsets_kept", "mostly_anchored", "one_group",
+        "positions_hold",
     ]  # fmt: skip
     assert all(finding["holds"] for finding in told["findings"])
     # 2 x 3 squares of four, each with four triangles

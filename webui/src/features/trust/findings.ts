@@ -52,5 +52,10 @@ export function spellFinding(texts: Texts, found: Finding): Spelled {
         text: finding.groups(count),
         offenders: found.offenders.map((one) => offender.group(one.group, one.screenshots)),
       };
+    case "positions_hold":
+      return {
+        text: finding.positions(count, found.screenshots, found.farthest_px, found.reach_px),
+        offenders: found.offenders.map((one) => offender.found(area(one.area), one.dx, one.dy)),
+      };
   }
 }

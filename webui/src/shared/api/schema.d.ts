@@ -1995,6 +1995,17 @@ export interface components {
             seconds: number;
         };
         /**
+         * FoundFacts
+         * @description A screenshot that the search after the placement anchored.
+         */
+        FoundFacts: {
+            area: components["schemas"]["AreaPlace"];
+            /** Dx */
+            dx: number;
+            /** Dy */
+            dy: number;
+        };
+        /**
          * FrameFacts
          * @description The coordinate frame that all surveys of a save share.
          */
@@ -2833,6 +2844,32 @@ export interface components {
             blocks: components["schemas"]["Rect"][];
         };
         /**
+         * PositionsHoldFacts
+         * @description Whether screenshots lie where they were believed to, or had to be searched for farther away.
+         */
+        PositionsHoldFacts: {
+            /** Holds */
+            holds: boolean;
+            severity: components["schemas"]["Severity"];
+            /** Text */
+            text: string;
+            /** Offenders In All */
+            offenders_in_all: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            name: "positions_hold";
+            /** Screenshots */
+            screenshots: number;
+            /** Reach Px */
+            reach_px: number;
+            /** Farthest Px */
+            farthest_px: number;
+            /** Offenders */
+            offenders: components["schemas"]["FoundFacts"][];
+        };
+        /**
          * ProductFacts
          * @description A product.
          */
@@ -3561,7 +3598,7 @@ export interface components {
             anchored_share: number;
             fidelity: components["schemas"]["FidelityFacts"];
             /** Findings */
-            findings: (components["schemas"]["LoopsCloseFacts"] | components["schemas"]["ShotsPlacedFacts"] | components["schemas"]["DecisiveOffsetsKeptFacts"] | components["schemas"]["MostlyAnchoredFacts"] | components["schemas"]["OneGroupFacts"])[];
+            findings: (components["schemas"]["LoopsCloseFacts"] | components["schemas"]["ShotsPlacedFacts"] | components["schemas"]["DecisiveOffsetsKeptFacts"] | components["schemas"]["MostlyAnchoredFacts"] | components["schemas"]["OneGroupFacts"] | components["schemas"]["PositionsHoldFacts"])[];
             loops: components["schemas"]["Loops"];
             seams: components["schemas"]["Seams"];
             /** Worst */

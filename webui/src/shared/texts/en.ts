@@ -245,6 +245,10 @@ export const en = {
         others === 0
           ? "No group of screenshots is tied together apart from the map."
           : `${plural(others, "group")} of screenshots ${others === 1 ? "is" : "are"} tied together, but not to the map.`,
+      positions: (found: number, of: number, farthest: number, reach: number) =>
+        found === 0
+          ? `None of ${plural(of, "screenshot")} had to be searched for.`
+          : `${n(found)} of ${plural(of, "screenshot")} ${found === 1 ? "was" : "were"} searched for and found up to ${n(farthest)} px from where ${found === 1 ? "it was" : "they were"} believed to lie; ${n(reach)} px were expected.`,
     },
     overlap: {
       little_overlap: (count: number) => `${n(count)} are next to nothing where the screenshots are believed to lie`,
@@ -264,6 +268,7 @@ export const en = {
       dropped: (area: string, other: string, px: number) => `${area} – ${other}: off by ${px} px`,
       unsure: (area: string, status: string, sure: string) => `${area}: ${status}, ${sure}`,
       group: (number: number, screenshots: number) => `Group ${number}: ${plural(screenshots, "screenshot")}`,
+      found: (area: string, dx: number, dy: number) => `${area}: found ${dx}, ${dy} px off`,
     },
     loops: "Loop closure", loopsNote: "Offsets around every loop of neighbours must add up to nothing.",
     loopsClosed: (closed: number, all: number) => `${n(closed)} of ${plural(all, "loop")} close.`,

@@ -239,6 +239,10 @@ export const ja: Texts = {
         others === 0
           ? "地図から離れた画像のまとまりはありません。"
           : `互いには結ばれ、地図には結ばれていない画像のまとまりが ${n(others)} 個あります。`,
+      positions: (found, of, farthest, reach) =>
+        found === 0
+          ? `スクリーンショット ${n(of)} 枚に、探し直したものはありません。`
+          : `スクリーンショット ${n(of)} 枚中 ${n(found)} 枚を探し直し、想定位置から最大 ${n(farthest)} px 離れた位置で見つけました（想定誤差 ${n(reach)} px）。`,
     },
     overlap: {
       little_overlap: (count) => `想定位置でほとんど重ならないものが ${n(count)} 件`,
@@ -257,6 +261,7 @@ export const ja: Texts = {
       dropped: (area, other, px) => `${area} – ${other}：ずれ ${px} px`,
       unsure: (area, status, sure) => `${area}：${status}、${sure}`,
       group: (number, screenshots) => `まとまり ${number}：${n(screenshots)} 枚`,
+      found: (area, dx, dy) => `${area}：${dx}、${dy} px 離れた位置で発見`,
     },
     loops: "ループの閉合", loopsNote: "隣どうしのオフセットは、一周すると 0 になるはずです。",
     loopsClosed: (closed, all) => `${n(all)} ループ中 ${n(closed)} が正確に閉じています。`,
