@@ -46,7 +46,7 @@ class Size(BaseModel):
 class Rect(BaseModel):
     """A rectangle of whole pixels; right and bottom are exclusive."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     x_px: int
     y_px: int

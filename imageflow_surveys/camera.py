@@ -18,6 +18,7 @@ from imageflow_domain.errors import BadFile, GameDied, InvalidInput
 from imageflow_domain.keys import MAP_UPLOADS
 from imageflow_domain.ports import Area, FrameSource, GameDriver
 from imageflow_domain.survey import SurveySpec
+from imageflow_surveys.files_beside import reader_of
 
 RESTARTS_PER_AREA = 3
 
@@ -30,7 +31,8 @@ def driver_of(stores: Stores, spec: SurveySpec, staging: Staging | None = None) 
     """
     frames = frames_of(stores, spec.source, spec.driver.parameters)
     staging = staging or Staging(scratch=stores.scratch)
-    return open_driver(spec.driver, frames=frames, staging=staging, grid=spec.grid)
+    read_beside = reader_of(stores, spec)
+    return open_driver(spec.driver, frames=frames, staging=staging, grid=spec.grid, read_beside=read_beside)
 
 
 def frames_of(stores: Stores, source: str | None, parameters: Mapping[str, Any]) -> FrameSource | None:
