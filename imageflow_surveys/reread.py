@@ -12,6 +12,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
+from imageflow_domain.ports import GameDriver
 from imageflow_domain.recipe import Recipe
 from imageflow_domain.survey import DriverSpec, Layer, Survey, SurveySpec
 from imageflow_surveys import states
@@ -73,14 +74,16 @@ def reread(stores: Stores, survey_id: str, path: Path | None = None) -> Reread:
     changes = tuple(change for change in _changes(before, content) if change.path not in _FREE)
     spec = _corrected(survey, before, Recipe(path=str(file.absolute()), content=content))
     _check(stores, survey, spec, changes)
+    names = named_files(spec.driver)
+    changes += tuple(_changed_files(survey, file.parent, names))
+    if not changes:
+        return Reread(path=str(file))
     driver = driver_of(stores, spec)
-    _check_areas(stores, survey, driver.areas(survey.spec.grid), driver.capabilities.view)
-    changes += tuple(_changed_files(survey, file.parent, named_files(spec.driver)))
+    _check_areas(stores, survey, driver)
     with stores.database.begin() as connection:
         states.check_idle(connection, rows.get(connection, survey.id, lock=True))
         assert spec.recipe is not None  # noqa: S101  given above
-        stored = store_files(stores, survey.id, spec.recipe, named_files(spec.driver))
-        now = spec.model_copy(update={"recipe": stored})
+        now = spec.model_copy(update={"recipe": store_files(stores, survey.id, spec.recipe, names)})
         rows.redrive(connection, survey.id, now, now.reach_px or driver.capabilities.reach_px)
     return Reread(path=str(file), changes=changes)
 
@@ -121,10 +124,12 @@ def _check(stores: Stores, survey: Survey, spec: SurveySpec, changes: tuple[Chan
 _OF_THE_SURVEY = frozenset({"grid", "source", "block_side", "keep", "encoding"})
 
 
-def _check_areas(stores: Stores, survey: Survey, areas: Any, view: Any) -> None:
+def _check_areas(stores: Stores, survey: Survey, driver: GameDriver) -> None:
+    """Raise `InvalidInput` where the driver would take other areas than the survey's."""
+    laid = {area.cell: area.position for area in driver.areas(survey.spec.grid)}
     with stores.database.begin() as connection:
         planned = {area.cell: area.position for area in rows.areas(connection, survey.id)}
-    if view != survey.view or {area.cell: area.position for area in areas} != planned:
+    if driver.capabilities.view != survey.view or laid != planned:
         raise InvalidInput(
             f"With this file the areas of '{survey.id}' would lie elsewhere, as the scroll's scale rounds the step: "
             "begin another survey with `imageflow survey run`, or set the scale back to go on."

@@ -1,13 +1,14 @@
 """A small program on X11 whose camera moves in every way that a game's may; it says what it is sent.
 
-Run as a program of its own: `python board.py WIDTH HEIGHT LEFT TOP [edge] [dialog]`. The world is 1600x1200 px of noise in
-squares; the window shows a part of it, with a minimap of 160x120 px beside nothing else. `edge`: the pointer at the
-window's edge moves the camera. `dialog` covers a part until Escape is pressed.
+Run as a program of its own: `python board.py WIDTH HEIGHT LEFT TOP [edge] [dialog]`. The world is 1600x1200 px of noise
+in squares; the window shows a part of it, with a minimap in its lower right corner. `edge`: the pointer at the window's
+edge moves the camera. `dialog` covers a part until Escape is pressed.
 """
 
 import os
 import sys
 import tkinter as tk
+from pathlib import Path
 
 import numpy as np
 
@@ -51,10 +52,11 @@ class Board:
         self.root.bind("<ButtonRelease>", self.released)
         if edge:
             self.root.after(PUSH_MS, self.edge)
-        self.say("up", os.getuid(), os.getcwd())
+        self.say("up", os.getuid(), Path.cwd())
 
     def say(self, *words: object) -> None:
-        print(*words, flush=True)
+        sys.stdout.write(" ".join(map(str, words)) + "\n")
+        sys.stdout.flush()
 
     def go(self, dx: int, dy: int) -> None:
         for axis, (step, most) in enumerate(zip((dx, dy), WORLD, strict=True)):
