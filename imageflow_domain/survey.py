@@ -65,7 +65,7 @@ class Keep(StrEnum):
 class Encoding(BaseModel):
     """How tiles are encoded; part of the revision, so that a change re-encodes."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     lossless_method: int = Field(default=4, ge=0, le=4)
     """WebP method of the native level and its parent: 0 is fast, 4 is small; 5 and 6 take minutes."""

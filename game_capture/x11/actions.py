@@ -199,9 +199,9 @@ class IfShown(Words):
     """Do something only where the display shows a picture, such as a dialog that does not always come."""
 
     if_shown: FilePath
-    """A PNG file beside the game's YAML: a part of what the display shows, cut from a screenshot of it."""
+    """A picture beside the game's YAML: a part of what the display shows, cut from a screenshot that lost nothing (PNG)."""
     then: tuple[Plain, ...] = Field(min_length=1, max_length=1000)
-    """The actions, as in `prepare`."""
+    """The actions, as in `prepare`, but for another `if_shown`."""
     within: Rect | None = None
     """The part of the display in which it is looked for; by default all of it."""
     wait_s: float = Field(default=0.0, ge=0, le=600)
