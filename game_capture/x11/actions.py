@@ -20,6 +20,7 @@ Pictures = Mapping[str, NDArray[np.uint8]]
 """The pictures that `if_shown` names: RGB, shape (height, width, 3)."""
 
 _LOOK_S = 0.1
+_COLOUR_ERROR = 8
 _WHEEL = {"up": 4, "down": 5, "left": 6, "right": 7}
 
 
@@ -137,10 +138,14 @@ class Wait(Words):
 
 
 class Until(Words):
-    """What is waited for. Both together: a change, and then that the picture stands still."""
+    """What is waited for. Of several: a change, then the colour, then that the picture stands still."""
 
     changed: bool = False
     """That the picture is another than before the action that came last."""
+    at: Place | None = None
+    """A pixel of the display that has a `colour`: sure where a menu comes late."""
+    colour: str | None = Field(default=None, pattern=r"^#[0-9A-Fa-f]{6}$")
+    """Red, green and blue of that pixel, in quotes: `"#7ab3dd"`; each may differ by 8."""
     still: bool = False
     """That the picture stands still."""
     for_s: float = Field(default=0.5, gt=0, le=60)
@@ -152,16 +157,18 @@ class Until(Words):
 
     @model_validator(mode="after")
     def _waits_for_something(self) -> "Until":
-        if not (self.changed or self.still):
-            raise ValueError("must be {still: true}, {changed: true} or both")
+        if (self.at is None) != (self.colour is None):
+            raise ValueError("must have both at and colour, or none of them")
+        if not (self.changed or self.still or self.at):
+            raise ValueError('must have still: true, changed: true, or at: [X, Y] with colour: "#RRGGBB"')
         return self
 
 
 class WaitUntil(Words):
-    """Wait until the picture changed, or stands still."""
+    """Wait until the picture changed, a pixel has a colour, or the picture stands still."""
 
     wait_until: Until
-    """`{changed: true}`, `{still: true}` or both."""
+    """`{changed: true}`, `{still: true}`, `{at: [X, Y], colour: "#RRGGBB"}`, or several of them."""
 
 
 _PLAIN = (Press, Type, Click, Drag, Wheel, Wait, WaitUntil)
@@ -199,7 +206,7 @@ class IfShown(Words):
     """Do something only where the display shows a picture, such as a dialog that does not always come."""
 
     if_shown: FilePath
-    """A picture beside the game's YAML: a part of what the display shows, cut from a screenshot that lost nothing (PNG)."""
+    """A picture beside the game's YAML: a part of what the display shows, cut from a PNG screenshot of it."""
     then: tuple[Plain, ...] = Field(min_length=1, max_length=1000)
     """The actions, as in `prepare`, but for another `if_shown`."""
     within: Rect | None = None
@@ -276,8 +283,25 @@ def _wait_until(until: Until, hands: Hands, before: Screen | None, where: str) -
                     "does something, or wait longer by timeout_s."
                 )
             time.sleep(_LOOK_S)
+    if until.at is not None and until.colour is not None:
+        _wait_until_coloured(until, until.at, bytes.fromhex(until.colour[1:]), hands, deadline, where)
     if until.still:
         _wait_until_still(until, part, hands, deadline, where)
+
+
+def _wait_until_coloured(until: Until, at: Place, colour: bytes, hands: Hands, deadline: float, where: str) -> None:
+    pixel = Rect(x_px=at[0], y_px=at[1], width_px=1, height_px=1)
+    wanted = np.frombuffer(colour, np.uint8).astype(np.int16)
+    while True:
+        shown = hands.grab(pixel)[0, 0, 2::-1]
+        if np.abs(shown - wanted).max() <= _COLOUR_ERROR:
+            return
+        if time.monotonic() > deadline:
+            raise GameNeverSettled(
+                f"{where}: the pixel at {at[0]},{at[1]} is #{bytes(shown).hex()} and not {until.colour}, after "
+                f"{until.timeout_s:g} s: see that the actions before it lead there, or wait longer by timeout_s."
+            )
+        time.sleep(_LOOK_S)
 
 
 def _wait_until_still(until: Until, part: Rect, hands: Hands, deadline: float, where: str) -> None:

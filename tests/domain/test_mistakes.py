@@ -27,7 +27,7 @@ _RIGHT: dict[str, Any] = {"command": ["game"], "step": [100, 100], "scroll": {"b
         ({"prepare": ["Return"]}, "prepare.0", "is no action (allowed: {key: ...}, {type: ...}"),
         ({"prepare": [{"key": "a", "coutn": 2}]}, "prepare.0.coutn", "(allowed: key, count, .*did you mean count?"),
         ({"prepare": [{"type": 71}]}, "prepare.0.type", "must be text: put it in quotes"),
-        ({"prepare": [{"wait_until": {}}]}, "prepare.0.wait_until", "must be {still: true}, {changed: true} or both"),
+        ({"prepare": [{"wait_until": {}}]}, "prepare.0.wait_until", "must have still: true, changed: true, or at"),
         ({"prepare": [{"wheel": "upp"}]}, "prepare.0.wheel", "is none of up, down, left, right: did you mean up?"),
         ({"prepare": [{"if_shown": "a.png", "then": [{"kay": 1}]}]}, "prepare.0.then.0", "is no action"),
         ({"prepare": {"key": "a"}}, "prepare", "must be a list"),

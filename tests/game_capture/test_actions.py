@@ -91,6 +91,14 @@ def test_a_change_that_never_comes_names_the_action() -> None:
         _do(Program(_noise(1)), {"key": "a"}, {"wait_until": {"changed": True, "timeout_s": 0.05}})
 
 
+def test_a_colour_is_waited_for_and_named_where_it_does_not_come() -> None:
+    colour = f"#{bytes(_noise(2)[20, 30, 2::-1]).hex()}"
+    _do(Program(_noise(1), _noise(2), late=3), {"key": "a"}, {"wait_until": {"at": [30, 20], "colour": colour}})
+    before = f"#{bytes(_noise(1)[20, 30, 2::-1]).hex()}"
+    with pytest.raises(GameNeverSettled, match=rf"prepare\.0: the pixel at 30,20 is {before} and not {colour}"):
+        _do(Program(_noise(1)), {"wait_until": {"at": [30, 20], "colour": colour, "timeout_s": 0.05}})
+
+
 def test_a_picture_that_keeps_changing_names_the_action_unless_another_part_is_looked_at() -> None:
     class Blinking(Program):
         _frames = itertools.count()

@@ -1,4 +1,4 @@
-"""A game's YAML is corrected while its survey is under way: how the game is driven changes, what areas show does not."""
+"""A game's YAML is corrected while its survey is under way: how it is driven changes, what areas show does not."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_files_beside_the_yaml_are_stored_with_the_survey_and_go_with_it(stores:
     assert survey.spec.recipe is not None
     key = survey.spec.recipe.files["town.sav"]
     stores.objects.put(key, b"something else")
-    with pytest.raises(ObjectDamaged, match="the game's file 'town.sav'"):
+    with pytest.raises(ObjectDamaged, match=r"the game's file 'town\.sav'"):
         read("town.sav")
     remove_survey(stores, survey)
     assert not stores.objects.exists(key)
@@ -85,8 +85,8 @@ def test_files_beside_the_yaml_are_stored_with_the_survey_and_go_with_it(stores:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda folder: (folder / "town.sav").unlink(), "There is no file 'town.sav'"),
-        (lambda folder: (folder / "dialog.png").write_text("no picture"), "The picture 'dialog.png' is no JPEG, PNG"),
+        (lambda folder: (folder / "town.sav").unlink(), r"There is no file 'town\.sav'"),
+        (lambda folder: (folder / "dialog.png").write_text("no picture"), r"The picture 'dialog\.png' is no JPEG, PNG"),
         (
             lambda folder: ((folder / "town.sav").unlink(), (folder / "town.sav").symlink_to("/etc/passwd")),
             "'town.sav' leads out of",
