@@ -16,6 +16,12 @@ _GAMES = Path("/usr/games")  # Debian's place for games, often not on PATH
 _LAST_BYTES = 2000
 
 
+def game_path() -> str:
+    """Return the PATH by which games find their own programs: this process's, and Debian's place for games."""
+    path = os.environ.get("PATH", os.defpath)
+    return path if str(_GAMES) in path.split(os.pathsep) else f"{path}{os.pathsep}{_GAMES}"
+
+
 def find_program(name: str, *, packages: str) -> str:
     """Return the program's path; raise `GameMissing` with the Debian packages that hold it."""
     found = shutil.which(name) or shutil.which(name, path=str(_GAMES))

@@ -11,7 +11,7 @@ from game_capture.accounts import Account
 from game_capture.display import Display, PrivateDisplay
 from game_capture.given_display import GivenDisplay
 from game_capture.grabber import Grabber, Screen
-from game_capture.processes import Leashed
+from game_capture.processes import Leashed, game_path
 from game_capture.staging import Staging
 from game_capture.xdotool import Xdotool
 from imageflow_domain.errors import CaptureError, GameDied, Unavailable
@@ -151,9 +151,10 @@ class Stage:
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         display = dict(self._display.environment)
+        machine = {**os.environ, "PATH": game_path()}
         if self._account is None:
-            return {**os.environ, **more, **display}
-        own = {name: value for name, value in os.environ.items() if name not in _OF_AN_ACCOUNT}
+            return {**machine, **more, **display}
+        own = {name: value for name, value in machine.items() if name not in _OF_AN_ACCOUNT}
         cookies = _cookies_of(display)
         if cookies is not None:
             copy = self.home / "Xauthority-of-game"

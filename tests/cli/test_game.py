@@ -1,15 +1,27 @@
 """`imageflow game`, and surveys by a game's YAML."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cli.here import Here
+import pytest
+
+from imageflow_clients.embedded_postgres import EmbeddedPostgres
+from tests.cli.here import Here, command_line
 
 CITY = """
 title: A small city
 driver: {name: city, parameters: {seed: 3, view: [320, 256], paused: true, drift_px: 4}}
 grid: {rows: 2, cols: 2}
 """
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    home = tmp_path_factory.mktemp("games") / "home"
+    with command_line(home) as made:
+        yield made
+    EmbeddedPostgres(home / "postgres").stop()
 
 
 def test_the_schema_is_json_and_knows_every_driver(cli: Here) -> None:
