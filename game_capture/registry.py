@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from game_capture.opening import DrivenByFile, Opening
 from game_capture.staging import Staging
-from imageflow_domain.errors import Faulty, NotFound
+from imageflow_domain.errors import NotFound, WrongSettings
 from imageflow_domain.files_beside import ReadBeside, nothing_beside
 from imageflow_domain.grid import Grid
 from imageflow_domain.mistakes import mistakes_of
@@ -89,7 +89,7 @@ def parameters_of(spec: DriverSpec) -> BaseModel:
         return model.model_validate(spec.parameters)
     except ValidationError as error:
         said = f"The parameters of driver '{spec.name}' are wrong:"
-        raise Faulty(said, mistakes_of(error, model.model_json_schema())) from error
+        raise WrongSettings(said, mistakes_of(error, model.model_json_schema())) from error
 
 
 def named_files(spec: DriverSpec) -> tuple[str, ...]:

@@ -58,5 +58,5 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InvalidInput(f"'{path}' is larger than {_MOST_BYTES} bytes: name the YAML file that describes the game.")
     content = parse_yaml(text, f"'{path}'")
     if not isinstance(content, dict):
-        raise InvalidInput(f"'{path}' is not a YAML mapping of settings.")
+        raise InvalidInput(f"'{path}' is not right: it must be a mapping of settings, each on a line as `name: value`.")
     return content

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from game_capture.registry import describe_driver
-from imageflow_domain.errors import Faulty, InvalidInput, NotFound
+from imageflow_domain.errors import InvalidInput, NotFound, WrongSettings
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.ids import Name, check_name
@@ -102,7 +102,7 @@ def _checked(path: Path, content: dict[str, Any]) -> GameFile:
         return GameFile.model_validate(content)
     except ValidationError as error:
         said = f"The game file '{path.name}' is not right:"
-        raise Faulty(said, mistakes_of(error, GameFile.model_json_schema())) from error
+        raise WrongSettings(said, mistakes_of(error, GameFile.model_json_schema())) from error
 
 
 def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
@@ -116,26 +116,22 @@ def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
             known = ", ".join(sorted(game.savegames)) or "none"
             raise NotFound(f"Game '{request.game_id}' has no savegame '{request.savegame}': known are {known}.")
         parameters["load"] = str(_beside(folder, game.savegames[request.savegame]))
-    try:
-        return SurveySpec(
-            game=request.game_id,
-            save=request.save_data_id,
-            driver=DriverSpec(name=game.driver.name, parameters=parameters),
-            source=str(_beside(folder, game.source)) if game.source else None,
-            grid=request.grid or game.grid,
-            masks=game.masks,
-            reach_px=game.reach_px,
-            block_side=game.block_side,
-            keep=game.keep,
-            encoding=game.encoding,
-            recipe=Recipe(
-                path=str((folder / f"{request.game_id}.yaml").absolute()),
-                content=game.model_dump(mode="json", exclude_unset=True),
-            ),
-        )
-    except ValidationError as error:
-        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
-        raise InvalidInput(f"Game '{request.game_id}' cannot be surveyed so: {faults}.") from error
+    return SurveySpec(
+        game=request.game_id,
+        save=request.save_data_id,
+        driver=DriverSpec(name=game.driver.name, parameters=parameters),
+        source=str(_beside(folder, game.source)) if game.source else None,
+        grid=request.grid or game.grid,
+        masks=game.masks,
+        reach_px=game.reach_px,
+        block_side=game.block_side,
+        keep=game.keep,
+        encoding=game.encoding,
+        recipe=Recipe(
+            path=str((folder / f"{request.game_id}.yaml").absolute()),
+            content=game.model_dump(mode="json", exclude_unset=True),
+        ),
+    )
 
 
 def _settable(driver: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from game_capture.registry import parameters_of
-from imageflow_domain.errors import Faulty
+from imageflow_domain.errors import WrongSettings
 from imageflow_domain.survey import DriverSpec
 
 _RIGHT: dict[str, Any] = {"command": ["game"], "step": [100, 100], "scroll": {"by": "drag"}}
@@ -44,7 +44,7 @@ _RIGHT: dict[str, Any] = {"command": ["game"], "step": [100, 100], "scroll": {"b
     ],
 )
 def test_each_mistake_is_one_sentence_with_its_path(wrong: dict[str, Any], path: str, said: str) -> None:
-    with pytest.raises(Faulty) as caught:
+    with pytest.raises(WrongSettings) as caught:
         parameters_of(DriverSpec(name="x11", parameters=_RIGHT | wrong))
     (fault,) = caught.value.faults
     assert fault.path == path
@@ -56,7 +56,7 @@ def test_each_mistake_is_one_sentence_with_its_path(wrong: dict[str, Any], path:
 def test_all_mistakes_are_named_at_once_and_a_misspelled_setting_is_not_missing_too() -> None:
     crop = {"x": 0, "y_px": 0, "width_px": 900, "height_px": 900}
     wrong = {"prepair": [], "crop": crop, "window": [1, 1], "environment": {"PASSWORD": ["secret"]}}
-    with pytest.raises(Faulty) as caught:
+    with pytest.raises(WrongSettings) as caught:
         parameters_of(DriverSpec(name="x11", parameters=_RIGHT | wrong))
     assert sorted(fault.path for fault in caught.value.faults) == [
         *["crop.x", "environment.PASSWORD", "prepair", "window.0", "window.1"]

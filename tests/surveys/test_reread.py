@@ -8,7 +8,7 @@ from PIL import Image
 from imageflow_clients.database import layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import Faulty, InvalidInput, ObjectDamaged
+from imageflow_domain.errors import InvalidInput, ObjectDamaged, WrongSettings
 from imageflow_domain.geometry import Rect
 from imageflow_domain.recipe import Recipe
 from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveySpec
@@ -176,5 +176,5 @@ def test_a_setting_that_is_there_twice_is_a_mistake(game: Path) -> None:
     with pytest.raises(InvalidInput, match="in line 2, column 1: 'title' is there twice"):
         read_content(game)
     game.write_text("titel: A\ndriver: {name: city}\n")
-    with pytest.raises(Faulty, match=r"titel: is no setting here .*did you mean title\?"):
+    with pytest.raises(WrongSettings, match=r"titel: is no setting here .*did you mean title\?"):
         read_content(game)
