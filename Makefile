@@ -9,7 +9,7 @@ WEBUI := imageflow_gateway/static/app/index.html
 GROUPS := stack other fault edge batch page
 TIMES := build/test-times
 
-.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench soak screenshots dagster-screenshots pictures pins webui types clean help
+.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench soak screenshots dagster-screenshots pictures pins webui types reference clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
@@ -72,6 +72,9 @@ webui: $(WEBUI) ## Build the web pages
 
 types: $(VENV)/.dev ## Make the pages' API types anew from the gateway's OpenAPI
 	@$(BIN)/python -m imageflow_gateway.openapi | $(BIN)/python webui/build.py types
+
+reference: $(VENV)/.dev ## Make the tables of docs/games.md anew from the classes
+	$(BIN)/python -m imageflow_surveys.game_reference docs/games.md
 
 screenshots: $(VENV)/.dev $(WEBUI) ## Take a picture of every page, light and dark, wide and narrow, into docs/screenshots
 	@$(BIN)/python -m tests.browser.screenshots

@@ -1,10 +1,10 @@
 """How far one press moves a camera, learnt from its first moves. Pure."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
 from game_capture.loop import SURE_WINDOWS, Axis, Move
 from imageflow_domain.capture import Movement
-from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Offset
 
 PROBES = 6
@@ -33,21 +33,19 @@ class Calibration:
     measured_px: float | None = None
     """What the last probe that moved it told of one press."""
     is_done: bool = False
+    went_back: bool = False
+    """Whether the last probe moved the camera the wrong way."""
 
     def after(self, move: Move, seen: Movement | None) -> "Calibration":
-        """Return what is known after a probe.
-
-        Raises:
-            InvalidInput: Where the camera goes the wrong way.
-        """
+        """Return what is known after a probe."""
         known = replace(self, probes=self.probes + 1, is_done=self.probes + 1 >= PROBES)
         if seen is None or not is_sure(seen):
             return known
         along = move.direction * _along(seen.offset, move.axis)
         across = abs(_along(seen.offset, move.axis.other))
         if along < -_EQUAL_PX and across <= _EQUAL_PX:
-            raise InvalidInput(wrong_way(move))
-        if along <= _EQUAL_PX:
+            return replace(known, went_back=True)
+        if not self.moves(move, seen):
             return replace(known, still=self.still + 1)
         press_px = along / abs(move.presses)
         if abs(along - abs(move.presses) * self.press_px) <= max(_EQUAL_PX, _ALIKE * self.press_px / 2):
@@ -55,6 +53,10 @@ class Calibration:
         if self.measured_px is not None and abs(press_px - self.measured_px) <= _EQUAL_PX:
             return replace(known, press_px=(press_px + self.measured_px) / 2, measured_px=press_px, is_done=True)
         return replace(known, measured_px=press_px)
+
+    def moves(self, move: Move, seen: Movement) -> bool:
+        """Whether a probe moved the camera its way."""
+        return move.direction * _along(seen.offset, move.axis) > _EQUAL_PX
 
     @property
     def stands_still(self) -> bool:
@@ -68,23 +70,30 @@ def probe(move: Move, calibration: Calibration) -> Move:
     return replace(move, presses=move.direction * min(abs(move.presses), presses))
 
 
-def wrong_way(move: Move) -> str:
-    """Say that a camera went the other way, and which setting is wrong."""
-    names = ("left", "right") if move.axis is Axis.X else ("up", "down")
-    here, other = names[move.direction > 0], names[move.direction < 0]
-    return (
-        f"The camera moved {other} when it was sent {here}: exchange scroll.{names[0]} and scroll.{names[1]}, or "
-        "change the sign of scroll.camera_px_per_px."
-    )
+class ScrollNames(Protocol):
+    """The settings of a way to scroll, as messages name them."""
+
+    scale: ClassVar[str]
+    turn: ClassVar[str]
+    mover: ClassVar[str]
 
 
-def stood_still(move: Move) -> str:
+_WAYS = {Axis.X: ("left", "right"), Axis.Y: ("up", "down")}
+
+
+def wrong_way(move: Move, names: ScrollNames) -> str:
+    """Say that a camera went the other way, and what to change."""
+    back, way = _WAYS[move.axis][:: move.direction]
+    what = names.turn.format(scale=names.scale, way=way, back=back)
+    return f"The camera moved {back} when it was sent {way}: {what}."
+
+
+def stood_still(move: Move, names: ScrollNames) -> str:
     """Say that presses did nothing, and which setting may be wrong."""
-    names = ("left", "right") if move.axis is Axis.X else ("up", "down")
+    _, way = _WAYS[move.axis][:: move.direction]
     return (
-        f"The camera stood still when it was sent {names[move.direction > 0]}, {_STILL} times in a row: see by "
-        f"`prepare` that the map takes keys and no menu is open, and that scroll.{names[move.direction > 0]} is the "
-        "game's own way to move."
+        f"The camera stood still when it was sent {way}, {_STILL} times in a row: see by `prepare` that the map is "
+        f"shown and no menu is open, and that scroll.{names.mover.format(way=way)} is right for this game."
     )
 
 

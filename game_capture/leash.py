@@ -1,8 +1,9 @@
 """Runs one command so that it, and all that it starts, ends with its owner, however the owner ends.
 
-Run as a program of its own, by `processes.py`: `python leash.py LIFELINE PATIENCE COMMAND...`. LIFELINE is the
-reading end of a pipe whose writing end only the owner holds: a parent-death signal alone would fire when the owner's
-*thread* ends. PATIENCE is how many seconds lie between asking to end and killing.
+Run as a program of its own, by `processes.py`: `python leash.py LIFELINE PATIENCE ACCOUNT COMMAND...`. LIFELINE is
+the reading end of a pipe whose writing end only the owner holds: a parent-death signal alone would fire when the
+owner's *thread* ends. PATIENCE is how many seconds lie between asking to end and killing. ACCOUNT is UID:GID of whom
+the command runs as, or empty.
 Imports the standard library only, so that it starts in a few milliseconds.
 """
 
@@ -25,7 +26,7 @@ NOT_STARTED = 127
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit status, or 128 and the signal that ended it."""
-    lifeline, patience_s, command = int(arguments[0]), float(arguments[1]), arguments[2:]
+    lifeline, patience_s, account, command = int(arguments[0]), float(arguments[1]), arguments[2], arguments[3:]
     os.set_inheritable(lifeline, False)
     owner = os.getppid()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, _wake)
     child = os.fork()
     if child == 0:
-        _become(command, libc)
+        _become(command, account, libc)
     keep = {0, 1, 2, lifeline, bell, ring}
     for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         if descriptor not in keep:
@@ -57,11 +58,17 @@ def _wake(number: int, _frame: object) -> None:
         _asked.append(number)
 
 
-def _become(command: Sequence[str], libc: ctypes.CDLL) -> None:
+def _become(command: Sequence[str], account: str, libc: ctypes.CDLL) -> None:
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
+        if account:
+            uid, gid = (int(part) for part in account.split(":"))
+            os.setgroups([])
+            os.setgid(gid)
+            os.setuid(uid)
+        # last: it is forgotten where the account changes
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.execvp(command[0], list(command))  # noqa: S606  a fixed argument list, no shell
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())

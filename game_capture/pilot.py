@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game_capture import loop
-from game_capture.calibration import Calibration, is_sure, probe, stood_still
+from game_capture.calibration import Calibration, ScrollNames, is_sure, probe, stood_still, wrong_way
 from game_capture.loop import Arrived, AtEdge, Axis, Belief, GivenUp, Move, Rules
 from imageflow_domain.capture import EXACT, Movement, Uncertainty
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Offset, Position, Size
 from imageflow_domain.grid import Cell
 from imageflow_domain.ports import Comparer, StoredFrames
@@ -66,11 +66,13 @@ class Pilot:
     """Knows where the camera of one started game is.
 
     Args:
-        press: Presses so often along an axis, below 0 to the left and up.
+        press: Presses so often along an axis, below 0 to the left and up, which leads to a position, by what presses
+            should move: in the plane of this start of the game.
         look: Returns what the camera shows once it stands still.
         press_px: How far one press should move the camera.
         hop_px: The longest move after which both frames overlap enough.
         view: Size of a frame.
+        names: The settings that messages name.
         comparer: Sees how far the camera moved.
         neighbours: Frames of the survey that are stored already.
     """
@@ -78,17 +80,21 @@ class Pilot:
     def __init__(
         self,
         *,
-        press: Callable[[Axis, int], None],
+        press: Callable[[Axis, int, Position], None],
         look: Callable[[], View],
         press_px: Mapping[Axis, float],
         hop_px: Mapping[Axis, float],
         view: Size,
+        names: ScrollNames,
         comparer: Comparer | None,
         neighbours: StoredFrames | None,
     ) -> None:
         self._press, self._look, self._view = press, look, view
-        self._comparer, self._neighbours = comparer, neighbours
+        self._comparer, self._neighbours, self._names = comparer, neighbours, names
         self._rules = Rules(press_px=press_px, hop_px=hop_px)
+        self._told_px = press_px
+        self._made = dict.fromkeys(Axis, 0)
+        """Presses that took effect since the start: a minimap is clicked where these lead."""
         self._calibration = {axis: Calibration(press_px=press_px[axis]) for axis in Axis}
         self._belief = Belief(at=Position(x_px=0.0, y_px=0.0))
         self._offset: Position | None = None
@@ -130,39 +136,55 @@ class Pilot:
         self._moves += 1
         if self._comparer is None:
             self._shown = None
-            self._press(move.axis, move.presses)
-            self._belief = replace(loop.moved(self._belief, move, None, self._rules), uncertainty=EXACT)
+            self._press(move.axis, move.presses, self._aim(move))
+            self._believe(replace(loop.moved(self._belief, move, None, self._rules), uncertainty=EXACT))
             return
         calibration = self._calibration[move.axis]
         if not calibration.is_done:
             move = probe(move, calibration)
         before = self._shown_now()
         self._shown = None
-        self._press(move.axis, move.presses)
+        self._press(move.axis, move.presses, self._aim(move))
         after = self._shown_now()
         seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
         if calibration.is_done or seen is None or not is_sure(seen):
-            self._belief = loop.moved(self._belief, move, seen, self._rules)
+            self._believe(loop.moved(self._belief, move, seen, self._rules))
         else:
             self._belief = loop.shifted(self._belief, seen.offset)
+            self._made[move.axis] += move.presses if calibration.moves(move, seen) else 0
         if not calibration.is_done:
-            self._calibrate(move, seen)
+            self._calibrate(move, seen, after.frame)
 
-    def _calibrate(self, move: Move, seen: Movement | None) -> None:
+    def _aim(self, move: Move) -> Position:
+        """Where a move should lead, by what presses should move."""
+        made = {**self._made, move.axis: self._made[move.axis] + move.presses}
+        return Position(x_px=made[Axis.X] * self._told_px[Axis.X], y_px=made[Axis.Y] * self._told_px[Axis.Y])
+
+    def _believe(self, belief: Belief) -> None:
+        """Take over what is believed, and which presses took effect if it is so."""
+        before, after = self._belief.at, belief.at
+        self._made[Axis.X] += round((after.x_px - before.x_px) / self._rules.press_px[Axis.X])
+        self._made[Axis.Y] += round((after.y_px - before.y_px) / self._rules.press_px[Axis.Y])
+        self._belief = belief
+
+    def _calibrate(self, move: Move, seen: Movement | None, shown: Frame) -> None:
         """Learn from a probe.
 
         Raises:
-            InvalidInput: Where the camera goes the wrong way, or has never moved.
+            NoMap: Where the camera goes the wrong way, or has never moved.
         """
         calibration = self._calibration[move.axis].after(move, seen)
         self._calibration[move.axis] = calibration
+        if calibration.went_back:
+            raise NoMap(wrong_way(move, self._names), picture=shown)
         if calibration.stands_still and self._calibration[move.axis.other].measured_px is None:
-            raise InvalidInput(stood_still(move))
+            raise NoMap(stood_still(move, self._names), picture=shown)
         if calibration.press_px != self._rules.press_px[move.axis]:
             _LOG.warning(
-                "one press moves the camera by %.1f px along %s, and scroll.px_per_press says %.1f: write that there.",
+                "one press moves the camera by %.1f px along %s, and scroll.%s says %.1f: write that there.",
                 calibration.press_px,
                 move.axis,
+                self._names.scale,
                 self._rules.press_px[move.axis],
             )
             self._rules = replace(self._rules, press_px={**self._rules.press_px, move.axis: calibration.press_px})
@@ -210,7 +232,7 @@ class Pilot:
                 is_own = _is_within(off, self._belief.uncertainty)
                 self._offset = _NOWHERE if is_own else off
             here = Position(x_px=now.x_px - self._offset.x_px, y_px=now.y_px - self._offset.y_px)
-            self._belief = replace(self._belief, at=here, uncertainty=stored.uncertainty)
+            self._believe(replace(self._belief, at=here, uncertainty=stored.uncertainty))
             return off != _NOWHERE
         return False
 

@@ -8,11 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from game_capture import leash
+from game_capture.accounts import Account
 from imageflow_domain.errors import GameMissing
 
 _STOP_S = 6.0
 _GAMES = Path("/usr/games")  # Debian's place for games, often not on PATH
 _LAST_BYTES = 2000
+
+
+def game_path() -> str:
+    """Return the PATH by which games find their own programs: this process's, and Debian's place for games."""
+    path = os.environ.get("PATH", os.defpath)
+    return path if str(_GAMES) in path.split(os.pathsep) else f"{path}{os.pathsep}{_GAMES}"
 
 
 def find_program(name: str, *, packages: str) -> str:
@@ -33,6 +40,7 @@ class Leashed:
         folder: Where the command runs.
         descriptors: Open files to hand on.
         patience_s: From asking the command to end until it is killed; 0 where it has nothing to save.
+        account: Whom the command runs as; `None`: as this process. Only root may name one.
     """
 
     def __init__(
@@ -44,13 +52,15 @@ class Leashed:
         folder: Path,
         descriptors: Sequence[int] = (),
         patience_s: float = 0.0,
+        account: Account | None = None,
     ) -> None:
         self.log = log
+        runs_as = f"{account.uid}:{account.gid}" if account else ""
         lifeline, self._holding = os.pipe()
         try:
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", leash.__file__, str(lifeline), str(patience_s), *command],
+                    [sys.executable, "-I", "-S", leash.__file__, str(lifeline), str(patience_s), runs_as, *command],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -68,6 +78,13 @@ class Leashed:
     @property
     def running(self) -> bool:
         return self._process.poll() is None
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Return the command's exit status once it has ended; `None` where it has not in time."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
 
     def last_words(self) -> str:
         """Return the last line that the command printed, or nothing."""

@@ -6,10 +6,12 @@ from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
-from game_capture.opening import Opening
+from game_capture.opening import DrivenByFile, Opening
 from game_capture.staging import Staging
-from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.errors import NotFound, WrongSettings
+from imageflow_domain.files_beside import ReadBeside, nothing_beside
 from imageflow_domain.grid import Grid
+from imageflow_domain.mistakes import mistakes_of
 from imageflow_domain.ports import Comparer, FrameSource, GameDriver, StoredFrames
 from imageflow_domain.survey import DriverSpec
 
@@ -64,6 +66,7 @@ def open_driver(
     grid: Grid | None = None,
     comparer: Comparer | None = None,
     neighbours: StoredFrames | None = None,
+    read_beside: ReadBeside = nothing_beside,
 ) -> GameDriver:
     """Return a driver that is not started yet.
 
@@ -75,16 +78,41 @@ def open_driver(
             for its areas first.
         comparer: Sees how far a camera moved, for drivers that go step by step.
         neighbours: The survey's frames that are stored already, for the same drivers.
+        read_beside: Returns a file beside the game's YAML, for drivers that use some.
 
     Raises `NotFound` for an unknown name and `InvalidInput` with the path of every wrong parameter.
     """
-    driver = _driver_class(spec.name)
+    opening = Opening(
+        frames=frames,
+        staging=staging,
+        grid=grid,
+        comparer=comparer,
+        neighbours=neighbours,
+        read_beside=read_beside,
+    )
+    return _driver_class(spec.name).open(parameters_of(spec), opening)
+
+
+def parameters_of(spec: DriverSpec) -> BaseModel:
+    """Return a driver's parameters, checked; raise `NotFound`, or `InvalidInput` with a sentence for every mistake."""
+    model = _driver_class(spec.name).Parameters
     try:
-        parameters = driver.Parameters.model_validate(spec.parameters)
+        return model.model_validate(spec.parameters)
     except ValidationError as error:
-        raise InvalidInput(_describe(spec.name, error)) from error
-    opening = Opening(frames=frames, staging=staging, grid=grid, comparer=comparer, neighbours=neighbours)
-    return driver.open(parameters, opening)
+        said = f"The parameters of driver '{spec.name}' are wrong:"
+        raise WrongSettings(said, mistakes_of(error, model.model_json_schema())) from error
+
+
+def named_files(spec: DriverSpec) -> tuple[str, ...]:
+    """Return the files beside the game's YAML that a driver uses; the errors are those of `parameters_of`."""
+    parameters = parameters_of(spec)
+    return tuple(parameters.named_files) if isinstance(parameters, DrivenByFile) else ()
+
+
+def fixed_settings(spec: DriverSpec) -> frozenset[str] | None:
+    """Return the parameters that stay while a survey is under way, `None` for all; the errors as of `parameters_of`."""
+    parameters = parameters_of(spec)
+    return frozenset(parameters.fixed_settings) if isinstance(parameters, DrivenByFile) else None
 
 
 def _driver_class(name: str) -> _DriverClass:
@@ -93,11 +121,3 @@ def _driver_class(name: str) -> _DriverClass:
         raise NotFound(f"No game driver is called '{name}': the known ones are {', '.join(sorted(DRIVERS))}.")
     module, _, attribute = target.partition(":")
     return cast("_DriverClass", getattr(import_module(module), attribute))
-
-
-def _describe(name: str, error: ValidationError) -> str:
-    faults = "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'parameters'}: {fault['msg']}"
-        for fault in error.errors(include_url=False)
-    )
-    return f"The parameters of driver '{name}' are wrong: {faults}."

@@ -18,13 +18,14 @@ Picture = NDArray[np.uint8]
 class SettleRule(BaseModel):
     """How long to wait for a picture that stands still."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     equal_grabs: int = Field(default=2, ge=1, le=50)
     """Equal pictures in a row; 1 takes the first."""
     interval_s: float = Field(default=0.015, ge=0, le=10)
     """Between two grabs."""
     timeout_s: float = Field(default=10.0, gt=0, le=600)
+    """How long a picture that stands still is waited for."""
     ignored: tuple[Rect, ...] = ()
     """Parts of the picture that may keep changing: clocks, cursors."""
     on_timeout: Literal["take", "hole", "fail"] = "take"

@@ -7,14 +7,15 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from game_capture.accounts import Account
 from game_capture.display import Display, PrivateDisplay
 from game_capture.given_display import GivenDisplay
 from game_capture.grabber import Grabber, Screen
-from game_capture.processes import Leashed
+from game_capture.processes import Leashed, game_path
 from game_capture.staging import Staging
 from game_capture.windows import windows_on
 from game_capture.xdotool import Xdotool
-from imageflow_domain.errors import GameDied, Unavailable
+from imageflow_domain.errors import CaptureError, GameDied, Unavailable
 from imageflow_domain.geometry import Rect, Size
 
 
@@ -38,31 +39,79 @@ class Stage:
         screen: The display's size.
         home: An existing folder for this run alone, in the staging's scratch folder; `stop` removes it.
         staging: Which display it is.
+        account: Whom the program runs as; `None`: as this process. It then has a folder and a cookie of its own.
+
+    Raises `Unavailable` where the account cannot enter the scratch folder.
     """
 
-    def __init__(self, screen: Size, *, home: Path, staging: Staging) -> None:
+    def __init__(self, screen: Size, *, home: Path, staging: Staging, account: Account | None = None) -> None:
         self.home = home
+        self.folder = home
+        """Where the program runs, and may write. What it should find there is put in before the stage is opened."""
+        self.screen = Rect(x_px=0, y_px=0, width_px=screen.width_px, height_px=screen.height_px)
+        """All of the display."""
+        self._account = account
+        if account is not None:
+            account.check_can_enter(home.parent)
+            home.chmod(0o711)
+            self.folder = home / account.name
+            self.folder.mkdir(mode=0o700)
         self._log = home / "game.log"
         self._display = _display_of(staging, screen, home)
         self._game: Leashed | None = None
         self._keys: Xdotool | None = None
         self._grabber: Grabber | None = None
 
-    def start(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
-        """Start the display, then the program; `environment` adds to this process's own.
+    def open(self) -> None:
+        """Start the display, its keys and its grabs.
 
-        Raises `GameMissing` without Xvfb or xdotool, `Unavailable` or `InvalidInput` where a given display is
-        not to be had or not fit, and `GameDied`.
+        Raises `GameMissing` without Xvfb or xdotool, `Unavailable` or `InvalidInput` where a given display is not to be
+        had or not fit, and `GameDied`.
         """
+        if self._account is not None:
+            # whoever owns a folder can put links into it: from here on nothing is written there by us
+            for path in (*self.folder.rglob("*"), self.folder):
+                self._account.own(path, 0o700 if path.is_dir() else 0o600)
         self._display.start()
         self._keys = Xdotool(self._display)
         self._grabber = Grabber(self._display)
+
+    def start(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+        """Start the program, and the display where it is not open; `environment` adds to this process's own.
+
+        Its errors are those of `open`.
+        """
+        if self._keys is None:
+            self.open()
         self._game = Leashed(
             command,
             log=self._log,
-            environment={**os.environ, **environment, **self._display.environment},
-            folder=self.home,
+            environment=self._environment(environment),
+            folder=self.folder,
+            account=self._account,
         )
+
+    def run(self, command: Sequence[str], *, environment: Mapping[str, str], timeout_s: float) -> None:
+        """Run another command to its end, as the program is; raise `CaptureError` where it fails or lasts longer."""
+        with contextlib.ExitStack() as undo:
+            running = Leashed(
+                command,
+                log=self.home / "command.log",
+                environment=self._environment(environment),
+                folder=self.folder,
+                account=self._account,
+            )
+            undo.callback(running.stop)
+            status = running.wait(timeout_s)
+            words = running.last_words()
+        if status != 0:
+            what = f"took longer than {timeout_s:g} s" if status is None else f"failed with status {status}"
+            raise CaptureError(f"The command '{command[0]}' {what}{f' ({words})' if words else ''}: try it by hand.")
+
+    def end_game(self) -> None:
+        """End the program, and nothing else; may be called twice."""
+        if self._game is not None:
+            self._game.stop()
 
     def send(self, *commands: str) -> None:
         """Hand xdotool's commands over; raise `GameDied`."""
@@ -101,10 +150,37 @@ class Stage:
         for part in (self._keys, self._grabber):
             if part is not None:
                 part.close()
-        if self._game is not None:
-            self._game.stop()
+        self.end_game()
         self._display.stop()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        display = dict(self._display.environment)
+        machine = {**os.environ, "PATH": game_path()}
+        if self._account is None:
+            return {**machine, **more, **display}
+        own = {name: value for name, value in machine.items() if name not in _OF_AN_ACCOUNT}
+        cookies = _cookies_of(display)
+        if cookies is not None:
+            copy = self.home / "Xauthority-of-game"
+            copy.write_bytes(cookies.read_bytes())
+            self._account.own(copy, 0o600)
+            display["XAUTHORITY"] = str(copy)
+        account = {"HOME": str(self.folder), "USER": self._account.name, "LOGNAME": self._account.name}
+        return {**own, **account, **more, **display}
+
+
+_OF_AN_ACCOUNT = frozenset(
+    f"XDG_{name}" for name in ("RUNTIME_DIR", "CONFIG_HOME", "DATA_HOME", "CACHE_HOME", "STATE_HOME")
+) | {"DBUS_SESSION_BUS_ADDRESS"}
+"""What names folders and services of one account."""
+
+
+def _cookies_of(display: Mapping[str, str]) -> Path | None:
+    """Return the file with the display's cookie, where X clients of this process look for it; `None` without one."""
+    named = display.get("XAUTHORITY") or os.environ.get("XAUTHORITY")
+    path = Path(named) if named else Path.home() / ".Xauthority"
+    return path if path.is_file() else None
 
 
 def _display_of(staging: Staging, screen: Size, home: Path) -> Display:

@@ -33,6 +33,7 @@ class _Group(click.Group):
         "sweep": ("imageflow_cli.upkeep", "sweep"),
         "doctor": ("imageflow_cli.doctor", "doctor"),
         "upload": ("imageflow_cli.upload", "upload"),
+        "game": ("imageflow_cli.game", "game"),
         "refused": ("imageflow_cli.refused", "refused"),
     }
 

@@ -1,6 +1,7 @@
 """What `survey run`, `resume` and `delete` do with Dagster's instance at hand."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from imageflow_surveys.camera import skipped_files_of
 from imageflow_surveys.findings import Finding
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.recapture import count_anchored, plan_recapture
+from imageflow_surveys.reread import reread
 
 
 def run_any(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> tuple[tuple[Survey, ...], dict[str, Any]]:
@@ -90,7 +92,28 @@ def recapture_survey(survey_id: str, *, bars: bool) -> tuple[Survey, dict[str, i
 
 def resume_survey(survey_id: str, *, bars: bool) -> Survey:
     """Go on with a survey that no run works on; raise `NotFound` or `Conflict`."""
+    return _resume(open_session(), survey_id, bars=bars)
+
+
+def resume_corrected(survey_id: str, config: Path | None, *, bars: bool) -> tuple[Survey, list[str]]:
+    """Go on with a survey as its game's YAML says now; return what changed there, too.
+
+    Args:
+        config: Another YAML than the survey was begun with.
+
+    Raises `NotFound`, `Conflict`, or `InvalidInput` where the YAML is wrong.
+    """
     session = open_session()
+    again = reread(session.stores, survey_id, config)
+    if not again.found:
+        click.echo(f"'{again.path}' is not there any more: the survey goes on as it was begun.", err=True)
+    elif again.path is not None:
+        listed = "".join(f"\n  {change}" for change in again.changes) or " nothing changed."
+        click.echo(f"Read again '{again.path}':{listed}", err=True)
+    return _resume(session, survey_id, bars=bars), [str(change) for change in again.changes]
+
+
+def _resume(session: Session, survey_id: str, *, bars: bool) -> Survey:
     return _make(session, states.take_up(session.stores, survey_id, Carrier.COMMAND_LINE), bars=bars)
 
 

@@ -12,8 +12,8 @@ from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json
 from imageflow_cli.upkeep import encode, lineage, prune
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import BLOCK_SIDE, Grid
-from imageflow_domain.survey import WITHHELD_NEXT, DriverSpec, Encoding, Keep, Survey, SurveySpec
+from imageflow_domain.grid import BLOCK_SIDE
+from imageflow_domain.survey import WITHHELD_NEXT, Keep, Survey
 
 
 @click.group()
@@ -23,9 +23,11 @@ def survey() -> None:
 
 @survey.command()
 @click.option(
-    "--driver", required=True, type=click.Choice(["folder", "city", "openttd", "x11"]), help="What to survey."
+    "--driver",
+    type=click.Choice(["folder", "city", "openttd", "x11"]),
+    help="What to survey; may be left out with --config.",
 )
-@click.option("--game", required=True, type=NAME, help="Name of the game: a-z, 0-9 and _.")
+@click.option("--game", type=NAME, help="Name of the game: a-z, 0-9 and _; by default the name of the --config file.")
 @click.option("--save", required=True, type=NAME, help="Name of its save: all surveys of a save share one map frame.")
 @click.option("--source", type=click.Path(path_type=Path), help="folder: where the frames lie.")
 @click.option("--step", type=PAIR, help="folder: pixels between neighbouring frames, instead of an estimate.")
@@ -40,31 +42,20 @@ def survey() -> None:
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="city, openttd: the world's seed.")
 @click.option("--load", type=click.Path(path_type=Path), help="openttd: the savegame.")
 @click.option("--centre", type=PAIR, help="openttd: the tile in the middle of the survey.")
-@click.option("--config", type=click.Path(path_type=Path), help="x11: YAML file that describes the game.")
+@click.option("--config", type=click.Path(path_type=Path), help="YAML file that describes the game.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other parameter of the driver.")
 @click.option("--mask", "masks", multiple=True, type=RECT, help="A head-up display in every picture; repeat for more.")
 @click.option("--reach", type=click.IntRange(1, 4096), help="Largest error of a position against its neighbour's, px.")
-@click.option(
-    "--block-side", type=click.IntRange(1, 100), default=BLOCK_SIDE, show_default=True, help="Areas on a block's side."
-)
+@click.option("--block-side", type=click.IntRange(1, 100), help=f"Areas on a block's side, by default {BLOCK_SIDE}.")
 @click.option("--keep", type=click.Choice([k.value for k in Keep]), help="What becomes of the screenshots.")
 @click.option("--lossless-method", type=click.IntRange(0, 4), help="WebP effort: 0 is fast, 4 is small (default).")
 @click.option("--unless-mapped", is_flag=True, help="Do nothing where the save has a map already.")
 @as_json
 def run(
-    driver: str,
-    game: str,
-    save: str,
-    source: Path | None,
-    grid: Grid | None,
-    masks: tuple[Rect, ...],
     reach: int | None,
-    block_side: int,
-    keep: str | None,
-    lossless_method: int | None,
     unless_mapped: bool,
     as_json: bool,
-    **parameters: Any,
+    **asked: Any,
 ) -> None:
     """Survey a map from here to its end, and print the survey's id.
 
@@ -72,24 +63,12 @@ def run(
     imageflow survey run --driver folder --source shots/ --game mygame --save home
     imageflow survey run --driver city --grid 10x10 --seed 7 --game city --save demo
     imageflow survey run --driver openttd --load town.sav --grid 6x6 --centre 512,512 --game openttd --save town
+    imageflow survey run --config mygame.yaml --grid 6x6 --save home
     """
-    from imageflow_cli.driver_parameters import driver_parameters
+    from imageflow_cli.asked_survey import asked_survey
     from imageflow_cli.running import run_any
 
-    spec = SurveySpec.model_validate(
-        {
-            "game": game,
-            "save": save,
-            "driver": DriverSpec(name=driver, parameters=driver_parameters(driver, source=source, **parameters)),
-            "source": str(source.absolute()) if source else None,
-            "grid": grid,
-            "masks": masks,
-            "reach_px": reach,
-            "keep": keep,
-            "encoding": Encoding() if lossless_method is None else Encoding(lossless_method=lossless_method),
-            "block_side": block_side,
-        }
-    )
+    spec = asked_survey(reach_px=reach, **asked)
     done, facts = run_any(spec, unless_mapped=unless_mapped, bars=not as_json)
     if as_json:
         print_json({"survey": done[0].id, **facts})
@@ -123,14 +102,18 @@ def arrange(source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path 
 
 @survey.command()
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
+@click.option("--config", type=click.Path(path_type=Path), help="Another YAML file than the survey was begun with.")
 @as_json
-def resume(survey_id: str, as_json: bool) -> None:
-    """Go on with a survey that was interrupted or has failed."""
-    from imageflow_cli.running import resume_survey
+def resume(survey_id: str, config: Path | None, as_json: bool) -> None:
+    """Go on with a survey that was interrupted or has failed.
 
-    done = resume_survey(survey_id, bars=not as_json)
+    The YAML file that it was begun with is read again: how the game is driven may be corrected there.
+    """
+    from imageflow_cli.running import resume_corrected
+
+    done, changes = resume_corrected(survey_id, config, bars=not as_json)
     if as_json:
-        print_json({"survey": done.id})
+        print_json({"survey": done.id, "changes": changes})
     else:
         click.echo(done.id)
 

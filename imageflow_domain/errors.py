@@ -209,6 +209,10 @@ class Faulty(InvalidInput):
         super().__init__(f"{said}\n{listed}")
 
 
+class WrongSettings(Faulty):
+    """The YAML that describes a game, or its driver's parameters, are wrong."""
+
+
 class InvalidPipeline(Faulty):
     """A pipeline's spec is wrong."""
 

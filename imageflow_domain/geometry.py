@@ -46,12 +46,16 @@ class Size(BaseModel):
 class Rect(BaseModel):
     """A rectangle of whole pixels; right and bottom are exclusive."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     x_px: int
+    """From the left edge."""
     y_px: int
+    """From the upper edge."""
     width_px: int = Field(ge=1)
+    """To the right of it."""
     height_px: int = Field(ge=1)
+    """Downwards."""
 
     @property
     def right_px(self) -> int:

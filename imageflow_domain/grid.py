@@ -54,10 +54,12 @@ class Block:
 class Grid(BaseModel):
     """Rows and columns of areas."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     rows: int = Field(ge=1, le=GRID_SIDE)
+    """Areas from top to bottom."""
     cols: int = Field(ge=1, le=GRID_SIDE)
+    """Areas from left to right."""
 
     def __str__(self) -> str:
         return f"{self.cols}x{self.rows}"

@@ -55,6 +55,11 @@ def no_map(survey: str) -> str:
     return f"{survey_prefix(survey)}/no_map.png"
 
 
+def game_file(survey: str, digest: str) -> str:
+    """A file beside its game's YAML, such as a savegame, by the digest of its bytes."""
+    return f"{survey_prefix(survey)}/game/{_digest(digest)}"
+
+
 def lineage(survey: str) -> str:
     """The sealed record of placement, confidence and lineage."""
     return f"{survey_prefix(survey)}/lineage.json.gz"

@@ -12,6 +12,7 @@ from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.grid import BLOCK_SIDE, Block, Cell, Grid
 from imageflow_domain.ids import Name
+from imageflow_domain.recipe import Recipe
 from imageflow_domain.tiles import Frame
 
 
@@ -64,7 +65,7 @@ class Keep(StrEnum):
 class Encoding(BaseModel):
     """How tiles are encoded; part of the revision, so that a change re-encodes."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     lossless_method: int = Field(default=4, ge=0, le=4)
     """WebP method of the native level and its parent: 0 is fast, 4 is small; 5 and 6 take minutes."""
@@ -82,7 +83,7 @@ class DriverSpec(BaseModel):
 
 
 class SurveySpec(BaseModel):
-    """All that a survey is asked to do. Stored with the survey; never changed after."""
+    """All that a survey is asked to do. Stored with the survey; only how its game is driven may be corrected after."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,6 +103,8 @@ class SurveySpec(BaseModel):
     keep: Keep | None = None
     """`None`: delete where the driver can take the pictures again, else keep."""
     encoding: Encoding = Encoding()
+    recipe: Recipe | None = None
+    """The YAML of the game that the driver's parameters came from, where they came from one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,7 @@ class Answer:
 TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.InvalidInput: Answer(status=400, code="INVALID_INPUT"),
     domain.Faulty: Answer(status=422, code="VALIDATION_FAILED"),
+    domain.WrongSettings: Answer(status=400, code="INVALID_INPUT"),
     ModelRefused: Answer(status=422, code="MODEL_REFUSED"),
     domain.BadFrames: Answer(status=400, code="BAD_FRAMES"),
     domain.TooLarge: Answer(status=413, code="TOO_LARGE"),

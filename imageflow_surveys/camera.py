@@ -19,6 +19,7 @@ from imageflow_domain.ports import Area, FrameSource, GameDriver
 from imageflow_domain.survey import Survey, SurveySpec
 from imageflow_mosaic.movement import FrameComparer
 from imageflow_surveys.capture_order import capture_order
+from imageflow_surveys.files_beside import reader_of
 from imageflow_surveys.neighbouring_frames import NeighbouringFrames
 
 RESTARTS_PER_AREA = 3
@@ -41,6 +42,7 @@ def driver_of(
         grid=spec.grid,
         comparer=FrameComparer(spec.masks),
         neighbours=None if survey is None else NeighbouringFrames(stores, survey),
+        read_beside=reader_of(stores, spec),
     )
 
 

@@ -4,36 +4,44 @@ import math
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from game_capture.registry import describe_driver
-from imageflow_domain.errors import InvalidInput, NotFound
-from imageflow_domain.faults import describe_faults
+from imageflow_domain.errors import InvalidInput, NotFound, WrongSettings
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.ids import Name, check_name
+from imageflow_domain.mistakes import mistakes_of
+from imageflow_domain.recipe import Recipe
 from imageflow_domain.survey import DriverSpec, Encoding, Keep, SurveySpec
+from imageflow_surveys.game_yaml import read_yaml
 
 
 class GameFile(BaseModel):
-    """One `games/{game}.yaml`."""
+    """One game, as a file says how it is surveyed: `games/{game}.yaml`, or any other file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     title: str = Field(max_length=200)
+    """What people call the game."""
     driver: DriverSpec
+    """Name and parameters of what drives it: `{name: x11, parameters: {...}}`."""
     source: str | None = None
-    """A folder of frames, relative to the game file."""
+    """A folder of frames, relative to the game file; for the folder driver."""
     grid: Grid | None = None
+    """How many areas to take: `{rows: 6, cols: 6}`; by default as many as the source has."""
     masks: tuple[Rect, ...] = ()
-    reach_px: int | None = None
+    """Displays over the map in every picture, in its pixels: `{x_px: 0, y_px: 0, width_px: 9, height_px: 9}`."""
+    reach_px: int | None = Field(default=None, ge=1, le=4096)
+    """Largest error of a position against its neighbour's; by default the driver's own."""
     block_side: int = Field(default=BLOCK_SIDE, ge=1, le=100)
-    """Areas on a block's side."""
+    """Areas on a block's side: the unit of work and retry."""
     keep: Keep | None = None
+    """What becomes of the screenshots, `keep` or `delete`; by default those are deleted that can be taken again."""
     encoding: Encoding = Encoding()
+    """How tiles are encoded."""
     savegames: dict[Name, str] = Field(default_factory=dict)
-    """Savegame files by the name under which a request may ask for them, relative to the game file."""
+    """OpenTTD's savegames by the name under which a request may ask for them, relative to the game file."""
 
 
 class JobRequest(BaseModel):
@@ -75,12 +83,26 @@ def load_game(folder: Path, game: str) -> GameFile:
     if not path.is_file():
         known = ", ".join(list_games(folder)) or "none"
         raise NotFound(f"There is no game '{game}' in '{folder}': known are {known}.")
+    return _checked(path, read_yaml(path))
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """Return what a file says of a game: a game file's content, also where it has the `x11` driver's parameters alone.
+
+    The driver checks its parameters where it is opened. Raises `InvalidInput` with a sentence for every other mistake.
+    """
+    content = read_yaml(path)
+    if "driver" in content:
+        return _checked(path, content).model_dump(mode="json", exclude_unset=True)
+    return {"driver": DriverSpec(name="x11", parameters=content).model_dump(mode="json")}
+
+
+def _checked(path: Path, content: dict[str, Any]) -> GameFile:
     try:
-        return GameFile.model_validate(yaml.safe_load(path.read_text()))
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"The game file '{path.name}' is not right: {error}") from error
+        return GameFile.model_validate(content)
     except ValidationError as error:
-        raise InvalidInput(f"The game file '{path.name}' is not right: {describe_faults(error)}.") from error
+        said = f"The game file '{path.name}' is not right:"
+        raise WrongSettings(said, mistakes_of(error, GameFile.model_json_schema())) from error
 
 
 def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
@@ -94,22 +116,22 @@ def survey_spec(folder: Path, request: JobRequest) -> SurveySpec:
             known = ", ".join(sorted(game.savegames)) or "none"
             raise NotFound(f"Game '{request.game_id}' has no savegame '{request.savegame}': known are {known}.")
         parameters["load"] = str(_beside(folder, game.savegames[request.savegame]))
-    try:
-        return SurveySpec(
-            game=request.game_id,
-            save=request.save_data_id,
-            driver=DriverSpec(name=game.driver.name, parameters=parameters),
-            source=str(_beside(folder, game.source)) if game.source else None,
-            grid=request.grid or game.grid,
-            masks=game.masks,
-            reach_px=game.reach_px,
-            block_side=game.block_side,
-            keep=game.keep,
-            encoding=game.encoding,
-        )
-    except ValidationError as error:
-        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
-        raise InvalidInput(f"Game '{request.game_id}' cannot be surveyed so: {faults}.") from error
+    return SurveySpec(
+        game=request.game_id,
+        save=request.save_data_id,
+        driver=DriverSpec(name=game.driver.name, parameters=parameters),
+        source=str(_beside(folder, game.source)) if game.source else None,
+        grid=request.grid or game.grid,
+        masks=game.masks,
+        reach_px=game.reach_px,
+        block_side=game.block_side,
+        keep=game.keep,
+        encoding=game.encoding,
+        recipe=Recipe(
+            path=str((folder / f"{request.game_id}.yaml").absolute()),
+            content=game.model_dump(mode="json", exclude_unset=True),
+        ),
+    )
 
 
 def _settable(driver: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from imageflow_surveys.arrange import check_ordered
 from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.next_step import next_step
 from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.reread import reread
 from imageflow_surveys.runs import MAP_JOB, PARTITION_TAG, SENSOR, SURVEYS_PARTITIONS, run_key, tags_of
 
 _LOG = logging.getLogger(__name__)
@@ -118,8 +119,11 @@ def cancel_job(stores: Stores, dagster: Dagster, job_id: int) -> JobStatus:
 def retry_job(stores: Stores, job_id: int) -> JobStatus:
     """Let the sensor request another run for a job's survey, by what is missing only, its failed runs forgotten.
 
+    The game's file is read again: how the game is driven may be corrected there.
+
     Raises:
         NotFound: No such job.
+        InvalidInput: The game's file is wrong, or changes what must stay.
         Conflict: The job is under way, or nothing of it is missing.
     """
     status = job_status(stores, job_id)
@@ -129,6 +133,7 @@ def retry_job(stores: Stores, job_id: int) -> JobStatus:
         raise Conflict(f"Job {job_id} is complete: nothing of it is missing. POST /api/jobs surveys the game again.")
     if status.survey.state is SurveyState.RUNNING and status.survey.carrier is Carrier.SENSOR:
         raise Conflict(f"Job {job_id} is running: wait for its end, or cancel it first.")
+    reread(stores, status.survey.id)
     states.take_up(stores, status.survey.id, Carrier.SENSOR)
     return job_status(stores, job_id)
 

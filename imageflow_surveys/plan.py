@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from game_capture.registry import named_files
 from imageflow_clients.database import Connection
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
@@ -14,6 +15,7 @@ from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
 from imageflow_mosaic.fingerprint import fingerprint
 from imageflow_mosaic.step import Step, estimate_step
 from imageflow_surveys.camera import driver_of
+from imageflow_surveys.files_beside import store_files
 from imageflow_surveys.needs import plan_needs
 
 _SAMPLES = 12
@@ -65,11 +67,15 @@ def plan_survey(
         along: Writes what must stand or fall with the survey, in the same transaction.
 
     Raises:
-        InvalidInput: With every fault of the parameters or of the source's files.
+        InvalidInput: With every fault of the parameters, of the source's files, or of those beside the game's YAML.
     """
     plan = checked_plan(driver_of(stores, spec), spec)
     with stores.database.begin() as connection:
         survey = plan.register(connection, carrier)
+        if spec.recipe is not None and (names := named_files(spec.driver)):
+            recipe = store_files(stores, survey.id, spec.recipe, names)
+            kept = survey.spec.model_copy(update={"recipe": recipe})
+            rows.redrive(connection, survey.id, kept, survey.reach_px)
         along(connection, survey)
         return rows.get(connection, survey.id)
 

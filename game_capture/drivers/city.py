@@ -30,7 +30,7 @@ _Overlap = Annotated[int, Field(ge=0, le=4095)]
 class CityParameters(BaseModel):
     """Which city, and how its camera behaves."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     seed: int = Field(default=1, ge=0, le=2**31 - 1)
     """The world; equal seeds show equal cities."""

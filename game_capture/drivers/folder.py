@@ -25,7 +25,7 @@ _CHECK_THREADS = 4  # decoding leaves Python's lock, reading from a store waits
 class FolderParameters(BaseModel):
     """How a folder of frames is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     step: tuple[Annotated[int, Field(ge=1, le=16_383)], Annotated[int, Field(ge=1, le=16_383)]] | None = None
     """Pixels from a frame to its right and to its lower neighbour, where no positions.csv tells."""

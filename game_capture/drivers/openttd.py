@@ -38,7 +38,7 @@ _Coordinate = Annotated[int, Field(ge=1, le=4094)]
 class OpenttdParameters(BaseModel):
     """Which game, and where on its map."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     load: Path | None = None
     """A savegame."""
@@ -59,7 +59,9 @@ class OpenttdParameters(BaseModel):
     reach_px: int = Field(default=128, ge=1, le=4096)
     """The ground's height, which moves a picture up, differs by no more between neighbours."""
     start_timeout_s: float = Field(default=120.0, gt=0, le=3600)
+    """From the start until the map must be shown."""
     settle_timeout_s: float = Field(default=10.0, gt=0, le=600)
+    """How long a picture that stands still is waited for."""
 
     @model_validator(mode="after")
     def _one_game(self) -> Self:

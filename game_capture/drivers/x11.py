@@ -9,7 +9,7 @@ seen (`loop`). For example:
     crop: {x_px: 0, y_px: 40, width_px: 1280, height_px: 900}
     scroll: {by: keys, px_per_press: [64, 64], hold_ms: 0, pause_ms: 40}
     step: [1024, 704]
-    prepare: [{key: Return}, {wait_s: 2}, {key: p}]
+    prepare: [{key: Return}, {wait_until: {changed: true, still: true}}, {key: p}]
     home: [{key: Left, count: 60}, {key: Up, count: 60}]
     settle: {equal_grabs: 3, interval_s: 0.03, timeout_s: 10}
 """
@@ -17,7 +17,6 @@ seen (`loop`). For example:
 import contextlib
 import time
 from functools import partial
-from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -28,15 +27,18 @@ from game_capture.grabber import to_rgb
 from game_capture.loop import Axis
 from game_capture.opening import Opening
 from game_capture.pilot import Pilot, Reached, View
-from game_capture.processes import find_program
 from game_capture.settle import never_settled, settle, watch
-from game_capture.stage import Stage, own_folder
+from game_capture.stage import Stage
 from game_capture.staging import Staging
 from game_capture.windows import why_unfit
+from game_capture.x11.actions import Pictures, perform
 from game_capture.x11.parameters import X11Parameters
+from game_capture.x11.program import Program, read_pictures
+from game_capture.x11.scrolling import Move, middle
 from imageflow_domain.capture import AreaState, Grabbed
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, NoMap
-from imageflow_domain.geometry import Offset, Position, Rect, Size
+from imageflow_domain.files_beside import ReadBeside, nothing_beside
+from imageflow_domain.geometry import Offset, Position, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
 
@@ -55,6 +57,9 @@ class X11Driver:
         staging: Each run gets a folder of its own in its scratch folder.
         comparer: Sees how far the camera moved; without it positions are dead reckoning.
         neighbours: Frames of the survey that are stored already.
+        read_beside: Returns a file beside the game's YAML.
+
+    Raises `InvalidInput` where a picture that its actions name is none.
     """
 
     Parameters: ClassVar[type[BaseModel]] = X11Parameters
@@ -68,16 +73,16 @@ class X11Driver:
         staging: Staging,
         comparer: Comparer | None = None,
         neighbours: StoredFrames | None = None,
+        read_beside: ReadBeside = nothing_beside,
     ) -> None:
         self._parameters = parameters
-        self._staging = staging
         self._comparer, self._neighbours = comparer, neighbours
         self._start_timeout_s = staging.start_timeout_s or parameters.start_timeout_s
         settle_timeout_s = staging.settle_timeout_s or parameters.settle.timeout_s
         self._settle = parameters.settle.model_copy(update={"timeout_s": settle_timeout_s})
-        self._screen = Size(width_px=parameters.window[0], height_px=parameters.window[1])
-        whole = Rect(x_px=0, y_px=0, width_px=self._screen.width_px, height_px=self._screen.height_px)
-        self._crop = parameters.crop or whole
+        self._crop = parameters.map_rect
+        self._pictures: Pictures = read_pictures(parameters.pictures, read_beside)
+        self._program = Program(parameters, staging=staging, read_beside=read_beside)
         self._step = tuple(parameters.scroll.reachable(step, axis) for axis, step in enumerate(parameters.step))
         self._stage: Stage | None = None
         self._pilot: Pilot | None = None
@@ -86,7 +91,13 @@ class X11Driver:
 
     @classmethod
     def open(cls, parameters: X11Parameters, opening: Opening) -> Self:
-        return cls(parameters, staging=opening.staging, comparer=opening.comparer, neighbours=opening.neighbours)
+        return cls(
+            parameters,
+            staging=opening.staging,
+            comparer=opening.comparer,
+            neighbours=opening.neighbours,
+            read_beside=opening.read_beside,
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -146,17 +157,14 @@ class X11Driver:
 
     def __enter__(self) -> Self:
         parameters = self._parameters
-        program = find_program(parameters.command[0], packages="xvfb xdotool, and the game's own package")
-        with own_folder(self._staging.scratch, "x11") as home, contextlib.ExitStack() as undo:
-            stage = Stage(self._screen, home=home, staging=self._staging)
-            undo.callback(stage.stop)
-            stage.start(
-                [program, *(self._fill(word, home) for word in parameters.command[1:])],
-                environment={name: self._fill(value, home) for name, value in parameters.environment.items()},
-            )
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._program.stop)
+            stage = self._program.start()
+            x, y = middle(parameters.window_rect)
+            stage.send(f"mousemove {x} {y}")  # without a window manager, keys go where the pointer is
             self._wait_until_ready(stage)
-            for action in (*parameters.prepare, *parameters.home):
-                action.perform(stage.send)
+            perform(parameters.prepare, stage, self._pictures, where="prepare")
+            perform(parameters.home_actions, stage, self._pictures, where="home")
             self._park(stage)
             stage.check_alive()
             self._check_window(stage)
@@ -168,22 +176,22 @@ class X11Driver:
             press_px={axis: self._unit(axis) for axis in Axis},
             hop_px={Axis.X: self._step[0], Axis.Y: self._step[1]},
             view=self.capabilities.view,
+            names=parameters.scroll,
             comparer=self._comparer,
             neighbours=self._neighbours,
         )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._stage is not None:
-            self._stage.stop()
-            self._stage = self._pilot = None
+        self._stage = self._pilot = None
+        self._program.stop()
 
     def _check_window(self, stage: Stage) -> None:
         """Raise `NoMap` where the game's window does not show what is to be captured."""
-        why = why_unfit(stage.windows(), self._crop, self._screen)
+        asked = self._parameters.window_rect
+        why = why_unfit(stage.windows(), self._crop, Size(width_px=asked.width_px, height_px=asked.height_px))
         if why is not None:
-            whole = Rect(x_px=0, y_px=0, width_px=self._screen.width_px, height_px=self._screen.height_px)
-            raise NoMap(why, picture=to_rgb(stage.grab(whole)))
+            raise NoMap(why, picture=to_rgb(stage.grab(stage.screen)))
 
     def _running(self) -> Stage:
         if self._stage is None:
@@ -200,13 +208,14 @@ class X11Driver:
 
     def _unit(self, axis: Axis) -> float:
         """Pixels of one press, as configured."""
-        return self._parameters.scroll.reachable(1, _NUMBERS[axis])
+        return self._parameters.scroll.unit_px(_NUMBERS[axis])
 
-    def _press(self, stage: Stage, axis: Axis, presses: int) -> None:
+    def _press(self, stage: Stage, axis: Axis, presses: int, to: Position) -> None:
         distance = round(presses * self._unit(axis))
         is_x = axis is Axis.X
         offset = Offset(dx_px=distance if is_x else 0, dy_px=0 if is_x else distance)
-        self._parameters.scroll.move(stage.send, offset, self._crop)
+        window = self._parameters.window_rect
+        self._parameters.scroll.move(stage.send, Move(offset=offset, to=to, crop=self._crop, window=window))
         self._park(stage)
 
     def _look(self, stage: Stage) -> View:
@@ -218,7 +227,7 @@ class X11Driver:
         return View(frame=to_rgb(watched.picture), is_settled=watched.is_settled)
 
     def _park(self, stage: Stage) -> None:
-        x, y = self._parameters.park or (self._screen.width_px - 1, self._screen.height_px - 1)
+        x, y = self._parameters.resting_place
         stage.send(f"mousemove {x} {y}")
         time.sleep(self._parameters.move_wait_s)
 
@@ -236,15 +245,6 @@ class X11Driver:
             time.sleep(_LOOK_S)
         left_s = max(1.0, self._start_timeout_s - (time.monotonic() - began))
         settle(lambda: stage.grab(self._crop), self._settle.model_copy(update={"timeout_s": left_s}))
-
-    def _fill(self, text: str, home: Path) -> str:
-        for name, value in (
-            ("{scratch}", str(home)),
-            ("{width}", str(self._screen.width_px)),
-            ("{height}", str(self._screen.height_px)),
-        ):
-            text = text.replace(name, value)
-        return text
 
 
 def _is_void(picture: NDArray[np.uint8]) -> bool:

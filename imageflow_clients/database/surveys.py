@@ -313,6 +313,11 @@ def set_encoding(connection: Connection, survey: str, spec: SurveySpec, revision
     _forget_other_cuts(connection, survey, revision)
 
 
+def redrive(connection: Connection, survey: str, spec: SurveySpec, reach_px: int) -> None:
+    """Let a survey's game be driven otherwise from now on."""
+    _change(connection, survey, spec=spec.model_dump(mode="json"), reach_px=reach_px)
+
+
 def publish(connection: Connection, survey: Survey, tiles_total: int) -> None:
     """Switch the survey's moving addresses, and the save's latest, to its current revision.
 

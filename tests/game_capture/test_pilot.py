@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from game_capture.loop import Axis
 from game_capture.pilot import Pilot, View
+from game_capture.x11.scrolling import KeyScroll
 from imageflow_domain.capture import EXACT, StoredFrame
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell
 from imageflow_mosaic.movement import FrameComparer
@@ -43,7 +44,7 @@ class Camera:
     dice: Random = field(default_factory=lambda: Random(3))  # noqa: S311  dice, no secret
     presses: int = 0
 
-    def press(self, axis: Axis, presses: int) -> None:
+    def press(self, axis: Axis, presses: int, to: Position) -> None:
         number = 0 if axis is Axis.X else 1
         for _ in range(abs(presses)):
             self.presses += 1
@@ -68,6 +69,7 @@ def pilot(camera: Camera, neighbours: "Stored | None" = None, *, blind: bool = F
         press_px=PRESS,
         hop_px=HOP,
         view=VIEW,
+        names=KeyScroll(px_per_press=(PRESS[Axis.X], PRESS[Axis.Y])),
         comparer=None if blind else FrameComparer(),
         neighbours=neighbours,
     )
@@ -168,13 +170,47 @@ def test_a_sure_camera_asks_for_no_stored_frame() -> None:
     assert frames.asked == asked
 
 
+@dataclass
+class Minimap(Camera):
+    """A camera that is sent to places by clicks, which may be lost."""
+
+    home: tuple[int, int] = (320, 240)
+
+    def press(self, axis: Axis, presses: int, to: Position) -> None:
+        self.presses += 1
+        if self.dice.random() >= self.loses:
+            there = (self.home[0] + round(to.x_px), self.home[1] + round(to.y_px))
+            limits = (self.world.shape[1] - VIEW.width_px, self.world.shape[0] - VIEW.height_px)
+            self.at = [max(0, min(limit, place)) for limit, place in zip(limits, there, strict=True)]
+
+
+def test_a_lost_click_on_a_minimap_is_made_again() -> None:
+    camera = Minimap(loses=0.3)
+    sailing = pilot(camera)
+    for col, row in ((0, 0), (1, 0), (2, 0), (2, 1), (1, 1), (0, 1), (0, 2)):
+        reached = sailing.go(CELL, place(224.0 * col, 176.0 * row))
+        assert reached.is_there
+        assert camera.at == [320 + 224 * col, 240 + 176 * row]
+    assert camera.presses > 7, "no click was lost"
+
+
+def test_a_minimap_shows_places_beyond_the_edge_of_the_world_as_near_as_they_are() -> None:
+    camera = Minimap()
+    sailing = pilot(camera)
+    reached = [sailing.go(CELL, place(224.0 * col)) for col in range(7)]
+    assert [one.is_there for one in reached] == [True] * 5 + [False] * 2
+    assert camera.at == [1280, 240]
+    assert sailing.go(CELL, place(0.0, 176.0)).is_there
+    assert camera.at == [320, 416]
+
+
 def test_keys_that_go_the_wrong_way_are_named() -> None:
-    with pytest.raises(InvalidInput, match=r"scroll\.left and scroll\.right"):
+    with pytest.raises(NoMap, match=r"scroll\.right and scroll\.left"):
         pilot(Camera(px=(-32, 16))).go(CELL, place(224))
 
 
 def test_keys_that_do_nothing_are_named() -> None:
-    with pytest.raises(InvalidInput, match=r"stood still when it was sent right"):
+    with pytest.raises(NoMap, match=r"stood still when it was sent right"):
         pilot(Camera(px=(0, 16))).go(CELL, place(224))
 
 

@@ -1,9 +1,17 @@
-"""Keys and drags: what is sent adds up to the distance that was asked for."""
+"""Keys, drags, wheel, edge and minimap: what is sent adds up to the distance that was asked for."""
 
-from game_capture.scrolling import Click, DragScroll, KeyScroll, Press
-from imageflow_domain.geometry import Offset, Rect
+import pytest
+
+from game_capture.x11.scrolling import DragScroll, EdgeScroll, KeyScroll, MinimapScroll, Move, WheelScroll
+from imageflow_domain.errors import PositionUnreachable
+from imageflow_domain.geometry import Offset, Position, Rect
 
 AREA = Rect(x_px=100, y_px=50, width_px=400, height_px=200)
+WINDOW = Rect(x_px=40, y_px=30, width_px=500, height_px=300)
+
+
+def _move(dx_px: int, dy_px: int, *, to: tuple[float, float] = (0, 0)) -> Move:
+    return Move(offset=Offset(dx_px=dx_px, dy_px=dy_px), to=Position(x_px=to[0], y_px=to[1]), crop=AREA, window=WINDOW)
 
 
 class Sent:
@@ -32,14 +40,8 @@ class Sent:
 def test_keys_are_pressed_as_often_as_needed() -> None:
     sent = Sent()
     scroll = KeyScroll(px_per_press=(20, 12.5), pause_ms=0)
-    scroll.move(sent, Offset(dx_px=-60, dy_px=25), AREA)
+    scroll.move(sent, _move(-60, 25))
     assert sent.commands == ["key Left"] * 3 + ["key Down"] * 2
-
-
-def test_keys_can_be_held() -> None:
-    sent = Sent()
-    Press(key="ctrl+p", hold_ms=1, pause_ms=0, count=2).perform(sent)
-    assert sent.commands == ["keydown ctrl+p", "keyup ctrl+p"] * 2
 
 
 def test_a_step_is_rounded_to_whole_presses() -> None:
@@ -51,13 +53,41 @@ def test_a_step_is_rounded_to_whole_presses() -> None:
 def test_drags_stay_in_the_picture_and_add_up() -> None:
     for factor in (-1.0, 2.0):
         sent = Sent()
-        scroll = DragScroll(camera_px_per_px=(factor, factor))
-        scroll.move(sent, Offset(dx_px=1000, dy_px=-346), AREA)
+        scroll = DragScroll(camera_px_per_px=(factor, factor), pause_ms=0)
+        scroll.move(sent, _move(1000, -346))
         assert sent.dragged == [1000 / factor, -346 / factor]
         assert scroll.reachable(801, 0) in (801, 800, 802)
 
 
-def test_a_click_goes_to_its_place_first() -> None:
+def test_a_wheel_turns_over_the_map_sideways_or_with_a_key_held() -> None:
     sent = Sent()
-    Click(at=(3, 4), button=2).perform(sent)
-    assert sent.commands == ["mousemove 3 4", "click 2"]
+    WheelScroll(px_per_notch=(40, -40), pause_ms=0).move(sent, _move(-80, 40))
+    assert sent.commands == ["mousemove 300 150", "click 6", "click 6", "click 4"]
+    sent = Sent()
+    scroll = WheelScroll(px_per_notch=(40, 40), pause_ms=0, held=("ctrl",), held_across=("shift",), at=(7, 8))
+    scroll.move(sent, _move(40, 40))
+    assert sent.commands == [
+        *["mousemove 7 8", "keydown ctrl", "keydown shift", "click 5", "keyup shift", "keyup ctrl"],
+        *["keydown ctrl", "click 5", "keyup ctrl"],
+    ]
+
+
+def test_an_edge_is_pushed_and_left_again() -> None:
+    sent = Sent()
+    EdgeScroll(px_per_push=(100, 50), push_ms=0, pause_ms=0).move(sent, _move(-100, 100))
+    assert sent.commands == [
+        *["mousemove 40 150", "mousemove 300 150"],
+        *["mousemove 300 329", "mousemove 300 150"] * 2,
+    ]
+
+
+def test_a_minimap_is_clicked_where_the_area_lies_and_never_beside_it() -> None:
+    minimap = Rect(x_px=400, y_px=200, width_px=64, height_px=64)
+    scroll = MinimapScroll(minimap=minimap, first=(402, 203), camera_px_per_px=(32, 16), hold_ms=1, pause_ms=0)
+    sent = Sent()
+    scroll.move(sent, _move(0, 0, to=(320, 160)))
+    assert sent.commands == ["mousemove 412 213", "mousedown 1", "mouseup 1"]
+    assert scroll.reachable(330, 0) == 320
+    assert scroll.first_click() == ((402, 203), 1)
+    with pytest.raises(PositionUnreachable, match="464,203, outside"):
+        scroll.move(sent, _move(0, 0, to=(62 * 32, 0)))

@@ -158,7 +158,7 @@ def test_an_unknown_savegame_lists_the_known_ones(games: Path) -> None:
 
 def test_a_game_file_that_asks_for_too_much_is_refused_in_words(games: Path) -> None:
     (games / "far.yaml").write_text("title: T\ndriver: {name: city}\nreach_px: 5000\n")
-    with pytest.raises(InvalidInput, match="'far' cannot be surveyed so: Input should be less than or equal to 4096"):
+    with pytest.raises(InvalidInput, match="reach_px: must be at most 4096"):
         survey_spec(games, _request(game_id="far"))
 
 

@@ -2051,9 +2051,15 @@ export interface components {
          * @description Rows and columns of areas.
          */
         Grid: {
-            /** Rows */
+            /**
+             * Rows
+             * @description Areas from top to bottom.
+             */
             rows: number;
-            /** Cols */
+            /**
+             * Cols
+             * @description Areas from left to right.
+             */
             cols: number;
         };
         /**
@@ -2961,13 +2967,25 @@ export interface components {
          * @description A rectangle of whole pixels; right and bottom are exclusive.
          */
         Rect: {
-            /** X Px */
+            /**
+             * X Px
+             * @description From the left edge.
+             */
             x_px: number;
-            /** Y Px */
+            /**
+             * Y Px
+             * @description From the upper edge.
+             */
             y_px: number;
-            /** Width Px */
+            /**
+             * Width Px
+             * @description To the right of it.
+             */
             width_px: number;
-            /** Height Px */
+            /**
+             * Height Px
+             * @description Downwards.
+             */
             height_px: number;
         };
         /**

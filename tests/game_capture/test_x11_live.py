@@ -1,0 +1,165 @@
+"""The `x11` driver on a small program of our own: ways to scroll, what surrounds the program, and as whom it runs."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from game_capture.accounts import Account
+from game_capture.registry import open_driver
+from game_capture.staging import Staging
+from imageflow_domain.errors import CaptureError, GameDied, GameMissing, Unavailable
+from imageflow_domain.grid import Grid
+from imageflow_domain.ports import GameDriver
+from imageflow_domain.survey import DriverSpec
+from tests.game_capture import board
+from tests.game_capture.conftest import Games, need
+from tests.game_capture.test_driver_contract import child
+
+WORLD = board.world()
+GRID = Grid(rows=2, cols=2)
+KEYS = {"by": "keys", "px_per_press": [40, 40], "pause_ms": 10}
+MINIMAP = {"x_px": 280, "y_px": 190, "width_px": 160, "height_px": 120}
+"""On the display; the window lies at 40,50 and is 400x260 px large."""
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def _board(scratch: Path, *words: str, beside: Path | None = None, **changes: Any) -> GameDriver:
+    need("Xvfb", "xdotool")
+    parameters = {
+        "command": [sys.executable, board.__file__, "{width}", "{height}", "40", "50", *words],
+        "window": [400, 260],
+        "window_at": [40, 50],
+        "display": [480, 360],
+        "crop": {"x_px": 40, "y_px": 50, "width_px": 240, "height_px": 140},
+        "scroll": KEYS,
+        "step": [160, 80],
+        "start_wait_s": 0.5,
+        "move_wait_s": 0.3,
+        "settle": {"equal_grabs": 4, "interval_s": 0.05},
+        **changes,
+    }
+    read = (lambda name: (beside / name).read_bytes()) if beside else None
+    more = {} if read is None else {"read_beside": read}
+    return open_driver(DriverSpec(name="x11", parameters=parameters), staging=Staging(scratch=scratch), **more)
+
+
+@pytest.mark.parametrize(
+    "scroll",
+    [
+        {"by": "drag"},
+        {"by": "wheel", "px_per_notch": [40, 40], "pause_ms": 10},
+        {"by": "wheel", "px_per_notch": [40, 40], "pause_ms": 10, "held_across": ["shift"]},
+        {"by": "minimap", "minimap": MINIMAP, "first": [280, 190], "camera_px_per_px": [10, 10]},
+    ],
+    ids=["drag", "wheel", "wheel and shift", "minimap"],
+)
+def test_every_way_to_scroll_shows_the_areas_of_a_window_smaller_than_its_display(
+    scroll: dict[str, Any], tmp_path: Path
+) -> None:
+    driver = _board(tmp_path, scroll=scroll)
+    with driver:
+        for area in driver.areas(GRID):
+            assert area.position is not None
+            x, y = round(area.position.x_px), round(area.position.y_px)
+            assert np.array_equal(driver.grab(area), WORLD[y : y + 140, x : x + 240]), area
+
+
+def test_the_window_s_edge_moves_the_camera(tmp_path: Path) -> None:
+    scroll = {"by": "edge", "px_per_push": [40, 40], "push_ms": board.PUSH_MS}
+    driver = _board(tmp_path, "edge", scroll=scroll)
+    with driver:
+        first, _, _, last = (driver.grab(area) for area in driver.areas(GRID))
+        log = driver._running().log()  # type: ignore[attr-defined]
+    assert not np.array_equal(first, last)
+    assert "pushed 40 0" in log
+    assert "pushed 0 40" in log
+
+
+def test_files_and_commands_surround_the_program_and_a_dialog_is_closed(tmp_path: Path) -> None:
+    beside, notes = tmp_path / "beside", tmp_path / "notes"
+    beside.mkdir()
+    (beside / "town.sav").write_text("a town")
+    Image.new("RGB", (40, 20), "white").save(beside / "dialog.png")
+    dialog = {"if_shown": "dialog.png", "wait_s": 10, "then": [{"key": "Escape"}, {"wait_until": {"changed": True}}]}
+    driver = _board(
+        tmp_path / "scratch",
+        "dialog",
+        beside=beside,
+        files={"saves/town.sav": "town.sav"},
+        before=[{"run": ["cp", "saves/town.sav", str(notes)]}],
+        after=[{"run": ["mv", str(notes), f"{notes}-after"]}],
+        prepare=[dialog],
+    )
+    with driver:
+        assert notes.read_text() == "a town"
+        assert np.array_equal(driver.grab(driver.areas(GRID)[0]), WORLD[:140, :240])
+    assert Path(f"{notes}-after").read_text() == "a town"
+    assert not notes.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "said"),
+    [
+        (["sh", "-c", "echo no room >&2; exit 3"], CaptureError, r"'.*sh' failed with status 3 \(no room\)"),
+        (["sleep", "60"], CaptureError, r"'.*sleep' took longer than 0\.5 s"),
+        (["no-such-program"], GameMissing, "'no-such-program' is not installed"),
+    ],
+)
+def test_a_command_that_fails_or_does_not_end_is_named(
+    command: list[str], error: type[Exception], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=said):
+        _board(tmp_path / "scratch", before=[{"run": command, "timeout_s": 0.5}]).__enter__()
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_game_runs_as_another_account_with_a_folder_and_a_cookie_of_its_own(games: Games) -> None:
+    own = (games.folder, *games.folder.parents)
+    for folder in (folder for folder in own if folder.is_relative_to("/tmp/")):  # noqa: S108
+        folder.chmod(folder.stat().st_mode | 0o011)  # pytest's folders are closed to others
+    # OpenTTD, as the Python of these tests may lie where nobody else can read it
+    parameters = games.spec("x11").parameters
+    (games.folder / "dragged.cfg").rename(games.folder / "given.cfg")
+    command = [
+        str(word).replace(str(games.folder / "dragged.cfg"), "{scratch}/own.cfg") for word in parameters["command"]
+    ]
+    look = 'echo >> own.cfg && id -u && stat -c "%u %a" . own.cfg "$XAUTHORITY"'
+    changes = {
+        "command": command,
+        "user": "nobody",
+        "files": {"own.cfg": "given.cfg"},
+        "before": [{"run": ["sh", "-c", look]}],
+    }
+    driver = open_driver(
+        DriverSpec(name="x11", parameters={**parameters, **changes}),
+        staging=Staging(scratch=games.scratch),
+        read_beside=lambda name: (games.folder / name).read_bytes(),
+    )
+    is_root = os.geteuid() == 0
+    uid = 65534 if is_root else os.getuid()
+    with driver:
+        stage = driver._running()  # type: ignore[attr-defined]
+        said = (stage.home / "command.log").read_text().split()
+        assert (child("openttd").uids().real, said[0]) == (uid, str(uid))
+        assert said[1:] == [*[str(uid), "700"], *[str(uid), "600" if is_root else "644"], *[str(uid), "600"]]
+        assert (stage.home / "Xauthority").stat().st_mode & 0o077 == 0
+        assert driver.grab(driver.areas(GRID)[0]).any()
+    assert not list(games.scratch.iterdir())
+
+
+def test_an_account_that_cannot_enter_the_scratch_folder_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(Unavailable, match="'stranger', who cannot enter '/"):
+        Account(name="stranger", uid=64_999, gid=64_999).check_can_enter(closed)
+
+
+def test_a_game_that_ends_in_the_middle_of_its_actions_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(GameDied):
+        _board(tmp_path, command=["sleep", "1"], start_wait_s=2).__enter__()
