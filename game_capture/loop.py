@@ -125,7 +125,7 @@ class Phase(StrEnum):
     BACK = "back"
     """Away from what may be an edge, to see whether the camera obeys at all."""
     RETURN = "return"
-    """To the edge again, which is one by now."""
+    """To the edge again, and beyond it where it is none: a click on a minimap may be lost twice in a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,8 +182,9 @@ def next_step(belief: Belief, goal: Goal, rules: Rules) -> Next:
         return GivenUp()
     if belief.pushed is not None and belief.phase is not Phase.GOING:
         axis, direction = belief.pushed
-        firm = rules.hop(_FIRM_PRESSES, axis)
-        return Move(axis=axis, presses=firm * (direction if belief.phase is Phase.RETURN else -direction))
+        back = rules.hop(_FIRM_PRESSES, axis)
+        is_return = belief.phase is Phase.RETURN
+        return Move(axis=axis, presses=direction * rules.hop(2 * back, axis) if is_return else -direction * back)
     wanted = {
         Axis.X: rules.presses(goal.to.x_px - belief.at.x_px, Axis.X),
         Axis.Y: rules.presses(goal.to.y_px - belief.at.y_px, Axis.Y),
@@ -248,7 +249,10 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
     if belief.phase is Phase.BACK:
         return replace(belief, phase=Phase.RETURN) if advanced else replace(_going(belief), obeys=False)
     if belief.phase is Phase.RETURN:
-        return replace(_going(belief), edges=frozenset({(move.axis, move.direction)}))
+        back_px = rules.hop(_FIRM_PRESSES, move.axis) * rules.press_px[move.axis]
+        went_px = move.direction * _along(offset, move.axis)
+        is_edge = advanced and went_px < back_px + rules.press_px[move.axis] / 2
+        return replace(_going(belief), edges=frozenset({(move.axis, move.direction)} if is_edge else ()))
     if advanced:
         done = round(abs(_along(offset, move.axis)) / rules.press_px[move.axis])
         lost = max(0, abs(move.presses) - done)

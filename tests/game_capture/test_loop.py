@@ -129,11 +129,17 @@ def test_an_edge_takes_two_moves_that_do_not_advance_and_one_back() -> None:
         Move(axis=Axis.X, presses=16),
         Move(axis=Axis.X, presses=16),
         Move(axis=Axis.X, presses=-3),
-        Move(axis=Axis.X, presses=3),
+        Move(axis=Axis.X, presses=6),
         AtEdge(),
     ]
     assert belief.edges == {(Axis.X, 1)}
     assert belief.at == HOME.at
+
+
+def test_a_camera_that_goes_beyond_where_it_stood_still_was_at_no_edge() -> None:
+    belief, said = _led(HOME, Position(x_px=1024, y_px=0), sight(0), sight(0), sight(-192), sight(384))
+    assert said[-1] == Move(axis=Axis.X, presses=13)
+    assert not belief.edges
 
 
 def test_a_camera_that_does_not_come_back_either_is_at_no_edge() -> None:
