@@ -90,10 +90,12 @@ def wrong_way(move: Move, names: ScrollNames) -> str:
 
 def stood_still(move: Move, names: ScrollNames) -> str:
     """Say that presses did nothing, and which setting may be wrong."""
-    _, way = _WAYS[move.axis][:: move.direction]
+    back, way = _WAYS[move.axis][:: move.direction]
+    turn = names.turn.format(scale=names.scale, way=way, back=back)
     return (
         f"The camera stood still when it was sent {way}, {_STILL} times in a row: see by `prepare` that the map is "
-        f"shown and no menu is open, and that scroll.{names.mover.format(way=way)} is right for this game."
+        f"shown and no menu is open, and that scroll.{names.mover.format(way=way)} is right for this game. If it "
+        f"stands at the edge of the world, it may go the wrong way: {turn}."
     )
 
 

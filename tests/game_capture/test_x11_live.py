@@ -12,10 +12,11 @@ from PIL import Image
 from game_capture.accounts import Account
 from game_capture.registry import open_driver
 from game_capture.staging import Staging
-from imageflow_domain.errors import CaptureError, GameDied, GameMissing, Unavailable
+from imageflow_domain.errors import CaptureError, GameDied, GameMissing, NoMap, Unavailable
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
 from imageflow_domain.survey import DriverSpec
+from imageflow_mosaic.movement import FrameComparer
 from tests.game_capture import board
 from tests.game_capture.conftest import Games, need
 from tests.game_capture.test_driver_contract import child
@@ -46,7 +47,8 @@ def _board(scratch: Path, *words: str, beside: Path | None = None, **changes: An
     }
     read = (lambda name: (beside / name).read_bytes()) if beside else None
     more = {} if read is None else {"read_beside": read}
-    return open_driver(DriverSpec(name="x11", parameters=parameters), staging=Staging(scratch=scratch), **more)
+    spec = DriverSpec(name="x11", parameters=parameters)
+    return open_driver(spec, staging=Staging(scratch=scratch), comparer=FrameComparer(), **more)
 
 
 @pytest.mark.parametrize(
@@ -62,23 +64,43 @@ def _board(scratch: Path, *words: str, beside: Path | None = None, **changes: An
 def test_every_way_to_scroll_shows_the_areas_of_a_window_smaller_than_its_display(
     scroll: dict[str, Any], tmp_path: Path
 ) -> None:
-    driver = _board(tmp_path, scroll=scroll)
-    with driver:
+    with _board(tmp_path, scroll=scroll) as driver:
         for area in driver.areas(GRID):
+            grabbed = driver.grab(area)
             assert area.position is not None
-            x, y = round(area.position.x_px), round(area.position.y_px)
-            assert np.array_equal(driver.grab(area), WORLD[y : y + 140, x : x + 240]), area
+            assert grabbed.position is not None
+            x, y = round(grabbed.position.x_px), round(grabbed.position.y_px)
+            assert np.array_equal(grabbed.picture, WORLD[y : y + 140, x : x + 240]), area
+            assert max(abs(area.position.x_px - x), abs(area.position.y_px - y)) <= 16
 
 
 def test_the_window_s_edge_moves_the_camera(tmp_path: Path) -> None:
     scroll = {"by": "edge", "px_per_push": [40, 40], "push_ms": board.PUSH_MS}
     driver = _board(tmp_path, "edge", scroll=scroll)
     with driver:
-        first, _, _, last = (driver.grab(area) for area in driver.areas(GRID))
+        first, _, _, last = (driver.grab(area).picture for area in driver.areas(GRID))
         log = driver._running().log()  # type: ignore[attr-defined]
     assert not np.array_equal(first, last)
     assert "pushed 40 0" in log
     assert "pushed 0 40" in log
+
+
+@pytest.mark.parametrize(
+    ("scroll", "said"),
+    [
+        ({"by": "wheel", "px_per_notch": [-40, 40]}, r"left when it was sent right: change the sign of scroll\.px_per"),
+        ({"by": "drag", "button": 2}, r"stood still when it was sent right, .* scroll\.button is right"),
+    ],
+    ids=["wheel", "drag"],
+)
+def test_a_camera_that_does_not_go_where_it_is_sent_names_the_setting_and_shows_the_picture(
+    scroll: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with _board(tmp_path, scroll=scroll, home=[{"key": "Right", "count": 9}]) as driver:
+        last = driver.areas(Grid(rows=1, cols=3))[-1]
+        with pytest.raises(NoMap, match=said) as raised:
+            driver.grab(last)
+    assert raised.value.picture.shape == (140, 240, 3)
 
 
 def test_files_and_commands_surround_the_program_and_a_dialog_is_closed(tmp_path: Path) -> None:
@@ -98,7 +120,7 @@ def test_files_and_commands_surround_the_program_and_a_dialog_is_closed(tmp_path
     )
     with driver:
         assert notes.read_text() == "a town"
-        assert np.array_equal(driver.grab(driver.areas(GRID)[0]), WORLD[:140, :240])
+        assert np.array_equal(driver.grab(driver.areas(GRID)[0]).picture, WORLD[:140, :240])
     assert Path(f"{notes}-after").read_text() == "a town"
     assert not notes.exists()
 
@@ -149,7 +171,7 @@ def test_a_game_runs_as_another_account_with_a_folder_and_a_cookie_of_its_own(ga
         assert (child("openttd").uids().real, said[0]) == (uid, str(uid))
         assert said[1:] == [*[str(uid), "700"], *[str(uid), "600" if is_root else "644"], *[str(uid), "600"]]
         assert (stage.home / "Xauthority").stat().st_mode & 0o077 == 0
-        assert driver.grab(driver.areas(GRID)[0]).any()
+        assert driver.grab(driver.areas(GRID)[0]).picture.any()
     assert not list(games.scratch.iterdir())
 
 
