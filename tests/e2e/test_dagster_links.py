@@ -2,15 +2,14 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.stand import CHROMIUM, running_browser
 from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
@@ -21,15 +20,10 @@ _RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assets { 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if not CHROMIUM.exists():
         absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         absent("chromium is not installed: apt-get install chromium")
-    arguments = ["--no-sandbox", "--disable-gpu", "--headless=new"]
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=Path(chromium), args=arguments) as browser,
-    ):
+    with running_browser() as browser:
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(_PATIENCE_MS)
         yield page
@@ -38,12 +32,7 @@ def page() -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def survey(stack: Stack) -> str:
     """A city that a job surveys in four blocks."""
-    asked = {
-        "game_id": "city",
-        "save_data_id": "linked",
-        "grid": {"rows": 12, "cols": 12},
-        "parameters": {"view": [320, 256], "drift_px": 8},
-    }
+    asked = {"game_id": "city_in_blocks", "save_data_id": "linked"}
     begun = httpx.post(f"{stack.gateway}/api/jobs", json=asked, timeout=60).json()
     survey = str(begun["survey_id"])
     stack.await_state(survey, "completed", 300)
