@@ -62,6 +62,8 @@ def test_code_that_does_not_load_is_shown_and_loads_once_it_is_corrected(stack: 
 @pytest.mark.parametrize("words", [("code-server",), ("api grpc",), ("code-server", "api grpc")], ids=" and ".join)
 def test_a_killed_code_server_comes_back_and_nothing_of_it_is_left(stack: Stack, words: tuple[str, ...]) -> None:
     family = {name: [psutil.Process(pid) for pid in stack.processes(name)] for name in ("code-server", "api grpc")}
+    log = stack.cli.home / "logs" / "code.log"
+    before = log.read_text()
     killed = time.time()
     for name in words:
         for process in family[name]:
@@ -70,6 +72,7 @@ def test_a_killed_code_server_comes_back_and_nothing_of_it_is_left(stack: Stack,
     left = [process for processes in family.values() for process in processes if process.is_running()]
     assert left == []
     assert [len(stack.processes(name)) for name in family] == [1, 1]
+    assert log.read_text().startswith(before), "its last words are read after it was started again"
 
 
 def _reload(stack: Stack) -> str:

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.stand import CHROMIUM, running_browser
+from tests.e2e.dagster_pages import open_tab
 from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-_PATIENCE_MS = 120_000
 _RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assets { key { path } } } } }"
 
 
@@ -24,9 +24,7 @@ def page() -> Iterator[Page]:
         absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         absent("chromium is not installed: apt-get install chromium")
     with running_browser() as browser:
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(_PATIENCE_MS)
-        yield page
+        yield open_tab(browser)
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +76,19 @@ def test_links_open_the_run_the_asset_and_the_partition(stack: Stack, survey: st
     block = _get(stack, f"/api/surveys/{survey}/blocks")["blocks"][1]
     tiles = block["layers"][2]
     page.goto(tiles["run_url"])
-    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
+    expect(page.get_by_text("Success").first).to_be_visible()
     by_layer = {one["layer"]: one for one in detail["layers"]}
     page.goto(by_layer["tiles"]["partition_url"])
-    expect(page.get_by_text("Latest materialization").first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Latest materialization").first).to_be_visible()
+    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
     page.goto(by_layer["coordinates"]["partition_url"])
-    expect(page.get_by_text("Latest materialization").first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text("mosaic_px").first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text(survey).first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Latest materialization").first).to_be_visible()
+    expect(page.get_by_text("mosaic_px").first).to_be_visible()
+    expect(page.get_by_text(survey).first).to_be_visible()
     page.goto(by_layer["tiles"]["asset_url"])
-    expect(page).to_have_url(re.compile("/assets/tiles"), timeout=_PATIENCE_MS)
-    expect(page.get_by_text("Materialize").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page).to_have_url(re.compile("/assets/tiles"))
+    expect(page.get_by_text("Materialize").first).to_be_visible()
     page.goto(detail["runs_url"])
     shown = page.get_by_role("link", name=tiles["run_id"][:8])
-    expect(shown.first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(shown.first).to_be_visible()

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
 from pydantic import SecretStr
 
 from imageflow_clients.settings import Settings
@@ -16,7 +15,7 @@ from services.minio import Minio
 from services.postgres import Postgres
 from tests.browser.stand import CHROMIUM, running_browser
 from tests.clients.stores import set_variables
-from tests.e2e.dagster_pages import PATIENCE_MS, Pages
+from tests.e2e.dagster_pages import Pages, open_tab
 from tests.e2e.dagster_ui import LAYERS, Ui
 from tests.e2e.operator.surveys import SMALL, planned
 from tests.e2e.servers import cli_on
@@ -73,7 +72,4 @@ def pages(operated: Stack) -> Iterator[Pages]:
     if not CHROMIUM.exists():
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("chromium is not installed")
     with running_browser() as browser:
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        yield Pages(operated, page)
+        yield Pages(operated, open_tab(browser))
