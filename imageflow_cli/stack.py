@@ -101,6 +101,7 @@ class Stack:
             for needs_code in (False, True):
                 begun = [service for service in self._services if service.reads_code is needs_code]
                 for service in begun:
+                    self._log_of(service).unlink(missing_ok=True)
                     self._running[service.name] = self._start(service)
                 self._await_ready(begun)
         except BaseException:  # Ctrl-C too: nothing that was started may stay
@@ -131,7 +132,10 @@ class Stack:
         return has_ended or (service.name == "code" and self._code.has_lost_its_child())
 
     def _start(self, service: Service) -> "Process":
-        return Process(service.name, service.command, self._environment, self._logs / f"{service.name}.log")
+        return Process(service.name, service.command, self._environment, self._log_of(service))
+
+    def _log_of(self, service: Service) -> Path:
+        return self._logs / f"{service.name}.log"
 
     def _await_ready(self, begun: Sequence[Service]) -> None:
         deadline = time.monotonic() + _READY_S
@@ -183,7 +187,8 @@ class Process:
         self.log = log
         self.begun = time.monotonic()
         with ExitStack() as stack:
-            out: IO[bytes] = stack.enter_context(log.open("wb"))
+            # what a service wrote before it ended stays, for whoever is told that it was started again
+            out: IO[bytes] = stack.enter_context(log.open("ab"))
             self._child = subprocess.Popen(
                 command,
                 env=dict(environment),
