@@ -1,8 +1,10 @@
 """The whole stack, started once as a user starts it: `imageflow up` in a home of its own, on free ports."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,8 @@ title: A city whose camera takes its time
 driver: {name: city, parameters: {seed: 3, pace_s: 1, view: [640, 512], drift_px: 8}}
 grid: {rows: 4, cols: 4}
 """
+_JUDGED_BATCHES = int(os.environ.get("IMAGEFLOW_JUDGED_BATCHES", "8"))
+"""`make soak` backfills fifty."""
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +44,22 @@ def example_survey(cli: Cli) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiles_in_folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The digest of every tile's bytes of the example on a folder and the embedded server, by the object's name."""
+def corner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 3 x 3 of the example's frames, and where they lie."""
+    folder = tmp_path_factory.mktemp("corner")
+    head, *rows = (EXAMPLE / "positions.csv").read_text().splitlines()
+    kept = [row for row in rows if max(row.split(",")[1:3]) < "3"]
+    (folder / "positions.csv").write_text("\n".join((head, *kept)))
+    for row in kept:
+        shutil.copy(EXAMPLE / row.partition(",")[0], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiles_in_folder(corner: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The digest of every tile's bytes of the corner on a folder and the embedded server, by the object's name."""
     home = tmp_path_factory.mktemp("undisturbed") / "home"
-    survey = ("survey", "run", "--driver", "folder", "--source", str(EXAMPLE), "--game", "openttd", "--save", "example")
+    survey = ("survey", "run", "--driver", "folder", "--source", str(corner), "--game", "openttd", "--save", "example")
     Cli(home=home, env=environment(home)).run(*survey)
     folder = home / "objects" / "tiles"
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -52,11 +68,11 @@ def tiles_in_folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def judged_before(cli: Cli) -> Mapping[str, Inspection]:
-    """Fifty batches of lids that were inspected, and reported, before the stack was started."""
+    """Batches of lids that were inspected, and reported, before the stack was started."""
     stores = open_stores(Settings(home=cli.home))
     published(stores, "many")
     judged = {}
-    for number in range(50):
+    for number in range(_JUDGED_BATCHES):
         batch = taken(stores, f"many{number:02d}", [lid(), lid(spots=1)], product="many")
         judged[batch.key] = inspect_batch(stores, batch.id)
         with stores.database.begin() as connection:
