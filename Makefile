@@ -62,7 +62,8 @@ check: $(VENV)/.dev $(WEBUI) ## Format, lint, types, import contracts, of Python
 fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 	$(BIN)/pytest -m "not e2e"
 
-soak: $(VENV)/.dev ## Kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS); goes on where it was broken off
+soak: $(VENV)/.dev ## Backfill fifty batches; kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS), going on where it broke off
+	IMAGEFLOW_JUDGED_BATCHES=50 IMAGEFLOW_DAEMON_KILLS=4 $(BIN)/pytest tests/e2e/test_inspection.py -k "backfill or daemon"
 	$(BIN)/python -m bench.soak
 
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results

@@ -61,10 +61,22 @@ def example_survey(cli: Cli) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiles_in_folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The digest of every tile's bytes of the example on a folder and the embedded server, by the object's name."""
+def corner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 3 x 3 of the example's frames, and where they lie."""
+    folder = tmp_path_factory.mktemp("corner")
+    head, *rows = (EXAMPLE / "positions.csv").read_text().splitlines()
+    kept = [row for row in rows if max(row.split(",")[1:3]) < "3"]
+    (folder / "positions.csv").write_text("\n".join((head, *kept)))
+    for row in kept:
+        shutil.copy(EXAMPLE / row.partition(",")[0], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiles_in_folder(corner: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The digest of every tile's bytes of the corner on a folder and the embedded server, by the object's name."""
     home = tmp_path_factory.mktemp("undisturbed") / "home"
-    survey = ("survey", "run", "--driver", "folder", "--source", str(EXAMPLE), "--game", "openttd", "--save", "example")
+    survey = ("survey", "run", "--driver", "folder", "--source", str(corner), "--game", "openttd", "--save", "example")
     Cli(home=home, env=environment(home)).run(*survey)
     folder = home / "objects" / "tiles"
     files = (path for path in folder.rglob("*") if path.is_file())
