@@ -69,17 +69,17 @@ def test_a_survey_whose_command_line_was_killed_in_a_pooled_step_can_be_resumed_
     for _ in range(2):  # as many as the pool of tiles has slots
         with _begun(cli, stores, _cutting) as (process, survey):
             process.kill()
-    wait_for(lambda: cli.attempt("survey", "resume", survey), 120, lambda: f"{survey} cannot be resumed")
+    wait_for(lambda: cli.attempt("survey", "resume", survey), 120, lambda: f"{survey} cannot be resumed", every_s=2)
     assert cli.json("survey", "show", survey)["state"] == "completed"
 
 
 @contextmanager
 def _begun(cli: Here, stores: Stores, moment: Moment) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """Start a survey of nine blocks; give its process, which ends with the `with` block, when the moment has come."""
+    """Start a survey of four blocks; give its process, which ends with the `with` block, when the moment has come."""
     before = {one.id for one in _all(stores)}
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "5x5",
+            sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "4x4",
             "--block-side", "2", "--game", "city", "--save", "broken", "--set", "view=[640,512]",
             "--set", "pace_s=0.1",
         ],
