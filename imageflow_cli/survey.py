@@ -74,7 +74,7 @@ def run(
     imageflow survey run --driver openttd --load town.sav --grid 6x6 --centre 512,512 --game openttd --save town
     """
     from imageflow_cli.driver_parameters import driver_parameters
-    from imageflow_cli.running import run_any
+    from imageflow_cli.session import start_database
 
     spec = SurveySpec.model_validate(
         {
@@ -90,6 +90,9 @@ def run(
             "block_side": block_side,
         }
     )
+    start_database()
+    from imageflow_cli.running import run_any
+
     done, facts = run_any(spec, unless_mapped=unless_mapped, bars=not as_json)
     if as_json:
         print_json({"survey": done[0].id, **facts})
@@ -126,6 +129,9 @@ def arrange(source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path 
 @as_json
 def resume(survey_id: str, as_json: bool) -> None:
     """Go on with a survey that was interrupted or has failed."""
+    from imageflow_cli.session import start_database
+
+    start_database()
     from imageflow_cli.running import resume_survey
 
     done = resume_survey(survey_id, bars=not as_json)
@@ -143,6 +149,9 @@ def recapture(survey_id: str, as_json: bool) -> None:
 
     The new survey joins the map's frame. The game should stand still, and its driver must go anywhere: city, openttd.
     """
+    from imageflow_cli.session import start_database
+
+    start_database()
     from imageflow_cli.running import recapture_survey
 
     done, facts = recapture_survey(survey_id, bars=not as_json)

@@ -19,6 +19,8 @@ SURVEYS_PARTITIONS = "surveys"
 """Name of Dagster's dynamic partitions, a survey each."""
 MAP_JOB = "map_of_survey"
 SENSOR = "request_surveys"
+LAUNCH_S = 60.0
+"""So long the sensor leaves a new job to whoever took it: longer than planning it and its calls to Dagster may take."""
 
 
 def tags_of(job: int | None = None) -> Mapping[str, str]:
