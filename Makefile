@@ -68,6 +68,7 @@ fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 
 soak: $(VENV)/.dev ## Kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS); goes on where it was broken off
 	$(BIN)/python -m bench.soak
+	IMAGEFLOW_THOROUGH=1 $(BIN)/pytest tests/mosaic tests/pipelines tests/inspection
 
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
 	$(BIN)/python -m bench
