@@ -65,6 +65,7 @@ fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 soak: $(VENV)/.dev ## Backfill fifty batches; kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS), going on where it broke off
 	IMAGEFLOW_JUDGED_BATCHES=50 IMAGEFLOW_DAEMON_KILLS=4 $(BIN)/pytest tests/e2e/test_inspection.py -k "backfill or daemon"
 	$(BIN)/python -m bench.soak
+	IMAGEFLOW_THOROUGH=1 $(BIN)/pytest tests/mosaic tests/pipelines tests/inspection
 
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
 	$(BIN)/python -m bench

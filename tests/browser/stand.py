@@ -1,12 +1,12 @@
 """A stack over surveys of real frames, and a browser that looks at it: for tests and for pictures of the pages."""
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -75,7 +75,7 @@ source: ../torn
 LONG_MS = 600_000
 """For what takes seconds on an idle machine, and minutes where others work too."""
 
-_SURVEY_S = 1200.0
+_SURVEYS_S = 1200.0
 """Shorter than the guard of a test, which would not say what hung."""
 
 ALL_TILES = """() => {
@@ -145,21 +145,15 @@ def running_stand(folder: Path) -> Iterator[Stand]:
     cli = Cli(home=folder / ".imageflow", env=environment(folder / ".imageflow", **ports))
     data = ROOT / "tests" / "data"
     north_west, south_east = (_corner(folder / name, side) for name, side in (("north_west", 0), ("south_east", 4)))
-    _survey(cli, "moved", [north_west])  # it makes the database, which the others then share
-    with ThreadPoolExecutor() as both:
-        shore = both.submit(_survey, cli, "shore", [data / "openttd-water", data / "openttd-running"])
-        jpeg = [jpeg_folder(folder / f"jpeg_{n}", shots("openttd-small", corners=n)) for n in (1, 2)]
-        marked = _marked(folder / "marked")
-        rest = both.submit(
-            lambda: (
-                _survey(cli, "example", [EXAMPLE]),
-                _survey(cli, "moved", [south_east]),
-                _survey(cli, "jpeg", jpeg),
-                _survey(cli, "marked", [marked]),
-            )
-        )
-        shore.result()
-        rest.result()
+    jpeg = [jpeg_folder(folder / f"jpeg_{n}", shots("openttd-small", corners=n)) for n in (1, 2)]
+    sources = {
+        "moved": [north_west, south_east],
+        "shore": [data / "openttd-water", data / "openttd-running"],
+        "example": [EXAMPLE],
+        "jpeg": jpeg,
+        "marked": [_marked(folder / "marked")],
+    }
+    _survey(cli, sources)
     torn = _corner(folder / "torn", 0)
     picture = torn / "r01_c01.png"
     with running_stack(cli) as stack:
@@ -169,10 +163,21 @@ def running_stand(folder: Path) -> Iterator[Stand]:
         yield stand
 
 
-def _survey(cli: Cli, save: str, sources: Sequence[Path]) -> None:
-    for source in sources:
-        command = ("survey", "run", "--driver", "folder", "--source", str(source), "--game", "openttd", "--save", save)
-        cli.json(*command, timeout_s=_SURVEY_S)
+def _survey(cli: Cli, sources: Mapping[str, Sequence[Path]]) -> None:
+    """Survey folders, by the save that each is a survey of."""
+    common = ("survey", "run", "--driver", "folder", "--game", "openttd")
+    commands = [(*common, "--save", save, "--source", str(one)) for save, every in sources.items() for one in every]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.browser.surveying"],
+        input=json.dumps(commands),
+        env={**cli.env, "PYTHONPATH": str(ROOT)},
+        cwd=cli.home.parent,
+        capture_output=True,
+        text=True,
+        timeout=_SURVEYS_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def _marked(folder: Path) -> Path:
