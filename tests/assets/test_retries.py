@@ -1,10 +1,10 @@
 """A run bears what passes by itself, goes on where it stopped, and tells what came of it."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import dagster as dg
 
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import StoreUnavailable
 from imageflow_domain.survey import Layer
@@ -22,11 +22,11 @@ def _shown(result: dg.ExecuteInProcessResult, name: str) -> object:
 
 
 def test_a_store_that_is_down_for_a_moment_costs_no_attempt(
-    stores: Stores, instance: dg.DagsterInstance, home: Path
+    stores: Stores, instance: dg.DagsterInstance, settings: Settings
 ) -> None:
     survey = planned(stores, city("moment"))
     down = Moment(StoreUnavailable("the disk is full"), at_call=4)
-    failing = FailingStore(home, down, concerns=lambda key: survey.id in key)
+    failing = FailingStore(settings.home, down, concerns=lambda key: survey.id in key)
     result = materialise(instance, replace(stores, objects=failing), survey, Layer.SCREENSHOTS)
     assert result.success
     assert len([event for event in result.all_events if event.is_step_up_for_retry]) == 1
