@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from imageflow_clients.settings import Settings
-from imageflow_clients.stores import open_stores
+from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_surveys import states
@@ -89,6 +89,7 @@ class Stand:
     """The stack, and what its surveys truly show."""
 
     stack: Stack
+    stores: Stores
 
     @property
     def url(self) -> str:
@@ -101,14 +102,12 @@ class Stand:
         return httpx.post(f"{self.url}{address}", json=body, timeout=60).raise_for_status().json()
 
     def survey(self, survey: str) -> Survey:
-        with self._stores() as stores:
-            return states.read(stores, survey)
+        return states.read(self.stores, survey)
 
     def truth(self, survey: str, x: int, y: int, width: int, height: int) -> NDArray[np.int16]:
         """Return a survey's own pixels, read from its store."""
         region = Rect(x_px=x, y_px=y, width_px=width, height_px=height)
-        with self._stores() as stores:
-            return read_region(stores, states.read(stores, survey), region).rgb.astype(np.int16)
+        return read_region(self.stores, self.survey(survey), region).rgb.astype(np.int16)
 
     @contextmanager
     def torn_tile(self, survey: str, x: int, y: int, left: int = 0) -> Iterator[None]:
@@ -125,14 +124,6 @@ class Stand:
             yield
         finally:
             stored.write_bytes(data)
-
-    @contextmanager
-    def _stores(self) -> Iterator[Any]:
-        stores = open_stores(Settings(home=self.stack.cli.home))
-        try:
-            yield stores
-        finally:
-            stores.database.close()
 
 
 @contextmanager
@@ -156,16 +147,26 @@ def running_stand(folder: Path) -> Iterator[Stand]:
     _survey(cli, sources)
     torn = _corner(folder / "torn", 0)
     picture = torn / "r01_c01.png"
-    with running_stack(cli) as stack:
-        stand = Stand(stack)
+    with running_stack(cli) as stack, _opened(cli) as stores:
+        stand = Stand(stack, stores)
         stand.post("/api/jobs", {"game_id": "torn", "save_data_id": "main"})
         picture.write_bytes(picture.read_bytes()[:5000])  # it was whole when the survey was planned
         yield stand
 
 
+@contextmanager
+def _opened(cli: Cli) -> Iterator[Stores]:
+    stores = open_stores(Settings(home=cli.home))
+    try:
+        yield stores
+    finally:
+        stores.database.close()
+
+
 def _survey(cli: Cli, sources: Mapping[str, Sequence[Path]]) -> None:
     """Survey folders, by the save that each is a survey of."""
-    common = ("survey", "run", "--driver", "folder", "--game", "openttd")
+    # tiles are encoded fast: their pixels are the same
+    common = ("survey", "run", "--json", "--driver", "folder", "--game", "openttd", "--lossless-method", "0")
     commands = [(*common, "--save", save, "--source", str(one)) for save, every in sources.items() for one in every]
     done = subprocess.run(
         [sys.executable, "-m", "tests.browser.surveying"],

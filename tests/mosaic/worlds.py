@@ -151,10 +151,10 @@ def land(height_px: int, width_px: int, seed: int = 0) -> Pixels:
 
 def water(height_px: int, width_px: int, phase: int = 0) -> Pixels:
     """The same 16 x 16 px of waves over and over; `phase` cycles their palette of five blues."""
-    tile = np.random.default_rng(1).integers(0, 5, (16, 16))
-    waves = np.tile(tile, (height_px // 16 + 1, width_px // 16 + 1))[:height_px, :width_px]
+    waves = np.random.default_rng(1).integers(0, 5, (16, 16))
     blues = np.array([(20, 40, 90 + 20 * shade) for shade in range(5)], np.uint8)
-    return blues[(waves + phase) % 5]
+    tile = blues[(waves + phase) % 5]
+    return np.tile(tile, (height_px // 16 + 1, width_px // 16 + 1, 1))[:height_px, :width_px]
 
 
 def palette() -> NDArray[np.uint8]:
@@ -165,10 +165,13 @@ def view(world: Pixels, x_px: int, y_px: int, width_px: int = 200, height_px: in
     return np.ascontiguousarray(world[y_px : y_px + height_px, x_px : x_px + width_px])
 
 
+@cache
 def region(name: str) -> Pixels:
-    """Return the game's own picture of a real set's world, put together from its pieces."""
+    """Return the game's own picture of a real set's world, put together from its pieces; shared, and read only."""
     pieces = {p.stem: decode_picture(p.read_bytes()) for p in (ROOT / "tests" / "data" / name).glob("region_*.webp")}
     rows, columns = (1 + max(int(stem.split("_")[k]) for stem in pieces) for k in (1, 2))
-    return np.concatenate(
+    whole = np.concatenate(
         [np.concatenate([pieces[f"region_{r}_{c}"] for c in range(columns)], axis=1) for r in range(rows)]
     )
+    whole.flags.writeable = False
+    return whole
