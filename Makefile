@@ -66,7 +66,8 @@ check: $(VENV)/.dev $(WEBUI) ## Format, lint, types, import contracts, of Python
 fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 	$(BIN)/pytest -m "not e2e"
 
-soak: $(VENV)/.dev ## Kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS); goes on where it was broken off
+soak: $(VENV)/.dev ## Seven surveys at once; kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS); goes on where it was broken off
+	IMAGEFLOW_SURVEYS_AT_ONCE=7 $(BIN)/pytest tests/e2e/test_one_instance.py -k at_once
 	$(BIN)/python -m bench.soak
 
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
