@@ -62,10 +62,11 @@ check: $(VENV)/.dev $(WEBUI) ## Format, lint, types, import contracts, of Python
 fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 	$(BIN)/pytest -m "not e2e"
 
-soak: $(VENV)/.dev ## Backfill fifty batches; kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS), going on where it broke off
+soak: $(VENV)/.dev ## What make test repeats seldom, often; then kill parts of surveys, 500 times (IMAGEFLOW_SOAK_KILLS), going on where it broke off
 	IMAGEFLOW_JUDGED_BATCHES=50 IMAGEFLOW_DAEMON_KILLS=4 $(BIN)/pytest tests/e2e/test_inspection.py -k "backfill or daemon"
-	$(BIN)/python -m bench.soak
+	IMAGEFLOW_SURVEYS_AT_ONCE=7 $(BIN)/pytest tests/e2e/test_one_instance.py -k at_once
 	IMAGEFLOW_THOROUGH=1 $(BIN)/pytest tests/mosaic tests/pipelines tests/inspection
+	$(BIN)/python -m bench.soak
 
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
 	$(BIN)/python -m bench

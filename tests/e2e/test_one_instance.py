@@ -115,7 +115,7 @@ def test_a_code_server_that_outlives_its_killed_stack_does_not_take_the_next_one
     assert life.reloaded["locationOrLoadError"]["__typename"] == "RepositoryLocation", life.reloaded
 
 
-def test_surveys_the_daemon_and_the_command_line_share_the_instance(cli: Cli, stack: Stack) -> None:
+def test_surveys_at_once_the_daemon_and_the_command_line_share_the_instance(cli: Cli, stack: Stack) -> None:
     running = [
         subprocess.Popen(_SURVEY, env=cli.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(_AT_ONCE)
