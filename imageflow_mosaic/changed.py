@@ -67,7 +67,7 @@ def changed_cells(before: Pixels, after: Pixels, where: Rect, *, tolerance: int 
     """
     differs = packed(before) != packed(after)
     if tolerance:
-        differs &= _most(cv2.absdiff(before, after)) > tolerance
+        differs &= _most(_apart(before, after)) > tolerance
     differs &= (before[..., 3] > 0) & (after[..., 3] > 0)
     return _cells(differs, where)
 
@@ -99,7 +99,12 @@ def changed_lossy_cells(before: Pixels, after: Pixels, where: Rect, *, noise: fl
     whole = cv2.erode(covered.astype(np.uint8), np.ones((side, side)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     seen = (off > least) & (whole > 0)
     around = cv2.dilate(seen.astype(np.uint8), np.ones((_WINDOW_PX, _WINDOW_PX))) > 0
-    return _cells(around & (_most(cv2.absdiff(before, after)) > least) & covered, where)
+    return _cells(around & (_most(_apart(before, after)) > least) & covered, where)
+
+
+def _apart(one: Pixels, other: Pixels) -> Pixels:
+    """Return by how much the channels of two pictures differ."""
+    return np.asarray(cv2.absdiff(one, other), dtype=np.uint8)
 
 
 def _most(colours: Pixels) -> Pixels:
