@@ -1,12 +1,11 @@
 """Runs as Dagster keeps them: which are alive, how those of a tag ended, why, and whether they are retried."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 import dagster as dg
 from dagster._core.events import RunFailureReason
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
-from dagster_shared.error import SerializableErrorInfo
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_surveys.runs import PARTITION_TAG
@@ -18,9 +17,6 @@ ALIVE = [
     dg.DagsterRunStatus.CANCELING,
     dg.DagsterRunStatus.QUEUED,
 ]
-
-_AWAY = {"DatabaseUnavailable", "StoreUnavailable", "OperationalError", "InterfaceError", "DagsterPostgresException"}
-"""Errors by which a store is away, as Dagster keeps them."""
 
 
 def runs_by_tag(
@@ -76,33 +72,6 @@ def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
             return said
         return f"Run {run.run_id} ended without a word: its worker could not be started, or was killed."
     return f"Run {run.run_id} failed."
-
-
-def lost_its_stores(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a run failed because a store was away where no step tries again: between steps, or in Dagster's records.
-
-    A step that failed in words of ours tried again as often as it may.
-    """
-    if run.status is not dg.DagsterRunStatus.FAILURE:
-        return False
-    failures = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-    for entry in instance.all_logs(run.run_id, of_type=failures):
-        event = entry.dagster_event
-        if event is not None and any(error.cls_name in _AWAY for error in _unexpected(event)):
-            return True
-    return False
-
-
-def _unexpected(event: dg.DagsterEvent) -> Iterator[SerializableErrorInfo]:
-    """Yield the error that a failure came of, and its causes; nothing for one that a step has put in words."""
-    if event.is_step_failure:
-        failure = event.step_failure_data
-        error = failure.error if failure.user_failure_data is None else None
-    else:
-        error = None if event.event_specific_data is None else event.job_failure_data.error
-    while error is not None:
-        yield error
-        error = error.cause
 
 
 def partition_of(run: dg.DagsterRun) -> str | None:

@@ -25,6 +25,8 @@ from imageflow_resources.storage import dagster_home
 _READY_S = 90.0
 _END_S = 15.0
 _RESTART_AFTER_S = 2.0
+_MOST_LOG_BYTES = 10_000_000
+"""Of a service that is started again: a larger log is set aside, in place of the one that was before."""
 _LOG_TAIL = 15
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -186,6 +188,8 @@ class Process:
         self.name = name
         self.log = log
         self.begun = time.monotonic()
+        if log.exists() and log.stat().st_size > _MOST_LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
         with ExitStack() as stack:
             # what a service wrote before it ended stays, for whoever is told that it was started again
             out: IO[bytes] = stack.enter_context(log.open("ab"))

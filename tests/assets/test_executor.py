@@ -362,13 +362,13 @@ def test_a_run_in_a_terminal_ends_within_two_seconds_of_ctrl_c_as_cancelled(
 ) -> None:
     (tmp_path / "slow").touch()
     survey = planned(stores, city("terminal", grid=grid))
-    terminal = in_a_terminal(instance, tmp_path, survey)
-    until(lambda: list(tmp_path.glob("begun-*")))
-    below = psutil.Process(terminal.pid).children(recursive=True)
-    os.killpg(terminal.pid, signal.SIGINT)
-    until(lambda: (tmp_path / "returned").exists(), timeout_s=2)
-    assert (tmp_path / "returned").read_text() == dg.DagsterRunStatus.CANCELED.value
-    assert terminal.wait(30) == 0
+    with in_a_terminal(instance, tmp_path, survey) as terminal:
+        until(lambda: list(tmp_path.glob("begun-*")))
+        below = psutil.Process(terminal.pid).children(recursive=True)
+        os.killpg(terminal.pid, signal.SIGINT)
+        until(lambda: (tmp_path / "returned").exists(), timeout_s=2)
+        assert (tmp_path / "returned").read_text() == dg.DagsterRunStatus.CANCELED.value
+        assert terminal.wait(30) == 0
     assert _pools(instance) == (0, 0)
     until(lambda: _gone(below), timeout_s=5)
 
@@ -378,8 +378,8 @@ def test_a_run_in_a_terminal_is_executed_as_any_other(
     grid: str, instance: dg.DagsterInstance, stores: Stores, tmp_path: Path
 ) -> None:
     survey = planned(stores, city("terminal", grid=grid))
-    terminal = in_a_terminal(instance, tmp_path, survey)
-    assert terminal.wait() == 0
+    with in_a_terminal(instance, tmp_path, survey) as terminal:
+        assert terminal.wait() == 0
     (run,) = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": survey.id}))
     assert run.status is dg.DagsterRunStatus.SUCCESS
     assert _blocks(instance, run.run_id) == 2 * SHARES

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -124,10 +125,15 @@ class Worker:
         return sorted(float(file.read_text().split()[1]) for file in self.folder.glob("begun-*"))
 
 
-def in_a_terminal(instance: dg.DagsterInstance, folder: Path, survey: Survey) -> Forked:
+@contextmanager
+def in_a_terminal(instance: dg.DagsterInstance, folder: Path, survey: Survey) -> Iterator[Forked]:
     """Execute a survey's run as the command line does, in the foreground of a terminal of its own."""
     instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
-    return _forked(_here, survey.id, SHARES_FOLDER=str(folder))
+    terminal = _forked(_here, survey.id, SHARES_FOLDER=str(folder))
+    try:
+        yield terminal
+    finally:
+        terminal.send_signal(signal.SIGKILL)
 
 
 def _here(survey: str) -> None:

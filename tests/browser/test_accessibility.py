@@ -32,9 +32,10 @@ TOOLS = ("Overlays", "Markers", "What was this made from?", "Measure", "Go to a 
 @pytest.mark.parametrize("width", [1440, 360])
 def test_a_page_has_no_serious_violation(look: Any, name: str, width: int) -> None:
     address, content = PAGES[name]
-    page = look(address, width=width, height=800, scheme="light")
+    schemes = SCHEMES if width == 1440 else tuple(reversed(SCHEMES))  # each is loaded first once
+    page = look(address, width=width, height=800, scheme=schemes[0])
     expect(page.locator(content).first).to_be_visible(timeout=LONG_MS)
-    for scheme in SCHEMES:
+    for scheme in schemes:
         _turn(page, scheme)
         assert violations(page) == [], scheme
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing runs out of the page"

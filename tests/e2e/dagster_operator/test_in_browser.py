@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from imageflow_clients.stores import Stores
 from tests.e2e.dagster_pages import Pages
 from tests.e2e.dagster_ui import LAYERS, Ui
-from tests.e2e.operator.surveys import SMALL, assert_completed, await_screenshots, planned, written
+from tests.e2e.dagster_operator.surveys import SMALL, assert_completed, await_screenshots, planned, written
 from tests.e2e.watery import WATERY, assert_doubted
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
