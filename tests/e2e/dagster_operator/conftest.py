@@ -15,9 +15,9 @@ from services.minio import Minio
 from services.postgres import Postgres
 from tests.browser.stand import CHROMIUM, running_browser
 from tests.clients.stores import set_variables
+from tests.e2e.dagster_operator.surveys import SMALL, planned
 from tests.e2e.dagster_pages import Pages, open_tab
 from tests.e2e.dagster_ui import LAYERS, Ui
-from tests.e2e.dagster_operator.surveys import SMALL, planned
 from tests.e2e.servers import cli_on
 from tests.e2e.stack import Stack, running_stack
 

@@ -10,8 +10,8 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Block, Cell, Grid, block_of
 from services.minio import Minio
-from tests.e2e.dagster_ui import LAYERS, Ui
 from tests.e2e.dagster_operator.surveys import SMALL, assert_completed, await_screenshots, planned, written
+from tests.e2e.dagster_ui import LAYERS, Ui
 from tests.e2e.stack import EXAMPLE, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]

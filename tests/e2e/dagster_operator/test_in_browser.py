@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from imageflow_clients.stores import Stores
+from tests.e2e.dagster_operator.surveys import SMALL, assert_completed, await_screenshots, planned, written
 from tests.e2e.dagster_pages import Pages
 from tests.e2e.dagster_ui import LAYERS, Ui
-from tests.e2e.dagster_operator.surveys import SMALL, assert_completed, await_screenshots, planned, written
 from tests.e2e.watery import WATERY, assert_doubted
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -147,10 +147,12 @@ def test_a_partition_that_somebody_added_without_a_survey_says_how_to_plan_one(p
     adding = pages.page.locator(".bp5-dialog", has_text="Partition name")
     adding.get_by_role("textbox").fill("city-by_hand-0001")
     adding.locator("button", has_text="Save").click()
-    run = pages.launch()
-    pages.await_status("Failure")
-    said = "There is no survey 'city-by_hand-0001': nobody planned it. Run the job plan_survey"
-    expect(pages.page.get_by_text(said, exact=False).first).to_be_visible()
-    assert said in ui.why(run)
-    assert "delete this one" in ui.why(run)
-    ui.delete_partition("city-by_hand-0001")
+    try:
+        run = pages.launch()
+        pages.await_status("Failure")
+        said = "There is no survey 'city-by_hand-0001': nobody planned it. Run the job plan_survey"
+        expect(pages.page.get_by_text(said, exact=False).first).to_be_visible()
+        assert said in ui.why(run)
+        assert "delete this one" in ui.why(run)
+    finally:
+        ui.delete_partition("city-by_hand-0001")
