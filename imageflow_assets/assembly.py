@@ -8,9 +8,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from imageflow_assets.executor import by_size_executor
 from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.values import step_values
 from imageflow_clients.settings import Settings
 from imageflow_resources.configured import configured_resources
-from imageflow_resources.values import kept_values
 
 
 def assemble(
@@ -28,7 +28,7 @@ def assemble(
         schedules=[*schedules],
         sensors=[*sensors],
         resources=configured_resources(
-            Settings(), {"silence_watch": SilenceWatch(), "io_manager": kept_values, **(resources or {})}
+            Settings(), {"silence_watch": SilenceWatch(), "io_manager": step_values, **(resources or {})}
         ),
         executor=by_size_executor,
     )
