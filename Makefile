@@ -6,7 +6,7 @@ SERVE ?= 1
 # Node.js as a wheel, for machines that have none
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
-GROUPS := stack other fault edge batch page
+GROUPS := stack other edge fault page batch
 TIMES := build/test-times
 
 .PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench soak screenshots dagster-screenshots pictures pins webui types clean help
