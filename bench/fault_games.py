@@ -12,7 +12,7 @@ from imageflow_clients.stores import open_stores
 from imageflow_surveys import states
 
 _ALL_S = 16.0
-"""In which a city's screenshots are taken, one after another: time to strike, whatever its size."""
+"""How long the screenshots of a city take, one after another: time for all kills, on a survey of any size."""
 
 _CITY = """\
 title: A city of {side} x {side} areas whose cars stand still

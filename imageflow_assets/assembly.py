@@ -1,4 +1,4 @@
-"""What all runs share, whatever their assets: resources, what keeps values between steps, and the executor."""
+"""What all runs share: resources, the storage of values between steps, and the executor."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

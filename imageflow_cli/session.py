@@ -37,7 +37,7 @@ def start_database() -> None:
 
 
 def _start(embedded: EmbeddedPostgres) -> None:
-    with suppress(DatabaseUnavailable):  # whoever opens the stores meets it too, and says so
+    with suppress(DatabaseUnavailable):  # opening the stores reports the same error
         embedded.ensure_running()
 
 

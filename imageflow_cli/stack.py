@@ -191,7 +191,7 @@ class Process:
         if log.exists() and log.stat().st_size > _MOST_LOG_BYTES:
             log.replace(log.with_name(f"{log.name}.1"))
         with ExitStack() as stack:
-            # what a service wrote before it ended stays, for whoever is told that it was started again
+            # keep what the service wrote before it ended: the warning about its restart names this log
             out: IO[bytes] = stack.enter_context(log.open("ab"))
             self._child = subprocess.Popen(
                 command,

@@ -10,8 +10,8 @@ from imageflow_surveys.camera import frames_of
 def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
     """Tell whether a survey's frames have to be arranged first.
 
-    They do where the folder driver is told so, and where nothing else could tell where they lie: no `positions.csv`,
-    not one name like `r03_c11.png`, no grid and no step.
+    They do where the parameters of the folder driver say so, and where their places are unknown: no `positions.csv`,
+    no name like `r03_c11.png`, no grid and no step.
     """
     if spec.driver.name != "folder":
         return False

@@ -20,7 +20,7 @@ SURVEYS_PARTITIONS = "surveys"
 MAP_JOB = "map_of_survey"
 SENSOR = "request_surveys"
 LAUNCH_S = 60.0
-"""So long the sensor leaves a new job to whoever took it: longer than planning it and its calls to Dagster may take."""
+"""The sensor leaves a younger job to the process that accepted it: planning and launching take less than this."""
 
 
 def tags_of(job: int | None = None) -> Mapping[str, str]:

@@ -106,7 +106,7 @@ def settle(
             )
         case Settle(state=state, reason=reason):
             if state is SurveyState.FAILED and survey.carrier is Carrier.SENSOR and last is not None:
-                # before its state says so, or whoever dies between raises none
+                # before the state is set: after a crash between the two, the next tick raises the alert again
                 alert_of(stores, last.dagster_run, str(reason))
             states.settle(stores, survey, lease, None if run is None else run.id, state, reason)
     return None

@@ -1,4 +1,4 @@
-"""A cancelled survey stays cancelled until somebody takes it up, whatever its old runs do."""
+"""A cancelled survey stays cancelled until it is taken up again; its old runs change nothing."""
 
 import dagster as dg
 
