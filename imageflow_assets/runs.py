@@ -103,7 +103,7 @@ def will_be_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def asked_at(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
-    """Return when somebody asked for a run: for one that Dagster repeats by itself, when the first one was created."""
+    """Return when a run was requested: an automatic retry counts from the creation of its first run."""
     first = run.root_run_id if RETRY_NUMBER_TAG in run.tags else None
     record = instance.get_run_record_by_id(first or run.run_id) or instance.get_run_record_by_id(run.run_id)
     if record is None:

@@ -89,7 +89,7 @@ class SharedPostgres:
                 shutil.rmtree(self._folder / "server")
 
     def _make(self, connection: "psycopg.Connection[tuple[object, ...]]", template: str, fill: Fill) -> None:
-        """Make a template under another name first: whoever is killed leaves none that lacks tables."""
+        """Make a template under another name first: a killed session then leaves no template without tables."""
         making = sql.Identifier(f"{template}_unfinished")
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(making))
         fill(self._url(f"{template}_unfinished"))

@@ -1,4 +1,4 @@
-"""When somebody asked for a run: a cancelled survey is taken up by whoever asks later, never by Dagster itself."""
+"""When a run was requested: a cancelled survey is resumed by a later request, never by an automatic retry."""
 
 from datetime import datetime
 

@@ -9,7 +9,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, StoreUnavailable
-from imageflow_domain.survey import Layer
+from imageflow_domain.survey import Layer, Survey
 from tests.assets.runs import materialise
 from tests.surveys.cities import city, planned, published
 from tests.surveys.stand_ins import FailingStore, Moment
@@ -35,13 +35,20 @@ def test_a_store_that_is_down_for_a_moment_costs_no_attempt(
     assert (_shown(result, "screenshots"), _shown(result, "taken_by_this_run"), down.calls) == (9, 6, 10)
 
 
+def _screenshots(
+    instance: dg.DagsterInstance, stores: Stores, settings: Settings, survey: Survey, failure: Moment
+) -> dg.ExecuteInProcessResult:
+    """Materialise screenshots on a store that fails where a value is handed from step to step."""
+    failing = FailingStore(settings.home, failure, concerns=lambda key: key.startswith(f"{keys.STEP_VALUES}/"))
+    return materialise(instance, replace(stores, objects=failing), survey, Layer.SCREENSHOTS)
+
+
 def test_a_store_that_is_down_while_a_value_is_handed_on_costs_no_attempt(
     stores: Stores, instance: dg.DagsterInstance, settings: Settings
 ) -> None:
     survey = planned(stores, city("handed_on"))
     down = Moment(StoreUnavailable("the disk is full"), at_call=1)
-    failing = FailingStore(settings.home, down, concerns=lambda key: key.startswith(f"{keys.STEP_VALUES}/"))
-    result = materialise(instance, replace(stores, objects=failing), survey, Layer.SCREENSHOTS)
+    result = _screenshots(instance, stores, settings, survey, down)
     assert result.success
     assert [event.step_key for event in result.all_events if event.is_step_up_for_retry] == [
         "screenshots.screenshots_shares"
@@ -53,8 +60,7 @@ def test_a_value_that_cannot_be_handed_on_says_why_in_the_stores_own_words(
 ) -> None:
     survey = planned(stores, city("not_handed_on"))
     full = Moment(InvalidInput("the disk is full"), at_call=1)
-    failing = FailingStore(settings.home, full, concerns=lambda key: key.startswith(f"{keys.STEP_VALUES}/"))
-    result = materialise(instance, replace(stores, objects=failing), survey, Layer.SCREENSHOTS)
+    result = _screenshots(instance, stores, settings, survey, full)
     assert not result.success
     run = instance.get_run_by_id(result.run_id)
     assert run is not None

@@ -1,4 +1,4 @@
-"""What Dagster's webserver shows of its instance, whoever started it."""
+"""What Dagster's webserver shows of its instance, for every way to start it."""
 
 from typing import Any
 

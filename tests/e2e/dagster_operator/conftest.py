@@ -24,7 +24,7 @@ from tests.e2e.stack import Stack, running_stack
 
 @pytest.fixture(scope="package")
 def operated(minio: Minio, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that nobody else has anything to do with, and that waits for seconds where others wait for minutes."""
+    """A stack for these tests alone, with retry waits of seconds instead of minutes."""
     cli = cli_on(minio, postgres, tmp_path_factory.mktemp("operated"), IMAGEFLOW_RETRY_WAITS="1 2 4")
     with running_stack(cli) as running:
         yield running

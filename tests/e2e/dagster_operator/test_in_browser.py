@@ -86,7 +86,7 @@ def test_only_failed_and_missing_surveys_are_backfilled_and_the_failed_check_of_
     _await_backfill(pages, backfill)
     assert ui.await_backfill(backfill) == "COMPLETED_SUCCESS"
     assert_completed(ui, whole, failed, missing)
-    assert ui.runs_of(whole) == before, "nobody else was asked for"
+    assert ui.runs_of(whole) == before, "no other survey was requested"
     assert [run["status"] for run in ui.runs_of(failed)] == ["SUCCESS", "FAILURE"]
     assert [run["status"] for run in ui.runs_of(missing)] == ["SUCCESS"]
     assert all(not ui.partitions(asset).failed for asset in LAYERS)
