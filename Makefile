@@ -6,7 +6,7 @@ SERVE ?= 1
 # Node.js as a wheel, for machines that have none
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
-GROUPS := stack other fault edge batch page
+GROUPS := stack other edge fault page batch
 TIMES := build/test-times
 
 .PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench soak screenshots dagster-screenshots pictures pins webui types reference clean help
@@ -62,7 +62,10 @@ check: $(VENV)/.dev $(WEBUI) ## Format, lint, types, import contracts, of Python
 fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 	$(BIN)/pytest -m "not e2e"
 
-soak: $(VENV)/.dev ## Kill parts of running surveys, 500 times (IMAGEFLOW_SOAK_KILLS); goes on where it was broken off
+soak: $(VENV)/.dev ## What make test repeats seldom, often; then kill parts of surveys, 500 times (IMAGEFLOW_SOAK_KILLS), going on where it broke off
+	IMAGEFLOW_JUDGED_BATCHES=50 IMAGEFLOW_DAEMON_KILLS=4 $(BIN)/pytest tests/e2e/test_inspection.py -k "backfill or daemon"
+	IMAGEFLOW_SURVEYS_AT_ONCE=7 $(BIN)/pytest tests/e2e/test_one_instance.py -k at_once
+	IMAGEFLOW_THOROUGH=1 $(BIN)/pytest tests/mosaic tests/pipelines tests/inspection
 	$(BIN)/python -m bench.soak
 
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results

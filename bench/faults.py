@@ -199,11 +199,20 @@ class Machine:
 
 @contextmanager
 def machine(
-    folder: Path, start_server: "Callable[[Path], Minio | Rclone] | None", games: Mapping[str, str]
+    folder: Path,
+    start_server: "Callable[[Path], Minio | Rclone] | None",
+    games: Mapping[str, str],
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Machine]:
     """Start a machine in a folder, with an S3 server or with a folder of objects, and end it.
 
     Meanwhile this process's environment names the S3 server as well.
+
+    Args:
+        folder: Its own.
+        start_server: Starts an S3 server in a folder; `None` for a folder of objects.
+        games: Game files by game.
+        settings: Variables of its stack, besides.
     """
     with ExitStack() as stack:
         server = proxy = None
@@ -211,7 +220,7 @@ def machine(
             server = start_server(folder / "s3")
             stack.callback(server.stop)
             proxy = stack.enter_context(Proxy(int(server.environment["AWS_ENDPOINT_URL"].rpartition(":")[2])))
-        made = Machine(Up(folder, _variables(server, proxy), games), server, proxy)
+        made = Machine(Up(folder, {**(settings or {}), **_variables(server, proxy)}, games), server, proxy)
         stack.enter_context(_set(made.environment))
         stack.callback(made.end)
         made.up.start()

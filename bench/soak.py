@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from bench.__main__ import RESULTS, hardware
-from bench.fault_games import CITIES, FILES, LARGE_BLOCKS, LIVE, undisturbed
+from bench.fault_games import CITIES, LIVE, FaultGames
 from bench.faults import OF_A_GAME, Machine, machine
 from bench.trial import Trial, endure
 from bench.wholeness import Shown
@@ -41,6 +41,7 @@ CHECKED = (
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
 _STORES: Mapping[str, Callable[[Path], Minio | Rclone] | None] = {"folder": None, "minio": Minio, "rclone": Rclone}
 _SURVEYS, _MOST = 3, 40
+_GAMES = FaultGames(side=20, map_side=512)
 _FILE = RESULTS / "soak.json"
 
 
@@ -49,7 +50,7 @@ def main() -> int:
     wanted = int(os.environ.get("IMAGEFLOW_SOAK_KILLS", "500"))
     given = os.environ.get("IMAGEFLOW_FAULT_SEED")
     with tempfile.TemporaryDirectory() as folder:
-        city, live = undisturbed(Path(folder) / "city", LARGE_BLOCKS), undisturbed(Path(folder) / "live", LIVE)
+        city, live = _GAMES.undisturbed_city(Path(folder) / "city"), _GAMES.undisturbed_live(Path(folder) / "live")
     while _kills(_recorded()) < wanted:
         seed = int(given) if given is not None else random.SystemRandom().randrange(2**32)
         print(f"IMAGEFLOW_FAULT_SEED={seed}", flush=True)
@@ -67,7 +68,7 @@ def _round(seed: int, city: Shown, live: Shown) -> Iterator[dict[str, Any]]:
     folder = Path(tempfile.mkdtemp(prefix="imageflow-soak-"))
     faults: Sequence[str] = ()
     try:
-        with machine(folder, _STORES[store], FILES) as made:
+        with machine(folder, _STORES[store], _GAMES.files) as made:
             for number in range(_SURVEYS):
                 game, trial = _survey(made, number, dice, city, live)
                 faults = trial.faults
@@ -90,10 +91,10 @@ def _pass_what_is_gone(_: object, path: str, why: ExceptionInfo) -> None:
 
 
 def _survey(made: Machine, number: int, dice: random.Random, city: Shown, live: Shown) -> tuple[str, Trial]:
-    game = dice.choice([*CITIES, "live"])
+    game = dice.choice([*CITIES, LIVE])
     kinds = deque(dice.choices(made.kinds, k=_MOST))
     reference = city
-    if game == "live":
+    if game == LIVE:
         kinds, reference = deque(dice.choices(OF_A_GAME, k=6)), live
     return game, endure(
         made, game, f"soak_{number}", reference, kinds, dice, most=_MOST, sweeping=dice.random() < 1 / _SURVEYS

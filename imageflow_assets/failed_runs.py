@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.storage.tags import SENSOR_NAME_TAG
 
-from imageflow_assets.inspection.asking import is_followed_up
+from imageflow_assets.inspection.follow_up import is_followed_up
 from imageflow_assets.runs import partition_of, why_it_ended, will_be_retried
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores

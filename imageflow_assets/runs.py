@@ -1,14 +1,15 @@
 """Runs as Dagster keeps them: which are alive, how those of a tag ended, why, and whether they are retried."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 import dagster as dg
 from dagster._core.events import RunFailureReason
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
-from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import RETRY_NUMBER_TAG, RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
 
 from imageflow_assets.failures import ERROR
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_surveys.runs import PARTITION_TAG
 
 ALIVE = [
@@ -110,3 +111,12 @@ def will_be_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
         return False
     reason = run.tags.get(RUN_FAILURE_REASON_TAG)
     return bool(auto_reexecution_should_retry_run(instance, run, None if reason is None else RunFailureReason(reason)))
+
+
+def asked_at(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
+    """Return when a run was requested: an automatic retry counts from the creation of its first run."""
+    first = run.root_run_id if RETRY_NUMBER_TAG in run.tags else None
+    record = instance.get_run_record_by_id(first or run.run_id) or instance.get_run_record_by_id(run.run_id)
+    if record is None:
+        raise NotFound(f"Run {run.run_id} was deleted: launch it again.")
+    return record.create_timestamp

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from imageflow_assets.definitions import map_job
 from imageflow_assets.map import requesting
+from imageflow_assets.map.alone import map_job
 from imageflow_assets.map.dead_runs import fail_dead_runs
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.silence import SilenceWatch

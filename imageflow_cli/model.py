@@ -25,8 +25,15 @@ def model() -> None:
 @click.option("--version", type=click.IntRange(1, 10**9 - 1), default=1, show_default=True, help="Of the new models.")
 @click.option("--pictures", type=click.IntRange(64), default=10_000, show_default=True, help="Drawn to learn from.")
 @click.option("--passes", type=click.IntRange(1), default=5, show_default=True, help="How often each is shown.")
+@click.option(
+    "--validation",
+    type=click.IntRange(60),
+    default=3_000,
+    show_default=True,
+    help="Others that are drawn to set the thresholds by.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def train(folder: Path, version: int, pictures: int, passes: int, seed: int) -> None:
+def train(folder: Path, version: int, pictures: int, passes: int, validation: int, seed: int) -> None:
     """Train on drawn products, and write two models into FOLDER: one that detects defects, one that heats them.
 
     Takes about 15 minutes of one core with the defaults, and JAX: pip install 'imageflow[train]'.
@@ -36,7 +43,9 @@ def train(folder: Path, version: int, pictures: int, passes: int, seed: int) -> 
     def tell(what: str) -> None:
         click.echo(what, err=True)
 
-    made = make_models(folder, version=version, pictures=pictures, passes=passes, seed=seed, tell=tell)
+    made = make_models(
+        folder, version=version, pictures=pictures, passes=passes, validation=validation, seed=seed, tell=tell
+    )
     for path in made:
         click.echo(str(path))
 

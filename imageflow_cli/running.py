@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from imageflow_assets.map import records
-from imageflow_cli.arranging import arrange, report
 from imageflow_cli.making import make_map
 from imageflow_cli.picture_folder import tell_skipped
 from imageflow_cli.progress import survey_bars
@@ -19,9 +18,9 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, Survey, SurveySpec
 from imageflow_surveys import states, trust
-from imageflow_surveys.arrange import is_unordered, plan_groups
 from imageflow_surveys.camera import skipped_files_of
 from imageflow_surveys.findings import Finding
+from imageflow_surveys.ordered import is_unordered
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.recapture import count_anchored, plan_recapture
 from imageflow_surveys.reread import reread
@@ -62,6 +61,9 @@ def _run_unordered(session: Session, spec: SurveySpec, *, bars: bool) -> tuple[t
     Its errors are those of `arrange_frames` and `plan_groups`, and `SurveyFailed`; groups that were not begun by then
     stay planned, and can be resumed.
     """
+    from imageflow_cli.arranging import arrange, report
+    from imageflow_surveys.arrange import plan_groups
+
     frames = arrange(session.stores, spec.source, spec.driver.parameters, spec.masks, bars=bars)
     surveys = plan_groups(session.stores, spec, frames, Carrier.COMMAND_LINE)
     done = []

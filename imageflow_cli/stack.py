@@ -25,6 +25,8 @@ from imageflow_resources.storage import dagster_home
 _READY_S = 90.0
 _END_S = 15.0
 _RESTART_AFTER_S = 2.0
+_MOST_LOG_BYTES = 10_000_000
+"""Of a service that is started again: a larger log is set aside, in place of the one that was before."""
 _LOG_TAIL = 15
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -101,6 +103,7 @@ class Stack:
             for needs_code in (False, True):
                 begun = [service for service in self._services if service.reads_code is needs_code]
                 for service in begun:
+                    self._log_of(service).unlink(missing_ok=True)
                     self._running[service.name] = self._start(service)
                 self._await_ready(begun)
         except BaseException:  # Ctrl-C too: nothing that was started may stay
@@ -131,7 +134,10 @@ class Stack:
         return has_ended or (service.name == "code" and self._code.has_lost_its_child())
 
     def _start(self, service: Service) -> "Process":
-        return Process(service.name, service.command, self._environment, self._logs / f"{service.name}.log")
+        return Process(service.name, service.command, self._environment, self._log_of(service))
+
+    def _log_of(self, service: Service) -> Path:
+        return self._logs / f"{service.name}.log"
 
     def _await_ready(self, begun: Sequence[Service]) -> None:
         deadline = time.monotonic() + _READY_S
@@ -182,8 +188,11 @@ class Process:
         self.name = name
         self.log = log
         self.begun = time.monotonic()
+        if log.exists() and log.stat().st_size > _MOST_LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
         with ExitStack() as stack:
-            out: IO[bytes] = stack.enter_context(log.open("wb"))
+            # keep what the service wrote before it ended: the warning about its restart names this log
+            out: IO[bytes] = stack.enter_context(log.open("ab"))
             self._child = subprocess.Popen(
                 command,
                 env=dict(environment),

@@ -66,9 +66,12 @@ def run(
     imageflow survey run --config mygame.yaml --grid 6x6 --save home
     """
     from imageflow_cli.asked_survey import asked_survey
-    from imageflow_cli.running import run_any
+    from imageflow_cli.session import start_database
 
     spec = asked_survey(reach_px=reach, **asked)
+    start_database()
+    from imageflow_cli.running import run_any
+
     done, facts = run_any(spec, unless_mapped=unless_mapped, bars=not as_json)
     if as_json:
         print_json({"survey": done[0].id, **facts})
@@ -109,6 +112,9 @@ def resume(survey_id: str, config: Path | None, as_json: bool) -> None:
 
     The YAML file that it was begun with is read again: how the game is driven may be corrected there.
     """
+    from imageflow_cli.session import start_database
+
+    start_database()
     from imageflow_cli.running import resume_corrected
 
     done, changes = resume_corrected(survey_id, config, bars=not as_json)
@@ -126,6 +132,9 @@ def recapture(survey_id: str, as_json: bool) -> None:
 
     The new survey joins the map's frame. The game should stand still, and its driver must go anywhere: city, openttd.
     """
+    from imageflow_cli.session import start_database
+
+    start_database()
     from imageflow_cli.running import recapture_survey
 
     done, facts = recapture_survey(survey_id, bars=not as_json)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
 from imageflow_domain.errors import DagsterUnavailable
 
 LOCATION = "imageflow"
@@ -190,6 +188,8 @@ class Dagster:
                 raise DagsterUnavailable(f"Dagster stopped no run: {stopped.get('message', stopped['__typename'])}")
 
     def _ask(self, query: str, variables: Mapping[str, Any]) -> Any:
+        import httpx  # which a survey by command line does not need
+
         try:
             # the address is this machine's or the cluster's own: a proxy of the environment has no part in it
             answer = httpx.post(

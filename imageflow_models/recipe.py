@@ -17,14 +17,13 @@ from imageflow_models.network import KINDS, MEAN, STD
 from imageflow_models.products import Drawn, Split, draw
 
 GOLDEN = 16
-_VALIDATION = 3000
 _AT_ONCE = 50
 DETECTOR, HEATER = "product_defects", "product_heat"
 _OUTPUTS = {ModelTask.DETECT: ("boxes", "scores"), ModelTask.ANOMALY: ("heat",)}
 
 
 def make_models(
-    folder: Path, *, version: int, pictures: int, passes: int, seed: int, tell: Callable[[str], None]
+    folder: Path, *, version: int, pictures: int, passes: int, validation: int, seed: int, tell: Callable[[str], None]
 ) -> tuple[Path, Path]:
     """Train a net and write a bundle of a model that detects, and one of a model that heats; return their folders.
 
@@ -33,6 +32,7 @@ def make_models(
         version: Of both models.
         pictures: How many are drawn to learn from.
         passes: How often each of them is shown.
+        validation: How many others the thresholds are set by.
         seed: Of the weights and of the order.
         tell: Is told how far it is.
 
@@ -43,7 +43,7 @@ def make_models(
     except ModuleNotFoundError as error:
         raise Unavailable("Training needs JAX, which is not installed: pip install 'imageflow[train]'.") from error
     weights = train(Plan(pictures=pictures, passes=passes, seed=seed), tell)
-    return write_models(folder, weights, version=version, tell=tell)
+    return write_models(folder, weights, version=version, tell=tell, validation=validation)
 
 
 def write_models(
@@ -52,7 +52,7 @@ def write_models(
     *,
     version: int,
     tell: Callable[[str], None],
-    validation: int = _VALIDATION,
+    validation: int,
 ) -> tuple[Path, Path]:
     """Calibrate and export trained weights, and write both bundles; the originals of their answers are JAX's.
 

@@ -67,8 +67,7 @@ def changed_cells(before: Pixels, after: Pixels, where: Rect, *, tolerance: int 
     """
     differs = packed(before) != packed(after)
     if tolerance:
-        off = np.maximum(before[..., :3], after[..., :3]) - np.minimum(before[..., :3], after[..., :3])
-        differs &= off.max(axis=2) > tolerance
+        differs &= _most(_apart(before, after)) > tolerance
     differs &= (before[..., 3] > 0) & (after[..., 3] > 0)
     return _cells(differs, where)
 
@@ -94,13 +93,24 @@ def changed_lossy_cells(before: Pixels, after: Pixels, where: Rect, *, noise: fl
         raise InvalidInput(f"A noise of {noise} grey levels: give the survey's own, at least 0 and below 256.")
     least = round(_LEAST_CHANGE + noise)
     means = [_means(pixels) for pixels in (before, after)]
-    off = np.minimum(_beyond(means[0], means[1]), _beyond(means[1], means[0])).max(axis=2)
+    off = _most(np.minimum(_beyond(means[0], means[1]), _beyond(means[1], means[0])))
     covered = (before[..., 3] > 0) & (after[..., 3] > 0)
     side = _WINDOW_PX + 2 * _MISPLACED_PX
     whole = cv2.erode(covered.astype(np.uint8), np.ones((side, side)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     seen = (off > least) & (whole > 0)
     around = cv2.dilate(seen.astype(np.uint8), np.ones((_WINDOW_PX, _WINDOW_PX))) > 0
-    return _cells(around & (cv2.absdiff(before, after)[..., :3].max(axis=2) > least) & covered, where)
+    return _cells(around & (_most(_apart(before, after)) > least) & covered, where)
+
+
+def _apart(one: Pixels, other: Pixels) -> Pixels:
+    """Return by how much the channels of two pictures differ."""
+    return np.asarray(cv2.absdiff(one, other), dtype=np.uint8)
+
+
+def _most(colours: Pixels) -> Pixels:
+    """Return the largest of the first three channels, shape (height, width)."""
+    red, green, blue = (colours[..., channel] for channel in range(3))
+    return np.maximum(np.maximum(red, green), blue)
 
 
 def _means(rgba: Pixels) -> Pixels:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from imageflow_domain.geometry import Offset
 from imageflow_mosaic.content import COARSE_PX, Content, Floats, Pairing
@@ -115,6 +114,8 @@ def _products(
     reference: Content, moving: Content, across: _Side, down: _Side
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the correlation at every offset, rows by dy, and what of either picture's energy lies in the overlap."""
+    from scipy import fft  # takes a twentieth of a second to import; frames without loss do not need it
+
     there = (slice(down.first, down.last), slice(across.first, across.last))
     here = (slice(down.other_first, down.other_last), slice(across.other_first, across.other_last))
     shape = [fft.next_fast_len(d.last - d.first + d.other_last - d.other_first - 1, real=True) for d in (down, across)]

@@ -8,7 +8,6 @@ from typing import Self
 import dagster as dg
 from pydantic import Field
 
-from imageflow_clients.inference.opening import open_models
 from imageflow_clients.objects import ObjectStore
 from imageflow_clients.settings import InferenceSettings, Settings
 from imageflow_clients.step_process import StepProcesses
@@ -21,6 +20,8 @@ from imageflow_resources.variables import env_var
 @functools.cache
 def shared_models(settings: InferenceSettings, objects: ObjectStore) -> ModelRegistry:
     """Open the models of a store once for a process: loading one takes seconds."""
+    from imageflow_clients.inference.opening import open_models  # brings ONNX Runtime, which no map needs
+
     return open_models(settings, objects)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from game_capture.drivers.folder import FolderDriver
-from game_capture.positions import COLUMNS, is_picture_name, tell_no_cell
+from game_capture.positions import COLUMNS, is_picture_name
 from game_capture.registry import open_driver
 from game_capture.staging import Staging
 from imageflow_clients.database import Connection
@@ -50,30 +50,6 @@ class ArrangedFrames:
         ]
         rest = "".join(f"; {count} {what}" for count, what in left if count)
         return f"Frames by group: {sizes or 'none'}{rest}."
-
-
-def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
-    """Tell whether a survey's frames have to be arranged first.
-
-    They do where the folder driver is told so, and where nothing else could tell where they lie: no `positions.csv`,
-    not one name like `r03_c11.png`, no grid and no step.
-    """
-    if spec.driver.name != "folder":
-        return False
-    if spec.driver.parameters.get("unordered"):
-        return True
-    frames = frames_of(stores, spec.source, spec.driver.parameters)
-    told = spec.grid is not None or spec.driver.parameters.get("step") is not None
-    return frames is not None and not told and tell_no_cell(frames.names())
-
-
-def check_ordered(stores: Stores, spec: SurveySpec) -> None:
-    """Raise `InvalidInput` where a survey's frames have to be arranged first, which takes longer than a request may."""
-    if is_unordered(stores, spec):
-        raise InvalidInput(
-            f"Nothing tells where the frames of '{spec.game}' lie. Upload them (`imageflow upload`), or survey them by "
-            "`imageflow survey run --driver folder`: both arrange them first. Or give the game file a grid or a step."
-        )
 
 
 def _nothing(connection: Connection, surveys: Sequence[Survey]) -> None:

@@ -14,17 +14,14 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, DagsterUnavailable, JobDelayed
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
 from imageflow_surveys import states
-from imageflow_surveys.arrange import check_ordered
 from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.next_step import next_step
+from imageflow_surveys.ordered import check_ordered
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.reread import reread
 from imageflow_surveys.runs import MAP_JOB, PARTITION_TAG, SENSOR, SURVEYS_PARTITIONS, run_key, tags_of
 
 _LOG = logging.getLogger(__name__)
-
-LAUNCH_S = 60.0
-"""So long the sensor leaves a new job to whoever took it: longer than planning it and its calls to Dagster may take."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,8 @@ SURVEYS_PARTITIONS = "surveys"
 """Name of Dagster's dynamic partitions, a survey each."""
 MAP_JOB = "map_of_survey"
 SENSOR = "request_surveys"
+LAUNCH_S = 60.0
+"""The sensor leaves a younger job to the process that accepted it: planning and launching take less than this."""
 
 
 def tags_of(job: int | None = None) -> Mapping[str, str]:

@@ -10,8 +10,9 @@ from imageflow_domain.errors import BadFile, ImageFlowError, InvalidInput, Unava
 from imageflow_domain.ids import check_name
 from imageflow_domain.keys import DONE_MARKER, MAP_UPLOADS, POSITIONS_FILE
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
-from imageflow_surveys.arrange import arrange_frames, is_unordered, plan_groups
+from imageflow_surveys.arrange import arrange_frames, plan_groups
 from imageflow_surveys.camera import skipped_files_of
+from imageflow_surveys.ordered import is_unordered
 from imageflow_surveys.plan import plan_survey
 
 _MOST_UNORDERED = 250

@@ -1,18 +1,37 @@
-"""Real servers for every test that asks for one, each started once a session in a folder of its own."""
+"""Real servers for every test that asks for one, each started once a session in a folder of its own.
+
+PostgreSQL for tests of what uses it is one for all sessions that run at once: see `tests/databases.py`.
+"""
 
 import os
 from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
 import pytest
+from pydantic import SecretStr
 
+from imageflow_clients.database.engine import open_database
+from imageflow_clients.settings import DatabaseSettings
 from imageflow_domain.errors import Unavailable
 from services.build import is_kept
 from services.minio import Minio
 from services.postgres import Postgres
 from services.rclone import Rclone
+from tests.databases import SharedPostgres
 
 Server = TypeVar("Server", Minio, Rclone, Postgres)
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(pytestconfig: pytest.Config) -> Iterator[SharedPostgres]:
+    with SharedPostgres(pytestconfig.cache.mkdir("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(shared_postgres: SharedPostgres) -> Callable[[], SecretStr]:
+    """Makes databases with the newest schema and no rows."""
+    return lambda: shared_postgres.copy("newest", _migrate)
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +49,10 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     yield from _served(lambda: Postgres(tmp_path_factory.mktemp("postgres")))
+
+
+def _migrate(database: SecretStr) -> None:
+    open_database(DatabaseSettings(database_url=database)).close()
 
 
 def _served(start: Callable[[], Server]) -> Iterator[Server]:

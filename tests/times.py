@@ -1,6 +1,6 @@
 """What the tests cost: a pytest plugin that writes a file for each group, and `python -m tests.times` that shows them.
 
-`make test` gives each group a file under `build/test-times`, which CI keeps.
+`make test` gives each group a file under `build/test-times`, and shows them all at its end.
 """
 
 import json

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import dagster as dg
 
 from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS
+from imageflow_assets.inspection.follow_up import DAY_TAG, TRIES
 from imageflow_assets.inspection.partitions import BATCHES, DAYS
 from imageflow_assets.runs import ALIVE, at_work, runs_by_tag, why_it_ended
 from imageflow_clients.database import batches as rows
@@ -14,17 +15,10 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch
 from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.intake import run_gave_up
-from imageflow_inspection.runs import RUN_TAG, is_report, report_key, tags_of
-
-DAY_TAG = "imageflow/statistics"
-"""Which change of a day a run counts."""
-
+from imageflow_inspection.runs import RUN_TAG, report_key, tags_of
 
 _AT_ONCE = 100
 """Runs that one tick asks for: Dagster takes a third of a second for each."""
-
-TRIES = 3
-"""Of one report, or of one change of a day."""
 
 _DAYS_LOOKED_AT = 4_000
 """More than there are: days whose runs all failed wait before those that changed later."""
@@ -112,17 +106,6 @@ def count_waiting(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.RunR
         days = {request.partition_key for request in wanted if request.partition_key is not None}
         instance.add_dynamic_partitions(str(DAYS.name), sorted(days))
     return tuple(wanted)
-
-
-def is_followed_up(run: dg.DagsterRun) -> bool:
-    """Whether a failed run needs no alert of its own.
-
-    The sensors ask for another one, or, of the last run that inspects a batch, the batch is given up with an alert.
-    """
-    last = f"/{TRIES - 1}"
-    if (key := run.tags.get(RUN_TAG)) is not None:
-        return not (is_report(key) and key.endswith(last))
-    return DAY_TAG in run.tags and not run.tags.get("dagster/run_key", "").endswith(last)
 
 
 def _waiting_days(stores: Stores) -> tuple[tuple[str, str], ...]:

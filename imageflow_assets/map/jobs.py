@@ -16,7 +16,7 @@ from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.survey import Carrier, Encoding, Layer, SurveySpec
-from imageflow_surveys.arrange import check_ordered
+from imageflow_surveys.ordered import check_ordered
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.runs import MAP_JOB, ONLY_MISSING_TAG
 

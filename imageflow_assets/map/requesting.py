@@ -15,10 +15,9 @@ from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys import states
-from imageflow_surveys.jobs import LAUNCH_S
 from imageflow_surveys.lease import done
 from imageflow_surveys.next_step import next_step
-from imageflow_surveys.runs import MAP_JOB, PARTITION_TAG, REFUSED_TAG, run_key, tags_of
+from imageflow_surveys.runs import LAUNCH_S, MAP_JOB, PARTITION_TAG, REFUSED_TAG, run_key, tags_of
 from imageflow_surveys.settling import End, EndedRun, Request, Settle, decide
 
 _REPEATED_WITHIN = timedelta(minutes=2)
@@ -107,7 +106,7 @@ def settle(
             )
         case Settle(state=state, reason=reason):
             if state is SurveyState.FAILED and survey.carrier is Carrier.SENSOR and last is not None:
-                # before its state says so, or whoever dies between raises none
+                # before the state is set: after a crash between the two, the next tick raises the alert again
                 alert_of(stores, last.dagster_run, str(reason))
             states.settle(stores, survey, lease, None if run is None else run.id, state, reason)
     return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
@@ -12,7 +13,9 @@ from imageflow_clients.database import schema
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey, SurveyState
-from imageflow_surveys.uploads import Noticed
+
+if TYPE_CHECKING:
+    from imageflow_surveys.uploads import Noticed  # brings all that arranges frames in no order
 
 map_uploads = dg.AssetSpec(
     "map_uploads",
@@ -66,7 +69,7 @@ def introduce(instance: dg.DagsterInstance, found: Sequence[Survey]) -> None:
             report_state(instance, survey)
 
 
-def report_upload(instance: dg.DagsterInstance, notice: Noticed) -> None:
+def report_upload(instance: dg.DagsterInstance, notice: "Noticed") -> None:
     """Tell Dagster what became of an uploaded folder."""
     begun = {"reason": notice.reason or ""} if notice.survey is None else {"survey": notice.survey.id}
     instance.report_runless_asset_event(

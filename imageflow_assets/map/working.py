@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 import dagster as dg
 
 from imageflow_assets.failures import explained
 from imageflow_assets.map.states import report_state
-from imageflow_assets.runs import partition_of_step
+from imageflow_assets.runs import asked_at, partition_of_step
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.survey import Layer
@@ -49,11 +48,6 @@ def _held(context: Context, stores: Stores) -> Held:
 def _run_of(context: Context) -> Run:
     instance, run = context.instance, context.run
 
-    def created_at() -> datetime:
-        record = instance.get_run_record_by_id(run.run_id)
-        assert record is not None  # noqa: S101 - the run that executes this step
-        return record.create_timestamp
-
     def has_ended(run_id: str) -> bool:
         other = instance.get_run_by_id(run_id)
         return other is None or other.is_finished
@@ -64,6 +58,6 @@ def _run_of(context: Context) -> Run:
         root_id=run.root_run_id or run.run_id,
         layers=tuple(Layer(name) for name in {key.to_user_string() for key in selected} & _LAYERS),
         only_missing=ONLY_MISSING_TAG in run.tags,
-        created_at=created_at,
+        created_at=lambda: asked_at(instance, run),
         has_ended=has_ended,
     )

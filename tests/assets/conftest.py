@@ -1,27 +1,23 @@
 """One real database and one folder of objects for all tests of assets, and a Dagster instance for each."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose server lives as long as the tests."""
-    folder = tmp_path_factory.mktemp("assets")
-    yield folder
-    EmbeddedPostgres(folder / "postgres").stop()
+def settings(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("assets"), database_url=databases())
 
 
 @pytest.fixture(scope="session")
-def stores(home: Path) -> Iterator[Stores]:
-    opened = open_stores(Settings(home=home))
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
     yield opened
     opened.database.close()
 

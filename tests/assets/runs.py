@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -11,18 +12,22 @@ from dagster._core.storage.runs.schema import RunsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from sqlalchemy import func, update
 
-from imageflow_assets.definitions import build_defs
+from imageflow_assets.definitions import build_defs, defs
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import request_surveys
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.states import surveys
 from imageflow_clients.dagster import LOCATION
-from imageflow_clients.database import heartbeats, schema
+from imageflow_clients.database import heartbeats, layers, leases, schema
+from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.leases import Lease
 from imageflow_clients.stores import Stores
-from imageflow_domain.survey import Layer, Survey
+from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveyState
 from imageflow_pipelines.engine import NoModels
+from imageflow_surveys import states
 from imageflow_surveys.runs import PARTITION_TAG
+from tests.surveys.cities import city, planned
 
 
 def add_partition(instance: dg.DagsterInstance, survey: Survey) -> None:
@@ -85,6 +90,43 @@ def succeed(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.report_dagster_event(event, run_id)
 
 
+def waiting(stores: Stores, save: str, **more: Any) -> Survey:
+    """Plan a survey that the sensor is to request."""
+    return planned(stores, city(save, **more), Carrier.SENSOR)
+
+
+def begun(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest, status: dg.DagsterRunStatus) -> str:
+    """Record the run of a request which took its survey's lease, made nothing, and ended."""
+    run_id = ended(instance, request, status)
+    take_lease(stores, states.read(stores, str(request.partition_key)), run_id)
+    return run_id
+
+
+def take_lease(stores: Stores, survey: Survey, run_id: str) -> None:
+    with stores.database.begin() as connection:
+        done = layers.progress(connection, survey.id).tasks_done + layers.shots(connection, survey.id).taken
+        leases.take(
+            connection,
+            Lease(survey_id=survey.id, run_id=run_id, root_run_id=run_id, again=False, reopened=(), done_before=done),
+        )
+        rows.set_state(connection, survey.id, SurveyState.RUNNING)
+
+
+def failures(stores: Stores, survey: Survey) -> int:
+    with stores.database.begin() as connection:
+        return layers.progress(connection, survey.id).failures
+
+
+def with_driver(stores: Stores, survey: Survey, driver: DriverSpec) -> Survey:
+    """Spoil a survey's driver, as a game that was uninstalled since spoils it."""
+    spec = survey.spec.model_copy(update={"driver": driver})
+    with stores.database.begin() as connection:
+        connection.execute(
+            update(schema.surveys).where(schema.surveys.c.id == survey.id).values(spec=spec.model_dump(mode="json"))
+        )
+    return states.read(stores, survey.id)
+
+
 def beat(stores: Stores, name: str, *, ago_s: float) -> None:
     """Let a worker or a command line have given its last sign of life so long ago."""
     table = schema.run_heartbeats
@@ -121,28 +163,30 @@ def evaluate(
     **others: object,
 ) -> Any:
     """Evaluate a sensor once, with other resources in place of the usual ones."""
-    resources = {**_resources(stores), **others}
+    resources = {"stores": stores, "models": NoModels(), "silence_watch": SilenceWatch(), **others}
     needed = {name: resources[name] for name in sensor.required_resource_keys}
-    definitions = build_defs(resources=resources)
-    with dg.build_sensor_context(
-        instance=instance, definitions=definitions, resources=needed, cursor=cursor
-    ) as context:
+    with dg.build_sensor_context(instance=instance, definitions=defs, resources=needed, cursor=cursor) as context:
         return sensor(context)
 
 
-def _resources(stores: Stores) -> dict[str, Any]:
-    return {"stores": stores, "models": NoModels(), "silence_watch": SilenceWatch()}
+@lru_cache(maxsize=1)
+def _definitions(stores: Stores) -> dg.Definitions:
+    """Return the definitions of a process whose runs use these stores: it builds them once, as a code location does."""
+    return build_defs(resources={"stores": stores, "models": NoModels()})
 
 
 def execute(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
     """Do what a run request asks for, in this process."""
-    definitions = build_defs(resources=_resources(stores))
-    return definitions.resolve_job_def(request.job_name or "__ASSET_JOB").execute_in_process(
-        instance=instance,
-        asset_selection=None if request.asset_selection is None else list(request.asset_selection),
-        partition_key=request.partition_key,
-        tags=dict(request.tags),
-        raise_on_error=False,
+    return (
+        _definitions(stores)
+        .resolve_job_def(request.job_name or "__ASSET_JOB")
+        .execute_in_process(
+            instance=instance,
+            asset_selection=None if request.asset_selection is None else list(request.asset_selection),
+            partition_key=request.partition_key,
+            tags=dict(request.tags),
+            raise_on_error=False,
+        )
     )
 
 
@@ -150,18 +194,18 @@ def materialise(
     instance: dg.DagsterInstance,
     stores: Stores,
     survey: Survey,
-    *layers: Layer,
+    *only: Layer,
     config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Materialise assets of a survey in this process, as a person does in Dagster's UI; all six where none is named."""
     add_partition(instance, survey)
     return (
-        build_defs(resources=_resources(stores))
+        _definitions(stores)
         .resolve_implicit_global_asset_job_def()
         .execute_in_process(
             instance=instance,
-            asset_selection=[BY_LAYER[layer].key for layer in layers or tuple(Layer)],
+            asset_selection=[BY_LAYER[layer].key for layer in only or tuple(Layer)],
             partition_key=survey.id,
             run_config={"ops": dict(config or {})},
             tags=dict(tags or {}),
@@ -174,3 +218,11 @@ def shown_states(instance: dg.DagsterInstance, survey: str) -> list[object]:
     """Return the states that Dagster was told of a survey, newest first."""
     found = instance.fetch_materializations(dg.AssetRecordsFilter(surveys.key, [survey]), limit=100).records
     return [each.asset_materialization.metadata["state"].value for each in found if each.asset_materialization]
+
+
+def told(result: dg.ExecuteInProcessResult) -> str:
+    """Return what the one step that failed says to the user."""
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.user_failure_data
+    assert said is not None
+    return str(said.description)

@@ -17,12 +17,12 @@ from game_capture.registry import open_driver
 from game_capture.staging import Staging
 from imageflow_assets.executor import by_size_executor
 from imageflow_assets.failures import explained
+from imageflow_assets.values import step_values
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import StoreUnavailable
 from imageflow_domain.survey import DriverSpec
 from imageflow_resources.configured import configured_resources
-from imageflow_resources.values import kept_values
 
 SURVEYS = dg.DynamicPartitionsDefinition(name="surveys")
 POOL = "shares"
@@ -116,6 +116,6 @@ def after() -> None:
 defs = dg.Definitions(
     assets=[shared, after],
     jobs=[dg.define_asset_job("survey", selection=[shared, after])],
-    resources=configured_resources(Settings(), {"io_manager": kept_values}),
+    resources=configured_resources(Settings(), {"io_manager": step_values}),
     executor=by_size_executor,
 )

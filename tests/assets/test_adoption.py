@@ -1,6 +1,6 @@
 """Surveys that an older version completed, with assets that stand in for the map's, as they were and as they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 import pytest
@@ -8,10 +8,10 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.instance.utils import RUNLESS_RUN_ID
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+from pydantic import SecretStr
 
 from imageflow_assets.map.adoption import adopt_surveys
 from imageflow_clients.database import surveys as rows
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.survey import Survey, SurveyState
@@ -79,13 +79,11 @@ LOOKS = {places.key: look}
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+def stores(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Stores]:
     """Stores without the surveys that other tests completed."""
-    home = tmp_path_factory.mktemp("adoption")
-    opened = open_stores(Settings(home=home))
+    opened = open_stores(Settings(home=tmp_path_factory.mktemp("adoption"), database_url=databases()))
     yield opened
     opened.database.close()
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 @pytest.fixture

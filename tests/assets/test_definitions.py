@@ -18,6 +18,7 @@ from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database import heartbeats
 from imageflow_clients.database import surveys as rows
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
@@ -101,10 +102,16 @@ def test_an_operator_plans_a_survey_by_its_configuration_alone(stores: Stores, i
 
 
 def test_a_database_that_is_put_in_place_is_the_one_that_a_job_writes_to(
-    stores: Stores, home: Path, instance: dg.DagsterInstance, tmp_path: Path
+    stores: Stores,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert settings.database_url is not None
+    monkeypatch.setenv("DATABASE_IN_PLACE", settings.database_url.get_secret_value())
     resources = {
-        "database": DatabaseResource(home=str(home)),
+        "database": DatabaseResource(url=dg.EnvVar("DATABASE_IN_PLACE"), home="/nowhere"),
         "object_store": ObjectStoreResource(home=str(tmp_path), deadline_s=30, requests=16),
     }
     job = build_defs(resources=resources).resolve_job_def("plan_survey")

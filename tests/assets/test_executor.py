@@ -31,22 +31,26 @@ Start = Callable[..., Worker]
 
 
 @pytest.fixture
-def instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    with load_instance(Settings(home=home)) as loaded:
+def instance(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """The instance of these tests, which workers find by their environment."""
+    assert settings.database_url is not None
+    monkeypatch.setenv("IMAGEFLOW_HOME", str(settings.home))
+    monkeypatch.setenv("IMAGEFLOW_DATABASE_URL", settings.database_url.get_secret_value())
+    with load_instance(settings) as loaded:
         loaded.event_log_storage.set_concurrency_slots(POOL, SLOTS)
         yield loaded
         loaded.event_log_storage.delete_concurrency_limit(POOL)
 
 
 @pytest.fixture
-def start(instance: dg.DagsterInstance, stores: Stores, home: Path, tmp_path: Path) -> Iterator[Start]:
+def start(instance: dg.DagsterInstance, stores: Stores, tmp_path: Path) -> Iterator[Start]:
     """Start workers of runs of surveys; none of their processes outlives the test."""
     workers: list[Worker] = []
 
     def begin(grid: str, *, waits: str = "0.3 0.3") -> Worker:
         number = len(list(instance.get_runs()))
         survey = planned(stores, city(f"run_{number}", grid=grid))
-        workers.append(Worker(instance, home, tmp_path, survey, waits))
+        workers.append(Worker(instance, tmp_path, survey, waits))
         return workers[-1]
 
     yield begin
@@ -106,8 +110,10 @@ def test_a_large_survey_uses_all_slots_by_children_that_do_many_steps(
 ) -> None:
     columns, rows = map(int, LARGE.split("x"))
     assert columns * rows > SMALL_SURVEY
-    (tmp_path / "work_s").write_text("0.5")
+    (tmp_path / "slow").touch()
     worker = start(LARGE)
+    until(lambda: worker.begun(0) and worker.begun(1))  # a child may start late, on a busy machine
+    (tmp_path / "slow").unlink()
     assert worker.process.wait() == 0
     assert worker.run.status is dg.DagsterRunStatus.SUCCESS
     steps = Counter(pid for number in range(SHARES) for pid in worker.begun(number))
@@ -317,7 +323,10 @@ def test_children_leave_the_processor_to_others(start: Start, tmp_path: Path) ->
     (tmp_path / "slow").touch()
     worker = start(LARGE)
     until(lambda: worker.begun(0))
-    assert {process.nice() for process in _steps(worker)} == {psutil.Process(worker.process.pid).nice() + 10}
+    lowest = 19  # where the tests themselves leave the processor to others
+    assert {process.nice() for process in _steps(worker)} == {
+        min(lowest, psutil.Process(worker.process.pid).nice() + 10)
+    }
     (tmp_path / "slow").unlink()
     assert worker.process.wait() == 0
 
@@ -349,28 +358,28 @@ def test_a_game_ends_with_the_child_that_plays_it(
 
 @pytest.mark.parametrize("grid", [SMALL, LARGE])
 def test_a_run_in_a_terminal_ends_within_two_seconds_of_ctrl_c_as_cancelled(
-    grid: str, instance: dg.DagsterInstance, stores: Stores, home: Path, tmp_path: Path
+    grid: str, instance: dg.DagsterInstance, stores: Stores, tmp_path: Path
 ) -> None:
     (tmp_path / "slow").touch()
     survey = planned(stores, city("terminal", grid=grid))
-    terminal = in_a_terminal(instance, home, tmp_path, survey)
-    until(lambda: list(tmp_path.glob("begun-*")))
-    below = psutil.Process(terminal.pid).children(recursive=True)
-    os.killpg(terminal.pid, signal.SIGINT)
-    until(lambda: (tmp_path / "returned").exists(), timeout_s=2)
-    assert (tmp_path / "returned").read_text() == dg.DagsterRunStatus.CANCELED.value
-    assert terminal.wait(30) == 0
+    with in_a_terminal(instance, tmp_path, survey) as terminal:
+        until(lambda: list(tmp_path.glob("begun-*")))
+        below = psutil.Process(terminal.pid).children(recursive=True)
+        os.killpg(terminal.pid, signal.SIGINT)
+        until(lambda: (tmp_path / "returned").exists(), timeout_s=2)
+        assert (tmp_path / "returned").read_text() == dg.DagsterRunStatus.CANCELED.value
+        assert terminal.wait(30) == 0
     assert _pools(instance) == (0, 0)
     until(lambda: _gone(below), timeout_s=5)
 
 
 @pytest.mark.parametrize("grid", [SMALL, LARGE])
 def test_a_run_in_a_terminal_is_executed_as_any_other(
-    grid: str, instance: dg.DagsterInstance, stores: Stores, home: Path, tmp_path: Path
+    grid: str, instance: dg.DagsterInstance, stores: Stores, tmp_path: Path
 ) -> None:
     survey = planned(stores, city("terminal", grid=grid))
-    terminal = in_a_terminal(instance, home, tmp_path, survey)
-    assert terminal.wait() == 0
+    with in_a_terminal(instance, tmp_path, survey) as terminal:
+        assert terminal.wait() == 0
     (run,) = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": survey.id}))
     assert run.status is dg.DagsterRunStatus.SUCCESS
     assert _blocks(instance, run.run_id) == 2 * SHARES

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from imageflow_assets.definitions import build_defs
+from imageflow_assets.definitions import build_defs, defs
 from imageflow_assets.failed_runs import alert_failed_runs
 from imageflow_assets.inspection.partitions import DAYS
 from imageflow_assets.inspection.sensors import send_alerts
@@ -16,17 +16,15 @@ from imageflow_clients.database import alerts
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.inspection import Alert, AlertKind, BatchState
-from imageflow_pipelines.engine import NoModels
 from imageflow_surveys.runs import REFUSED_TAG, SENSOR
 from tests.assets.inspection.uploads import asked, execute, inspect, latest, put
 from tests.assets.runs import add_run, evaluate
-from tests.inspection.conftest import databases, server
 from tests.inspection.conftest import stores as empty_stores
 from tests.inspection.lids import lid, published
 from tests.inspection.test_intake import end_pauses
 from tests.surveys.cities import city, planned
 
-__all__ = ["databases", "empty_stores", "server"]
+__all__ = ["empty_stores"]
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 
@@ -46,9 +44,8 @@ class Watch:
 
     def tick(self) -> None:
         resources = {"stores": self.stores}
-        definitions = build_defs(resources={**resources, "models": NoModels()})
         with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, resources=resources, definitions=definitions
+            instance=self.instance, cursor=self.cursor, resources=resources, definitions=defs
         ) as context:
             made = alert_failed_runs.evaluate_tick(context)
         self.cursor = made.cursor

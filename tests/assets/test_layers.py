@@ -1,7 +1,6 @@
 """A layer is planned, shared out and collected: missing blocks are made, and whole ones anew for a person who asks."""
 
 from datetime import datetime
-from pathlib import Path
 
 import dagster as dg
 
@@ -13,7 +12,7 @@ from imageflow_domain.grid import Block, Cell
 from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys import states
 from imageflow_surveys.runs import ONLY_MISSING_TAG
-from tests.assets.runs import materialise
+from tests.assets.runs import materialise, told
 from tests.surveys.cities import city, digests, planned
 
 _FIRST, _SECOND = Block(row=0, col=0), Block(row=0, col=1)
@@ -39,12 +38,6 @@ def _steps(result: dg.ExecuteInProcessResult) -> list[str]:
 
 def _limited(layer: Layer, *blocks: Block) -> dict[str, object]:
     return {layer.value: {"config": {"blocks": [block.key for block in blocks]}}}
-
-
-def _told(result: dg.ExecuteInProcessResult) -> str:
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    assert failure.step_failure_data.user_failure_data is not None
-    return str(failure.step_failure_data.user_failure_data.description)
 
 
 def test_a_whole_layer_that_a_person_materialises_is_made_again(stores: Stores, instance: dg.DagsterInstance) -> None:
@@ -94,21 +87,19 @@ def test_a_block_that_the_survey_does_not_have_is_named(stores: Stores, instance
     survey = planned(stores, city("no_block", grid="4x2", block_side=2))
     nowhere = Block(row=7, col=7)
     result = materialise(instance, stores, survey, Layer.SCREENSHOTS, config=_limited(Layer.SCREENSHOTS, nowhere))
-    assert _told(result) == f"'{survey.id}' has no block r07c07: its blocks are r00c00 to r00c01."
+    assert told(result) == f"'{survey.id}' has no block r07c07: its blocks are r00c00 to r00c01."
 
 
-def test_a_lost_screenshot_is_named_and_healed_by_its_block(
-    stores: Stores, instance: dg.DagsterInstance, home: Path
-) -> None:
+def test_a_lost_screenshot_is_named_and_healed_by_its_block(stores: Stores, instance: dg.DagsterInstance) -> None:
     survey = _whole(stores, instance, "healed")
     before, tiles = _taken_at(stores, survey), digests(stores, survey)
     lost = Cell(row=1, col=3)
     stores.objects.delete(keys.screenshot(survey.id, lost))
     result = materialise(instance, stores, survey, Layer.TILES)
     assert not result.success
-    told = _told(result)
-    assert keys.screenshot(survey.id, lost) in told
-    assert _SECOND.key in told
+    said = told(result)
+    assert keys.screenshot(survey.id, lost) in said
+    assert _SECOND.key in said
     limited = _limited(Layer.SCREENSHOTS, _SECOND)
     assert materialise(instance, stores, survey, Layer.SCREENSHOTS, config=limited).success
     assert {cell for cell, taken in _taken_at(stores, survey).items() if taken > before[cell]} == {

@@ -1,8 +1,10 @@
 """The survey that benches lay into the stores is one that every reader takes for surveyed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from pydantic import SecretStr
 
 from bench.large_map import lay
 from game_capture.city.view import render
@@ -17,8 +19,8 @@ from imageflow_domain.tiles import tiles_touching
 from imageflow_surveys.image import read_region
 
 
-def test_a_laid_survey_is_whole_and_shows_the_city(tmp_path: Path) -> None:
-    stores = open_stores(Settings(home=tmp_path))
+def test_a_laid_survey_is_whole_and_shows_the_city(tmp_path: Path, databases: Callable[[], SecretStr]) -> None:
+    stores = open_stores(Settings(home=tmp_path, database_url=databases()))
     survey = lay(stores, "small", Grid(rows=3, cols=4))
     mosaic = survey.published()
     assert survey.state is SurveyState.COMPLETED

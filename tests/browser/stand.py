@@ -1,12 +1,12 @@
 """A stack over surveys of real frames, and a browser that looks at it: for tests and for pictures of the pages."""
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from imageflow_clients.settings import Settings
-from imageflow_clients.stores import open_stores
+from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_surveys import states
@@ -75,7 +75,7 @@ source: ../torn
 LONG_MS = 600_000
 """For what takes seconds on an idle machine, and minutes where others work too."""
 
-_SURVEY_S = 1200.0
+_SURVEYS_S = 1200.0
 """Shorter than the guard of a test, which would not say what hung."""
 
 ALL_TILES = """() => {
@@ -89,6 +89,7 @@ class Stand:
     """The stack, and what its surveys truly show."""
 
     stack: Stack
+    stores: Stores
 
     @property
     def url(self) -> str:
@@ -101,14 +102,12 @@ class Stand:
         return httpx.post(f"{self.url}{address}", json=body, timeout=60).raise_for_status().json()
 
     def survey(self, survey: str) -> Survey:
-        with self._stores() as stores:
-            return states.read(stores, survey)
+        return states.read(self.stores, survey)
 
     def truth(self, survey: str, x: int, y: int, width: int, height: int) -> NDArray[np.int16]:
         """Return a survey's own pixels, read from its store."""
         region = Rect(x_px=x, y_px=y, width_px=width, height_px=height)
-        with self._stores() as stores:
-            return read_region(stores, states.read(stores, survey), region).rgb.astype(np.int16)
+        return read_region(self.stores, self.survey(survey), region).rgb.astype(np.int16)
 
     @contextmanager
     def torn_tile(self, survey: str, x: int, y: int, left: int = 0) -> Iterator[None]:
@@ -126,14 +125,6 @@ class Stand:
         finally:
             stored.write_bytes(data)
 
-    @contextmanager
-    def _stores(self) -> Iterator[Any]:
-        stores = open_stores(Settings(home=self.stack.cli.home))
-        try:
-            yield stores
-        finally:
-            stores.database.close()
-
 
 @contextmanager
 def running_stand(folder: Path) -> Iterator[Stand]:
@@ -145,34 +136,49 @@ def running_stand(folder: Path) -> Iterator[Stand]:
     cli = Cli(home=folder / ".imageflow", env=environment(folder / ".imageflow", **ports))
     data = ROOT / "tests" / "data"
     north_west, south_east = (_corner(folder / name, side) for name, side in (("north_west", 0), ("south_east", 4)))
-    _survey(cli, "moved", [north_west])  # it makes the database, which the others then share
-    with ThreadPoolExecutor() as both:
-        shore = both.submit(_survey, cli, "shore", [data / "openttd-water", data / "openttd-running"])
-        jpeg = [jpeg_folder(folder / f"jpeg_{n}", shots("openttd-small", corners=n)) for n in (1, 2)]
-        marked = _marked(folder / "marked")
-        rest = both.submit(
-            lambda: (
-                _survey(cli, "example", [EXAMPLE]),
-                _survey(cli, "moved", [south_east]),
-                _survey(cli, "jpeg", jpeg),
-                _survey(cli, "marked", [marked]),
-            )
-        )
-        shore.result()
-        rest.result()
+    jpeg = [jpeg_folder(folder / f"jpeg_{n}", shots("openttd-small", corners=n)) for n in (1, 2)]
+    sources = {
+        "moved": [north_west, south_east],
+        "shore": [data / "openttd-water", data / "openttd-running"],
+        "example": [EXAMPLE],
+        "jpeg": jpeg,
+        "marked": [_marked(folder / "marked")],
+    }
+    _survey(cli, sources)
     torn = _corner(folder / "torn", 0)
     picture = torn / "r01_c01.png"
-    with running_stack(cli) as stack:
-        stand = Stand(stack)
+    with running_stack(cli) as stack, _opened(cli) as stores:
+        stand = Stand(stack, stores)
         stand.post("/api/jobs", {"game_id": "torn", "save_data_id": "main"})
         picture.write_bytes(picture.read_bytes()[:5000])  # it was whole when the survey was planned
         yield stand
 
 
-def _survey(cli: Cli, save: str, sources: Sequence[Path]) -> None:
-    for source in sources:
-        command = ("survey", "run", "--driver", "folder", "--source", str(source), "--game", "openttd", "--save", save)
-        cli.json(*command, timeout_s=_SURVEY_S)
+@contextmanager
+def _opened(cli: Cli) -> Iterator[Stores]:
+    stores = open_stores(Settings(home=cli.home))
+    try:
+        yield stores
+    finally:
+        stores.database.close()
+
+
+def _survey(cli: Cli, sources: Mapping[str, Sequence[Path]]) -> None:
+    """Survey folders, by the save that each is a survey of."""
+    # tiles are encoded fast: their pixels are the same
+    common = ("survey", "run", "--json", "--driver", "folder", "--game", "openttd", "--lossless-method", "0")
+    commands = [(*common, "--save", save, "--source", str(one)) for save, every in sources.items() for one in every]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.browser.surveying"],
+        input=json.dumps(commands),
+        env={**cli.env, "PYTHONPATH": str(ROOT)},
+        cwd=cli.home.parent,
+        capture_output=True,
+        text=True,
+        timeout=_SURVEYS_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def _marked(folder: Path) -> Path:

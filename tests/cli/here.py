@@ -20,14 +20,22 @@ class Here(Cli):
     def run(
         self, *arguments: str, expect: int = 0, timeout_s: float = 0, typed: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        out, err = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["imageflow", *arguments])
-            patch.setattr(sys, "stdin", io.StringIO(typed))
-            with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-                main()
-        assert ended.value.code == expect, f"{arguments}: {ended.value.code}\n{out.getvalue()}\n{err.getvalue()}"
-        return subprocess.CompletedProcess(arguments, expect, out.getvalue(), err.getvalue())
+        done = _run(arguments, typed)
+        assert done.returncode == expect, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def attempt(self, *arguments: str) -> bool | None:
+        return True if _run(arguments).returncode == 0 else None
+
+
+def _run(arguments: tuple[str, ...], typed: str = "") -> subprocess.CompletedProcess[str]:
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["imageflow", *arguments])
+        patch.setattr(sys, "stdin", io.StringIO(typed))
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+    return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @contextmanager

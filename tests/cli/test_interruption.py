@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from imageflow_clients.database import Connection, layers
 from imageflow_clients.database import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
-from tests.e2e.stack import Cli, environment, wait_for
+from tests.cli.here import Here, command_line
+from tests.e2e.stack import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -29,28 +31,31 @@ def _cutting(connection: Connection, survey: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    home = tmp_path_factory.mktemp("interrupted") / "home"
-    return Cli(home=home, env=environment(home))
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    """For what is asked and resumed afterwards; the surveys that are interrupted have processes of their own."""
+    with command_line(tmp_path_factory.mktemp("interrupted") / "home") as cli:
+        yield cli
 
 
 @pytest.fixture(scope="module")
-def stores(cli: Cli) -> Stores:
-    return open_stores(Settings(home=cli.home))
+def stores(cli: Here) -> Iterator[Stores]:
+    opened = open_stores(Settings(home=cli.home))
+    yield opened
+    opened.database.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", [_taking, _cutting], ids=["taking screenshots", "cutting tiles"])
 def test_an_interrupted_survey_ends_at_once_and_can_be_resumed(
-    cli: Cli, stores: Stores, number: signal.Signals, moment: Moment, request: pytest.FixtureRequest
+    cli: Here, stores: Stores, number: signal.Signals, moment: Moment
 ) -> None:
-    process, survey = _begun(cli, stores, moment)
-    begin = time.monotonic()
-    process.send_signal(number)
-    _, said = process.communicate(timeout=30)
-    assert time.monotonic() - begin < 15
-    assert process.returncode == 130
-    assert "Traceback" not in said
+    with _begun(cli, stores, moment) as (process, survey):
+        begin = time.monotonic()
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+        assert time.monotonic() - begin < 15
+        assert process.returncode == 130
+        assert "Traceback" not in said
     shown = cli.json("survey", "show", survey)
     assert shown["state"] == "cancelled"
     assert shown["reason"] == f"Interrupted: `imageflow survey resume {survey}` goes on."
@@ -59,22 +64,24 @@ def test_an_interrupted_survey_ends_at_once_and_can_be_resumed(
 
 
 def test_a_survey_whose_command_line_was_killed_in_a_pooled_step_can_be_resumed_without_a_stack(
-    cli: Cli, stores: Stores
+    cli: Here, stores: Stores
 ) -> None:
     for _ in range(2):  # as many as the pool of tiles has slots
-        process, survey = _begun(cli, stores, _cutting)
-        process.kill()
-        process.wait()
-    wait_for(lambda: cli.attempt("survey", "resume", survey), 120, lambda: f"{survey} cannot be resumed")
+        with _begun(cli, stores, _cutting) as (process, survey):
+            process.kill()
+    wait_for(lambda: cli.attempt("survey", "resume", survey), 120, lambda: f"{survey} cannot be resumed", every_s=2)
     assert cli.json("survey", "show", survey)["state"] == "completed"
 
 
-def _begun(cli: Cli, stores: Stores, moment: Moment) -> tuple["subprocess.Popen[str]", str]:
-    """Start a survey and return when the moment has come."""
+@contextmanager
+def _begun(cli: Here, stores: Stores, moment: Moment) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Start a survey of four blocks; give its process, which ends with the `with` block, when the moment has come."""
+    before = {one.id for one in _all(stores)}
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "5x5",
-            "--game", "city", "--save", "broken", "--set", "pace_s=0.1",
+            sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "4x4",
+            "--block-side", "2", "--game", "city", "--save", "broken", "--set", "view=[640,512]",
+            "--set", "pace_s=0.1",
         ],
         env=cli.env,
         cwd=Path(cli.home).parent,
@@ -82,7 +89,6 @@ def _begun(cli: Cli, stores: Stores, moment: Moment) -> tuple["subprocess.Popen[
         stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
-    before = {one.id for one in _all(stores)}
 
     def come() -> str | None:
         assert process.poll() is None, process.communicate()
@@ -93,7 +99,11 @@ def _begun(cli: Cli, stores: Stores, moment: Moment) -> tuple["subprocess.Popen[
                         return one.id
         return None
 
-    return process, wait_for(come, 90, lambda: "the moment did not come", every_s=0.05)
+    try:
+        yield process, wait_for(come, 90, lambda: "the moment did not come", every_s=0.05)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def _all(stores: Stores) -> tuple[rows.Survey, ...]:

@@ -1,6 +1,8 @@
 """`imageflow survey recapture`: unsure screenshots are taken again with others between, by one command."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from tests.cli.here import Here, command_line
 from tests.mosaic.worlds import ROOT
 
 LAKES = (
-    *("survey", "run", "--driver", "city", "--game", "lakes", "--save", "main", "--grid", "8x8", "--seed", "2"),
+    *("survey", "run", "--driver", "city", "--game", "lakes", "--save", "main", "--grid", "7x7", "--seed", "2"),
     *("--set", "water=0.85", "--set", "view=[480,384]", "--set", "drift_px=12"),
     *("--set", "paused=true"),
 )
@@ -32,10 +34,11 @@ def test_a_watery_map_is_taken_again_and_more_of_it_is_sure(cli: Here) -> None:
     assert cli.json("survey", "show", facts["survey"])["state"] == "completed"
 
 
-def test_frames_of_a_folder_cannot_be_taken_again(cli: Here) -> None:
-    source = ROOT / "examples" / "openttd-small"
+def test_frames_of_a_folder_cannot_be_taken_again(cli: Here, tmp_path: Path) -> None:
+    for name in ("r00_c00.png", "r00_c01.png", "r01_c00.png", "r01_c01.png"):
+        shutil.copyfile(ROOT / "examples" / "openttd-small" / name, tmp_path / name)
     folder = cli.json(
-        "survey", "run", "--driver", "folder", "--source", str(source), "--game", "frames", "--save", "main"
+        "survey", "run", "--driver", "folder", "--source", str(tmp_path), "--game", "frames", "--save", "main"
     )["survey"]
     said = cli.run("survey", "recapture", folder, expect=2).stderr
     assert "Traceback" not in said

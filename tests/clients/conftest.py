@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from services.postgres import Postgres
+from tests.databases import SharedPostgres
 
 
 @pytest.fixture(autouse=True)
@@ -33,25 +34,16 @@ def server(folder: Path) -> EmbeddedPostgres:
     return EmbeddedPostgres(folder, idle_s=0.2)
 
 
-@pytest.fixture(scope="session")
-def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose server lives as long as the tests."""
-    home = tmp_path_factory.mktemp("home")
-    yield home
-    EmbeddedPostgres(home / "postgres").stop()
-
-
 @pytest.fixture(params=["embedded", "given"])
-def empty_database(request: pytest.FixtureRequest) -> Settings:
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings that name an empty database: of the embedded server, or of one over TCP whose account owns nothing."""
-    name = f"test_{uuid.uuid4().hex}"
-    home: Path = request.getfixturevalue("shared_home")
     if request.param == "embedded":
-        url = EmbeddedPostgres(home / "postgres").url(name).set(drivername="postgresql")
-        return Settings(home=home, database_url=SecretStr(url.render_as_string(hide_password=False)))
+        shared: SharedPostgres = request.getfixturevalue("shared_postgres")
+        return Settings(home=tmp_path, database_url=shared.empty())
+    name = f"test_{uuid.uuid4().hex}"
     server: Postgres = request.getfixturevalue("postgres")
     server.create_database(name)
-    return Settings(home=home, database_url=SecretStr(server.url(name)))
+    return Settings(home=tmp_path, database_url=SecretStr(server.url(name)))
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
-"""The whole stack, started once as a user starts it: `imageflow up` in a home of its own, on free ports."""
+"""The whole stack, started once as a user starts it: `imageflow up` in a copy of the repository, on free ports."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -19,15 +21,34 @@ title: A city whose camera takes its time
 driver: {name: city, parameters: {seed: 3, pace_s: 1, view: [640, 512], drift_px: 8}}
 grid: {rows: 4, cols: 4}
 """
+_CITY_IN_BLOCKS = """
+title: A small city in four blocks
+driver: {name: city, parameters: {view: [320, 256], drift_px: 8}}
+grid: {rows: 4, cols: 4}
+block_side: 3
+"""
+_JUDGED_BATCHES = int(os.environ.get("IMAGEFLOW_JUDGED_BATCHES", "8"))
+"""`make soak` backfills fifty."""
 
 
 @pytest.fixture(scope="session")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    folder = tmp_path_factory.mktemp("one machine")
-    shutil.copytree(ROOT / "games", folder / "games")
-    (folder / "games" / "slow_city.yaml").write_text(_SLOW_CITY)
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository's code and configuration, which a test may change for a while."""
+    root = tmp_path_factory.mktemp("one machine")
+    for name in ("dagster.yaml", "workspace.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, root / name)
+    for package in (*ROOT.glob("imageflow_*"), ROOT / "game_capture", ROOT / "games"):
+        shutil.copytree(package, root / package.name)
+    (root / "games" / "slow_city.yaml").write_text(_SLOW_CITY)
+    (root / "games" / "city_in_blocks.yaml").write_text(_CITY_IN_BLOCKS)
+    return root
+
+
+@pytest.fixture(scope="session")
+def cli(checkout: Path) -> Cli:
+    """The command line of the copy."""
     ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
-    return Cli(home=folder / ".imageflow", env=environment(folder / ".imageflow", **ports))
+    return Cli(home=checkout / ".imageflow", env=environment(checkout / ".imageflow", **ports))
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +61,22 @@ def example_survey(cli: Cli) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiles_in_folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The digest of every tile's bytes of the example on a folder and the embedded server, by the object's name."""
+def corner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 3 x 3 of the example's frames, and where they lie."""
+    folder = tmp_path_factory.mktemp("corner")
+    head, *rows = (EXAMPLE / "positions.csv").read_text().splitlines()
+    kept = [row for row in rows if max(row.split(",")[1:3]) < "3"]
+    (folder / "positions.csv").write_text("\n".join((head, *kept)))
+    for row in kept:
+        shutil.copy(EXAMPLE / row.partition(",")[0], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiles_in_folder(corner: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The digest of every tile's bytes of the corner on a folder and the embedded server, by the object's name."""
     home = tmp_path_factory.mktemp("undisturbed") / "home"
-    survey = ("survey", "run", "--driver", "folder", "--source", str(EXAMPLE), "--game", "openttd", "--save", "example")
+    survey = ("survey", "run", "--driver", "folder", "--source", str(corner), "--game", "openttd", "--save", "example")
     Cli(home=home, env=environment(home)).run(*survey)
     folder = home / "objects" / "tiles"
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -52,11 +85,11 @@ def tiles_in_folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def judged_before(cli: Cli) -> Mapping[str, Inspection]:
-    """Fifty batches of lids that were inspected, and reported, before the stack was started."""
+    """Batches of lids that were inspected, and reported, before the stack was started."""
     stores = open_stores(Settings(home=cli.home))
     published(stores, "many")
     judged = {}
-    for number in range(50):
+    for number in range(_JUDGED_BATCHES):
         batch = taken(stores, f"many{number:02d}", [lid(), lid(spots=1)], product="many")
         judged[batch.key] = inspect_batch(stores, batch.id)
         with stores.database.begin() as connection:
@@ -66,6 +99,9 @@ def judged_before(cli: Cli) -> Mapping[str, Inspection]:
 
 
 @pytest.fixture(scope="session")
-def stack(cli: Cli, example_survey: str, judged_before: object) -> Iterator[Stack]:
+def stack(cli: Cli, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The running stack; the batches of `judged_before` are in it where a test of the session asks for them."""
+    if any("judged_before" in getattr(test, "fixturenames", ()) for test in request.session.items):
+        request.getfixturevalue("judged_before")
     with running_stack(cli) as running:
         yield running

@@ -4,14 +4,30 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.stack import Stack
 
 MAP_GROUP = "/locations/imageflow/asset-groups/map/lineage"
 PATIENCE_MS = 120_000
 
+_STILL = """
+const still = new CSSStyleSheet();
+still.replaceSync("*, *::before, *::after { animation: none !important; transition: none !important }");
+document.adoptedStyleSheets = [still];
+"""
+"""What turns and slides on the page of a run takes a core as long as the run does, where no GPU draws it."""
+
 _RUN = re.compile(r"/runs/([0-9a-f-]{36})")
+
+
+def open_tab(browser: Browser) -> Page:
+    """Open a tab that waits patiently and in which nothing moves."""
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.add_init_script(_STILL)
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    return page
 
 
 @dataclass(frozen=True)

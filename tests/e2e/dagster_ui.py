@@ -25,9 +25,14 @@ mutation($id: String!) { terminateRun(runId: $id) { __typename ... on PythonErro
 _RUN = """
 query($id: ID!) { runOrError(runId: $id) { ... on Run { status jobName tags { key value }
   stepStats { stepKey status startTime endTime } } } }"""
+_STATUS = """
+query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"""
 _RUNS = """
 query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results {
   runId status rootRunId tags { key value } } } } }"""
+_PLANNED = """
+query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { __typename
+  ... on ExecutionStepOutputEvent { metadataEntries { label ... on TextMetadataEntry { text } } } } } } }"""
 _FAILURES = """
 query($id: ID!, $cursor: String) { logsForRun(runId: $id, afterCursor: $cursor) { ... on EventConnection {
   cursor hasMore events { __typename
@@ -70,6 +75,14 @@ mutation($id: String!) { stopSensor(id: $id) { __typename
 _SENSOR = """
 query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { ... on Sensor {
   sensorState { id selectorId status } } } }"""
+_ADD_PARTITION = """
+mutation($selector: RepositorySelector!, $key: String!) {
+  addDynamicPartition(repositorySelector: $selector, partitionsDefName: "surveys", partitionKey: $key) {
+    __typename ... on PythonError { message } } }"""
+_DELETE_PARTITIONS = """
+mutation($selector: RepositorySelector!, $keys: [String!]!) {
+  deleteDynamicPartitions(repositorySelector: $selector, partitionsDefName: "surveys", partitionKeys: $keys) {
+    __typename ... on PythonError { message } } }"""
 _REPOSITORY = {"repositoryLocationName": "imageflow", "repositoryName": "__repository__"}
 
 
@@ -140,13 +153,18 @@ class Ui:
         return run
 
     def plan(self, save: str, grid: str, **config: Any) -> str:
-        """Register a survey of the city by the job for it, and return its id."""
-        before = {one["survey"] for one in self.stack.cli.json("survey", "list")}
+        """Register a survey of the city by the job for it, and return its id, as the run's page shows it."""
         asked = {"game": "city", "save": save, "driver": "city", "grid": grid, **config}
         run = self.launch("plan_survey", config={"ops": {"register_survey": {"config": asked}}})
-        assert self.await_end(run, 90) == "SUCCESS"
-        (planned,) = {one["survey"] for one in self.stack.cli.json("survey", "list")} - before
-        return str(planned)
+        assert self.await_end(run, 120) == "SUCCESS", self.why(run)
+        events = self.stack.graphql(_PLANNED, id=run)["logsForRun"]["events"]
+        (survey,) = (
+            entry["text"]
+            for event in events
+            for entry in event.get("metadataEntries", ())
+            if event["__typename"] == "ExecutionStepOutputEvent" and entry["label"] == "survey"
+        )
+        return str(survey)
 
     def reexecute(self, run: str) -> str:
         """Re-execute a run from failure, and return the new run's id."""
@@ -167,7 +185,7 @@ class Ui:
         """Return how a run ended."""
 
         def ended() -> str | None:
-            status: str = self.run(run)["status"]
+            status: str = self.stack.graphql(_STATUS, id=run)["runOrError"]["status"]
             return status if status in ENDED else None
 
         return wait_for(ended, timeout_s, lambda: f"run {run}: {self.run(run)}")
@@ -204,14 +222,17 @@ class Ui:
         }
         launched = self.stack.graphql(_BACKFILL, params=params)["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return self.await_backfill(launched["backfillId"], timeout_s=timeout_s)
+
+    def await_backfill(self, backfill: str, *, timeout_s: float = 400) -> str:
+        """Return how a backfill ended."""
 
         def ended() -> str | None:
-            status: str = self.stack.graphql(_BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"][
-                "status"
-            ]
+            found = self.stack.graphql(_BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"]
+            status: str = found["status"]
             return status if status not in {"REQUESTED", "CANCELING", "FAILING"} else None
 
-        return wait_for(ended, timeout_s, lambda: f"the backfill of {surveys}")
+        return wait_for(ended, timeout_s, lambda: f"backfill {backfill}")
 
     def partitions(self, asset: str) -> Partitions:
         """Return which partitions of an asset are in which state."""
@@ -265,6 +286,16 @@ class Ui:
                 if one["evaluation"] is not None
             ]
         return found
+
+    def add_partition(self, survey: str) -> None:
+        """Add a partition, as the dialog on the asset's page does."""
+        done = self.stack.graphql(_ADD_PARTITION, selector=_REPOSITORY, key=survey)["addDynamicPartition"]
+        assert done["__typename"] == "AddDynamicPartitionSuccess", done
+
+    def delete_partition(self, survey: str) -> None:
+        """Delete a partition, as the menu on the asset's page does."""
+        done = self.stack.graphql(_DELETE_PARTITIONS, selector=_REPOSITORY, keys=[survey])["deleteDynamicPartitions"]
+        assert done["__typename"] == "DeleteDynamicPartitionsSuccess", done
 
     def switch(self, sensor: str, *, on: bool) -> None:
         """Switch a sensor on or off."""

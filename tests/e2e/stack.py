@@ -18,7 +18,6 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "openttd-small"
-_READY_S = 120
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,23 @@ class Stack:
         assert "errors" not in answer, answer
         return answer["data"]
 
+    def survey(self, survey: str) -> dict[str, Any]:
+        """Return what the API tells of a survey."""
+        facts: dict[str, Any] = httpx.get(f"{self.gateway}/api/surveys/{survey}", timeout=30).raise_for_status().json()
+        return facts
+
+    def surveys(self, save: str | None = None) -> list[str]:
+        """Return all surveys, or those of a save, the newest first."""
+        asked = {"limit": "1000"} | ({} if save is None else {"save": save})
+        found = httpx.get(f"{self.gateway}/api/surveys", params=asked, timeout=30).raise_for_status().json()
+        return [one["id"] for one in found["surveys"]]
+
     def await_state(self, survey: str, state: str, timeout_s: float) -> dict[str, Any]:
         """Wait until a survey has reached a state."""
         return wait_for(
             lambda: self._in_state(survey, state),
             timeout_s,
-            lambda: f"{survey}: {self.cli.json('survey', 'show', survey)}",
+            lambda: f"{survey}: {self.survey(survey)}",
         )
 
     def processes(self, *words: str) -> list[int]:
@@ -91,7 +101,7 @@ class Stack:
         return found
 
     def _in_state(self, survey: str, state: str) -> dict[str, Any] | None:
-        facts: dict[str, Any] = httpx.get(f"{self.gateway}/api/surveys/{survey}", timeout=30).json()
+        facts = self.survey(survey)
         assert facts["state"] == state or facts["state"] not in {"failed", "cancelled"}, facts
         return facts if facts["state"] == state else None
 
@@ -126,6 +136,8 @@ def dagster_dev(folder: Path, env: dict[str, str]) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # a shell that begins these tests in the background lets SIGINT be ignored, by Dagster's processes too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     address = f"http://127.0.0.1:{port}"
 
@@ -157,19 +169,17 @@ def _kill_group(group: int) -> None:
 
 
 def _addresses(process: "subprocess.Popen[str]") -> dict[str, str]:
-    """Read where the stack answers from what it says; fail with all that it said."""
+    """Read where the stack answers from what it says; fail with all that it said when it ends, as it does in time."""
     assert process.stdout is not None
     addresses: dict[str, str] = {}
-    deadline = time.monotonic() + _READY_S
     said: list[str] = []
-    while len(addresses) < 2 and time.monotonic() < deadline:
-        line = process.stdout.readline()
-        if not line:
-            break
+    for line in process.stdout:
         said.append(line)
         name, _, address = line.partition(":")
         if address.strip().startswith("http"):
             addresses[name] = address.strip().rstrip("/")
+        if len(addresses) == 2:
+            break
     assert set(addresses) == {"Map", "Dagster"}, "".join(said)
     return addresses
 

@@ -2,48 +2,35 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.stand import CHROMIUM, running_browser
+from tests.e2e.dagster_pages import open_tab
 from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
-_PATIENCE_MS = 120_000
 _RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assets { key { path } } } } }"
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if not CHROMIUM.exists():
         absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         absent("chromium is not installed: apt-get install chromium")
-    arguments = ["--no-sandbox", "--disable-gpu", "--headless=new"]
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=Path(chromium), args=arguments) as browser,
-    ):
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(_PATIENCE_MS)
-        yield page
+    with running_browser() as browser:
+        yield open_tab(browser)
 
 
 @pytest.fixture(scope="module")
 def survey(stack: Stack) -> str:
     """A city that a job surveys in four blocks."""
-    asked = {
-        "game_id": "city",
-        "save_data_id": "linked",
-        "grid": {"rows": 12, "cols": 12},
-        "parameters": {"view": [320, 256], "drift_px": 8},
-    }
+    asked = {"game_id": "city_in_blocks", "save_data_id": "linked"}
     begun = httpx.post(f"{stack.gateway}/api/jobs", json=asked, timeout=60).json()
     survey = str(begun["survey_id"])
     stack.await_state(survey, "completed", 300)
@@ -89,19 +76,19 @@ def test_links_open_the_run_the_asset_and_the_partition(stack: Stack, survey: st
     block = _get(stack, f"/api/surveys/{survey}/blocks")["blocks"][1]
     tiles = block["layers"][2]
     page.goto(tiles["run_url"])
-    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text("Success").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
+    expect(page.get_by_text("Success").first).to_be_visible()
     by_layer = {one["layer"]: one for one in detail["layers"]}
     page.goto(by_layer["tiles"]["partition_url"])
-    expect(page.get_by_text("Latest materialization").first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Latest materialization").first).to_be_visible()
+    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
     page.goto(by_layer["coordinates"]["partition_url"])
-    expect(page.get_by_text("Latest materialization").first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text("mosaic_px").first).to_be_visible(timeout=_PATIENCE_MS)
-    expect(page.get_by_text(survey).first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page.get_by_text("Latest materialization").first).to_be_visible()
+    expect(page.get_by_text("mosaic_px").first).to_be_visible()
+    expect(page.get_by_text(survey).first).to_be_visible()
     page.goto(by_layer["tiles"]["asset_url"])
-    expect(page).to_have_url(re.compile("/assets/tiles"), timeout=_PATIENCE_MS)
-    expect(page.get_by_text("Materialize").first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(page).to_have_url(re.compile("/assets/tiles"))
+    expect(page.get_by_text("Materialize").first).to_be_visible()
     page.goto(detail["runs_url"])
     shown = page.get_by_role("link", name=tiles["run_id"][:8])
-    expect(shown.first).to_be_visible(timeout=_PATIENCE_MS)
+    expect(shown.first).to_be_visible()

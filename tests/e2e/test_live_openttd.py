@@ -19,7 +19,7 @@ from imageflow_domain.geometry import Offset, Size
 from imageflow_domain.grid import Grid
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.ports import Area, Capabilities, GameDriver
-from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
+from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Survey, SurveySpec
 from imageflow_surveys import states
 from imageflow_surveys.blocks import cut_blocks, register_blocks
 from imageflow_surveys.camera import Camera, driver_of
@@ -36,7 +36,11 @@ _SPEC = SurveySpec(
     save="live",
     driver=DriverSpec(name="openttd", parameters={"seed": 11, "map_size": 256}),
     grid=Grid(rows=4, cols=4),
+    encoding=Encoding(lossless_method=0),
 )
+Screenshot = tuple[NDArray[np.uint8], tuple[int, int]]
+"""The game's own picture, and its top left corner in the driver's plane."""
+
 _HEIGHTS_PX = range(-130, 131)
 _FEW = 0.00005
 """The game's order of sprites differs in a handful of pixels depending on what is drawn."""
@@ -47,29 +51,51 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Stores:
     return open_stores(Settings(home=tmp_path_factory.mktemp("live") / "home"))
 
 
+class _Eyewitness:
+    """Opens drivers, and has the game that is open at a survey's end draw the surveyed ground itself."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._opened: OpenttdDriver | None = None
+
+    def open(self) -> GameDriver:
+        driver = driver_of(self._stores, _SPEC)
+        assert isinstance(driver, OpenttdDriver)
+        self._opened = driver
+        return driver
+
+    def screenshot(self) -> Screenshot:
+        assert self._opened is not None
+        first = self._opened.areas(_SPEC.grid)[0]
+        size = Size(width_px=832 * 3 + 1024, height_px=608 * 3 + 1400)
+        pixels, corner = self._opened.screenshot_region(first, size)
+        return pixels, (round(corner.x_px), round(corner.y_px))
+
+
 @pytest.fixture(scope="module")
-def screenshot(stores: Stores) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """The game's own picture of the surveyed ground, and its top left corner in the driver's plane."""
-    driver = driver_of(stores, _SPEC)
-    assert isinstance(driver, OpenttdDriver)
-    areas = driver.areas(_SPEC.grid)
-    with driver:
-        pixels, corner = driver.screenshot_region(areas[0], Size(width_px=832 * 3 + 1024, height_px=608 * 3 + 1400))
-    return pixels, (round(corner.x_px), round(corner.y_px))
+def witnessed(stores: Stores) -> tuple[Survey, Screenshot]:
+    """A live survey, and what its game says of the same ground."""
+    witness = _Eyewitness(stores)
+    survey = plan_survey(stores, _SPEC, Carrier.OPERATOR)
+    with Camera(witness.open) as camera:
+        _capture(stores, survey, camera)
+        screenshot = witness.screenshot()
+    return _mapped(stores, survey), screenshot
 
 
-def test_every_shot_of_a_live_survey_is_exact(
-    stores: Stores, screenshot: tuple[NDArray[np.uint8], tuple[int, int]]
-) -> None:
-    survey = _surveyed(stores, Camera(lambda: driver_of(stores, _SPEC)))
-    _assert_equals(stores, survey, screenshot)
+def test_every_shot_of_a_live_survey_is_exact(stores: Stores, witnessed: tuple[Survey, Screenshot]) -> None:
+    _assert_equals(stores, *witnessed)
 
 
 def test_a_game_that_is_killed_is_started_again_and_the_map_is_the_same(
-    stores: Stores, screenshot: tuple[NDArray[np.uint8], tuple[int, int]]
+    stores: Stores, witnessed: tuple[Survey, Screenshot]
 ) -> None:
+    _, screenshot = witnessed
     killing = _Killing(lambda: driver_of(stores, _SPEC), after=5)
-    survey = _surveyed(stores, killing.camera)
+    survey = plan_survey(stores, _SPEC, Carrier.OPERATOR)
+    with killing.camera as camera:
+        _capture(stores, survey, camera)
+    survey = _mapped(stores, survey)
     assert killing.killed
     assert killing.camera.restarts == 1
     _assert_equals(stores, survey, screenshot)
@@ -122,11 +148,12 @@ class _Doomed:
         self._driver.__exit__(*exc_info)
 
 
-def _surveyed(stores: Stores, camera: Camera) -> Survey:
-    survey = plan_survey(stores, _SPEC, Carrier.OPERATOR)
-    with camera:
-        for block in survey.blocks():
-            capture_block(stores, survey, block, camera)
+def _capture(stores: Stores, survey: Survey, camera: Camera) -> None:
+    for block in survey.blocks():
+        capture_block(stores, survey, block, camera)
+
+
+def _mapped(stores: Stores, survey: Survey) -> Survey:
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
     survey = states.read(stores, survey.id)
@@ -135,7 +162,7 @@ def _surveyed(stores: Stores, camera: Camera) -> Survey:
     return states.read(stores, survey.id)
 
 
-def _assert_equals(stores: Stores, survey: Survey, screenshot: tuple[NDArray[np.uint8], tuple[int, int]]) -> None:
+def _assert_equals(stores: Stores, survey: Survey, screenshot: Screenshot) -> None:
     """Compare the mosaic with the game's picture, up to one shift down by the ground's height."""
     theirs, (left, top) = screenshot
     mosaic = survey.published()

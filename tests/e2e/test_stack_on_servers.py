@@ -1,6 +1,7 @@
 """A running stack on MinIO and a given PostgreSQL: a job becomes the same tiles, an upload an inspected batch."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,12 +21,22 @@ from tests.inspection.lids import lid, published, upload
 pytestmark = pytest.mark.e2e
 
 
+_CORNER = """
+title: Some of the example's frames
+driver: {{name: folder}}
+source: {source}
+"""
+
+
 @pytest.fixture(scope="module")
-def on_servers(minio: Minio, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def on_servers(
+    minio: Minio, postgres: Postgres, corner: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """A stack in which a batch is closed after three quiet seconds."""
-    with running_stack(
-        cli_on(minio, postgres, tmp_path_factory.mktemp("on_servers"), IMAGEFLOW_UPLOAD_QUIET_S="3")
-    ) as stack:
+    folder = tmp_path_factory.mktemp("on_servers")
+    cli = cli_on(minio, postgres, folder, IMAGEFLOW_UPLOAD_QUIET_S="3")
+    (folder / "games" / "corner.yaml").write_text(_CORNER.format(source=corner))
+    with running_stack(cli) as stack:
         yield stack
 
 
@@ -48,11 +59,10 @@ def test_a_job_of_the_running_stack_makes_the_same_tile_bytes(
     on_servers: Stack, minio: Minio, tiles_in_folder: dict[str, str]
 ) -> None:
     answer = httpx.post(
-        f"{on_servers.gateway}/api/jobs", json={"game_id": "openttd", "save_data_id": "example"}, timeout=60
+        f"{on_servers.gateway}/api/jobs", json={"game_id": "corner", "save_data_id": "example"}, timeout=60
     )
     assert answer.is_success, answer.text
-    survey = on_servers.cli.json("survey", "list")[0]["survey"]
-    on_servers.await_state(survey, "completed", 240)
+    on_servers.await_state(answer.json()["survey_id"], "completed", 240)
     assert httpx.get(f"{on_servers.gateway}/health/ready", timeout=10).is_success
     assert tiles_in_bucket(on_servers.cli, minio) == tiles_in_folder
 

@@ -155,13 +155,15 @@ def test_chunks_do_not_depend_on_the_order_in_which_they_are_asked_for() -> None
 
 def test_a_viewport_is_drawn_in_milliseconds() -> None:
     driver = CityDriver(CityParameters(seed=2))
-    seconds = []
+    seconds, waited = [], []
     with driver:
         for area in driver.areas(Grid(rows=6, cols=6)):
-            began = time.perf_counter()
+            began, begun = time.process_time(), time.perf_counter()
             driver.grab(area)
-            seconds.append(time.perf_counter() - began)
-    assert median(seconds) < 0.015
+            seconds.append(time.process_time() - began)
+            waited.append(time.perf_counter() - begun)
+    assert median(seconds) < 0.015  # whatever else the machine has to do
+    assert min(waited) < 0.015  # nor does it wait for anything
 
 
 def test_a_shot_takes_the_time_that_it_is_given() -> None:

@@ -17,6 +17,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
+from pydantic import SecretStr
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
@@ -75,12 +76,13 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Settings:
     games = tmp_path_factory.mktemp("games")
     (games / "city.yaml").write_text(GAME_FILE)
     (games / "broken.yaml").write_text("title: [")
     return Settings(
         home=tmp_path_factory.mktemp("home"),
+        database_url=databases(),
         games=games,
         gateway_port=_free_port(),
         dagster_port=_free_port(),  # nobody listens there: Dagster is down
@@ -110,6 +112,8 @@ class Served:
             "IMAGEFLOW_GATEWAY_PORT": str(settings.gateway_port),
             "IMAGEFLOW_UPLOAD_LIMIT_BYTES": str(settings.upload_limit_bytes),
         }
+        if settings.database_url is not None:
+            environment["IMAGEFLOW_DATABASE_URL"] = settings.database_url.get_secret_value()
         self.port = settings.gateway_port
         self.url = f"http://127.0.0.1:{self.port}"
         # A pipe that nobody reads would fill, and stop the gateway.

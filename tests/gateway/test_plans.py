@@ -1,14 +1,14 @@
 """However many tiles there are: a job's status and a tile's address are answered by indexes alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import event, text
 
 from bench.status import fill
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.errors import NotReady
@@ -20,17 +20,15 @@ Statement = tuple[str, Any]
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+def filled(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Stores]:
     """A database of its own with many surveys in the middle of their work."""
-    home = tmp_path_factory.mktemp("filled")
-    stores = open_stores(Settings(home=home))
+    stores = open_stores(Settings(home=tmp_path_factory.mktemp("filled"), database_url=databases()))
     with stores.database.begin() as connection:
         fill(connection, tiles=40_000, surveys=20, side=20)
     with stores.database.begin() as connection:
         connection.execute(text("ANALYZE"))
     yield stores
     stores.database.close()
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 @contextmanager

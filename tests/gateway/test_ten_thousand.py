@@ -2,13 +2,13 @@
 
 import gzip
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_gateway.app import create_app
@@ -68,9 +68,8 @@ FILL = (
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    home = tmp_path_factory.mktemp("large")
-    stores = open_stores(Settings(home=home))
+def large(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Stores]:
+    stores = open_stores(Settings(home=tmp_path_factory.mktemp("large"), database_url=databases()))
     with stores.database.begin() as connection:
         for statement in FILL:
             connection.execute(text(statement), {"id": SURVEY} if ":id" in statement else {})
@@ -78,7 +77,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
         connection.execute(text("ANALYZE"))
     yield stores
     stores.database.close()
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 @pytest.fixture(scope="module")

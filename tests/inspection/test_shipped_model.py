@@ -24,8 +24,9 @@ from imageflow_models.scoring import is_found
 from imageflow_pipelines.values import Box, Detection
 from tests.inspection.drawn import detector_items, detector_pipeline
 from tests.inspection.test_intake import NOW
+from tests.thorough import repeated
 
-PARTS = 120
+PARTS = repeated(40, thorough=120)
 HEAT = {
     "pipeline": "part_heat",
     "steps": {

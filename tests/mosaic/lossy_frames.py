@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imageflow_domain.geometry import Position, Rect
@@ -77,12 +79,23 @@ def with_cursor(pixels: Pixels, x_px: int, y_px: int) -> Pixels:
 
 def with_watermark(pixels: Pixels, rect: Rect, opacity: float = 0.35, text: str = "Player") -> Pixels:
     """Lay a white text over the ground, as high as `rect`, translucent."""
-    stencil = np.zeros(pixels.shape[:2], np.uint8)
+    box, stencil = _stencil(pixels.shape[:2], rect, text)
+    weight = opacity * stencil[..., None] / 255
+    drawn = pixels.copy()
+    drawn[box] = np.round(pixels[box] * (1 - weight) + 255 * weight).astype(np.uint8)
+    return drawn
+
+
+@cache
+def _stencil(shape: tuple[int, int], rect: Rect, text: str) -> tuple[tuple[slice, slice], NDArray[np.uint8]]:
+    """Return where a text lies in a frame, and how much of each pixel there it covers, of 255."""
+    stencil = np.zeros(shape, np.uint8)
     scale = rect.height_px / 30
     foot = (rect.x_px, rect.bottom_px - rect.height_px // 5)
     cv2.putText(stencil, text, foot, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(2, round(2 * scale)), cv2.LINE_AA)
-    weight = opacity * stencil[..., None] / 255
-    return np.round(pixels * (1 - weight) + 255 * weight).astype(np.uint8)
+    rows, cols = (np.flatnonzero(stencil.any(axis=axis)) for axis in (1, 0))
+    box = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+    return box, stencil[box]
 
 
 def with_clock(pixels: Pixels, rect: Rect, seconds: int) -> Pixels:

@@ -11,7 +11,7 @@ from imageflow_domain.grid import Grid
 from imageflow_mosaic.arrangement import Arrangement, arrange
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.groups import Group
-from tests.mosaic.worlds import Corner, Surveyed, city, land, real, view
+from tests.mosaic.worlds import SIDE, Corner, Surveyed, city, land, real, view
 
 Named = Mapping[str, Pixels]
 
@@ -40,13 +40,12 @@ def shifts(group: Group, truth: Mapping[str, Corner]) -> Counter[tuple[float, fl
 
 @pytest.mark.parametrize("name", ["openttd-small", "openttd-keys"])
 def test_shuffled_frames_of_a_real_game_are_all_placed_exactly_in_their_grid(name: str) -> None:
-    surveyed = real(name, "nominal")
-    pictures, truth = shuffled(surveyed)
+    pictures, truth = shuffled(real(name, "nominal").corner())
     found = arranged(pictures)
     (group,) = found.groups
     assert {one.name for one in group.pictures} == pictures.keys()
     assert len(shifts(group, truth)) == 1
-    assert {(one.cell.row, one.cell.col) for one in group.pictures} == {(r, c) for r in range(6) for c in range(6)}
+    assert {one.cell for one in group.pictures} == set(Grid(rows=SIDE, cols=SIDE).cells())
     assert group.neighbours == group.overlaps
     assert (found.strays, found.doubles) == ((), ())
 
@@ -66,7 +65,7 @@ def test_islands_become_groups_whose_places_are_exact_and_open_water_none(name: 
 
 
 def test_doubles_and_frames_from_elsewhere_are_told_apart() -> None:
-    ours, truth = shuffled(real("openttd-small", "nominal"))
+    ours, truth = shuffled(real("openttd-small", "nominal").corner())
     others, _ = shuffled(real("openttd-water", "nominal"), seed=8)
     strangers = {f"other {name}": picture for name, picture in list(others.items())[:6]}
     twice = {f"zz copy of {name}": ours[name].copy() for name in list(ours)[:5]}

@@ -15,6 +15,7 @@ from imageflow_domain.geometry import Rect
 from imageflow_mosaic.codec import decode_picture
 from imageflow_mosaic.compose import PlacedShot, compose
 from tests.mosaic.worlds import region
+from tests.thorough import repeated
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "openttd-small"
@@ -62,7 +63,7 @@ mask_sets = st.lists(
 
 
 @given(shot_sets(), mask_sets)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=repeated(50, thorough=150), deadline=None)
 def test_every_pixel_is_decided_as_the_rule_says(shots: list[PlacedShot], masks: list[Rect]) -> None:
     canvas = compose(shots, rect(-4, -3, 22, 20), masks)
     expected = [[oracle(shots, x, y, masks) for x in range(-4, 18)] for y in range(-3, 17)]
@@ -71,7 +72,7 @@ def test_every_pixel_is_decided_as_the_rule_says(shots: list[PlacedShot], masks:
 
 
 @given(shot_sets(), mask_sets, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=repeated(30, thorough=60), deadline=None)
 def test_the_order_of_the_shots_changes_nothing(
     shots: list[PlacedShot], masks: list[Rect], data: st.DataObject
 ) -> None:
@@ -81,7 +82,7 @@ def test_the_order_of_the_shots_changes_nothing(
 
 
 @given(shot_sets(), st.integers(-6, 20), st.integers(-6, 20), st.integers(1, 8), st.integers(1, 8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=repeated(30, thorough=60), deadline=None)
 def test_any_rectangle_equals_the_crop_of_a_larger_one(
     shots: list[PlacedShot], x: int, y: int, width: int, height: int
 ) -> None:

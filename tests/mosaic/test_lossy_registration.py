@@ -16,6 +16,9 @@ REACH_PX = 160
 LEAST_ANCHORED = 0.97
 """Of the frames that are anchored where they are only cut."""
 
+LEAST_PLACED = 19 / 36
+"""Of the frames of a set that is half water."""
+
 NEIGHBOURS_PX = {True: 0.5, False: 1.0}
 """How far anchored neighbours may be off against each other, by whether frames were cut at whole pixels."""
 
@@ -31,7 +34,9 @@ CASES = [
 
 @cache
 def surveyed(name: str) -> Surveyed:
-    return real(name, "drift")
+    """Return a set; of those that can be placed anywhere, a corner."""
+    survey = real(name, "drift")
+    return survey if CUTS[name] else survey.corner()
 
 
 @cache
@@ -43,7 +48,7 @@ def anchored_without_loss(name: str) -> frozenset[Cell]:
 def test_a_lossy_survey_is_placed_like_the_lossless_one(name: str, format_name: str) -> None:
     survey, expected = surveyed(name), anchored_without_loss(name)
     outcome = lossy(survey, format_name, reach_px=REACH_PX, seed=CUTS[name]).placed()
-    assert len(expected) >= 19
+    assert len(expected) >= LEAST_PLACED * len(survey.truth)
     assert len(outcome.anchored & expected) >= LEAST_ANCHORED * len(expected)
     assert outcome.anchored <= survey.placeable
     assert outcome.wrong_offsets == []

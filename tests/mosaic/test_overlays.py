@@ -1,7 +1,7 @@
 """Overlays are found in real and drawn frames; where the map alone looks alike in all frames, nothing is."""
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import cv2
 import numpy as np
@@ -61,16 +61,14 @@ FORMS: dict[str, Callable[[Pixels], Pixels]] = {
 @pytest.mark.parametrize("name", ["openttd-small", "openttd-water"])
 @pytest.mark.parametrize("drawing", DRAWINGS)
 def test_what_stays_while_the_map_moves_is_found(drawing: str, name: str, form: str) -> None:
-    frames = _real(name)
-    drawn = [FORMS[form](DRAWINGS[drawing](pixels, n)) for n, pixels in enumerate(frames)]
-    _assert_encloses(find_overlays(drawn), _drawn(frames, DRAWINGS[drawing]))
+    frames, bounds = _drawn(name, drawing)
+    _assert_encloses(find_overlays([FORMS[form](pixels) for pixels in frames]), bounds)
 
 
 @pytest.mark.parametrize("drawing", ["watermark", "clock", "resting cursor", "panel"])
 def test_eight_frames_are_enough_for_what_is_plain(drawing: str) -> None:
-    frames = _real("openttd-small", 8)
-    drawn = [FORMS["JPEG 75"](DRAWINGS[drawing](pixels, n)) for n, pixels in enumerate(frames)]
-    _assert_encloses(find_overlays(drawn), _drawn(frames, DRAWINGS[drawing]))
+    frames, bounds = _drawn("openttd-small", drawing, 8)
+    _assert_encloses(find_overlays([FORMS["JPEG 75"](pixels) for pixels in frames]), bounds)
 
 
 def test_two_overlays_are_told_apart_from_the_top_down() -> None:
@@ -202,14 +200,16 @@ def _real(name: str, count: int = MOST_FRAMES) -> Sequence[Pixels]:
     return [survey.pictures[cell] for cell in sample_of(survey.pictures, count)]
 
 
-def _drawn(frames: Sequence[Pixels], drawing: Drawing) -> Rect:
-    """Return the bounds of what a drawing changes."""
-    changed = np.zeros(frames[0].shape[:2], np.bool_)
-    for number, pixels in enumerate(frames):
-        changed |= (drawing(pixels, number) != pixels).any(axis=2)
-    rows, cols = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+@lru_cache(1)
+def _drawn(name: str, drawing: str, count: int = MOST_FRAMES) -> tuple[Sequence[Pixels], Rect]:
+    """Return frames with a drawing, and the bounds of what it changes."""
+    frames = _real(name, count)
+    drawn = [DRAWINGS[drawing](pixels, number) for number, pixels in enumerate(frames)]
+    changed = [after != before for after, before in zip(drawn, frames, strict=True)]
+    rows = np.flatnonzero(np.any([one.any(axis=(1, 2)) for one in changed], axis=0))
+    cols = np.flatnonzero(np.any([one.any(axis=0) for one in changed], axis=(0, 2)))
     left, top = int(cols[0]), int(rows[0])
-    return Rect(x_px=left, y_px=top, width_px=int(cols[-1]) + 1 - left, height_px=int(rows[-1]) + 1 - top)
+    return drawn, Rect(x_px=left, y_px=top, width_px=int(cols[-1]) + 1 - left, height_px=int(rows[-1]) + 1 - top)
 
 
 def _assert_encloses(found: Sequence[Rect], drawn: Rect) -> None:

@@ -16,6 +16,7 @@ from imageflow_mosaic.codec import Pixels, decode_tile
 from imageflow_mosaic.compose import Canvas, PlacedShot, compose
 from imageflow_mosaic.encoding import encode_top
 from imageflow_mosaic.pyramid import CutTile, cut_square, halved, make_tile, parent_of
+from tests.thorough import repeated
 
 FAST = Encoding(lossless_method=0)
 NATIVE_ZOOM = 5
@@ -40,7 +41,7 @@ def rgba_pictures(draw: st.DrawFn) -> Pixels:
 
 
 @given(rgba_pictures())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=repeated(60, thorough=200), deadline=None)
 def test_halving_is_the_mean_weighted_by_alpha(pixels: Pixels) -> None:
     blocks = pixels.reshape(pixels.shape[0] // 2, 2, pixels.shape[1] // 2, 2, 4).swapaxes(1, 2)
     expected = [[mean_of_four(block.reshape(4, 4).tolist()) for block in row] for row in blocks]

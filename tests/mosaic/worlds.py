@@ -3,7 +3,8 @@
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,13 @@ from imageflow_domain.ports import Area
 from imageflow_mosaic.codec import Pixels, decode_picture
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
 from imageflow_mosaic.registration import register
+from tests.thorough import repeated
 
 ROOT = Path(__file__).parents[2]
 REAL_SETS = ("openttd-small", "openttd-keys", "openttd-water", "openttd-running")
+
+SIDE = repeated(4, thorough=6)
+"""Of the corner of a real set that tests work on whose fault no other frame would show: 6 is all of it."""
 
 Corner = tuple[int, int]
 
@@ -37,6 +42,17 @@ class Surveyed:
     def offset(self, first: Cell, second: Cell) -> Offset:
         return Offset(
             dx_px=self.truth[second][0] - self.truth[first][0], dy_px=self.truth[second][1] - self.truth[first][1]
+        )
+
+    def corner(self, side: int = SIDE) -> "Surveyed":
+        """Return the first rows and columns alone."""
+        near = [cell for cell in self.truth if max(cell.row, cell.col) < side]
+        return replace(
+            self,
+            pictures={cell: self.pictures[cell] for cell in near},
+            truth={cell: self.truth[cell] for cell in near},
+            areas=[area for area in self.areas if area.cell in near],
+            placeable=self.placeable.intersection(near),
         )
 
     def fingerprints(self) -> dict[Cell, Fingerprint]:
@@ -84,17 +100,16 @@ def pair(first: Cell, second: Cell, offset: Offset, *, votes: int = 100, decisiv
 
 
 def real(name: str, believed: str) -> Surveyed:
-    """Return a real set.
+    """Return a real set; its pictures are shared, and read only.
 
     Args:
         believed: Columns of `truth.csv` that hold the believed positions: `nominal` or `drift`.
     """
     data = ROOT / "tests" / "data" / name
-    frames = ROOT / "examples" / name if (ROOT / "examples" / name).is_dir() else data
     with (data / "truth.csv").open() as table:
         rows = {Cell(row=int(row["row"]), col=int(row["col"])): row for row in csv.DictReader(table)}
     return Surveyed(
-        pictures={cell: decode_picture((frames / row["file"]).read_bytes()) for cell, row in rows.items()},
+        pictures={cell: _frame(name, row["file"]) for cell, row in rows.items()},
         truth={cell: (int(row["true_x"]), int(row["true_y"])) for cell, row in rows.items()},
         areas=[
             Area(cell=cell, position=Position(x_px=float(row[f"{believed}_x"]), y_px=float(row[f"{believed}_y"])))
@@ -102,6 +117,14 @@ def real(name: str, believed: str) -> Surveyed:
         ],
         placeable=frozenset(cell for cell, row in rows.items() if row["placeable"] == "1"),
     )
+
+
+@cache
+def _frame(name: str, file: str) -> Pixels:
+    frames = ROOT / "examples" / name
+    pixels = decode_picture(((frames if frames.is_dir() else ROOT / "tests" / "data" / name) / file).read_bytes())
+    pixels.flags.writeable = False
+    return pixels
 
 
 def city(grid: Grid, **parameters: object) -> Surveyed:
@@ -128,10 +151,10 @@ def land(height_px: int, width_px: int, seed: int = 0) -> Pixels:
 
 def water(height_px: int, width_px: int, phase: int = 0) -> Pixels:
     """The same 16 x 16 px of waves over and over; `phase` cycles their palette of five blues."""
-    tile = np.random.default_rng(1).integers(0, 5, (16, 16))
-    waves = np.tile(tile, (height_px // 16 + 1, width_px // 16 + 1))[:height_px, :width_px]
+    waves = np.random.default_rng(1).integers(0, 5, (16, 16))
     blues = np.array([(20, 40, 90 + 20 * shade) for shade in range(5)], np.uint8)
-    return blues[(waves + phase) % 5]
+    tile = blues[(waves + phase) % 5]
+    return np.tile(tile, (height_px // 16 + 1, width_px // 16 + 1, 1))[:height_px, :width_px]
 
 
 def palette() -> NDArray[np.uint8]:
@@ -142,10 +165,13 @@ def view(world: Pixels, x_px: int, y_px: int, width_px: int = 200, height_px: in
     return np.ascontiguousarray(world[y_px : y_px + height_px, x_px : x_px + width_px])
 
 
+@cache
 def region(name: str) -> Pixels:
-    """Return the game's own picture of a real set's world, put together from its pieces."""
+    """Return the game's own picture of a real set's world, put together from its pieces; shared, and read only."""
     pieces = {p.stem: decode_picture(p.read_bytes()) for p in (ROOT / "tests" / "data" / name).glob("region_*.webp")}
     rows, columns = (1 + max(int(stem.split("_")[k]) for stem in pieces) for k in (1, 2))
-    return np.concatenate(
+    whole = np.concatenate(
         [np.concatenate([pieces[f"region_{r}_{c}"] for c in range(columns)], axis=1) for r in range(rows)]
     )
+    whole.flags.writeable = False
+    return whole

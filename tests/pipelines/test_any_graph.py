@@ -19,6 +19,7 @@ from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.spec_text import parse_spec, read_spec, to_json_text, to_yaml_text
 from tests.pipelines.models import registry
 from tests.pipelines.pictures import encoded, scene
+from tests.thorough import repeated
 
 _PICTURES = {"first": encoded(scene(48, 36)).data, "second": encoded(scene(36, 48), ".jpg").data}
 
@@ -115,7 +116,7 @@ def _turned(spec: PipelineSpec, seed: int) -> PipelineSpec:
     return spec.model_copy(update={"steps": {name: spec.steps[name] for name in names}})
 
 
-@settings(max_examples=150)
+@settings(max_examples=repeated(40, thorough=150))
 @given(graphs(), st.integers(0, 2**32))
 def test_a_graph_gives_the_same_bytes_in_any_order_on_any_threads_and_from_any_notation(
     spec: PipelineSpec, seed: int
@@ -129,7 +130,7 @@ def test_a_graph_gives_the_same_bytes_in_any_order_on_any_threads_and_from_any_n
         assert _result(three.run(plan(spec), _PICTURES)) == expected  # what was kept is what would be computed
 
 
-@settings(max_examples=100)
+@settings(max_examples=repeated(30, thorough=100))
 @given(graphs())
 def test_whatever_a_step_cannot_use_ends_the_run_in_words_that_name_it(spec: PipelineSpec) -> None:
     with Engine(models=registry(), threads=1) as engine:
@@ -145,7 +146,7 @@ def test_whatever_a_step_cannot_use_ends_the_run_in_words_that_name_it(spec: Pip
 _BREAKAGES = ("component", "parameter", "port", "source", "output", "kind", "cycle", "unfed")
 
 
-@settings(max_examples=200)
+@settings(max_examples=repeated(60, thorough=200))
 @given(graphs(), st.data())
 def test_a_broken_graph_is_refused_and_the_broken_step_named(spec: PipelineSpec, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(list(spec.steps)))

@@ -7,6 +7,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
 from imageflow_pipelines.values import Encoded, Image
 from tests.pipelines.pictures import encoded, grey, mask_of, scene
+from tests.thorough import repeated
 
 _ENDINGS = (".png", ".jpg", ".webp", ".bmp")
 
@@ -101,9 +103,7 @@ def test_a_few_bytes_that_claim_to_be_a_huge_picture_are_refused_unread(width_px
 )
 def test_text_and_profiles_that_unpack_without_end_are_not_unpacked(kind: bytes, head: bytes) -> None:
     """A gigabyte of zeros behind a picture's header, in a megabyte."""
-    packer = zlib.compressobj(9)
-    packed = b"".join([*(packer.compress(bytes(2**20)) for _ in range(1024)), packer.flush()])
-    chunk = head + packed
+    chunk = head + _packed_gigabyte()
     data = encoded(scene(20, 10)).data
     at = data.index(b"IDAT") - 4
     bomb = struct.pack(">I", len(chunk)) + kind + chunk + struct.pack(">I", zlib.crc32(kind + chunk))
@@ -112,6 +112,12 @@ def test_text_and_profiles_that_unpack_without_end_are_not_unpacked(kind: bytes,
         decoded = Decode()(Encoded(data[:at] + bomb + data[at:]))
         assert (decoded.width_px, decoded.height_px) == (20, 10)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+
+@cache
+def _packed_gigabyte() -> bytes:
+    packer = zlib.compressobj(9)
+    return b"".join([*(packer.compress(bytes(2**20)) for _ in range(1024)), packer.flush()])
 
 
 def test_a_jpeg_with_a_second_picture_behind_it_is_not_animated() -> None:
@@ -155,7 +161,7 @@ def test_an_opaque_alpha_channel_is_dropped() -> None:
     assert np.array_equal(Decode()(_saved(opaque, "PNG")).pixels, scene(9, 7).pixels)
 
 
-@settings(max_examples=300)
+@settings(max_examples=repeated(100, thorough=300))
 @given(st.data())
 def test_damaged_pictures_end_in_pixels_or_in_a_clear_error(data: st.DataObject) -> None:
     ending = data.draw(st.sampled_from(_ENDINGS))
@@ -169,7 +175,7 @@ def test_damaged_pictures_end_in_pixels_or_in_a_clear_error(data: st.DataObject)
     assert decoded.pixels.shape[2] == 3
 
 
-@settings(max_examples=200)
+@settings(max_examples=repeated(60, thorough=200))
 @given(
     st.binary(max_size=200),
     st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WEBP", b"BM"]),

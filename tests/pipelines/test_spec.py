@@ -12,6 +12,7 @@ from imageflow_domain.errors import InvalidPipeline
 from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.spec_text import parse_spec, read_spec, read_value, to_json_text, to_yaml_text
 from tests.pipelines.specs import JUDGED, decoded, step
+from tests.thorough import repeated
 
 _SPEC = read_spec(JUDGED)
 
@@ -56,7 +57,7 @@ def _same(one: Any, other: Any) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-@settings(max_examples=400)
+@settings(max_examples=repeated(100, thorough=400))
 @given(st.dictionaries(_TRICKY | st.text(max_size=8), _VALUES, max_size=5))
 def test_any_parameters_survive_both_notations(parameters: dict[str, Any]) -> None:
     spec = decoded({"odd": step("crop@1", parameters, image="decode.image")}, a="odd.image")
@@ -132,14 +133,14 @@ def test_hostile_texts_are_refused_in_words(text: str, reason: str | None) -> No
         assert any(reason in said for said in faults.values()), faults
 
 
-@settings(max_examples=300)
+@settings(max_examples=repeated(80, thorough=300))
 @given(st.text(max_size=80))
 def test_any_text_ends_in_a_spec_or_in_faults(text: str) -> None:
     with pytest.raises(InvalidPipeline):
         read_spec(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=repeated(80, thorough=300))
 @given(st.data())
 def test_damaged_specs_end_in_a_spec_or_in_faults(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from([JUDGED, to_json_text(_SPEC)]))

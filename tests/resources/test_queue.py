@@ -1,15 +1,14 @@
 """Runs wait in lines: whatever is queued of the map, an inspection begins."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_resources.queue import LINE_TAG, Line, line_of, runs_of_lines
 from imageflow_resources.storage import load_instance
@@ -19,15 +18,15 @@ _INSPECTION = [dg.AssetKey(name) for name in ("batch_images", "inspection_result
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("queue")
-    yield folder
-    EmbeddedPostgres(folder / "postgres").stop()
+def settings(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("queue"), database_url=databases())
 
 
 @pytest.fixture
-def instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    with load_instance(Settings(home=home)) as loaded:
+def instance(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    assert settings.database_url is not None
+    monkeypatch.setenv("IMAGEFLOW_DATABASE_URL", settings.database_url.get_secret_value())
+    with load_instance(settings) as loaded:
         yield loaded
         for run in loaded.get_runs():
             loaded.delete_run(run.run_id)
@@ -62,7 +61,7 @@ def _dequeued(instance: dg.DagsterInstance) -> list[str]:
 
 
 def test_the_instance_takes_its_limits_from_the_settings(
-    instance: dg.DagsterInstance, home: Path, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = runs_of_lines(Settings())
     assert lines == {Line.MAP: 3 + 2 + 2 + 1, Line.INSPECTION: 2 + 1, Line.UPKEEP: 2}
@@ -70,7 +69,7 @@ def test_the_instance_takes_its_limits_from_the_settings(
     assert config is not None
     assert config.max_concurrent_runs == sum(lines.values())
     monkeypatch.setenv("IMAGEFLOW_CAPTURE_POOL", "9")
-    with load_instance(Settings(home=home)) as more:
+    with load_instance(settings) as more:
         config = more.get_concurrency_config().run_queue_config
         assert config is not None
         assert config.max_concurrent_runs == sum(lines.values()) + 6

@@ -1,11 +1,11 @@
 """One real database and one folder of objects for all tests of the use cases; each test surveys its own save."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.survey import Survey
@@ -13,16 +13,18 @@ from tests.surveys.cities import city, published
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose server lives as long as the tests."""
-    folder = tmp_path_factory.mktemp("surveys")
-    yield folder
-    EmbeddedPostgres(folder / "postgres").stop()
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("surveys")
 
 
 @pytest.fixture(scope="session")
-def stores(home: Path) -> Iterator[Stores]:
-    opened = open_stores(Settings(home=home))
+def settings(home: Path, databases: Callable[[], SecretStr]) -> Settings:
+    return Settings(home=home, database_url=databases())
+
+
+@pytest.fixture(scope="session")
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
     yield opened
     opened.database.close()
 

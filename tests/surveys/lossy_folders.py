@@ -1,6 +1,7 @@
 """Folders of JPEG screenshots of a real game, cut at random corners, with the positions that a player believed in."""
 
 import csv
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -10,10 +11,10 @@ from PIL import Image
 
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell
-from imageflow_domain.survey import DriverSpec, SurveySpec
+from imageflow_domain.survey import DriverSpec, Encoding, SurveySpec
 from imageflow_mosaic.codec import Pixels
 from tests.mosaic.lossy_frames import cut
-from tests.mosaic.worlds import Surveyed, real
+from tests.mosaic.worlds import ROOT, Surveyed, real
 
 Draw = Callable[[Pixels, Cell], Pixels]
 
@@ -54,5 +55,27 @@ def jpeg_folder(folder: Path, survey: Surveyed, *, quality: int = 75, draw: Draw
     return folder
 
 
+def lossless_folder(folder: Path, name: str, *, rows: int = 3, cols: int = 4) -> Path:
+    """Copy the upper left part of a set of examples, with the positions that its player believed in."""
+    folder.mkdir()
+    source = ROOT / "examples" / name
+    with (source / "positions.csv").open(newline="") as table, (folder / "positions.csv").open("w", newline="") as file:
+        positions = csv.DictReader(table)
+        writer = csv.DictWriter(file, positions.fieldnames or ())
+        writer.writeheader()
+        for position in positions:
+            if int(position["row"]) < rows and int(position["col"]) < cols:
+                shutil.copyfile(source / position["file"], folder / position["file"])
+                writer.writerow(position)
+    return folder
+
+
 def spec_of(folder: Path, save: str, *, masks: tuple[Rect, ...] = ()) -> SurveySpec:
-    return SurveySpec(game="openttd", save=save, driver=DriverSpec(name="folder"), source=str(folder), masks=masks)
+    return SurveySpec(
+        game="openttd",
+        save=save,
+        driver=DriverSpec(name="folder"),
+        source=str(folder),
+        masks=masks,
+        encoding=Encoding(lossless_method=0),
+    )

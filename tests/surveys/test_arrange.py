@@ -20,12 +20,12 @@ from imageflow_surveys import states
 from imageflow_surveys.arrange import (
     ArrangedFrames,
     arrange_frames,
-    is_unordered,
     of_another_size,
     plan_groups,
     positions_csv,
 )
 from imageflow_surveys.blocks import capture_blocks, register_blocks
+from imageflow_surveys.ordered import is_unordered
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.uploads import notice_uploads

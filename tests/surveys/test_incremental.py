@@ -118,7 +118,7 @@ def test_deleting_the_survey_beneath_while_the_next_one_is_cut_changes_nothing(s
 
 def test_no_tile_is_looked_for_in_more_than_the_deepest_chain(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "DEEPEST", 2)
-    chain = [published(stores, city("chain", grid="12x3", seed=303, year=year, changes=0.2)) for year in range(4)]
+    chain = [published(stores, city("chain", grid="6x3", seed=303, year=year, changes=0.2)) for year in range(4)]
     with stores.database.begin() as connection:
         bases = [tiles.layer_of(connection, one.id, one.placed().revision).base_id is None for one in chain]
     assert bases == [True, False, True, False]

@@ -20,9 +20,9 @@ from imageflow_surveys.shots import shots_of
 from imageflow_surveys.trust import mostly_anchored
 from imageflow_surveys.trust_report import trust_report
 from tests.mosaic.lossy_frames import with_clock, with_watermark
-from tests.mosaic.worlds import ROOT, Surveyed, real
+from tests.mosaic.worlds import Surveyed, real
 from tests.surveys.cities import carried, city, places_of, planned, published, reopened
-from tests.surveys.lossy_folders import Draw, jpeg_folder, shots, spec_of
+from tests.surveys.lossy_folders import Draw, jpeg_folder, lossless_folder, shots, spec_of
 
 MARK = Rect(x_px=380, y_px=330, width_px=150, height_px=40)
 CLOCK = Rect(x_px=790, y_px=8, width_px=170, height_px=40)
@@ -111,9 +111,9 @@ def test_a_house_that_was_built_meanwhile_is_the_only_change(stores: Stores, fir
     assert max(place.bounds.width_px, place.bounds.height_px) < 60
 
 
-def test_a_lossless_survey_joins_the_map_of_a_lossy_one(stores: Stores, first: Survey) -> None:
+def test_a_lossless_survey_joins_the_map_of_a_lossy_one(stores: Stores, first: Survey, folders: Path) -> None:
     whole = real("openttd-small", "drift")
-    folder = ROOT / "examples" / "openttd-small"
+    folder = lossless_folder(folders / "lossless", "openttd-small")
     exact = carried(stores, planned(stores, spec_of(folder, "jpeg")))
     assert exact.placed().fidelity.is_lossless
     assert exact.placed().frame == first.placed().frame

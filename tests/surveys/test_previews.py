@@ -14,7 +14,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import NotReady, ObjectDamaged, ObjectMissing
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell
-from imageflow_domain.survey import DriverSpec, Survey, SurveySpec
+from imageflow_domain.survey import DriverSpec, Encoding, Survey, SurveySpec
 from imageflow_mosaic.codec import encode_screenshot
 from imageflow_surveys import previews
 from imageflow_surveys.image import read_at_zoom
@@ -30,7 +30,8 @@ Shown = NDArray[np.uint8]
 
 def _openttd(save: str) -> SurveySpec:
     source = str(ROOT / "examples" / "openttd-small")
-    return SurveySpec(game="openttd", save=save, driver=DriverSpec(name="folder"), source=source)
+    fast = Encoding(lossless_method=0)
+    return SurveySpec(game="openttd", save=save, driver=DriverSpec(name="folder"), source=source, encoding=fast)
 
 
 def _decoded(webp: bytes) -> Shown:

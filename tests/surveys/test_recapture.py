@@ -1,5 +1,6 @@
 """A map whose water is not sure is taken again, with shots half a step aside."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,32 +11,43 @@ from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.geometry import Offset, Position
 from imageflow_domain.grid import Cell, neighbours_ahead
 from imageflow_domain.placement import PlacementStatus
-from imageflow_domain.survey import Carrier, DriverSpec, SurveySpec
+from imageflow_domain.survey import Carrier, Survey
 from imageflow_mosaic.loops import open_loops
 from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, register_blocks
 from imageflow_surveys.place import place_survey
-from imageflow_surveys.recapture import bridging_positions, count_anchored, plan_recapture
-from tests.mosaic.worlds import ROOT, pair
+from imageflow_surveys.recapture import Recapture, bridging_positions, count_anchored, plan_recapture
+from tests.mosaic.worlds import pair
 from tests.surveys.cities import city, errors_of, placed, places_of, planned
 from tests.surveys.cities import count_anchored as anchored_of
+from tests.surveys.lossy_folders import lossless_folder, spec_of
 
 LAKES: dict[str, Any] = {"grid": "8x8", "seed": 2, "water": 0.85, "view": [480, 384], "drift_px": 12}
 """Much water, whose waves repeat within reach of where the camera may be."""
 
 
-def test_ambiguous_shots_become_anchored_and_exact_in_the_same_frame(stores: Stores) -> None:
-    before, _ = placed(stores, city("lakes", **LAKES))
-    unsure = 64 - anchored_of(places_of(stores, before))
+@pytest.fixture(scope="module")
+def lakes(stores: Stores) -> Survey:
+    return placed(stores, city("lakes", **LAKES))[0]
+
+
+@pytest.fixture(scope="module")
+def again(stores: Stores, lakes: Survey) -> Recapture:
+    return plan_recapture(stores, lakes.id, Carrier.OPERATOR)
+
+
+def test_ambiguous_shots_become_anchored_and_exact_in_the_same_frame(
+    stores: Stores, lakes: Survey, again: Recapture
+) -> None:
+    unsure = 64 - anchored_of(places_of(stores, lakes))
     assert unsure > 10
-    again = plan_recapture(stores, before.id, Carrier.OPERATOR)
     assert len(again.unsure) == unsure
     assert again.survey.id == "city-lakes-0002"
     capture_blocks(stores, again.survey, again.survey.blocks())
     register_blocks(stores, again.survey, again.survey.blocks())
     result = place_survey(stores, again.survey)
     assert not result.new_frame
-    assert result.mosaic.frame == before.placed().frame
+    assert result.mosaic.frame == lakes.placed().frame
     assert count_anchored(stores, again) >= unsure / 2
     places = places_of(stores, states.read(stores, again.survey.id))
     errors = errors_of(stores, again.survey, places)
@@ -43,11 +55,11 @@ def test_ambiguous_shots_become_anchored_and_exact_in_the_same_frame(stores: Sto
     assert all(errors[place.cell] == Offset(dx_px=0, dy_px=0) for place in sure)
 
 
-def test_all_areas_are_taken_again_and_only_what_lies_around_unsure_ones_between(stores: Stores) -> None:
-    before, _ = placed(stores, city("between", **LAKES))
-    again = plan_recapture(stores, before.id, Carrier.OPERATOR)
+def test_all_areas_are_taken_again_and_only_what_lies_around_unsure_ones_between(
+    stores: Stores, lakes: Survey, again: Recapture
+) -> None:
     with stores.database.begin() as connection:
-        old = {area.cell: area.position for area in rows.areas(connection, before.id)}
+        old = {area.cell: area.position for area in rows.areas(connection, lakes.id)}
         new = {area.cell: area.position for area in rows.areas(connection, again.survey.id)}
     assert all(new[Cell(row=2 * cell.row, col=2 * cell.col)] == position for cell, position in old.items())
     between = {cell for cell in new if cell.row % 2 or cell.col % 2}
@@ -55,8 +67,8 @@ def test_all_areas_are_taken_again_and_only_what_lies_around_unsure_ones_between
     assert all(
         any(max(abs(cell.row - one.row), abs(cell.col - one.col)) == 1 for one in again.unsure) for cell in between
     )
-    assert again.survey.block_side == 2 * before.block_side
-    assert len(again.survey.blocks()) == len(before.blocks())
+    assert again.survey.block_side == 2 * lakes.block_side
+    assert len(again.survey.blocks()) == len(lakes.blocks())
 
 
 def test_bridging_shots_lie_in_the_middle_and_never_beyond_the_rim() -> None:
@@ -104,9 +116,8 @@ def test_a_survey_that_is_not_placed_yet_says_so(stores: Stores) -> None:
         plan_recapture(stores, before.id, Carrier.OPERATOR)
 
 
-def test_frames_of_a_folder_cannot_be_taken_again_elsewhere(stores: Stores) -> None:
-    source = str(ROOT / "examples" / "openttd-small")
-    spec = SurveySpec(game="folder", save="fixed", driver=DriverSpec(name="folder"), source=source)
-    before, _ = placed(stores, spec)
+def test_frames_of_a_folder_cannot_be_taken_again_elsewhere(stores: Stores, tmp_path: Path) -> None:
+    folder = lossless_folder(tmp_path / "frames", "openttd-small", rows=2, cols=2)
+    before, _ = placed(stores, spec_of(folder, "fixed"))
     with pytest.raises(InvalidInput, match="only goes to areas of its own grid"):
         plan_recapture(stores, before.id, Carrier.OPERATOR)

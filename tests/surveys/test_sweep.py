@@ -80,13 +80,13 @@ def test_a_deletion_that_died_after_its_note_is_found_out_by_who_needs_the_tile(
     assert all(_are_there(stores, wanted))
 
 
-def test_sweeps_beside_a_survey_take_none_of_its_tiles(stores: Stores, home: Path) -> None:
+def test_sweeps_beside_a_survey_take_none_of_its_tiles(stores: Stores, settings: Settings) -> None:
     """The worst case: a grace of nothing, sweep after sweep, while equal tiles are cut, deleted and cut again."""
     over = threading.Event()
     failures: list[Exception] = []
 
     def keep_sweeping() -> None:
-        own = open_stores(Settings(home=home))
+        own = open_stores(settings)
         try:
             while not over.is_set():
                 sweep(own, grace=NOW)

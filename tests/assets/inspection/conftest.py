@@ -1,5 +1,5 @@
-"""Empty stores for each test, on one database server; the Dagster instance is that of all tests of assets."""
+"""Empty stores for each test; the Dagster instance is that of all tests of assets."""
 
-from tests.inspection.conftest import any_stores, databases, server, stores
+from tests.inspection.conftest import any_stores, stores
 
-__all__ = ["any_stores", "databases", "server", "stores"]
+__all__ = ["any_stores", "stores"]

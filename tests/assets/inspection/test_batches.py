@@ -11,7 +11,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from imageflow_assets.cancelling import cancelled_with_the_run
-from imageflow_assets.definitions import build_defs
+from imageflow_assets.definitions import build_defs, defs
 from imageflow_assets.inspection import assets
 from imageflow_assets.inspection.sensors import mark_stale_batches
 from imageflow_clients.database import batches, inspections
@@ -72,7 +72,7 @@ def test_a_check_fails_where_a_picture_is_not_what_was_taken(stores: Stores, ins
 
 
 def _stale(instance: dg.DagsterInstance, asset: str, batch: str) -> StaleStatus:
-    graph = build_defs().resolve_asset_graph()
+    graph = defs.resolve_asset_graph()
     resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
     return resolver.get_status(dg.AssetKey(asset), batch)
 

@@ -8,7 +8,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 from sqlalchemy import insert
 
-from imageflow_assets.definitions import build_defs
+from imageflow_assets.definitions import defs
 from imageflow_assets.inspection import sensors
 from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS
 from imageflow_assets.inspection.partitions import DAYS
@@ -40,7 +40,7 @@ def _uploads(instance: dg.DagsterInstance, stores: Stores) -> list[dg.AssetMater
 
 
 def _statuses(instance: dg.DagsterInstance, batch: str) -> set[StaleStatus]:
-    graph = build_defs().resolve_asset_graph()
+    graph = defs.resolve_asset_graph()
     resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
     return {resolver.get_status(asset.key, batch) for asset in OF_BATCHES}
 

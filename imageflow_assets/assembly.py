@@ -1,0 +1,34 @@
+"""What all runs share: resources, the storage of values between steps, and the executor."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from imageflow_assets.executor import by_size_executor
+from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.values import step_values
+from imageflow_clients.settings import Settings
+from imageflow_resources.configured import configured_resources
+
+
+def assemble(
+    *,
+    assets: Iterable[dg.AssetSpec | dg.AssetsDefinition],
+    jobs: Iterable[dg.JobDefinition | UnresolvedAssetJobDefinition],
+    schedules: Iterable[dg.ScheduleDefinition] = (),
+    sensors: Iterable[dg.SensorDefinition] = (),
+    resources: Mapping[str, Any] | None = None,
+) -> dg.Definitions:
+    """Return definitions with the given resources in place of those that the environment configures."""
+    return dg.Definitions(
+        assets=[*assets],
+        jobs=[*jobs],
+        schedules=[*schedules],
+        sensors=[*sensors],
+        resources=configured_resources(
+            Settings(), {"silence_watch": SilenceWatch(), "io_manager": step_values, **(resources or {})}
+        ),
+        executor=by_size_executor,
+    )
