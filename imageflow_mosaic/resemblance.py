@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from imageflow_domain.geometry import Offset
 from imageflow_mosaic.content import Floats
@@ -143,6 +142,8 @@ class _Spectra:
     """Spectra of some reliefs, and what their energy is in the overlap at each offset."""
 
     def __init__(self, reliefs: Sequence[Floats], numbers: range) -> None:
+        from scipy import fft  # takes a tenth of a second to import; surveys that are anchored do not need it
+
         self._reliefs, self.numbers = reliefs, numbers
         small = [one.shape for one in reliefs if one.size <= _MOST_PIXELS]
         height, width = (max(shape[axis] for shape in small) for axis in (0, 1))
@@ -191,6 +192,8 @@ def _peaks(
     mine: _Spectra, theirs: _Spectra, i: int, others: Sequence[int]
 ) -> Iterator[tuple[float, int, int, int, int]]:
     """Yield score, both pictures and the offset in pixels of the relief, of the best offsets of each pair."""
+    from scipy import fft
+
     if not others:
         return
     at = [other - theirs.numbers.start for other in others]

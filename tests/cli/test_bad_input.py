@@ -138,7 +138,7 @@ def test_an_option_of_another_driver_is_refused(cli: Cli, frames: Path) -> None:
     assert "--seed" in _refused(cli, frames, "--seed", "3")
 
 
-def test_nothing_but_one_colour_of_water_ends_well_and_says_how_unsure_it_is(cli: Cli, tmp_path: Path) -> None:
+def test_nothing_but_one_colour_of_water_has_no_map_and_says_why(cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "water"
     folder.mkdir()
     for row in range(2):
@@ -157,11 +157,12 @@ def test_nothing_but_one_colour_of_water_ends_well_and_says_how_unsure_it_is(cli
         "g",
         "--save",
         "w",
+        expect=1,
     )
-    assert "Warning" in done.stderr
-    shown = cli.json("survey", "show", done.stdout.strip())
-    assert shown["state"] == "completed"
-    assert shown["ambiguous"] == 4
+    assert "No two of the 4 screenshots of 'g-w-0001' (4 areas) are tied to one another" in done.stderr
+    assert "show next to no detail (open water, plain ground)" in done.stderr
+    shown = cli.json("survey", "show", "g-w-0001")
+    assert shown["state"] == "failed"
     assert "anchored" not in shown
 
 

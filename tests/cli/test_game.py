@@ -46,10 +46,10 @@ def test_check_says_that_a_file_is_right_or_every_mistake_in_it(cli: Here, tmp_p
 def test_a_survey_takes_grid_driver_and_name_from_its_file_and_options_override_them(cli: Here, tmp_path: Path) -> None:
     file = tmp_path / "small_city.yaml"
     file.write_text(CITY)
-    made = cli.run("survey", "run", "--config", str(file), "--save", "home", "--grid", "2x1").stdout.split()[-1]
+    made = cli.run("survey", "run", "--config", str(file), "--save", "home", "--grid", "3x2").stdout.split()[-1]
     assert made == "small_city-home-0001"
     shown = json.loads(cli.run("survey", "show", made, "--json").stdout)
-    assert (shown["driver"], shown["grid"], shown["view"]) == ("city", "2x1", "320x256")
+    assert (shown["driver"], shown["grid"], shown["view"]) == ("city", "3x2", "320x256")
     resumed = cli.run("survey", "resume", made)
     assert "nothing changed" in resumed.stderr
     file.write_text(CITY.replace("seed: 3", "seed: 4"))
