@@ -25,8 +25,8 @@ from imageflow_domain.errors import InvalidInput
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
-def _numbers(value: object) -> object:
-    """Return the parts of a variable that holds several numbers; other values as they are."""
+def _parts(value: object) -> object:
+    """Return the parts of a variable that holds several values; other values as they are."""
     return value.split() if isinstance(value, str) else value
 
 
@@ -115,6 +115,14 @@ class AddressSettings(BaseModel):
     """Of the pages and the API."""
     dagster_port: int = Field(default=3000, ge=1, le=65_535)
     """Of Dagster's UI."""
+    open: bool = False
+    """Whether other machines may reach this deployment, which has no logins yet: needed for any of a `host` other than
+    this machine, a `public_url` and `trusted_proxies`."""
+    public_url: str | None = None
+    """Where a proxy serves the pages and the API, e.g. https://maps.example.com; clients may write there, too."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
+    """Addresses and networks, separated by spaces, of proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are
+    used."""
 
     @property
     def gateway_url(self) -> str:
@@ -149,7 +157,7 @@ class RunSettings(BaseModel):
     """Batches that are inspected at once; each uses all cores."""
     step_processes: int = Field(default=KEPT, ge=0)
     """Idle processes kept for long steps of pipelines, each of some 100 MB; others are started when needed."""
-    retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_numbers)] = (30, 60, 120)
+    retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_parts)] = (30, 60, 120)
     """Seconds, separated by spaces, before each further attempt of a step that met what may pass by itself: a store
     that is down, a game that died."""
     publish_despite_errors: bool = False
