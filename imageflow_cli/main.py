@@ -33,6 +33,7 @@ class _Group(click.Group):
         "model": ("imageflow_cli.model", "model"),
         "up": ("imageflow_cli.up", "up"),
         "sweep": ("imageflow_cli.upkeep", "sweep"),
+        "migrate": ("imageflow_cli.migrate", "migrate"),
         "doctor": ("imageflow_cli.doctor", "doctor"),
         "upload": ("imageflow_cli.upload", "upload"),
         "game": ("imageflow_cli.game", "game"),

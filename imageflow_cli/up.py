@@ -12,16 +12,18 @@ from imageflow_cli.ports import is_free
 from imageflow_clients.database.connecting import embedded_server
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Unavailable
+from imageflow_edge.openness import check_openness
 
 if TYPE_CHECKING:
     from imageflow_cli.stack import Stack
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _LOOK_S = 1.0
 
 
 @click.command()
-@click.option("--host", help="Address to listen on (default 127.0.0.1: this machine alone).")
+@click.option(
+    "--host", help="Address to listen on (default 127.0.0.1: this machine alone); others need IMAGEFLOW_OPEN=1."
+)
 @click.option("--port", type=click.IntRange(1, 65_535), help="The map's port (default 8080).")
 @click.option("--dagster-port", type=click.IntRange(1, 65_535), help="Dagster's port (default 3000).")
 def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
@@ -33,11 +35,7 @@ def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
 
     given: dict[str, Any] = {"host": host, "gateway_port": port, "dagster_port": dagster_port}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    if settings.host not in _LOOPBACK:
-        errors.print(
-            f"[yellow]Warning:[/] there are no logins yet: whoever reaches {settings.host} can start games and read "
-            "everything."
-        )
+    check_openness(settings)
     for what, number in (("map", settings.gateway_port), ("Dagster", settings.dagster_port)):
         if not is_free(settings.host, number):
             option = "--port" if what == "map" else "--dagster-port"

@@ -25,15 +25,15 @@ from imageflow_domain.errors import InvalidInput
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
-def _numbers(value: object) -> object:
-    """Return the parts of a variable that holds several numbers; other values as they are."""
+def _parts(value: object) -> object:
+    """Return the parts of a variable that holds several values; other values as they are."""
     return value.split() if isinstance(value, str) else value
 
 
 class HomeSettings(BaseModel):
     """Where everything durable of the one-machine stack lies."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     home: Path = Path(".imageflow")
     """Holds the embedded database, the folder of objects and logs."""
@@ -48,14 +48,14 @@ class DatabaseSettings(HomeSettings):
     """Which PostgreSQL holds the metadata."""
 
     database_url: SecretStr | None = None
-    """A PostgreSQL to use as it is (postgresql://user:password@host:5432/name); else the embedded one in `home`."""
+    """A PostgreSQL to use as it is (postgresql://user:password@host:5432/name). Unset: the embedded one in `home`."""
 
 
 class ObjectStoreSettings(HomeSettings):
     """Where objects lie, and how patiently a server is asked."""
 
     object_store_url: str | None = None
-    """s3://bucket/prefix or file:///folder; else the folder `home`/objects."""
+    """s3://bucket/prefix or file:///folder. Unset: the folder `objects` in `home`."""
     store_deadline_s: float = Field(default=30, gt=0)
     """By when each request to an S3 server is over, retries included."""
     store_requests: int = Field(default=16, ge=1)
@@ -65,72 +65,36 @@ class ObjectStoreSettings(HomeSettings):
 class InferenceSettings(BaseModel):
     """Who computes registered models."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     inference_provider: str | None = None
-    """tensorrt, cuda or cpu; unset: the first of them that this machine has."""
+    """tensorrt, cuda or cpu. Unset: the first of them that this machine has."""
     inference_threads: int = Field(default=0, ge=0)
-    """Of one model's session; 0: as many as there are cores."""
+    """Threads of one model's session; 0: as many as there are cores."""
     inference_url: str | None = None
     """A server of the Open Inference Protocol (Triton, KServe) that computes in place of this machine."""
     inference_versions: bool = True
     """Whether that server knows versions of models; without, `defects@3` is called `defects_3` there."""
 
 
-class Settings(DatabaseSettings, ObjectStoreSettings, InferenceSettings, BaseSettings):
-    """Read from the environment when made; make one at a process's start and pass it down.
-
-    Raises `InvalidInput` with every variable that is wrong.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", frozen=True, extra="ignore")
+class GameSettings(HomeSettings):
+    """What this machine has for games, and how long they may take."""
 
     scratch: Path | None = None
     """A folder for files that only live as long as their process (uploads under way, games that run): they lie in
-    `imageflow` inside it, which the nightly upkeep clears. Unset: `home`/scratch."""
+    `imageflow` inside it, which the nightly upkeep clears. Unset: `scratch` in `home`."""
     games: Path = Path("games")
     """Folder of the game files that the API may start."""
     game_display: str | None = None
-    """An X display that is there already (:1), for one game at a time; unset: each game has an Xvfb of its own."""
+    """An X display that is there already (:1), for one game at a time. Unset: each game has an Xvfb of its own."""
     game_display_timeout_s: float | None = Field(default=None, gt=0, le=3600)
-    """From asking for a display until it answers; unset: as game_capture has it."""
+    """From asking for a display until it answers. Unset: 20."""
     game_start_timeout_s: float | None = Field(default=None, gt=0, le=3600)
-    """From a game's start until its map stands still, whatever the survey says; unset: as the survey says."""
+    """From a game's start until its map stands still, whatever the survey says. Unset: as the survey says."""
     game_answer_timeout_s: float | None = Field(default=None, gt=0, le=600)
-    """How long a game's console may take to answer one command; unset: as game_capture has it."""
+    """How long a game's console may take to answer one command. Unset: 10."""
     game_settle_timeout_s: float | None = Field(default=None, gt=0, le=600)
-    """How long one grab waits for a picture that stands still, whatever the survey says; unset: as the survey says."""
-    host: str = "127.0.0.1"
-    gateway_port: int = Field(default=8080, ge=1, le=65_535)
-    dagster_port: int = Field(default=3000, ge=1, le=65_535)
-    capture_pool: int = Field(default=3, ge=1)
-    coords_pool: int = Field(default=2, ge=1)
-    tiles_pool: int = Field(default=2, ge=1)
-    inspection_pool: int = Field(default=2, ge=1)
-    """Batches that are judged at once; each uses all cores."""
-    publish_despite_errors: bool = False
-    """Whether a map that fails a check with severity ERROR replaces the save's latest one all the same."""
-    retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_numbers)] = (30, 60, 120)
-    """Seconds, parted by spaces, before each further attempt of a step that met what may pass by itself: a store that
-    is down, a game that died."""
-    retention_surveys: int | None = Field(default=None, ge=1)
-    """How many published surveys of each save are kept; the nightly upkeep deletes older ones. Unset: all."""
-    retention_days: int = Field(default=30, ge=0)
-    """Younger surveys are kept, whatever their number."""
-    alert_webhooks: str = ""
-    """Addresses, parted by spaces, that inspection's alerts are sent to; no others ever are."""
-    alert_secret: SecretStr | None = None
-    """What their receivers check the signature with; needed where there are addresses."""
-    upload_limit_bytes: int = Field(default=50_000_000, ge=1)
-    """One file that is uploaded through the API."""
-    batch_limit_bytes: int = Field(default=2_000_000_000, ge=1)
-    """All pictures of a batch that is uploaded in one request."""
-    model_limit_bytes: int = Field(default=600_000_000, ge=1)
-    """A model with its golden set that is uploaded in one request."""
-    upload_quiet_s: float = Field(default=300, ge=0)
-    """A batch that no manifest closed is closed when nothing was written to its folder for so long."""
-    step_processes: int = Field(default=KEPT, ge=0)
-    """Idle processes kept for long steps of pipelines, each of some 100 MB; others are started when needed."""
+    """How long one grab waits for a picture that stands still, whatever the survey says. Unset: as the survey says."""
 
     @property
     def scratch_path(self) -> Path:
@@ -139,10 +103,26 @@ class Settings(DatabaseSettings, ObjectStoreSettings, InferenceSettings, BaseSet
             self.home_path / "scratch" if self.scratch is None else self.scratch.expanduser().absolute() / "imageflow"
         )
 
-    @property
-    def alert_addresses(self) -> tuple[str, ...]:
-        """The addresses of `alert_webhooks`."""
-        return tuple(self.alert_webhooks.split())
+
+class AddressSettings(BaseModel):
+    """Where the pages, the API and Dagster's UI listen."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    host: str = "127.0.0.1"
+    """The address that both listen on."""
+    gateway_port: int = Field(default=8080, ge=1, le=65_535)
+    """Of the pages and the API."""
+    dagster_port: int = Field(default=3000, ge=1, le=65_535)
+    """Of Dagster's UI."""
+    open: bool = False
+    """Whether other machines may reach this deployment, which has no logins yet: needed for any of a `host` other than
+    this machine, a `public_url` and `trusted_proxies`."""
+    public_url: str | None = None
+    """Where a proxy serves the pages and the API, e.g. https://maps.example.com; clients may write there, too."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
+    """Addresses and networks, separated by spaces, of proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are
+    used."""
 
     @property
     def gateway_url(self) -> str:
@@ -160,6 +140,105 @@ class Settings(DatabaseSettings, ObjectStoreSettings, InferenceSettings, BaseSet
         if self.host in EVERY_ADDRESS:
             return "127.0.0.1"
         return f"[{self.host}]" if ":" in self.host else self.host
+
+
+class RunSettings(BaseModel):
+    """How much runs at once, and what happens after a failure."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    capture_pool: int = Field(default=3, ge=1)
+    """Games that capture screenshots at once."""
+    coords_pool: int = Field(default=2, ge=1)
+    """Shares of surveys whose offsets are found at once."""
+    tiles_pool: int = Field(default=2, ge=1)
+    """Shares of surveys whose tiles are cut at once."""
+    inspection_pool: int = Field(default=2, ge=1)
+    """Batches that are inspected at once; each uses all cores."""
+    step_processes: int = Field(default=KEPT, ge=0)
+    """Idle processes kept for long steps of pipelines, each of some 100 MB; others are started when needed."""
+    retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_parts)] = (30, 60, 120)
+    """Seconds, separated by spaces, before each further attempt of a step that met what may pass by itself: a store
+    that is down, a game that died."""
+    publish_despite_errors: bool = False
+    """Whether a map that fails a check with severity ERROR replaces the save's latest one all the same."""
+
+
+class RetentionSettings(BaseModel):
+    """Which surveys the nightly upkeep deletes."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    retention_surveys: int | None = Field(default=None, ge=1)
+    """How many published surveys of each save are kept; older ones are deleted. Unset: all."""
+    retention_days: int = Field(default=30, ge=0)
+    """Younger surveys are kept, whatever their number."""
+
+
+class AlertSettings(BaseModel):
+    """Who is sent alerts."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    alert_webhooks: str = ""
+    """Addresses, separated by spaces, that alerts are sent to; no others ever are."""
+    alert_secret: SecretStr | None = None
+    """What their receivers check the signature with; needed where there are addresses."""
+
+    @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """The addresses of `alert_webhooks`."""
+        return tuple(self.alert_webhooks.split())
+
+
+class UploadSettings(BaseModel):
+    """How large uploads may be, and when a batch is complete."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    upload_limit_bytes: int = Field(default=50_000_000, ge=1)
+    """One file that is uploaded through the API."""
+    batch_limit_bytes: int = Field(default=2_000_000_000, ge=1)
+    """All images of a batch that is uploaded in one request."""
+    model_limit_bytes: int = Field(default=600_000_000, ge=1)
+    """A model with its golden set that is uploaded in one request."""
+    upload_quiet_s: float = Field(default=300, ge=0)
+    """A batch without a manifest is complete when nothing was written to its folder for so long."""
+
+
+PARTS: tuple[type[BaseModel], ...] = (
+    HomeSettings,
+    DatabaseSettings,
+    ObjectStoreSettings,
+    AddressSettings,
+    RunSettings,
+    GameSettings,
+    InferenceSettings,
+    UploadSettings,
+    RetentionSettings,
+    AlertSettings,
+)
+"""The parts in the order in which `docs/settings.md` lists them."""
+
+
+class Settings(
+    DatabaseSettings,
+    ObjectStoreSettings,
+    GameSettings,
+    AddressSettings,
+    RunSettings,
+    InferenceSettings,
+    UploadSettings,
+    RetentionSettings,
+    AlertSettings,
+    BaseSettings,
+):
+    """Read from the environment when made; make one at a process's start and pass it down.
+
+    Raises `InvalidInput` with every variable that is wrong.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", frozen=True, extra="ignore")
 
     @model_validator(mode="wrap")
     @classmethod

@@ -78,6 +78,26 @@ class Refused(ImageFlowError):
     """The request comes from where nobody may change anything."""
 
 
+class Unauthenticated(ImageFlowError):
+    """The call needs credentials that prove who makes it."""
+
+
+class Forbidden(ImageFlowError):
+    """The principal may not do this."""
+
+
+class TooManyRequests(ImageFlowError):
+    """More calls than are answered at once; the same call may succeed later."""
+
+
+class Timeout(ImageFlowError):
+    """The work was not done in time."""
+
+
+class BadGateway(ImageFlowError):
+    """Another server that the answer needs gave none that can be used."""
+
+
 class NotFound(ImageFlowError):
     """A survey, tile, object or driver of that name does not exist."""
 
@@ -239,3 +259,11 @@ class StepFailed(ImageFlowError):
     def __init__(self, step: str, *, why: str) -> None:
         self.step = step
         super().__init__(f"Step '{step}' failed: {why}")
+
+
+class ModelRefused(InvalidInput):
+    """A model that is not taken, and why; `picture` is the golden picture that it answers otherwise, if it is that."""
+
+    def __init__(self, model: str, why: str, *, picture: str | None = None) -> None:
+        self.picture = picture
+        super().__init__(f"Model {model} is not taken. {why}")

@@ -8,11 +8,13 @@ from imageflow_clients.dagster import Dagster
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_edge.addresses import Addresses, public_origin
+from imageflow_edge.limits import SizeLimits
+from imageflow_edge.proxies import trusted_networks
 from imageflow_gateway import errors
 from imageflow_gateway.addresses import Gateway
-from imageflow_gateway.body_limit import BodyLimit
+from imageflow_gateway.admitting import Admission
 from imageflow_gateway.edge import Edge
-from imageflow_gateway.guard import OwnAddress, WriteGuard
 from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
 from imageflow_gateway.routes import (
@@ -73,14 +75,21 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     )
     errors.install(app)
     app.mount("/static", pages.PageFiles(directory=pages.STATIC), name="static")
+    limits = SizeLimits(
+        default_bytes=_BODY_LIMIT_BYTES,
+        own_bytes={
+            uploads.PREFIX: settings.upload_limit_bytes,
+            batches.PREFIX: settings.batch_limit_bytes,
+            models.PREFIX: settings.model_limit_bytes,
+        },
+    )
     # The layer that is added last is the outermost.
-    limits = {
-        uploads.PREFIX: settings.upload_limit_bytes,
-        batches.PREFIX: settings.batch_limit_bytes,
-        models.PREFIX: settings.model_limit_bytes,
-    }
-    app.add_middleware(BodyLimit, limit_bytes=_BODY_LIMIT_BYTES, paths=limits)
-    app.add_middleware(WriteGuard, own=OwnAddress(host=settings.host, port=settings.gateway_port))
+    app.add_middleware(
+        Admission,
+        own=Addresses(host=settings.host, port=settings.gateway_port, public=public_origin(settings.public_url)),
+        limits=limits,
+        proxies=trusted_networks(settings.trusted_proxies),
+    )
     app.add_middleware(Edge)
     return app
 

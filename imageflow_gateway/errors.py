@@ -1,8 +1,7 @@
-"""The one table from error to HTTP status, and the one JSON shape that every error has."""
+"""Errors over HTTP: the one JSON shape that each has."""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from imageflow_domain import errors as domain
-from imageflow_models.gate import ModelRefused
+from imageflow_edge.error_table import answer_for
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,41 +33,8 @@ class ErrorBody(BaseModel):
     error: ErrorFacts
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """How one class of errors is told over HTTP."""
-
-    status: int
-    code: str
-
-
-TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
-    domain.InvalidInput: Answer(status=400, code="INVALID_INPUT"),
-    domain.Faulty: Answer(status=422, code="VALIDATION_FAILED"),
-    domain.WrongSettings: Answer(status=400, code="INVALID_INPUT"),
-    ModelRefused: Answer(status=422, code="MODEL_REFUSED"),
-    domain.BadFrames: Answer(status=400, code="BAD_FRAMES"),
-    domain.TooLarge: Answer(status=413, code="TOO_LARGE"),
-    domain.Refused: Answer(status=403, code="REFUSED"),
-    domain.NotFound: Answer(status=404, code="NOT_FOUND"),
-    domain.ObjectMissing: Answer(status=404, code="OBJECT_MISSING"),
-    domain.ObjectDamaged: Answer(status=404, code="OBJECT_DAMAGED"),
-    domain.Gone: Answer(status=410, code="GONE"),
-    domain.Outdated: Answer(status=412, code="OUTDATED"),
-    domain.Conflict: Answer(status=409, code="CONFLICT"),
-    domain.NotReady: Answer(status=409, code="NOT_READY"),
-    domain.Unavailable: Answer(status=503, code="UNAVAILABLE"),
-    domain.StoreUnavailable: Answer(status=503, code="STORE_UNAVAILABLE"),
-    domain.DatabaseUnavailable: Answer(status=503, code="DATABASE_UNAVAILABLE"),
-    domain.DagsterUnavailable: Answer(status=503, code="DAGSTER_UNAVAILABLE"),
-    domain.JobDelayed: Answer(status=503, code="JOB_DELAYED"),
-    domain.CaptureError: Answer(status=503, code="CAPTURE_FAILED"),
-    domain.GameMissing: Answer(status=503, code="GAME_MISSING"),
-    domain.ImageFlowError: Answer(status=500, code="FAILED"),
-}
-"""An error that is not listed is answered as its nearest parent is."""
-
 _HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 428: "PRECONDITION_REQUIRED"}
+_LATER = frozenset({429, 503})
 _RETRY_AFTER_S = 5
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -76,10 +42,6 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {"model": ErrorBody, "description": "Any other error, in the same shape."},
 }
 """For OpenAPI."""
-
-
-def answer_for(error: domain.ImageFlowError) -> Answer:
-    return next(TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)
 
 
 def error_response(
@@ -108,7 +70,7 @@ def domain_response(error: domain.ImageFlowError) -> JSONResponse:
         answer.code,
         str(error),
         details=_details(error),
-        headers={"retry-after": str(_RETRY_AFTER_S)} if answer.status == 503 else None,
+        headers={"retry-after": str(_RETRY_AFTER_S)} if answer.status in _LATER else None,
     )
 
 
@@ -166,7 +128,7 @@ def _details(error: domain.ImageFlowError) -> Mapping[str, Any]:
         return {"files": [{"name": file.name, "reason": file.reason} for file in error.files]}
     if isinstance(error, domain.Faulty):
         return {"fields": [{"field": fault.path, "problem": fault.reason} for fault in error.faults]}
-    if isinstance(error, ModelRefused):
+    if isinstance(error, domain.ModelRefused):
         return {"picture": error.picture}
     if isinstance(error, domain.JobDelayed):
         return {"job_id": error.job_id, "survey_id": error.survey_id, "status": "preparing"}

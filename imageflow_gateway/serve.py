@@ -13,6 +13,7 @@ from granian.server.embed import Server
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import InvalidInput, Unavailable
+from imageflow_edge.openness import check_openness
 from imageflow_gateway.addresses import Gateway
 from imageflow_gateway.app import create_app
 from imageflow_gateway.logs import configure_logs
@@ -31,8 +32,9 @@ def serve(settings: Settings) -> None:
 
     Raises:
         Unavailable: Where the port is in use, or a store cannot be opened.
-        InvalidInput: Where the host is no address of this machine.
+        InvalidInput: Where the host is no address of this machine, or other machines would reach it unasked.
     """
+    check_openness(settings)
     check_port(settings.host, settings.gateway_port)
     configure_logs()
     stores = open_stores(settings)

@@ -16,8 +16,8 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ImageFlowError, NotFound, Unavailable
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import SurveyState
+from imageflow_edge.error_table import answer_for
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_gateway.errors import answer_for
 from imageflow_gateway.schemas.standing import ProgressEvent, TroubleEvent
 from imageflow_surveys.standing import BlockStanding, Standing, standing_of
 

@@ -11,7 +11,7 @@ from imageflow_clients.inference.card import Card, Wanted
 from imageflow_clients.inference.onnx_file import Interface, examine
 from imageflow_clients.inference.sample import Sample
 from imageflow_clients.inference.trial import MEMORY_BYTES, SECONDS, try_model
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import InvalidInput, ModelRefused
 from imageflow_domain.inference import ModelDescription, ModelTask, TensorType
 from imageflow_models.bundle import Bundle, Golden
 from imageflow_pipelines.tensors import to_tensor
@@ -22,14 +22,6 @@ _OUTPUTS = {
     ModelTask.ANOMALY: {"heat": 4},
 }
 """By task: the outputs that it has, and how many axes each of them."""
-
-
-class ModelRefused(InvalidInput):
-    """A model that is not taken, and why; `picture` is the golden picture that it answers otherwise, if it is that."""
-
-    def __init__(self, model: str, why: str, *, picture: str | None = None) -> None:
-        self.picture = picture
-        super().__init__(f"Model {model} is not taken. {why}")
 
 
 def check_model(bundle: Bundle, *, memory_bytes: int = MEMORY_BYTES, seconds: float = SECONDS) -> Card:

@@ -28,6 +28,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, text
 
 from imageflow_clients.database.connecting import connect_with_patience, embedded_server, given_url
 from imageflow_clients.settings import Settings
+from imageflow_domain.errors import DatabaseUnavailable
 
 _SCHEMA = "dagster"
 _LOCK = 0x64616773  # "dags": any number that nobody else locks
@@ -48,6 +49,21 @@ def load_instance(settings: Settings) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(reference)
 
 
+def make_tables(settings: Settings) -> None:
+    """Make Dagster's tables where they are not there yet."""
+    engine = _shared_engine(settings)
+    with engine.connect() as connection:
+        if not _is_whole(connection):
+            _make_tables(engine, connection)
+
+
+def migrate_instance(settings: Settings) -> None:
+    """Make Dagster's tables, or bring them to its version, in the database that the environment names."""
+    make_tables(settings)
+    with load_instance(settings) as instance:
+        instance.upgrade()
+
+
 def dagster_home(settings: Settings) -> Path:
     """Return a folder for the DAGSTER_HOME of child processes: it means this instance from any working directory."""
     folder = _dagster_folder(settings)
@@ -62,10 +78,12 @@ class ImageFlowStorage(DagsterStorage, ConfigurableClass):
 
     def __init__(self, settings: Settings, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
+        if settings.database_url is None:
+            make_tables(settings)
         engine = _shared_engine(settings)
         with engine.connect() as connection:
             if not _is_whole(connection):
-                _make_tables(engine, connection)
+                raise DatabaseUnavailable("The database has no tables of Dagster yet: run `imageflow migrate`.")
         self._runs = _Runs(engine)
         self._events = _Events(engine)
         self._schedules = _Schedules(engine)

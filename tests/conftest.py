@@ -10,8 +10,8 @@ from typing import NoReturn, TypeVar
 import pytest
 from pydantic import SecretStr
 
-from imageflow_clients.database.engine import open_database
-from imageflow_clients.settings import DatabaseSettings
+from imageflow_clients.database.engine import migrate_database
+from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Unavailable
 from services.build import is_kept
 from services.minio import Minio
@@ -52,7 +52,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 def _migrate(database: SecretStr) -> None:
-    open_database(DatabaseSettings(database_url=database)).close()
+    # Dagster takes a second to import, and most sessions find a template that is made.
+    from imageflow_resources.storage import make_tables
+
+    settings = Settings(database_url=database)
+    migrate_database(settings)
+    make_tables(settings)
 
 
 def _served(start: Callable[[], Server]) -> Iterator[Server]:

@@ -19,7 +19,7 @@ from imageflow_clients.database.connecting import (
     given_url,
     reason_of,
 )
-from imageflow_clients.database.migrating import migrate
+from imageflow_clients.database.migrating import check_schema, current_revision, migrate
 from imageflow_clients.settings import DatabaseSettings
 from imageflow_domain.errors import DatabaseUnavailable
 
@@ -66,15 +66,39 @@ class Database:
 
 
 def open_database(settings: DatabaseSettings, *, patience_s: float = PATIENCE_S) -> Database:
-    """Return the metadata database with the newest schema.
+    """Return the metadata database.
 
-    Starts the embedded server where no database is given. Raises `DatabaseUnavailable`, or `InvalidInput` for a URL
-    that is none of PostgreSQL.
+    Starts the embedded server where no database is given, and brings that one to the newest schema; a given database is
+    migrated by `migrate_database` only. Raises `DatabaseUnavailable`, also for a schema that this version cannot use,
+    or `InvalidInput` for a URL that is none of PostgreSQL.
 
     Args:
         settings: Say which database.
         patience_s: How long a server that is away is waited for, whenever a connection is needed.
     """
+    database, is_embedded = _connected(settings, patience_s)
+    with _closed_on_failure(database):
+        (migrate if is_embedded else check_schema)(database.begin)
+    return database
+
+
+def migrate_database(settings: DatabaseSettings) -> tuple[str | None, str | None]:
+    """Bring a database, embedded or given, to the newest schema; return its revision before and after.
+
+    The first is None for an empty database. Raises as `open_database` does, and `DatabaseUnavailable` where the
+    database's account may not make tables.
+    """
+    database, _ = _connected(settings, PATIENCE_S)
+    with _closed_on_failure(database), database:
+        with database.begin() as connection:
+            before = current_revision(connection)
+        migrate(database.begin)
+        with database.begin() as connection:
+            return before, current_revision(connection)
+
+
+def _connected(settings: DatabaseSettings, patience_s: float) -> tuple[Database, bool]:
+    """Return the database, and whether it is the embedded one."""
     embedded = embedded_server(settings)
     url = given_url(settings) if embedded is None else embedded.url("imageflow")
     engine = create_engine(
@@ -86,9 +110,13 @@ def open_database(settings: DatabaseSettings, *, patience_s: float = PATIENCE_S)
     )
     logging.getLogger(_POOL_LOG).addFilter(_is_a_failure)
     connect_with_patience(engine, embedded, patience_s)
-    database = Database(engine)
+    return Database(engine), embedded is not None
+
+
+@contextmanager
+def _closed_on_failure(database: Database) -> Iterator[None]:
     try:
-        migrate(database.begin)
+        yield
     except ProgrammingError as error:
         database.close()
         if isinstance(error.orig, InsufficientPrivilege):
@@ -100,7 +128,6 @@ def open_database(settings: DatabaseSettings, *, patience_s: float = PATIENCE_S)
     except BaseException:  # Ctrl-C too: the pool is nobody else's to close
         database.close()
         raise
-    return database
 
 
 def _unavailable(error: DBAPIError) -> DatabaseUnavailable:

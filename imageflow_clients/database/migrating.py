@@ -1,10 +1,16 @@
-"""Brings a database to the newest schema, once, however many processes open it at the same time."""
+"""The schema of a database: bring it to this version's, and refuse one that this version may not use.
+
+Each migration names the oldest ImageFlow that may use the schema from there on, and the database keeps that version: a
+process may so go on beside a newer one, which has migrated the database under it.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
 from sqlalchemy import Connection, inspect, text
 
 from imageflow_domain.errors import DatabaseUnavailable
@@ -15,26 +21,50 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _LOCK = 0x696D6166  # "imaf": any number that nobody else locks
 
+Begin = Callable[[], AbstractContextManager[Connection]]
+"""Opens a transaction."""
 
-def migrate(begin: Callable[[], AbstractContextManager[Connection]]) -> None:
+
+def migrate(begin: Begin) -> None:
     """Run the missing migrations in one transaction; costs one query where there are none.
 
-    Args:
-        begin: Opens a transaction.
+    Raises `DatabaseUnavailable` for a newer schema that this version may not use.
     """
-    head = newest_revision()
     with begin() as connection:
-        if current_revision(connection) == head:
+        if _is_usable(connection):
             return
     with begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        if not _is_usable(connection):
+            upgrade(connection, newest_revision())
+
+
+def check_schema(begin: Begin) -> None:
+    """Raise `DatabaseUnavailable` where the schema is older than this version's, or newer and not for this version."""
+    with begin() as connection:
+        if _is_usable(connection):
+            return
         current = current_revision(connection)
-        if current is not None and current > head:
-            raise DatabaseUnavailable(
-                f"The database was written by a newer ImageFlow (schema {current}; this one knows {head}): update it."
-            )
-        if current != head:
-            upgrade(connection, head)
+    found = "has no tables of ImageFlow yet" if current is None else f"has schema {current}"
+    raise DatabaseUnavailable(
+        f"The database {found}, and this ImageFlow needs schema {newest_revision()}: run `imageflow migrate`."
+    )
+
+
+def _is_usable(connection: Connection) -> bool:
+    """Tell whether the schema is this version's, or a newer one that this version may use.
+
+    Raises `DatabaseUnavailable` for a newer one that it may not use.
+    """
+    current, known = current_revision(connection), newest_revision()
+    if current is None or current <= known:
+        return current == known
+    oldest, own = oldest_program(connection), version("imageflow")
+    if Version(own) < Version(oldest):
+        raise DatabaseUnavailable(
+            f"The database has schema {current}, which needs ImageFlow {oldest} or newer: update this ImageFlow {own}."
+        )
+    return True
 
 
 def upgrade(connection: Connection, revision: str) -> None:
@@ -70,3 +100,9 @@ def current_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def oldest_program(connection: Connection) -> str:
+    """Return the oldest version of ImageFlow that may use the schema, of a database at revision 0010 or later."""
+    oldest: str = connection.execute(text("SELECT oldest_program FROM schema_use")).scalar_one()
+    return oldest

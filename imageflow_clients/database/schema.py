@@ -437,6 +437,14 @@ markers = Table(
     Index("ix_markers_game_save", "game", "save"),
 )
 
+schema_use = Table(
+    "schema_use",
+    metadata,
+    Column("is_only", Boolean, primary_key=True, server_default="true"),
+    Column("oldest_program", Text, nullable=False, doc="The oldest ImageFlow that may use this schema."),
+    CheckConstraint("is_only", name="one_row"),
+)
+
 run_heartbeats = Table(
     "run_heartbeats",
     metadata,

@@ -225,6 +225,12 @@ def test_a_port_in_use_is_said_in_one_sentence(cli: Cli) -> None:
     assert "--port" in said
 
 
+def test_other_machines_reach_the_stack_only_where_it_was_opened(cli: Cli) -> None:
+    said = cli.run("up", "--host", "0.0.0.0", expect=2).stderr  # noqa: S104 - it is refused
+    assert "--host is 0.0.0.0, and there are no logins yet" in said
+    assert "Set IMAGEFLOW_OPEN=1" in said
+
+
 def test_a_database_that_is_down_is_said_without_its_password(cli: Cli) -> None:
     env = {**cli.env, "IMAGEFLOW_DATABASE_URL": "postgresql://someone:very_secret@127.0.0.1:1/db"}
     said = Cli(home=cli.home, env=env).run("survey", "list", expect=4, timeout_s=90).stderr

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,15 @@ from sqlalchemy.exc import IntegrityError
 
 from imageflow_clients.database import placements
 from imageflow_clients.database.connecting import connect_with_patience
-from imageflow_clients.database.engine import Database, open_database
-from imageflow_clients.database.migrating import MIGRATIONS, current_revision, downgrade, newest_revision, upgrade
+from imageflow_clients.database.engine import Database, migrate_database, open_database
+from imageflow_clients.database.migrating import (
+    MIGRATIONS,
+    current_revision,
+    downgrade,
+    newest_revision,
+    oldest_program,
+    upgrade,
+)
 from imageflow_clients.database.schema import metadata
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
@@ -31,10 +39,10 @@ from imageflow_domain.grid import Cell
 from services.postgres import Postgres
 from tests.clients.servers import ROOT, alive, server_pid, within
 
-OPEN = """
-from imageflow_clients.database.engine import open_database
+MIGRATE = """
+from imageflow_clients.database.engine import migrate_database
 from imageflow_clients.settings import Settings
-open_database(Settings())
+migrate_database(Settings())
 """
 
 
@@ -44,6 +52,7 @@ def given(settings: Settings) -> str:
 
 
 def test_migrating_an_empty_database_gives_exactly_the_tables_of_the_schema(empty_database: Settings) -> None:
+    migrate_database(empty_database)
     with open_database(empty_database) as database, database.begin() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
@@ -58,6 +67,7 @@ def test_migrating_an_empty_database_gives_exactly_the_tables_of_the_schema(empt
 
 
 def test_migrations_can_be_taken_back_and_run_again(empty_database: Settings) -> None:
+    migrate_database(empty_database)
     with open_database(empty_database) as database, database.begin() as connection:
         downgrade(connection, "base")
         left = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars().all()
@@ -72,10 +82,12 @@ def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
 
 
-def test_processes_that_open_an_empty_database_at_once_migrate_it_once(empty_database: Settings) -> None:
+def test_processes_that_migrate_an_empty_database_at_once_do_it_once(empty_database: Settings) -> None:
     several = [
         subprocess.Popen(
-            [sys.executable, "-c", OPEN], cwd=ROOT, env={**os.environ, "IMAGEFLOW_DATABASE_URL": given(empty_database)}
+            [sys.executable, "-c", MIGRATE],
+            cwd=ROOT,
+            env={**os.environ, "IMAGEFLOW_DATABASE_URL": given(empty_database)},
         )
         for _ in range(3)
     ]
@@ -84,14 +96,51 @@ def test_processes_that_open_an_empty_database_at_once_migrate_it_once(empty_dat
         assert current_revision(connection) == newest_revision()
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(empty_database: Settings) -> None:
-    with open_database(empty_database) as database, database.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(DatabaseUnavailable, match="newer ImageFlow"):
+@pytest.mark.parametrize("newest", [None, "0009"])
+def test_a_given_database_with_an_older_schema_names_the_command_that_migrates_it(
+    empty_database: Settings, newest: str | None
+) -> None:
+    if newest is not None:
+        migrate_database(empty_database)
+        with open_database(empty_database) as database, database.begin() as connection:
+            downgrade(connection, newest)
+    with pytest.raises(DatabaseUnavailable, match=f"needs schema {newest_revision()}: run `imageflow migrate`"):
         open_database(empty_database)
+    assert migrate_database(empty_database) == (newest, newest_revision())
+    open_database(empty_database).close()
+
+
+def test_a_newer_schema_is_used_by_the_programs_that_it_is_for_and_refused_by_older_ones(
+    empty_database: Settings,
+) -> None:
+    migrate_database(empty_database)
+    with open_database(empty_database) as database, database.begin() as connection:
+        connection.execute(text("ALTER TABLE surveys ADD COLUMN added_later integer"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with open_database(empty_database) as database, database.begin() as connection:
+        assert oldest_program(connection) == "0.5.0"
+        connection.execute(text("UPDATE schema_use SET oldest_program = '99.0.0'"))
+    for use in (open_database, migrate_database):
+        with pytest.raises(DatabaseUnavailable) as refused:
+            use(empty_database)
+        own = version("imageflow")
+        assert str(refused.value) == (
+            f"The database has schema 9999, which needs ImageFlow 99.0.0 or newer: update this ImageFlow {own}."
+        )
+
+
+def test_each_migration_keeps_the_oldest_program_that_may_use_its_schema(empty_database: Settings) -> None:
+    migrate_database(empty_database)
+    with open_database(empty_database) as database, database.begin() as connection:
+        connection.execute(text("UPDATE schema_use SET oldest_program = 'changed'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0009'"))
+        connection.execute(text("DROP TABLE schema_use"))
+        upgrade(connection, "0010")
+        assert oldest_program(connection) == "0.5.0"
 
 
 def test_a_block_that_raises_leaves_nothing_and_its_error_passes(empty_database: Settings) -> None:
+    migrate_database(empty_database)
     with open_database(empty_database) as database:
         with pytest.raises(NotReady):
             note_then_fail(database)
@@ -192,6 +241,7 @@ def given_database(postgres: Postgres, tmp_path: Path) -> Iterator[Settings]:
 def test_a_given_server_that_was_killed_and_comes_back_is_waited_for(
     given_database: Settings, postgres: Postgres
 ) -> None:
+    migrate_database(given_database)
     # On a busy machine it comes back late.
     with open_database(given_database, patience_s=300) as database:
         with database.begin() as connection:
@@ -221,7 +271,7 @@ def test_a_missing_database_is_said_at_once(given_database: Settings) -> None:
 def test_an_account_that_may_make_no_tables_is_told_so(given_database: Settings, postgres: Postgres) -> None:
     postgres.revoke(given(given_database).rpartition("/")[2])
     with pytest.raises(DatabaseUnavailable, match=r"permission denied for schema public.*docs/stores\.md"):
-        open_database(given_database)
+        migrate_database(given_database)
 
 
 @pytest.mark.parametrize(("error", "told"), [(KeyboardInterrupt, False), (RuntimeError, True)])
@@ -231,6 +281,7 @@ def test_the_log_tells_failures_on_giving_back_a_connection_but_no_interruption(
     def fail(*_: object) -> None:
         raise error
 
+    migrate_database(empty_database)
     with open_database(empty_database) as database:
         event.listen(database.engine.pool, "reset", fail)
         with suppress(KeyboardInterrupt), database.begin():
@@ -241,6 +292,7 @@ def test_the_log_tells_failures_on_giving_back_a_connection_but_no_interruption(
 
 def test_offsets_of_ten_thousand_screenshots_are_replaced_at_once(empty_database: Settings) -> None:
     cells = [Cell(row=row, col=col) for row in range(100) for col in range(100)]
+    migrate_database(empty_database)
     with open_database(empty_database) as database, database.begin() as connection:
         placements.replace_offsets(connection, "city-large-0001", cells, [], [])
         assert placements.offsets(connection, "city-large-0001") == ()

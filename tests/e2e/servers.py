@@ -18,7 +18,7 @@ source: {source}
 
 
 def cli_on(minio: Minio, postgres: Postgres, folder: Path, **variables: str) -> Cli:
-    """Return the command line on the servers: an empty database, and a prefix of its own in the bucket."""
+    """Return the command line on the servers: a migrated database, and a prefix of its own in the bucket."""
     name = f"e2e_{folder.name}".lower().replace("-", "_")[:60]
     postgres.create_database(name)
     (folder / "games").mkdir()
@@ -32,7 +32,9 @@ def cli_on(minio: Minio, postgres: Postgres, folder: Path, **variables: str) -> 
         "IMAGEFLOW_GAMES": str(folder / "games"),
         **variables,
     }
-    return Cli(home=folder / "home", env=environment(folder / "home", **settings))
+    cli = Cli(home=folder / "home", env=environment(folder / "home", **settings))
+    cli.run("migrate")
+    return cli
 
 
 def tiles_in_bucket(cli: Cli, minio: Minio) -> dict[str, str]:

@@ -100,8 +100,12 @@ def await_objects(cli: Cli, minio: Minio) -> None:
         time.sleep(0.02)
 
 
-def test_wrong_stores_are_one_sentence_before_anything_is_begun(served: Cli, command: Sequence[str]) -> None:
+def test_wrong_stores_are_one_sentence_before_anything_is_begun(
+    served: Cli, postgres: Postgres, command: Sequence[str]
+) -> None:
+    postgres.create_database("not_migrated")
     for variable, wrong, sentence in (
+        ("IMAGEFLOW_DATABASE_URL", postgres.url("not_migrated"), "has no tables of ImageFlow yet"),
         ("AWS_SECRET_ACCESS_KEY", "hidden1", "refuses our keys"),
         ("IMAGEFLOW_OBJECT_STORE_URL", "s3://missing", "mend the bucket's name"),
         ("IMAGEFLOW_DATABASE_URL", served.env["IMAGEFLOW_DATABASE_URL"] + "_not", "does not exist"),

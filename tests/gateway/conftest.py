@@ -112,6 +112,10 @@ class Served:
             "IMAGEFLOW_GATEWAY_PORT": str(settings.gateway_port),
             "IMAGEFLOW_UPLOAD_LIMIT_BYTES": str(settings.upload_limit_bytes),
         }
+        if settings.public_url is not None:
+            environment["IMAGEFLOW_PUBLIC_URL"] = settings.public_url
+            environment["IMAGEFLOW_TRUSTED_PROXIES"] = " ".join(settings.trusted_proxies)
+            environment["IMAGEFLOW_OPEN"] = str(settings.open)
         if settings.database_url is not None:
             environment["IMAGEFLOW_DATABASE_URL"] = settings.database_url.get_secret_value()
         self.port = settings.gateway_port
@@ -195,6 +199,16 @@ def served(settings: Settings, stores: Stores) -> Iterator[Served]:
 @pytest.fixture
 def start() -> Iterator[Callable[[Settings], Served]]:
     """Start another gateway, which ends with the test."""
+    yield from _starting()
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[[Settings], Served]]:
+    """Start another gateway, which ends with the module."""
+    yield from _starting()
+
+
+def _starting() -> Iterator[Callable[[Settings], Served]]:
     started: list[Served] = []
 
     def begin(settings: Settings) -> Served:

@@ -11,16 +11,22 @@ from typing import Any
 
 import pytest
 from fastapi import Request
+from starlette.exceptions import HTTPException
 from starlette.types import Message
 
+from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import StoreUnavailable
-from imageflow_gateway.body_limit import BodyLimit
+from imageflow_edge.addresses import Addresses
+from imageflow_edge.limits import SizeLimits
+from imageflow_gateway.admitting import Admission
 from imageflow_gateway.parts import cannot_hold, parts
 
 V1 = "/api/v1"
+OWN = Addresses(host="127.0.0.1", port=8080)
+LIMITS = SizeLimits(default_bytes=10, own_bytes={f"{V1}/batches": 1000, "/api/uploads/": 1000})
 
 
-async def answered(app: Any, path: str, length: int) -> int:
+async def answered(app: Any, path: str, length: str) -> int:
     """Return the status that a request of a stated length is answered with."""
     said: list[Message] = []
 
@@ -30,7 +36,8 @@ async def answered(app: Any, path: str, length: int) -> int:
     async def send(message: Message) -> None:
         said.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-length", str(length).encode())]}
+    headers = [(b"host", b"127.0.0.1:8080"), (b"content-length", length.encode())]
+    scope = {"type": "http", "scheme": "http", "method": "POST", "path": path, "headers": headers}
     await app(scope, receive, send)
     status: int = said[0]["status"]
     return status
@@ -52,10 +59,57 @@ def test_only_the_path_that_takes_pictures_has_their_limit(path: str, taken: boo
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
 
-    app = BodyLimit(inner, limit_bytes=10, paths={f"{V1}/batches": 1000, "/api/uploads/": 1000})
-    assert asyncio.run(answered(app, path, 1000)) == (204 if taken else 413)
-    assert asyncio.run(answered(app, path, 1001)) == 413
-    assert asyncio.run(answered(app, path, 10)) == 204
+    app = Admission(inner, own=OWN, limits=LIMITS)
+    assert asyncio.run(answered(app, path, "1000")) == (204 if taken else 413)
+    assert asyncio.run(answered(app, path, "1001")) == 413
+    assert asyncio.run(answered(app, path, "10")) == 204
+
+
+@pytest.mark.parametrize("length", ["-1", "ten", "1e3", "9" * 30, "\u0661"])
+def test_a_stated_length_that_is_no_number_is_refused(length: str) -> None:
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it was let in")
+
+    assert asyncio.run(answered(Admission(inner, own=OWN, limits=LIMITS), "/api/other", length)) == 400
+
+
+def test_a_body_that_states_no_length_is_stopped_at_the_limit() -> None:
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(3):
+            await receive()
+
+    async def endless() -> Message:
+        return {"type": "http.request", "body": b"12345", "more_body": True}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    scope = {"type": "http", "scheme": "http", "method": "POST", "path": "/", "headers": [(b"host", b"127.0.0.1:8080")]}
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(Admission(inner, own=OWN, limits=LIMITS)(scope, endless, send))
+    assert refused.value.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_admitted"), [("http://127.0.0.1:8080", True), ("http://evil.example", False), (None, True)]
+)
+def test_a_websocket_is_opened_to_our_own_pages_only(origin: str | None, is_admitted: bool) -> None:
+    sent: list[Message] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["state"]["principal"] == LOCAL_OPERATOR
+        await send({"type": "websocket.accept"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1:8080"), *([] if origin is None else [(b"origin", origin.encode())])]
+    scope = {"type": "websocket", "scheme": "ws", "path": "/live", "headers": headers}
+    asyncio.run(Admission(inner, own=OWN, limits=LIMITS)(scope, None, send))  # type: ignore[arg-type]
+    (answer,) = sent
+    assert (answer["type"], answer.get("code")) == (
+        ("websocket.accept", None) if is_admitted else ("websocket.close", 4403)
+    )
 
 
 @contextmanager

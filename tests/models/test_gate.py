@@ -18,10 +18,10 @@ from imageflow_clients.inference.card import Wanted
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.objects import open_object_store
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import Conflict, InvalidInput, NotFound
+from imageflow_domain.errors import Conflict, InvalidInput, ModelRefused, NotFound
 from imageflow_domain.inference import ModelId, ModelTask
 from imageflow_models.bundle import Bundle, read_bundle, write_bundle
-from imageflow_models.gate import ModelRefused, check_model
+from imageflow_models.gate import check_model
 from imageflow_models.registering import register
 from tests.inference.onnx_models import SIDE, endless, graph, mean_heat
 

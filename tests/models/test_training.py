@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+from imageflow_domain.errors import ModelRefused
 from imageflow_domain.inference import ModelTask
 from imageflow_models.bundle import read_bundle
 from imageflow_models.calibration import calibrate
 from imageflow_models.export import export
-from imageflow_models.gate import ModelRefused, check_model
+from imageflow_models.gate import check_model
 from imageflow_models.network import HEAT, KINDS, SCORES
 from imageflow_models.products import SIZE_PX, Split, draw
 from imageflow_models.recipe import write_models

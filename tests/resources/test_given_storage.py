@@ -16,10 +16,10 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from pydantic import SecretStr
 from sqlalchemy import URL, create_engine, make_url, text
 
-from imageflow_clients.database.engine import open_database
+from imageflow_clients.database.engine import migrate_database
 from imageflow_clients.settings import Settings
 from imageflow_resources.pools import set_pools
-from imageflow_resources.storage import load_instance
+from imageflow_resources.storage import load_instance, migrate_instance
 from services.postgres import Postgres
 
 SURVEYS = dg.DynamicPartitionsDefinition(name="surveys")
@@ -35,13 +35,15 @@ def settings(postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     name = f"dagster_{uuid.uuid4().hex}"
     postgres.create_database(name)
     monkeypatch.setenv("IMAGEFLOW_DATABASE_URL", postgres.url(name))
-    return Settings(home=tmp_path / "home", database_url=SecretStr(postgres.url(name)), tiles_pool=3)
+    settings = Settings(home=tmp_path / "home", database_url=SecretStr(postgres.url(name)), tiles_pool=3)
+    migrate_database(settings)
+    migrate_instance(settings)
+    return settings
 
 
 def test_runs_events_partitions_pools_and_ticks_are_kept_in_the_given_database(
     settings: Settings, postgres: Postgres
 ) -> None:
-    open_database(settings).close()
     instance = load_instance(settings)
     set_pools(instance, settings)
     instance.add_dynamic_partitions("surveys", ["city-s-0001", "city-s-0002"])

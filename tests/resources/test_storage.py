@@ -12,10 +12,10 @@ from dagster._core.instance.ref import InstanceRef
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
-from imageflow_clients.database.engine import open_database
+from imageflow_clients.database.engine import migrate_database
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
-from imageflow_resources.storage import dagster_home, load_instance
+from imageflow_resources.storage import dagster_home, load_instance, make_tables
 
 ROOT = Path(__file__).parents[2]
 # Forked after the imports, which take seconds each: what counts is that processes of their own use the instance.
@@ -24,7 +24,7 @@ import multiprocessing, sys, time
 from pathlib import Path
 import dagster as dg
 from imageflow_clients.settings import Settings
-from imageflow_resources.storage import load_instance
+from imageflow_resources.storage import load_instance, make_tables
 
 @dg.asset
 def first(): return None
@@ -188,7 +188,8 @@ def test_a_given_database_gets_dagsters_tables_in_a_schema_of_their_own(
     shown = url.set(drivername="postgresql").render_as_string(hide_password=False)
     monkeypatch.setenv("IMAGEFLOW_DATABASE_URL", shown)
     given = Settings(home=tmp_path / "other", database_url=SecretStr(shown))
-    open_database(given).close()
+    migrate_database(given)
+    make_tables(given)
     instance = load_instance(given)
     assert dg.materialize([alone], instance=instance).success
     assert len(instance.get_run_records()) == 1

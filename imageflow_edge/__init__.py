@@ -1,0 +1,1 @@
+"""What every protocol of the edge shares: who may call, how large calls are, and how errors are answered."""

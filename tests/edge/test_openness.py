@@ -1,0 +1,28 @@
+import pytest
+
+from imageflow_clients.settings import Settings
+from imageflow_domain.errors import InvalidInput
+from imageflow_edge.openness import check_openness
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_this_machine_alone_needs_no_permission(host: str) -> None:
+    check_openness(Settings(host=host))
+
+
+@pytest.mark.parametrize(
+    ("opening", "named"),
+    [
+        ({"host": "0.0.0.0"}, "--host is 0.0.0.0"),  # noqa: S104 - what an operator may set
+        ({"host": "192.168.1.20"}, "--host is 192.168.1.20"),
+        ({"public_url": "https://maps.example.com"}, "IMAGEFLOW_PUBLIC_URL is set"),
+        ({"trusted_proxies": ("10.0.0.5",)}, "IMAGEFLOW_TRUSTED_PROXIES is set"),
+    ],
+)
+def test_other_machines_need_it_and_the_message_says_what_that_exposes(opening: dict[str, object], named: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_openness(Settings.model_validate(opening))
+    assert named in str(refused.value)
+    assert "read and delete all maps" in str(refused.value)
+    assert "IMAGEFLOW_OPEN=1" in str(refused.value)
+    check_openness(Settings.model_validate({**opening, "open": True}))
