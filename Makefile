@@ -76,9 +76,10 @@ webui: $(WEBUI) ## Build the web pages
 types: $(VENV)/.dev ## Make the pages' API types anew from the gateway's OpenAPI
 	@$(BIN)/python -m imageflow_gateway.openapi | $(BIN)/python webui/build.py types
 
-reference: $(VENV)/.dev ## Make docs/settings.md and the tables of docs/games.md anew from the classes
+reference: $(VENV)/.dev ## Make docs/settings.md, the tables of docs/games.md and the drawing of docs/architecture.md anew from the code
 	$(BIN)/python -m imageflow_clients.settings_reference docs/settings.md
 	$(BIN)/python -m imageflow_surveys.game_reference docs/games.md
+	$(BIN)/python -m tests.architecture docs/architecture.md
 
 screenshots: $(VENV)/.dev $(WEBUI) ## Take a picture of every page, light and dark, wide and narrow, into docs/screenshots
 	@$(BIN)/python -m tests.browser.screenshots

@@ -1,0 +1,1 @@
+"""Games under a virtual display: start, move the camera, grab, settle; `drivers/` has a module for each game."""

@@ -1,4 +1,4 @@
-"""Dagster assets, checks, sensors and jobs. Bodies call down; no loops, SQL or image code here."""
+"""Dagster's assets, checks, sensors and jobs. Bodies call down; no loops, SQL or image code."""
 
 import gc
 import warnings

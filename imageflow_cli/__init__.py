@@ -1,1 +1,1 @@
-"""The `imageflow` command: surveys from the command line, and the local stack's start and stop."""
+"""The `imageflow` command: surveys and inspections from the command line; starts and stops the local stack."""

@@ -1,1 +1,1 @@
-"""Plain clients of the outside world: object store, metadata database, embedded PostgreSQL. No Dagster."""
+"""Plain clients: object store, metadata database, embedded PostgreSQL, inference, Dagster's GraphQL. No rules."""

@@ -1,1 +1,1 @@
-"""The words that every package shares: values, ids, object keys, ports, errors. No I/O."""
+"""The vocabulary that all packages share: values, ids, object keys, ports, errors. No I/O."""

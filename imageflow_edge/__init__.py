@@ -1,1 +1,1 @@
-"""What every protocol of the edge shares: who may call, how large calls are, and how errors are answered."""
+"""What all protocols share: who may call, how much a client may send, how errors are answered."""

@@ -1,1 +1,1 @@
-"""The HTTP edge: REST, tiles and the map page. Rules of the work itself live in `imageflow_surveys`."""
+"""The HTTP edge: REST, tiles and pages. Rules of the work live in the use cases."""

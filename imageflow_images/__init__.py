@@ -1,1 +1,1 @@
-"""Encoded images to pixels: pure code, shared by all that read images."""
+"""Encoded images to pixels: pure code."""

@@ -1,1 +1,1 @@
-"""Models and how one comes to trust them: drawn pictures with known truth, training, export, the gate, scores."""
+"""Drawn products with known truth, training, export, the gate for new models, scores."""

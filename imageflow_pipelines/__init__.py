@@ -1,1 +1,1 @@
-"""Pictures through graphs of components: pure code, shared by whoever answers at once and whoever runs batches."""
+"""Images through graphs of components: pure code, used by requests and batches alike."""

@@ -1,1 +1,1 @@
-"""Thin Dagster resources: configuration and lifetime of one client each, and where Dagster itself keeps its records."""
+"""Thin Dagster resources: configuration and lifetime of one client each, and Dagster's own storage."""

@@ -1,1 +1,1 @@
-"""The map's use cases, one a module; called by assets, gateway and command line. No Dagster."""
+"""The use cases of maps, one a module, called by assets, gateway and command line. No Dagster, no HTTP."""
