@@ -100,7 +100,7 @@ def describe_api() -> FastAPI:
         title="ImageFlow",
         version=version("imageflow"),
         summary="Surveys of game maps and their tiles; inspections of products.",
-        docs_url=None,  # both pages load their scripts from elsewhere
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere: routes/pages.py has ours
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
         generate_unique_id_function=lambda route: route.name,  # what generated clients call each operation

@@ -88,7 +88,16 @@ def main(task: str) -> int:
     if task == "build" and code == 0:
         # an exported map is given away without the rest of the page, and so brings the licence itself
         shutil.copyfile(WEBUI / "node_modules" / "leaflet" / "LICENSE", APP / "viewer" / "LICENSE")
+        _add_reference()
     return code
+
+
+def _add_reference() -> None:
+    """Put the API reference beside the pages: Swagger UI as it is released, and our document around it."""
+    released, reference = WEBUI / "node_modules" / "swagger-ui-dist", APP / "reference"
+    shutil.copytree(WEBUI / "reference", reference, dirs_exist_ok=True)
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "LICENSE", "NOTICE"):
+        shutil.copyfile(released / name, reference / name)
 
 
 if __name__ == "__main__":

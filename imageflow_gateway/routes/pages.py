@@ -14,6 +14,7 @@ from imageflow_gateway.edge import content_security_policy
 
 STATIC: Final = Path(__file__).parent.parent / "static"
 _DOCUMENT = STATIC / "app" / "index.html"
+_REFERENCE = STATIC / "app" / "reference" / "index.html"
 _NONCE = "__CSP_NONCE__"
 
 _HASHED = "app/assets/"
@@ -45,13 +46,22 @@ class PageFiles(StaticFiles):
 @router.get("/history/{address:path}")
 def read_page() -> Response:
     """The document carries a nonce, fresh each time, for the styles that its script adds."""
-    try:
-        document = _DOCUMENT.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise Unavailable("The web pages are not built: run `make webui`, then load this one again.") from error
     nonce = secrets.token_urlsafe(16)
     return Response(
-        document.replace(_NONCE, nonce),
+        _read(_DOCUMENT).replace(_NONCE, nonce),
         media_type="text/html",
         headers={"content-security-policy": content_security_policy(nonce), "cache-control": "no-cache"},
     )
+
+
+@router.get("/docs")
+def read_reference() -> Response:
+    """The API reference, in which each route can be tried."""
+    return Response(_read(_REFERENCE), media_type="text/html", headers={"cache-control": "no-cache"})
+
+
+def _read(document: Path) -> str:
+    try:
+        return document.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Unavailable("The web pages are not built: run `make webui`, then load this one again.") from error

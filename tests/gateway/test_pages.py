@@ -92,3 +92,12 @@ def test_the_api_describes_itself_without_a_store() -> None:
     names = [operation["operationId"] for path in told["paths"].values() for operation in path.values()]
     assert len(names) == len(set(names))
     assert {"ProgressEvent", "TroubleEvent", "AreaColumns", "LineageFacts"} <= told["components"]["schemas"].keys()
+
+
+def test_a_reference_that_is_not_built_names_the_command(
+    page: Any, monkeypatch: pytest.MonkeyPatch, built: Path
+) -> None:
+    monkeypatch.setattr(pages, "_REFERENCE", built / "app" / "reference" / "index.html")
+    answer = page.get("/docs")
+    assert answer.status_code == 503
+    assert "make webui" in answer.json()["error"]["message"]

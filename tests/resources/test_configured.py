@@ -12,14 +12,15 @@ import pytest
 from dagster._core.test_utils import in_process_test_workspace
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_graphql.test.utils import execute_dagster_graphql
+from pydantic import SecretStr
 
 from game_capture.staging import Staging
 from imageflow_assets.definitions import build_defs
 from imageflow_clients.database import heartbeats
-from imageflow_clients.database.engine import Database
+from imageflow_clients.database.engine import Database, migrate_database
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.objects import ObjectStore
-from imageflow_clients.settings import Settings
+from imageflow_clients.settings import DatabaseSettings, Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput
@@ -142,6 +143,7 @@ def test_a_run_writes_down_no_secret(instance: dg.DagsterInstance, home: Path, m
     url = EmbeddedPostgres(home / "postgres").url("imageflow")
     given = url.set(drivername="postgresql").render_as_string(hide_password=False)
     set_variables(monkeypatch, {**SECRETS, "IMAGEFLOW_DATABASE_URL": given, "IMAGEFLOW_HOME": str(home)})
+    migrate_database(Settings())
     result = dg.materialize([seen], resources=configured_resources(Settings(), {}), instance=instance)
     assert SEEN[0].database.engine.url.password == url.password
     written = "".join(dg.serialize_value(entry) for entry in instance.all_logs(result.run_id))
@@ -207,6 +209,7 @@ def test_an_asset_gets_the_database_and_the_object_store_that_are_put_in_place(
 ) -> None:
     url = EmbeddedPostgres(home / "postgres").url("another").set(drivername="postgresql")
     monkeypatch.setenv("SOMEBODY_ELSES", url.render_as_string(hide_password=False))
+    migrate_database(DatabaseSettings(database_url=SecretStr(url.render_as_string(hide_password=False))))
     replaced = {
         "database": DatabaseResource(url=dg.EnvVar("SOMEBODY_ELSES"), home="/nowhere"),
         "object_store": ObjectStoreResource(url=tmp_path.as_uri(), home="/nowhere", deadline_s=30, requests=16),
