@@ -14,6 +14,7 @@ from imageflow_edge.proxies import trusted_networks
 from imageflow_gateway import errors
 from imageflow_gateway.addresses import Gateway
 from imageflow_gateway.admitting import Admission
+from imageflow_gateway.aliases import Aliases
 from imageflow_gateway.edge import Edge
 from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
@@ -90,6 +91,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         limits=limits,
         proxies=trusted_networks(settings.trusted_proxies),
     )
+    app.add_middleware(Aliases)
     app.add_middleware(Edge)
     return app
 

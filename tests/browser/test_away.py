@@ -48,3 +48,13 @@ def test_the_first_map_appears_by_itself_a_lost_server_is_told_and_so_is_a_delet
     gateway.cli.run("survey", "delete", "openttd-first-0001", "--yes")
     for one in (page, progress):
         expect(one.get_by_role("heading", name="There is no such survey")).to_be_visible(timeout=20_000)
+
+
+def test_a_page_whose_script_an_update_removed_offers_a_reload(look: Any) -> None:
+    page = look("/")
+    page.route("**/assets/SurveysPage-*.js", lambda route: route.fulfill(status=404, body=""))
+    page.get_by_role("link", name="Surveys").first.click()
+    expect(page.get_by_role("heading", name="ImageFlow was updated")).to_be_visible()
+    page.unroute("**/assets/SurveysPage-*.js")
+    page.get_by_role("button", name="Reload").click()
+    expect(page.get_by_role("heading", name="Surveys")).to_be_visible()

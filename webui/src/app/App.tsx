@@ -1,6 +1,6 @@
 /** Which page an address shows. The map page is small by itself: the others are loaded when they are asked for. */
 import { Button } from "@mantine/core";
-import { Component, lazy, type ReactNode, Suspense } from "react";
+import { Component, type ReactNode, Suspense } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 
 import { MapPage } from "@/features/map/MapPage";
@@ -9,12 +9,13 @@ import { useTexts } from "@/shared/texts";
 import { PageState } from "@/shared/ui/State";
 
 import { Bar } from "./Bar";
+import { loaded, ScriptGone } from "./loaded";
 
-const HistoryPage = lazy(() => import("@/features/history/HistoryPage"));
-const SurveysPage = lazy(() => import("@/features/surveys/SurveysPage"));
-const StartPage = lazy(() => import("@/features/surveys/StartPage"));
-const SurveyPage = lazy(() => import("@/features/surveys/SurveyPage"));
-const TrustPage = lazy(() => import("@/features/trust/TrustPage"));
+const HistoryPage = loaded(() => import("@/features/history/HistoryPage"));
+const SurveysPage = loaded(() => import("@/features/surveys/SurveysPage"));
+const StartPage = loaded(() => import("@/features/surveys/StartPage"));
+const SurveyPage = loaded(() => import("@/features/surveys/SurveyPage"));
+const TrustPage = loaded(() => import("@/features/trust/TrustPage"));
 
 export function App() {
   const texts = useTexts();
@@ -82,23 +83,25 @@ function NoPage() {
 }
 
 /** A page that broke says so, and the bar leads to the others. */
-class Fence extends Component<{ children: ReactNode }, { broken: boolean }> {
-  override state = { broken: false };
+class Fence extends Component<{ children: ReactNode }, { error: unknown }> {
+  override state = { error: null };
 
-  static getDerivedStateFromError() {
-    return { broken: true };
+  static getDerivedStateFromError(error: unknown) {
+    return { error };
   }
 
   override render() {
-    return this.state.broken ? <Crashed /> : this.props.children;
+    return this.state.error === null ? this.props.children : <Crashed error={this.state.error} />;
   }
 }
 
-function Crashed() {
+function Crashed({ error }: { error: unknown }) {
   const { missing } = useTexts();
+  const isOld = error instanceof ScriptGone;
   return (
     <PageState
-      bad icon="warn" title={missing.crashTitle} text={missing.crash}
+      bad={!isOld} icon="warn" title={isOld ? missing.oldTitle : missing.crashTitle}
+      text={isOld ? missing.old : missing.crash}
       acts={<Button onClick={() => window.location.reload()}>{missing.reload}</Button>}
     />
   );

@@ -37,6 +37,8 @@ export const ja: Texts = {
     toMap: "地図へ",
     crashTitle: "ページの表示に失敗しました",
     crash: "再読み込みしてください。繰り返す場合は、ブラウザーのコンソールに原因が表示されます。",
+    oldTitle: "ImageFlow が更新されました",
+    old: "表示中のページは以前のバージョンのものです。再読み込みしてください。",
     reload: "再読み込み",
   },
   map: {
