@@ -130,7 +130,7 @@ class Stage:
         try:
             screen = self._grabber.grab(rect)
         except GameDied as error:
-            raise GameDied(str(error), picture=self._last_seen()) from error
+            raise GameDied(str(error), picture=self.last_seen()) from error
         if _tells(screen):
             self._seen = screen
         return screen
@@ -151,11 +151,9 @@ class Stage:
         """Raise `GameDied` where the program or its display has ended, with what was seen last."""
         if self._game is None or not self._game.running:
             words = self.last_words()
-            raise GameDied(
-                f"The game ended{f' ({words})' if words else ''}: start it again.", picture=self._last_seen()
-            )
+            raise GameDied(f"The game ended{f' ({words})' if words else ''}: start it again.", picture=self.last_seen())
         if not self._display.running:
-            raise GameDied("The game's display ended: start the game again.", picture=self._last_seen())
+            raise GameDied("The game's display ended: start the game again.", picture=self.last_seen())
 
     def stop(self) -> None:
         """End the program, the display and all that belongs to them; may be called twice."""
@@ -166,7 +164,8 @@ class Stage:
         self._display.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def _last_seen(self) -> NDArray[np.uint8] | None:
+    def last_seen(self) -> NDArray[np.uint8] | None:
+        """Return what was grabbed last and tells a person anything, as RGB; `None` before."""
         return None if self._seen is None else to_rgb(self._seen)
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:

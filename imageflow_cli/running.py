@@ -198,11 +198,11 @@ def _tell_areas(shots: ShotCount) -> None:
 
 
 def _warn_of_reach(survey: Survey, at: Mapping[Cell, Position | None]) -> None:
-    """Warn where positions may be off by more than neighbours have in common: there the reach helps nothing."""
-    common_px = least_overlap_px(survey.view, at)
-    if common_px is not None and survey.reach_px > common_px:
+    """Warn where positions are said to be off by more than neighbours have in common: the reach helps nothing then."""
+    common_px, reach_px = least_overlap_px(survey.view, at), survey.spec.reach_px
+    if common_px is not None and reach_px is not None and reach_px > common_px:
         _warn_of(
-            f"A reach of {survey.reach_px} px is more than the {common_px} px that neighbouring areas have in common: "
+            f"A reach of {reach_px} px is more than the {common_px} px that neighbouring areas have in common: "
             "where positions are that far off, neighbours show nothing in common. Take a smaller step, or a smaller "
             "reach."
         )

@@ -225,7 +225,7 @@ class X11Driver:
         while self._has_known_window and not stage.windows():
             stage.check_alive()
             if time.monotonic() > deadline:
-                raise GameDied("The game's window is gone: start it again.")
+                raise GameDied("The game's window is gone: start it again.", picture=stage.last_seen())
             time.sleep(_LOOK_S)
 
     def _running(self) -> Stage:

@@ -122,7 +122,7 @@ def test_a_static_panel_is_named_with_its_mask_which_then_helps(cli: Here, here:
     assert mask is not None
     assert mask[1] == f"0,0,{board.PANEL},140"
     assert _picture(here, "panel", told).shape == (140, 240, 3)
-    assert "9 of 9 screenshots are anchored" in _run(cli, "panel2", "--mask", mask[1])
+    assert "4 of 4 screenshots are anchored" in _run(cli, "panel2", "--mask", mask[1], grid="2x2")
 
 
 def test_a_dialog_that_pops_up_in_the_middle_stops_the_survey_at_the_second_area(cli: Here, here: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_game_that_dies_once_in_the_middle_spoils_nothing(cli: Here, here: Pat
 
 def test_one_area_that_never_stands_still_is_taken_and_reported(cli: Here, here: Path) -> None:
     _write(here, "light", settle=STILL)
-    told = _run(cli, "light", grid="2x4")
+    told = _run(cli, "light", grid="4x2")
     assert "8 of 8 screenshots are anchored" in told
     assert re.search(r"The image of [1-4] areas never stood still, at a second visit neither: it was taken", told)
     facts = cli.json("survey", "show", "g-light-0001")
@@ -159,17 +159,17 @@ def test_one_area_that_never_stands_still_is_taken_and_reported(cli: Here, here:
 
 def test_an_area_that_never_stands_still_may_be_a_hole_or_end_the_survey(cli: Here, here: Path) -> None:
     _write(here, "light", settle={**STILL, "on_timeout": "hole"})
-    told = _run(cli, "holes", grid="2x4")
+    told = _run(cli, "holes", grid="4x2")
     assert re.search(r"Nothing usable was shown of [1-4] areas: holes in the map", told)
     assert _state(cli, "holes")[0] == "completed"
     _write(here, "light", settle={**STILL, "on_timeout": "fail"})
-    told = _run(cli, "fails", grid="2x4", expect=5)
+    told = _run(cli, "fails", grid="4x2", expect=5)
     assert "The picture kept changing for 1 s: pause the game, ignore what moves" in told
     assert _picture(here, "fails", told).shape == (140, 240, 3)
 
 
 def test_a_reach_larger_than_the_overlap_is_warned_of_and_harms_nothing(cli: Here, here: Path) -> None:
     _write(here)
-    told = _run(cli, "reach", "--reach", "200", grid="2x3")
+    told = _run(cli, "reach", "--reach", "200", grid="3x2")
     assert "Warning: A reach of 200 px is more than the 60 px that neighbouring areas have in common" in told
     assert "6 of 6 screenshots are anchored" in told

@@ -8,6 +8,8 @@ squares; the window shows a part of it, with a minimap in its lower right corner
 `panel` covers the left of the map for good.
 `popup=N`: at the Nth key, a dialog comes up that takes every later key.
 `dies=N`: it ends at the Nth key; with `once=FILE` only where that file is not there yet, which it then writes.
+`hides=N`: its window goes at the Nth key, and it lives on.
+`slips`: once, at the 3rd movement, the camera goes 10 px less far.
 `light`: a light in the world that never stands still, at `LIGHT`.
 """
 
@@ -45,7 +47,7 @@ class Board:
     def __init__(self, width: int, height: int, left: int, top: int, words: "list[str]") -> None:
         self.words = dict(word.partition("=")[::2] for word in words)
         dialog, edge = "dialog" in self.words, "edge" in self.words
-        self.keys = 0
+        self.keys = self.moves = 0
         self.size = (width, height)
         self.at = [0, 0]
         self.root = tk.Tk()
@@ -93,6 +95,9 @@ class Board:
         self.root.after(20, self.blink, times + 1)
 
     def go(self, dx: int, dy: int) -> None:
+        self.moves += 1
+        if "slips" in self.words and self.moves == 3:
+            dx, dy = (step - 10 * ((step > 0) - (step < 0)) for step in (dx, dy))
         for axis, (step, most) in enumerate(zip((dx, dy), WORLD, strict=True)):
             self.at[axis] = max(0, min(most - self.size[axis], self.at[axis] + step))
         self.canvas.coords(self.image, -self.at[0], -self.at[1])
@@ -107,6 +112,8 @@ class Board:
         if self.keys == int(self.words.get("dies", 0)) and not self.died_before():
             self.say("out of luck")
             os._exit(3)
+        if self.keys == int(self.words.get("hides", 0)):
+            self.root.withdraw()
         if self.menu or self.popup:
             return
         if self.keys == int(self.words.get("popup", 0)):
