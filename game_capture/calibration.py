@@ -93,9 +93,9 @@ def stood_still(move: Move, names: ScrollNames) -> str:
     back, way = _WAYS[move.axis][:: move.direction]
     turn = names.turn.format(scale=names.scale, way=way, back=back)
     return (
-        f"The camera stood still when it was sent {way}, {_STILL} times in a row: see by `prepare` that the map is "
-        f"shown and no menu is open, and that scroll.{names.mover.format(way=way)} is right for this game. If it "
-        f"stands at the edge of the world, it may go the wrong way: {turn}."
+        f"The camera stood still when it was sent {way}, {_STILL} times in a row: see by `prepare` and `start_wait_s` "
+        f"that the map is shown and no menu is open, and that scroll.{names.mover.format(way=way)} is right for this "
+        f"game. If it stands at the edge of the world, it may go the wrong way: {turn}."
     )
 
 
