@@ -1,7 +1,7 @@
 """How far one press moves a camera, learnt from its first moves. Pure."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeGuard
 
 from game_capture.loop import SURE_WINDOWS, Axis, Move
 from imageflow_domain.capture import Movement
@@ -93,13 +93,26 @@ def stood_still(move: Move, names: ScrollNames) -> str:
     back, way = _WAYS[move.axis][:: move.direction]
     turn = names.turn.format(scale=names.scale, way=way, back=back)
     return (
-        f"The camera stood still when it was sent {way}, {_STILL} times in a row: see by `prepare` that the map is "
-        f"shown and no menu is open, and that scroll.{names.mover.format(way=way)} is right for this game. If it "
-        f"stands at the edge of the world, it may go the wrong way: {turn}."
+        f"The camera stood still when it was sent {way}, {_STILL} times in a row: see by `prepare` and `start_wait_s` "
+        f"that the map is shown and no menu is open, and that scroll.{names.mover.format(way=way)} is right for this "
+        f"game. If it stands at the edge of the world, it may go the wrong way: {turn}."
     )
 
 
-def is_sure(seen: Movement | None) -> bool:
+def stopped(areas: int) -> str:
+    """Say that a camera which moved before moves no more, and what may hold it."""
+    return (
+        f"The camera does not move any more, neither forward nor back, at {areas} areas in a row: a dialog may have "
+        "popped up, or the game hangs. Let `prepare` pause the game or switch such messages off, and survey again."
+    )
+
+
+def is_still(seen: Movement) -> bool:
+    """Whether a movement is none."""
+    return max(abs(seen.offset.dx_px), abs(seen.offset.dy_px)) <= _EQUAL_PX
+
+
+def is_sure(seen: Movement | None) -> TypeGuard[Movement]:
     """Whether a movement may be believed whatever was pressed."""
     return seen is not None and seen.is_only and seen.windows >= SURE_WINDOWS
 

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game_capture import loop
-from game_capture.calibration import Calibration, ScrollNames, is_sure, probe, stood_still, wrong_way
+from game_capture.calibration import (
+    Calibration,
+    ScrollNames,
+    is_still,
+    is_sure,
+    probe,
+    stood_still,
+    stopped,
+    wrong_way,
+)
 from game_capture.loop import Arrived, AtEdge, Axis, Belief, GivenUp, Move, Rules
 from imageflow_domain.capture import EXACT, Movement, Uncertainty
 from imageflow_domain.errors import NoMap
@@ -33,6 +42,9 @@ _SLIDE_SHARE = 0.75
 _PROBED_PX = 192
 """As long as it is not known how far a press goes."""
 
+
+HELD_AREAS = 2
+"""Areas in a row to which the camera goes neither forward nor back: at one alone, a slow game may explain it."""
 
 _NOWHERE = Position(x_px=0.0, y_px=0.0)
 
@@ -100,19 +112,27 @@ class Pilot:
         self._offset: Position | None = None
         self._shown: View | None = None
         self._moves = 0
+        self._visited: list[Cell] = []
+        self._held: list[Cell] = []
+        """The last areas to which the camera did not go though nothing but a dialog explains it."""
 
     def go(self, cell: Cell, to: Position) -> Reached:
         """Bring the camera to an area.
 
         Args:
             to: Where the area lies in the survey's plane.
+
+        Raises:
+            NoMap: Where the camera goes the wrong way, has never moved, or does not move any more.
         """
         moves = self._moves
         ended = self._approach(to)
+        self._check_obeys(cell)
         if self._moves == moves:
             self._shown = None  # it is looked at anew
         if self._anchor(cell):
             ended = self._approach(to)
+        self._visited.append(cell)
         return Reached(
             view=self._shown_now(),
             position=self._belief.at,
@@ -132,6 +152,13 @@ class Pilot:
                 return step
             self._make(step)
 
+    def _check_obeys(self, cell: Cell) -> None:
+        if self._belief.obeys:
+            return
+        self._held.append(cell)
+        if len(self._held) >= HELD_AREAS:
+            raise NoMap(stopped(len(self._held)), picture=self._shown_now().frame, cells=self._held)
+
     def _make(self, move: Move) -> None:
         self._moves += 1
         if self._comparer is None:
@@ -147,6 +174,8 @@ class Pilot:
         self._press(move.axis, move.presses, self._aim(move))
         after = self._shown_now()
         seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
+        if is_sure(seen) and not is_still(seen):
+            self._held = []
         if calibration.is_done or seen is None or not is_sure(seen):
             self._believe(loop.moved(self._belief, move, seen, self._rules))
         else:
@@ -178,7 +207,7 @@ class Pilot:
         if calibration.went_back:
             raise NoMap(wrong_way(move, self._names), picture=shown)
         if calibration.stands_still and self._calibration[move.axis.other].measured_px is None:
-            raise NoMap(stood_still(move, self._names), picture=shown)
+            raise NoMap(stood_still(move, self._names), picture=shown, cells=self._visited)
         if calibration.press_px != self._rules.press_px[move.axis]:
             _LOG.warning(
                 "one press moves the camera by %.1f px along %s, and scroll.%s says %.1f: write that there.",

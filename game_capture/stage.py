@@ -7,10 +7,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from game_capture.accounts import Account
 from game_capture.display import Display, PrivateDisplay
 from game_capture.given_display import GivenDisplay
-from game_capture.grabber import Grabber, Screen
+from game_capture.grabber import Grabber, Screen, to_rgb
 from game_capture.processes import Leashed, game_path
 from game_capture.staging import Staging
 from game_capture.windows import windows_on
@@ -61,6 +64,7 @@ class Stage:
         self._game: Leashed | None = None
         self._keys: Xdotool | None = None
         self._grabber: Grabber | None = None
+        self._seen: Screen | None = None
 
     def open(self) -> None:
         """Start the display, its keys and its grabs.
@@ -123,7 +127,13 @@ class Stage:
         """Return a part of the screen as it is now; raise `GameDied`."""
         self.check_alive()
         assert self._grabber is not None  # noqa: S101  a living stage has one
-        return self._grabber.grab(rect)
+        try:
+            screen = self._grabber.grab(rect)
+        except GameDied as error:
+            raise GameDied(str(error), picture=self.last_seen()) from error
+        if _tells(screen):
+            self._seen = screen
+        return screen
 
     def windows(self) -> tuple[Rect, ...]:
         """Return the windows that the display shows, in pixels of the screen."""
@@ -138,12 +148,12 @@ class Stage:
         return self._game.last_words() if self._game else ""
 
     def check_alive(self) -> None:
-        """Raise `GameDied` where the program or its display has ended."""
+        """Raise `GameDied` where the program or its display has ended, with what was seen last."""
         if self._game is None or not self._game.running:
             words = self.last_words()
-            raise GameDied(f"The game ended{f' ({words})' if words else ''}: start it again.")
+            raise GameDied(f"The game ended{f' ({words})' if words else ''}: start it again.", picture=self.last_seen())
         if not self._display.running:
-            raise GameDied("The game's display ended: start the game again.")
+            raise GameDied("The game's display ended: start the game again.", picture=self.last_seen())
 
     def stop(self) -> None:
         """End the program, the display and all that belongs to them; may be called twice."""
@@ -153,6 +163,10 @@ class Stage:
         self.end_game()
         self._display.stop()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def last_seen(self) -> NDArray[np.uint8] | None:
+        """Return what was grabbed last and tells a person anything, as RGB; `None` before."""
+        return None if self._seen is None else to_rgb(self._seen)
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         display = dict(self._display.environment)
@@ -169,6 +183,15 @@ class Stage:
         account = {"HOME": str(self.folder), "USER": self._account.name, "LOGNAME": self._account.name}
         return {**own, **account, **more, **display}
 
+
+def _tells(screen: Screen) -> bool:
+    """Whether a grab shows anything to a person: not a few pixels, and not one colour, as the display alone has."""
+    sample = screen[::_ONE_IN, ::_ONE_IN, :3]
+    return min(sample.shape[:2]) > 1 and bool((sample != sample[0, 0]).any())
+
+
+_ONE_IN = 8
+"""One in so many rows and columns is looked at: every grab is."""
 
 _OF_AN_ACCOUNT = frozenset(
     f"XDG_{name}" for name in ("RUNTIME_DIR", "CONFIG_HOME", "DATA_HOME", "CACHE_HOME", "STATE_HOME")

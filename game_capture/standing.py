@@ -22,6 +22,9 @@ _ONE_IN = 2
 _CLOSES = 2
 """Squares that do not tell between ones that do, such as the plain ground between a panel's letters, on each side."""
 
+_TELLING = 4
+"""Squares that nothing else in a frame looks like: words and buttons have as many."""
+
 _ALONG, _DOWN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 """Odd numbers without structure: the golden ratio's, and one of xxHash's."""
 
@@ -38,6 +41,8 @@ class Standing:
     """Which squares do, shape (rows, columns)."""
     share: float
     """Of all squares that no mask touches, 0 to 1."""
+    is_all: bool
+    """Whether the frames are equal all over, and show something that tells: plain ground alone looks so, too."""
 
 
 def squares_of(picture: Picture, masks: Sequence[Rect] = ()) -> Squares:
@@ -77,7 +82,11 @@ def standing(frames: Sequence[Squares]) -> Standing:
     _, number, counts = np.unique(last, return_inverse=True, return_counts=True)
     telling = still & (counts[number.reshape(last.shape)] == 1)
     panel = still & _closed(telling)
-    return Standing(squares=panel, share=float(np.count_nonzero(panel)) / shown if shown else 0.0)
+    return Standing(
+        squares=panel,
+        share=float(np.count_nonzero(panel)) / shown if shown else 0.0,
+        is_all=bool(still[last != 0].all()) and int(np.count_nonzero(telling)) >= _TELLING,
+    )
 
 
 def enclosed(rect: Rect, first: Picture, last: Picture) -> Rect:

@@ -16,6 +16,9 @@ from imageflow_domain.errors import CaptureError, GameMissing, ImageFlowError, N
 ERROR = "error"
 """Metadata of a failed step: the name of the domain error's class, by which the command line tells its exit code."""
 
+PICTURE = "picture"
+"""Metadata of a failed step: key of the object that shows what a game showed then."""
+
 
 def retry_waits_s() -> tuple[float, ...]:
     """Return how long to wait before a step is tried again, one number for each attempt after the first."""
@@ -36,4 +39,6 @@ def explained(retry_number: int | None = None) -> Iterator[None]:
         waits = () if retry_number is None else retry_waits_s()[retry_number:]
         if may_pass and waits:
             raise dg.RetryRequested(max_retries=(retry_number or 0) + len(waits), seconds_to_wait=waits[0]) from error
-        raise dg.Failure(description=str(error), metadata={ERROR: type(error).__name__}, allow_retries=False) from error
+        kept_as = error.kept_as if isinstance(error, CaptureError) else None
+        metadata = {ERROR: type(error).__name__, **({PICTURE: kept_as} if kept_as else {})}
+        raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error

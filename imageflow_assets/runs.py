@@ -8,7 +8,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
 from dagster._core.storage.tags import RETRY_NUMBER_TAG, RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
 
-from imageflow_assets.failures import ERROR
+from imageflow_assets.failures import ERROR, PICTURE
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_surveys.runs import PARTITION_TAG
 
@@ -59,11 +59,20 @@ def failed_step(instance: dg.DagsterInstance, run_id: str) -> str | None:
 
 def error_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     """Return the name of the domain error that a run's first failed step met; `None` where no step says one."""
+    return _said_of_failure(instance, run, ERROR)
+
+
+def picture_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """Return the key of the picture that a run's failed capture kept; `None` where it kept none."""
+    return _said_of_failure(instance, run, PICTURE)
+
+
+def _said_of_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> str | None:
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         event = entry.dagster_event
         said = None if event is None else event.step_failure_data.user_failure_data
-        if said is not None and ERROR in said.metadata:
-            return str(said.metadata[ERROR].value)
+        if said is not None and name in said.metadata:
+            return str(said.metadata[name].value)
     return None
 
 

@@ -13,14 +13,14 @@ from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.states import report_state
 from imageflow_assets.running import execute
-from imageflow_assets.runs import error_of, why_it_ended
+from imageflow_assets.runs import error_of, picture_of, why_it_ended
 from imageflow_cli.session import Session
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import whole_file
 from imageflow_clients.database import heartbeats, jobs, leases
 from imageflow_clients.stores import Stores
-from imageflow_domain import errors, keys
-from imageflow_domain.errors import ImageFlowError, NoMap, NotFound, StoreUnavailable
+from imageflow_domain import errors
+from imageflow_domain.errors import ImageFlowError, NotFound, StoreUnavailable
 from imageflow_domain.survey import Survey, SurveyState
 from imageflow_resources.pools import set_pools
 from imageflow_surveys import states
@@ -66,8 +66,9 @@ def make_map(session: Session, survey: Survey) -> Survey:
     if made.state is not SurveyState.COMPLETED:
         why = why_it_ended(instance, record.dagster_run)
         cause = _cause(error_of(instance, record.dagster_run))
-        if cause is NoMap:
-            why = f"{why} {_written_picture(stores, survey)}"
+        picture = picture_of(instance, record.dagster_run)
+        if picture is not None:
+            why = f"{why} {_written_picture(stores, survey, picture)}"
         raise SurveyFailed(
             f"'{survey.id}' has no map: {why}\n`imageflow survey resume {survey.id}` goes on.", cause=cause
         )
@@ -80,11 +81,11 @@ def _cause(name: str | None) -> type[ImageFlowError]:
     return found if isinstance(found, type) and issubclass(found, ImageFlowError) else ImageFlowError
 
 
-def _written_picture(stores: Stores, survey: Survey) -> str:
-    """Write what a game showed that is no map into the current folder, and say where, or why not."""
+def _written_picture(stores: Stores, survey: Survey, key: str) -> str:
+    """Write what a game showed when its capture failed into the current folder, and say where, or why not."""
     path = Path(f"{survey.id}-no-map.png").absolute()
     try:
-        picture = stores.objects.get(keys.no_map(survey.id), next_step=f"resume '{survey.id}', which looks again")
+        picture = stores.objects.get(key, next_step=f"resume '{survey.id}', which looks again")
         with whole_file(path) as partial:
             partial.write_bytes(picture)
     except (NotFound, StoreUnavailable) as error:  # what stopped the survey is said all the same

@@ -16,12 +16,12 @@ from imageflow_clients.database import surveys as rows
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
-from imageflow_domain.survey import Carrier, Survey, SurveySpec
+from imageflow_domain.survey import Carrier, ShotCount, Survey, SurveySpec
 from imageflow_surveys import states, trust
 from imageflow_surveys.camera import skipped_files_of
 from imageflow_surveys.findings import Finding
 from imageflow_surveys.ordered import is_unordered
-from imageflow_surveys.plan import plan_survey
+from imageflow_surveys.plan import least_overlap_px, plan_survey
 from imageflow_surveys.recapture import count_anchored, plan_recapture
 from imageflow_surveys.reread import reread
 
@@ -132,6 +132,7 @@ def _introduce(session: Session, survey: Survey) -> None:
     view = f"{survey.view.width_px}x{survey.view.height_px} px"
     name = click.style(survey.id, bold=True)
     click.echo(f"{name}: {len(areas)} areas in a {survey.grid} grid, {view} each{_step(at)}.", err=True)
+    _warn_of_reach(survey, at)
 
 
 def _step(at: Mapping[Cell, Position | None]) -> str:
@@ -158,6 +159,7 @@ def _report(session: Session, survey: Survey) -> None:
     with session.stores.database.begin() as connection:
         places = placements.placements(connection, survey.id)
         tiles = layers.progress(connection, survey.id).tiles_cut
+        shots = layers.shots(connection, survey.id)
     if survey.withheld is not None:
         _warn_of(f"The map is not published, the save's latest one stays: {survey.withheld}")
     anchored = sum(place.status is PlacementStatus.ANCHORED for place in places)
@@ -165,6 +167,7 @@ def _report(session: Session, survey: Survey) -> None:
     click.echo(f"{anchored} of {len(places)} screenshots are anchored; {tiles} tiles.", err=True)
     if anchored > 1:
         click.echo(f"{str(fidelity).capitalize()}.", err=True)
+    _tell_areas(shots)
     if survey.overlays:
         masks = " ".join(f"--mask {rect}" for rect in survey.overlays)
         click.echo(f"The same lies over the map in every screenshot; to leave it out, survey with {masks}", err=True)
@@ -177,6 +180,32 @@ def _report(session: Session, survey: Survey) -> None:
         trust.positions_hold,
     ):
         _warn(look(session.stores, survey))
+
+
+def _tell_areas(shots: ShotCount) -> None:
+    """Say which areas have no screenshot, or one that was not still."""
+    if shots.outside:
+        click.echo(f"Beyond the world's edge: {shots.outside} areas, which the map does without.", err=True)
+    if shots.holes:
+        _warn_of(
+            f"Nothing usable was shown of {shots.holes} areas: holes in the map where no neighbour shows the place."
+        )
+    if shots.unsettled:
+        _warn_of(
+            f"The image of {shots.unsettled} areas never stood still, at a second visit neither: it was taken as it "
+            "was. Pause the game in `prepare`, or name what moves in `settle.ignored`."
+        )
+
+
+def _warn_of_reach(survey: Survey, at: Mapping[Cell, Position | None]) -> None:
+    """Warn where positions are said to be off by more than neighbours have in common: the reach helps nothing then."""
+    common_px, reach_px = least_overlap_px(survey.view, at), survey.spec.reach_px
+    if common_px is not None and reach_px is not None and reach_px > common_px:
+        _warn_of(
+            f"A reach of {reach_px} px is more than the {common_px} px that neighbouring areas have in common: "
+            "where positions are that far off, neighbours show nothing in common. Take a smaller step, or a smaller "
+            "reach."
+        )
 
 
 def _warn(finding: Finding) -> None:

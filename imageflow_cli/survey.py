@@ -194,7 +194,11 @@ def show(survey_id: str, as_json: bool) -> None:
     facts = {
         **_facts(one),
         "areas": shots.planned,
-        **{name: count for name, count in (("outside", shots.outside), ("holes", shots.holes)) if count},
+        **{
+            name: count
+            for name, count in (("outside", shots.outside), ("holes", shots.holes), ("unsettled", shots.unsettled))
+            if count
+        },
         "tasks": f"{progress.tasks_done} of {progress.tasks}",
         "tiles": progress.tiles_cut,
         **statuses,

@@ -179,6 +179,15 @@ class JobDelayed(Unavailable):
 class CaptureError(ImageFlowError):
     """A game could not be driven."""
 
+    def __init__(self, said: str, *, picture: "NDArray[np.uint8] | None" = None, cells: "Sequence[Cell]" = ()) -> None:
+        self.picture = picture
+        """RGB, shape (height, width, 3): what was shown, for a person to look at; `None` where nothing was."""
+        self.cells = tuple(cells)
+        """Areas whose stored screenshots show it."""
+        self.kept_as: str | None = None
+        """Key of the object that holds the picture, once it is kept."""
+        super().__init__(said)
+
 
 class GameMissing(CaptureError):
     """The game's program, or Xvfb, is not installed."""
@@ -199,12 +208,10 @@ class PositionUnreachable(CaptureError):
 class NoMap(CaptureError):
     """What is shown is no map, or not all of it: a menu, a panel, a window too small. Again would show the same."""
 
+    picture: "NDArray[np.uint8]"
+
     def __init__(self, said: str, *, picture: "NDArray[np.uint8]", cells: "Sequence[Cell]" = ()) -> None:
-        self.picture = picture
-        """RGB, shape (height, width, 3): what is shown, kept for a person to look at."""
-        self.cells = tuple(cells)
-        """Areas whose screenshots show it."""
-        super().__init__(said)
+        super().__init__(said, picture=picture, cells=cells)
 
 
 class NothingAnchored(ImageFlowError):

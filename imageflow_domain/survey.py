@@ -252,6 +252,8 @@ class ShotCount:
     """Areas that lie outside the world."""
     holes: int = 0
     """Areas in the world of which nothing usable was shown."""
+    unsettled: int = 0
+    """Of those taken, the ones whose image still changed."""
 
     @property
     def visited(self) -> int:

@@ -1,6 +1,6 @@
 """Begin a survey: check what it is asked to do, lay out its areas, and register it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from game_capture.registry import named_files
@@ -126,6 +126,24 @@ def grid_of(areas: Sequence[Area]) -> Grid:
             "survey a part of it."
         )
     return Grid(rows=rows, cols=cols)
+
+
+def least_overlap_px(view: Size, at: Mapping[Cell, Position | None]) -> int | None:
+    """Return the narrowest overlap of neighbours side by side or one below the other, across the way between them.
+
+    Args:
+        at: Where areas lie, as commanded.
+
+    Returns:
+        `None` where no two neighbours' places are known; 0 where some do not overlap.
+    """
+    overlaps = [
+        min(view.width_px - abs(there.x_px - here.x_px), view.height_px - abs(there.y_px - here.y_px))
+        for cell, here in at.items()
+        for d_row, d_col in ((0, 1), (1, 0))
+        if here is not None and (there := at.get(Cell(row=cell.row + d_row, col=cell.col + d_col))) is not None
+    ]
+    return max(0, round(min(overlaps))) if overlaps else None
 
 
 def _check_masks(spec: SurveySpec, view: Size) -> None:

@@ -14,7 +14,7 @@ from imageflow_clients.database import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.capture import Grabbed
-from imageflow_domain.errors import NoMap
+from imageflow_domain.errors import CaptureError, NoMap
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell, block_of
 from imageflow_domain.survey import Survey
@@ -69,7 +69,7 @@ class Watch:
 
         Raises:
             NoMap: Where this and the ones before show the same at the same place, over more than `MOST_STILL` of the
-                picture.
+                picture; where a game is driven, also where `LATER` of them are equal all over, words on plain ground.
         """
         picture = grabbed.frame
         if picture is None or (self._seen >= LATER and not self._goes_on):
@@ -81,7 +81,8 @@ class Watch:
         if before is None or len(self._shown) < wanted:
             return
         found = standing([one.squares for one in self._shown])
-        if found.share > MOST_STILL:
+        is_held = found.is_all and self._goes_on and self._seen >= LATER
+        if found.share > MOST_STILL or is_held:
             cells = [one.cell for one in self._shown]
             raise NoMap(self._told(found, before, picture), picture=picture, cells=cells)
 
@@ -95,8 +96,9 @@ class Watch:
     def _told(self, found: Standing, before: Picture, picture: Picture) -> str:
         first, last = self._shown[0].cell, self._shown[-1].cell
         where = f"The {len(self._shown)} screenshots from {first} to {last} show the same at the same place"
-        if found.share > _WHOLLY_STILL:
-            return f"{where}, over {found.share:.0%} of the picture: {_STILL[self._goes_on]}"
+        if found.is_all or found.share > _WHOLLY_STILL:
+            share = 1.0 if found.is_all else found.share
+            return f"{where}, over {share:.0%} of the picture: {_STILL[self._goes_on]}"
         panels = [enclosed(rect, before, picture) for rect in _rectangles(found)]
         masks = " ".join(f"--mask {rect}" for rect in panels)
         return f"{where}, over {found.share:.0%} of the picture: {_PANEL[self._goes_on].format(masks=masks)}"
@@ -104,7 +106,8 @@ class Watch:
 
 _STILL = {
     True: "a menu, a dialog or a loading screen is open, or the camera does not move. Close it in `prepare`, give the "
-    "game more time with `start_wait_s`, or set the keys of `scroll`, and survey again.",
+    "game more time with `start_wait_s`, or set the keys of `scroll`, and survey again; where it is open water, cover "
+    "what lies over it with `masks`.",
     False: "they show a menu or a dialog, or the camera did not move. Leave them out.",
 }
 _PANEL = {
@@ -148,18 +151,24 @@ def _parts(shape: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
 
 @contextmanager
 def kept_picture(stores: Stores, survey: Survey) -> Iterator[None]:
-    """Keep the picture of what is no map, and forget the screenshots that show it: whoever goes on takes them again.
+    """Keep the picture that an error of the capture carries, and forget the screenshots that show the same.
+
+    Resuming the survey takes these again.
 
     Raises:
-        NoMap: As the body did, its message naming the picture's object.
+        CaptureError: As the body did, its message naming the picture's object.
     """
     try:
         yield
-    except NoMap as error:
+    except CaptureError as error:
+        if error.picture is None:
+            raise
         key = keys.no_map(survey.id)
         stores.objects.put(key, encode_png(error.picture))
         _forget(stores, survey, error.cells)
-        raise NoMap(f"{error} The picture is kept as '{key}'.", picture=error.picture, cells=error.cells) from error
+        kept = type(error)(f"{error} The picture is kept as '{key}'.", picture=error.picture, cells=error.cells)
+        kept.kept_as = key
+        raise kept from error
 
 
 def _forget(stores: Stores, survey: Survey, cells: Sequence[Cell]) -> None:

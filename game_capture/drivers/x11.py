@@ -16,6 +16,7 @@ seen (`loop`). For example:
 
 import contextlib
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar, Self
 
@@ -27,7 +28,7 @@ from game_capture.grabber import to_rgb
 from game_capture.loop import Axis
 from game_capture.opening import Opening
 from game_capture.pilot import Pilot, Reached, View
-from game_capture.settle import never_settled, settle, watch
+from game_capture.settle import SettleRule, never_settled, settle, watch
 from game_capture.stage import Stage
 from game_capture.staging import Staging
 from game_capture.windows import why_unfit
@@ -36,9 +37,9 @@ from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.program import Program, read_pictures
 from game_capture.x11.scrolling import Move, middle
 from imageflow_domain.capture import AreaState, Grabbed
-from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, NoMap
+from imageflow_domain.errors import CaptureError, GameDied, GameNeverSettled, InvalidInput, NoMap
 from imageflow_domain.files_beside import ReadBeside, nothing_beside
-from imageflow_domain.geometry import Offset, Position, Size
+from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
 
@@ -47,7 +48,12 @@ _NUMBERS = {Axis.X: 0, Axis.Y: 1}
 _SAME_PX = 16
 """Areas that lie no farther apart show the same."""
 _DARK = 16
-_END_S = 0.5  # the end of a process is known a moment later than its window is gone
+_END_S = 10.0
+"""The end of a process is known a moment later than its window is gone; on a busy machine, seconds."""
+
+
+_CALM = SettleRule(equal_grabs=11, interval_s=0.05, timeout_s=3.0)
+"""A loading screen stands still for a moment, and changes again; a game that never stands still is taken as it is."""
 
 
 class X11Driver:
@@ -86,6 +92,7 @@ class X11Driver:
         self._step = tuple(parameters.scroll.reachable(step, axis) for axis, step in enumerate(parameters.step))
         self._stage: Stage | None = None
         self._pilot: Pilot | None = None
+        self._has_known_window = False
         self._taken: dict[Cell, Position] = {}
         """Where areas were seen, in the plane of this start of the game."""
 
@@ -120,12 +127,13 @@ class X11Driver:
         """Return what an area shows; an area that the world ends before is outside, and a black one as well."""
         stage, pilot = self._running(), self._sailing()
         stage.check_alive()
-        reached = pilot.go(area.cell, area.position or self._position(area.cell))
+        with self._shown(stage):
+            reached = pilot.go(area.cell, area.position or self._position(area.cell))
         state = self._state(area.cell, reached)
         is_settled = reached.view.is_settled
         if state is AreaState.TAKEN and not is_settled:
             if self._settle.on_timeout == "fail":
-                raise GameNeverSettled(never_settled(self._settle))
+                raise GameNeverSettled(never_settled(self._settle), picture=reached.view.frame.copy())
             state = AreaState.HOLE if self._settle.on_timeout == "hole" else state
         is_taken = state is AreaState.TAKEN
         if is_taken:
@@ -162,9 +170,10 @@ class X11Driver:
             stage = self._program.start()
             x, y = middle(parameters.window_rect)
             stage.send(f"mousemove {x} {y}")  # without a window manager, keys go where the pointer is
-            self._wait_until_ready(stage)
-            perform(parameters.prepare, stage, self._pictures, where="prepare")
-            perform(parameters.home_actions, stage, self._pictures, where="home")
+            with self._shown(stage):
+                self._wait_until_ready(stage)
+                perform(parameters.prepare, stage, self._pictures, where="prepare")
+                perform(parameters.home_actions, stage, self._pictures, where="home")
             self._park(stage)
             stage.check_alive()
             self._check_window(stage)
@@ -189,9 +198,35 @@ class X11Driver:
     def _check_window(self, stage: Stage) -> None:
         """Raise `NoMap` where the game's window does not show what is to be captured."""
         asked = self._parameters.window_rect
-        why = why_unfit(stage.windows(), self._crop, Size(width_px=asked.width_px, height_px=asked.height_px))
+        windows = stage.windows()
+        self._has_known_window = bool(windows)
+        why = why_unfit(windows, self._crop, Size(width_px=asked.width_px, height_px=asked.height_px))
         if why is not None:
             raise NoMap(why, picture=to_rgb(stage.grab(stage.screen)))
+
+    @contextlib.contextmanager
+    def _shown(self, stage: Stage) -> Iterator[None]:
+        """Let an error of the body carry what the display shows; an unfit window is the reason for most others."""
+        try:
+            yield
+        except CaptureError as error:
+            if error.picture is None and not isinstance(error, GameDied):
+                self._check_window(stage)
+                error.picture = to_rgb(stage.grab(stage.screen))
+            raise
+
+    def _check_window_is_there(self, stage: Stage) -> None:
+        """Raise `GameDied` where a display is plain because the game's window is gone.
+
+        A game may show one colour, too: beyond its world's edge. Where the display never told of a window, the
+        process alone tells.
+        """
+        deadline = time.monotonic() + _END_S
+        while self._has_known_window and not stage.windows():
+            stage.check_alive()
+            if time.monotonic() > deadline:
+                raise GameDied("The game's window is gone: start it again.", picture=stage.last_seen())
+            time.sleep(_LOOK_S)
 
     def _running(self) -> Stage:
         if self._stage is None:
@@ -211,18 +246,15 @@ class X11Driver:
         return self._parameters.scroll.unit_px(_NUMBERS[axis])
 
     def _press(self, stage: Stage, axis: Axis, presses: int, to: Position) -> None:
-        distance = round(presses * self._unit(axis))
-        is_x = axis is Axis.X
-        offset = Offset(dx_px=distance if is_x else 0, dy_px=0 if is_x else distance)
+        units = (presses, 0) if axis is Axis.X else (0, presses)
         window = self._parameters.window_rect
-        self._parameters.scroll.move(stage.send, Move(offset=offset, to=to, crop=self._crop, window=window))
+        self._parameters.scroll.move(stage.send, Move(units=units, to=to, crop=self._crop, window=window))
         self._park(stage)
 
     def _look(self, stage: Stage) -> View:
         watched = watch(lambda: stage.grab(self._crop), self._settle)
         if _is_blank(watched.picture):
-            # A dead program's window is black, and stands still.
-            time.sleep(_END_S)
+            self._check_window_is_there(stage)
         stage.check_alive()
         return View(frame=to_rgb(watched.picture), is_settled=watched.is_settled)
 
@@ -245,6 +277,7 @@ class X11Driver:
             time.sleep(_LOOK_S)
         left_s = max(1.0, self._start_timeout_s - (time.monotonic() - began))
         settle(lambda: stage.grab(self._crop), self._settle.model_copy(update={"timeout_s": left_s}))
+        watch(lambda: stage.grab(self._crop), _CALM.model_copy(update={"ignored": self._settle.ignored}))
 
 
 def _is_void(picture: NDArray[np.uint8]) -> bool:

@@ -10,7 +10,7 @@ from game_capture.x11.hands import PAUSE_S, Send, click, drag, held, press
 from game_capture.x11.keys import Key
 from game_capture.x11.words import Button, Milliseconds, Place, Words
 from imageflow_domain.errors import PositionUnreachable
-from imageflow_domain.geometry import Offset, Position, Rect
+from imageflow_domain.geometry import Position, Rect
 
 _Pixels = Annotated[float, Field(gt=0, le=10_000)]
 
@@ -28,8 +28,8 @@ _Factor = Annotated[float, AfterValidator(_moves)]
 class Move:
     """One movement of the camera, and where on the display it is made."""
 
-    offset: Offset
-    """From where the camera is believed to be: a sum of distances that the scroll can reach."""
+    units: tuple[int, int]
+    """Presses, notches, pushes or pixels of the pointer, across and down; below 0 to the left and up."""
     to: Position
     """Where it then is, from the survey's first area."""
     crop: Rect
@@ -61,10 +61,10 @@ class _Scroll(Words):
         """Return how far the smallest movement goes: a press, a notch, a pixel of the pointer."""
         return abs(float(getattr(self, self.scale)[axis]))
 
-    def units(self, offset: Offset) -> tuple[int, int]:
-        """Return how many units across and down make up an offset, below 0 to the left and up."""
+    def turned(self, units: tuple[int, int]) -> tuple[int, int]:
+        """Return units as they are sent: the other way round where the scale is below 0."""
         factors = getattr(self, self.scale)
-        return round(offset.dx_px / factors[0]), round(offset.dy_px / factors[1])
+        return units[0] if factors[0] > 0 else -units[0], units[1] if factors[1] > 0 else -units[1]
 
     def first_click(self) -> tuple[Place, int] | None:
         """Return the place and the button that show the survey's first area; `None` where `home` alone does."""
@@ -97,7 +97,7 @@ class KeyScroll(_Scroll):
 
     def move(self, send: Send, move: Move) -> None:
         keys = ((self.left, self.right), (self.up, self.down))
-        for axis, count in enumerate(self.units(move.offset)):
+        for axis, count in enumerate(self.turned(move.units)):
             if count:
                 key = keys[axis][count > 0]
                 press(send, key, count=abs(count), hold_ms=self.hold_ms, pause_ms=self.pause_ms)
@@ -123,7 +123,7 @@ class DragScroll(_Scroll):
     def move(self, send: Send, move: Move) -> None:
         """Move in strokes that stay inside the crop."""
         area = move.crop
-        left = list(self.units(move.offset))
+        left = list(self.turned(move.units))
         with held(send, self.held):
             while any(left):
                 stroke = [
@@ -162,7 +162,7 @@ class WheelScroll(_Scroll):
         x, y = self.at or middle(move.crop)
         send(f"mousemove {x} {y}")
         time.sleep(PAUSE_S)
-        across, down = self.units(move.offset)
+        across, down = self.turned(move.units)
         upright = (4, 5)
         self._turn(send, across, upright if self.held_across else (6, 7), (*self.held, *self.held_across))
         self._turn(send, down, upright, self.held)
@@ -196,7 +196,7 @@ class EdgeScroll(_Scroll):
             ((window.x_px, y), (window.right_px - 1, y)),
             ((x, window.y_px), (x, window.bottom_px - 1)),
         )
-        for axis, count in enumerate(self.units(move.offset)):
+        for axis, count in enumerate(self.turned(move.units)):
             edge = edges[axis][count > 0]
             for _ in range(abs(count)):
                 send(f"mousemove {edge[0]} {edge[1]}")

@@ -1,5 +1,6 @@
 """How far a survey is: which blocks and layers are whole, and which attempts failed."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -176,15 +177,20 @@ def shots(connection: Connection, survey: str) -> ShotCount:
     """Count screenshots one by one: not for what is asked every second, as ten thousand rows take their time."""
     areas = schema.areas
     counted = connection.execute(
-        select(areas.c.state, func.count().label("areas")).where(areas.c.survey_id == survey).group_by(areas.c.state)
-    )
-    states: dict[str | None, int] = {row.state: row.areas for row in counted}
-    outside, holes = states.get(AreaState.OUTSIDE, 0), states.get(AreaState.HOLE, 0)
+        select(areas.c.state, areas.c.settled, func.count().label("areas"))
+        .where(areas.c.survey_id == survey)
+        .group_by(areas.c.state, areas.c.settled)
+    ).all()
+    states: Counter[str | None] = Counter()
+    for row in counted:
+        states[row.state] += row.areas
+    outside, holes = states[AreaState.OUTSIDE], states[AreaState.HOLE]
     return ShotCount(
         planned=sum(states.values()) - outside - holes,
         taken=_count(connection, schema.screenshots, survey),
         outside=outside,
         holes=holes,
+        unsettled=sum(row.areas for row in counted if row.state == AreaState.TAKEN and not row.settled),
     )
 
 

@@ -61,7 +61,14 @@ class SurveyCounts(BaseModel):
     tasks: int
     tasks_done: int
     shots_planned: int
+    """Areas that have a screenshot, or are to get one."""
     shots_taken: int
+    shots_unsettled: int
+    """Of those taken, the ones whose image still changed when the wait for a still one was over."""
+    areas_outside: int
+    """Areas beyond the world's edge: they have no screenshot, and the map is whole without them."""
+    areas_holes: int
+    """Areas in the world of which nothing usable was shown: holes in the map, unless neighbours show the place."""
     native_tiles_planned: int
     """By the commanded positions until the screenshots are placed, then as placed."""
     tiles_cut: int
@@ -133,6 +140,9 @@ class SurveyDetail(SurveySummary):
                     tasks_done=progress.tasks_done,
                     shots_planned=shots.planned,
                     shots_taken=shots.taken,
+                    shots_unsettled=shots.unsettled,
+                    areas_outside=shots.outside,
+                    areas_holes=shots.holes,
                     native_tiles_planned=progress.tiles_planned,
                     tiles_cut=progress.tiles_cut,
                 ),

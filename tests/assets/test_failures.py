@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from imageflow_assets.failures import explained, retry_waits_s
+from imageflow_assets.failures import PICTURE, explained, retry_waits_s
 from imageflow_domain.errors import (
     BadFile,
     BadFrames,
@@ -97,3 +97,14 @@ def test_an_error_that_nobody_foresaw_is_left_as_it_is() -> None:
 def test_what_goes_well_is_left_alone() -> None:
     with explained():
         pass
+
+
+def test_the_key_of_a_kept_picture_goes_with_the_failure() -> None:
+    error = GameDied("it died")
+    error.kept_as = "surveys/one-0001/no_map.png"
+    with pytest.raises(dg.Failure) as caught, explained():
+        raise error
+    assert caught.value.metadata[PICTURE].value == "surveys/one-0001/no_map.png"
+    with pytest.raises(dg.Failure) as caught, explained():
+        raise GameDied("it died before anything was shown")
+    assert PICTURE not in caught.value.metadata

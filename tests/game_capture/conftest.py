@@ -113,6 +113,8 @@ class Games:
             "step": (320, 200),
             "park": (5, 5),
             "start_wait_s": 1.0,
+            # The status bar is hidden while the world is generated, which takes seconds on a busy machine.
+            "prepare": [{"wait_until": {"at": [5, 470], "colour": "#838583", "timeout_s": 60}}],
         }
 
 

@@ -220,3 +220,36 @@ def test_a_press_that_goes_farther_than_it_should_is_learnt(caplog: pytest.LogCa
     assert reached.is_there
     assert camera.at[0] - 320 == reached.position.x_px == 440
     assert "scroll.px_per_press says 32.0" in caplog.text
+
+
+def test_a_camera_that_moved_and_moves_no_more_is_told_at_the_second_area_in_a_row() -> None:
+    camera = Camera()
+    sailing = pilot(camera)
+    first, held, last = (Cell(row=0, col=col) for col in range(3))
+    sailing.go(first, place(224))
+    camera.px = (0, 0)
+    assert not sailing.go(held, place(448)).is_there
+    with pytest.raises(NoMap, match="does not move any more, neither forward nor back, at 2 areas in a row") as caught:
+        sailing.go(last, place(672))
+    assert caught.value.cells == (held, last)
+    assert np.array_equal(caught.value.picture, camera.look().frame)
+
+
+def test_a_camera_that_moves_again_is_not_held() -> None:
+    camera = Camera()
+    sailing = pilot(camera)
+    sailing.go(CELL, place(224))
+    for col in range(2, 5):
+        camera.px = (0, 0)
+        sailing.go(CELL, place(224.0 * col))
+        camera.px = (32, 16)
+        assert sailing.go(CELL, place(224.0 * col)).is_there
+
+
+def test_what_was_taken_of_a_camera_that_never_moved_is_taken_anew() -> None:
+    home, right = Cell(row=0, col=0), Cell(row=0, col=1)
+    sailing = pilot(Camera(px=(0, 0)))
+    sailing.go(home, place(0))
+    with pytest.raises(NoMap, match="stood still") as caught:
+        sailing.go(right, place(224))
+    assert caught.value.cells == (home,)

@@ -4,14 +4,14 @@ import pytest
 
 from game_capture.x11.scrolling import DragScroll, EdgeScroll, KeyScroll, MinimapScroll, Move, WheelScroll
 from imageflow_domain.errors import PositionUnreachable
-from imageflow_domain.geometry import Offset, Position, Rect
+from imageflow_domain.geometry import Position, Rect
 
 AREA = Rect(x_px=100, y_px=50, width_px=400, height_px=200)
 WINDOW = Rect(x_px=40, y_px=30, width_px=500, height_px=300)
 
 
-def _move(dx_px: int, dy_px: int, *, to: tuple[float, float] = (0, 0)) -> Move:
-    return Move(offset=Offset(dx_px=dx_px, dy_px=dy_px), to=Position(x_px=to[0], y_px=to[1]), crop=AREA, window=WINDOW)
+def _move(across: int, down: int, *, to: tuple[float, float] = (0, 0)) -> Move:
+    return Move(units=(across, down), to=Position(x_px=to[0], y_px=to[1]), crop=AREA, window=WINDOW)
 
 
 class Sent:
@@ -40,7 +40,7 @@ class Sent:
 def test_keys_are_pressed_as_often_as_needed() -> None:
     sent = Sent()
     scroll = KeyScroll(px_per_press=(20, 12.5), pause_ms=0)
-    scroll.move(sent, _move(-60, 25))
+    scroll.move(sent, _move(-3, 2))
     assert sent.commands == ["key Left"] * 3 + ["key Down"] * 2
 
 
@@ -55,17 +55,25 @@ def test_drags_stay_in_the_picture_and_add_up() -> None:
         sent = Sent()
         scroll = DragScroll(camera_px_per_px=(factor, factor), pause_ms=0)
         scroll.move(sent, _move(1000, -346))
-        assert sent.dragged == [1000 / factor, -346 / factor]
+        assert sent.dragged == ([1000, -346] if factor > 0 else [-1000, 346])
         assert scroll.reachable(801, 0) in (801, 800, 802)
+
+
+def test_a_pixel_of_the_pointer_that_moves_the_camera_by_less_than_one_is_dragged_all_the_same() -> None:
+    scroll = DragScroll(camera_px_per_px=(-0.3, 0.05), pause_ms=0)
+    for units, dragged in (((1, 0), [-1, 0]), ((0, -3), [0, -3]), ((7, 9), [-7, 9])):
+        sent = Sent()
+        scroll.move(sent, _move(*units))
+        assert sent.dragged == dragged
 
 
 def test_a_wheel_turns_over_the_map_sideways_or_with_a_key_held() -> None:
     sent = Sent()
-    WheelScroll(px_per_notch=(40, -40), pause_ms=0).move(sent, _move(-80, 40))
+    WheelScroll(px_per_notch=(40, -40), pause_ms=0).move(sent, _move(-2, 1))
     assert sent.commands == ["mousemove 300 150", "click 6", "click 6", "click 4"]
     sent = Sent()
     scroll = WheelScroll(px_per_notch=(40, 40), pause_ms=0, held=("ctrl",), held_across=("shift",), at=(7, 8))
-    scroll.move(sent, _move(40, 40))
+    scroll.move(sent, _move(1, 1))
     assert sent.commands == [
         *["mousemove 7 8", "keydown ctrl", "keydown shift", "click 5", "keyup shift", "keyup ctrl"],
         *["keydown ctrl", "click 5", "keyup ctrl"],
@@ -74,7 +82,7 @@ def test_a_wheel_turns_over_the_map_sideways_or_with_a_key_held() -> None:
 
 def test_an_edge_is_pushed_and_left_again() -> None:
     sent = Sent()
-    EdgeScroll(px_per_push=(100, 50), push_ms=0, pause_ms=0).move(sent, _move(-100, 100))
+    EdgeScroll(px_per_push=(100, 50), push_ms=0, pause_ms=0).move(sent, _move(-1, 2))
     assert sent.commands == [
         *["mousemove 40 150", "mousemove 300 150"],
         *["mousemove 300 329", "mousemove 300 150"] * 2,

@@ -131,3 +131,24 @@ def test_squares_under_a_mask_are_left_out() -> None:
     squares = squares_of(land()[0], [Rect(x_px=20, y_px=-5, width_px=30, height_px=22)])
     assert squares.shape == (384 // SQUARE_PX, 512 // SQUARE_PX)
     assert np.argwhere(squares == 0).tolist() == [[0, 1], [0, 2], [0, 3], [1, 1], [1, 2], [1, 3]]
+
+
+def words(ground: int = 40) -> Picture:
+    """A plain screen with a line of words: far below any share that a panel has."""
+    screen = np.full((VIEW[1], VIEW[0], 3), ground, np.uint8)
+    screen[100:112, 100:200] = np.random.default_rng(3).integers(0, 256, (12, 100, 3))
+    return screen
+
+
+def test_words_on_plain_ground_that_never_change_are_all_that_is_shown() -> None:
+    found = standing([squares_of(words())] * 4)
+    assert found.is_all
+    assert found.share < 0.05
+
+
+def test_plain_ground_alone_or_a_map_that_moves_is_not_all_that_is_shown() -> None:
+    plain = np.full((VIEW[1], VIEW[0], 3), 40, np.uint8)
+    assert not standing([squares_of(plain)] * 4).is_all
+    assert not standing([squares_of(frame) for frame in land()]).is_all
+    panel = Rect(x_px=0, y_px=0, width_px=256, height_px=384)
+    assert not standing([squares_of(frame) for frame in with_panel(land(), panel)]).is_all

@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from game_capture.accounts import Account
+from game_capture.drivers import x11
 from game_capture.registry import open_driver
 from game_capture.staging import Staging
+from imageflow_domain.capture import EXACT
 from imageflow_domain.errors import CaptureError, GameDied, GameMissing, NoMap, Unavailable
+from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
 from imageflow_domain.survey import DriverSpec
@@ -23,6 +27,10 @@ from tests.game_capture.test_driver_contract import child
 
 WORLD = board.world()
 GRID = Grid(rows=2, cols=2)
+NEAR = [80, 40]
+"""A step that leaves enough in common to see every move by."""
+WIDE = {"width_px": 400, "height_px": 280}
+"""A crop that holds enough sub-windows to be sure of a movement that is no whole presses."""
 KEYS = {"by": "keys", "px_per_press": [40, 40], "pause_ms": 10}
 MINIMAP = {"x_px": 280, "y_px": 190, "width_px": 160, "height_px": 120}
 """On the display; the window lies at 40,50 and is 400x260 px large."""
@@ -51,27 +59,47 @@ def _board(scratch: Path, *words: str, beside: Path | None = None, **changes: An
     return open_driver(spec, staging=Staging(scratch=scratch), comparer=FrameComparer(), **more)
 
 
+def _shown_at(at: Position | None, width_px: int = 240, height_px: int = 140) -> NDArray[np.uint8]:
+    assert at is not None
+    x, y = round(at.x_px), round(at.y_px)
+    return WORLD[y : y + height_px, x : x + width_px]
+
+
 @pytest.mark.parametrize(
     "scroll",
     [
+        KEYS,
         {"by": "drag"},
         {"by": "wheel", "px_per_notch": [40, 40], "pause_ms": 10},
         {"by": "wheel", "px_per_notch": [40, 40], "pause_ms": 10, "held_across": ["shift"]},
         {"by": "minimap", "minimap": MINIMAP, "first": [280, 190], "camera_px_per_px": [10, 10]},
     ],
-    ids=["drag", "wheel", "wheel and shift", "minimap"],
+    ids=["keys", "drag", "wheel", "wheel and shift", "minimap"],
 )
 def test_every_way_to_scroll_shows_the_areas_of_a_window_smaller_than_its_display(
     scroll: dict[str, Any], tmp_path: Path
 ) -> None:
-    with _board(tmp_path, scroll=scroll) as driver:
+    with _board(tmp_path, scroll=scroll, step=NEAR) as driver:
         for area in driver.areas(GRID):
             grabbed = driver.grab(area)
+            assert (grabbed.position, grabbed.uncertainty) == (area.position, EXACT)
+            assert np.array_equal(grabbed.picture, _shown_at(grabbed.position)), area
+
+
+@pytest.mark.parametrize("scroll", [KEYS, {"by": "drag"}], ids=["keys", "drag"])
+def test_where_the_camera_was_found_is_the_truth_though_it_is_not_where_it_was_sent(
+    scroll: dict[str, Any], tmp_path: Path
+) -> None:
+    large = {"window": [560, 400], "display": [640, 480], "crop": {**WIDE, "x_px": 40, "y_px": 50}}
+    with _board(tmp_path, "slips", scroll=scroll, step=NEAR, **large) as driver:
+        for area in driver.areas(GRID):
+            grabbed = driver.grab(area)
+            assert grabbed.uncertainty == EXACT
+            assert np.array_equal(grabbed.picture, _shown_at(grabbed.position, **WIDE)), area
             assert area.position is not None
             assert grabbed.position is not None
-            x, y = round(grabbed.position.x_px), round(grabbed.position.y_px)
-            assert np.array_equal(grabbed.picture, WORLD[y : y + 140, x : x + 240]), area
-            assert max(abs(area.position.x_px - x), abs(area.position.y_px - y)) <= 16
+            off = area.position.x_px - grabbed.position.x_px, area.position.y_px - grabbed.position.y_px
+            assert max(map(abs, off)) <= board.STEP / 2
 
 
 def test_the_window_s_edge_moves_the_camera(tmp_path: Path) -> None:
@@ -185,3 +213,17 @@ def test_an_account_that_cannot_enter_the_scratch_folder_is_named(tmp_path: Path
 def test_a_game_that_ends_in_the_middle_of_its_actions_is_reported(tmp_path: Path) -> None:
     with pytest.raises(GameDied):
         _board(tmp_path, command=["sleep", "1"], start_wait_s=2).__enter__()
+
+
+def test_a_window_that_is_gone_is_no_black_area_beyond_the_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x11, "_END_S", 0.5)
+    with _board(tmp_path, "hides=3") as driver:
+        first, second, *_ = driver.areas(GRID)
+        shown = driver.grab(first).picture
+        with pytest.raises(GameDied, match=r"window is gone") as caught:
+            driver.grab(second)
+    assert caught.value.picture is not None
+    assert caught.value.picture.shape == shown.shape
+    assert caught.value.picture.any()

@@ -116,6 +116,7 @@ def test_a_survey_tells_state_counts_place_and_links(client: Any, survey: Survey
     mosaic = survey.published()
     assert (told["state"], told["revision"], told["progress"]) == ("completed", mosaic.revision, 83.3)
     assert told["counts"]["shots_taken"] == told["counts"]["shots_planned"] == 12
+    assert [told["counts"][name] for name in ("areas_outside", "areas_holes", "shots_unsettled")] == [0, 0, 0]
     assert told["counts"]["tiles_cut"] > told["counts"]["native_tiles_planned"] > 0
     assert told["bounds"] == mosaic.bounds.model_dump()
     assert told["frame"]["side_px"] == 512 << told["frame"]["native_zoom"]

@@ -15,7 +15,7 @@ from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Block, Cell, Grid
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, DriverSpec, Keep, SurveySpec, SurveyState
-from imageflow_surveys.plan import grid_of, plan_survey
+from imageflow_surveys.plan import grid_of, least_overlap_px, plan_survey
 from imageflow_surveys.remove import remove_survey
 from tests.surveys.cities import city, driver_of_city, planned, published
 
@@ -196,3 +196,15 @@ def test_a_folder_that_is_not_absolute_is_refused(stores: Stores) -> None:
 def test_masks_that_leave_nothing_or_lie_beside_the_picture_are_refused(stores: Stores, mask: Rect, why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
         plan_survey(stores, city("masked").model_copy(update={"masks": (mask,)}), Carrier.OPERATOR)
+
+
+def test_the_narrowest_overlap_of_neighbours_is_known_as_far_as_their_places_are() -> None:
+    view = Size(width_px=240, height_px=140)
+    at = {
+        Cell(row=0, col=0): Position(x_px=0.0, y_px=0.0),
+        Cell(row=0, col=1): Position(x_px=160.0, y_px=2.0),
+        Cell(row=1, col=0): Position(x_px=0.0, y_px=90.0),
+    }
+    assert least_overlap_px(view, at) == 50
+    assert least_overlap_px(view, {**at, Cell(row=0, col=2): Position(x_px=500.0, y_px=0.0)}) == 0
+    assert least_overlap_px(view, {Cell(row=0, col=0): None, Cell(row=0, col=1): None}) is None

@@ -94,6 +94,7 @@ def test_a_survey_with_areas_outside_the_world_and_holes_is_whole_and_completes(
     assert progress.tasks_done == progress.tasks
     assert survey.is_published
     assert (shots.planned, shots.taken, shots.outside, shots.holes, shots.visited) == (7, 7, 1, 1, 9)
+    assert shots.unsettled == 0
 
 
 def test_only_areas_with_a_screenshot_are_placed(stores: Stores) -> None:

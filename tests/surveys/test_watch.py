@@ -100,6 +100,18 @@ def test_a_dialog_that_pops_up_later_is_found_where_a_game_is_driven() -> None:
     assert shown_to(folder, [*before, *dialog]) == 0
 
 
+def test_words_on_plain_ground_that_never_change_stop_a_game_and_no_folder() -> None:
+    screen = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
+    screen[100:112, 100:200] = np.random.default_rng(3).integers(0, 256, (12, 100, 3))
+    driven = Watch(driven_by("x11"))
+    assert shown_to(driven, [screen] * (LATER - 1)) == 0
+    with pytest.raises(NoMap, match=r"over 100% of the picture: a menu, a dialog or a loading screen.* with `masks`"):
+        driven.see(Cell(row=0, col=9), Grabbed(frame=screen, position=None))
+    assert shown_to(Watch(driven_by("folder")), [screen] * LATER) == 0
+    under_mask = Watch(driven_by("x11", (Rect(x_px=96, y_px=96, width_px=112, height_px=16),)))
+    assert shown_to(under_mask, [screen] * LATER) == 0
+
+
 def test_areas_without_a_picture_are_passed_over() -> None:
     watch = Watch(driven_by("x11"))
     outside = Grabbed(frame=None, position=None, state=AreaState.OUTSIDE)

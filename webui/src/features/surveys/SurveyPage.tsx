@@ -160,6 +160,7 @@ function StageLine({ stage }: { stage: Stage }) {
 function Facts({ survey }: { survey: SurveyDetail }) {
   const texts = useTexts();
   const { thumbnail } = survey.links;
+  const { areas_outside: outside, areas_holes: holes, shots_unsettled: unsettled } = survey.counts;
   return (
     <section className="card">
       {thumbnail !== null && (
@@ -176,6 +177,9 @@ function Facts({ survey }: { survey: SurveyDetail }) {
           </>
         )}
         <dt>{texts.surveys.grid}</dt><dd>{texts.surveys.areas(survey.grid.rows, survey.grid.cols)}</dd>
+        {outside > 0 && <><dt>{texts.surveys.outside}</dt><dd id="areas-outside">{texts.surveys.outsideNote(outside)}</dd></>}
+        {holes > 0 && <><dt>{texts.surveys.holes}</dt><dd id="areas-holes">{texts.surveys.holesNote(holes)}</dd></>}
+        {unsettled > 0 && <><dt>{texts.surveys.unsettled}</dt><dd id="shots-unsettled">{texts.surveys.unsettledNote(unsettled)}</dd></>}
         <dt>{texts.surveys.view}</dt><dd>{survey.view.width_px} × {survey.view.height_px} px</dd>
         <dt>{texts.surveys.driver}</dt><dd>{survey.driver}</dd>
         <dt>{texts.surveys.carrier}</dt><dd>{texts.surveys.carriers[survey.carrier]}</dd>

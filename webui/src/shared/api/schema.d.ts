@@ -3388,6 +3388,12 @@ export interface components {
             shots_planned: number;
             /** Shots Taken */
             shots_taken: number;
+            /** Shots Unsettled */
+            shots_unsettled: number;
+            /** Areas Outside */
+            areas_outside: number;
+            /** Areas Holes */
+            areas_holes: number;
             /** Native Tiles Planned */
             native_tiles_planned: number;
             /** Tiles Cut */
