@@ -90,6 +90,7 @@ def _chosen(variable: str, known: Sequence[str]) -> Sequence[str]:
 
 def _survey(game: str, case: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="imageflow-games-", ignore_cleanup_errors=True) as home:
+        Path(home).chmod(0o711)  # a game may run as another account
         stores = open_stores(Settings(home=Path(home)))
         try:
             return asdict(_outcome(stores, game, case))
