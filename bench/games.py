@@ -37,18 +37,49 @@ class Game:
 
     presses: Sequence[str]
     """xdotool's commands that scroll."""
-    edge: Mapping[str, Any]
-    """Parameters with which the survey crosses the world's edge."""
-    is_still: bool = True
-    """Whether the same place looks the same at any time."""
+    edge: Mapping[str, Any] | None = None
+    """Parameters with which the survey crosses the world's edge; `None` for a world that has none, as it wraps."""
+
+
+def _drag(begin: tuple[int, int], end: tuple[int, int]) -> dict[str, Any]:
+    return {"drag": begin, "to": end, "button": 3, "pause_ms": 120}
+
+
+def _press(key: str, count: int) -> dict[str, Any]:
+    return {"key": key, "count": count, "pause_ms": 400}
 
 
 _KEYS = tuple(f"key {key}" for key in ("Left", "Right", "Up", "Down"))
 GAMES = {
-    "simutrans": Game(presses=_KEYS, edge={}),
-    "freeciv": Game(presses=tuple(key.replace("key ", "key shift+") for key in _KEYS), edge={}),
-    "widelands": Game(presses=("mousedown 3",), edge={}, is_still=False),
-    "lincity": Game(presses=_KEYS, edge={}),
+    "simutrans": Game(
+        presses=_KEYS,
+        edge={
+            "home": [
+                {"key": "shift+j"},
+                {"wait_until": {"changed": True, "still": True}},
+                {"type": "40,200"},
+                {"key": "Return"},
+                {"wait_until": {"still": True}},
+                {"key": "Escape"},
+            ]
+        },
+    ),
+    "freeciv": Game(
+        presses=tuple(key.replace("key ", "key shift+") for key in _KEYS),
+        edge={
+            "home": [
+                _press("shift+Right", 14),
+                _press("shift+Down", 14),
+                _press("shift+Left", 2),
+                _press("shift+Up", 1),
+            ]
+        },
+    ),
+    "widelands": Game(presses=tuple(key.replace("key ", "keydown ") for key in _KEYS)),
+    "lincity": Game(
+        presses=("mousedown 3",),
+        edge={"home": [*[_drag((1140, 350), (140, 350))] * 5, *[_drag((640, 650), (640, 50))] * 5]},
+    ),
 }
 CASES = ("middle", "edge", "dropped", "slow", "three")
 _MIDDLE, _EDGE = Grid(rows=4, cols=4), Grid(rows=3, cols=4)
@@ -60,19 +91,22 @@ def main() -> int:
     cases = _chosen("IMAGEFLOW_GAME_CASES", CASES)
     for game in games:
         for case in cases:
+            if case == "edge" and GAMES[game].edge is None:
+                continue
             began = time.monotonic()
             result = _survey(game, case)
             _record(game, case, {**result, "minutes": round((time.monotonic() - began) / 60, 1)})
             _show()
     recorded = _recorded()
-    return 0 if all(_is_right(recorded[game][case]) for game in games for case in cases) else 1
+    asked = [result for game in games for case, result in recorded[game].items() if case in cases]
+    return 0 if all(map(_is_right, asked)) else 1
 
 
 def circumstances(game: str, case: str) -> Circumstances:
     """Return what a case means for a game."""
     known = GAMES[game]
     return Circumstances(
-        settings=known.edge if case == "edge" else {},
+        settings=(known.edge or {}) if case == "edge" else {},
         grid=_EDGE if case == "edge" else _MIDDLE,
         is_slow=case == "slow",
         dropped=known.presses if case == "dropped" else (),

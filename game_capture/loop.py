@@ -244,7 +244,9 @@ def has_late_presses(seen: Movement, move: Move, rules: Rules) -> bool:
     """Whether a movement is longer than its move, or goes aside or back by whole presses: earlier ones took effect."""
     press_px = rules.press_px[move.axis.other]
     along = move.direction * _along(seen.offset, move.axis)
-    is_along = not -rules.press_px[move.axis] / 2 <= along <= abs(rules.expected_px(move)) + rules.press_px[move.axis] / 2
+    is_along = (
+        not -rules.press_px[move.axis] / 2 <= along <= abs(rules.expected_px(move)) + rules.press_px[move.axis] / 2
+    )
     across = _along(seen.offset, move.axis.other)
     return is_along or (abs(across) >= press_px / 2 and rules.fits(across, move.axis.other))
 
