@@ -57,7 +57,7 @@ GAMES = {
             "home": [
                 {"key": "shift+j"},
                 {"wait_until": {"changed": True, "still": True}},
-                {"type": "40,200"},
+                {"type": "60,222"},
                 {"key": "Return"},
                 {"wait_until": {"still": True}},
                 {"key": "Escape"},

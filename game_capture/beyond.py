@@ -51,4 +51,4 @@ class Beyond:
 
 def _numbers(picture: Picture) -> NDArray[np.uint32]:
     channels = picture.astype(np.uint32)
-    return channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
+    return (channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]).astype(np.uint32)

@@ -119,7 +119,7 @@ class X11Driver:
         return tuple(Area(cell=cell, position=self._position(cell)) for cell in grid.cells())
 
     def grab(self, area: Area) -> Grabbed:
-        """Return what an area shows; it is outside where the world ends before it, or where nothing of the land shows."""
+        """Return what an area shows; it is outside where the world ends before it or none of its land shows."""
         stage, pilot = self._running(), self._sailing()
         stage.check_alive()
         reached = pilot.go(area.cell, area.position or self._position(area.cell))
