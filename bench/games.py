@@ -57,7 +57,7 @@ GAMES = {
             "home": [
                 {"key": "shift+j"},
                 {"wait_until": {"changed": True, "still": True}},
-                {"type": "60,222"},
+                {"type": "23,91"},
                 {"key": "Return"},
                 {"wait_until": {"still": True}},
                 {"key": "Escape"},

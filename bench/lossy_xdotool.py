@@ -1,4 +1,5 @@
-"""A wrapper around xdotool that drops one in ten of the commands that scroll. It takes xdotool's commands and options.
+"""A wrapper around xdotool that drops one in ten of the commands that scroll; of a button or key
+that is held down, its release as well. It takes xdotool's commands and options.
 
 IMAGEFLOW_DROPPED names these commands, separated by semicolons: "key Left;key Right;mousedown 3".
 """
@@ -37,8 +38,14 @@ def main() -> int:
     commands = set(os.environ[_VARIABLE].split(";"))
     with subprocess.Popen([program, *sys.argv[1:]], stdin=subprocess.PIPE, text=True) as real:
         assert real.stdin is not None
+        dropped: set[str] = set()
         for line in sys.stdin:
-            if line.strip() in commands and random_.random() < DROPPED:
+            command = line.strip()
+            if command in dropped:
+                dropped.remove(command)
+                continue
+            if command in commands and random_.random() < DROPPED:
+                dropped |= {command.replace("down ", "up ")} - {command}
                 continue
             real.stdin.write(line)
             real.stdin.flush()
