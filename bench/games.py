@@ -57,7 +57,7 @@ GAMES = {
             "home": [
                 {"key": "shift+j"},
                 {"wait_until": {"changed": True, "still": True}},
-                {"type": "23,91"},
+                {"type": "20,115"},
                 {"key": "Return"},
                 {"wait_until": {"still": True}},
                 {"key": "Escape"},

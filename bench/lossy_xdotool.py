@@ -1,7 +1,7 @@
-"""A wrapper around xdotool that drops one in ten of the commands that scroll; of a button or key
-that is held down, its release as well. It takes xdotool's commands and options.
+"""A wrapper around xdotool that drops one in ten of the commands that scroll, and the release of a dropped press.
 
-IMAGEFLOW_DROPPED names these commands, separated by semicolons: "key Left;key Right;mousedown 3".
+It takes xdotool's commands and options. IMAGEFLOW_DROPPED names the commands, separated by semicolons:
+"key Left;key Right;mousedown 3".
 """
 
 import os
