@@ -28,8 +28,8 @@ _LOG = logging.getLogger(__name__)
 _SLACK_PX = 64
 """A camera is looked for so far around all places that a move may end at."""
 
-_SLIDE_SHARE = 0.75
-"""Of a move: pressed against a slanting edge, a camera goes sideways by as much and more."""
+_SLIDE_SHARE = 1.0
+"""Of a move, beyond its middle: pressed down against a slanting edge, a camera goes aside by as much."""
 
 _PROBED_PX = 192
 """As long as it is not known how far a press goes."""

@@ -1,6 +1,6 @@
 """A pilot on a camera that loses presses, stops at edges and sails over open water."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -63,14 +63,20 @@ class Camera:
 
 
 def pilot(
-    camera: Camera, neighbours: "Stored | None" = None, *, blind: bool = False, **timing: Callable[..., float | None]
+    camera: Camera,
+    neighbours: "Stored | None" = None,
+    *,
+    blind: bool = False,
+    hop_px: Mapping[Axis, float] = HOP,
+    view: Size = VIEW,
+    **timing: Callable[..., float | None],
 ) -> Pilot:
     return Pilot(
         press=camera.press,
         look=camera.look,
         press_px=PRESS,
-        hop_px=HOP,
-        view=VIEW,
+        hop_px=hop_px,
+        view=view,
         names=KeyScroll(px_per_press=(PRESS[Axis.X], PRESS[Axis.Y])),
         comparer=None if blind else FrameComparer(),
         neighbours=neighbours,
@@ -278,3 +284,32 @@ def test_a_press_that_goes_half_as_far_as_configured_is_learnt(caplog: pytest.Lo
     sailing = pilot(camera)
     assert sailing.go(CELL, place(224)).position == place(224)
     assert "one press moves the camera by 16.0 px" in caplog.text
+
+
+@dataclass
+class Slanting(Camera):
+    """A large view, and a world that ends in a slant, along which a camera slides that is pressed against it."""
+
+    view: Size = field(default_factory=lambda: Size(width_px=640, height_px=512))
+
+    def press(self, axis: Axis, presses: int, to: Position) -> None:
+        number = 0 if axis is Axis.X else 1
+        for _ in range(abs(presses)):
+            self.at[number] += self.px[number] * (1 if presses > 0 else -1)
+            past = self.at[1] - self.at[0] // 2 - 160
+            if past > 0:
+                self.at = [self.at[0] + past * number, self.at[1] - (past // 2 if number else past)]
+
+    def look(self) -> View:
+        x, y = self.at
+        frame = self.world[y : y + self.view.height_px, x : x + self.view.width_px].copy()
+        return View(frame=frame, is_settled=True)
+
+
+def test_a_camera_that_slides_as_far_aside_as_it_was_sent_down_is_seen() -> None:
+    camera = Slanting(world=noise(2400, 1600))
+    sailing = pilot(camera, hop_px={Axis.X: 448.0, Axis.Y: 352.0}, view=camera.view)
+    sailing.go(CELL, place(0, 0))
+    reached = sailing.go(CELL, place(0, 352))
+    assert reached.uncertainty == EXACT
+    assert (camera.at[0] - 320, camera.at[1] - 240) == (reached.position.x_px, reached.position.y_px)
