@@ -32,6 +32,9 @@ from imageflow_surveys.shots import shots_of
 GAMES_AT_ONCE = 3
 
 _LOAD = "while True: pass"
+_SLOW_START_S = 300
+"""From a slow game's start until its window shows something, as docs/resources.md advises for slow machines."""
+
 _LOOKS = (
     trust.loops_close,
     trust.shots_placed,
@@ -112,6 +115,7 @@ def _asked(spec: SurveySpec, circumstances: Circumstances) -> SurveySpec:
     parameters = {**spec.driver.parameters, **circumstances.settings}
     if circumstances.is_slow:
         parameters["command"] = ["nice", "-n", "19", *parameters["command"]]
+        parameters["start_timeout_s"] = _SLOW_START_S
     return spec.model_copy(
         update={
             "driver": spec.driver.model_copy(update={"parameters": parameters}),
