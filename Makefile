@@ -9,7 +9,7 @@ WEBUI := imageflow_gateway/static/app/index.html
 GROUPS := stack other edge fault page batch
 TIMES := build/test-times
 
-.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench soak screenshots dagster-screenshots pictures pins webui types reference clean help
+.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench games soak screenshots dagster-screenshots pictures pins webui types reference clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
@@ -70,6 +70,9 @@ soak: $(VENV)/.dev ## What make test repeats seldom, often; then kill parts of s
 
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
 	$(BIN)/python -m bench
+
+games: $(VENV)/.dev ## Survey the games of games/*.yaml, disturbed as well (IMAGEFLOW_GAMES=simutrans,lincity IMAGEFLOW_GAME_CASES=middle), keep JSON under bench/results
+	$(BIN)/python -m bench.games
 
 webui: $(WEBUI) ## Build the web pages
 

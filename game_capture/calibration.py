@@ -16,6 +16,9 @@ _STILL = 3
 _PROBE_PX = 48
 """A probe goes about so far: enough to be seen, and little enough to be seen whole."""
 
+_REPEATS_OF_LOST = 3
+"""Probes that must tell the same again where lost presses explain it as well: one in ten may be lost."""
+
 _EQUAL_PX = 2.0
 _ALIKE = 0.1
 """By so much of a press, the configured distance may be off and is still the one that was meant."""
@@ -32,6 +35,8 @@ class Calibration:
     """Probes that did not move the camera at all."""
     measured_px: float | None = None
     """What the last probe that moved it told of one press."""
+    repeats: int = 0
+    """Probes before the last that told the same."""
     is_done: bool = False
     went_back: bool = False
     """Whether the last probe moved the camera the wrong way."""
@@ -50,9 +55,17 @@ class Calibration:
         press_px = along / abs(move.presses)
         if abs(along - abs(move.presses) * self.press_px) <= max(_EQUAL_PX, _ALIKE * self.press_px / 2):
             return replace(known, measured_px=press_px, is_done=True)
-        if self.measured_px is not None and abs(press_px - self.measured_px) <= _EQUAL_PX:
-            return replace(known, press_px=(press_px + self.measured_px) / 2, measured_px=press_px, is_done=True)
-        return replace(known, measured_px=press_px)
+        if self.measured_px is None or abs(press_px - self.measured_px) > _EQUAL_PX:
+            return replace(known, measured_px=press_px, repeats=0)
+        known = replace(known, measured_px=press_px, repeats=self.repeats + 1)
+        if known.repeats < (_REPEATS_OF_LOST if self._may_be_lost(move, along) else 1):
+            return known
+        return replace(known, press_px=(press_px + self.measured_px) / 2, is_done=True)
+
+    def _may_be_lost(self, move: Move, along: float) -> bool:
+        """Whether fewer whole presses of the configured distance explain how far a probe went."""
+        done = round(along / self.press_px)
+        return 0 < done < abs(move.presses) and abs(along - done * self.press_px) <= _EQUAL_PX
 
     def moves(self, move: Move, seen: Movement) -> bool:
         """Whether a probe moved the camera its way."""
@@ -65,8 +78,8 @@ class Calibration:
 
 
 def probe(move: Move, calibration: Calibration) -> Move:
-    """Return the first move of an axis: a few presses, a few more where earlier ones did nothing."""
-    presses = max(1, round(_PROBE_PX / calibration.press_px)) * (1 + calibration.still)
+    """Return the first move of an axis: a few presses, more where earlier ones did nothing or may have been lost."""
+    presses = max(1, round(_PROBE_PX / calibration.press_px)) * (1 + calibration.still) + calibration.repeats
     return replace(move, presses=move.direction * min(abs(move.presses), presses))
 
 

@@ -154,6 +154,8 @@ class Belief:
     lost: int = _LOST
     """Presses that did nothing, of those that were seen to."""
     pressed: int = _OF_PRESSES
+    missing: Move | None = None
+    """The last presses whose effect was not seen: they are lost, or late."""
     obeys: bool = True
     """False where it went neither forward nor back: whatever holds it is no edge."""
 
@@ -207,20 +209,53 @@ def next_step(belief: Belief, goal: Goal, rules: Rules) -> Next:
 def moved(belief: Belief, move: Move, seen: Movement | None, rules: Rules) -> Belief:
     """Return what is believed after a move, of which both frames told `seen`."""
     belief = replace(belief, moves=belief.moves + 1)
-    if seen is not None and is_accepted(seen, move, rules):
+    if seen is not None and is_accepted(seen, move, rules, belief.missing):
         return _nearer(_after_sight(belief, move, seen.offset, rules))
     return _nearer(_unseen(belief, move, rules))
 
 
-def is_accepted(seen: Movement, move: Move, rules: Rules) -> bool:
-    """Whether a movement may be believed: the only one, well supported, and such as presses or an edge explain."""
+def is_accepted(seen: Movement, move: Move, rules: Rules, missing: Move | None = None) -> bool:
+    """Whether a movement may be believed: the only one, well supported, and such as presses or an edge explain.
+
+    Args:
+        missing: Presses of the move before whose effect was not seen, and may come now.
+    """
     along = move.direction * _along(seen.offset, move.axis)
     across = _along(seen.offset, move.axis.other)
-    is_plain = abs(across) <= _FIT_PX and rules.fits(along, move.axis)
+    late_px = 0.0 if missing is None else rules.expected_px(missing)
+    is_same_axis = missing is not None and missing.axis is move.axis
+    late_along = move.direction * late_px if is_same_axis else 0.0
+    late_across = 0.0 if is_same_axis else late_px
+    is_plain = rules.fits(along, move.axis) and _is_late(across, late_across, move.axis.other, rules)
     if not seen.is_only or seen.windows < (LEAST_WINDOWS if is_plain else SURE_WINDOWS):
         return False
-    # keys are lost, not made
-    return -_FIT_PX <= along <= abs(rules.expected_px(move)) + max(_FIT_PX, rules.press_px[move.axis] / 2)
+    # keys are lost or late, not made
+    farthest = abs(rules.expected_px(move)) + max(0.0, late_along) + max(_FIT_PX, rules.press_px[move.axis] / 2)
+    return min(0.0, late_along) - _FIT_PX <= along <= farthest
+
+
+def is_short(seen: Movement, move: Move, rules: Rules) -> bool:
+    """Whether a movement is at least half a press shorter than its move."""
+    along = move.direction * _along(seen.offset, move.axis)
+    return along < abs(rules.expected_px(move)) - rules.press_px[move.axis] / 2
+
+
+def has_late_presses(seen: Movement, move: Move, rules: Rules) -> bool:
+    """Whether a movement is longer than its move, or goes aside or back by whole presses: earlier ones took effect."""
+    press_px = rules.press_px[move.axis.other]
+    along = move.direction * _along(seen.offset, move.axis)
+    is_along = (
+        not -rules.press_px[move.axis] / 2 <= along <= abs(rules.expected_px(move)) + rules.press_px[move.axis] / 2
+    )
+    across = _along(seen.offset, move.axis.other)
+    return is_along or (abs(across) >= press_px / 2 and rules.fits(across, move.axis.other))
+
+
+def _is_late(across: float, late_px: float, axis: Axis, rules: Rules) -> bool:
+    """Whether a movement aside is none, or one of whole presses that were missing."""
+    if abs(across) <= _FIT_PX:
+        return True
+    return across * late_px > 0 and abs(across) <= abs(late_px) + _FIT_PX and rules.fits(across, axis)
 
 
 def is_lost_presses(off: Position, belief: Belief, rules: Rules) -> bool:
@@ -237,15 +272,23 @@ def is_lost_presses(off: Position, belief: Belief, rules: Rules) -> bool:
 def shifted(belief: Belief, offset: Offset) -> Belief:
     """Return what is believed after a movement that is sure whatever was pressed."""
     at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)
-    return replace(_going(belief), at=at, moves=belief.moves + 1, edges=frozenset())
+    return replace(_going(belief), at=at, moves=belief.moves + 1, edges=frozenset(), missing=None)
 
 
 def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Belief:
     at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)
     advanced = move.direction * _along(offset, move.axis) >= rules.press_px[move.axis] / 2
     went = max(abs(offset.dx_px), abs(offset.dy_px)) > _FIT_PX
-    slid = abs(_along(offset, move.axis.other)) > _FIT_PX
-    belief = replace(belief, at=at, edges=frozenset() if went else belief.edges, has_slid=belief.has_slid or slid)
+    late = belief.missing
+    late_px = rules.expected_px(late) if late is not None and late.axis is not move.axis else 0.0
+    slid = not _is_late(_along(offset, move.axis.other), late_px, move.axis.other, rules)
+    belief = replace(
+        belief,
+        at=at,
+        edges=frozenset() if went else belief.edges,
+        has_slid=belief.has_slid or slid,
+        missing=_missing(late, move, offset, rules),
+    )
     if belief.phase is Phase.BACK:
         return replace(belief, phase=Phase.RETURN) if advanced else replace(_going(belief), obeys=False)
     if belief.phase is Phase.RETURN:
@@ -269,6 +312,16 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
         pushed_presses=presses,
         phase=Phase.BACK if is_edge else Phase.GOING,
     )
+
+
+def _missing(before: Move | None, move: Move, offset: Offset, rules: Rules) -> Move | None:
+    """Return the presses that had no effect: of a move, and of those before that went the same way."""
+    done = max(0, round(move.direction * _along(offset, move.axis) / rules.press_px[move.axis]))
+    sent_ = abs(move.presses)
+    if before is not None and (before.axis, before.direction) == (move.axis, move.direction):
+        sent_ += abs(before.presses)
+    missing = rules.hop(max(0, sent_ - done), move.axis)
+    return replace(move, presses=move.direction * missing) if missing else None
 
 
 def _nearer(belief: Belief) -> Belief:
@@ -296,6 +349,7 @@ def _unseen(belief: Belief, move: Move, rules: Rules) -> Belief:
         at=Position(x_px=belief.at.x_px + dx, y_px=belief.at.y_px + dy),
         uncertainty=belief.uncertainty + Uncertainty(x_px=off_x, y_px=off_y),
         edges=frozenset(),
+        missing=None,
     )
 
 

@@ -4,6 +4,7 @@ Without a comparer it goes by dead reckoning alone.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil
@@ -36,8 +37,8 @@ _LOG = logging.getLogger(__name__)
 _SLACK_PX = 64
 """A camera is looked for so far around all places that a move may end at."""
 
-_SLIDE_SHARE = 0.75
-"""Of a move: pressed against a slanting edge, a camera goes sideways by as much and more."""
+_SLIDE_SHARE = 1.0
+"""Of a move, beyond its middle: pressed down against a slanting edge, a camera goes aside by as much."""
 
 _PROBED_PX = 192
 """As long as it is not known how far a press goes."""
@@ -45,6 +46,17 @@ _PROBED_PX = 192
 
 HELD_AREAS = 2
 """Areas in a row to which the camera goes neither forward nor back: at one alone, a slow game may explain it."""
+
+_PATIENCE_S = 0.3
+"""How long presses without effect are waited for at first."""
+
+_MOST_PATIENCE_S = 4.0
+
+_PROBE_PATIENCE_S = 3.0
+"""At least, as long as it is not known how far a press goes."""
+
+_GLANCE_S = 0.05
+"""Between two looks."""
 
 _NOWHERE = Position(x_px=0.0, y_px=0.0)
 
@@ -87,6 +99,8 @@ class Pilot:
         names: The settings that messages name.
         comparer: Sees how far the camera moved.
         neighbours: Frames of the survey that are stored already.
+        clock: Seconds, from any moment on.
+        sleep: Waits so many of them.
     """
 
     def __init__(
@@ -100,6 +114,8 @@ class Pilot:
         names: ScrollNames,
         comparer: Comparer | None,
         neighbours: StoredFrames | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._press, self._look, self._view = press, look, view
         self._comparer, self._neighbours, self._names = comparer, neighbours, names
@@ -115,6 +131,9 @@ class Pilot:
         self._visited: list[Cell] = []
         self._held: list[Cell] = []
         """The last areas to which the camera did not go though nothing but a dialog explains it."""
+        self._clock, self._sleep = clock, sleep
+        self._patience_s = _PATIENCE_S
+        """How late presses take effect: a slow game shows the map as it was before them, and that map stands still."""
 
     def go(self, cell: Cell, to: Position) -> Reached:
         """Bring the camera to an area.
@@ -174,6 +193,8 @@ class Pilot:
         self._press(move.axis, move.presses, self._aim(move))
         after = self._shown_now()
         seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
+        seen = self._waited(before, after, move, seen)
+        after = self._shown_now()
         if is_sure(seen) and not is_still(seen):
             self._held = []
         if calibration.is_done or seen is None or not is_sure(seen):
@@ -183,6 +204,29 @@ class Pilot:
             self._made[move.axis] += move.presses if calibration.moves(move, seen) else 0
         if not calibration.is_done:
             self._calibrate(move, seen, after.frame)
+
+    def _waited(self, before: View, after: View, move: Move, seen: Movement | None) -> Movement | None:
+        """Return what is seen of a move once all of its presses took effect, or have been waited for.
+
+        How long, is learnt from presses that took effect after all.
+        """
+        is_done = self._calibration[move.axis].is_done
+        began = self._clock()
+        deadline = began + (self._patience_s if is_done else max(self._patience_s, _PROBE_PATIENCE_S))
+        while seen is not None and is_sure(seen) and loop.is_short(seen, move, self._rules):
+            if self._clock() >= deadline:
+                return seen
+            self._sleep(_GLANCE_S)
+            latest = self._look()
+            if np.array_equal(latest.frame, after.frame):
+                continue
+            after = self._shown = latest
+            seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
+        late_s = self._clock() - began
+        if is_done and seen is not None and loop.has_late_presses(seen, move, self._rules):
+            late_s = max(late_s, self._patience_s)
+        self._patience_s = min(_MOST_PATIENCE_S, max(self._patience_s, 2 * late_s))
+        return seen
 
     def _aim(self, move: Move) -> Position:
         """Where a move should lead, by what presses should move."""
@@ -224,7 +268,9 @@ class Pilot:
         return Offset(dx_px=half, dy_px=0) if move.axis is Axis.X else Offset(dx_px=0, dy_px=half)
 
     def _reach_px(self, move: Move) -> int:
-        far_px = ceil(_SLIDE_SHARE * abs(self._rules.expected_px(move)))
+        missing = self._belief.missing
+        late_px = 0.0 if missing is None else abs(self._rules.expected_px(missing))
+        far_px = ceil(_SLIDE_SHARE * abs(self._rules.expected_px(move)) + late_px)
         return far_px + (_SLACK_PX if self._calibration[move.axis].is_done else _PROBED_PX)
 
     def _compare(self, before: Frame, after: Frame, expected: Offset, reach_px: int) -> Movement | None:

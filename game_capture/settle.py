@@ -22,6 +22,8 @@ class SettleRule(BaseModel):
 
     equal_grabs: int = Field(default=2, ge=1, le=50)
     """Equal pictures in a row; 1 takes the first."""
+    equal_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the pixels that must be equal: 0.3 where water or people move all the time, and the camera must stop."""
     interval_s: float = Field(default=0.015, ge=0, le=10)
     """Between two grabs."""
     timeout_s: float = Field(default=10.0, gt=0, le=600)
@@ -84,15 +86,17 @@ def watch(
             return Watched(picture=picture, is_settled=False)
         sleep(rule.interval_s)
         latest = grab()
-        equal = equal + 1 if _equal(picture, latest, rule.ignored) else 1
+        equal = equal + 1 if _equal(picture, latest, rule) else 1
         picture = latest
     return Watched(picture=picture, is_settled=True)
 
 
-def _equal(one: Picture, other: Picture, ignored: tuple[Rect, ...]) -> bool:
-    if not ignored:
-        return np.array_equal(one, other)
+def _equal(one: Picture, other: Picture, rule: SettleRule) -> bool:
+    if np.array_equal(one, other):
+        return True
+    if not rule.ignored and rule.equal_share == 1:
+        return False
     changed = (one != other).any(axis=-1)
-    for rect in ignored:
+    for rect in rule.ignored:
         changed[max(rect.y_px, 0) : max(rect.bottom_px, 0), max(rect.x_px, 0) : max(rect.right_px, 0)] = False
-    return not changed.any()
+    return bool(np.count_nonzero(changed) <= (1 - rule.equal_share) * changed.size)

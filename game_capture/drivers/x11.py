@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from game_capture.beyond import Beyond
 from game_capture.grabber import to_rgb
 from game_capture.loop import Axis
 from game_capture.opening import Opening
@@ -47,10 +48,8 @@ _LOOK_S = 0.1
 _NUMBERS = {Axis.X: 0, Axis.Y: 1}
 _SAME_PX = 16
 """Areas that lie no farther apart show the same."""
-_DARK = 16
 _END_S = 10.0
 """The end of a process is known a moment later than its window is gone; on a busy machine, seconds."""
-
 
 _CALM = SettleRule(equal_grabs=11, interval_s=0.05, timeout_s=3.0)
 """A loading screen stands still for a moment, and changes again; a game that never stands still is taken as it is."""
@@ -65,7 +64,7 @@ class X11Driver:
         neighbours: Frames of the survey that are stored already.
         read_beside: Returns a file beside the game's YAML.
 
-    Raises `InvalidInput` where a picture that its actions name is none.
+    Raises `InvalidInput` where a picture that its actions name is none, or `beyond` names one of the land.
     """
 
     Parameters: ClassVar[type[BaseModel]] = X11Parameters
@@ -88,6 +87,8 @@ class X11Driver:
         self._settle = parameters.settle.model_copy(update={"timeout_s": settle_timeout_s})
         self._crop = parameters.map_rect
         self._pictures: Pictures = read_pictures(parameters.pictures, read_beside)
+        beyond = parameters.beyond
+        self._beyond = Beyond(None) if beyond is None else Beyond(self._pictures[beyond], beyond)
         self._program = Program(parameters, staging=staging, read_beside=read_beside)
         self._step = tuple(parameters.scroll.reachable(step, axis) for axis, step in enumerate(parameters.step))
         self._stage: Stage | None = None
@@ -124,7 +125,7 @@ class X11Driver:
         return tuple(Area(cell=cell, position=self._position(cell)) for cell in grid.cells())
 
     def grab(self, area: Area) -> Grabbed:
-        """Return what an area shows; an area that the world ends before is outside, and a black one as well."""
+        """Return what an area shows; it is outside where the world ends before it or none of its land shows."""
         stage, pilot = self._running(), self._sailing()
         stage.check_alive()
         with self._shown(stage):
@@ -148,7 +149,7 @@ class X11Driver:
         )
 
     def _state(self, cell: Cell, reached: Reached) -> AreaState:
-        if _is_void(reached.view.frame):
+        if self._beyond.shown_in(reached.view.frame):
             return AreaState.OUTSIDE
         if reached.is_there or not self._is_taken_elsewhere(cell, reached.position):
             return AreaState.TAKEN
@@ -278,11 +279,6 @@ class X11Driver:
         left_s = max(1.0, self._start_timeout_s - (time.monotonic() - began))
         settle(lambda: stage.grab(self._crop), self._settle.model_copy(update={"timeout_s": left_s}))
         watch(lambda: stage.grab(self._crop), _CALM.model_copy(update={"ignored": self._settle.ignored}))
-
-
-def _is_void(picture: NDArray[np.uint8]) -> bool:
-    """Whether a picture shows what lies beyond a world: black all over. A plain sea or desert has a colour."""
-    return int(picture.max()) <= _DARK
 
 
 def _is_blank(picture: NDArray[np.uint8]) -> bool:

@@ -54,6 +54,9 @@ class X11Parameters(Words):
     """The part of the display that shows the map; by default all of the window."""
     scroll: Scroll
     """How the camera is moved."""
+    beyond: FilePath | None = None
+    """A picture beside the game's YAML of what the game shows beyond its land, and of nothing else, cut from a PNG
+    screenshot: an area in which there is nothing else lies outside the world, and is left out. Black always does."""
     step: tuple[_Step, _Step]
     """Pixels from an area to its right and its lower neighbour, rounded to what the scroll can do."""
     reach_px: int = Field(default=64, ge=1, le=4096)
@@ -108,8 +111,9 @@ class X11Parameters(Words):
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """The pictures that `if_shown` names."""
-        return named_pictures((*self.prepare, *self.home))
+        """The pictures that `if_shown` and `beyond` name."""
+        beyond = () if self.beyond is None else (self.beyond,)
+        return tuple(dict.fromkeys((*named_pictures((*self.prepare, *self.home)), *beyond)))
 
     @property
     def named_files(self) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """The x11 driver on a real window whose keys are lost, and whose land ends in a slant."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench import lossy_xdotool
 from game_capture.drivers.x11 import X11Driver
 from game_capture.staging import Staging
 from game_capture.x11.parameters import X11Parameters
@@ -29,10 +29,9 @@ def losing_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let one in ten key presses be lost."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    wrapper = folder / "xdotool"
-    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -u {Path(__file__).parent}/lossy_xdotool.py "$@"\n')
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    arrows = [f"key {arrow}" for arrow in ("Left", "Right", "Up", "Down")]
+    for name, value in lossy_xdotool.install(folder, arrows).items():
+        monkeypatch.setenv(name, value)
 
 
 class Taken:

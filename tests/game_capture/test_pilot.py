@@ -1,6 +1,6 @@
 """A pilot on a camera that loses presses, stops at edges and sails over open water."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -62,16 +62,25 @@ class Camera:
         return View(frame=frame, is_settled=True)
 
 
-def pilot(camera: Camera, neighbours: "Stored | None" = None, *, blind: bool = False) -> Pilot:
+def pilot(
+    camera: Camera,
+    neighbours: "Stored | None" = None,
+    *,
+    blind: bool = False,
+    hop_px: Mapping[Axis, float] = HOP,
+    view: Size = VIEW,
+    **timing: Callable[..., float | None],
+) -> Pilot:
     return Pilot(
         press=camera.press,
         look=camera.look,
         press_px=PRESS,
-        hop_px=HOP,
-        view=VIEW,
+        hop_px=hop_px,
+        view=view,
         names=KeyScroll(px_per_press=(PRESS[Axis.X], PRESS[Axis.Y])),
         comparer=None if blind else FrameComparer(),
         neighbours=neighbours,
+        **timing,  # type: ignore[arg-type]
     )
 
 
@@ -253,3 +262,87 @@ def test_what_was_taken_of_a_camera_that_never_moved_is_taken_anew() -> None:
     with pytest.raises(NoMap, match="stood still") as caught:
         sailing.go(right, place(224))
     assert caught.value.cells == (home,)
+
+
+@dataclass
+class Late(Camera):
+    """A camera that shows what presses do some seconds later."""
+
+    late_s: float = 1.0
+    now_s: float = 0.0
+    waiting: list[tuple[float, Axis, int]] = field(default_factory=list)
+    seen_at: tuple[int, int] = (0, 0)
+    """Where the camera was at the last look."""
+
+    def press(self, axis: Axis, presses: int, to: Position) -> None:
+        for _ in range(abs(presses)):
+            self.waiting.append((self.now_s + self.late_s, axis, 1 if presses > 0 else -1))
+
+    def look(self) -> View:
+        self.now_s += 0.1
+        due = [one for one in self.waiting if one[0] <= self.now_s]
+        self.waiting = [one for one in self.waiting if one[0] > self.now_s]
+        for _, axis, press in due:
+            super().press(axis, press, place(0))
+        self.seen_at = (self.at[0] - 320, self.at[1] - 240)
+        return super().look()
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.mark.parametrize("loses", [0.0, 0.1])
+@pytest.mark.parametrize("late_s", [0.5, 1.0, 2.5])
+def test_a_camera_that_obeys_late_is_waited_for(late_s: float, loses: float) -> None:
+    camera = Late(late_s=late_s, loses=loses)
+    sailing = pilot(camera, clock=lambda: camera.now_s, sleep=camera.sleep)
+    for there in SNAKE:
+        reached = sailing.go(CELL, there)
+        assert reached.is_there
+        assert camera.seen_at == (reached.position.x_px, reached.position.y_px)
+        assert (reached.position, reached.uncertainty) == (there, EXACT)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_presses_that_are_lost_at_the_start_are_no_other_scale(seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    camera = Camera(loses=0.15, dice=Random(seed))  # noqa: S311  no secret
+    sailing = pilot(camera)
+    for there in SNAKE[:6]:
+        assert sailing.go(CELL, there).is_there
+    assert not caplog.messages
+
+
+def test_a_press_that_goes_half_as_far_as_configured_is_learnt(caplog: pytest.LogCaptureFixture) -> None:
+    camera = Camera(px=(16, 16))
+    sailing = pilot(camera)
+    assert sailing.go(CELL, place(224)).position == place(224)
+    assert "one press moves the camera by 16.0 px" in caplog.text
+
+
+@dataclass
+class Slanting(Camera):
+    """A large view, and a world that ends in a slant, along which a camera slides that is pressed against it."""
+
+    view: Size = field(default_factory=lambda: Size(width_px=640, height_px=512))
+
+    def press(self, axis: Axis, presses: int, to: Position) -> None:
+        number = 0 if axis is Axis.X else 1
+        for _ in range(abs(presses)):
+            self.at[number] += self.px[number] * (1 if presses > 0 else -1)
+            past = self.at[1] - self.at[0] // 2 - 160
+            if past > 0:
+                self.at = [self.at[0] + past * number, self.at[1] - (past // 2 if number else past)]
+
+    def look(self) -> View:
+        x, y = self.at
+        frame = self.world[y : y + self.view.height_px, x : x + self.view.width_px].copy()
+        return View(frame=frame, is_settled=True)
+
+
+def test_a_camera_that_slides_as_far_aside_as_it_was_sent_down_is_seen() -> None:
+    camera = Slanting(world=noise(2400, 1600))
+    sailing = pilot(camera, hop_px={Axis.X: 448.0, Axis.Y: 352.0}, view=camera.view)
+    sailing.go(CELL, place(0, 0))
+    reached = sailing.go(CELL, place(0, 352))
+    assert reached.uncertainty == EXACT
+    assert (camera.at[0] - 320, camera.at[1] - 240) == (reached.position.x_px, reached.position.y_px)

@@ -91,3 +91,19 @@ def test_a_picture_that_is_only_watched_is_given_as_it_is_when_the_time_is_up() 
     )
     assert (watched.is_settled, int(watched.picture[0, 0, 0])) == (False, 2)
     assert watch(showing(4, 4), SettleRule(), clock=clock, sleep=clock.sleep).is_settled
+
+
+def test_where_something_always_moves_a_share_of_equal_pixels_is_enough() -> None:
+    clock = Clock()
+    values = iter(range(100))
+
+    def grab() -> NDArray[np.uint8]:
+        value = next(values)
+        picture = np.full((4, 6, 4), value if value < 5 else 7, dtype=np.uint8)
+        picture[:2] = value  # water over half of the picture; the camera stops at the sixth grab
+        return picture
+
+    watched = watch(grab, SettleRule(equal_share=0.5), clock=clock, sleep=clock.sleep)
+    assert watched.is_settled
+    assert watched.picture[0, 0, 0] == 6
+    assert not watch(grab, SettleRule(equal_share=0.6, timeout_s=1), clock=clock, sleep=clock.sleep).is_settled

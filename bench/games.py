@@ -1,0 +1,186 @@
+"""`make games`: the recipes under `games/` on their real games, and what comes of them when things go wrong.
+
+IMAGEFLOW_GAMES ("simutrans,widelands") and IMAGEFLOW_GAME_CASES ("middle,edge") say which; the results of others are
+kept in `results/games.json`. The maps are written as PNG under `build/games`, to be looked at.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.__main__ import RESULTS, hardware
+from bench.game_survey import GAMES_AT_ONCE, Circumstances, Outcome, survey_game
+from imageflow_clients.embedded_postgres import EmbeddedPostgres
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
+from imageflow_domain.errors import ImageFlowError
+from imageflow_domain.grid import Grid
+from imageflow_surveys.games import JobRequest, survey_spec
+
+_ROOT = Path(__file__).parent.parent
+_RECIPES, _MAPS = _ROOT / "games", _ROOT / "build" / "games"
+_FILE = RESULTS / "games.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Game:
+    """One recipe."""
+
+    presses: Sequence[str]
+    """xdotool's commands that scroll."""
+    edge: Mapping[str, Any] | None = None
+    """Parameters with which the survey crosses the world's edge; `None` for a world that has none, as it wraps."""
+
+
+def _drag(begin: tuple[int, int], end: tuple[int, int]) -> dict[str, Any]:
+    return {"drag": begin, "to": end, "button": 3, "pause_ms": 120}
+
+
+def _press(key: str, count: int) -> dict[str, Any]:
+    return {"key": key, "count": count, "pause_ms": 400}
+
+
+_KEYS = tuple(f"key {key}" for key in ("Left", "Right", "Up", "Down"))
+GAMES = {
+    "simutrans": Game(
+        presses=_KEYS,
+        edge={
+            "home": [
+                {"key": "shift+j"},
+                {"wait_until": {"changed": True, "still": True}},
+                {"type": "20,115"},
+                {"key": "Return"},
+                {"wait_until": {"still": True}},
+                {"key": "Escape"},
+            ]
+        },
+    ),
+    "freeciv": Game(
+        presses=tuple(key.replace("key ", "key shift+") for key in _KEYS),
+        edge={
+            "home": [
+                _press("shift+Right", 14),
+                _press("shift+Down", 14),
+                _press("shift+Left", 2),
+                _press("shift+Up", 1),
+            ]
+        },
+    ),
+    "widelands": Game(presses=tuple(key.replace("key ", "keydown ") for key in _KEYS)),
+    "lincity": Game(
+        presses=("mousedown 3",),
+        edge={"home": [*[_drag((1140, 350), (140, 350))] * 5, *[_drag((640, 650), (640, 50))] * 5]},
+    ),
+}
+CASES = ("middle", "edge", "dropped", "slow", "three")
+_MIDDLE, _EDGE = Grid(rows=4, cols=4), Grid(rows=3, cols=4)
+
+
+def main() -> int:
+    """Survey; return the exit status: 1 where a map is wrong or not whole."""
+    games = _chosen("IMAGEFLOW_GAMES", tuple(GAMES))
+    cases = _chosen("IMAGEFLOW_GAME_CASES", CASES)
+    for game in games:
+        for case in cases:
+            if case == "edge" and GAMES[game].edge is None:
+                continue
+            began = time.monotonic()
+            result = _survey(game, case)
+            _record(game, case, {**result, "minutes": round((time.monotonic() - began) / 60, 1)})
+            _show()
+    recorded = _recorded()
+    asked = [result for game in games for case, result in recorded[game].items() if case in cases]
+    return 0 if all(map(_is_right, asked)) else 1
+
+
+def circumstances(game: str, case: str) -> Circumstances:
+    """Return what a case means for a game."""
+    known = GAMES[game]
+    return Circumstances(
+        settings=(known.edge or {}) if case == "edge" else {},
+        grid=_EDGE if case == "edge" else _MIDDLE,
+        is_slow=case == "slow",
+        dropped=known.presses if case == "dropped" else (),
+        games=GAMES_AT_ONCE if case == "three" else 1,
+    )
+
+
+def _chosen(variable: str, known: Sequence[str]) -> Sequence[str]:
+    chosen = os.environ.get(variable, ",".join(known)).split(",")
+    unknown = sorted(set(chosen) - set(known))
+    if unknown:
+        sys.exit(f"{variable}: there is no {', '.join(unknown)}; there are {', '.join(known)}.")
+    return chosen
+
+
+def _survey(game: str, case: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="imageflow-games-", ignore_cleanup_errors=True) as home:
+        Path(home).chmod(0o711)  # a game may run as another account
+        stores = open_stores(Settings(home=Path(home)))
+        try:
+            return asdict(_outcome(stores, game, case))
+        except ImageFlowError as error:
+            return {"failed": f"{type(error).__name__}: {error}"}
+        finally:
+            stores.database.close()
+            EmbeddedPostgres(Path(home) / "postgres").stop()
+
+
+def _outcome(stores: Stores, game: str, case: str) -> Outcome:
+    spec = survey_spec(_RECIPES, JobRequest(game_id=game, save_data_id=case))
+    return survey_game(stores, spec, circumstances(game, case), _MAPS / f"{game}-{case}.png")
+
+
+def _is_right(result: Mapping[str, Any]) -> bool:
+    """Whether every screenshot is anchored where the others confirm it."""
+    return (
+        "failed" not in result and result["anchored"] == result["taken"] and not result["wrong"] and not result["holes"]
+    )
+
+
+def _recorded() -> dict[str, dict[str, Any]]:
+    return dict(json.loads(_FILE.read_text())["games"]) if _FILE.exists() else {}
+
+
+def _record(game: str, case: str, result: Mapping[str, Any]) -> None:
+    games = _recorded()
+    games.setdefault(game, {})[case] = result
+    _FILE.write_text(json.dumps({"hardware": hardware(), "games": games}, indent=1) + "\n")
+
+
+def _show() -> None:
+    table = Table(title="games: recipes on their real games", title_justify="left", show_edge=False, pad_edge=False)
+    columns = ("taken", "outside", "holes", "anchored", "wrong", "unconfirmed", "least_equal", "seconds_per_screenshot")
+    for column in ("game", "case", *columns, "as middle", "failed checks"):
+        table.add_column(column.replace("_", " "))
+    for game, cases in _recorded().items():
+        for case, result in cases.items():
+            if "failed" in result:
+                table.add_row(game, case, *[""] * len(columns), "", result["failed"])
+                continue
+            checks = ", ".join(result["failed_checks"])
+            table.add_row(game, case, *(str(result[name]) for name in columns), _like_middle(cases, case), checks)
+    Console(width=max(Console().width, 180)).print(table)
+
+
+def _like_middle(cases: Mapping[str, Mapping[str, Any]], case: str) -> str:
+    """Say whether a map is that of the undisturbed survey: the same tiles, or at least the same positions."""
+    middle, own = cases.get("middle", {}), cases[case]
+    if case in ("middle", "edge") or "positions" not in middle:
+        return ""
+    if own["tiles"] == middle["tiles"]:
+        return "same bytes"
+    return "same positions" if own["positions"] == middle["positions"] else "differs"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
