@@ -32,6 +32,7 @@ from game_capture.stage import Stage
 from game_capture.staging import Staging
 from game_capture.windows import why_unfit
 from game_capture.x11.actions import Pictures, perform
+from game_capture.x11.appearing import is_blank, wait_until_shown
 from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.program import Program, read_pictures
 from game_capture.x11.scrolling import Move, middle
@@ -42,7 +43,6 @@ from imageflow_domain.geometry import Offset, Position, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
 
-_LOOK_S = 0.1
 _NUMBERS = {Axis.X: 0, Axis.Y: 1}
 _SAME_PX = 16
 """Areas that lie no farther apart show the same."""
@@ -220,7 +220,7 @@ class X11Driver:
 
     def _look(self, stage: Stage) -> View:
         watched = watch(lambda: stage.grab(self._crop), self._settle)
-        if _is_blank(watched.picture):
+        if is_blank(watched.picture):
             # A dead program's window is black, and stands still.
             time.sleep(_END_S)
         stage.check_alive()
@@ -234,15 +234,7 @@ class X11Driver:
     def _wait_until_ready(self, stage: Stage) -> None:
         """Return once the picture shows something, and stands still."""
         began = time.monotonic()
-        while time.monotonic() - began < self._parameters.start_wait_s:
-            stage.check_alive()
-            time.sleep(_LOOK_S)
-        while _is_blank(stage.grab(self._crop)):
-            if time.monotonic() - began > self._start_timeout_s:
-                raise GameNeverSettled(
-                    f"The window stayed empty for {self._start_timeout_s:g} s: try the command by hand."
-                )
-            time.sleep(_LOOK_S)
+        wait_until_shown(stage, self._crop, wait_s=self._parameters.start_wait_s, timeout_s=self._start_timeout_s)
         left_s = max(1.0, self._start_timeout_s - (time.monotonic() - began))
         settle(lambda: stage.grab(self._crop), self._settle.model_copy(update={"timeout_s": left_s}))
 
@@ -250,7 +242,3 @@ class X11Driver:
 def _is_void(picture: NDArray[np.uint8]) -> bool:
     """Whether a picture shows what lies beyond a world: black all over. A plain sea or desert has a colour."""
     return int(picture.max()) <= _DARK
-
-
-def _is_blank(picture: NDArray[np.uint8]) -> bool:
-    return bool((picture == picture[0, 0]).all())
