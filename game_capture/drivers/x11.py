@@ -232,9 +232,11 @@ class X11Driver:
         time.sleep(self._parameters.move_wait_s)
 
     def _wait_until_ready(self, stage: Stage) -> None:
-        """Return once the picture shows something, and stands still."""
+        """Return once the picture shows something, and stands still, where `prepare` does not say what to wait for."""
         began = time.monotonic()
         wait_until_shown(stage, self._crop, wait_s=self._parameters.start_wait_s, timeout_s=self._start_timeout_s)
+        if self._parameters.begins_by_waiting:
+            return
         left_s = max(1.0, self._start_timeout_s - (time.monotonic() - began))
         settle(lambda: stage.grab(self._crop), self._settle.model_copy(update={"timeout_s": left_s}))
 

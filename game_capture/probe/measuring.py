@@ -1,6 +1,6 @@
 """The course of a probe: what is pressed in which order, and what is made of the pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,20 +156,34 @@ class Course:
         scales: dict[Axis, Scale | None] = dict.fromkeys(Axis)
         for axis in Axis:
             trials: list[Trial] = []
-            for units in (way.first_units, -way.first_units, way.few_units, -way.few_units):
-                # where a camera stands at the world's edge, it goes away from there first
-                sign = -1 if trials and not trials[0].along_px else 1
-                offset = self._move(way, axis, sign * units, self._seen_anywhere)
+            for units in self._tries(way, axis, trials):
+                offset = self._move(way, axis, units, self._seen_anywhere)
                 if offset is None:
                     self._start_again()
                     return Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y], changed_otherwise=True)
-                trials.append(_trial(axis, sign * units, offset))
-            self._away[way.name, axis] = -1 if not trials[0].along_px else 1
+                trials.append(_trial(axis, units, offset))
             scales[axis] = scale_of(trials, may_lose=way.may_lose)
+            if scales[axis] is None:
+                break
         tried = Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y])
         if tried.moves:
             self._rig.save(self._now(), f"tried-{way.name}", f"after {way.name}: {tried}")
         return tried
+
+    def _tries(self, way: Way, axis: Axis, trials: Sequence[Trial]) -> Iterator[int]:
+        """Yield the units of the first moves of an axis, each by what the moves before it did."""
+        for units in (way.first_units, way.few_units):
+            for sign in (1, -1):
+                yield sign * units
+                if trials[-1].along_px:
+                    # at the world's edge it moves one way only
+                    self._away[way.name, axis] = sign
+                    yield -sign * units
+                    box = self._asked.crop or _boxes(self._now())[0]
+                    fits = 2 * abs(trials[-1].along_px or 0.0) <= _FARTHEST * _side(box, axis)
+                    yield sign * units * (2 if fits else 1)
+                    yield -sign * units * (2 if fits else 1)
+                    return
 
     def _start_again(self) -> None:
         """A way that changed the picture may have opened a menu or built a house: the next one begins afresh."""

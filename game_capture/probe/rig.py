@@ -101,8 +101,9 @@ class Rig:
         began = time.monotonic()
         timeout_s = self._staging.start_timeout_s or parameters.start_timeout_s
         wait_until_shown(stage, self.crop, wait_s=parameters.start_wait_s, timeout_s=timeout_s)
-        patience_s = max(1.0, min(_START_PATIENCE_S, timeout_s - (time.monotonic() - began)))
-        self._wait_until_still(stage, patience_s)
+        if not parameters.begins_by_waiting:
+            patience_s = max(1.0, min(_START_PATIENCE_S, timeout_s - (time.monotonic() - began)))
+            self._wait_until_still(stage, patience_s)
         self._save(stage, "start", "after the start")
         for where, actions in (("prepare", parameters.prepare), ("home", parameters.home)):
             perform(actions, stage, self._actions_pictures, where=where, done=self._saved)

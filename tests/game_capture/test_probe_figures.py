@@ -109,7 +109,9 @@ def test_a_map_that_never_stands_still_is_given_time_alone() -> None:
     assert (rule.equal_grabs, rule.move_wait_s) == (1, 0.9)
 
 
-def test_the_crop_leaves_out_a_toolbar_and_a_minimap_in_its_corner_is_a_mask_to_the_pixel(world: NDArray[np.uint8]) -> None:
+def test_the_crop_leaves_out_a_toolbar_and_a_minimap_in_its_corner_is_a_mask_to_the_pixel(
+    world: NDArray[np.uint8],
+) -> None:
     pairs = _pairs(world)
     evidence = evidence_of(pairs)
     calm = changed_squares([pairs[0].before, pairs[0].before])

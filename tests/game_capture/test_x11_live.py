@@ -12,12 +12,12 @@ from PIL import Image
 from game_capture.accounts import Account
 from game_capture.registry import open_driver
 from game_capture.staging import Staging
-from imageflow_domain.errors import CaptureError, GameDied, GameMissing, NoMap, Unavailable
+from imageflow_domain.errors import CaptureError, GameDied, GameMissing, GameNeverSettled, NoMap, Unavailable
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
 from imageflow_domain.survey import DriverSpec
 from imageflow_mosaic.movement import FrameComparer
-from tests.game_capture import board
+from tests.game_capture import board, landscape
 from tests.game_capture.conftest import Games, need
 from tests.game_capture.test_driver_contract import child
 
@@ -185,3 +185,13 @@ def test_an_account_that_cannot_enter_the_scratch_folder_is_named(tmp_path: Path
 def test_a_game_that_ends_in_the_middle_of_its_actions_is_reported(tmp_path: Path) -> None:
     with pytest.raises(GameDied):
         _board(tmp_path, command=["sleep", "1"], start_wait_s=2).__enter__()
+
+
+def test_a_prepare_that_begins_by_waiting_needs_no_picture_that_stands_still(tmp_path: Path) -> None:
+    need("Xvfb", "xdotool")
+    restless = {"command": [sys.executable, landscape.__file__, "{width}", "{height}", "restless"], "window_at": [0, 0]}
+    changes = {**restless, "crop": None, "step": [160, 80], "start_timeout_s": 3}
+    with pytest.raises(GameNeverSettled, match="kept changing"):
+        _board(tmp_path, **changes).__enter__()
+    with _board(tmp_path, **changes, prepare=[{"wait_s": 0.2}]) as driver:
+        assert driver.grab(driver.areas(GRID)[0]).picture.shape == (260, 400, 3)
