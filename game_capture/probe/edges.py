@@ -1,7 +1,7 @@
 """Where a world ends: the camera is sent each way until it stops, is back where it began, or has gone far enough."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from game_capture.loop import Axis
 from game_capture.probe.report import Edge, Tried
@@ -21,21 +21,27 @@ _UNSEEN = 2
 _WAYS = (("left", Axis.X, -1), ("right", Axis.X, 1), ("up", Axis.Y, -1), ("down", Axis.Y, 1))
 
 
-def find_edges(rig: Rig, chosen: Tried, sight: Sight, tell: Callable[[str, int, int], None]) -> tuple[Edge, ...]:
-    """Return what the camera does where it is sent each way on and on; it ends where it was sent last."""
+def find_edges(
+    rig: Rig, chosen: Tried, sight: Sight, longest: Mapping[Axis, int], tell: Callable[[str, int, int], None]
+) -> tuple[Edge, ...]:
+    """Return what the camera does where it is sent each way on and on; it ends where it was sent last.
+
+    Args:
+        longest: The most units of one move that pictures tell of.
+    """
     found = []
     for number, (name, axis, direction) in enumerate(_WAYS):
         tell("Looking for the world's edges", number, len(_WAYS))
-        found.append(_edge(rig, chosen, sight, name, axis, direction))
+        found.append(_edge(rig, chosen, sight, name, axis, direction, longest[axis]))
     tell("Looking for the world's edges", len(_WAYS), len(_WAYS))
     return tuple(found)
 
 
-def _edge(rig: Rig, chosen: Tried, sight: Sight, name: str, axis: Axis, direction: int) -> Edge:
+def _edge(rig: Rig, chosen: Tried, sight: Sight, name: str, axis: Axis, direction: int, longest: int) -> Edge:
     scale = chosen.across if axis is Axis.X else chosen.down
     assert scale is not None  # noqa: S101  a way that is chosen moves along both axes
     side = sight.box.width_px if axis is Axis.X else sight.box.height_px
-    units = max(1, int(_HOP * side / abs(scale.unit_px)))
+    units = max(1, min(longest, int(_HOP * side / abs(scale.unit_px))))
     hop_px = units * abs(scale.unit_px)
     sign = direction if scale.unit_px > 0 else -direction
     first = before = rig.look()

@@ -86,6 +86,8 @@ class Course:
         self._restarts = 0
         self._away: dict[tuple[str, Axis], int] = {}
         """Which way, by its units, each way to scroll moved the camera first."""
+        self._longest = dict.fromkeys(Axis, 1)
+        """The most units of a move that the pictures told of."""
         self._shown: Picture | None = None
 
     def run(self) -> Report:
@@ -118,7 +120,7 @@ class Course:
         pause_ms = chosen.way.pause_ms if pause is None else pause.safe_ms
         settlings = self._watch_settling(chosen, pause_ms)
         ignored, restless_share = self._restless_parts(crop, (*self._asked.masks, *masks))
-        edges = find_edges(rig, chosen, sight, self._tell) if self._asked.edges else ()
+        edges = find_edges(rig, chosen, sight, self._longest, self._tell) if self._asked.edges else ()
         return Report(
             window=rig.window,
             tried=tuple(tried),
@@ -232,6 +234,7 @@ class Course:
                 offset = self._move(way, axis, sent, sight.moved)
                 trials.append(Trial(units=sent, along_px=None) if offset is None else _trial(axis, sent, offset))
             scales[axis] = scale_of(trials, may_lose=way.may_lose) or first
+            self._longest[axis] = _longest_seen(trials)
         self._tell("Measuring moves", 2, 2)
         return Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y])
 
@@ -261,8 +264,7 @@ class Course:
         """Return how short the pause between units may be; `None` where too few units fit into a picture."""
         scale, way = chosen.across, chosen.way
         assert scale is not None  # noqa: S101  a way that is chosen moves along both axes
-        most = int(_FARTHEST * sight.box.width_px / abs(scale.unit_px))
-        units = min(most, _MOST_UNITS) if way.may_lose else most
+        units = min(self._longest[Axis.X], _MOST_UNITS) if way.may_lose else self._longest[Axis.X]
         if way.may_lose and units < 2:
             return None
         tried: list[int] = []
@@ -275,13 +277,15 @@ class Course:
         return Pause(shortest_ms=None, tried_ms=tuple(tried))
 
     def _loses_nothing(self, way: Way, units: int, scale: Scale, sight: Sight) -> bool:
+        unseen = 0
         for sent in (units, -units) * _ROUNDS:
             offset = self._move(way, Axis.X, sent, sight.moved)
-            if offset is None or abs(offset.dx_px - sent * scale.unit_px) > max(_EXACT_PX, 2 * scale.variation_px):
-                if offset is not None:
-                    self._go_back(way, round(offset.dx_px / scale.unit_px) + (units if sent != units else 0))
+            if offset is None:
+                unseen += 1
+            elif abs(offset.dx_px - sent * scale.unit_px) > max(_EXACT_PX, 2 * scale.variation_px):
+                self._go_back(way, round(offset.dx_px / scale.unit_px) + (units if sent != units else 0))
                 return False
-        return True
+        return unseen <= _ROUNDS
 
     def _go_back(self, way: Way, units: int) -> None:
         """Undo what is left of moves that lost something, so that the camera stays where it began."""
@@ -340,6 +344,12 @@ def _units(scale: Scale, side_px: int, *, may_lose: bool) -> tuple[int, ...]:
     series = [units for length in lengths for units in (length, -length)]
     # few lengths are tried more often
     return tuple(series * max(1, -(-_LEAST_MOVES // len(series))))
+
+
+def _longest_seen(trials: Sequence[Trial]) -> int:
+    """Return the most units of a move of which the pictures told something, and of all shorter ones."""
+    unseen = min((abs(trial.units) for trial in trials if trial.along_px is None), default=None)
+    return max((abs(trial.units) for trial in trials if unseen is None or abs(trial.units) < unseen), default=1)
 
 
 def _nothing_moved(tried: Sequence[Tried]) -> str:
