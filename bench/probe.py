@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from bench.figures import Figure, Result
+from imageflow_clients.embedded_postgres import EmbeddedPostgres
 
 GAMES = {"simutrans": (64.0, 32.0), "freeciv": (504.0, 405.0), "lincity": (0.5, 0.5), "widelands": (1.0, 1.0)}
 """Pixels that one press of the recipe's keys, or one pixel of its drag, moves the camera."""
@@ -32,7 +33,8 @@ _ANCHORED = re.compile(r"(\d+) of (\d+) screenshots are anchored")
 
 def run() -> Result:
     """Probe each game and survey it by the YAML that the probe wrote."""
-    chosen = [name for name in os.environ.get("IMAGEFLOW_GAMES", "").split(",") if name] or list(GAMES)
+    chosen = [name for name in os.environ.get("IMAGEFLOW_GAMES", "").split(",") if name]
+    chosen = chosen or [name for name in GAMES if (_RECIPES / f"{name}.yaml").exists()]
     figures = [figure for name, figure in _kept() if name not in chosen]
     for name in chosen:
         figures += _probed(name)
@@ -68,7 +70,10 @@ def _probed(name: str) -> Iterator[Figure]:
                     at_most=1.0,
                 )
         survey = ("survey", "run", "--config", str(written), "--grid", GRID, "--save", "probe")
-        match = _ANCHORED.search(_imageflow(folder, *survey).stderr)
+        try:
+            match = _ANCHORED.search(_imageflow(folder, *survey).stderr)
+        finally:
+            EmbeddedPostgres(folder / "home" / "postgres").stop()
         anchored = int(match[1]) if match else 0
         yield Figure(name=f"{name}: anchored of {GRID} by the printed YAML", value=anchored, at_least=AREAS)
 

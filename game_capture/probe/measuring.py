@@ -353,7 +353,8 @@ def _longest_seen(trials: Sequence[Trial]) -> int:
 
 
 def _nothing_moved(tried: Sequence[Tried]) -> str:
-    said = "; ".join(f"{one.way.name}: {one}" for one in tried)
+    outcomes = {str(one): [other.way.name for other in tried if str(other) == str(one)] for one in tried}
+    said = "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in outcomes.items())
     return (
         f"Nothing that was tried moved the camera ({said}). See by the pictures whether a menu, a dialog or a loading "
         "screen is open: close it by steps in `prepare` (where to click can be read off the pictures), wait longer by "

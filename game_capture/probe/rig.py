@@ -60,7 +60,7 @@ class Rig:
         """On the display, as configured."""
         self.crop = parameters.map_rect
         """Where drags begin, and the pointer rests between pushes at the edge: on the display."""
-        self.lag_s = 0.8
+        self.lag_s = 1.5
         """From a move until the picture surely shows its begin."""
         self.still_s = 0.25
         """So long a picture must stand still to be settled."""

@@ -7,7 +7,9 @@ from game_capture.x11.scrolling import DragScroll, EdgeScroll, KeyScroll, Minima
 
 _ONE = (1.0, 1.0)
 _PAUSE_MS = 100
-"""Long enough for most programs; how short it may be is measured for the way that is chosen."""
+_DRAG_PAUSE_MS = 200
+"""Long enough for most programs; how short it may be is measured for the way that is chosen. A drag whose parts come too
+fast is a click to some programs, which then do something else."""
 
 _FIRST_UNITS = {"keys": 1, "wheel": 1, "edge": 1, "drag": 60, "minimap": 6}
 _FEW = {"keys": 4, "wheel": 4, "edge": 3, "drag": 120, "minimap": 12}
@@ -87,7 +89,8 @@ def ways_to_try() -> Sequence[Way]:
         Way(name="a, d, w, s", scroll=keys("a", "d", "w", "s")),
         *(
             Way(
-                name=f"drags with {button}", scroll=DragScroll(camera_px_per_px=_ONE, button=number, pause_ms=_PAUSE_MS)
+                name=f"drags with {button}",
+                scroll=DragScroll(camera_px_per_px=_ONE, button=number, pause_ms=_DRAG_PAUSE_MS),
             )
             for number, button in ((3, "the right button"), (2, "the middle button"), (1, "the left button"))
         ),

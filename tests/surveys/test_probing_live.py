@@ -61,8 +61,8 @@ def test_a_probe_finds_what_moves_the_camera_and_its_yaml_surveys_as_it_is(tmp_p
 
 def test_a_probe_corrects_keys_and_scale_and_finds_the_edges(tmp_path: Path) -> None:
     wrong = "scroll: {by: keys, left: Right, right: Left, px_per_press: [64, 64], pause_ms: 30}\nstep: [390, 250]\n"
-    crop = "crop: {x_px: 0, y_px: 0, width_px: 240, height_px: 140}\n"
-    probed = _probe(tmp_path, BOARD + wrong.replace("[390, 250]", "[230, 130]") + crop, edges=True)
+    crop = "crop: {x_px: 0, y_px: 0, width_px: 240, height_px: 260}\n"
+    probed = _probe(tmp_path, BOARD + wrong.replace("[390, 250]", "[230, 250]") + crop, edges=True)
     content = parse_yaml(probed.text, "it")
     assert content["scroll"] == {
         "by": "keys",
@@ -71,7 +71,7 @@ def test_a_probe_corrects_keys_and_scale_and_finds_the_edges(tmp_path: Path) -> 
         "px_per_press": [40, 40],
         "pause_ms": 30,
     }
-    assert content["step"] == [160, 80]
+    assert content["step"] == [160, 160]
     edges = {edge.way: (edge.kind, edge.after_px) for edge in probed.report.edges}
     assert edges["right"] == ("stops", board.WORLD[0] - 400)
     assert edges["down"] == ("stops", board.WORLD[1] - 260)
