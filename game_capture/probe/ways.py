@@ -8,8 +8,8 @@ from game_capture.x11.scrolling import DragScroll, EdgeScroll, KeyScroll, Minima
 _ONE = (1.0, 1.0)
 _PAUSE_MS = 100
 _DRAG_PAUSE_MS = 200
-"""Long enough for most programs; how short it may be is measured for the way that is chosen. A drag whose parts come too
-fast is a click to some programs, which then do something else."""
+"""Long enough for most programs; how short it may be is measured for the way that is chosen. Some programs take a drag
+whose parts come too fast as a click."""
 
 _FIRST_UNITS = {"keys": 1, "wheel": 1, "edge": 1, "drag": 60, "minimap": 6}
 _FEW = {"keys": 4, "wheel": 4, "edge": 3, "drag": 120, "minimap": 12}
