@@ -17,7 +17,7 @@ from game_capture.probe.parts import (
     parts_of,
     rectangles_of,
 )
-from game_capture.probe.report import Pause, Report, Tried
+from game_capture.probe.report import RESTLESS_SHARE, Pause, Report, Tried
 from game_capture.probe.rig import Rig
 from game_capture.probe.scale import Scale, Trial, scale_of
 from game_capture.probe.settling import Settling, waiting_for
@@ -119,7 +119,11 @@ class Course:
         pause = self._shortest_pause(chosen, sight)
         pause_ms = chosen.way.pause_ms if pause is None else pause.safe_ms
         settlings = self._watch_settling(chosen, pause_ms)
+        away = _watched_units(chosen.across) * self._away[chosen.way.name, Axis.X]
+        rig.go(chosen.way, Axis.X, away)
+        rig.look()
         ignored, restless_share = self._restless_parts(crop, (*self._asked.masks, *masks))
+        rig.go(chosen.way, Axis.X, -away)
         edges = find_edges(rig, chosen, sight, self._longest, self._tell) if self._asked.edges else ()
         return Report(
             window=rig.window,
@@ -127,7 +131,7 @@ class Course:
             chosen=chosen,
             pause=pause,
             settle_s=max((one.last_s for one in settlings), default=0.0),
-            waiting=waiting_for(settlings, is_restless=restless_share > 0),
+            waiting=waiting_for(settlings, is_restless=restless_share > RESTLESS_SHARE),
             crop=rig.crop,
             found_crop=found and found.shifted(Offset(dx_px=rig.window.x_px, dy_px=rig.window.y_px)),
             masks=masks,
@@ -244,15 +248,14 @@ class Course:
         assert scale is not None  # noqa: S101  ways that move along both axes are measured
         return scale
 
-    def _watch_settling(self, chosen: Tried, pause_ms: int | None) -> list[Settling]:
+    def _watch_settling(self, chosen: Tried, pause_ms: int) -> list[Settling]:
         """Watch how pictures settle after moves, with the pause that will be used."""
-        way = chosen.way if pause_ms is None else chosen.way.paused(pause_ms)
+        way = chosen.way.paused(pause_ms)
         settlings = []
         for number in range(_WATCHED):
             self._tell("Watching pictures settle", number, _WATCHED)
             for axis, scale in ((Axis.X, chosen.across), (Axis.Y, chosen.down)):
-                assert scale is not None  # noqa: S101  a way that is chosen moves along both axes
-                units = max(1, round(_WATCHED_PX / abs(scale.unit_px))) * self._away[way.name, axis]
+                units = _watched_units(scale) * self._away[way.name, axis]
                 before = self._now()
                 self._rig.go(way, axis, units if number % 2 == 0 else -units)
                 self._shown, settling = self._rig.watch(before, _WATCH_S)
@@ -282,7 +285,7 @@ class Course:
             offset = self._move(way, Axis.X, sent, sight.moved)
             if offset is None:
                 unseen += 1
-            elif abs(offset.dx_px - sent * scale.unit_px) > max(_EXACT_PX, 2 * scale.variation_px):
+            elif abs(offset.dx_px - scale.expected_px(sent)) > max(_EXACT_PX, 2 * scale.variation_px):
                 self._go_back(way, round(offset.dx_px / scale.unit_px) + (units if sent != units else 0))
                 return False
         return unseen <= _ROUNDS
@@ -344,6 +347,11 @@ def _units(scale: Scale, side_px: int, *, may_lose: bool) -> tuple[int, ...]:
     series = [units for length in lengths for units in (length, -length)]
     # few lengths are tried more often
     return tuple(series * max(1, -(-_LEAST_MOVES // len(series))))
+
+
+def _watched_units(scale: Scale | None) -> int:
+    assert scale is not None  # noqa: S101  a way that is chosen moves along both axes
+    return max(1, round(_WATCHED_PX / abs(scale.unit_px)))
 
 
 def _longest_seen(trials: Sequence[Trial]) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from game_capture.probe.report import Report
+from game_capture.probe.report import RESTLESS_SHARE, Report
 from game_capture.probe.scale import Scale
 from game_capture.x11.scrolling import EdgeScroll, KeyScroll, Scroll
 from imageflow_domain.geometry import Rect
@@ -14,9 +14,6 @@ _STEP = 0.7
 
 _MOST_STEP = 0.8
 """A step that is configured is kept up to here."""
-
-_EQUAL_PX = 1.0
-_RESTLESS_SHARE = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +102,7 @@ def _pause_ms(report: Report, given: Scroll | None) -> int:
 
 def _number(px: float) -> float | int:
     """Round to what was measured: whole pixels where it is so near to them, else thousandths."""
-    return round(px) if abs(px - round(px)) < 0.02 * min(1.0, abs(px)) else round(px, 3)
+    return round(px) if abs(px - round(px)) < 0.005 * min(1.0, abs(px)) else round(px, 3)
 
 
 def _step(side_px: int, unit_px: float) -> int:
@@ -123,7 +120,7 @@ def _is_fit(given: Any, sides: tuple[int, int]) -> bool:
 
 def _settle(report: Report, given: Mapping[str, Any]) -> Proposed | None:
     waiting = report.waiting
-    is_restless = report.restless_share > _RESTLESS_SHARE
+    is_restless = report.restless_share > RESTLESS_SHARE
     wanted: dict[str, Any] = {"equal_grabs": waiting.equal_grabs, "interval_s": waiting.interval_s}
     if is_restless:
         wanted = {"equal_grabs": 1}
@@ -137,7 +134,7 @@ def _settle(report: Report, given: Mapping[str, Any]) -> Proposed | None:
 
 def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str]:
     advice = []
-    if report.restless_share > _RESTLESS_SHARE:
+    if report.restless_share > RESTLESS_SHARE:
         advice.append(
             f"{report.restless_share:.0%} of the map changes by itself: pause the game in `prepare` if that can be."
         )

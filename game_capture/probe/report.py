@@ -9,6 +9,9 @@ from game_capture.probe.settling import Waiting
 from game_capture.probe.ways import Way
 from imageflow_domain.geometry import Rect
 
+RESTLESS_SHARE = 0.005
+"""Share of the map that may change by itself, and be waited for all the same."""
+
 _LEAST_PAUSE_MS = 20
 _PAUSE_FACTOR = 2
 
@@ -116,6 +119,7 @@ class Report:
         for axis, scale in (("across", across), ("down", down)):
             if scale is not None:
                 lost = f", {scale.lost} of {scale.sent} lost" if self.chosen.way.may_lose else ""
+                lost += f", each move goes {scale.slip_px:.0f} px less" if abs(scale.slip_px) >= 1 else ""
                 yield (
                     f"px per {self.chosen.way.unit_name}, {axis}",
                     f"{scale.unit_px:.4g}, variation {scale.variation_px:.1f}, {scale.moves} moves{lost}",

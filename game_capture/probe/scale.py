@@ -30,6 +30,8 @@ class Scale:
 
     unit_px: float
     """How far one unit moves the camera; below 0 where it goes the other way."""
+    slip_px: float
+    """By so much each move, whatever its length, goes less far than its units: some programs lose a drag's begin."""
     variation_px: float
     """Largest distance of a move from whole units."""
     across_px: float
@@ -42,6 +44,10 @@ class Scale:
     """Units of the moves that were seen."""
     lost: int
     """Units among them that did nothing."""
+
+    def expected_px(self, units: int) -> float:
+        """Return how far a move of so many units should go."""
+        return units * self.unit_px - _sign(units) * self.slip_px
 
     @property
     def is_steady(self) -> bool:
@@ -60,13 +66,20 @@ def scale_of(trials: Sequence[Trial], *, may_lose: bool) -> Scale | None:
     went = [(trial.units, px) for trial, px in seen if abs(px) > _EQUAL_PX]
     if len(went) < _LEAST_MOVES:
         return None
-    first_px = _fitting(went) if may_lose else float(np.median([px / units for units, px in went]))
-    effects = [_effect(units, px, first_px) if may_lose else units for units, px in went]
-    unit_px = _least_squares(effects, [px for _, px in went]) or first_px
-    rests = [abs(px - effect * unit_px) for effect, (_, px) in zip(effects, went, strict=True)]
+    if may_lose:
+        first_px = _fitting(went)
+        effects = [_effect(units, px, first_px) for units, px in went]
+        unit_px, slip_px = _least_squares(effects, [px for _, px in went]) or first_px, 0.0
+    else:
+        effects = [units for units, _ in went]
+        unit_px, slip_px = _with_slip(went)
+    rests = [
+        abs(px - effect * unit_px + _sign(effect) * slip_px) for effect, (_, px) in zip(effects, went, strict=True)
+    ]
     sent = sum(abs(trial.units) for trial, _ in seen)
     return Scale(
         unit_px=unit_px,
+        slip_px=slip_px,
         variation_px=max(rests),
         across_px=max(abs(trial.across_px) for trial, _ in seen),
         moves=len(seen),
@@ -88,6 +101,17 @@ def _fitting(went: Sequence[tuple[int, float]]) -> float:
         return fits, abs(unit_px)
 
     return max((px / units for units, px in went), key=explained)
+
+
+def _with_slip(went: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Return the distance of one unit, and what each move loses of it, by least squares."""
+    lengths = np.array([abs(units) for units, _ in went], np.float64)
+    distances = np.array([px * _sign(units) for units, px in went], np.float64)
+    unit_px = float(lengths @ distances / (lengths @ lengths))
+    if np.unique(lengths).size < _LEAST_MOVES:
+        return unit_px, 0.0
+    steep_px, rest_px = (float(number) for number in np.polyfit(lengths, distances, 1))
+    return (steep_px, -rest_px) if abs(rest_px) >= 1.0 else (unit_px, 0.0)
 
 
 def _effect(units: int, px: float, unit_px: float) -> int:

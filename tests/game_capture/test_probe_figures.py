@@ -77,6 +77,15 @@ def test_pixels_of_a_pointer_have_a_factor_to_a_thousandth() -> None:
     assert scale.lost == 0
 
 
+def test_a_drag_that_loses_its_begin_has_its_factor_all_the_same() -> None:
+    trials = [Trial(units=n, along_px=n - 4 * (1 if n > 0 else -1)) for n in (40, -40, 80, -80, 200, -200)]
+    scale = scale_of(trials, may_lose=False)
+    assert scale is not None
+    assert scale.unit_px == pytest.approx(1)
+    assert scale.slip_px == pytest.approx(4)
+    assert scale.is_steady
+
+
 @pytest.mark.parametrize(
     "trials",
     [
