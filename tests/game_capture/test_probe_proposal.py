@@ -16,7 +16,7 @@ KEYS = KeyScroll(px_per_press=(9, 9), left="a", right="d", up="w", down="s", pau
 
 
 def _scale(unit_px: float) -> Scale:
-    scale = scale_of([Trial(units=n, along_px=n * unit_px) for n in (1, -1, 2, -2)], may_lose=True)
+    scale = scale_of([Trial(units=n, along_px=n * unit_px) for n in (40, -40, 80, -80)], may_lose=True)
     assert scale is not None
     return scale
 
