@@ -44,6 +44,7 @@ def run() -> Result:
 def _probed(name: str) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        folder.chmod(0o711)  # Freeciv runs as nobody, who must enter it
         stripped, written = folder / f"{name}.yaml", folder / "probed" / f"{name}.yaml"
         for place in (folder, written.parent):
             place.mkdir(exist_ok=True)
@@ -88,14 +89,17 @@ def _moving(report: dict[str, Any]) -> float:
 
 
 def _imageflow(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "imageflow_cli.main", *arguments],
         env={**os.environ, "IMAGEFLOW_HOME": str(home / "home")},
         cwd=home,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+    return done
 
 
 def _kept() -> Iterator[tuple[str, Figure]]:

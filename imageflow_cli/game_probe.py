@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -83,6 +83,7 @@ def init(
     private folder. Where the program begins with a menu, the YAML lacks how it scrolls: add the steps that lead to the
     map to its prepare, and go on with imageflow game probe.
     """
+    from game_capture.probe.rig import OtherWindow
     from imageflow_domain.ids import check_name
     from imageflow_surveys.probed_yaml import first_yaml
     from imageflow_surveys.probing import described
@@ -90,23 +91,40 @@ def init(
     game_name = check_name(name or _name_of(command[0]))
     file = write or Path(f"{game_name}.yaml")
     _check_free(file, force=force)
-    parameters = {"environment": {"HOME": "{scratch}"}, "window": list(_size(window))}
-    text = first_yaml(game_name, command, parameters | ({"user": user} if user else {}))
-    game = described(text, where="the first YAML", folder=file.parent, title=game_name)
+    own = {"user": user} if user else {}
+    parameters: dict[str, Any] = {"environment": {"HOME": "{scratch}"}, "window": list(_size(window)), **own}
+    text = first_yaml(game_name, command, parameters)
     pictures = folder or Path(f"{game_name}-probe")
+
+    def tried(text: str) -> "Probed | None":
+        game = described(text, where="the first YAML", folder=file.parent, title=game_name)
+        try:
+            return _probe(game, pictures, edges=not no_edges)
+        except OtherWindow:
+            raise
+        except NoMap as error:
+            _write(file, text)
+            click.echo(visible(str(error)), err=True)
+            click.echo(_next_steps(file, pictures), err=True)
+            return None
+
     try:
-        probed = _probe(game, pictures, edges=not no_edges)
-    except NoMap as error:
-        _write(file, text)
-        click.echo(visible(str(error)), err=True)
-        click.echo(
-            f"'{file}' has no scroll and no step yet. Open the pictures in '{pictures}', add the steps that lead to "
-            f"the map to `prepare` in '{file}', and run `imageflow game probe {file} --write {file} --force`.",
-            err=True,
-        )
-        return
-    _write(file, probed.text)
-    _report(probed, as_json=as_json, prints=False)
+        probed = tried(text)
+    except OtherWindow as error:
+        there = error.window
+        click.echo(f"The window is {there.width_px}x{there.height_px} px large: the YAML says so.", err=True)
+        its = {"display": parameters["window"], "window": [there.width_px, there.height_px]}
+        probed = tried(first_yaml(game_name, command, parameters | its | {"window_at": [there.x_px, there.y_px]}))
+    if probed is not None:
+        _write(file, probed.text)
+        _report(probed, as_json=as_json, prints=False)
+
+
+def _next_steps(file: Path, pictures: Path) -> str:
+    return (
+        f"'{file}' has no scroll and no step yet. Open the pictures in '{pictures}', add the steps that lead to the map "
+        f"to `prepare` in '{file}', and run `imageflow game probe {file} --write {file} --force`."
+    )
 
 
 def _probe(game: "Described", folder: Path, *, edges: bool) -> "Probed":

@@ -15,7 +15,7 @@ from game_capture.probe.ways import Way
 from game_capture.stage import Stage
 from game_capture.staging import Staging
 from game_capture.standing import SQUARE_PX
-from game_capture.windows import why_unfit
+from game_capture.windows import game_window, why_unfit
 from game_capture.x11.actions import Action, Click, Drag, Wheel, perform
 from game_capture.x11.appearing import wait_until_shown
 from game_capture.x11.parameters import X11Parameters
@@ -23,7 +23,7 @@ from game_capture.x11.program import Program, read_pictures
 from game_capture.x11.scrolling import Move, middle
 from imageflow_domain.errors import CaptureError, GameDied, GameNeverSettled, NoMap
 from imageflow_domain.files_beside import ReadBeside
-from imageflow_domain.geometry import Offset, Position, Size
+from imageflow_domain.geometry import Offset, Position, Rect, Size
 
 Picture = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""
@@ -36,6 +36,15 @@ _BEGUN_SHARE = 0.02
 
 _SPARSE = 2
 """One in so many rows and columns is compared to see whether a picture changes."""
+
+
+class OtherWindow(NoMap):
+    """The program's window has another size or place than configured, or does not show all of the crop."""
+
+    def __init__(self, said: str, *, picture: Picture, window: Rect) -> None:
+        self.window = window
+        """On the display."""
+        super().__init__(said, picture=picture)
 
 
 class Rig:
@@ -111,9 +120,11 @@ class Rig:
         stage.check_alive()
         if self._is_first:
             asked = Size(width_px=self.window.width_px, height_px=self.window.height_px)
-            why = why_unfit(stage.windows(), self.crop, asked)
+            windows = stage.windows()
+            why = why_unfit(windows, self.crop, asked)
             if why is not None:
-                raise NoMap(f"{why} {self._seen(stage)}", picture=to_rgb(stage.grab(stage.screen)))
+                shown = to_rgb(stage.grab(stage.screen))
+                raise OtherWindow(f"{why} {self._seen(stage)}", picture=shown, window=game_window(windows))
 
     def go(self, way: Way, axis: Axis, units: int) -> None:
         """Scroll by so many units, below 0 to the left and up; raise `GameDied`."""

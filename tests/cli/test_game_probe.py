@@ -58,7 +58,9 @@ def test_probe_writes_a_yaml_that_check_accepts_and_overwrites_none_unless_it_is
 
 
 def test_init_on_a_menu_writes_a_yaml_without_scroll_and_says_what_to_do_next(cli: Here) -> None:
-    done = cli.run("game", "init", "--name", "menu", "--window", "320x240", sys.executable, "-c", MENU)
+    done = cli.run("game", "init", "--name", "menu", "--window", "400x300", sys.executable, "-c", MENU)
+    assert "The window is 320x240 px large: the YAML says so." in done.stderr
+    assert "display: [400, 300]" in Path("menu.yaml").read_text()
     assert "Nothing that was tried moved the camera (arrow keys, Shift and arrow keys, a, d, w, s, drags" in done.stderr
     assert "-no-camera.png" in done.stderr
     assert "'menu.yaml' has no scroll and no step yet" in done.stderr
