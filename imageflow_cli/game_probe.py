@@ -122,8 +122,8 @@ def init(
 
 def _next_steps(file: Path, pictures: Path) -> str:
     return (
-        f"'{file}' has no scroll and no step yet. Open the pictures in '{pictures}', add the steps that lead to the map "
-        f"to `prepare` in '{file}', and run `imageflow game probe {file} --write {file} --force`."
+        f"'{file}' has no scroll and no step yet. Open the pictures in '{pictures}', add the steps that lead to the "
+        f"map to `prepare` in '{file}', and run `imageflow game probe {file} --write {file} --force`."
     )
 
 

@@ -142,6 +142,7 @@ class Course:
 
     def _look_at_rest(self) -> NDArray[np.bool_]:
         self._tell("Looking at the picture at rest", 0, 1)
+        self._rig.look()  # what `home` did may go on for a while
         restless = changed_squares(self._rig.rest(_REST_S, _REST_GRABS))
         self._rig.ignore(restless)
         self._tell("Looking at the picture at rest", 1, 1)

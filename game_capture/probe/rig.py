@@ -30,6 +30,10 @@ Picture = NDArray[np.uint8]
 
 _LOOK_S = 0.03
 _PATIENCE_S = 6.0
+_RESTLESS_SHARE = 0.5
+"""Of a picture that changes by itself: then nothing is to be waited for but time."""
+
+_RESTLESS_PATIENCE_S = 1.5
 _START_PATIENCE_S = 10.0
 _BEGUN_SHARE = 0.02
 """So much of a picture changes where a camera begins to move."""
@@ -75,6 +79,7 @@ class Rig:
         """So long a picture must stand still to be settled."""
         self.calm: NDArray[np.bool_] | None = None
         """Pixels of the window that stand still while the camera rests; `None`: all."""
+        self._patience_s = _PATIENCE_S
         self.was_restless = False
         """Whether the first picture after the start kept changing."""
 
@@ -149,7 +154,7 @@ class Rig:
                 if self._changed_share(last, _sparse(self._running().grab(self.window))) > _BEGUN_SHARE:
                     break
                 time.sleep(_LOOK_S)
-        return to_rgb(self._wait_until_still(self._running(), _PATIENCE_S))
+        return to_rgb(self._wait_until_still(self._running(), self._patience_s))
 
     def watch(self, before: Picture, for_s: float) -> tuple[Picture, Settling]:
         """Return what the window shows in the end, and how it came to stand still; raise `GameDied`.
@@ -169,7 +174,7 @@ class Rig:
             grabs.append((at_s, self._differ(last, now)))
             last = now
             changed_s = max((at for at, changed in grabs if changed), default=0.0)
-            if at_s > for_s and (at_s - changed_s > self.still_s or at_s > for_s + _PATIENCE_S):
+            if at_s > for_s and (at_s - changed_s > self.still_s or at_s > for_s + self._patience_s):
                 return to_rgb(screen), settling_of(grabs)
             time.sleep(_LOOK_S / 3)
 
@@ -181,9 +186,14 @@ class Rig:
             time.sleep(for_s / grabs)
         return pictures
 
-    def ignore(self, squares: NDArray[np.bool_] | None) -> None:
-        """Take changes of these squares of the window as none from now on."""
-        if squares is None or not squares.any():
+    def ignore(self, squares: NDArray[np.bool_]) -> None:
+        """Take changes of these squares of the window as none from now on, where they are not most of it.
+
+        A picture of which most never stands still is given time instead.
+        """
+        is_restless = squares.mean() > _RESTLESS_SHARE
+        self._patience_s = _RESTLESS_PATIENCE_S if is_restless else _PATIENCE_S
+        if is_restless or not squares.any():
             self.calm = None
             return
         calm = np.ones((self.window.height_px, self.window.width_px), np.bool_)

@@ -25,6 +25,9 @@ _REACH = 0.9
 _STILL_SHARE = 0.98
 """Of the squares: where so many are equal, the camera did not move."""
 
+_LEAST_CALM = 0.1
+"""Of the squares: where fewer stand still by themselves, all are looked at."""
+
 _MOST_MASKS = 300
 
 
@@ -55,11 +58,11 @@ class Sight:
         """
         one, other = _cut(before, self.box), _cut(after, self.box)
         changed = changed_squares([one, other])
+        still = 1.0 - float(changed.mean())
         if self._restless is not None:
             calm = ~self._inside(changed.shape)
-            still = 1.0 - float((changed & calm).sum()) / max(1, int(calm.sum()))
-        else:
-            still = 1.0 - float(changed.mean())
+            if calm.mean() >= _LEAST_CALM:
+                still = 1.0 - float((changed & calm).sum()) / int(calm.sum())
         if still >= _STILL_SHARE:
             return _HERE
         standing = rectangles_of(~changed)

@@ -174,3 +174,18 @@ def test_a_menu_that_opens_is_no_movement(world: NDArray[np.uint8]) -> None:
     before, after = _shown(world, 300, 250), _shown(world, 300, 250)
     after[100:380, 120:520] = 200
     assert Sight(FrameComparer, window).moved(before, after) is None
+
+
+def test_a_picture_that_changes_all_over_by_itself_does_not_look_like_a_camera_at_rest(
+    world: NDArray[np.uint8],
+) -> None:
+    box = Rect(x_px=0, y_px=48, width_px=480, height_px=304)
+    restless = np.ones((VIEW[1] // 16, VIEW[0] // 16), np.bool_)
+    sight = Sight(FrameComparer, box, restless=restless)
+    assert sight.moved(_shown(world, 300, 250), _shown(world, 300, 298)) == Offset(dx_px=0, dy_px=48)
+    few = np.zeros_like(restless)
+    few[10:12, 10:12] = True
+    before = _shown(world, 300, 250)
+    blinking = before.copy()
+    blinking[160:192, 160:192] = 255
+    assert Sight(FrameComparer, box, restless=few).moved(before, blinking) == Offset(dx_px=0, dy_px=0)
