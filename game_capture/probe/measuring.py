@@ -138,6 +138,7 @@ class Course:
             ignored=ignored,
             restless_share=restless_share,
             edges=edges,
+            starts_restless=rig.was_restless,
         )
 
     def _look_at_rest(self) -> NDArray[np.bool_]:

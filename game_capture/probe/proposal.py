@@ -138,6 +138,11 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
         advice.append(
             f"{report.restless_share:.0%} of the map changes by itself: pause the game in `prepare` if that can be."
         )
+    if report.starts_restless and report.restless_share <= RESTLESS_SHARE:
+        advice.append(
+            "The first picture after the start does not stand still, which a survey waits for: begin `prepare` with "
+            "{wait_s: 5}, or better with a `wait_until` that names a pixel's colour."
+        )
     if not report.chosen.is_steady:
         advice.append(f"No way to scroll was steady: {report.chosen.way.name} is the least unsteady one.")
     if any(px > _MOST_STEP * side for px, side in zip(step, sides, strict=True)):

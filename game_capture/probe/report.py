@@ -110,6 +110,8 @@ class Report:
     restless_share: float
     """Share of the crop that changes by itself while the camera rests, 0 to 1, without what is ignored."""
     edges: tuple[Edge, ...]
+    starts_restless: bool = False
+    """Whether the first picture after the start, which a survey waits for, did not stand still."""
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield what people read: a name, and the figures."""
@@ -158,5 +160,6 @@ class Report:
             "masks": [rect.model_dump() for rect in self.masks],
             "ignored": [rect.model_dump() for rect in self.ignored],
             "restless_share": round(self.restless_share, 3),
+            "starts_restless": self.starts_restless,
             "edges": [asdict(edge) for edge in self.edges],
         }

@@ -82,6 +82,11 @@ def test_a_map_that_changes_by_itself_is_not_waited_for_and_the_author_is_advise
     assert "40% of the map changes by itself: pause the game" in proposal.advice[0]
 
 
+def test_a_start_that_never_stands_still_is_pointed_out() -> None:
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), starts_restless=True)
+    assert "begin `prepare` with {wait_s: 5}" in propose(report, {}, KEYS).advice[0]
+
+
 def test_a_clock_is_ignored_where_it_is() -> None:
     clock = Rect(x_px=16, y_px=0, width_px=48, height_px=16)
     proposal = propose(replace(_report(way_of(KEYS), 64.0, 32.0), ignored=(clock,)), {}, KEYS)
