@@ -108,6 +108,7 @@ def probe_game(game: Described, *, staging: Staging, pictures: Path, edges: bool
         ways=ways_to_try() if game.scroll is None else (way_of(game.scroll),),
         crop=parameters.crop.shifted(to_window) if parameters.crop else None,
         masks=game.masks,
+        may_park=parameters.park is None,
         edges=edges,
     )
     tell("Starting the game", 0, 1)
@@ -119,7 +120,7 @@ def probe_game(game: Described, *, staging: Staging, pictures: Path, edges: bool
         except NoMap as error:
             path = saved.save(error.picture, "no-camera", "nothing moved the camera")
             raise NoMap(f"{error} The last picture is '{path}'.", picture=error.picture) from error
-    proposal = propose(report, game.given, game.scroll)
+    proposal = propose(report, game.given, game.scroll, default_park=parameters.resting_place)
     text = with_measured(game.text, proposal, title=game.title)
     check_text(text)
     return Probed(report=report, text=text, advice=proposal.advice)

@@ -24,6 +24,7 @@ from game_capture.probe.settling import Settling, waiting_for
 from game_capture.probe.sight import ComparerOf, Sight
 from game_capture.probe.ways import Way
 from game_capture.standing import SQUARE_PX
+from game_capture.x11.scrolling import middle
 from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Offset, Rect
 
@@ -48,6 +49,10 @@ _WATCHED = 4
 """Moves along each axis that are watched as they settle."""
 
 _WATCHED_PX = 200
+_DRIFTING_SHARE = 0.3
+"""Share of squares that change while the camera should rest, above which the pointer may be what scrolls."""
+
+_FROM_EDGE_PX = 64
 
 _WATCH_S = 1.2
 _MOST_PAIRS = 16
@@ -71,6 +76,8 @@ class Asked:
     """The part of the window that shows the map, in its pixels, where it is known."""
     masks: tuple[Rect, ...] = ()
     """Panels that are known already, in pixels of that part."""
+    may_park: bool = True
+    """Whether the pointer may rest elsewhere than configured."""
     edges: bool = True
     """Whether the edges of the world are looked for."""
 
@@ -127,6 +134,7 @@ class Course:
         edges = find_edges(rig, chosen, sight, self._longest, self._tell) if self._asked.edges else ()
         return Report(
             window=rig.window,
+            park=rig.park,
             tried=tuple(tried),
             chosen=chosen,
             pause=pause,
@@ -145,8 +153,26 @@ class Course:
         self._tell("Looking at the picture at rest", 0, 1)
         self._rig.look()  # what `home` did may go on for a while
         restless = changed_squares(self._rig.rest(_REST_S, _REST_GRABS))
+        if restless.mean() > _DRIFTING_SHARE and self._asked.may_park:
+            restless = self._look_elsewhere(restless)
         self._rig.ignore(restless)
         self._tell("Looking at the picture at rest", 1, 1)
+        return restless
+
+    def _look_elsewhere(self, restless: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """See whether the picture stands still with the pointer farther from the window's edge, which may scroll."""
+        rig, corner = self._rig, self._rig.park
+        window = rig.window
+        inside = (window.right_px - _FROM_EDGE_PX, window.bottom_px - _FROM_EDGE_PX)
+        for place in (inside, middle(rig.crop)):
+            rig.park = place
+            rig.restart()
+            rig.look()
+            again = changed_squares(rig.rest(_REST_S, _REST_GRABS))
+            if again.mean() < restless.mean() / 2:
+                return again
+        rig.park = corner
+        rig.restart()
         return restless
 
     def _try_ways(self) -> list[Tried]:

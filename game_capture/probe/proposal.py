@@ -38,10 +38,13 @@ class Proposal:
     """What a person should look at."""
 
 
-def propose(report: Report, given: Mapping[str, Any], scroll: Scroll | None) -> Proposal:
+def propose(
+    report: Report, given: Mapping[str, Any], scroll: Scroll | None, *, default_park: tuple[int, int]
+) -> Proposal:
     """Return the settings that follow from a report.
 
     Args:
+        default_park: Where the pointer rests where nothing is set.
         given: The driver's parameters as configured, which are kept where they fit what was measured.
         scroll: The way to scroll among them; `None` where none was given.
     """
@@ -61,6 +64,11 @@ def propose(report: Report, given: Mapping[str, Any], scroll: Scroll | None) -> 
     if "move_wait_s" not in given or report.waiting.move_wait_s > float(given["move_wait_s"]):
         parameters["move_wait_s"] = Proposed(
             value=report.waiting.move_wait_s, said=f"a picture took up to {report.settle_s:.2f} s to settle"
+        )
+    if report.park != default_park:
+        parameters["park"] = Proposed(
+            value=list(report.park),
+            said="the pointer scrolls in the window's corner, and not here",
         )
     settle = _settle(report, given.get("settle") or {})
     if settle is not None:

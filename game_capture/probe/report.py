@@ -91,6 +91,8 @@ class Report:
 
     window: Rect
     """On the display."""
+    park: tuple[int, int]
+    """Where the pointer rested, on the display."""
     tried: tuple[Tried, ...]
     chosen: Tried
     """The way that moves the camera most reliably, measured in more moves."""
@@ -155,6 +157,7 @@ class Report:
             "settle_s": round(self.settle_s, 3),
             "waiting": asdict(self.waiting),
             "window": self.window.model_dump(),
+            "park": list(self.park),
             "crop": self.crop.model_dump(),
             "found_crop": self.found_crop and self.found_crop.model_dump(),
             "masks": [rect.model_dump() for rect in self.masks],

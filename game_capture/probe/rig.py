@@ -20,7 +20,8 @@ from game_capture.x11.actions import Action, Click, Drag, Wheel, perform
 from game_capture.x11.appearing import wait_until_shown
 from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.program import Program, read_pictures
-from game_capture.x11.scrolling import Move, middle
+from game_capture.x11.scrolling import EdgeScroll, Move, middle
+from game_capture.x11.words import Place
 from imageflow_domain.errors import CaptureError, GameDied, GameNeverSettled, NoMap
 from imageflow_domain.files_beside import ReadBeside
 from imageflow_domain.geometry import Offset, Position, Rect, Size
@@ -73,6 +74,8 @@ class Rig:
         """On the display, as configured."""
         self.crop = parameters.map_rect
         """Where drags begin, and the pointer rests between pushes at the edge: on the display."""
+        self.park: Place = parameters.resting_place
+        """Where the pointer rests after each move."""
         self.lag_s = 1.5
         """From a move until the picture surely shows its begin."""
         self.still_s = 0.25
@@ -137,7 +140,8 @@ class Rig:
         offset = Offset(dx_px=units if axis is Axis.X else 0, dy_px=units if axis is Axis.Y else 0)
         to = Position(x_px=offset.dx_px, y_px=offset.dy_px)
         way.scroll.move(stage.send, Move(offset=offset, to=to, crop=self.crop, window=self.window))
-        self._park(stage)
+        if not isinstance(way.scroll, EdgeScroll):  # that one ends in the middle of the crop
+            self._park(stage)
 
     def look(self, before: Picture | None = None) -> Picture:
         """Return what the window shows once it stands still; raise `GameDied`.
@@ -211,7 +215,7 @@ class Rig:
         return self._stage
 
     def _park(self, stage: Stage) -> None:
-        x, y = self._parameters.resting_place
+        x, y = self.park
         stage.send(f"mousemove {x} {y}")
 
     def _wait_until_still(self, stage: Stage, patience_s: float) -> Screen:
