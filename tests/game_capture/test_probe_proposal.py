@@ -100,7 +100,7 @@ def test_a_pointer_that_scrolls_in_the_corner_rests_elsewhere() -> None:
 
 def test_a_clock_is_ignored_where_it_is() -> None:
     clock = Rect(x_px=16, y_px=0, width_px=48, height_px=16)
-    proposal = propose(replace(_report(way_of(KEYS), 64.0, 32.0), ignored=(clock,)), {}, KEYS)
+    proposal = propose(replace(_report(way_of(KEYS), 64.0, 32.0), ignored=(clock,)), {}, KEYS, default_park=CORNER)
     assert proposal.parameters["settle"].value["ignored"] == [clock.model_dump()]
 
 
