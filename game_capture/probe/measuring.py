@@ -349,11 +349,18 @@ class Course:
         return tuple(rect for rect in ignored if rect is not None), share
 
 
-def _boxes(picture: Picture) -> tuple[Rect, Rect]:
+def _boxes(picture: Picture) -> tuple[Rect, ...]:
+    """Return parts of a window, one of which may show the map and no panels: its middle first, and all of it last."""
     height, width = picture.shape[:2]
-    return (
-        Rect(x_px=width // 5, y_px=height // 5, width_px=width * 3 // 5, height_px=height * 3 // 5),
-        Rect(x_px=0, y_px=0, width_px=width, height_px=height),
+    parts = ((1, 1, 3), (0.5, 0.5, 4), (1.25, 0, 3.75), (0, 0, 3.75), (1.25, 1.25, 3.75), (0, 1.25, 3.75), (0, 0, 5))
+    return tuple(
+        Rect(
+            x_px=int(width * left / 5),
+            y_px=int(height * top / 5),
+            width_px=int(width * side / 5),
+            height_px=int(height * side / 5),
+        )
+        for left, top, side in parts
     )
 
 
