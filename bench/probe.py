@@ -35,10 +35,9 @@ def run() -> Result:
     """Probe each game and survey it by the YAML that the probe wrote."""
     chosen = [name for name in os.environ.get("IMAGEFLOW_GAMES", "").split(",") if name]
     chosen = chosen or [name for name in GAMES if (_RECIPES / f"{name}.yaml").exists()]
-    figures = [figure for name, figure in _kept() if name not in chosen]
-    for name in chosen:
-        figures += _probed(name)
-    return Result(figures=tuple(figures))
+    figures = [figure for name in chosen for figure in _probed(name)]
+    kept = [figure for name, figure in _kept() if name not in chosen]
+    return Result(figures=(*kept, *figures))
 
 
 def _probed(name: str) -> Iterator[Figure]:

@@ -49,6 +49,7 @@ _WATCHED = 4
 """Moves along each axis that are watched as they settle."""
 
 _WATCHED_PX = 200
+_MEASURED_WAYS = 3
 _DRIFTING_SHARE = 0.3
 """Share of squares that change while the camera should rest, above which the pointer may be what scrolls."""
 
@@ -107,12 +108,8 @@ class Course:
         rig = self._rig
         self._restless = self._look_at_rest()
         tried = self._tried = self._try_ways()
-        best = min(
-            (one for one in tried if one.moves),
-            key=lambda one: (not one.is_steady, 0.0 if one.is_steady else one.unsteadiness),
-            default=None,
-        )
-        if best is None:
+        moving = sorted((one for one in tried if one.moves), key=_preference)
+        if not moving:
             raise NoMap(_nothing_moved(tried), picture=rig.look())
         evidence = evidence_of(self._pairs)
         parts = parts_of(evidence, self._restless, len(self._pairs))
@@ -122,7 +119,7 @@ class Course:
         masks = _not_covered(panels_of(evidence, parts, crop), self._asked.masks)
         rig.crop = crop.shifted(Offset(dx_px=rig.window.x_px, dy_px=rig.window.y_px))
         sight = Sight(self._comparer_of, crop, (*self._asked.masks, *masks), self._restless)
-        chosen = self._measure(best.way, sight)
+        chosen = self._measure_best(moving, sight)
         pause = self._shortest_pause(chosen, sight)
         pause_ms = chosen.way.pause_ms if pause is None else pause.safe_ms
         settlings = self._watch_settling(chosen, pause_ms)
@@ -254,6 +251,16 @@ class Course:
                 return offset
         return None
 
+    def _measure_best(self, moving: Sequence[Tried], sight: Sight) -> Tried:
+        """Measure the first way that is steady over more moves too, or the least unsteady one of the first few."""
+        measured: list[Tried] = []
+        for one in moving[:_MEASURED_WAYS]:
+            measured.append(self._measure(one.way, sight))
+            if measured[-1].is_steady:
+                return measured[-1]
+        best = min(measured, key=_preference)
+        return best if best is measured[-1] else self._measure(best.way, sight)
+
     def _measure(self, way: Way, sight: Sight) -> Tried:
         """Measure a way in moves of several lengths along both axes, forth and back."""
         scales = {}
@@ -347,6 +354,11 @@ class Course:
         ignored = [rect.shifted(shift).intersection(here) for rect in rectangles_of(at_place)]
         share = float((either & ~at_place).sum()) / max(1, int(inside.sum()))
         return tuple(rect for rect in ignored if rect is not None), share
+
+
+def _preference(one: Tried) -> tuple[bool, float]:
+    """Sort steady ways first, in the order in which they were tried."""
+    return not one.is_steady, 0.0 if one.is_steady else one.unsteadiness
 
 
 def _boxes(picture: Picture) -> tuple[Rect, ...]:

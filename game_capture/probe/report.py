@@ -12,6 +12,9 @@ from imageflow_domain.geometry import Rect
 RESTLESS_SHARE = 0.005
 """Share of the map that may change by itself, and be waited for all the same."""
 
+_USUAL_PX = 40.0
+"""Of a move, beside which what it is off counts."""
+
 _LEAST_PAUSE_MS = 20
 _PAUSE_FACTOR = 2
 
@@ -39,10 +42,13 @@ class Tried:
 
     @property
     def unsteadiness(self) -> float:
-        """Largest distance from whole units, as a share of a unit; infinite where an axis does not move."""
+        """How far moves are from whole units; infinite where an axis does not move."""
         if self.across is None or self.down is None:
             return float("inf")
-        return max(one.variation_px / abs(one.unit_px) for one in (self.across, self.down))
+        return max(
+            one.variation_px / max(_USUAL_PX, abs(one.unit_px)) + one.lost / one.sent
+            for one in (self.across, self.down)
+        )
 
     def __str__(self) -> str:
         """Say it in a few words."""

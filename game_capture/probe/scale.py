@@ -9,6 +9,12 @@ _EQUAL_PX = 1.5
 _EQUAL_SHARE = 0.02
 """How far from whole units a move may be: of its length."""
 
+_OF_UNIT = 1 / 6
+"""How far from whole units a move may be: of a unit, or any distance would fit small ones."""
+
+_LOST_SHARE = 0.25
+"""Of all units: where more do nothing, units are no measure of how far a camera goes."""
+
 _LEAST_MOVES = 2
 
 
@@ -51,9 +57,10 @@ class Scale:
 
     @property
     def is_steady(self) -> bool:
-        """Whether each unit goes equally far, and along its own axis."""
+        """Whether each unit goes equally far, and along its own axis, and few do nothing."""
         limit_px = max(_EQUAL_PX, _EQUAL_SHARE * abs(self.unit_px))
-        return self.variation_px <= limit_px and self.across_px <= limit_px
+        is_even = self.variation_px <= limit_px and self.across_px <= limit_px
+        return is_even and self.lost <= _LOST_SHARE * self.sent
 
 
 def scale_of(trials: Sequence[Trial], *, may_lose: bool) -> Scale | None:
@@ -97,7 +104,8 @@ def _fitting(went: Sequence[tuple[int, float]]) -> float:
         for units, px in went:
             effect = px / unit_px
             off_px = abs(px - round(effect) * unit_px)
-            fits += off_px <= max(_EQUAL_PX, _EQUAL_SHARE * abs(px)) and 0 < round(effect) * _sign(units) <= abs(units)
+            limit_px = min(max(_EQUAL_PX, _EQUAL_SHARE * abs(px)), _OF_UNIT * abs(unit_px))
+            fits += off_px <= limit_px and 0 < round(effect) * _sign(units) <= abs(units)
         return fits, abs(unit_px)
 
     return max((px / units for units, px in went), key=explained)

@@ -92,8 +92,9 @@ def test_a_drag_that_loses_its_begin_has_its_factor_all_the_same() -> None:
     [
         [Trial(units=n, along_px=px) for n, px in ((1, 210.0), (-1, -160.0), (2, 395.0), (-2, -300.0))],
         [Trial(units=n, along_px=64.0 * n, across_px=32.0) for n in (1, -1, 2, -2)],
+        [Trial(units=n, along_px=px) for n, px in ((1, 14.0), (-1, -6.0), (4, 21.0), (-4, -33.0))],
     ],
-    ids=["uneven", "aslant"],
+    ids=["uneven", "aslant", "as long as a key is down"],
 )
 def test_moves_that_are_uneven_or_aslant_are_not_steady(trials: list[Trial]) -> None:
     scale = scale_of(trials, may_lose=True)
