@@ -134,7 +134,7 @@ def _probe(game: "Described", folder: Path, *, edges: bool) -> "Probed":
 
     make_folder(folder)
     staging = GameDriverResource.of(Settings()).staging()
-    with on_signals(_interrupt, signal.SIGTERM), _told() as tell:
+    with on_signals(_interrupt, signal.SIGINT, signal.SIGTERM), _told() as tell:
         probed = probe_game(game, staging=staging, pictures=folder, edges=edges, tell=tell)
     click.echo(f"Pictures of what the window showed are in '{folder}'.", err=True)
     return probed
