@@ -48,6 +48,7 @@ BENCHES = {
 LONG = {
     "scale": "a survey of 100 x 100 areas through the running stack",
     "webui": "the map page on a survey of 100 x 100 areas, beside a bare Leaflet page",
+    "probe": "real games from recipes without scroll, step and crop: px per press, and the survey by the printed YAML",
 }
 """Measured only when named: each takes half an hour or more."""
 RESULTS = Path(__file__).parent / "results"

@@ -38,6 +38,11 @@ def windows_in(told: str) -> tuple[Rect, ...]:
     return tuple(Rect(x_px=x, y_px=y, width_px=width, height_px=height) for x, y, width, height in found[1:])
 
 
+def game_window(windows: Sequence[Rect]) -> Rect:
+    """Return the window that is the game's, of one or more: the largest."""
+    return max(windows, key=lambda one: (one.width_px * one.height_px, one.y_px, one.x_px))
+
+
 def why_unfit(windows: Sequence[Rect], crop: Rect, wanted: Size) -> str | None:
     """Say why a game's window does not show what is to be captured; `None` where it does, or nothing is known of it.
 
@@ -48,7 +53,7 @@ def why_unfit(windows: Sequence[Rect], crop: Rect, wanted: Size) -> str | None:
     """
     if not windows:
         return None
-    window = max(windows, key=lambda one: (one.width_px * one.height_px, one.y_px, one.x_px))
+    window = game_window(windows)
     size = f"{window.width_px}x{window.height_px} px"
     asked = f"{wanted.width_px}x{wanted.height_px} px"
     if crop.intersection(window) != crop:

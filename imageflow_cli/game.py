@@ -1,10 +1,11 @@
-"""`imageflow game`: describe a game in YAML, and see that the description is right."""
+"""`imageflow game`: describe a game in YAML, measure how it is driven, and see that the description is right."""
 
 from pathlib import Path
 
 import click
 
 from imageflow_cli.console import print_json
+from imageflow_cli.game_probe import init, probe
 
 
 @click.group()
@@ -49,3 +50,7 @@ def check(file: Path) -> None:
         read_local(file.parent, name)
     beside = f", with {len(names)} files beside it" if names else ""
     click.echo(f"'{file}' is right: a game of driver {driver.name}{beside}.", err=True)
+
+
+game.add_command(probe)
+game.add_command(init)

@@ -52,6 +52,10 @@ class GameDriverResource(dg.ConfigurableResource[Staging]):
         )
 
     def create_resource(self, context: dg.InitResourceContext) -> Staging:  # noqa: ARG002
+        return self.staging()
+
+    def staging(self) -> Staging:
+        """Return what the fields say, for a process that drives a game itself."""
         return Staging(
             scratch=Path(self.scratch),
             display=self.display,

@@ -46,6 +46,19 @@ def parse_yaml(text: str, where: str) -> Any:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping of a YAML file; raise `InvalidInput` where it is none."""
+    return mapping_of(read_text(path), f"'{path}'")
+
+
+def mapping_of(text: str, where: str) -> dict[str, Any]:
+    """Return the mapping that a text in YAML is; raise `InvalidInput` where it is none."""
+    content = parse_yaml(text, where)
+    if not isinstance(content, dict):
+        raise InvalidInput(f"{where} is not right: it must be a mapping of settings, each on a line as `name: value`.")
+    return content
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a YAML file; raise `InvalidInput` where it is none."""
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
@@ -56,7 +69,4 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InvalidInput(f"'{path}' is not text in UTF-8: name the YAML file that describes the game.") from error
     if len(data) > _MOST_BYTES:
         raise InvalidInput(f"'{path}' is larger than {_MOST_BYTES} bytes: name the YAML file that describes the game.")
-    content = parse_yaml(text, f"'{path}'")
-    if not isinstance(content, dict):
-        raise InvalidInput(f"'{path}' is not right: it must be a mapping of settings, each on a line as `name: value`.")
-    return content
+    return text

@@ -83,7 +83,7 @@ def load_game(folder: Path, game: str) -> GameFile:
     if not path.is_file():
         known = ", ".join(list_games(folder)) or "none"
         raise NotFound(f"There is no game '{game}' in '{folder}': known are {known}.")
-    return _checked(path, read_yaml(path))
+    return _checked(f"'{path.name}'", read_yaml(path))
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -91,17 +91,25 @@ def read_content(path: Path) -> dict[str, Any]:
 
     The driver checks its parameters where it is opened. Raises `InvalidInput` with a sentence for every other mistake.
     """
-    content = read_yaml(path)
+    return check_content(read_yaml(path), f"'{path.name}'")
+
+
+def check_content(content: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what a text says of a game, as `read_content` does of a file's.
+
+    Args:
+        name: What messages call it.
+    """
     if "driver" in content:
-        return _checked(path, content).model_dump(mode="json", exclude_unset=True)
+        return _checked(name, content).model_dump(mode="json", exclude_unset=True)
     return {"driver": DriverSpec(name="x11", parameters=content).model_dump(mode="json")}
 
 
-def _checked(path: Path, content: dict[str, Any]) -> GameFile:
+def _checked(name: str, content: dict[str, Any]) -> GameFile:
     try:
         return GameFile.model_validate(content)
     except ValidationError as error:
-        said = f"The game file '{path.name}' is not right:"
+        said = f"The game file {name} is not right:"
         raise WrongSettings(said, mistakes_of(error, GameFile.model_json_schema())) from error
 
 

@@ -20,8 +20,6 @@ from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from game_capture.beyond import Beyond
@@ -34,6 +32,7 @@ from game_capture.stage import Stage
 from game_capture.staging import Staging
 from game_capture.windows import why_unfit
 from game_capture.x11.actions import Pictures, perform
+from game_capture.x11.appearing import is_blank, wait_until_shown
 from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.program import Program, read_pictures
 from game_capture.x11.scrolling import Move, middle
@@ -254,7 +253,7 @@ class X11Driver:
 
     def _look(self, stage: Stage) -> View:
         watched = watch(lambda: stage.grab(self._crop), self._settle)
-        if _is_blank(watched.picture):
+        if is_blank(watched.picture):
             self._check_window_is_there(stage)
         stage.check_alive()
         return View(frame=to_rgb(watched.picture), is_settled=watched.is_settled)
@@ -265,21 +264,11 @@ class X11Driver:
         time.sleep(self._parameters.move_wait_s)
 
     def _wait_until_ready(self, stage: Stage) -> None:
-        """Return once the picture shows something, and stands still."""
+        """Return once the picture shows something, and stands still, where `prepare` does not say what to wait for."""
         began = time.monotonic()
-        while time.monotonic() - began < self._parameters.start_wait_s:
-            stage.check_alive()
-            time.sleep(_LOOK_S)
-        while _is_blank(stage.grab(self._crop)):
-            if time.monotonic() - began > self._start_timeout_s:
-                raise GameNeverSettled(
-                    f"The window stayed empty for {self._start_timeout_s:g} s: try the command by hand."
-                )
-            time.sleep(_LOOK_S)
+        wait_until_shown(stage, self._crop, wait_s=self._parameters.start_wait_s, timeout_s=self._start_timeout_s)
+        if self._parameters.begins_by_waiting:
+            return
         left_s = max(1.0, self._start_timeout_s - (time.monotonic() - began))
         settle(lambda: stage.grab(self._crop), self._settle.model_copy(update={"timeout_s": left_s}))
         watch(lambda: stage.grab(self._crop), _CALM.model_copy(update={"ignored": self._settle.ignored}))
-
-
-def _is_blank(picture: NDArray[np.uint8]) -> bool:
-    return bool((picture == picture[0, 0]).all())

@@ -237,11 +237,19 @@ def named_pictures(actions: Sequence[Action]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(action.if_shown for action in actions if isinstance(action, IfShown)))
 
 
-def perform(actions: Sequence[Action], hands: Hands, pictures: Pictures, *, where: str) -> None:
+def perform(
+    actions: Sequence[Action],
+    hands: Hands,
+    pictures: Pictures,
+    *,
+    where: str,
+    done: Callable[[str, Action], None] | None = None,
+) -> None:
     """Do one action after the other.
 
     Args:
         where: The setting that lists them; messages name it.
+        done: Called after each with its place in the settings, such as `prepare.3`.
 
     Raises:
         GameDied: As the hands have it.
@@ -260,9 +268,11 @@ def perform(actions: Sequence[Action], hands: Hands, pictures: Pictures, *, wher
                     before = hands.grab(hands.screen)
                 if isinstance(action, IfShown):
                     if _is_shown(action, hands, pictures[action.if_shown]):
-                        perform(action.then, hands, pictures, where=f"{here}.then")
+                        perform(action.then, hands, pictures, where=f"{here}.then", done=done)
                 else:
                     action.perform(hands)
+        if done is not None:
+            done(here, action)
 
 
 def _awaits_change(following: Sequence[Action]) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from game_capture.settle import SettleRule
-from game_capture.x11.actions import Action, Click, named_pictures
+from game_capture.x11.actions import Action, Click, Wait, WaitUntil, named_pictures
 from game_capture.x11.scrolling import EdgeScroll, Scroll, middle
 from game_capture.x11.words import FilePath, Place, Word, Words
 from imageflow_domain.geometry import Rect, Size
@@ -64,7 +64,7 @@ class X11Parameters(Words):
     start_wait_s: float = Field(default=2.0, ge=0, le=600)
     """From the start until the first look at the picture."""
     start_timeout_s: float = Field(default=60.0, gt=0, le=3600)
-    """From the start until the picture must have settled."""
+    """From the start until the picture must have settled, or show something where `prepare` begins by waiting."""
     prepare: tuple[Action, ...] = Field(default=(), max_length=1000)
     """What to do once the program is up: close a menu, pause the game."""
     home: tuple[Action, ...] = Field(default=(), max_length=1000)
@@ -108,6 +108,11 @@ class X11Parameters(Words):
         """All that brings the camera to the first area: `home`, and the click of a minimap."""
         first = self.scroll.first_click()
         return self.home if first is None else (*self.home, Click(at=first[0], button=first[1]))
+
+    @property
+    def begins_by_waiting(self) -> bool:
+        """Whether `prepare` says itself when the program is ready: a menu may lie over a picture that never rests."""
+        return bool(self.prepare) and isinstance(self.prepare[0], Wait | WaitUntil)
 
     @property
     def pictures(self) -> tuple[str, ...]:

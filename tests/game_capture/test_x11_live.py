@@ -15,13 +15,13 @@ from game_capture.drivers import x11
 from game_capture.registry import open_driver
 from game_capture.staging import Staging
 from imageflow_domain.capture import EXACT
-from imageflow_domain.errors import CaptureError, GameDied, GameMissing, NoMap, Unavailable
+from imageflow_domain.errors import CaptureError, GameDied, GameMissing, GameNeverSettled, NoMap, Unavailable
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
 from imageflow_domain.survey import DriverSpec
 from imageflow_mosaic.movement import FrameComparer
-from tests.game_capture import board
+from tests.game_capture import board, landscape
 from tests.game_capture.conftest import Games, need
 from tests.game_capture.test_driver_contract import child
 
@@ -227,3 +227,13 @@ def test_a_window_that_is_gone_is_no_black_area_beyond_the_world(
     assert caught.value.picture is not None
     assert caught.value.picture.shape == shown.shape
     assert caught.value.picture.any()
+
+
+def test_a_prepare_that_begins_by_waiting_needs_no_picture_that_stands_still(tmp_path: Path) -> None:
+    need("Xvfb", "xdotool")
+    restless = {"command": [sys.executable, landscape.__file__, "{width}", "{height}", "restless"], "window_at": [0, 0]}
+    changes = {**restless, "crop": None, "step": [160, 80], "start_timeout_s": 3}
+    with pytest.raises(GameNeverSettled, match="kept changing"):
+        _board(tmp_path, **changes).__enter__()
+    with _board(tmp_path, **changes, prepare=[{"wait_s": 0.2}]) as driver:
+        assert driver.grab(driver.areas(GRID)[0]).picture.shape == (260, 400, 3)

@@ -1,0 +1,422 @@
+"""The course of a probe: what is pressed in which order, and what is made of the pictures."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from game_capture.loop import Axis
+from game_capture.probe.edges import find_edges
+from game_capture.probe.parts import (
+    Pair,
+    changed_squares,
+    crop_of,
+    evidence_of,
+    panels_of,
+    parts_of,
+    rectangles_of,
+)
+from game_capture.probe.report import RESTLESS_SHARE, Pause, Report, Tried
+from game_capture.probe.rig import Rig
+from game_capture.probe.scale import Scale, Trial, scale_of
+from game_capture.probe.settling import Settling, waiting_for
+from game_capture.probe.sight import ComparerOf, Sight
+from game_capture.probe.ways import Way
+from game_capture.standing import SQUARE_PX
+from game_capture.x11.scrolling import middle
+from imageflow_domain.errors import NoMap
+from imageflow_domain.geometry import Offset, Rect
+
+Picture = NDArray[np.uint8]
+"""RGB, shape (height, width, 3)."""
+
+Tell = Callable[[str, int, int], None]
+"""Takes what is done, how much of it, and of how much."""
+
+_REST_S, _REST_GRABS = 2.5, 10
+_COUNTS = (1, 2, 3, 5)
+_FARTHEST = 0.55
+"""Of the box's side: farther moves leave too little that both pictures show."""
+
+_LEAST_PX = 40
+"""Of a move by the pointer."""
+
+_LEAST_MOVES = 8
+"""Along each axis."""
+
+_WATCHED = 4
+"""Moves along each axis that are watched as they settle."""
+
+_WATCHED_PX = 200
+_MEASURED_WAYS = 3
+_DRIFTING_SHARE = 0.3
+"""Share of squares that change while the camera should rest, above which the pointer may be what scrolls."""
+
+_FROM_EDGE_PX = 64
+
+_WATCH_S = 1.2
+_MOST_PAIRS = 16
+_PAUSES_MS = (0, 10, 20, 40, 80, 160, 320, 640)
+_ROUNDS = 3
+_MOST_UNITS = 10
+_EXACT_PX = 2.0
+_SAFE_PAUSE_MS = 200
+_RESTARTS = 3
+_FEW_SHARE = 0.1
+"""Share of squares that keep changing at their place, up to which they are ignored one by one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be measured."""
+
+    ways: Sequence[Way]
+    """Those that are tried; the best of them is measured."""
+    crop: Rect | None
+    """The part of the window that shows the map, in its pixels, where it is known."""
+    masks: tuple[Rect, ...] = ()
+    """Panels that are known already, in pixels of that part."""
+    may_park: bool = True
+    """Whether the pointer may rest elsewhere than configured."""
+    edges: bool = True
+    """Whether the edges of the world are looked for."""
+
+
+class Course:
+    """One probe of a rig that is entered."""
+
+    def __init__(self, rig: Rig, asked: Asked, comparer_of: ComparerOf, tell: Tell) -> None:
+        self._rig, self._asked, self._comparer_of, self._tell = rig, asked, comparer_of, tell
+        self._restless = np.zeros((0, 0), np.bool_)
+        self._tried: list[Tried] = []
+        self._pairs: list[Pair] = []
+        self._restarts = 0
+        self._away: dict[tuple[str, Axis], int] = {}
+        """Which way, by its units, each way to scroll moved the camera first."""
+        self._longest = dict.fromkeys(Axis, 1)
+        """The most units of a move that the pictures told of."""
+        self._shown: Picture | None = None
+
+    def run(self) -> Report:
+        """Measure everything.
+
+        Raises:
+            NoMap: Where nothing that is tried moves the camera; the picture is what is shown then.
+            GameDied: Where the program ends meanwhile.
+        """
+        rig = self._rig
+        self._restless = self._look_at_rest()
+        tried = self._tried = self._try_ways()
+        moving = sorted((one for one in tried if one.moves), key=_preference)
+        if not moving:
+            raise NoMap(_nothing_moved(tried), picture=rig.look())
+        evidence = evidence_of(self._pairs)
+        parts = parts_of(evidence, self._restless, len(self._pairs))
+        found = crop_of(evidence, parts)
+        whole = Rect(x_px=0, y_px=0, width_px=rig.window.width_px, height_px=rig.window.height_px)
+        crop = self._asked.crop or found or whole
+        masks = _not_covered(panels_of(evidence, parts, crop), self._asked.masks)
+        rig.crop = crop.shifted(Offset(dx_px=rig.window.x_px, dy_px=rig.window.y_px))
+        sight = Sight(self._comparer_of, crop, (*self._asked.masks, *masks), self._restless)
+        chosen = self._measure_best(moving, sight)
+        pause = self._shortest_pause(chosen, sight)
+        pause_ms = chosen.way.pause_ms if pause is None else pause.safe_ms
+        settlings = self._watch_settling(chosen, pause_ms)
+        away = _watched_units(chosen.across) * self._away[chosen.way.name, Axis.X]
+        rig.go(chosen.way, Axis.X, away)
+        rig.look()
+        ignored, restless_share = self._restless_parts(crop, (*self._asked.masks, *masks))
+        rig.go(chosen.way, Axis.X, -away)
+        edges = find_edges(rig, chosen, sight, self._longest, self._tell) if self._asked.edges else ()
+        return Report(
+            window=rig.window,
+            park=rig.park,
+            tried=tuple(tried),
+            chosen=chosen,
+            pause=pause,
+            settle_s=max((one.last_s for one in settlings), default=0.0),
+            waiting=waiting_for(settlings, is_restless=restless_share > RESTLESS_SHARE),
+            crop=rig.crop,
+            found_crop=found and found.shifted(Offset(dx_px=rig.window.x_px, dy_px=rig.window.y_px)),
+            masks=masks,
+            ignored=ignored,
+            restless_share=restless_share,
+            edges=edges,
+            starts_restless=rig.was_restless,
+        )
+
+    def _look_at_rest(self) -> NDArray[np.bool_]:
+        self._tell("Looking at the picture at rest", 0, 1)
+        self._rig.look()  # what `home` did may go on for a while
+        restless = changed_squares(self._rig.rest(_REST_S, _REST_GRABS))
+        if restless.mean() > _DRIFTING_SHARE and self._asked.may_park:
+            restless = self._look_elsewhere(restless)
+        self._rig.ignore(restless)
+        self._tell("Looking at the picture at rest", 1, 1)
+        return restless
+
+    def _look_elsewhere(self, restless: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """See whether the picture stands still with the pointer farther from the window's edge, which may scroll."""
+        rig, corner = self._rig, self._rig.park
+        window = rig.window
+        inside = (window.right_px - _FROM_EDGE_PX, window.bottom_px - _FROM_EDGE_PX)
+        for place in (inside, middle(rig.crop)):
+            rig.park = place
+            rig.restart()
+            rig.look()
+            again = changed_squares(rig.rest(_REST_S, _REST_GRABS))
+            if again.mean() < restless.mean() / 2:
+                return again
+        rig.park = corner
+        rig.restart()
+        return restless
+
+    def _try_ways(self) -> list[Tried]:
+        tried: list[Tried] = []
+        ways = self._asked.ways
+        for number, way in enumerate(ways):
+            self._tell("Trying ways to scroll", number, len(ways))
+            if not (way.is_second_choice and any(one.moves for one in tried)):
+                tried.append(self._try(way))
+        self._tell("Trying ways to scroll", len(ways), len(ways))
+        return tried
+
+    def _try(self, way: Way) -> Tried:
+        """See what a way does: forth and back along both axes, farther where the first move did nothing."""
+        scales: dict[Axis, Scale | None] = dict.fromkeys(Axis)
+        for axis in Axis:
+            trials: list[Trial] = []
+            for units in self._tries(way, axis, trials):
+                offset = self._move(way, axis, units, self._seen_anywhere)
+                if offset is None:
+                    self._start_again()
+                    return Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y], changed_otherwise=True)
+                trials.append(_trial(axis, units, offset))
+            scales[axis] = scale_of(trials, may_lose=way.may_lose)
+            if scales[axis] is None:
+                break
+        tried = Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y])
+        if tried.moves:
+            self._rig.save(self._now(), f"tried-{way.name}", f"after {way.name}: {tried}")
+        return tried
+
+    def _tries(self, way: Way, axis: Axis, trials: Sequence[Trial]) -> Iterator[int]:
+        """Yield the units of the first moves of an axis, each by what the moves before it did."""
+        for units in (way.first_units, way.few_units):
+            for sign in (1, -1):
+                yield sign * units
+                if trials[-1].along_px:
+                    # at the world's edge it moves one way only
+                    self._away[way.name, axis] = sign
+                    yield -sign * units
+                    box = self._asked.crop or _boxes(self._now())[0]
+                    fits = 2 * abs(trials[-1].along_px or 0.0) <= _FARTHEST * _side(box, axis)
+                    yield sign * units * (2 if fits else 1)
+                    yield -sign * units * (2 if fits else 1)
+                    return
+
+    def _start_again(self) -> None:
+        """A way that changed the picture may have opened a menu or built a house: the next one begins afresh."""
+        self._restarts += 1
+        if self._restarts <= _RESTARTS:
+            self._rig.restart()
+        self._shown = None
+
+    def _now(self) -> Picture:
+        """What the window shows, as it was looked at last."""
+        if self._shown is None:
+            self._shown = self._rig.look()
+        return self._shown
+
+    def _move(
+        self, way: Way, axis: Axis, units: int, seen: Callable[[Picture, Picture], Offset | None]
+    ) -> Offset | None:
+        """Move, look, and return how far the camera went; `None` where nothing tells."""
+        before = self._now()
+        self._rig.go(way, axis, units)
+        after = self._shown = self._rig.look(before)
+        offset = seen(before, after)
+        if offset is not None and max(abs(offset.dx_px), abs(offset.dy_px)) >= SQUARE_PX // 2:
+            self._pairs = [*self._pairs[1 - _MOST_PAIRS :], Pair(before=before, after=after, offset=offset)]
+        return offset
+
+    def _seen_anywhere(self, before: Picture, after: Picture) -> Offset | None:
+        """Compare the known crop, or the middle of the window and then all of it: panels are not known yet."""
+        crop = self._asked.crop
+        sights = [(crop, self._asked.masks)] if crop else [(box, ()) for box in _boxes(before)]
+        for box, masks in sights:
+            offset = Sight(self._comparer_of, box, masks, self._restless).moved(before, after)
+            if offset is not None:
+                return offset
+        return None
+
+    def _measure_best(self, moving: Sequence[Tried], sight: Sight) -> Tried:
+        """Measure the first way that is steady over more moves too, or the least unsteady one of the first few."""
+        measured: list[Tried] = []
+        for one in moving[:_MEASURED_WAYS]:
+            measured.append(self._measure(one.way, sight))
+            if measured[-1].is_steady:
+                return measured[-1]
+        best = min(measured, key=_preference)
+        return best if best is measured[-1] else self._measure(best.way, sight)
+
+    def _measure(self, way: Way, sight: Sight) -> Tried:
+        """Measure a way in moves of several lengths along both axes, forth and back."""
+        scales = {}
+        for number, axis in enumerate(Axis):
+            self._tell("Measuring moves", number, 2)
+            first = self._tried_scale(way, axis)
+            trials: list[Trial] = []
+            for units in _units(first, _side(sight.box, axis), may_lose=way.may_lose):
+                sent = units * self._away[way.name, axis]
+                offset = self._move(way, axis, sent, sight.moved)
+                trials.append(Trial(units=sent, along_px=None) if offset is None else _trial(axis, sent, offset))
+            scales[axis] = scale_of(trials, may_lose=way.may_lose) or first
+            self._longest[axis] = _longest_seen(trials)
+        self._tell("Measuring moves", 2, 2)
+        return Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y])
+
+    def _tried_scale(self, way: Way, axis: Axis) -> Scale:
+        found = next(one for one in self._tried if one.way == way)
+        scale = found.across if axis is Axis.X else found.down
+        assert scale is not None  # noqa: S101  ways that move along both axes are measured
+        return scale
+
+    def _watch_settling(self, chosen: Tried, pause_ms: int) -> list[Settling]:
+        """Watch how pictures settle after moves, with the pause that will be used."""
+        way = chosen.way.paused(pause_ms)
+        settlings = []
+        for number in range(_WATCHED):
+            self._tell("Watching pictures settle", number, _WATCHED)
+            for axis, scale in ((Axis.X, chosen.across), (Axis.Y, chosen.down)):
+                units = _watched_units(scale) * self._away[way.name, axis]
+                before = self._now()
+                self._rig.go(way, axis, units if number % 2 == 0 else -units)
+                self._shown, settling = self._rig.watch(before, _WATCH_S)
+                settlings.append(settling)
+        self._tell("Watching pictures settle", _WATCHED, _WATCHED)
+        return settlings
+
+    def _shortest_pause(self, chosen: Tried, sight: Sight) -> Pause | None:
+        """Return how short the pause between units may be; `None` where too few units fit into a picture."""
+        scale, way = chosen.across, chosen.way
+        assert scale is not None  # noqa: S101  a way that is chosen moves along both axes
+        units = min(self._longest[Axis.X], _MOST_UNITS) if way.may_lose else self._longest[Axis.X]
+        if way.may_lose and units < 2:
+            return None
+        tried: list[int] = []
+        for pause_ms in _PAUSES_MS:
+            self._tell("Shortening pauses", len(tried), len(_PAUSES_MS))
+            tried.append(pause_ms)
+            if self._loses_nothing(way.paused(pause_ms), units * self._away[way.name, Axis.X], scale, sight):
+                self._tell("Shortening pauses", len(_PAUSES_MS), len(_PAUSES_MS))
+                return Pause(shortest_ms=pause_ms, tried_ms=tuple(tried))
+        return Pause(shortest_ms=None, tried_ms=tuple(tried))
+
+    def _loses_nothing(self, way: Way, units: int, scale: Scale, sight: Sight) -> bool:
+        unseen = 0
+        for sent in (units, -units) * _ROUNDS:
+            offset = self._move(way, Axis.X, sent, sight.moved)
+            if offset is None:
+                unseen += 1
+            elif abs(offset.dx_px - scale.expected_px(sent)) > max(_EXACT_PX, 2 * scale.variation_px):
+                self._go_back(way, round(offset.dx_px / scale.unit_px) + (units if sent != units else 0))
+                return False
+        return unseen <= _ROUNDS
+
+    def _go_back(self, way: Way, units: int) -> None:
+        """Undo what is left of moves that lost something, so that the camera stays where it began."""
+        if units:
+            self._rig.go(way.paused(_SAFE_PAUSE_MS), Axis.X, -units)
+        self._shown = None
+
+    def _restless_parts(self, crop: Rect, masks: Sequence[Rect]) -> tuple[tuple[Rect, ...], float]:
+        """Return what keeps changing at its place, in pixels of the crop, and the share of it that changes elsewhere.
+
+        The camera is somewhere else than where it rested first: what is part of the map has moved on.
+        """
+        again = changed_squares(self._rig.rest(_REST_S, _REST_GRABS))
+        shape = again.shape
+        hidden = np.zeros(shape, np.bool_)
+        for mask in masks:
+            left, top = (crop.x_px + mask.x_px) // SQUARE_PX, (crop.y_px + mask.y_px) // SQUARE_PX
+            right, bottom = -(-(crop.x_px + mask.right_px) // SQUARE_PX), -(-(crop.y_px + mask.bottom_px) // SQUARE_PX)
+            hidden[top:bottom, left:right] = True
+        inside = np.zeros(shape, np.bool_)
+        inside[
+            crop.y_px // SQUARE_PX : crop.bottom_px // SQUARE_PX, crop.x_px // SQUARE_PX : crop.right_px // SQUARE_PX
+        ] = 1
+        both, either = again & self._restless & inside, (again | self._restless) & inside & ~hidden
+        at_place = both if both.mean() < _FEW_SHARE else np.zeros(shape, np.bool_)
+        shift = Offset(dx_px=-crop.x_px, dy_px=-crop.y_px)
+        here = Rect(x_px=0, y_px=0, width_px=crop.width_px, height_px=crop.height_px)
+        ignored = [rect.shifted(shift).intersection(here) for rect in rectangles_of(at_place)]
+        share = float((either & ~at_place).sum()) / max(1, int(inside.sum()))
+        return tuple(rect for rect in ignored if rect is not None), share
+
+
+def _preference(one: Tried) -> tuple[bool, float]:
+    """Sort steady ways first, in the order in which they were tried."""
+    return not one.is_steady, 0.0 if one.is_steady else one.unsteadiness
+
+
+def _boxes(picture: Picture) -> tuple[Rect, ...]:
+    """Return parts of a window, one of which may show the map and no panels: its middle first, and all of it last."""
+    height, width = picture.shape[:2]
+    parts = ((1, 1, 3), (0.5, 0.5, 4), (1.25, 0, 3.75), (0, 0, 3.75), (1.25, 1.25, 3.75), (0, 1.25, 3.75), (0, 0, 5))
+    return tuple(
+        Rect(
+            x_px=int(width * left / 5),
+            y_px=int(height * top / 5),
+            width_px=int(width * side / 5),
+            height_px=int(height * side / 5),
+        )
+        for left, top, side in parts
+    )
+
+
+def _trial(axis: Axis, units: int, offset: Offset) -> Trial:
+    along, across = (offset.dx_px, offset.dy_px) if axis is Axis.X else (offset.dy_px, offset.dx_px)
+    return Trial(units=units, along_px=along, across_px=across)
+
+
+def _side(box: Rect, axis: Axis) -> int:
+    return box.width_px if axis is Axis.X else box.height_px
+
+
+def _units(scale: Scale, side_px: int, *, may_lose: bool) -> tuple[int, ...]:
+    """Return the units of a series of moves: several lengths that a picture holds, each forth and back."""
+    unit_px = abs(scale.unit_px)
+    most = max(1, int(_FARTHEST * side_px / unit_px))
+    base = 1 if may_lose else max(1, round(_LEAST_PX / unit_px))
+    lengths = sorted({min(most, count * base) for count in _COUNTS})
+    series = [units for length in lengths for units in (length, -length)]
+    # few lengths are tried more often
+    return tuple(series * max(1, -(-_LEAST_MOVES // len(series))))
+
+
+def _watched_units(scale: Scale | None) -> int:
+    assert scale is not None  # noqa: S101  a way that is chosen moves along both axes
+    return max(1, round(_WATCHED_PX / abs(scale.unit_px)))
+
+
+def _longest_seen(trials: Sequence[Trial]) -> int:
+    """Return the most units of a move of which the pictures told something, and of all shorter ones."""
+    unseen = min((abs(trial.units) for trial in trials if trial.along_px is None), default=None)
+    return max((abs(trial.units) for trial in trials if unseen is None or abs(trial.units) < unseen), default=1)
+
+
+def _nothing_moved(tried: Sequence[Tried]) -> str:
+    outcomes = {str(one): [other.way.name for other in tried if str(other) == str(one)] for one in tried}
+    said = "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in outcomes.items())
+    return (
+        f"Nothing that was tried moved the camera ({said}). See by the pictures whether a menu, a dialog or a loading "
+        "screen is open: close it by steps in `prepare` (where to click can be read off the pictures), wait longer by "
+        "`start_wait_s`, or name the keys that scroll in `scroll`. Then probe again."
+    )
+
+
+def _not_covered(panels: Sequence[Rect], masks: Sequence[Rect]) -> tuple[Rect, ...]:
+    """Return the panels that no mask covers already."""
+    return tuple(panel for panel in panels if all(mask.intersection(panel) != panel for mask in masks))

@@ -1,0 +1,300 @@
+"""Which parts of a window show the map: where its pixels move as the camera does. Pure.
+
+A pixel of two pictures between which the camera moved speaks for the map where it is found again as far away as the
+camera went, and for a panel where it stands at the same place. Squares of pixels are judged by many such pairs.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from game_capture.standing import SQUARE_PX
+from imageflow_domain.geometry import Offset, Rect
+
+Picture = NDArray[np.uint8]
+"""RGB, shape (height, width, 3)."""
+
+_LEAST_SHARE = 0.02
+"""Of a square's pixels in all pairs that must tell something."""
+
+_MAP_SHARE = 0.3
+"""Of the telling pixels that must have moved with the camera."""
+
+_LINE_SHARE = 0.9
+"""Of the telling pixels of a line outside a crop, so that the line is taken in."""
+
+_LEAST_SQUARES = 4
+"""Of a panel: fewer may be a sprite that was at the same place by chance."""
+
+_FULL = 0.7
+"""A panel that fills less of the rectangle around it is covered by several."""
+
+_WORTH = {"map": 1.0, "animated": 0.9, "unknown": 0.05, "panel": -2.0}
+"""What a square adds to a crop."""
+
+
+class Part(IntEnum):
+    """What a square shows."""
+
+    UNKNOWN = 0
+    """Plain ground, which tells nothing."""
+    MAP = 1
+    ANIMATED = 2
+    """It changes while the camera rests, and is not seen to be a panel."""
+    STANDING = 3
+    """It stands at its place while the camera moves."""
+    OTHER = 4
+    """It changes with the camera, and does not move with it: a minimap, a clock."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """Two pictures between which the camera moved."""
+
+    before: Picture
+    after: Picture
+    offset: Offset
+    """Of the camera."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """How often each pixel spoke for what, over all pairs; each of shape (height, width)."""
+
+    moved: NDArray[np.uint8]
+    stood: NDArray[np.uint8]
+    neither: NDArray[np.uint8]
+
+
+def evidence_of(pairs: Sequence[Pair]) -> Evidence:
+    """Return what one to sixty pairs of pictures of one size tell of each pixel."""
+    shape = pairs[0].before.shape[:2]
+    moved, stood, neither = (np.zeros(shape, np.uint8) for _ in range(3))
+    for pair in pairs:
+        before, after = _numbers(pair.before), _numbers(pair.after)
+        for one, other, offset in ((before, after, pair.offset), (after, before, -pair.offset)):
+            here, there = _shared(shape, offset)
+            same = one[here] == other[here]
+            found = one[here] == other[there]
+            moved[here] += found & ~same
+            stood[here] += same & ~found
+            neither[here] += ~(same | found)
+    return Evidence(moved=moved, stood=stood, neither=neither)
+
+
+def _shared(shape: tuple[int, ...], offset: Offset) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return where a picture shows what another shows too whose camera is at an offset, and where that one does."""
+    here, there = [], []
+    for size, shift in ((shape[0], offset.dy_px), (shape[1], offset.dx_px)):
+        begin, end = max(0, shift), min(size, size + shift)
+        here.append(slice(begin, max(begin, end)))
+        there.append(slice(begin - shift, max(begin, end) - shift))
+    return (here[0], here[1]), (there[0], there[1])
+
+
+def changed_squares(pictures: Sequence[Picture]) -> NDArray[np.bool_]:
+    """Return the squares that differ between pictures of one size, taken while the camera rests."""
+    rows, columns = pictures[0].shape[0] // SQUARE_PX, pictures[0].shape[1] // SQUARE_PX
+    first = _numbers(pictures[0])
+    changed = np.zeros(first.shape, np.bool_)
+    for picture in pictures[1:]:
+        changed |= _numbers(picture) != first
+    return _by_square(changed, rows, columns) > 0
+
+
+def parts_of(evidence: Evidence, changing: NDArray[np.bool_], pairs: int) -> NDArray[np.uint8]:
+    """Return what each square shows, as `Part`.
+
+    Args:
+        changing: Squares that change while the camera rests.
+        pairs: How many pairs the evidence is of.
+    """
+    rows, columns = changing.shape
+    moved, stood, neither = (
+        _by_square(one, rows, columns) for one in (evidence.moved, evidence.stood, evidence.neither)
+    )
+    told = moved + stood + neither
+    tells = told >= _LEAST_SHARE * SQUARE_PX**2 * 2 * pairs
+    parts = np.zeros((rows, columns), np.uint8)
+    parts[tells & (neither > stood)] = Part.OTHER
+    parts[tells & (stood >= neither)] = Part.STANDING
+    parts[changing & (parts != Part.STANDING)] = Part.ANIMATED
+    parts[tells & (moved >= _MAP_SHARE * told)] = Part.MAP
+    return _without_specks(parts)
+
+
+def crop_of(evidence: Evidence, parts: NDArray[np.uint8]) -> Rect | None:
+    """Return the rectangle that shows most of the map and least of panels, to the pixel; `None` without any map."""
+    worth = np.full(parts.shape, _WORTH["unknown"])
+    worth[parts == Part.MAP] = _WORTH["map"]
+    worth[parts == Part.ANIMATED] = _WORTH["animated"]
+    worth[_is_panel(parts)] = _WORTH["panel"]
+    if not (parts == Part.MAP).any():
+        return None
+    top, bottom, left, right = _best_rectangle(worth)
+    height, width = evidence.moved.shape
+    # what is left over beside whole squares belongs to the squares beside it
+    bottom_px = height if bottom == parts.shape[0] else bottom * SQUARE_PX
+    right_px = width if right == parts.shape[1] else right * SQUARE_PX
+    rect = Rect(
+        x_px=left * SQUARE_PX,
+        y_px=top * SQUARE_PX,
+        width_px=right_px - left * SQUARE_PX,
+        height_px=bottom_px - top * SQUARE_PX,
+    )
+    return _to_the_pixel(rect, evidence)
+
+
+def panels_of(evidence: Evidence, parts: NDArray[np.uint8], crop: Rect) -> tuple[Rect, ...]:
+    """Return rectangles that cover the panels inside a crop, in its pixels."""
+    panels = _is_panel(parts).astype(np.uint8)
+    closed = cv2.morphologyEx(panels, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    count, labels = cv2.connectedComponents(closed, connectivity=8)
+    found = []
+    for label in range(1, count):
+        for rect in _covering(labels == label):
+            inside = _grown(rect, evidence).intersection(crop)
+            if inside is not None and min(inside.width_px, inside.height_px) >= SQUARE_PX // 2:
+                found.append(inside.shifted(Offset(dx_px=-crop.x_px, dy_px=-crop.y_px)))
+    return tuple(sorted(found, key=lambda rect: (rect.y_px, rect.x_px)))
+
+
+def _grown(rect: Rect, evidence: Evidence) -> Rect:
+    """Return a panel's rectangle with the lines beside it, up to a square, that do not move with the camera."""
+    height, width = evidence.moved.shape
+    left, top, right, bottom = rect.x_px, rect.y_px, rect.right_px, rect.bottom_px
+
+    def is_panel(rows: slice, columns: slice) -> bool:
+        line = (rows, columns)
+        moved = int(evidence.moved[line].sum())
+        stayed = int(evidence.stood[line].sum()) + int(evidence.neither[line].sum())
+        return stayed > 0 and moved < _MAP_SHARE * (moved + stayed)
+
+    for _ in range(SQUARE_PX - 1):
+        across, down = slice(left, right), slice(top, bottom)
+        left -= left > 0 and is_panel(down, slice(left - 1, left))
+        right += right < width and is_panel(down, slice(right, right + 1))
+        top -= top > 0 and is_panel(slice(top - 1, top), across)
+        bottom += bottom < height and is_panel(slice(bottom, bottom + 1), across)
+    return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
+
+
+def rectangles_of(squares: NDArray[np.bool_]) -> tuple[Rect, ...]:
+    """Return rectangles, in pixels, that cover squares; squares that touch share one where they fill most of it."""
+    count, labels = cv2.connectedComponents(squares.astype(np.uint8), connectivity=8)
+    return tuple(rect for label in range(1, count) for rect in _covering(labels == label))
+
+
+def _numbers(picture: Picture) -> NDArray[np.uint32]:
+    """One number for each pixel, shape (height, width)."""
+    four = np.ascontiguousarray(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA))
+    numbers: NDArray[np.uint32] = four.view(np.uint32)[..., 0]
+    return numbers
+
+
+def _by_square(marks: NDArray[np.bool_] | NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.int64]:
+    whole = marks[: rows * SQUARE_PX, : columns * SQUARE_PX].astype(np.int64)
+    sums: NDArray[np.int64] = whole.reshape(rows, SQUARE_PX, columns, SQUARE_PX).sum(axis=(1, 3))
+    return sums
+
+
+def _is_panel(parts: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    panels: NDArray[np.bool_] = (parts == Part.STANDING) | (parts == Part.OTHER)
+    return panels
+
+
+def _without_specks(parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the squares with panels of few squares taken as map, where some map is beside them."""
+    panels = _is_panel(parts).astype(np.uint8)
+    count, labels, numbers, _ = cv2.connectedComponentsWithStats(panels, connectivity=8)
+    for label in range(1, count):
+        if numbers[label, cv2.CC_STAT_AREA] < _LEAST_SQUARES:
+            parts[labels == label] = Part.UNKNOWN
+    return parts
+
+
+def _best_rectangle(worth: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right (exclusive) of the rectangle of the largest sum.
+
+    Kadane's method over columns, for every pair of rows; see J. Bentley, "Programming Pearls" (1984).
+    """
+    rows, columns = worth.shape
+    best, found = -np.inf, (0, rows, 0, columns)
+    for top in range(rows):
+        sums = np.zeros(columns)
+        for bottom in range(top, rows):
+            sums += worth[bottom]
+            reached = np.concatenate(([0.0], np.cumsum(sums)))
+            lowest = np.minimum.accumulate(reached)
+            right = int(np.argmax(reached[1:] - lowest[:-1])) + 1
+            total = float(reached[right] - lowest[right - 1])
+            if total > best:
+                best = total
+                found = (top, bottom + 1, int(np.argmin(reached[:right])), right)
+    return found
+
+
+def _to_the_pixel(rect: Rect, evidence: Evidence) -> Rect:
+    """Move a crop's sides by up to a square, so that lines of a panel are left out and lines of the map taken in."""
+    height, width = evidence.moved.shape
+    left, right = _sides(rect.x_px, rect.right_px, width, evidence, (rect.y_px, rect.bottom_px), axis=1)
+    top, bottom = _sides(rect.y_px, rect.bottom_px, height, evidence, (left, right), axis=0)
+    return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
+
+
+def _sides(begin: int, end: int, size: int, evidence: Evidence, span: tuple[int, int], *, axis: int) -> tuple[int, int]:
+    def share(at: int) -> float | None:
+        """Of a line's telling pixels that moved with the camera; `None` where too few tell."""
+        line = (slice(*span), at) if axis else (at, slice(*span))
+        moved = int(evidence.moved[line].sum())
+        told = moved + int(evidence.stood[line].sum()) + int(evidence.neither[line].sum())
+        return moved / told if told >= (span[1] - span[0]) * _LEAST_SHARE else None
+
+    def side(at: int, step: int, limit: int) -> int:
+        for here in reversed(range(at, at + step * SQUARE_PX, step)):
+            told = share(here)
+            if told is not None and told < _MAP_SHARE:
+                return here + step
+        while at != limit and abs(at - step - begin_of[step]) < SQUARE_PX:
+            told = share(at - step)
+            if told is None or told < _LINE_SHARE:
+                break
+            at -= step
+        return at
+
+    begin_of = {1: begin, -1: end - 1}
+    return side(begin, 1, 0), side(end - 1, -1, size - 1) + 1
+
+
+def _covering(shape: NDArray[np.bool_]) -> Iterator[Rect]:
+    """Yield rectangles that cover a shape of squares: one where it fills most of it, else one for each run of rows."""
+    rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    if shape[top:bottom, left:right].mean() >= _FULL:
+        yield _in_pixels(top, bottom, left, right)
+        return
+    open_runs: dict[tuple[int, int], int] = {}
+    for row in range(top, bottom + 1):
+        runs = set(_runs(shape[row])) if row < bottom else set()
+        for run in [run for run in open_runs if run not in runs]:
+            yield _in_pixels(open_runs.pop(run), row, *run)
+        for run in runs:
+            open_runs.setdefault(run, row)
+
+
+def _runs(line: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], line.astype(np.int8), [0]))))
+    return ((int(begin), int(end)) for begin, end in edges.reshape(-1, 2))
+
+
+def _in_pixels(top: int, bottom: int, left: int, right: int) -> Rect:
+    return Rect(
+        x_px=int(left) * SQUARE_PX,
+        y_px=int(top) * SQUARE_PX,
+        width_px=int(right - left) * SQUARE_PX,
+        height_px=int(bottom - top) * SQUARE_PX,
+    )

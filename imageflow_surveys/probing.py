@@ -1,0 +1,138 @@
+"""Probe the game that a YAML describes, and write what was measured into it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from game_capture.probe.measuring import Asked, Course
+from game_capture.probe.proposal import propose
+from game_capture.probe.report import Report
+from game_capture.probe.rig import Rig
+from game_capture.probe.step_pictures import StepPictures
+from game_capture.probe.ways import way_of, ways_to_try
+from game_capture.registry import parameters_of
+from game_capture.staging import Staging
+from game_capture.x11.parameters import X11Parameters
+from game_capture.x11.scrolling import SCROLLS, Scroll
+from imageflow_domain.errors import InvalidInput, NoMap
+from imageflow_domain.geometry import Offset, Rect
+from imageflow_domain.survey import DriverSpec
+from imageflow_mosaic.movement import FrameComparer
+from imageflow_surveys.files_beside import read_local
+from imageflow_surveys.game_yaml import mapping_of
+from imageflow_surveys.games import check_content
+from imageflow_surveys.probed_yaml import with_measured
+
+Tell = Callable[[str, int, int], None]
+
+_ONE = [1, 1]
+_SOME_SCROLL = {"by": "keys", "px_per_press": _ONE}
+_NEEDS_A_SCALE = {scroll.model_fields["by"].default: scroll.scale for scroll in SCROLLS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """What came of a probe."""
+
+    report: Report
+    text: str
+    """The YAML with what was measured."""
+    advice: tuple[str, ...]
+    """What a person should look at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A game as its YAML describes it, which may lack what is to be measured."""
+
+    text: str
+    folder: Path
+    """Where the files lie that it names."""
+    title: str
+    given: Mapping[str, Any]
+    """Parameters of the driver as written."""
+    parameters: X11Parameters
+    """The same, with something in the place of what is missing."""
+    scroll: Scroll | None
+    masks: tuple[Rect, ...]
+
+
+def described(text: str, *, where: str, folder: Path, title: str) -> Described:
+    """Read a YAML that may lack `scroll`, the scale in it, `step` and `crop`.
+
+    Args:
+        where: What messages call it.
+        title: The game's, where it has none of its own.
+
+    Raises:
+        InvalidInput: For every other mistake, and a game of another driver than `x11`.
+    """
+    content = check_content(mapping_of(text, where), where)
+    driver = DriverSpec.model_validate(content["driver"])
+    if driver.name != "x11":
+        raise InvalidInput(f"{where} describes a game of driver {driver.name}: only x11 can be probed, and needs it.")
+    given = driver.parameters
+    scroll = given.get("scroll")
+    filled = {**given, "scroll": _scaled(scroll) if isinstance(scroll, dict) else scroll or _SOME_SCROLL}
+    filled["step"] = _ONE if given.get("step") is None else given["step"]
+    parameters = parameters_of(driver.model_copy(update={"parameters": filled}))
+    assert isinstance(parameters, X11Parameters)  # noqa: S101  the driver of that name has no others
+    return Described(
+        text=text,
+        folder=folder,
+        title=str(content.get("title", title)),
+        given=given,
+        parameters=parameters,
+        scroll=parameters.scroll if scroll else None,
+        masks=tuple(Rect.model_validate(mask) for mask in content.get("masks", ())),
+    )
+
+
+def probe_game(game: Described, *, staging: Staging, pictures: Path, edges: bool, tell: Tell) -> Probed:
+    """Start a game, save what it shows after each step, measure how it is driven, and write that into its YAML.
+
+    Args:
+        pictures: An existing folder.
+        edges: Whether the edges of the world are looked for.
+
+    Raises:
+        InvalidInput: For files that the YAML names and that are not there.
+        CaptureError: Where the game cannot be driven; the message names the last picture.
+        NoMap: Where nothing moves its camera.
+    """
+    parameters, saved = game.parameters, StepPictures(pictures)
+    window = parameters.window_rect
+    to_window = Offset(dx_px=-window.x_px, dy_px=-window.y_px)
+    asked = Asked(
+        ways=ways_to_try() if game.scroll is None else (way_of(game.scroll),),
+        crop=parameters.crop.shifted(to_window) if parameters.crop else None,
+        masks=game.masks,
+        may_park=parameters.park is None,
+        edges=edges,
+    )
+    tell("Starting the game", 0, 1)
+    rig = Rig(parameters, staging=staging, read_beside=lambda name: read_local(game.folder, name), pictures=saved)
+    with rig:
+        tell("Starting the game", 1, 1)
+        try:
+            report = Course(rig, asked, FrameComparer, tell).run()
+        except NoMap as error:
+            path = saved.save(error.picture, "no-camera", "nothing moved the camera")
+            raise NoMap(f"{error} The last picture is '{path}'.", picture=error.picture) from error
+    proposal = propose(report, game.given, game.scroll, default_park=parameters.resting_place)
+    text = with_measured(game.text, proposal, title=game.title)
+    check_text(text)
+    return Probed(report=report, text=text, advice=proposal.advice)
+
+
+def check_text(text: str) -> None:
+    """Raise `InvalidInput` with every mistake of a game's YAML."""
+    content = check_content(mapping_of(text, "the probed YAML"), "the probed YAML")
+    parameters_of(DriverSpec.model_validate(content["driver"]))
+
+
+def _scaled(scroll: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a way to scroll with some scale, where it has none."""
+    scale = _NEEDS_A_SCALE.get(scroll.get("by"))
+    return dict(scroll) if scale is None else {scale: _ONE, **scroll}

@@ -1,0 +1,112 @@
+"""The settings that follow from what a probe measured."""
+
+from dataclasses import replace
+
+from game_capture.probe.proposal import propose
+from game_capture.probe.report import Edge, Pause, Report, Tried
+from game_capture.probe.scale import Scale, Trial, scale_of
+from game_capture.probe.settling import Settling, waiting_for
+from game_capture.probe.ways import Way, way_of
+from game_capture.x11.scrolling import DragScroll, KeyScroll
+from imageflow_domain.geometry import Rect
+
+WINDOW = Rect(x_px=0, y_px=0, width_px=1280, height_px=1024)
+CORNER = (1279, 1023)
+MAP = Rect(x_px=0, y_px=32, width_px=1280, height_px=960)
+KEYS = KeyScroll(px_per_press=(9, 9), left="a", right="d", up="w", down="s", pause_ms=50)
+
+
+def _scale(unit_px: float) -> Scale:
+    scale = scale_of([Trial(units=n, along_px=n * unit_px) for n in (40, -40, 80, -80)], may_lose=True)
+    assert scale is not None
+    return scale
+
+
+def _report(way: Way, across_px: float, down_px: float) -> Report:
+    chosen = Tried(way=way, across=_scale(across_px), down=_scale(down_px))
+    return Report(
+        window=WINDOW,
+        park=CORNER,
+        tried=(chosen,),
+        chosen=chosen,
+        pause=Pause(shortest_ms=40, tried_ms=(0, 10, 20, 40)),
+        settle_s=0.3,
+        waiting=waiting_for([Settling(first_s=0.1, last_s=0.3, pause_s=0.1)], is_restless=False),
+        crop=MAP,
+        found_crop=MAP,
+        masks=(),
+        ignored=(),
+        restless_share=0.0,
+        edges=(),
+    )
+
+
+def test_keys_that_went_the_other_way_are_exchanged_and_the_pause_is_twice_the_shortest() -> None:
+    proposal = propose(_report(way_of(KEYS), -64.0, 32.0), {}, KEYS, default_park=CORNER)
+    assert proposal.parameters["scroll"].value == {
+        "by": "keys",
+        "left": "d",
+        "right": "a",
+        "up": "w",
+        "down": "s",
+        "px_per_press": [64, 32],
+        "pause_ms": 80,
+    }
+    assert proposal.parameters["crop"].value == MAP.model_dump()
+    assert proposal.parameters["step"].value == [896, 672]
+
+
+def test_a_drag_keeps_its_sign_and_its_fraction() -> None:
+    drag = DragScroll(button=2)
+    proposal = propose(_report(way_of(drag), -1.5, -0.375), {}, drag, default_park=CORNER)
+    assert proposal.parameters["scroll"].value == {
+        "by": "drag",
+        "button": 2,
+        "camera_px_per_px": [-1.5, -0.375],
+        "pause_ms": 80,
+    }
+
+
+def test_what_the_author_set_is_kept_where_it_fits_and_replaced_where_it_does_not() -> None:
+    report = _report(way_of(KEYS), 64.0, 32.0)
+    kept = {"crop": MAP.model_dump(), "step": [1024, 704], "move_wait_s": 2.0, "settle": {"equal_grabs": 12}}
+    assert propose(report, kept, KEYS.model_copy(update={"pause_ms": 400}), default_park=CORNER).parameters.keys() == {
+        "scroll"
+    }
+    slow = (
+        propose(report, kept, KEYS.model_copy(update={"pause_ms": 400}), default_park=CORNER).parameters["scroll"].value
+    )
+    assert slow["pause_ms"] == 400
+    wide = propose(report, {**kept, "step": [1250, 704], "move_wait_s": 0.05}, KEYS, default_park=CORNER).parameters
+    assert (wide["step"].value, wide["move_wait_s"].value) == ([896, 672], 0.15)
+
+
+def test_a_map_that_changes_by_itself_is_not_waited_for_and_the_author_is_advised_to_pause_it() -> None:
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), restless_share=0.4)
+    proposal = propose(report, {"settle": {"timeout_s": 5}}, KEYS, default_park=CORNER)
+    assert proposal.parameters["settle"].value == {"timeout_s": 5, "equal_grabs": 1}
+    assert "40% of the map changes by itself: pause the game" in proposal.advice[0]
+
+
+def test_a_start_that_never_stands_still_is_pointed_out() -> None:
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), starts_restless=True)
+    assert "begin `prepare` with {wait_s: 5}" in propose(report, {}, KEYS, default_park=CORNER).advice[0]
+
+
+def test_a_pointer_that_scrolls_in_the_corner_rests_elsewhere() -> None:
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), park=(1216, 960))
+    assert propose(report, {}, KEYS, default_park=CORNER).parameters["park"].value == [1216, 960]
+
+
+def test_a_clock_is_ignored_where_it_is() -> None:
+    clock = Rect(x_px=16, y_px=0, width_px=48, height_px=16)
+    proposal = propose(replace(_report(way_of(KEYS), 64.0, 32.0), ignored=(clock,)), {}, KEYS, default_park=CORNER)
+    assert proposal.parameters["settle"].value["ignored"] == [clock.model_dump()]
+
+
+def test_a_camera_that_stands_at_the_lower_right_and_units_that_go_too_far_are_pointed_out() -> None:
+    report = _report(way_of(KEYS), 1100.0, 32.0)
+    edges = tuple(Edge(way=way, kind="stops", after_px=0.0) for way in ("left", "right", "down"))
+    advice = propose(replace(report, edges=edges), {}, KEYS, default_park=CORNER).advice
+    assert advice[0].startswith("One press goes so far that neighbouring areas hardly overlap")
+    assert "stops at once when it is sent right and down: bring it to the upper left" in advice[1]
