@@ -56,10 +56,11 @@ GAMES = {
         edge={
             "home": [
                 {"key": "shift+j"},
-                {"wait_until": {"changed": True, "still": True}},
+                {"wait_until": {"changed": True, "still": True, "for_s": 0.2}},
                 {"type": "20,115"},
+                {"wait_until": {"changed": True, "still": True, "for_s": 0.2}},
                 {"key": "Return"},
-                {"wait_until": {"still": True}},
+                {"wait_until": {"changed": True, "still": True}},
                 {"key": "Escape"},
             ]
         },

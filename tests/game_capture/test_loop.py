@@ -197,3 +197,21 @@ def test_a_camera_that_slides_to_and_fro_along_a_slanting_edge_is_at_it() -> Non
         belief = moved(belief, step, seen, RULES)
     assert said[-1] == AtEdge()
     assert len(said) < 14
+
+
+@pytest.mark.parametrize(
+    ("move", "late"),
+    [
+        (RIGHT, sight(1088)),
+        (Move(axis=Axis.X, presses=-1), sight(0)),
+        (Move(axis=Axis.Y, presses=22), sight(64, 704)),
+    ],
+    ids=["the same way", "the way back", "the other axis"],
+)
+def test_a_missing_press_may_take_effect_during_the_next_move(move: Move, late: Movement) -> None:
+    belief = moved(HOME, RIGHT, sight(960), RULES)
+    assert belief.missing == Move(axis=Axis.X, presses=1)
+    after = moved(belief, move, late, RULES)
+    assert after.uncertainty == EXACT
+    assert after.at == Position(x_px=960.0 + late.offset.dx_px, y_px=late.offset.dy_px)
+    assert not after.has_slid
