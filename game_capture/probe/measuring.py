@@ -8,6 +8,18 @@ from numpy.typing import NDArray
 
 from game_capture.loop import Axis
 from game_capture.probe.edges import find_edges
+from game_capture.probe.moves import (
+    FARTHEST,
+    boxes,
+    longest_seen,
+    not_covered,
+    nothing_moved,
+    preference,
+    series,
+    side_px,
+    trial_of,
+    watched_units,
+)
 from game_capture.probe.parts import (
     Pair,
     changed_squares,
@@ -35,20 +47,11 @@ Tell = Callable[[str, int, int], None]
 """Takes what is done, how much of it, and of how much."""
 
 _REST_S, _REST_GRABS = 2.5, 10
-_COUNTS = (1, 2, 3, 5)
-_FARTHEST = 0.55
-"""Of the box's side: farther moves leave too little that both pictures show."""
 
-_LEAST_PX = 40
-"""Of a move by the pointer."""
-
-_LEAST_MOVES = 8
-"""Along each axis."""
 
 _WATCHED = 4
 """Moves along each axis that are watched as they settle."""
 
-_WATCHED_PX = 200
 _MEASURED_WAYS = 3
 _DRIFTING_SHARE = 0.3
 """Share of squares that change while the camera should rest, above which the pointer may be what scrolls."""
@@ -108,22 +111,22 @@ class Course:
         rig = self._rig
         self._restless = self._look_at_rest()
         tried = self._tried = self._try_ways()
-        moving = sorted((one for one in tried if one.moves), key=_preference)
+        moving = sorted((one for one in tried if one.moves), key=preference)
         if not moving:
-            raise NoMap(_nothing_moved(tried), picture=rig.look())
+            raise NoMap(nothing_moved(tried), picture=rig.look())
         evidence = evidence_of(self._pairs)
         parts = parts_of(evidence, self._restless, len(self._pairs))
         found = crop_of(evidence, parts)
         whole = Rect(x_px=0, y_px=0, width_px=rig.window.width_px, height_px=rig.window.height_px)
         crop = self._asked.crop or found or whole
-        masks = _not_covered(panels_of(evidence, parts, crop), self._asked.masks)
+        masks = not_covered(panels_of(evidence, parts, crop), self._asked.masks)
         rig.crop = crop.shifted(Offset(dx_px=rig.window.x_px, dy_px=rig.window.y_px))
         sight = Sight(self._comparer_of, crop, (*self._asked.masks, *masks), self._restless)
         chosen = self._measure_best(moving, sight)
         pause = self._shortest_pause(chosen, sight)
         pause_ms = chosen.way.pause_ms if pause is None else pause.safe_ms
         settlings = self._watch_settling(chosen, pause_ms)
-        away = _watched_units(chosen.across) * self._away[chosen.way.name, Axis.X]
+        away = watched_units(chosen.across) * self._away[chosen.way.name, Axis.X]
         rig.go(chosen.way, Axis.X, away)
         rig.look()
         ignored, restless_share = self._restless_parts(crop, (*self._asked.masks, *masks))
@@ -192,13 +195,15 @@ class Course:
                 if offset is None:
                     self._start_again()
                     return Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y], changed_otherwise=True)
-                trials.append(_trial(axis, units, offset))
+                trials.append(trial_of(axis, units, offset))
             scales[axis] = scale_of(trials, may_lose=way.may_lose)
             if scales[axis] is None:
                 break
         tried = Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y])
         if tried.moves:
             self._rig.save(self._now(), f"tried-{way.name}", f"after {way.name}: {tried}")
+        if any(scales.values()) and not tried.is_steady:
+            self._start_again()  # it may have left the camera at the world's edge, or still moving
         return tried
 
     def _tries(self, way: Way, axis: Axis, trials: Sequence[Trial]) -> Iterator[int]:
@@ -210,8 +215,8 @@ class Course:
                     # at the world's edge it moves one way only
                     self._away[way.name, axis] = sign
                     yield -sign * units
-                    box = self._asked.crop or _boxes(self._now())[0]
-                    fits = 2 * abs(trials[-1].along_px or 0.0) <= _FARTHEST * _side(box, axis)
+                    box = self._asked.crop or boxes(self._now())[0]
+                    fits = 2 * abs(trials[-1].along_px or 0.0) <= FARTHEST * side_px(box, axis)
                     yield sign * units * (2 if fits else 1)
                     yield -sign * units * (2 if fits else 1)
                     return
@@ -244,7 +249,7 @@ class Course:
     def _seen_anywhere(self, before: Picture, after: Picture) -> Offset | None:
         """Compare the known crop, or the middle of the window and then all of it: panels are not known yet."""
         crop = self._asked.crop
-        sights = [(crop, self._asked.masks)] if crop else [(box, ()) for box in _boxes(before)]
+        sights = [(crop, self._asked.masks)] if crop else [(box, ()) for box in boxes(before)]
         for box, masks in sights:
             offset = Sight(self._comparer_of, box, masks, self._restless).moved(before, after)
             if offset is not None:
@@ -258,7 +263,7 @@ class Course:
             measured.append(self._measure(one.way, sight))
             if measured[-1].is_steady:
                 return measured[-1]
-        best = min(measured, key=_preference)
+        best = min(measured, key=preference)
         return best if best is measured[-1] else self._measure(best.way, sight)
 
     def _measure(self, way: Way, sight: Sight) -> Tried:
@@ -268,12 +273,12 @@ class Course:
             self._tell("Measuring moves", number, 2)
             first = self._tried_scale(way, axis)
             trials: list[Trial] = []
-            for units in _units(first, _side(sight.box, axis), may_lose=way.may_lose):
+            for units in series(first, side_px(sight.box, axis), may_lose=way.may_lose):
                 sent = units * self._away[way.name, axis]
                 offset = self._move(way, axis, sent, sight.moved)
-                trials.append(Trial(units=sent, along_px=None) if offset is None else _trial(axis, sent, offset))
+                trials.append(Trial(units=sent, along_px=None) if offset is None else trial_of(axis, sent, offset))
             scales[axis] = scale_of(trials, may_lose=way.may_lose) or first
-            self._longest[axis] = _longest_seen(trials)
+            self._longest[axis] = longest_seen(trials)
         self._tell("Measuring moves", 2, 2)
         return Tried(way=way, across=scales[Axis.X], down=scales[Axis.Y])
 
@@ -290,7 +295,7 @@ class Course:
         for number in range(_WATCHED):
             self._tell("Watching pictures settle", number, _WATCHED)
             for axis, scale in ((Axis.X, chosen.across), (Axis.Y, chosen.down)):
-                units = _watched_units(scale) * self._away[way.name, axis]
+                units = watched_units(scale) * self._away[way.name, axis]
                 before = self._now()
                 self._rig.go(way, axis, units if number % 2 == 0 else -units)
                 self._shown, settling = self._rig.watch(before, _WATCH_S)
@@ -354,69 +359,3 @@ class Course:
         ignored = [rect.shifted(shift).intersection(here) for rect in rectangles_of(at_place)]
         share = float((either & ~at_place).sum()) / max(1, int(inside.sum()))
         return tuple(rect for rect in ignored if rect is not None), share
-
-
-def _preference(one: Tried) -> tuple[bool, float]:
-    """Sort steady ways first, in the order in which they were tried."""
-    return not one.is_steady, 0.0 if one.is_steady else one.unsteadiness
-
-
-def _boxes(picture: Picture) -> tuple[Rect, ...]:
-    """Return parts of a window, one of which may show the map and no panels: its middle first, and all of it last."""
-    height, width = picture.shape[:2]
-    parts = ((1, 1, 3), (0.5, 0.5, 4), (1.25, 0, 3.75), (0, 0, 3.75), (1.25, 1.25, 3.75), (0, 1.25, 3.75), (0, 0, 5))
-    return tuple(
-        Rect(
-            x_px=int(width * left / 5),
-            y_px=int(height * top / 5),
-            width_px=int(width * side / 5),
-            height_px=int(height * side / 5),
-        )
-        for left, top, side in parts
-    )
-
-
-def _trial(axis: Axis, units: int, offset: Offset) -> Trial:
-    along, across = (offset.dx_px, offset.dy_px) if axis is Axis.X else (offset.dy_px, offset.dx_px)
-    return Trial(units=units, along_px=along, across_px=across)
-
-
-def _side(box: Rect, axis: Axis) -> int:
-    return box.width_px if axis is Axis.X else box.height_px
-
-
-def _units(scale: Scale, side_px: int, *, may_lose: bool) -> tuple[int, ...]:
-    """Return the units of a series of moves: several lengths that a picture holds, each forth and back."""
-    unit_px = abs(scale.unit_px)
-    most = max(1, int(_FARTHEST * side_px / unit_px))
-    base = 1 if may_lose else max(1, round(_LEAST_PX / unit_px))
-    lengths = sorted({min(most, count * base) for count in _COUNTS})
-    series = [units for length in lengths for units in (length, -length)]
-    # few lengths are tried more often
-    return tuple(series * max(1, -(-_LEAST_MOVES // len(series))))
-
-
-def _watched_units(scale: Scale | None) -> int:
-    assert scale is not None  # noqa: S101  a way that is chosen moves along both axes
-    return max(1, round(_WATCHED_PX / abs(scale.unit_px)))
-
-
-def _longest_seen(trials: Sequence[Trial]) -> int:
-    """Return the most units of a move of which the pictures told something, and of all shorter ones."""
-    unseen = min((abs(trial.units) for trial in trials if trial.along_px is None), default=None)
-    return max((abs(trial.units) for trial in trials if unseen is None or abs(trial.units) < unseen), default=1)
-
-
-def _nothing_moved(tried: Sequence[Tried]) -> str:
-    outcomes = {str(one): [other.way.name for other in tried if str(other) == str(one)] for one in tried}
-    said = "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in outcomes.items())
-    return (
-        f"Nothing that was tried moved the camera ({said}). See by the pictures whether a menu, a dialog or a loading "
-        "screen is open: close it by steps in `prepare` (where to click can be read off the pictures), wait longer by "
-        "`start_wait_s`, or name the keys that scroll in `scroll`. Then probe again."
-    )
-
-
-def _not_covered(panels: Sequence[Rect], masks: Sequence[Rect]) -> tuple[Rect, ...]:
-    """Return the panels that no mask covers already."""
-    return tuple(panel for panel in panels if all(mask.intersection(panel) != panel for mask in masks))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from game_capture.probe.measuring import _boxes
+from game_capture.probe.moves import boxes
 from game_capture.probe.parts import Pair, Part, changed_squares, crop_of, evidence_of, panels_of, parts_of
 from game_capture.probe.scale import Trial, scale_of
 from game_capture.probe.settling import Settling, settling_of, waiting_for
@@ -197,6 +197,6 @@ def test_some_part_of_a_window_sees_a_move_past_a_side_panel_that_changes(world:
     before, after = _shown(world, 300, 250), _shown(world, 300, 450)
     for number, picture in enumerate((before, after)):
         picture[:, :140] = np.random.default_rng(number).integers(0, 255, (480, 140, 3), np.uint8)
-    seen = [Sight(FrameComparer, box).moved(before, after) for box in _boxes(before)]
+    seen = [Sight(FrameComparer, box).moved(before, after) for box in boxes(before)]
     assert Offset(dx_px=0, dy_px=200) in seen
     assert set(seen) <= {None, Offset(dx_px=0, dy_px=200)}
