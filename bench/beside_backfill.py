@@ -85,7 +85,7 @@ def _slots_of_one(stack: Stack, stores: Stores, dagster: str) -> Counter[str]:
     def look() -> bool:
         for pool in _ask(stack, dagster, _POOLS)["instance"]["concurrencyLimits"]:
             used[pool["concurrencyKey"]] = max(used[pool["concurrencyKey"]], pool["activeSlotCount"])
-        facts = stack.client.get(f"{stack.gateway}/api/surveys/{survey}").raise_for_status().json()
+        facts = stack.client.get(f"{stack.gateway}/api/v1/surveys/{survey}").raise_for_status().json()
         return bool(facts["state"] == "completed")
 
     _await(look, f"'{survey}' was not completed")

@@ -68,7 +68,7 @@ class Stack:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             status = self._status(job)
-            answer = self.client.get(f"{self.gateway}/api/surveys/{job['survey_id']}").raise_for_status()
+            answer = self.client.get(f"{self.gateway}/api/v1/surveys/{job['survey_id']}").raise_for_status()
             if reached(answer.json()):
                 return
             time.sleep(_LOOK_S)

@@ -55,7 +55,7 @@ class JobRequest(BaseModel):
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
     savegame: Name | None = None
     parameters: dict[str, Any] = Field(default_factory=dict, max_length=100)
-    """Of the game's driver, over those of its file: only such as `GET /api/drivers` calls settable."""
+    """Of the game's driver, over those of its file: only such as `GET /api/v1/drivers` calls settable."""
 
     @field_validator("parameters")
     @classmethod

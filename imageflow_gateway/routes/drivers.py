@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from game_capture.registry import DRIVERS, describe_driver
 from imageflow_gateway.schemas.games import DriverFacts, DriverList
 
-router = APIRouter(prefix="/api/drivers", tags=["games"])
+router = APIRouter(prefix="/api/v1/drivers", tags=["games"])
 
 
 @router.get("", summary="List drivers")

@@ -10,7 +10,7 @@ from imageflow_gateway.addresses import GatewayDep
 from imageflow_gateway.schemas.games import GameList, GameSummary
 from imageflow_surveys.games import list_games, load_game
 
-router = APIRouter(prefix="/api/games", tags=["games"])
+router = APIRouter(prefix="/api/v1/games", tags=["games"])
 
 
 @router.get("", summary="List games")

@@ -15,7 +15,7 @@ from imageflow_surveys.lineage import lineage_at
 from imageflow_surveys.origin import origin_of
 from imageflow_surveys.trust_report import trust_report
 
-router = APIRouter(prefix="/api/surveys/{survey}", tags=["surveys"])
+router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
 
 _COMPARING = CapacityLimiter(1)
 """Comparisons that are made at once: each keeps both processors busy for seconds."""

@@ -12,7 +12,7 @@ from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.jobs import begin_job, cancel_job, job_status, retry_job
 from imageflow_surveys.planned_grid import plan_grid
 
-router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
 JobId = Annotated[int, Path(ge=1, lt=2**63)]
 IdempotencyKey = Annotated[

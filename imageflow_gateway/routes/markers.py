@@ -11,7 +11,7 @@ from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.schemas.markers import MarkerChange, MarkerIn, MarkerList, MarkerOut
 from imageflow_surveys.markers import add_marker, change_marker, list_markers, remove_marker
 
-router = APIRouter(prefix="/api/saves/{game}/{save}/markers", tags=["markers"])
+router = APIRouter(prefix="/api/v1/saves/{game}/{save}/markers", tags=["markers"])
 
 MarkerId = Annotated[int, Path(ge=1, lt=2**63)]
 IfMatch = Annotated[str | None, Header(description="The marker's ETag as it was read, or * for whichever it is.")]

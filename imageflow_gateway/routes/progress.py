@@ -21,7 +21,7 @@ from imageflow_gateway.schemas.standing import (
 from imageflow_surveys.standing import standing_of
 from imageflow_surveys.survey_runs import runs_of_survey
 
-router = APIRouter(prefix="/api/surveys/{survey}", tags=["surveys"])
+router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
 
 
 @router.get("/blocks", summary="How every block stands")

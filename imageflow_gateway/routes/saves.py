@@ -13,7 +13,7 @@ from imageflow_gateway.etags import matches, quoted
 from imageflow_gateway.schemas.surveys import SaveFacts, SaveList, SurveySummary
 from imageflow_surveys.animation import animate, surveys_over_time
 
-router = APIRouter(prefix="/api/saves", tags=["saves"])
+router = APIRouter(prefix="/api/v1/saves", tags=["saves"])
 
 _ANIMATING = CapacityLimiter(1)
 """Moving pictures that are made at once: each holds a hundred megabytes for seconds."""

@@ -14,7 +14,7 @@ from imageflow_gateway.schemas.areas import AreaColumns
 from imageflow_surveys import states
 from imageflow_surveys.pictures import overlap_picture, picture, stored_shot
 
-router = APIRouter(prefix="/api/surveys/{survey}", tags=["surveys"])
+router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
 
 GridRow = Annotated[int, Path(ge=0, lt=GRID_SIDE)]
 GridCol = Annotated[int, Path(ge=0, lt=GRID_SIDE)]

@@ -12,7 +12,7 @@ from imageflow_gateway.addresses import GameQuery, GatewayDep, LinksDep, SaveQue
 from imageflow_gateway.etags import matches, quoted
 from imageflow_gateway.schemas.surveys import SurveyDetail, SurveyList, SurveySummary
 
-router = APIRouter(prefix="/api/surveys", tags=["surveys"])
+router = APIRouter(prefix="/api/v1/surveys", tags=["surveys"])
 
 
 @router.get("", summary="List surveys")

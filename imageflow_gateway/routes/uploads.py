@@ -16,12 +16,12 @@ from imageflow_gateway.addresses import AfterId, GamePart, GatewayDep, Limit, Sa
 from imageflow_gateway.schemas.pages import cut
 from imageflow_gateway.schemas.uploads import RefusedMapUpload, RefusedMapUploads, Uploaded
 
-PREFIX: Final = "/api/uploads/"
+PREFIX: Final = "/api/v1/uploads/"
 
 _KEEPING = CapacityLimiter(4)
 """Bodies that are in memory at once, on threads of their own: a slow store must not keep tiles waiting."""
 
-router = APIRouter(prefix="/api/uploads", tags=["uploads"])
+router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 
 
 @router.put(

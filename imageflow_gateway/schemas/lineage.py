@@ -156,7 +156,7 @@ class LineageFacts(BaseModel):
 
 def _shot(survey: Survey, shot: SeenShot) -> ShotFacts:
     place = shot.placement
-    address = f"/api/surveys/{survey.id}/screenshots/{place.cell.row}/{place.cell.col}.webp"
+    address = f"/api/v1/surveys/{survey.id}/screenshots/{place.cell.row}/{place.cell.col}.webp"
     return ShotFacts(
         row=place.cell.row,
         col=place.cell.col,

@@ -106,7 +106,7 @@ class StageState(BaseModel):
 
 
 class ProgressEvent(BaseModel):
-    """What `progress` events of `/api/surveys/{survey}/events` carry."""
+    """What `progress` events of `/api/v1/surveys/{survey}/events` carry."""
 
     survey: str
     state: SurveyState

@@ -204,10 +204,10 @@ def _summary(survey: Survey, progress: float, tiles: int) -> dict[str, object]:
         "progress": progress,
         "tiles": tiles,
         "links": SurveyLinks(
-            self=f"/api/surveys/{survey.id}",
+            self=f"/api/v1/surveys/{survey.id}",
             map=f"/maps/{survey.id}",
             tilejson=f"{address}/tilejson.json" if shown else None,
-            thumbnail=f"/api/surveys/{survey.id}/thumbnail.webp" if shown else None,
+            thumbnail=f"/api/v1/surveys/{survey.id}/thumbnail.webp" if shown else None,
             tiles=f"{address}/{{z}}/{{x}}/{{y}}.webp" if shown else None,
         ),
     }

@@ -67,7 +67,9 @@ class SeamPictures(BaseModel):
     def of(cls, survey: str, cell: Cell, seam: Seam) -> Self:
         def address(one: Cell, other: Cell) -> str | None:
             return (
-                f"/api/surveys/{survey}/seams/{one.row}/{one.col}/{other.row}/{other.col}.webp" if seam.kept else None
+                f"/api/v1/surveys/{survey}/seams/{one.row}/{one.col}/{other.row}/{other.col}.webp"
+                if seam.kept
+                else None
             )
 
         return cls(

@@ -112,8 +112,10 @@ def take(stand: Stand, empty: Gateway, folder: Path) -> None:
     """Write `{page}-{light|dark}-{width}.webp` for every page."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, x, y, colour in _MARKERS:
-        stand.post("/api/saves/openttd/example/markers", {"name": name, "x": x, "y": y, "colour": colour, "note": ""})
-    stand.get(f"/api/surveys/{SHORE_LATER}/changes?since={SHORE}")
+        stand.post(
+            "/api/v1/saves/openttd/example/markers", {"name": name, "x": x, "y": y, "colour": colour, "note": ""}
+        )
+    stand.get(f"/api/v1/surveys/{SHORE_LATER}/changes?since={SHORE}")
     stand.post("/api/jobs", {"game_id": "city", "save_data_id": "main"})
     stand.stack.await_state(_CITY, "completed", LONG_MS / 1000)
     job = stand.post(

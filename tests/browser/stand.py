@@ -112,7 +112,7 @@ class Stand:
     @contextmanager
     def torn_tile(self, survey: str, x: int, y: int, left: int = 0) -> Iterator[None]:
         """Take away the picture of the tile that shows a place, but for its first bytes, for a `with` block."""
-        digest = self.get(f"/api/surveys/{survey}/lineage?x={x}&y={y}")["tile"]["digest"]
+        digest = self.get(f"/api/v1/surveys/{survey}/lineage?x={x}&y={y}")["tile"]["digest"]
         objects = self.stack.cli.home / "objects"
         (stored,) = [path for path in objects.rglob(f"{digest}*") if "lossless" not in path.parts]
         data = stored.read_bytes()

@@ -113,7 +113,7 @@ def test_an_address_without_a_save_becomes_the_one_that_it_shows(look: Any, stan
 
 
 def test_changed_places_are_listed_largest_first_and_flown_to(look: Any, stand: Stand) -> None:
-    changes = stand.get(f"/api/surveys/{SHORE_LATER}/changes?since={SHORE}")
+    changes = stand.get(f"/api/v1/surveys/{SHORE_LATER}/changes?since={SHORE}")
     page = look("/history/openttd/shore")
     entries = page.locator(".places button")
     expect(entries).to_have_count(len(changes["places"]))

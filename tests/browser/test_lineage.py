@@ -18,7 +18,7 @@ def test_a_point_tells_its_tile_screenshots_offsets_and_runs(
     page.wait_for_function(ALL_TILES)
     tool(page, "What was this made from?").click()
     page.mouse.click(WIDTH / 2, HEIGHT / 2)
-    facts = stand.get(f"/api/surveys/{EXAMPLE_SURVEY}/lineage?x={centre[0]}&y={centre[1]}")
+    facts = stand.get(f"/api/v1/surveys/{EXAMPLE_SURVEY}/lineage?x={centre[0]}&y={centre[1]}")
     panel = page.locator(".panel")
     expect(panel).to_contain_text(facts["tile"]["digest"])
     assert facts["screenshots"]

@@ -33,7 +33,7 @@ def test_both_surveys_show_the_same_place_at_the_same_place(stand: Stand) -> Non
 
 
 def test_the_trust_page_tells_how_exact_it_is_and_what_lies_over_the_map(look: Any, stand: Stand) -> None:
-    fidelity = stand.get(f"/api/surveys/{MARKED}/trust")["fidelity"]
+    fidelity = stand.get(f"/api/v1/surveys/{MARKED}/trust")["fidelity"]
     page = look(f"/surveys/{MARKED}/trust")
     expect(page.locator(".fidelity")).to_have_text(
         "Lossy screenshots: placed to within half a pixel of their neighbours."

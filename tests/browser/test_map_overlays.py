@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_the_grid_lies_where_the_screenshots_lie(look: Any, stand: Stand, native: int) -> None:
-    areas = stand.get(f"/api/surveys/{SHORE}/areas")
+    areas = stand.get(f"/api/v1/surveys/{SHORE}/areas")
     place = next(n for n in range(len(areas["row"])) if (areas["row"][n], areas["col"][n]) == (4, 4))
     x, y = areas["x"][place], areas["y"][place]
     plain = pixels(look(at((x, y), native, SHORE) + "&o="), *MIDDLE)
@@ -29,7 +29,7 @@ def test_the_grid_lies_where_the_screenshots_lie(look: Any, stand: Stand, native
 def test_ambiguous_shots_are_coloured_by_confidence_and_anchored_ones_are_not(
     look: Any, stand: Stand, native: int
 ) -> None:
-    areas = stand.get(f"/api/surveys/{SHORE}/areas")
+    areas = stand.get(f"/api/v1/surveys/{SHORE}/areas")
     words = areas["statuses"]
     ambiguous = [n for n, status in enumerate(areas["status"]) if words[status] == "ambiguous"]
     worst = min(ambiguous, key=lambda n: areas["confidence"][n])

@@ -66,12 +66,12 @@ def test_a_marker_set_on_an_older_map_lies_in_that_maps_frame(look: Any, stand: 
     page.get_by_label("Name").fill("Old town")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".map-marker b")).to_have_text("Old town")
-    (marker,) = stand.get("/api/saves/openttd/moved/markers")["markers"]
+    (marker,) = stand.get("/api/v1/saves/openttd/moved/markers")["markers"]
     assert marker["frame_number"] == older
 
 
 def test_a_marker_that_somebody_else_deletes_while_it_is_edited_is_told(look: Any, stand: Stand) -> None:
-    markers = "/api/saves/openttd/shore/markers"
+    markers = "/api/v1/saves/openttd/shore/markers"
     for name in ("Pier", "Quay"):
         stand.post(markers, {"name": name, "x": 7000, "y": 8000, "colour": "blue", "note": ""})
     page = look(f"/maps/{SHORE}")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_the_page_tells_what_the_survey_is_worth(look: Any, stand: Stand) -> None:
-    trust = stand.get(f"/api/surveys/{SHORE}/trust")
+    trust = stand.get(f"/api/v1/surveys/{SHORE}/trust")
     page = look(f"/surveys/{SHORE}/trust")
     share = page.locator(".share")
     expect(share.locator("b")).to_have_text(f"{trust['anchored_share']:.0%}")
@@ -54,7 +54,7 @@ def test_a_japanese_page_tells_its_findings_in_japanese(look: Any) -> None:
 
 
 def test_the_worst_shots_stand_beside_what_their_neighbour_shows(look: Any, stand: Stand) -> None:
-    worst = stand.get(f"/api/surveys/{SHORE}/trust")["worst"][0]
+    worst = stand.get(f"/api/v1/surveys/{SHORE}/trust")["worst"][0]
     page = look(f"/surveys/{SHORE}/trust", height=1400)
     first = page.locator(".worst > li").first
     expect(first).to_contain_text(f"Row {worst['row']}, column {worst['col']}")

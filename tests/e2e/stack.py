@@ -73,13 +73,15 @@ class Stack:
 
     def survey(self, survey: str) -> dict[str, Any]:
         """Return what the API tells of a survey."""
-        facts: dict[str, Any] = httpx.get(f"{self.gateway}/api/surveys/{survey}", timeout=30).raise_for_status().json()
+        facts: dict[str, Any] = (
+            httpx.get(f"{self.gateway}/api/v1/surveys/{survey}", timeout=30).raise_for_status().json()
+        )
         return facts
 
     def surveys(self, save: str | None = None) -> list[str]:
         """Return all surveys, or those of a save, the newest first."""
         asked = {"limit": "1000"} | ({} if save is None else {"save": save})
-        found = httpx.get(f"{self.gateway}/api/surveys", params=asked, timeout=30).raise_for_status().json()
+        found = httpx.get(f"{self.gateway}/api/v1/surveys", params=asked, timeout=30).raise_for_status().json()
         return [one["id"] for one in found["surveys"]]
 
     def await_state(self, survey: str, state: str, timeout_s: float) -> dict[str, Any]:

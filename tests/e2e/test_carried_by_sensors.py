@@ -27,7 +27,7 @@ def test_an_uploaded_folder_is_surveyed_once_by_one_run(stack: Stack, corner: Pa
 
 
 def test_frames_put_over_the_api_are_surveyed_once_a_marker_closes_them(stack: Stack) -> None:
-    batch = f"{stack.gateway}/api/uploads/maps/openttd/put/one"
+    batch = f"{stack.gateway}/api/v1/uploads/maps/openttd/put/one"
     for row in range(2):
         for col in range(2):
             name = f"r{row:02d}_c{col:02d}.png"
@@ -73,7 +73,7 @@ def test_a_command_line_that_was_killed_leaves_a_survey_that_says_so_and_can_be_
 
 
 def _surveys_of(stack: Stack, save: str) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{stack.gateway}/api/surveys", params={"save": save}, timeout=30)
+    answer = httpx.get(f"{stack.gateway}/api/v1/surveys", params={"save": save}, timeout=30)
     found: list[dict[str, Any]] = answer.json()["surveys"]
     return found
 
@@ -84,7 +84,7 @@ def _survey_of(stack: Stack, save: str) -> str | None:
 
 
 def _facts(stack: Stack, survey: str) -> dict[str, Any]:
-    facts: dict[str, Any] = httpx.get(f"{stack.gateway}/api/surveys/{survey}", timeout=30).json()
+    facts: dict[str, Any] = httpx.get(f"{stack.gateway}/api/v1/surveys/{survey}", timeout=30).json()
     return facts
 
 

@@ -44,8 +44,8 @@ def _get(stack: Stack, address: str) -> Any:
 
 
 def test_every_layer_of_every_block_names_a_run_that_made_it(stack: Stack, survey: str) -> None:
-    blocks = _get(stack, f"/api/surveys/{survey}/blocks")
-    runs = {run["run_id"]: run for run in _get(stack, f"/api/surveys/{survey}/runs")["runs"]}
+    blocks = _get(stack, f"/api/v1/surveys/{survey}/blocks")
+    runs = {run["run_id"]: run for run in _get(stack, f"/api/v1/surveys/{survey}/runs")["runs"]}
     assert len(blocks["blocks"]) == 4
     for block in blocks["blocks"]:
         for layer in block["layers"]:
@@ -57,23 +57,23 @@ def test_every_layer_of_every_block_names_a_run_that_made_it(stack: Stack, surve
 
 
 def test_a_place_names_the_run_and_the_code_version_of_every_layer(stack: Stack, survey: str) -> None:
-    bounds = _get(stack, f"/api/surveys/{survey}")["bounds"]
+    bounds = _get(stack, f"/api/v1/surveys/{survey}")["bounds"]
     middle = {
         side: bounds[f"{side}_px"] + bounds[f"{long}_px"] // 2 for side, long in (("x", "width"), ("y", "height"))
     }
-    told = _get(stack, f"/api/surveys/{survey}/lineage?x={middle['x']}&y={middle['y']}")
+    told = _get(stack, f"/api/v1/surveys/{survey}/lineage?x={middle['x']}&y={middle['y']}")
     assert told["versions_known"]
     made = {one["layer"] for one in told["made_by"]}
     assert made == {"screenshots", "pair_offsets", "coordinates", "tiles", "overviews", "screenshot_cleanup"}
-    runs = {run["run_id"]: run for run in _get(stack, f"/api/surveys/{survey}/runs")["runs"]}
+    runs = {run["run_id"]: run for run in _get(stack, f"/api/v1/surveys/{survey}/runs")["runs"]}
     for one in told["made_by"]:
         assert one["code_version"] == "1"
         assert one["layer"] in runs[one["run_id"]]["layers"]
 
 
 def test_links_open_the_run_the_asset_and_the_partition(stack: Stack, survey: str, page: Page) -> None:
-    detail = _get(stack, f"/api/surveys/{survey}")["dagster"]
-    block = _get(stack, f"/api/surveys/{survey}/blocks")["blocks"][1]
+    detail = _get(stack, f"/api/v1/surveys/{survey}")["dagster"]
+    block = _get(stack, f"/api/v1/surveys/{survey}/blocks")["blocks"][1]
     tiles = block["layers"][2]
     page.goto(tiles["run_url"])
     expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()

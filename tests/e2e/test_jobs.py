@@ -69,7 +69,7 @@ def test_two_first_jobs_of_one_save_at_once_share_one_frame(stack: Stack) -> Non
     frames = []
     for job in jobs:
         _completed(stack, job["job_id"])
-        facts = httpx.get(f"{stack.gateway}/api/surveys/{job['survey_id']}", timeout=30).json()
+        facts = httpx.get(f"{stack.gateway}/api/v1/surveys/{job['survey_id']}", timeout=30).json()
         frames.append(facts["frame"])
     assert frames[0] == frames[1]
     assert frames[0]["number"] == 1

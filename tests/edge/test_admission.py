@@ -12,7 +12,7 @@ OPEN = Addresses(host="0.0.0.0", port=8080)  # noqa: S104 - what `--host` may be
 NAMED = Addresses(host="maps.lan", port=80)
 PUBLIC = Addresses(host="127.0.0.1", port=8080, public=public_origin("https://maps.example.com"))
 WRITE = Operation(name="POST /api/jobs", is_write=True, most_bytes=100)
-READ = Operation(name="GET /api/surveys", is_write=False, most_bytes=100)
+READ = Operation(name="GET /api/v1/surveys", is_write=False, most_bytes=100)
 
 
 def call(

@@ -37,7 +37,7 @@ def test_any_text_as_a_tile(client: Any, parts: list[str], end: str) -> None:
 @given(game=PART, batch=PART, name=st.one_of(PART, PART.map(lambda part: f"{part}.png")))
 def test_any_text_as_an_uploads_name(client: Any, game: str, batch: str, name: str) -> None:
     path = "/".join(quote(part.encode("utf-8", "surrogatepass"), safe="") for part in (game, "first", batch, name))
-    assert client.put(f"/api/uploads/maps/{path}", content=b"x").status_code < 500
+    assert client.put(f"/api/v1/uploads/maps/{path}", content=b"x").status_code < 500
 
 
 @QUICKLY

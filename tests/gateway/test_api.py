@@ -103,16 +103,17 @@ def test_an_unknown_job_is_not_found(client: Any) -> None:
 
 def test_surveys_are_listed_newest_first_and_by_save(client: Any, survey: Survey) -> None:
     ids = [
-        found["id"] for found in client.get("/api/surveys", params={"game": "city", "save": "first"}).json()["surveys"]
+        found["id"]
+        for found in client.get("/api/v1/surveys", params={"game": "city", "save": "first"}).json()["surveys"]
     ]
     assert ids == [survey.id]
-    created = [found["created_at"] for found in client.get("/api/surveys").json()["surveys"]]
+    created = [found["created_at"] for found in client.get("/api/v1/surveys").json()["surveys"]]
     assert created == sorted(created, reverse=True)
-    assert client.get("/api/surveys", params={"game": "another"}).json() == {"surveys": [], "next": None}
+    assert client.get("/api/v1/surveys", params={"game": "another"}).json() == {"surveys": [], "next": None}
 
 
 def test_a_survey_tells_state_counts_place_and_links(client: Any, survey: Survey) -> None:
-    told = client.get(f"/api/surveys/{survey.id}").json()
+    told = client.get(f"/api/v1/surveys/{survey.id}").json()
     mosaic = survey.published()
     assert (told["state"], told["revision"], told["progress"]) == ("completed", mosaic.revision, 83.3)
     assert told["counts"]["shots_taken"] == told["counts"]["shots_planned"] == 12
@@ -125,14 +126,14 @@ def test_a_survey_tells_state_counts_place_and_links(client: Any, survey: Survey
 
 
 def test_the_thumbnail_is_answered_once_to_who_has_it(client: Any, survey: Survey) -> None:
-    address = f"/api/surveys/{survey.id}/thumbnail.webp"
+    address = f"/api/v1/surveys/{survey.id}/thumbnail.webp"
     answer = client.get(address)
     assert (answer.headers["content-type"], answer.content[8:12]) == ("image/webp", b"WEBP")
     assert client.get(address, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
 
 
 def test_games_are_listed_and_a_broken_file_says_why(client: Any) -> None:
-    games = {game["game_id"]: game for game in client.get("/api/games").json()["games"]}
+    games = {game["game_id"]: game for game in client.get("/api/v1/games").json()["games"]}
     assert (games["city"]["title"], games["city"]["savegames"]) == ("A small city", ["spring"])
     assert games["city"]["parameters"] == {"paused": True, "view": [640, 512], "drift_px": 8}
     assert games["broken"]["title"] is None
@@ -147,8 +148,8 @@ def test_games_are_listed_and_a_broken_file_says_why(client: Any) -> None:
         ("GET", "/static/../app.py", 404, "NOT_FOUND"),
         ("GET", "/static/%2e%2e/app.py", 404, "NOT_FOUND"),
         ("DELETE", "/api/jobs", 405, "METHOD_NOT_ALLOWED"),
-        ("GET", "/api/surveys/city-first-9999", 404, "NOT_FOUND"),
-        ("GET", "/api/surveys/Nonsense", 422, "VALIDATION_FAILED"),
+        ("GET", "/api/v1/surveys/city-first-9999", 404, "NOT_FOUND"),
+        ("GET", "/api/v1/surveys/Nonsense", 422, "VALIDATION_FAILED"),
     ],
 )
 def test_what_is_not_there_is_told_in_the_same_shape(
@@ -195,7 +196,7 @@ def test_readiness_names_the_store_that_is_down(settings: Settings, stores: Stor
 
 def test_openapi_lists_every_address_with_the_error_shape(client: Any) -> None:
     document = client.get("/openapi.json").json()
-    assert {"/api/jobs", "/api/jobs/{job_id}/status", "/api/surveys", "/tiles/{z}/{x}/{y}.{picture}"} <= set(
+    assert {"/api/jobs", "/api/jobs/{job_id}/status", "/api/v1/surveys", "/tiles/{z}/{x}/{y}.{picture}"} <= set(
         document["paths"]
     )
     names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
@@ -210,17 +211,17 @@ def test_openapi_lists_every_address_with_the_error_shape(client: Any) -> None:
 
 def test_the_log_has_one_line_a_request_without_its_query(client: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="imageflow_gateway"):
-        answer = client.get("/api/surveys?game=city&token=secret")
+        answer = client.get("/api/v1/surveys?game=city&token=secret")
     lines = [record.__dict__["fields"] for record in caplog.records if record.name == "imageflow_gateway.edge"]
     assert len(lines) == 1
     assert lines[0]["request_id"] == answer.headers["x-request-id"]
-    assert (lines[0]["path"], lines[0]["status"]) == ("/api/surveys", 200)
+    assert (lines[0]["path"], lines[0]["status"]) == ("/api/v1/surveys", 200)
     assert "secret" not in str(lines)
 
 
 def test_a_job_is_planned_over_the_latest_map_and_not_begun(client: Any, survey: Survey) -> None:
     body = {"game_id": "city", "save_data_id": "first", "grid": {"rows": 3, "cols": 4}}
-    before = client.get("/api/surveys?game=city&save=first").json()
+    before = client.get("/api/v1/surveys?game=city&save=first").json()
     planned = client.post("/api/jobs/plan", json=body).json()
     assert (planned["grid"], planned["areas"], planned["blocks"]) == ({"rows": 3, "cols": 4}, 12, 1)
     places = planned["places"]
@@ -232,7 +233,7 @@ def test_a_job_is_planned_over_the_latest_map_and_not_begun(client: Any, survey:
     assert abs(block["y_px"] - bounds.y_px) <= reach
     assert abs(block["width_px"] - bounds.width_px) <= 2 * reach
     assert (len(places["columns"]), len(places["rows"])) == (4, 3)
-    assert client.get("/api/surveys?game=city&save=first").json() == before
+    assert client.get("/api/v1/surveys?game=city&save=first").json() == before
     unmapped = client.post("/api/jobs/plan", json=body | {"save_data_id": "nowhere"}).json()
     assert (unmapped["areas"], unmapped["places"]) == (12, None)
 

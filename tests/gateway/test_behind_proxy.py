@@ -125,17 +125,17 @@ def test_tilejson_names_the_address_that_the_client_called(proxied: Proxied, sur
 def test_writes_and_uploads_of_the_public_page_are_taken(proxied: Proxied, survey: Survey, settings: Settings) -> None:
     bounds = survey.published().bounds
     place = {"name": "Here", "note": "", "colour": "teal", "x": bounds.x_px + 10, "y": bounds.y_px + 20}
-    markers = f"/api/saves/{survey.spec.game}/{survey.spec.save}/markers"
+    markers = f"/api/v1/saves/{survey.spec.game}/{survey.spec.save}/markers"
     written = proxied.request("POST", markers, json=place, headers={"origin": proxied.origin})
     assert written.status_code == 201, written.text
     large = b"x" * settings.upload_limit_bytes
-    address = "/api/uploads/maps/proxied/home/monday/r00_c00.png"
+    address = "/api/v1/uploads/maps/proxied/home/monday/r00_c00.png"
     uploaded = proxied.request("PUT", address, content=large, headers={"origin": proxied.origin})
     assert (uploaded.status_code, uploaded.json()["bytes"]) == (201, len(large))
 
 
 def test_events_arrive_while_they_happen(proxied: Proxied, survey: Survey) -> None:
-    with proxied.stream(f"/api/surveys/{survey.id}/events") as events:
+    with proxied.stream(f"/api/v1/surveys/{survey.id}/events") as events:
         assert events.headers["content-type"].startswith("text/event-stream")
         assert next(line for line in events.iter_lines() if line.startswith("event:")) == "event: progress"
 

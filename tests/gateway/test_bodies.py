@@ -23,7 +23,7 @@ from imageflow_gateway.parts import cannot_hold, parts
 
 V1 = "/api/v1"
 OWN = Addresses(host="127.0.0.1", port=8080)
-LIMITS = SizeLimits(default_bytes=10, own_bytes={f"{V1}/batches": 1000, "/api/uploads/": 1000})
+LIMITS = SizeLimits(default_bytes=10, own_bytes={f"{V1}/batches": 1000, "/api/v1/uploads/": 1000})
 
 
 async def answered(app: Any, path: str, length: str) -> int:
@@ -50,8 +50,8 @@ async def answered(app: Any, path: str, length: str) -> int:
         (f"{V1}/batches/stale", False),
         (f"{V1}/batches/7/retry", False),
         (f"{V1}/batches2", False),
-        ("/api/uploads/a/b/c.png", True),
-        ("/api/uploads", False),
+        ("/api/v1/uploads/a/b/c.png", True),
+        ("/api/v1/uploads", False),
         ("/api/other", False),
     ],
 )

@@ -64,7 +64,7 @@ def _events(response: httpx.Response) -> Iterator[Told]:
 @contextmanager
 def _watch(served: Any, survey: str, last: str | None = None) -> Iterator[Iterator[Told]]:
     headers = {"last-event-id": last} if last else {}
-    address = f"{served.url}/api/surveys/{survey}/events"
+    address = f"{served.url}/api/v1/surveys/{survey}/events"
     with (
         httpx.Client(trust_env=False, timeout=PATIENCE_S) as client,
         client.stream("GET", address, headers=headers) as response,
@@ -156,7 +156,7 @@ def test_the_stream_ends_with_the_survey_and_is_not_begun_again(
     assert told[0].data["state"] == told[1].data["state"] == state
     assert told[0].data["reason"] == _REASONS.get(state)
     again = httpx.get(
-        f"{served.url}/api/surveys/{running.id}/events", headers={"last-event-id": told[1].id}, trust_env=False
+        f"{served.url}/api/v1/surveys/{running.id}/events", headers={"last-event-id": told[1].id}, trust_env=False
     )
     assert (again.status_code, again.content) == (204, b"")
     # taken up again it is told again
@@ -173,13 +173,13 @@ def test_the_stream_of_a_deleted_survey_says_so_and_ends(served: Any, stores: St
         told = list(events)
     assert told[-1].name == "end"
     assert told[-1].data["state"] in {"deleted", "cancelled"}
-    answer = httpx.get(f"{served.url}/api/surveys/{running.id}/events", trust_env=False)
+    answer = httpx.get(f"{served.url}/api/v1/surveys/{running.id}/events", trust_env=False)
     assert answer.status_code == 404
 
 
 def test_a_survey_that_is_not_there_has_no_stream(client: Any) -> None:
-    assert client.get("/api/surveys/city-nobody-0001/events").status_code == 404
-    assert client.get("/api/surveys/nobody/events").status_code == 422
+    assert client.get("/api/v1/surveys/city-nobody-0001/events").status_code == 404
+    assert client.get("/api/v1/surveys/nobody/events").status_code == 422
 
 
 def test_fifty_clients_cost_one_poller_and_hold_no_connection(
@@ -227,7 +227,7 @@ def test_fifty_clients_cost_one_poller_and_hold_no_connection(
     assert asked_in(4) < 3 * of_one + 100
     # other requests are answered as ever
     begun = time.perf_counter()
-    assert httpx.get(f"{gateway.url}/api/surveys/{running.id}", trust_env=False).status_code == 200
+    assert httpx.get(f"{gateway.url}/api/v1/surveys/{running.id}", trust_env=False).status_code == 200
     assert time.perf_counter() - begun < 5
     stop.set()
     capture_blocks(stores, running, running.blocks()[:1])

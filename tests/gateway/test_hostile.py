@@ -24,7 +24,7 @@ ROUNDS = 40
 def _operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in openapi()["paths"].items():
         for method, operation in methods.items():
-            if not path.endswith("/events") and not path.startswith("/api/uploads"):
+            if not path.endswith("/events") and not path.startswith("/api/v1/uploads"):
                 yield method.upper(), path, operation
 
 
@@ -61,7 +61,7 @@ def test_the_largest_region_is_shown_in_little_memory(client: Any, survey: Surve
     tracemalloc.start()
     try:
         answer = client.get(
-            "/api/saves/city/first/animation.webp", params={"x": 0, "y": 0, "width": side, "height": side}
+            "/api/v1/saves/city/first/animation.webp", params={"x": 0, "y": 0, "width": side, "height": side}
         )
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -78,4 +78,4 @@ def test_a_number_that_is_none_is_refused_wherever_it_stands(client: Any, number
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_FAILED")
     assert "body.parameters: " in answer.json()["error"]["message"]
     assert "finite" in answer.json()["error"]["message"]
-    assert client.get("/api/surveys", params={"game": "city", "save": "odd"}).json()["surveys"] == []
+    assert client.get("/api/v1/surveys", params={"game": "city", "save": "odd"}).json()["surveys"] == []

@@ -43,7 +43,7 @@ def test_lineage_names_tile_screenshots_and_offsets_under_a_pixel(client: Any, s
     with stores.database.begin() as connection:
         places = placements.placements(connection, survey.id)
     x, y = places[5].x_px + 3, places[5].y_px + 4
-    told = client.get(f"/api/surveys/{survey.id}/lineage", params={"x": x, "y": y}).json()
+    told = client.get(f"/api/v1/surveys/{survey.id}/lineage", params={"x": x, "y": y}).json()
     under = [p for p in places if p.x_px <= x < p.x_px + 640 and p.y_px <= y < p.y_px + 512]
     assert [(s["row"], s["col"]) for s in told["screenshots"]] == [(p.cell.row, p.cell.col) for p in under]
     assert len(under) >= 2
@@ -76,7 +76,9 @@ def test_lineage_names_the_run_of_each_block_without_dagster(client: Any, stores
             attempts.begin(connection, survey.id, Layer.TILES, block, f"tiles of {block.key}")
         attempts.begin(connection, survey.id, Layer.COORDINATES, None, "place")
     bounds = survey.published().bounds
-    told = client.get(f"/api/surveys/{survey.id}/lineage", params={"x": bounds.x_px + 5, "y": bounds.y_px + 5}).json()
+    told = client.get(
+        f"/api/v1/surveys/{survey.id}/lineage", params={"x": bounds.x_px + 5, "y": bounds.y_px + 5}
+    ).json()
     by_layer = {made["layer"]: made for made in told["made_by"]}
     cutter = by_layer["tiles"]["block"]
     assert {layer: made["run_id"] for layer, made in by_layer.items()} == {
@@ -97,24 +99,26 @@ def test_lineage_of_an_unchanged_place_names_the_survey_that_made_its_tile(
     first, second = years
     bounds = second.published().bounds
     far = {"x": bounds.right_px - 5, "y": bounds.bottom_px - 5}
-    told = client.get(f"/api/surveys/{second.id}/lineage", params=far).json()
+    told = client.get(f"/api/v1/surveys/{second.id}/lineage", params=far).json()
     assert told["tile"]["survey"] == first.id
     assert [made["survey"] for made in told["made_by"] if made["layer"] == "tiles"] == [first.id]
-    changed = client.get(f"/api/surveys/{second.id}/changes", params={"since": first.id}).json()["places"][0]["bounds"]
+    changed = client.get(f"/api/v1/surveys/{second.id}/changes", params={"since": first.id}).json()["places"][0][
+        "bounds"
+    ]
     near = {"x": changed["x_px"], "y": changed["y_px"]}
-    assert client.get(f"/api/surveys/{second.id}/lineage", params=near).json()["tile"]["survey"] == second.id
+    assert client.get(f"/api/v1/surveys/{second.id}/lineage", params=near).json()["tile"]["survey"] == second.id
 
 
 def test_lineage_stays_when_the_screenshots_are_deleted(client: Any, stores: Stores) -> None:
     survey = _published(stores, "sealed")
     bounds = survey.published().bounds
     place = {"x": bounds.x_px + 100, "y": bounds.y_px + 100}
-    before = client.get(f"/api/surveys/{survey.id}/lineage", params=place).json()
+    before = client.get(f"/api/v1/surveys/{survey.id}/lineage", params=place).json()
     clean_up(stores, states.read(stores, survey.id))
-    after = client.get(f"/api/surveys/{survey.id}/lineage", params=place).json()
+    after = client.get(f"/api/v1/surveys/{survey.id}/lineage", params=place).json()
     assert [s["digest"] for s in after["screenshots"]] == [s["digest"] for s in before["screenshots"]]
     assert {(s["kept"], s["picture"], s["thumbnail"]) for s in after["screenshots"]} == {(False, None, None)}
-    worst = client.get(f"/api/surveys/{survey.id}/trust").json()["worst"]
+    worst = client.get(f"/api/v1/surveys/{survey.id}/trust").json()["worst"]
     assert {(shot["seam"]["own"], shot["seam"]["neighbour"]) for shot in worst} == {(None, None)}
 
 
@@ -130,11 +134,11 @@ def test_lineage_stays_when_the_screenshots_are_deleted(client: Any, stores: Sto
     ],
 )
 def test_a_place_off_the_map_has_no_lineage(client: Any, survey: Survey, place: dict[str, Any], status: int) -> None:
-    assert client.get(f"/api/surveys/{survey.id}/lineage", params=place).status_code == status
+    assert client.get(f"/api/v1/surveys/{survey.id}/lineage", params=place).status_code == status
 
 
 def test_trust_counts_what_the_placement_says(client: Any, stores: Stores, survey: Survey) -> None:
-    told = client.get(f"/api/surveys/{survey.id}/trust").json()
+    told = client.get(f"/api/v1/surveys/{survey.id}/trust").json()
     with stores.database.begin() as connection:
         pairs = placements.offsets(connection, survey.id)
     assert (told["screenshots"], told["anchored"], told["anchored_share"]) == (12, 12, 1.0)
@@ -160,7 +164,7 @@ def test_trust_counts_what_the_placement_says(client: Any, stores: Stores, surve
 
 def test_changes_over_the_api_are_largest_first_and_cut_to_the_limit(client: Any, years: tuple[Survey, Survey]) -> None:
     first, second = years
-    address = f"/api/surveys/{second.id}/changes"
+    address = f"/api/v1/surveys/{second.id}/changes"
     told = client.get(address, params={"since": first.id}).json()
     assert told["exact"]
     assert told["places_in_all"] == len(told["places"]) > 0
@@ -173,39 +177,41 @@ def test_changes_over_the_api_are_largest_first_and_cut_to_the_limit(client: Any
 def test_surveys_that_cannot_be_compared_are_refused_in_words(
     client: Any, survey: Survey, years: tuple[Survey, Survey]
 ) -> None:
-    address = f"/api/surveys/{survey.id}/changes"
+    address = f"/api/v1/surveys/{survey.id}/changes"
     other = client.get(address, params={"since": years[0].id})
     assert (other.status_code, "different saves" in other.json()["error"]["message"]) == (409, True)
     assert client.get(address, params={"since": "city-nobody-0001"}).status_code == 404
     assert client.get(address, params={"since": "../../etc"}).status_code == 422
     assert client.get(address).status_code == 422
-    assert client.get("/api/surveys/city-nobody-0001/changes", params={"since": survey.id}).status_code == 404
+    assert client.get("/api/v1/surveys/city-nobody-0001/changes", params={"since": survey.id}).status_code == 404
 
 
 def test_saves_tell_their_latest_and_their_newest_survey(
     client: Any, stores: Stores, years: tuple[Survey, Survey]
 ) -> None:
     planned = plan_survey(stores, city("years", seed=9), Carrier.COMMAND_LINE)
-    (told,) = [s for s in client.get("/api/saves").json()["saves"] if s["save"] == "years"]
+    (told,) = [s for s in client.get("/api/v1/saves").json()["saves"] if s["save"] == "years"]
     assert (told["game"], told["surveys"]) == ("city", 3)
     assert (told["newest"]["id"], told["newest"]["state"]) == (planned.id, "planned")
     latest = told["latest"]
     assert (latest["id"], latest["frame_number"], latest["links"]["map"]) == (years[1].id, 1, f"/maps/{years[1].id}")
-    assert latest["tiles"] == client.get(f"/api/surveys/{years[1].id}").json()["counts"]["tiles_cut"]
+    assert latest["tiles"] == client.get(f"/api/v1/surveys/{years[1].id}").json()["counts"]["tiles_cut"]
 
 
 def test_an_animation_has_one_frame_a_survey(client: Any, years: tuple[Survey, Survey]) -> None:
     first, second = years
-    place = client.get(f"/api/surveys/{second.id}/changes", params={"since": first.id}).json()["places"][0]["bounds"]
+    place = client.get(f"/api/v1/surveys/{second.id}/changes", params={"since": first.id}).json()["places"][0]["bounds"]
     region = {"x": place["x_px"], "y": place["y_px"], "width": 120, "height": 90, "frame_ms": 250}
     for kind in ("gif", "webp"):
-        answer = client.get(f"/api/saves/city/years/animation.{kind}", params=region)
+        answer = client.get(f"/api/v1/saves/city/years/animation.{kind}", params=region)
         assert (answer.status_code, answer.headers["content-type"]) == (200, f"image/{kind}"), answer.text
         with Image.open(BytesIO(answer.content)) as moving:
             moving.load()
             assert (moving.n_frames, moving.size, moving.info["duration"]) == (2, (120, 90), 250)
         again = client.get(
-            f"/api/saves/city/years/animation.{kind}", params=region, headers={"if-none-match": answer.headers["etag"]}
+            f"/api/v1/saves/city/years/animation.{kind}",
+            params=region,
+            headers={"if-none-match": answer.headers["etag"]},
         )
         assert again.status_code == 304
 
@@ -228,18 +234,18 @@ def test_a_region_that_cannot_be_shown_is_refused(
 ) -> None:
     bounds = years[0].published().bounds
     region = {"x": bounds.x_px, "y": bounds.y_px, "width": 100, "height": 100}
-    answer = client.get("/api/saves/city/years/animation.gif", params=region | wrong)
+    answer = client.get("/api/v1/saves/city/years/animation.gif", params=region | wrong)
     assert answer.status_code == status, answer.text
 
 
 def test_an_animation_of_a_save_without_a_map_is_refused(client: Any) -> None:
     region = {"x": 0, "y": 0, "width": 10, "height": 10}
-    assert client.get("/api/saves/city/nobody/animation.gif", params=region).status_code == 409
-    assert client.get("/api/saves/city/nobody/animation.png", params=region).status_code == 422
+    assert client.get("/api/v1/saves/city/nobody/animation.gif", params=region).status_code == 409
+    assert client.get("/api/v1/saves/city/nobody/animation.png", params=region).status_code == 422
 
 
 def test_drivers_tell_their_parameters_and_which_a_request_may_set(client: Any) -> None:
-    told = {driver["name"]: driver for driver in client.get("/api/drivers").json()["drivers"]}
+    told = {driver["name"]: driver for driver in client.get("/api/v1/drivers").json()["drivers"]}
     assert sorted(told) == ["city", "folder", "openttd", "x11"]
     assert {name: driver["moves_freely"] for name, driver in told.items()} == {
         "city": True, "folder": False, "openttd": True, "x11": False,
@@ -273,20 +279,22 @@ def test_surveys_are_paged_and_filtered_by_state(client: Any, stores: Stores, su
     query = {"game": "city", "save": "pages", "limit": 2}
     pages, after = [], None
     while True:
-        told = client.get("/api/surveys", params=query | ({"after": after} if after else {})).json()
+        told = client.get("/api/v1/surveys", params=query | ({"after": after} if after else {})).json()
         pages.append([one["id"] for one in told["surveys"]])
         after = told["next"]
         if after is None:
             break
     assert pages == [[made[4], made[3]], [made[2], made[1]], [made[0]]]
-    cancelled = client.get("/api/surveys", params={"save": "pages", "game": "city", "state": ["cancelled", "failed"]})
+    cancelled = client.get(
+        "/api/v1/surveys", params={"save": "pages", "game": "city", "state": ["cancelled", "failed"]}
+    )
     assert [one["id"] for one in cancelled.json()["surveys"]] == [made[2]]
-    assert client.get("/api/surveys", params={"state": "lost"}).status_code == 422
-    assert client.get("/api/surveys", params={"after": "city-nobody-0001"}).status_code == 404
-    assert client.get("/api/surveys", params={"after": "x"}).status_code == 422
+    assert client.get("/api/v1/surveys", params={"state": "lost"}).status_code == 422
+    assert client.get("/api/v1/surveys", params={"after": "city-nobody-0001"}).status_code == 404
+    assert client.get("/api/v1/surveys", params={"after": "x"}).status_code == 422
 
 
 def test_runs_are_told_apart_from_dagster_being_down(client: Any, survey: Survey) -> None:
-    answer = client.get(f"/api/surveys/{survey.id}/runs")
+    answer = client.get(f"/api/v1/surveys/{survey.id}/runs")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "DAGSTER_UNAVAILABLE")
-    assert client.get("/api/surveys/city-nobody-0001/runs").status_code == 404
+    assert client.get("/api/v1/surveys/city-nobody-0001/runs").status_code == 404

@@ -11,7 +11,7 @@ from imageflow_domain.survey import Survey
 from imageflow_surveys import markers as use_case
 from tests.gateway.conftest import survey_city
 
-PATH = "/api/saves/city/first/markers"
+PATH = "/api/v1/saves/city/first/markers"
 HARBOUR = {"name": "Old harbour", "note": "two cranes", "x": 5000, "y": 6000, "colour": "teal"}
 
 
@@ -123,15 +123,15 @@ def test_a_place_outside_the_frame_and_a_save_without_a_map_take_no_marker(
     made = _make(client, place)
     headers = {"if-match": made["etag"]}
     assert client.request("PATCH", f"{PATH}/{made['id']}", json={"y": side}, headers=headers).status_code == 400
-    assert client.post("/api/saves/city/unheard/markers", json=place).status_code == 409
-    assert client.get("/api/saves/city/unheard/markers").json() == {"markers": []}
+    assert client.post("/api/v1/saves/city/unheard/markers", json=place).status_code == 409
+    assert client.get("/api/v1/saves/city/unheard/markers").json() == {"markers": []}
 
 
 def test_a_marker_lies_in_the_frame_of_the_map_that_it_was_set_on(
     client: Any, worlds: tuple[Survey, Survey], place: dict[str, Any]
 ) -> None:
     older, _ = worlds
-    path = "/api/saves/city/worlds/markers"
+    path = "/api/v1/saves/city/worlds/markers"
     numbers = [survey.published().frame.number for survey in worlds]
     assert numbers == [1, 2]
     here = {"x": older.published().bounds.x_px, "y": older.published().bounds.y_px}
@@ -145,7 +145,7 @@ def test_a_marker_lies_in_the_frame_of_the_map_that_it_was_set_on(
 
 def test_another_save_does_not_reach_a_marker(client: Any, place: dict[str, Any]) -> None:
     made = _make(client, place)
-    other = f"/api/saves/city/another/markers/{made['id']}"
+    other = f"/api/v1/saves/city/another/markers/{made['id']}"
     assert client.request("PATCH", other, json={"name": "x"}, headers={"if-match": "*"}).status_code == 404
     assert client.request("DELETE", other, headers={"if-match": "*"}).status_code == 404
 

@@ -24,7 +24,7 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
 
 
 def test_areas_are_where_the_screenshots_were_placed(client: Any, stores: Stores, survey: Survey) -> None:
-    told = client.get(f"/api/surveys/{survey.id}/areas").json()
+    told = client.get(f"/api/v1/surveys/{survey.id}/areas").json()
     with stores.database.begin() as connection:
         places = placements.placements(connection, survey.id)
     assert told["placed"]
@@ -39,19 +39,19 @@ def test_areas_are_where_the_screenshots_were_placed(client: Any, stores: Stores
 
 def test_areas_of_a_survey_that_is_not_placed_are_where_they_are_commanded(client: Any, stores: Stores) -> None:
     planned = plan_survey(stores, city("unplaced"), Carrier.COMMAND_LINE)
-    told = client.get(f"/api/surveys/{planned.id}/areas").json()
+    told = client.get(f"/api/v1/surveys/{planned.id}/areas").json()
     assert not told["placed"]
     assert {told["statuses"][number] for number in told["status"]} == {"planned"}
     assert (told["x"][:3], told["y"][:3]) == ([0, 512, 1024], [0, 0, 0])
     assert told["kept"] == [False] * 12
-    assert client.get(f"/api/surveys/{planned.id}/trust").json()["error"]["code"] == "NOT_READY"
-    blocks = client.get(f"/api/surveys/{planned.id}/blocks").json()
+    assert client.get(f"/api/v1/surveys/{planned.id}/trust").json()["error"]["code"] == "NOT_READY"
+    blocks = client.get(f"/api/v1/surveys/{planned.id}/blocks").json()
     assert (blocks["placed"], [b["key"] for b in blocks["blocks"]]) == (False, ["r00c00"])
     assert {layer["state"] for layer in blocks["blocks"][0]["layers"]} == {"missing"}
 
 
 def test_blocks_lie_where_their_pictures_do(client: Any, stores: Stores, survey: Survey) -> None:
-    told = client.get(f"/api/surveys/{survey.id}/blocks").json()
+    told = client.get(f"/api/v1/surveys/{survey.id}/blocks").json()
     assert told["placed"]
     (block,) = told["blocks"]
     assert [(layer["layer"], layer["state"]) for layer in block["layers"]] == [
@@ -68,7 +68,7 @@ def test_blocks_lie_where_their_pictures_do(client: Any, stores: Stores, survey:
 def test_a_screenshot_is_the_one_that_was_taken_and_shrinks_to_a_thumbnail(
     client: Any, stores: Stores, survey: Survey
 ) -> None:
-    address = f"/api/surveys/{survey.id}/screenshots/1/2.webp"
+    address = f"/api/v1/surveys/{survey.id}/screenshots/1/2.webp"
     whole = client.get(address)
     taken = shots_of(stores, survey).load(Cell(row=1, col=2))
     np.testing.assert_array_equal(_pixels(whole.content), taken)
@@ -82,11 +82,11 @@ def test_a_screenshot_is_the_one_that_was_taken_and_shrinks_to_a_thumbnail(
 
 
 def test_a_seam_shows_the_same_from_both_sides(client: Any, survey: Survey) -> None:
-    there = client.get(f"/api/surveys/{survey.id}/seams/0/0/0/1.webp")
-    back = client.get(f"/api/surveys/{survey.id}/seams/0/1/0/0.webp")
+    there = client.get(f"/api/v1/surveys/{survey.id}/seams/0/0/0/1.webp")
+    back = client.get(f"/api/v1/surveys/{survey.id}/seams/0/1/0/0.webp")
     np.testing.assert_array_equal(_pixels(there.content), _pixels(back.content))
     assert _pixels(there.content).shape[1] < 200
-    apart = client.get(f"/api/surveys/{survey.id}/seams/0/0/2/3.webp")
+    apart = client.get(f"/api/v1/surveys/{survey.id}/seams/0/0/2/3.webp")
     assert (apart.status_code, "do not overlap" in apart.json()["error"]["message"]) == (404, True)
 
 
@@ -96,7 +96,7 @@ def test_what_is_not_there_is_told_apart(client: Any, stores: Stores, make_surve
         table = schema.screenshots
         connection.execute(table.delete().where(table.c.survey_id == gone.id, table.c.row == 0, table.c.col == 0))
     answers = {
-        name: client.get(f"/api/surveys/{survey}/{rest}.webp")
+        name: client.get(f"/api/v1/surveys/{survey}/{rest}.webp")
         for name, survey, rest in (
             ("deleted", gone.id, "screenshots/0/0"),
             ("deleted seam", gone.id, "seams/0/0/0/1"),
@@ -116,14 +116,14 @@ def test_what_is_not_there_is_told_apart(client: Any, stores: Stores, make_surve
     }
     assert "was deleted once its tiles were made" in answers["deleted"].json()["error"]["message"]
     unfinished = plan_survey(stores, city("waits"), Carrier.COMMAND_LINE)
-    waiting = client.get(f"/api/surveys/{unfinished.id}/screenshots/0/0.webp")
+    waiting = client.get(f"/api/v1/surveys/{unfinished.id}/screenshots/0/0.webp")
     assert (waiting.status_code, "not been taken yet" in waiting.json()["error"]["message"]) == (404, True)
     capture_blocks(stores, unfinished, unfinished.blocks())
-    assert client.get(f"/api/surveys/{unfinished.id}/screenshots/0/0.webp").status_code == 200
-    areas = client.get(f"/api/surveys/{gone.id}/areas").json()
+    assert client.get(f"/api/v1/surveys/{unfinished.id}/screenshots/0/0.webp").status_code == 200
+    areas = client.get(f"/api/v1/surveys/{gone.id}/areas").json()
     assert areas["kept"] == [False] + [True] * 11
 
 
 @pytest.mark.parametrize("width", [0, 15, 2049, -1, "wide"])
 def test_a_thumbnail_s_width_has_bounds(client: Any, survey: Survey, width: Any) -> None:
-    assert client.get(f"/api/surveys/{survey.id}/screenshots/0/0.webp", params={"width": width}).status_code == 422
+    assert client.get(f"/api/v1/surveys/{survey.id}/screenshots/0/0.webp", params={"width": width}).status_code == 422

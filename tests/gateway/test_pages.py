@@ -60,7 +60,7 @@ def test_styles_bear_a_nonce_that_is_fresh_each_time_and_nothing_else_is_let_in(
         assert "unsafe" not in answer.headers["content-security-policy"]
         seen.add(nonce)
     assert len(seen) == 2
-    assert "nonce" not in page.get("/api/surveys").headers["content-security-policy"]
+    assert "nonce" not in page.get("/api/v1/surveys").headers["content-security-policy"]
 
 
 def test_files_named_by_their_digest_are_cached_for_ever_and_others_are_not(page: Any) -> None:

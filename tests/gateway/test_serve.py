@@ -30,7 +30,7 @@ def test_tiles_come_through_the_server(served: Any, survey: Survey) -> None:
 def test_a_stated_length_above_the_limit_is_answered_before_the_body(served: Any, settings: Settings) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as wire:
         head = (
-            "PUT /api/uploads/maps/city/first/monday/huge.png HTTP/1.1\r\n"
+            "PUT /api/v1/uploads/maps/city/first/monday/huge.png HTTP/1.1\r\n"
             f"Host: 127.0.0.1:{served.port}\r\nContent-Length: {settings.upload_limit_bytes + 1}\r\n\r\n"
         )
         wire.sendall(head.encode())
@@ -40,7 +40,7 @@ def test_a_stated_length_above_the_limit_is_answered_before_the_body(served: Any
 def test_an_upload_that_breaks_off_leaves_nothing(served: Any, stores: Stores) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as wire:
         head = (
-            "PUT /api/uploads/maps/city/first/monday/half.png HTTP/1.1\r\n"
+            "PUT /api/v1/uploads/maps/city/first/monday/half.png HTTP/1.1\r\n"
             f"Host: 127.0.0.1:{served.port}\r\nContent-Length: 5000\r\n\r\n"
         )
         wire.sendall(head.encode() + b"x" * 2000)
@@ -91,7 +91,7 @@ def test_a_request_that_never_ends_does_not_keep_it_from_ending(
     gateway = start(settings.model_copy(update={"gateway_port": free_port()}))
     gateway.wait()
     with socket.create_connection(("127.0.0.1", gateway.port)) as wire:
-        wire.sendall(b"PUT /api/uploads/maps/a/b/c/d.png HTTP/1.1\r\nHost: ")
+        wire.sendall(b"PUT /api/v1/uploads/maps/a/b/c/d.png HTTP/1.1\r\nHost: ")
         wire.sendall(f"127.0.0.1:{gateway.port}\r\nContent-Length: 9\r\n\r\nabc".encode())
         time.sleep(0.3)
         begun = time.monotonic()

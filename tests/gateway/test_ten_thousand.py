@@ -97,7 +97,7 @@ def _best_s(client: Any, address: str) -> float:
 
 
 def test_areas_are_below_a_megabyte(asked: Any) -> None:
-    answer = asked.get(f"/api/surveys/{SURVEY}/areas")
+    answer = asked.get(f"/api/v1/surveys/{SURVEY}/areas")
     told = answer.json()
     assert {len(told[name]) for name in ("row", "col", "x", "y", "status", "confidence", "kept")} == {SIDE * SIDE}
     assert len(answer.content) < 500_000
@@ -113,11 +113,11 @@ def test_areas_are_below_a_megabyte(asked: Any) -> None:
 )
 def test_what_a_page_asks_for_is_answered_at_once_when_warm(asked: Any, what: str, limit_s: float) -> None:
     """The last two read every area anew: they are asked for once a page, and once a click."""
-    assert _best_s(asked, f"/api/surveys/{SURVEY}{what}") < limit_s
+    assert _best_s(asked, f"/api/v1/surveys/{SURVEY}{what}") < limit_s
 
 
 def test_a_large_survey_s_loops_are_walked_once(asked: Any) -> None:
-    told = asked.get(f"/api/surveys/{SURVEY}/trust").json()
+    told = asked.get(f"/api/v1/surveys/{SURVEY}/trust").json()
     assert (told["loops"]["closed"], told["loops"]["open"]) == (4 * 99 * 99, 0)
     assert told["seams"]["offsets"] == 2 * 99 * 100 + 2 * 99 * 99
     assert {shot["status"] for shot in told["worst"]} == {"ambiguous"}

@@ -147,7 +147,7 @@ def test_pages_of_other_sites_may_read_tiles_and_nothing_else(client: Any, addre
     assert asked.status_code == 204
     assert asked.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
     assert client.get("/tiles/tilejson.json", headers=origin).headers["access-control-allow-origin"] == "*"
-    for path in ("/api/surveys", "/", "/openapi.json"):
+    for path in ("/api/v1/surveys", "/", "/openapi.json"):
         assert "access-control-allow-origin" not in client.get(path, headers=origin).headers
 
 

@@ -12,7 +12,7 @@ from imageflow_domain.keys import MAP_UPLOAD_TYPES
 from imageflow_surveys.uploads import notice_uploads
 from tests.domain.names import ANY_NAMES, CLUTTER
 
-FOLDER = "/api/uploads/maps/city/first/monday"
+FOLDER = "/api/v1/uploads/maps/city/first/monday"
 
 
 def test_a_file_lies_in_the_store_as_it_was_sent(client: Any, stores: Stores) -> None:
@@ -35,16 +35,16 @@ def test_the_marker_may_be_empty(client: Any) -> None:
 
 def test_folders_that_began_no_survey_are_listed_newest_first_with_the_reason(client: Any, stores: Stores) -> None:
     for save in ("first", "second"):
-        client.put(f"/api/uploads/maps/refused/{save}/monday/r00_c00.png", content=b"no picture")
-        client.put(f"/api/uploads/maps/refused/{save}/monday/_DONE", content=b"")
+        client.put(f"/api/v1/uploads/maps/refused/{save}/monday/r00_c00.png", content=b"no picture")
+        client.put(f"/api/v1/uploads/maps/refused/{save}/monday/_DONE", content=b"")
         notice_uploads(stores)
-    page = client.get("/api/uploads/maps/refused", params={"limit": 1}).json()
+    page = client.get("/api/v1/uploads/maps/refused", params={"limit": 1}).json()
     (newest,) = page["refused"]
     assert newest["key"] == "uploads/maps/refused/second/monday"
     assert "r00_c00.png" in newest["reason"]
-    rest = client.get("/api/uploads/maps/refused", params={"after": page["next"], "limit": 1}).json()
+    rest = client.get("/api/v1/uploads/maps/refused", params={"after": page["next"], "limit": 1}).json()
     assert [each["key"] for each in rest["refused"]] == ["uploads/maps/refused/first/monday"]
-    assert client.get("/api/uploads/maps/refused", params={"after": "x"}).status_code == 422
+    assert client.get("/api/v1/uploads/maps/refused", params={"after": "x"}).status_code == 422
 
 
 async def _chunks(total: int) -> AsyncIterator[bytes]:
@@ -86,7 +86,7 @@ def test_as_much_as_the_limit_is_taken(client: Any, settings: Settings) -> None:
     ],
 )
 def test_names_that_are_not_taken(client: Any, path: str, status: int) -> None:
-    answer = client.put(f"/api/uploads/maps/{path}", content=b"x")
+    answer = client.put(f"/api/v1/uploads/maps/{path}", content=b"x")
     assert (answer.status_code, set(answer.json())) == (status, {"error"})
 
 

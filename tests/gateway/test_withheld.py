@@ -43,22 +43,22 @@ def test_a_withheld_survey_is_complete_and_says_why_it_is_not_published(
     client: Any, surveys: tuple[Survey, Survey]
 ) -> None:
     shown, withheld = surveys
-    told = client.get(f"/api/surveys/{withheld.id}").json()
+    told = client.get(f"/api/v1/surveys/{withheld.id}").json()
     assert (told["state"], told["withheld"], told["revision"], told["reason"]) == ("completed", WHY, None, None)
     assert (told["links"]["tilejson"], told["links"]["thumbnail"]) == (None, None)
     listed = {
-        one["id"]: one["withheld"] for one in client.get("/api/surveys?game=city&save=withheld").json()["surveys"]
+        one["id"]: one["withheld"] for one in client.get("/api/v1/surveys?game=city&save=withheld").json()["surveys"]
     }
     assert listed == {withheld.id: WHY, shown.id: None}
-    trust = client.get(f"/api/surveys/{withheld.id}/trust").json()
+    trust = client.get(f"/api/v1/surveys/{withheld.id}/trust").json()
     assert (trust["withheld"], trust["screenshots"]) == (WHY, 12)
-    assert client.get(f"/api/surveys/{shown.id}/trust").json()["withheld"] is None
+    assert client.get(f"/api/v1/surveys/{shown.id}/trust").json()["withheld"] is None
     stages = {stage["layer"]: stage["state"] for stage in _stages(client, withheld.id)}
     assert (stages["overviews"], stages["screenshot_cleanup"]) == ("done", "missing")
 
 
 def _stages(client: Any, survey: str) -> Any:
-    events = client.get(f"/api/surveys/{survey}/events").text
+    events = client.get(f"/api/v1/surveys/{survey}/events").text
     (data,) = [line for line in events.splitlines() if line.startswith("data: ") and "stages" in line]
     return json.loads(data.removeprefix("data: "))["stages"]
 
@@ -67,7 +67,7 @@ def test_moving_addresses_stay_at_the_survey_before(client: Any, surveys: tuple[
     shown, withheld = surveys
     latest = client.get("/tiles/tilejson.json?game=city&save=withheld").json()["imageflow"]
     assert (latest["survey"], latest["revision"]) == (shown.id, shown.published_revision)
-    (save,) = [one for one in client.get("/api/saves").json()["saves"] if one["save"] == "withheld"]
+    (save,) = [one for one in client.get("/api/v1/saves").json()["saves"] if one["save"] == "withheld"]
     assert (save["newest"]["id"], save["newest"]["withheld"], save["latest"]["id"]) == (withheld.id, WHY, shown.id)
 
 
@@ -76,9 +76,9 @@ def test_moving_addresses_stay_at_the_survey_before(client: Any, surveys: tuple[
     [
         "/tiles/{survey}/tilejson.json",
         "/tiles/{survey}/0/0/0.webp",
-        "/api/surveys/{survey}/thumbnail.webp",
-        "/api/surveys/{survey}/lineage?x=5&y=5",
-        "/api/surveys/{survey}/changes?since={before}",
+        "/api/v1/surveys/{survey}/thumbnail.webp",
+        "/api/v1/surveys/{survey}/lineage?x=5&y=5",
+        "/api/v1/surveys/{survey}/changes?since={before}",
     ],
 )
 def test_whoever_asks_for_the_map_reads_why_and_what_to_do(
@@ -97,16 +97,16 @@ def test_areas_blocks_and_screenshots_of_a_withheld_survey_are_there(
     client: Any, surveys: tuple[Survey, Survey]
 ) -> None:
     _, withheld = surveys
-    assert client.get(f"/api/surveys/{withheld.id}/areas").json()["placed"]
-    assert client.get(f"/api/surveys/{withheld.id}/blocks").json()["placed"]
-    worst = client.get(f"/api/surveys/{withheld.id}/trust").json()["worst"]
+    assert client.get(f"/api/v1/surveys/{withheld.id}/areas").json()["placed"]
+    assert client.get(f"/api/v1/surveys/{withheld.id}/blocks").json()["placed"]
+    worst = client.get(f"/api/v1/surveys/{withheld.id}/trust").json()["worst"]
     assert client.get(worst[0]["seam"]["own"]).status_code == 200
 
 
 def test_a_survey_that_is_published_after_all_is_withheld_no_more(client: Any, stores: Stores) -> None:
     survey = _withheld(stores, "published_after")
     make_overviews(stores, survey)
-    told = client.get(f"/api/surveys/{survey.id}").json()
+    told = client.get(f"/api/v1/surveys/{survey.id}").json()
     assert (told["withheld"], told["revision"]) == (None, survey.placed().revision)
 
 
@@ -115,5 +115,5 @@ def test_a_planned_survey_tells_what_it_has_and_needs_next(client: Any, stores: 
     reason = "Made so far: screenshots. Materialise pair_offsets next."
     with stores.database.begin() as connection:
         rows.set_state(connection, survey.id, SurveyState.PLANNED, reason)
-    told = client.get(f"/api/surveys/{survey.id}").json()
+    told = client.get(f"/api/v1/surveys/{survey.id}").json()
     assert (told["state"], told["reason"], told["finished_at"]) == ("planned", reason, None)

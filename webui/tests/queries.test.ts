@@ -44,11 +44,11 @@ describe("the list of surveys", () => {
     const shown = () => list.getCurrentResult().data?.pages.flatMap((one) => one.surveys.map(({ id }) => id));
     await vi.advanceTimersByTimeAsync(10);
     expect(shown()).toEqual(["5", "4"]);
-    expect(asked).toEqual(["/api/surveys?limit=50&game=a+b"]);
+    expect(asked).toEqual(["/api/v1/surveys?limit=50&game=a+b"]);
     await list.fetchNextPage();
     await list.fetchNextPage();
     expect(shown()).toEqual(["5", "4", "3", "2", "1"]);
-    expect(asked.at(-1)).toBe("/api/surveys?limit=50&after=2&game=a+b");
+    expect(asked.at(-1)).toBe("/api/v1/surveys?limit=50&after=2&game=a+b");
     expect(list.getCurrentResult().hasNextPage).toBe(false);
     stop();
   });
@@ -61,7 +61,7 @@ describe("the list of surveys", () => {
     await list.fetchNextPage();
     asked = [];
     await list.refetch();
-    expect(asked).toEqual(["/api/surveys?limit=50", "/api/surveys?limit=50&after=4"]);
+    expect(asked).toEqual(["/api/v1/surveys?limit=50", "/api/v1/surveys?limit=50&after=4"]);
     stop();
   });
 });
@@ -116,7 +116,7 @@ describe("what was compared", () => {
     const [one, other] = [{ id: "a-b-0002", revision: "r2" }, { id: "a-b-0001", revision: "r1" }];
     await client.fetchQuery(changesQuery(one, other));
     await client.fetchQuery(changesQuery(one, other));
-    expect(asked).toEqual(["/api/surveys/a-b-0002/changes?since=a-b-0001"]);
+    expect(asked).toEqual(["/api/v1/surveys/a-b-0002/changes?since=a-b-0001"]);
     await client.fetchQuery(changesQuery({ ...one, revision: "r3" }, other));
     await client.fetchQuery(changesQuery(one, { ...other, revision: "r4" }));
     expect(asked).toHaveLength(3);

@@ -89,7 +89,7 @@ def test_uploads_that_came_while_their_sensor_was_off_are_surveyed_once_it_is_on
 
 def _upload(ui: Ui, save: str) -> None:
     """Put four of the example's frames, and the object that closes them."""
-    batch = f"{ui.stack.gateway}/api/uploads/maps/openttd/{save}/one"
+    batch = f"{ui.stack.gateway}/api/v1/uploads/maps/openttd/{save}/one"
     frames = {f"r{row:02d}_c{col:02d}.png" for row in range(2) for col in range(2)}
     for name in sorted(frames):
         assert httpx.put(f"{batch}/{name}", content=(EXAMPLE / name).read_bytes(), timeout=60).is_success

@@ -84,7 +84,7 @@ function NoPage() {
 
 /** A page that broke says so, and the bar leads to the others. */
 class Fence extends Component<{ children: ReactNode }, { error: unknown }> {
-  override state = { error: null };
+  override state: { error: unknown } = { error: null };
 
   static getDerivedStateFromError(error: unknown) {
     return { error };

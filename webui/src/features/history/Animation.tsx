@@ -54,7 +54,7 @@ function addressOf({ game, save }: Survey, view: MapView, kind: Kind): string {
   const y = Math.max(Math.floor(top), bounds.y_px);
   const width = Math.max(1, Math.min(Math.ceil(right), bounds.x_px + bounds.width_px) - x);
   const height = Math.max(1, Math.min(Math.ceil(bottom), bounds.y_px + bounds.height_px) - y);
-  return `/api/saves/${part(game)}/${part(save)}/animation.${kind}${query({ x, y, width, height, max_side: 640, frame_ms: 800 })}`;
+  return `/api/v1/saves/${part(game)}/${part(save)}/animation.${kind}${query({ x, y, width, height, max_side: 640, frame_ms: 800 })}`;
 }
 
 /** The content security policy knows data addresses, and no others that a script makes. */

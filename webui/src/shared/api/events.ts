@@ -51,10 +51,10 @@ function polled(before: Live | null, survey: SurveyDetail, job: Job | null, list
 }
 
 async function poll(id: string): Promise<(before: Live | null) => Live> {
-  const survey = await ask<SurveyDetail>(`/api/surveys/${part(id)}`);
+  const survey = await ask<SurveyDetail>(`/api/v1/surveys/${part(id)}`);
   const [job, list] = await Promise.all([
     survey.job_id === null ? null : ask<Job>(`/api/jobs/${survey.job_id}/status`),
-    ask<BlockList>(`/api/surveys/${part(id)}/blocks`),
+    ask<BlockList>(`/api/v1/surveys/${part(id)}/blocks`),
   ]);
   return (before) => polled(before, survey, job, list);
 }
@@ -83,7 +83,7 @@ export function watch(id: string, tell: Tell): () => void {
   };
   const open = () => {
     // The browser connects anew by itself, with the id of the last event that it has seen.
-    source = new EventSource(`/api/surveys/${part(id)}/events`);
+    source = new EventSource(`/api/v1/surveys/${part(id)}/events`);
     source.addEventListener("progress", (event) => {
       clearTimeout(timer);
       timer = undefined;

@@ -14,7 +14,7 @@ const PAGE = 50;
 export const surveysQuery = () =>
   queryOptions({
     queryKey: ["surveys"],
-    queryFn: ({ signal }) => ask<SurveyList>(`/api/surveys${query({ limit: PAGE })}`, { signal }),
+    queryFn: ({ signal }) => ask<SurveyList>(`/api/v1/surveys${query({ limit: PAGE })}`, { signal }),
     refetchInterval: LIVE_MS,
   });
 
@@ -23,7 +23,7 @@ export const surveyPagesQuery = (filter: { game: string | null; state: string | 
   infiniteQueryOptions({
     queryKey: ["surveys", "pages", filter],
     queryFn: ({ signal, pageParam: after }) =>
-      ask<SurveyList>(`/api/surveys${query({ limit: PAGE, after, ...filter })}`, { signal }),
+      ask<SurveyList>(`/api/v1/surveys${query({ limit: PAGE, after, ...filter })}`, { signal }),
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.next,
     refetchInterval: LIVE_MS,
@@ -33,21 +33,21 @@ export const surveyPagesQuery = (filter: { game: string | null; state: string | 
 export const surveysOfSaveQuery = (game: string, save: string) =>
   queryOptions({
     queryKey: ["surveys", "of", game, save],
-    queryFn: ({ signal }) => ask<SurveyList>(`/api/surveys${query({ game, save, limit: 1000 })}`, { signal }),
+    queryFn: ({ signal }) => ask<SurveyList>(`/api/v1/surveys${query({ game, save, limit: 1000 })}`, { signal }),
     refetchInterval: LIVE_MS,
   });
 
 export const savesQuery = () =>
   queryOptions({
     queryKey: ["saves"],
-    queryFn: async ({ signal }) => (await ask<{ saves: Save[] }>("/api/saves", { signal })).saves,
+    queryFn: async ({ signal }) => (await ask<{ saves: Save[] }>("/api/v1/saves", { signal })).saves,
     refetchInterval: LIVE_MS,
   });
 
 export const surveyQuery = (id: string) =>
   queryOptions({
     queryKey: ["survey", id],
-    queryFn: ({ signal }) => ask<SurveyDetail>(`/api/surveys/${part(id)}`, { signal }),
+    queryFn: ({ signal }) => ask<SurveyDetail>(`/api/v1/surveys/${part(id)}`, { signal }),
     refetchInterval: LIVE_MS,
   });
 
@@ -69,28 +69,28 @@ export const tilejsonQuery = (id: string | null) =>
 export const areasQuery = (id: string, revision: string | null) =>
   queryOptions({
     queryKey: ["areas", id, revision],
-    queryFn: ({ signal }) => ask<Areas>(`/api/surveys/${part(id)}/areas`, { signal }),
+    queryFn: ({ signal }) => ask<Areas>(`/api/v1/surveys/${part(id)}/areas`, { signal }),
     staleTime: 60_000,
   });
 
 export const blocksQuery = (id: string, revision: string) =>
   queryOptions({
     queryKey: ["blocks", id, revision],
-    queryFn: ({ signal }) => ask<BlockList>(`/api/surveys/${part(id)}/blocks`, { signal }),
+    queryFn: ({ signal }) => ask<BlockList>(`/api/v1/surveys/${part(id)}/blocks`, { signal }),
     staleTime: 5_000,
   });
 
 export const lineageQuery = (id: string, revision: string, x: number, y: number) =>
   queryOptions({
     queryKey: ["lineage", id, revision, x, y],
-    queryFn: ({ signal }) => ask<Lineage>(`/api/surveys/${part(id)}/lineage${query({ x, y })}`, { signal }),
+    queryFn: ({ signal }) => ask<Lineage>(`/api/v1/surveys/${part(id)}/lineage${query({ x, y })}`, { signal }),
     staleTime: 60_000,
   });
 
 export const trustQuery = (id: string, revision: string | null) =>
   queryOptions({
     queryKey: ["trust", id, revision],
-    queryFn: ({ signal }) => ask<Trust>(`/api/surveys/${part(id)}/trust`, { signal }),
+    queryFn: ({ signal }) => ask<Trust>(`/api/v1/surveys/${part(id)}/trust`, { signal }),
     staleTime: 60_000,
   });
 
@@ -99,11 +99,11 @@ export const changesQuery = (survey: Pick<Survey, "id" | "revision">, since: Pic
   queryOptions({
     queryKey: ["changes", survey.id, survey.revision, since.id, since.revision],
     queryFn: ({ signal }) =>
-      ask<Changes>(`/api/surveys/${part(survey.id)}/changes${query({ since: since.id })}`, { signal }),
+      ask<Changes>(`/api/v1/surveys/${part(survey.id)}/changes${query({ since: since.id })}`, { signal }),
     staleTime: 600_000,
   });
 
-export const markersAddress = (game: string, save: string) => `/api/saves/${part(game)}/${part(save)}/markers`;
+export const markersAddress = (game: string, save: string) => `/api/v1/saves/${part(game)}/${part(save)}/markers`;
 
 export const markersQuery = (game: string, save: string) =>
   queryOptions({
@@ -115,13 +115,13 @@ export const markersQuery = (game: string, save: string) =>
 export const gamesQuery = () =>
   queryOptions({
     queryKey: ["games"],
-    queryFn: async ({ signal }) => (await ask<{ games: Game[] }>("/api/games", { signal })).games,
+    queryFn: async ({ signal }) => (await ask<{ games: Game[] }>("/api/v1/games", { signal })).games,
   });
 
 export const driversQuery = () =>
   queryOptions({
     queryKey: ["drivers"],
-    queryFn: async ({ signal }) => (await ask<{ drivers: Driver[] }>("/api/drivers", { signal })).drivers,
+    queryFn: async ({ signal }) => (await ask<{ drivers: Driver[] }>("/api/v1/drivers", { signal })).drivers,
     staleTime: 600_000,
   });
 

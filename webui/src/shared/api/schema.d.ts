@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/api/jobs": {
+    "/api/v1/jobs": {
         parameters: {
             query?: never;
             header?: never;
@@ -26,7 +26,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/jobs/plan": {
+    "/api/v1/jobs/plan": {
         parameters: {
             query?: never;
             header?: never;
@@ -46,7 +46,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/jobs/{job_id}/status": {
+    "/api/v1/jobs/{job_id}/status": {
         parameters: {
             query?: never;
             header?: never;
@@ -66,7 +66,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/jobs/{job_id}/cancel": {
+    "/api/v1/jobs/{job_id}/cancel": {
         parameters: {
             query?: never;
             header?: never;
@@ -86,7 +86,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/jobs/{job_id}/retry": {
+    "/api/v1/jobs/{job_id}/retry": {
         parameters: {
             query?: never;
             header?: never;
@@ -106,7 +106,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys": {
+    "/api/v1/surveys": {
         parameters: {
             query?: never;
             header?: never;
@@ -126,7 +126,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}": {
+    "/api/v1/surveys/{survey}": {
         parameters: {
             query?: never;
             header?: never;
@@ -146,7 +146,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/thumbnail.webp": {
+    "/api/v1/surveys/{survey}/thumbnail.webp": {
         parameters: {
             query?: never;
             header?: never;
@@ -166,7 +166,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/areas": {
+    "/api/v1/surveys/{survey}/areas": {
         parameters: {
             query?: never;
             header?: never;
@@ -186,7 +186,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/screenshots/{row}/{col}.webp": {
+    "/api/v1/surveys/{survey}/screenshots/{row}/{col}.webp": {
         parameters: {
             query?: never;
             header?: never;
@@ -206,7 +206,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/seams/{row}/{col}/{other_row}/{other_col}.webp": {
+    "/api/v1/surveys/{survey}/seams/{row}/{col}/{other_row}/{other_col}.webp": {
         parameters: {
             query?: never;
             header?: never;
@@ -226,7 +226,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/blocks": {
+    "/api/v1/surveys/{survey}/blocks": {
         parameters: {
             query?: never;
             header?: never;
@@ -246,7 +246,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/runs": {
+    "/api/v1/surveys/{survey}/runs": {
         parameters: {
             query?: never;
             header?: never;
@@ -266,7 +266,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/events": {
+    "/api/v1/surveys/{survey}/events": {
         parameters: {
             query?: never;
             header?: never;
@@ -288,7 +288,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/lineage": {
+    "/api/v1/surveys/{survey}/lineage": {
         parameters: {
             query?: never;
             header?: never;
@@ -308,7 +308,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/trust": {
+    "/api/v1/surveys/{survey}/trust": {
         parameters: {
             query?: never;
             header?: never;
@@ -328,7 +328,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/surveys/{survey}/changes": {
+    "/api/v1/surveys/{survey}/changes": {
         parameters: {
             query?: never;
             header?: never;
@@ -348,7 +348,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/saves": {
+    "/api/v1/saves": {
         parameters: {
             query?: never;
             header?: never;
@@ -368,7 +368,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/saves/{game}/{save}/animation.{kind}": {
+    "/api/v1/saves/{game}/{save}/animation.{kind}": {
         parameters: {
             query?: never;
             header?: never;
@@ -388,7 +388,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/saves/{game}/{save}/markers": {
+    "/api/v1/saves/{game}/{save}/markers": {
         parameters: {
             query?: never;
             header?: never;
@@ -412,7 +412,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/saves/{game}/{save}/markers/{marker_id}": {
+    "/api/v1/saves/{game}/{save}/markers/{marker_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -436,7 +436,7 @@ export interface paths {
         patch: operations["edit_marker"];
         trace?: never;
     };
-    "/api/games": {
+    "/api/v1/games": {
         parameters: {
             query?: never;
             header?: never;
@@ -456,7 +456,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/drivers": {
+    "/api/v1/drivers": {
         parameters: {
             query?: never;
             header?: never;
@@ -476,7 +476,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/uploads/maps/{game}/{save}/{batch}/{file}": {
+    "/api/v1/uploads/maps/{game}/{save}/{batch}/{file}": {
         parameters: {
             query?: never;
             header?: never;
@@ -499,7 +499,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/uploads/maps/refused": {
+    "/api/v1/uploads/maps/refused": {
         parameters: {
             query?: never;
             header?: never;
@@ -2919,7 +2919,7 @@ export interface components {
         };
         /**
          * ProgressEvent
-         * @description What `progress` events of `/api/surveys/{survey}/events` carry.
+         * @description What `progress` events of `/api/v1/surveys/{survey}/events` carry.
          */
         ProgressEvent: {
             /** Survey */
