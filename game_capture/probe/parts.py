@@ -27,6 +27,9 @@ _MAP_SHARE = 0.3
 _LINE_SHARE = 0.9
 """Of the telling pixels of a line outside a crop, so that the line is taken in."""
 
+_LEAST_CROP = 0.1
+"""Of the window."""
+
 _LEAST_SQUARES = 4
 """Of a panel: fewer may be a sprite that was at the same place by chance."""
 
@@ -128,7 +131,7 @@ def parts_of(evidence: Evidence, changing: NDArray[np.bool_], pairs: int) -> NDA
 
 
 def crop_of(evidence: Evidence, parts: NDArray[np.uint8]) -> Rect | None:
-    """Return the rectangle that shows most of the map and least of panels, to the pixel; `None` without any map."""
+    """Return the rectangle that shows most of the map and least of panels, to the pixel; `None` without enough map."""
     worth = np.full(parts.shape, _WORTH["unknown"])
     worth[parts == Part.MAP] = _WORTH["map"]
     worth[parts == Part.ANIMATED] = _WORTH["animated"]
@@ -136,6 +139,8 @@ def crop_of(evidence: Evidence, parts: NDArray[np.uint8]) -> Rect | None:
     if not (parts == Part.MAP).any():
         return None
     top, bottom, left, right = _best_rectangle(worth)
+    if (bottom - top) * (right - left) < _LEAST_CROP * parts.size:
+        return None  # what moves is some sprites, or too little of the map was seen
     height, width = evidence.moved.shape
     # what is left over beside whole squares belongs to the squares beside it
     bottom_px = height if bottom == parts.shape[0] else bottom * SQUARE_PX
@@ -242,7 +247,11 @@ def _to_the_pixel(rect: Rect, evidence: Evidence) -> Rect:
     """Move a crop's sides by up to a square, so that lines of a panel are left out and lines of the map taken in."""
     height, width = evidence.moved.shape
     left, right = _sides(rect.x_px, rect.right_px, width, evidence, (rect.y_px, rect.bottom_px), axis=1)
+    if right - left < SQUARE_PX:
+        return rect
     top, bottom = _sides(rect.y_px, rect.bottom_px, height, evidence, (left, right), axis=0)
+    if bottom - top < SQUARE_PX:
+        return rect
     return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
 
 

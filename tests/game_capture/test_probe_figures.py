@@ -200,3 +200,15 @@ def test_some_part_of_a_window_sees_a_move_past_a_side_panel_that_changes(world:
     seen = [Sight(FrameComparer, box).moved(before, after) for box in boxes(before)]
     assert Offset(dx_px=0, dy_px=200) in seen
     assert set(seen) <= {None, Offset(dx_px=0, dy_px=200)}
+
+
+def test_a_strip_of_moving_pixels_is_no_map(world: NDArray[np.uint8]) -> None:
+    pairs = []
+    for dx in (64, -64):
+        before, after = np.full((480, 640, 3), 90, np.uint8), np.full((480, 640, 3), 90, np.uint8)
+        before[16:32], after[16:32] = world[0:16, 300:940], world[0:16, 300 + dx : 940 + dx]
+        pairs.append(Pair(before=before, after=after, offset=Offset(dx_px=dx, dy_px=0)))
+    evidence = evidence_of(pairs)
+    parts = parts_of(evidence, changed_squares([pairs[0].before] * 2), len(pairs))
+    parts[:1], parts[2:] = Part.OTHER, Part.OTHER
+    assert crop_of(evidence, parts) is None
