@@ -13,6 +13,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.ids import Name, check_survey_id
 from imageflow_domain.inference import ModelId, ModelRegistry
+from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks, links_for
 from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
@@ -39,6 +40,7 @@ class Gateway:
     models: ModelRegistry
     """The registered models, opened when something asks what they are."""
     artefacts: Artefacts
+    capacity: Capacity
 
 
 async def _gateway(request: Request) -> Gateway:  # async: a plain function would cost each request a thread

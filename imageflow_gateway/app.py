@@ -15,6 +15,7 @@ from imageflow_gateway import errors
 from imageflow_gateway.addresses import Gateway
 from imageflow_gateway.admitting import Admission
 from imageflow_gateway.aliases import Aliases
+from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.edge import Edge
 from imageflow_gateway.published import PublishedMaps
 from imageflow_gateway.recent import Recent
@@ -63,16 +64,18 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     app = describe_api()
     dagster = Dagster(url=settings.dagster_url, patience_s=_PATIENCE_S)
     known_models = open_models(settings, stores.objects)
+    capacity = Capacity()
     app.state.gateway = Gateway(
         settings=settings,
         stores=stores,
         maps=PublishedMaps(stores),
         dagster=dagster,
-        watching=Watching(stores),
+        watching=Watching(stores, capacity),
         reports=Recent(ttl_s=_REMEMBERED_S, size=_REPORTS),
         changes=Recent(ttl_s=_REMEMBERED_S, size=_COMPARISONS),
         models=known_models,
         artefacts=Artefacts(stores, known_models),
+        capacity=capacity,
     )
     errors.install(app)
     app.mount("/static", pages.PageFiles(directory=pages.STATIC), name="static")

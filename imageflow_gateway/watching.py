@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ImageFlowError, NotFound, Unavailable
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import SurveyState
 from imageflow_edge.error_table import answer_for
+from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.schemas.standing import ProgressEvent, TroubleEvent
 from imageflow_surveys.standing import BlockStanding, Standing, standing_of
@@ -34,7 +35,6 @@ _LINGER_S = 60.0
 _REMEMBERED = 300
 """Changes that a client may have missed and is told alone; after more it is told everything."""
 
-_MOST_CLIENTS = 1000
 _ENDED = frozenset({SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED})
 
 
@@ -96,11 +96,11 @@ class _Channel:
 class Watching:
     """Reads how the watched surveys stand, once a second, and hands it to every client that watches them."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, capacity: Capacity) -> None:
         self._stores = stores
+        self._capacity = capacity
         self._channels: dict[str, _Channel] = {}
         self._poller: asyncio.Task[None] | None = None
-        self._reading = CapacityLimiter(4)
         self._closed = asyncio.Event()
 
     async def subscribe(
@@ -112,8 +112,10 @@ class Watching:
             NotFound: There is no such survey.
             Unavailable: Where the database does not answer, or as many clients watch as there may be.
         """
-        if sum(channel.clients for channel in self._channels.values()) >= _MOST_CLIENTS:
-            raise Unavailable(f"{_MOST_CLIENTS} pages watch surveys here already: close some, or ask for the status.")
+        if sum(channel.clients for channel in self._channels.values()) >= self._capacity.watchers:
+            raise Unavailable(
+                f"{self._capacity.watchers} pages watch surveys here already: close some, or ask for the status."
+            )
         channel = self._channels.get(survey)
         if channel is None or channel.end is not None:
             # one that ended may have been taken up again
@@ -196,7 +198,7 @@ class Watching:
             channel.rests_until = ended + _REST * (ended - begun)
 
     async def _read(self, survey: str) -> Standing:
-        return await to_thread.run_sync(standing_of, self._stores, survey, limiter=self._reading)
+        return await to_thread.run_sync(standing_of, self._stores, survey, limiter=self._capacity.standing_reads)
 
 
 def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> str:

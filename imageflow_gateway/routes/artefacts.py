@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Response
 
 from imageflow_domain.ids import Name
@@ -21,9 +21,6 @@ _FILES: dict[int | str, dict[str, object]] = {
     304: {"description": "What the client has."},
 }
 
-_MAKING = CapacityLimiter(1)
-"""Pictures whose steps are done at once: each may take a core and two gigabytes. Others wait, and hold up nobody."""
-
 
 @router.get("", summary="What each step gave")
 async def list_artefacts(inspection: RowId, place: Place, item: Item, gateway: GatewayDep) -> ArtefactList:
@@ -39,7 +36,7 @@ async def list_artefacts(inspection: RowId, place: Place, item: Item, gateway: G
                 failed.append(FailedStep.of(each))
         return ArtefactList(artefacts=made, failed=failed)
 
-    return await to_thread.run_sync(make, limiter=_MAKING)
+    return await to_thread.run_sync(make, limiter=gateway.capacity.artefacts)
 
 
 @router.get("/{step}/{output}", summary="What one step gave", response_class=Response, responses=_FILES)
@@ -53,7 +50,9 @@ async def read_artefact(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Pictures as PNG without loss, or as the step wrote them; everything else as JSON."""
-    made = await to_thread.run_sync(gateway.artefacts.one, inspection, place, item, step, output, limiter=_MAKING)
+    made = await to_thread.run_sync(
+        gateway.artefacts.one, inspection, place, item, step, output, limiter=gateway.capacity.artefacts
+    )
     headers = {
         "etag": quoted(made.sha256),
         "content-digest": content_digest(bytes.fromhex(made.sha256)),

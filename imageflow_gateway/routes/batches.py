@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from imageflow_clients.database import batches as rows
@@ -32,9 +32,6 @@ from imageflow_inspection.reinspect import inspect_again, stale_batches
 from imageflow_inspection.uploading import BatchUpload, new_batch_name
 
 PREFIX: Final = "/api/v1/batches"
-
-_KEEPING = CapacityLimiter(4)
-"""Pictures that are in memory at once, on threads of their own: a slow store must not keep tiles waiting."""
 
 router = APIRouter(prefix=PREFIX, tags=["batches"])
 
@@ -96,7 +93,7 @@ async def create_batch(
         async for part in parts(
             request, most_bytes=gateway.settings.upload_limit_bytes, scratch=gateway.stores.scratch
         ):
-            await to_thread.run_sync(_keep, upload, part, limiter=_KEEPING)
+            await to_thread.run_sync(_keep, upload, part, limiter=gateway.capacity.batch_images)
         batch = await to_thread.run_sync(upload.close, datetime.now(UTC))
     finally:
         with CancelScope(shield=True):  # a gateway that is told to stop must not leave half a batch

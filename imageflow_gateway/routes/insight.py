@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Query
 
 from imageflow_gateway.addresses import GatewayDep, LinksDep, SurveyId, SurveyQuery
@@ -16,9 +16,6 @@ from imageflow_surveys.origin import origin_of
 from imageflow_surveys.trust_report import trust_report
 
 router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
-
-_COMPARING = CapacityLimiter(1)
-"""Comparisons that are made at once: each keeps both processors busy for seconds."""
 
 
 @router.get("/lineage", summary="What a place was made from")
@@ -63,4 +60,4 @@ async def read_changes(
     def compare() -> Changes:
         return gateway.changes.get(key, lambda: changes_between(stores, here, there))
 
-    return ChangeList.of(await to_thread.run_sync(compare, limiter=_COMPARING), survey, since, limit)
+    return ChangeList.of(await to_thread.run_sync(compare, limiter=gateway.capacity.comparisons), survey, since, limit)

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 
 from imageflow_clients.inference.stored_models import ModelStore
@@ -26,9 +26,6 @@ _FORM = {
     "answers": f"{GOLDEN}/{ANSWERS}",
 }
 _PICTURES = "golden"
-
-_CHECKING = CapacityLimiter(1)
-"""Models that are tried at once: each may take all cores and four gigabytes."""
 
 router = APIRouter(prefix=PREFIX, tags=["pipelines"])
 
@@ -103,7 +100,7 @@ async def create_model(request: Request, gateway: GatewayDep) -> ModelFacts:
             (folder / GOLDEN).mkdir()
             async for part in parts(request, most_bytes=gateway.settings.model_limit_bytes, scratch=scratch):
                 await to_thread.run_sync(_keep, folder, part)
-            return await to_thread.run_sync(_register, gateway, folder, limiter=_CHECKING)
+            return await to_thread.run_sync(_register, gateway, folder, limiter=gateway.capacity.models)
     except OSError as error:
         raise cannot_hold(scratch, error) from error
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Response
 
 from imageflow_clients.database import layers
@@ -14,9 +14,6 @@ from imageflow_gateway.schemas.surveys import SaveFacts, SaveList, SurveySummary
 from imageflow_surveys.animation import animate, surveys_over_time
 
 router = APIRouter(prefix="/api/v1/saves", tags=["saves"])
-
-_ANIMATING = CapacityLimiter(1)
-"""Moving pictures that are made at once: each holds a hundred megabytes for seconds."""
 
 _Pixel = Annotated[int, Query(ge=0, lt=2**31)]
 _Side = Annotated[int, Query(ge=1, lt=2**31)]
@@ -73,5 +70,5 @@ async def read_animation(
         region = Rect(x_px=x, y_px=y, width_px=width, height_px=height)
         return animate(gateway.stores, surveys, region, max_side_px=max_side, frame_ms=frame_ms, kind=kind)
 
-    data = await to_thread.run_sync(make, limiter=_ANIMATING)
+    data = await to_thread.run_sync(make, limiter=gateway.capacity.animations)
     return Response(data, media_type=f"image/{kind}", headers=headers)

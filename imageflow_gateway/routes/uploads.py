@@ -3,7 +3,7 @@
 import tempfile
 from typing import IO, Annotated, Final
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Path, Request, Response
 
 from imageflow_clients.database import uploads as rows
@@ -17,9 +17,6 @@ from imageflow_gateway.schemas.pages import cut
 from imageflow_gateway.schemas.uploads import RefusedMapUpload, RefusedMapUploads, Uploaded
 
 PREFIX: Final = "/api/v1/uploads/"
-
-_KEEPING = CapacityLimiter(4)
-"""Bodies that are in memory at once, on threads of their own: a slow store must not keep tiles waiting."""
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 
@@ -52,7 +49,9 @@ async def put_map_file(
         with tempfile.TemporaryFile(dir=scratch) as spool:
             async for chunk in request.stream():
                 spool.write(chunk)
-            size, replaced = await to_thread.run_sync(_keep, gateway.stores, key, spool, limiter=_KEEPING)
+            size, replaced = await to_thread.run_sync(
+                _keep, gateway.stores, key, spool, limiter=gateway.capacity.uploads
+            )
     except OSError as error:
         raise StoreUnavailable(
             f"'{scratch}' cannot hold the upload ({error.strerror}): free some space, then try again."

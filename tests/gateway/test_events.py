@@ -23,6 +23,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_gateway.app import create_app
+from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.watching import Watching
 from imageflow_surveys import states
@@ -300,7 +301,7 @@ def test_a_lost_database_is_told_as_trouble_and_then_goes_on(
 
 def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: Survey) -> None:
     slow = plan_survey(stores, _spec("slow"), Carrier.OPERATOR)
-    watching = Watching(stores)
+    watching = Watching(stores, Capacity())
     links = DagsterLinks(base_url="http://d")
     is_slow, goes_on = threading.Event(), threading.Event()
     asked: list[str] = []
@@ -343,7 +344,7 @@ def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: 
 
 
 def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, running: Survey) -> None:
-    watching = Watching(stores)
+    watching = Watching(stores, Capacity())
     reads: list[float] = []
 
     def delay(*execution: Any) -> None:

@@ -1,0 +1,25 @@
+"""How much of each kind of work one gateway does at once: what comes beyond waits for its turn."""
+
+from anyio import CapacityLimiter
+
+
+class Capacity:
+    """The limits of one process."""
+
+    def __init__(self) -> None:
+        self.uploads = CapacityLimiter(4)
+        """Files that are in memory, on threads of their own: a slow store must not keep tiles waiting."""
+        self.batch_images = CapacityLimiter(4)
+        """Images of batches that are in memory, on threads of their own."""
+        self.comparisons = CapacityLimiter(1)
+        """Comparisons of surveys: each keeps two cores busy for seconds."""
+        self.animations = CapacityLimiter(1)
+        """Animations: each holds a hundred megabytes for seconds."""
+        self.artefacts = CapacityLimiter(1)
+        """Images whose pipeline steps are done: each may take a core and two gigabytes."""
+        self.models = CapacityLimiter(1)
+        """Models that are tried: each may take all cores and four gigabytes."""
+        self.standing_reads = CapacityLimiter(4)
+        """Surveys whose progress is read from the database."""
+        self.watchers = 1000
+        """Clients that watch surveys; more are refused."""
