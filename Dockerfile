@@ -14,6 +14,7 @@ COPY imageflow_surveys /src/imageflow_surveys
 COPY imageflow_inspection /src/imageflow_inspection
 COPY imageflow_models /src/imageflow_models
 COPY imageflow_edge /src/imageflow_edge
+COPY imageflow_catalog /src/imageflow_catalog
 COPY imageflow_resources /src/imageflow_resources
 COPY imageflow_assets /src/imageflow_assets
 COPY imageflow_gateway /src/imageflow_gateway

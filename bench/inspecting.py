@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_inspection.masters import create_product, publish_items
-from imageflow_inspection.pipelines import publish_pipeline
 
 _SPEC = {
     "pipeline": "bench",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from imageflow_cli.console import print_json, print_table
 from imageflow_cli.options import as_json
@@ -87,6 +88,40 @@ def check(spec: Path, as_json: bool) -> None:
     _tell_changes(older)
 
 
+@pipeline.command()
+@click.argument("spec", type=_PATH)
+@as_json
+def publish(spec: Path, as_json: bool) -> None:
+    """Publish the pipeline in the file SPEC under the name and version that stand in it.
+
+    A published pipeline never changes: the same file again changes nothing, another one needs the next version.
+    """
+    from imageflow_catalog.pipelines import publish_pipeline
+    from imageflow_cli.session import stores_only
+
+    published = publish_pipeline(stores_only(), _spec(spec).to_data())
+    if as_json:
+        print_json({"pipeline": published.reference, "digest": published.digest})
+    else:
+        click.echo(published.reference)
+
+
+@pipeline.command()
+@click.argument("reference", metavar="NAME[@VERSION]")
+@as_json
+def show(reference: str, as_json: bool) -> None:
+    """Print a published pipeline as a file that `run` and `publish` take; without @VERSION the newest."""
+    from imageflow_catalog.pipelines import look_up_pipeline
+    from imageflow_cli.session import stores_only
+
+    with stores_only().database.begin() as connection:
+        published = look_up_pipeline(connection, reference)
+    if as_json:
+        print_json({"pipeline": published.reference, "digest": published.digest, "spec": dict(published.spec)})
+    else:
+        click.echo(yaml.safe_dump(dict(published.spec), sort_keys=False, allow_unicode=True), nl=False)
+
+
 @pipeline.command(name="list")
 @click.option("--older", is_flag=True, help="Only those that use an older version of a component.")
 @as_json
@@ -95,8 +130,8 @@ def list_pipelines(older: bool, as_json: bool) -> None:
 
     A published pipeline never changes: to use a newer component, publish the pipeline's next version.
     """
+    from imageflow_catalog.pipelines import all_pipelines
     from imageflow_cli.session import stores_only
-    from imageflow_inspection.pipelines import all_pipelines
 
     with stores_only().database.begin() as connection:
         listed = [(each, older_versions(parse_spec(dict(each.spec)))) for each in all_pipelines(connection)]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from imageflow_catalog.pipelines import find_pipeline, plan_of
 from imageflow_clients.database import inspections
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
@@ -18,7 +19,6 @@ from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, StepFaile
 from imageflow_domain.inference import ModelRegistry
 from imageflow_images.header import read_header
 from imageflow_inspection.kept_pictures import read_kept
-from imageflow_inspection.pipelines import find_pipeline, plan_of
 from imageflow_inspection.results import get_result
 from imageflow_pipelines.canonical import canonical_json, to_json
 from imageflow_pipelines.components.encode import Encode

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from imageflow_catalog.pipelines import find_pipeline
 from imageflow_clients.database import Connection, batches, inspections, masters
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ImageFlowError, NotReady, ObjectDamaged, ObjectMissing
@@ -11,7 +12,6 @@ from imageflow_domain.inference import ModelId, ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Picture
 from imageflow_domain.masters import MasterState
 from imageflow_inspection.kept_pictures import read_kept
-from imageflow_inspection.pipelines import find_pipeline
 from imageflow_pipelines.engine import NoModels
 
 _AT_ONCE = 8

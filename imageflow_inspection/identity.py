@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from imageflow_catalog.pipelines import find_pipeline, models_of, plan_of
 from imageflow_clients.database import Connection, masters
 from imageflow_domain.errors import NotReady
 from imageflow_domain.inference import ModelId, ModelRegistry
 from imageflow_domain.inspection import JudgedBy
 from imageflow_domain.masters import Item, Master
 from imageflow_inspection.judging import CODE_VERSION
-from imageflow_inspection.pipelines import find_pipeline, models_of, plan_of
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.engine import NoModels
 from imageflow_pipelines.plan import Plan

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from imageflow_catalog.pipelines import find_pipeline, models_of, plan_of
 from imageflow_clients.database import Connection
 from imageflow_clients.database import masters as rows
 from imageflow_clients.stores import Stores
@@ -12,7 +13,6 @@ from imageflow_domain.ids import check_name
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.masters import Item, ItemType, Master, Product, read_items
 from imageflow_domain.texts import check_text
-from imageflow_inspection.pipelines import find_pipeline, models_of, plan_of
 from imageflow_pipelines.component import ports_of
 from imageflow_pipelines.engine import NoModels
 from imageflow_pipelines.plan import Plan

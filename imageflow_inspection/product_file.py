@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database import masters as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidMaster, NotFound
@@ -15,7 +16,6 @@ from imageflow_domain.ids import Name
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.masters import Master
 from imageflow_inspection.masters import create_product, publish_items
-from imageflow_inspection.pipelines import publish_pipeline
 from imageflow_pipelines.spec_text import read_spec, read_value
 
 

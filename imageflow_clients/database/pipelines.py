@@ -59,6 +59,16 @@ def get(connection: Connection, name: str, version: int) -> PublishedPipeline:
     return _pipeline(row)
 
 
+def newest(connection: Connection, name: str) -> PublishedPipeline:
+    """Return the newest version of a published pipeline; raise `NotFound`."""
+    row = connection.execute(
+        select(pipelines).where(pipelines.c.name == name).order_by(pipelines.c.version.desc()).limit(1)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"No pipeline '{name}' is published: publish it, or name another.")
+    return _pipeline(row)
+
+
 def page(
     connection: Connection, *, after: tuple[str, int] = ("", 0), limit: int = 100
 ) -> tuple[PublishedPipeline, ...]:

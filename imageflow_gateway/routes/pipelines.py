@@ -2,19 +2,23 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Path, Query
 
+from imageflow_catalog.pipelines import look_up_pipeline, publish_pipeline
 from imageflow_clients.database import pipelines as rows
-from imageflow_gateway.addresses import GatewayDep, Limit, Reference
+from imageflow_gateway.addresses import GatewayDep, Limit
 from imageflow_gateway.schemas.pages import cut
 from imageflow_gateway.schemas.pipelines import CheckedPipeline, OlderVersionFacts, PipelineFacts, PipelineList
-from imageflow_inspection.pipelines import find_pipeline, publish_pipeline
 from imageflow_pipelines.plan import plan
 from imageflow_pipelines.spec_text import parse_spec
 
 router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"])
 
 Spec = Annotated[dict[str, Any], Body(description="The spec as docs/pipelines.md writes it, in JSON.")]
+_Reference = Annotated[
+    str,
+    Path(pattern="^[a-z0-9_]{1,64}(@[1-9][0-9]{0,8})?$", examples=["scratches@1"], description="name or name@version"),
+]
 _After = Annotated[
     str | None, Query(pattern="^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", description="`next` of the page before.")
 ]
@@ -52,7 +56,7 @@ def check_pipeline(spec: Spec) -> CheckedPipeline:
 
 
 @router.get("/{reference}", summary="One pipeline")
-def read_pipeline(reference: Reference, gateway: GatewayDep) -> PipelineFacts:
-    """In one version."""
+def read_pipeline(reference: _Reference, gateway: GatewayDep) -> PipelineFacts:
+    """In one version, or in the newest where none is named."""
     with gateway.stores.database.begin() as connection:
-        return PipelineFacts.of(find_pipeline(connection, reference))
+        return PipelineFacts.of(look_up_pipeline(connection, reference))

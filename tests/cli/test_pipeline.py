@@ -147,6 +147,25 @@ def test_published_pipelines_are_listed_with_the_older_versions_that_they_use(cl
     assert "`upca`" in changes["barcodes@2"]
 
 
+def test_a_pipeline_is_published_once_and_shown_by_name_or_version(cli: Cli, tmp_path: Path) -> None:
+    first, second, other = (tmp_path / f"{name}.yaml" for name in ("first", "second", "other"))
+    spec = CODES.replace("pipeline: codes", "pipeline: shown")
+    first.write_text(spec)
+    second.write_text(f"{spec}version: 2\n")
+    other.write_text(spec.replace("barcodes@1", "barcodes@2"))
+    for file, reference in ((first, "shown@1"), (first, "shown@1"), (second, "shown@2")):
+        assert cli.run("pipeline", "publish", str(file)).stdout == f"{reference}\n"
+    assert "publish yours as version 3" in cli.run("pipeline", "publish", str(other), expect=1).stderr
+    assert cli.json("pipeline", "show", "shown")["pipeline"] == "shown@2"
+    told = cli.json("pipeline", "show", "shown@1")
+    assert told["spec"]["steps"]["codes"]["use"] == "barcodes@1"
+    printed = tmp_path / "printed.yaml"
+    printed.write_text(cli.run("pipeline", "show", "shown@1").stdout)
+    assert cli.json("pipeline", "publish", str(printed)) == {"pipeline": "shown@1", "digest": told["digest"]}
+    assert "No pipeline 'missing' is published" in cli.run("pipeline", "show", "missing", expect=3).stderr
+    assert "there is shown@1, shown@2" in cli.run("pipeline", "show", "shown@9", expect=3).stderr
+
+
 def test_what_codes_say_reaches_a_terminal_without_its_control_characters(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "codes.yaml"
     path.write_text(CODES.replace("barcodes@1", "barcodes@2"))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
@@ -19,7 +20,6 @@ from imageflow_domain.inference import InferenceSession, ModelDescription, Model
 from imageflow_gateway.app import create_app
 from imageflow_inspection.artefacts import Artefact, Artefacts
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.pipelines import publish_pipeline
 from imageflow_models.drawing import to_png
 from imageflow_models.products import Split, draw
 from imageflow_models.registering import register

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import zxingcpp
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
@@ -16,7 +17,6 @@ from imageflow_domain.inspection import Batch
 from imageflow_domain.masters import Master
 from imageflow_inspection.intake import Cursor, notice_batches
 from imageflow_inspection.masters import create_draft, create_product, publish_master
-from imageflow_inspection.pipelines import publish_pipeline
 from imageflow_inspection.take_in import take_in
 
 MM_PER_PX = 0.5

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database import batches
 from imageflow_clients.database.alerts import Share, shares_before
 from imageflow_clients.settings import Settings
@@ -22,7 +23,6 @@ from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.alerts import deliver_alerts, quality_limits, raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import ATTEMPTS, run_gave_up
-from imageflow_inspection.pipelines import publish_pipeline
 from imageflow_inspection.reinspect import inspect_again, stale_batches
 from tests.inspection.lids import items, lid, lid_pipeline, next_master, published, taken
 

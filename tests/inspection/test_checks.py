@@ -3,13 +3,13 @@
 import pytest
 from sqlalchemy import text
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_inspection.checks import check_batch
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.masters import create_product
-from imageflow_inspection.pipelines import publish_pipeline
 from tests.inspection.lids import lid, lid_pipeline, published, taken
 
 

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database import batches, inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.inference.stored_models import ModelStore
@@ -15,7 +16,6 @@ from imageflow_domain.inspection import BatchState
 from imageflow_inspection.changed_rules import Told, changed_rules
 from imageflow_inspection.checks import check_batch
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.pipelines import publish_pipeline
 from imageflow_inspection.reinspect import stale_batches
 from tests.inference.onnx_models import card, mean_heat, sample
 from tests.inspection.lids import lid, published, taken

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database import batches, inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
@@ -17,7 +18,6 @@ from imageflow_domain.inspection import BatchState, PictureResult, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import Cursor, notice_batches
 from imageflow_inspection.masters import create_product
-from imageflow_inspection.pipelines import publish_pipeline
 from tests.images.kinds import exif, with_segment
 from tests.inspection.lids import items, lid, lid_pipeline, next_master, published, taken, upload
 from tests.inspection.test_identity import with_a_model

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database import masters as rows
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.inference.stored_models import ModelStore
@@ -18,7 +19,6 @@ from imageflow_inspection.masters import (
     create_product,
     publish_master,
 )
-from imageflow_inspection.pipelines import publish_pipeline
 from tests.inference.onnx_models import card, mean_heat, sample
 from tests.inspection.lids import items, lid_pipeline, next_master, published
 from tests.inspection.test_identity import HEAT

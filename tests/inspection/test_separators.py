@@ -2,11 +2,11 @@
 
 import cv2
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database import inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.pipelines import publish_pipeline
 from imageflow_inspection.product_file import ProductFile, publish_product
 from tests.inspection.lids import taken
 from tests.pipelines.pictures import code

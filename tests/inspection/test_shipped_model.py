@@ -5,6 +5,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database import inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.inference.stored_models import ModelStore
@@ -14,7 +15,6 @@ from imageflow_domain.inspection import Verdict
 from imageflow_inspection.checks import check_batch
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.masters import create_product, publish_items
-from imageflow_inspection.pipelines import publish_pipeline
 from imageflow_inspection.take_in import take_in
 from imageflow_inspection.uploading import BatchUpload
 from imageflow_models.drawing import to_png

@@ -1,4 +1,4 @@
-"""Publish pipelines: specs by name and version that never change, so that what they judged can be judged again."""
+"""Publish and find pipelines: specs by name and version that never change, so that results can be repeated."""
 
 import hashlib
 import re
@@ -57,6 +57,11 @@ def find_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
     if not _VERSION.fullmatch(version):
         raise InvalidInput(f"'{reference}' names no pipeline: it looks like 'scratches@1'.")
     return rows.get(connection, name, int(version))
+
+
+def look_up_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
+    """Return the published pipeline of `name@version`, or the newest of `name`; raise as `find_pipeline` does."""
+    return find_pipeline(connection, reference) if "@" in reference else rows.newest(connection, reference)
 
 
 def all_pipelines(connection: Connection) -> Iterator[PublishedPipeline]:
