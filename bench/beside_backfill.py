@@ -15,7 +15,7 @@ from bench.figures import Figure, Result
 from bench.inspecting import publish
 from bench.stack import Stack, free_port, running_stack
 from imageflow_clients.dagster import Dagster
-from imageflow_clients.database import batches
+from imageflow_clients.database.inspection import batches
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.inspection import BatchState

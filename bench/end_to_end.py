@@ -11,8 +11,8 @@ from bench.figures import Figure, Result
 from bench.steps import StepTime, covered_s, steps_of, windows_of
 from bench.surveying import Watched, run_survey
 from game_capture.drivers.city import CityDriver, CityParameters
-from imageflow_clients.database import placements, tiles
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import placements, tiles
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.placement import Placement, PlacementStatus

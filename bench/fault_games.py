@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.surveying import run_survey
 from bench.wholeness import Shown, shown_by
-from imageflow_clients.database.connecting import embedded_server
+from imageflow_clients.database.core.connecting import embedded_server
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_surveys import states

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.game_positions import compare, equal_shares
 from bench.lossy_xdotool import install
-from imageflow_clients.database import placements, sightings, tiles
+from imageflow_clients.database.maps import placements, sightings, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import AreaState
 from imageflow_domain.grid import Block, Grid

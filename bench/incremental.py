@@ -9,7 +9,7 @@ import cv2
 from sqlalchemy import func, select
 
 from bench.figures import Figure, Result, spending
-from imageflow_clients.database import schema, screenshots, tiles
+from imageflow_clients.database.maps import schema, screenshots, tiles
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.grid import Grid

@@ -10,9 +10,9 @@ import numpy as np
 from game_capture.city.view import render
 from game_capture.city.world import World
 from game_capture.drivers.city import CityDriver, CityParameters
-from imageflow_clients.database import layers, placements, tile_objects, tiles
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.tiles import TileRow
+from imageflow_clients.database.maps import layers, placements, tile_objects, tiles
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.tiles import TileRow
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.geometry import Rect

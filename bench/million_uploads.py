@@ -15,7 +15,7 @@ from sqlalchemy import insert, text
 
 from bench.inspecting import publish
 from imageflow_assets.inspection.settling import rebuild_batches
-from imageflow_clients.database.inspection_schema import batches, inspections
+from imageflow_clients.database.inspection.schema import batches, inspections
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys

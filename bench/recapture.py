@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bench.figures import Figure, Result, spending
 from game_capture.drivers.city import CityDriver, CityParameters
-from imageflow_clients.database import placements
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import placements
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores

@@ -17,8 +17,8 @@ from bench.stack import Stack, running_stack
 from bench.steps import covered_s, event_log_bytes, steps_of
 from bench.watching import Watched, watching
 from game_capture.drivers.city import CityDriver, CityParameters
-from imageflow_clients.database import layers, placements, screenshots, tiles
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers, placements, screenshots, tiles
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.geometry import Offset

@@ -15,7 +15,7 @@ import cv2
 
 from bench.figures import Figure, Result
 from bench.stack import Stack, running_stack
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from imageflow_clients.database import schema, screenshots, tiles
+from imageflow_clients.database.maps import schema, screenshots, tiles
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys

@@ -22,7 +22,7 @@ from imageflow_assets.failures import retry_waits_s
 from imageflow_assets.patience import LOOK_S, Claims, PatientExecution, PatientPlan
 from imageflow_assets.step_child import Ended, RunWork
 from imageflow_assets.step_children import Died, StepChildren
-from imageflow_clients.database import surveys
+from imageflow_clients.database.maps import surveys
 from imageflow_clients.settings import Settings
 from imageflow_domain.ids import is_survey_id
 from imageflow_resources.stores import beating, shared_stores

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from imageflow_clients.database import Connection
-from imageflow_clients.database import pipelines as rows
-from imageflow_clients.database.pipelines import PublishedPipeline
+from imageflow_clients.database.catalog import pipelines as rows
+from imageflow_clients.database.catalog.pipelines import PublishedPipeline
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelId

@@ -19,7 +19,7 @@ from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.session import stores_only
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import make_folder, whole_file
-from imageflow_clients.database import inspections
+from imageflow_clients.database.inspection import inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.step_process import StepProcesses

@@ -17,7 +17,8 @@ from imageflow_assets.runs import error_of, picture_of, why_it_ended
 from imageflow_cli.session import Session
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import whole_file
-from imageflow_clients.database import heartbeats, jobs, leases
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import jobs, leases
 from imageflow_clients.stores import Stores
 from imageflow_domain import errors
 from imageflow_domain.errors import ImageFlowError, NotFound, StoreUnavailable

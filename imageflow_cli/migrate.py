@@ -10,7 +10,7 @@ def migrate() -> None:
     The embedded database is migrated by itself. For the one that IMAGEFLOW_DATABASE_URL names, run this once before
     the first start and after each update. Older processes that may use the new schema go on meanwhile.
     """
-    from imageflow_clients.database.engine import migrate_database
+    from imageflow_clients.database.core.engine import migrate_database
     from imageflow_clients.settings import Settings
     from imageflow_resources.storage import migrate_instance
 

@@ -9,7 +9,8 @@ from imageflow_cli.console import print_json, print_table
 from imageflow_cli.options import NAME, as_json
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.session import stores_only
-from imageflow_clients.database import Connection, masters
+from imageflow_clients.database import Connection
+from imageflow_clients.database.inspection import masters
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput, NotReady

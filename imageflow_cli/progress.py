@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from imageflow_cli.console import errors
-from imageflow_clients.database import layers
+from imageflow_clients.database.maps import layers
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.survey import Layer, ShotCount, Survey

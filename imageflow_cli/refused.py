@@ -5,7 +5,8 @@ import click
 from imageflow_cli.console import print_json, print_table, visible
 from imageflow_cli.options import as_json
 from imageflow_cli.session import stores_only
-from imageflow_clients.database import batches, uploads
+from imageflow_clients.database.inspection import batches
+from imageflow_clients.database.maps import uploads
 
 
 @click.command()

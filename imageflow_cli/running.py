@@ -11,8 +11,8 @@ from imageflow_cli.making import make_map
 from imageflow_cli.picture_folder import tell_skipped
 from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
-from imageflow_clients.database import layers, placements
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers, placements
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus

@@ -151,7 +151,7 @@ def recapture(survey_id: str, as_json: bool) -> None:
 def list_(game: str | None, save: str | None, as_json: bool) -> None:
     """List surveys, newest first."""
     from imageflow_cli.session import stores_only
-    from imageflow_clients.database import surveys as rows
+    from imageflow_clients.database.maps import surveys as rows
 
     with stores_only().database.begin() as connection:
         found = rows.find(connection, game=game, save=save)
@@ -173,7 +173,7 @@ def list_(game: str | None, save: str | None, as_json: bool) -> None:
 def show(survey_id: str, as_json: bool) -> None:
     """Show how far a survey is, and how sure of its map."""
     from imageflow_cli.session import stores_only
-    from imageflow_clients.database import layers, placements
+    from imageflow_clients.database.maps import layers, placements
     from imageflow_surveys import states
 
     stores = stores_only()
@@ -220,8 +220,8 @@ def coordinates(survey_id: str, path: Path) -> None:
     """Write where every screenshot lies: file,row,col,x,y,confidence,status,group,sigma_px."""
     from imageflow_cli.session import stores_only
     from imageflow_cli.whole_file import check_folder_of, whole_file
-    from imageflow_clients.database import placements
-    from imageflow_clients.database import surveys as rows
+    from imageflow_clients.database.maps import placements
+    from imageflow_clients.database.maps import surveys as rows
     from imageflow_surveys import states
 
     check_folder_of(path)

@@ -9,7 +9,7 @@ import click
 
 from imageflow_cli.console import errors
 from imageflow_cli.ports import is_free
-from imageflow_clients.database.connecting import embedded_server
+from imageflow_clients.database.core.connecting import embedded_server
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Unavailable
 from imageflow_edge.openness import check_openness

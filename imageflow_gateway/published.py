@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database import tiles
-from imageflow_clients.database.tiles import StoredTile
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import tiles
+from imageflow_clients.database.maps.tiles import StoredTile
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, NotFound

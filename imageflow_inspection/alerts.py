@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
-from imageflow_clients.database import alerts as rows
-from imageflow_clients.database import batches, inspections
-from imageflow_clients.database.alerts import Delivery, Share
+from imageflow_clients.database.inspection import alerts as rows
+from imageflow_clients.database.inspection import batches, inspections
+from imageflow_clients.database.inspection.alerts import Delivery, Share
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.errors import NotReady, Refused, Unavailable

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from imageflow_catalog.pipelines import find_pipeline, plan_of
-from imageflow_clients.database import inspections
+from imageflow_clients.database.inspection import inspections
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation

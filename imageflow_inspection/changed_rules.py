@@ -9,7 +9,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from imageflow_clients.database import Connection, batches, inspections, masters
+from imageflow_clients.database import Connection
+from imageflow_clients.database.inspection import batches, inspections, masters
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ImageFlowError, NotReady, Unavailable
 from imageflow_domain.inference import ModelRegistry

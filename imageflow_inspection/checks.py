@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from imageflow_catalog.pipelines import find_pipeline
-from imageflow_clients.database import Connection, batches, inspections, masters
+from imageflow_clients.database import Connection
+from imageflow_clients.database.inspection import batches, inspections, masters
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ImageFlowError, NotReady, ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import ModelId, ModelRegistry

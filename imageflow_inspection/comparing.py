@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from imageflow_clients.database import batches as rows
-from imageflow_clients.database.batches import Upload
+from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection.batches import Upload
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ObjectMissing, Unavailable

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from imageflow_clients.database import Connection, alerts, batches, surveys
+from imageflow_clients.database import Connection
+from imageflow_clients.database.inspection import alerts, batches
+from imageflow_clients.database.maps import surveys
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inspection import Alert, AlertKind, Batch, parts_of_batch_key

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from imageflow_catalog.pipelines import find_pipeline, models_of, plan_of
-from imageflow_clients.database import Connection, masters
+from imageflow_clients.database import Connection
+from imageflow_clients.database.inspection import masters
 from imageflow_domain.errors import NotReady
 from imageflow_domain.inference import ModelId, ModelRegistry
 from imageflow_domain.inspection import JudgedBy

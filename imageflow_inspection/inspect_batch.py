@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from time import perf_counter
 
-from imageflow_clients.database import batches, inspections, reports, statistics
+from imageflow_clients.database.inspection import batches, inspections, reports, statistics
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation

@@ -12,9 +12,10 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from imageflow_clients.database import Connection, masters
-from imageflow_clients.database import batches as rows
-from imageflow_clients.database.batches import Upload
+from imageflow_clients.database import Connection
+from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection import masters
+from imageflow_clients.database.inspection.batches import Upload
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys

@@ -6,7 +6,7 @@ from typing import Any
 
 from imageflow_catalog.pipelines import find_pipeline, models_of, plan_of
 from imageflow_clients.database import Connection
-from imageflow_clients.database import masters as rows
+from imageflow_clients.database.inspection import masters as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Fault, ImageFlowError, InvalidMaster, Unavailable
 from imageflow_domain.ids import check_name

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from imageflow_catalog.pipelines import publish_pipeline
-from imageflow_clients.database import masters as rows
+from imageflow_clients.database.inspection import masters as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidMaster, NotFound
 from imageflow_domain.faults import faults_of

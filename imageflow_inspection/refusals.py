@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from imageflow_clients.database import batches as rows
+from imageflow_clients.database.inspection import batches as rows
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Refusal

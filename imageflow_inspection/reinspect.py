@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, JudgedBy

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imageflow_clients.database import batches, inspections, reports
+from imageflow_clients.database.inspection import batches, inspections, reports
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import ModelRegistry

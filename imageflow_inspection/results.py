@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from imageflow_clients.database import Connection, batches
-from imageflow_clients.database import inspections as rows
+from imageflow_clients.database import Connection
+from imageflow_clients.database.inspection import batches
+from imageflow_clients.database.inspection import inspections as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.inspection import MOST_PICTURES, Batch, PictureResult, Verdict

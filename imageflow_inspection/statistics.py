@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 
-from imageflow_clients.database import statistics as rows
-from imageflow_clients.database import verifications
+from imageflow_clients.database.inspection import statistics as rows
+from imageflow_clients.database.inspection import verifications
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Disagreement, Figures, Period
 

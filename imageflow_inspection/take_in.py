@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from imageflow_clients.database import batches as rows
+from imageflow_clients.database.inspection import batches as rows
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys

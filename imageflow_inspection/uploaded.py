@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from imageflow_clients.database.batches import Upload
+from imageflow_clients.database.inspection.batches import Upload
 from imageflow_clients.objects import is_key
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores

@@ -6,7 +6,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from imageflow_clients.database import Connection, batches, masters
+from imageflow_clients.database import Connection
+from imageflow_clients.database.inspection import batches, masters
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from imageflow_clients.database import batches, inspections, statistics
-from imageflow_clients.database import verifications as rows
+from imageflow_clients.database.inspection import batches, inspections, statistics
+from imageflow_clients.database.inspection import verifications as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.inspection import Verdict, Verification, VerificationEvent

@@ -7,7 +7,7 @@ from typing import Self
 import dagster as dg
 from pydantic import Field
 
-from imageflow_clients.database.engine import Database, open_database
+from imageflow_clients.database.core.engine import Database, open_database
 from imageflow_clients.settings import DatabaseSettings
 from imageflow_resources.variables import env_var
 

@@ -26,7 +26,7 @@ from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
-from imageflow_clients.database.connecting import connect_with_patience, embedded_server, given_url
+from imageflow_clients.database.core.connecting import connect_with_patience, embedded_server, given_url
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from imageflow_clients.database import heartbeats
-from imageflow_clients.database.engine import Database
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.core.engine import Database
 from imageflow_clients.objects import ObjectStore
 from imageflow_clients.s3_account import S3Account
 from imageflow_clients.settings import DatabaseSettings, ObjectStoreSettings, Settings

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.geometry import Rect

@@ -11,7 +11,7 @@ from game_capture.positions import COLUMNS, is_picture_name
 from game_capture.registry import open_driver
 from game_capture.staging import Staging
 from imageflow_clients.database import Connection
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFile, InvalidInput
 from imageflow_domain.geometry import Rect

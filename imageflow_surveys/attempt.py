@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from imageflow_clients.database import attempts
+from imageflow_clients.database.maps import attempts
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable, ImageFlowError
 from imageflow_domain.grid import Block

@@ -3,9 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 
-from imageflow_clients.database import layers, screenshots, sightings
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.screenshots import StoredShot
+from imageflow_clients.database.maps import layers, screenshots, sightings
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.capture import AreaState, Grabbed, Sighting

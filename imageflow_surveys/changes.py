@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from imageflow_clients.database import tiles
-from imageflow_clients.database.tiles import Difference
+from imageflow_clients.database.maps import tiles
+from imageflow_clients.database.maps.tiles import Difference
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.geometry import Rect

@@ -5,9 +5,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from imageflow_clients.database import Connection, dependencies, layers, placements, screenshots
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.screenshots import StoredShot
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import dependencies, layers, placements, screenshots
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imageflow_clients.database import Connection, layers, tile_objects, tiles
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.tiles import StoredTile, TileLayer, TileRow
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import layers, tile_objects, tiles
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.tiles import StoredTile, TileLayer, TileRow
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Block

@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from imageflow_clients.database import tiles
-from imageflow_clients.database.tiles import StoredTile
+from imageflow_clients.database.maps import tiles
+from imageflow_clients.database.maps.tiles import StoredTile
 from imageflow_clients.pmtiles_archive import ArchiveTile, Place, write_archive
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from imageflow_clients.dagster import Dagster
-from imageflow_clients.database import Connection, layers
-from imageflow_clients.database import jobs as rows
-from imageflow_clients.database import surveys as survey_rows
-from imageflow_clients.database.jobs import Job
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import jobs as rows
+from imageflow_clients.database.maps import layers
+from imageflow_clients.database.maps import surveys as survey_rows
+from imageflow_clients.database.maps.jobs import Job
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, DagsterUnavailable, JobDelayed
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState

@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from imageflow_clients.database import layers, leases
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database.maps import layers, leases
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Progress, Survey, SurveyState

@@ -5,7 +5,7 @@ After the cleanup the sealed record answers for the screenshots that are gone.
 
 from dataclasses import dataclass
 
-from imageflow_clients.database import placements, screenshots, tiles
+from imageflow_clients.database.maps import placements, screenshots, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect

@@ -1,9 +1,9 @@
 """Named places of a save: kept beside its surveys, so that they stay when a survey is deleted."""
 
 from imageflow_clients.database import Connection
-from imageflow_clients.database import markers as rows
-from imageflow_clients.database import surveys as survey_rows
-from imageflow_clients.database.markers import Marker, MarkerText
+from imageflow_clients.database.maps import markers as rows
+from imageflow_clients.database.maps import surveys as survey_rows
+from imageflow_clients.database.maps.markers import Marker, MarkerText
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, NotReady, Outdated
 from imageflow_domain.survey import Survey

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from imageflow_clients.database import Connection, dependencies
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import dependencies
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.grid import Cell
 from imageflow_domain.ports import Area

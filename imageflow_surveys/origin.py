@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from imageflow_clients.dagster import Dagster, Materialization
-from imageflow_clients.database import Connection, attempts, layers
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import attempts, layers
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DagsterUnavailable
 from imageflow_domain.grid import Block, block_of

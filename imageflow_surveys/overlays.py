@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.survey import Survey

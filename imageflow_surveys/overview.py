@@ -7,9 +7,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from imageflow_clients.database import Connection, dependencies, layers, tile_objects, tiles
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.tiles import StoredTile, TileLayer, TileRow
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import dependencies, layers, tile_objects, tiles
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.tiles import StoredTile, TileLayer, TileRow
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady, ObjectMissing, UnusableImage

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from imageflow_clients.database import layers, placements, screenshots, sightings
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.screenshots import StoredShot
+from imageflow_clients.database.maps import layers, placements, screenshots, sightings
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import AreaState
 from imageflow_domain.errors import Gone, NotFound

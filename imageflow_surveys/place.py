@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from imageflow_clients.database import Connection, dependencies, layers, placements, screenshots, tiles
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import dependencies, layers, placements, screenshots, tiles
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import Uncertainty
 from imageflow_domain.errors import NothingAnchored, NotReady

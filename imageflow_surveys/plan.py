@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from game_capture.registry import named_files
 from imageflow_clients.database import Connection
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Position, Rect, Size

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from imageflow_clients.database import Connection, layers, leases
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import layers, leases
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.grid import Block

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Block, Cell, Grid, block_of

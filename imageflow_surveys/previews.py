@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from imageflow_clients.database import tiles
+from imageflow_clients.database.maps import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Cell

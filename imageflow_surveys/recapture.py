@@ -7,8 +7,8 @@ free, and only those around unsure shots are taken. It is a survey like any othe
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imageflow_clients.database import placements
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import placements
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Position

@@ -1,7 +1,7 @@
 """Ask for a survey's tiles in another encoding: the same pixels, under a new revision."""
 
-from imageflow_clients.database import layers
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import Encoding, Survey

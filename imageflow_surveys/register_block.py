@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from imageflow_clients.database import layers, placements
+from imageflow_clients.database.maps import layers, placements
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Position, Rect
 from imageflow_domain.grid import Block, Cell, neighbours_ahead

@@ -1,7 +1,7 @@
 """Delete a survey: its rows and its own objects. Tiles that nobody else shows go with the sweeps to come."""
 
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database import tiles
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.survey import Survey

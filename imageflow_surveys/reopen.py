@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 
-from imageflow_clients.database import Connection, layers, placements, screenshots, sightings
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import layers, placements, screenshots, sightings
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain.errors import NotReady
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey

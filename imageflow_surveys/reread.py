@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from game_capture.registry import fixed_settings, named_files
-from imageflow_clients.database import layers
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput

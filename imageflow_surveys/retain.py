@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database import tiles
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey, SurveyState
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
-from imageflow_clients.database import Connection, sightings
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import sightings
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain.capture import AreaState, CaptureSession, Sighting, Uncertainty
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell

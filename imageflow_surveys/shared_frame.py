@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from imageflow_clients.database import placements
+from imageflow_clients.database.maps import placements
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.placement import Placement, PlacementStatus

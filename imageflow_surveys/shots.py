@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imageflow_clients.database import screenshots
-from imageflow_clients.database.screenshots import StoredShot
+from imageflow_clients.database.maps import screenshots
+from imageflow_clients.database.maps.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Rect, Size

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from imageflow_clients.database import Connection, placements, tiles
-from imageflow_clients.database.tiles import TileLayer
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import placements, tiles
+from imageflow_clients.database.maps.tiles import TileLayer
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from imageflow_clients.database import Connection, attempts, heartbeats, leases
-from imageflow_clients.database import layers as rows
-from imageflow_clients.database import surveys as survey_rows
-from imageflow_clients.database.attempts import Attempt
-from imageflow_clients.database.layers import BlockMarks
+from imageflow_clients.database import Connection
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import attempts, leases
+from imageflow_clients.database.maps import layers as rows
+from imageflow_clients.database.maps import surveys as survey_rows
+from imageflow_clients.database.maps.attempts import Attempt
+from imageflow_clients.database.maps.layers import BlockMarks
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey, SurveyState

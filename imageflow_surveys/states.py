@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
-from imageflow_clients.database import Connection, heartbeats, layers, leases
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database import Connection
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import layers, leases
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.grid import Block

@@ -5,7 +5,7 @@ Errors of every function: `ObjectMissing`, `ObjectDamaged`, `StoreUnavailable`.
 
 import hashlib
 
-from imageflow_clients.database.screenshots import StoredShot
+from imageflow_clients.database.maps.screenshots import StoredShot
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import ObjectDamaged, UnusableImage

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from imageflow_clients.database import heartbeats, tile_objects
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import tile_objects
 from imageflow_clients.stores import Stores
 from imageflow_clients.unfinished import changed_before
 from imageflow_domain import keys

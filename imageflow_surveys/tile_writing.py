@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from imageflow_clients.database import tile_objects
+from imageflow_clients.database.maps import tile_objects
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_mosaic.encoding import LOSSLESS_LEVELS, encode_top

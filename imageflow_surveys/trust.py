@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from imageflow_clients.database import dependencies, placements, screenshots, tiles
-from imageflow_clients.database.tiles import StoredTile
+from imageflow_clients.database.maps import dependencies, placements, screenshots, tiles
+from imageflow_clients.database.maps.tiles import StoredTile
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Cell

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imageflow_clients.database import placements, screenshots
+from imageflow_clients.database.maps import placements, screenshots
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Cell

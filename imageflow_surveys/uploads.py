@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from imageflow_clients.database import Connection, uploads
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import uploads
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFile, ImageFlowError, InvalidInput, Unavailable

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game_capture.standing import SQUARE_PX, Squares, Standing, enclosed, squares_of, standing
-from imageflow_clients.database import layers, screenshots, sightings
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers, screenshots, sightings
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.capture import Grabbed

@@ -22,7 +22,7 @@ def contracts() -> Sequence[Mapping[str, Any]]:
 
 def rows() -> tuple[tuple[str, ...], ...]:
     """Return the packages row by row, the uppermost first."""
-    (layers,) = [one["layers"] for one in contracts() if one["type"] == "layers"]
+    (layers,) = [one["layers"] for one in contracts() if one["type"] == "layers" and "containers" not in one]
     return tuple(tuple(name.strip() for name in layer.split("|")) for layer in layers)
 
 

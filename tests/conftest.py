@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 import pytest
 from pydantic import SecretStr
 
-from imageflow_clients.database.engine import migrate_database
+from imageflow_clients.database.core.engine import migrate_database
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Unavailable
 from services.build import is_kept

@@ -13,6 +13,10 @@ VIOLATIONS = {
         "imageflow_surveys/plan.py",
         "import imageflow_inspection",
     ),
+    "Domains of the database do not import each other": (
+        "imageflow_clients/database/inspection/batches.py",
+        "import imageflow_clients.database.maps.surveys",
+    ),
     "Only assets, resources and the command line know Dagster": ("imageflow_gateway/app.py", "import dagster"),
     "Only the gateway knows HTTP frameworks, and the edge knows no protocol": (
         "imageflow_edge/admission.py",

@@ -8,8 +8,8 @@ from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS
 from imageflow_assets.inspection.follow_up import DAY_TAG, TRIES
 from imageflow_assets.inspection.partitions import BATCHES, DAYS
 from imageflow_assets.runs import ALIVE, at_work, runs_by_tag, why_it_ended
-from imageflow_clients.database import batches as rows
-from imageflow_clients.database import reports, statistics
+from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection import reports, statistics
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch

@@ -11,7 +11,7 @@ from imageflow_assets.inspection import metadata as shown
 from imageflow_assets.inspection.partitions import BATCHES, DAYS, NOT_BY_PARTITION, batch_of, day_of
 from imageflow_assets.labels import INSPECTION as LINE
 from imageflow_assets.labels import column_schema, rows_of
-from imageflow_clients.database import inspection_schema as schema
+from imageflow_clients.database.inspection import schema as schema
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry

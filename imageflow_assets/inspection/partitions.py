@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 
 from imageflow_assets.runs import partition_of_step
-from imageflow_clients.database import batches as rows
+from imageflow_clients.database.inspection import batches as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inspection import Batch, parts_of_batch_key

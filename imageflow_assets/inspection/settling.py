@@ -7,8 +7,8 @@ import dagster as dg
 
 from imageflow_assets.inspection.assets import OF_DAYS, inspection_uploads
 from imageflow_assets.inspection.partitions import BATCHES, DAYS
-from imageflow_clients.database import batches as rows
-from imageflow_clients.database import statistics
+from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection import statistics
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch, parts_of_batch_key
 from imageflow_inspection.runs import BATCH_TAG

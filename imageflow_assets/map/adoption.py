@@ -24,7 +24,7 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.instance.utils import RUNLESS_RUN_ID
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey, SurveyState
 

@@ -14,7 +14,7 @@ from imageflow_assets.map.layers import block_layer
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import map_uploads, surveys
 from imageflow_assets.map.working import working
-from imageflow_clients.database import schema
+from imageflow_clients.database.maps import schema
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Layer

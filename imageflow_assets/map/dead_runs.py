@@ -5,8 +5,8 @@ import dagster as dg
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.runs import ALIVE
 from imageflow_clients.dagster import LOCATION
-from imageflow_clients.database import heartbeats
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import SurveyState
 from imageflow_surveys.runs import ONLY_MISSING_TAG, PARTITION_TAG

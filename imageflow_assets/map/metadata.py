@@ -6,7 +6,7 @@ from math import fsum
 import dagster as dg
 
 from imageflow_assets.metadata import Shown, listed, megabytes, picture, table
-from imageflow_clients.database import layers, placements, screenshots
+from imageflow_clients.database.maps import layers, placements, screenshots
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ObjectDamaged, ObjectMissing

@@ -4,8 +4,8 @@ import dagster as dg
 
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.runs import ALIVE
-from imageflow_clients.database import heartbeats
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.survey import Survey

@@ -9,9 +9,10 @@ from imageflow_assets.failed_runs import alert_of
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
 from imageflow_assets.runs import ALIVE, failed_step, why_it_ended, will_be_retried
-from imageflow_clients.database import heartbeats, jobs, layers, leases
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import jobs, layers, leases
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys import states

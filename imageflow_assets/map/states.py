@@ -9,8 +9,8 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from imageflow_assets.labels import MAP, rows_of
 from imageflow_assets.map.partitions import SURVEYS
-from imageflow_clients.database import schema
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import schema
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey, SurveyState
 

@@ -6,7 +6,7 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import text
 
-from imageflow_clients.database.schema import metadata
+from imageflow_clients.database.tables import metadata
 
 
 def _keep_oldest_program(ctx: MigrationContext, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001

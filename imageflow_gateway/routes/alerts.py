@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from imageflow_clients.database import alerts as rows
+from imageflow_clients.database.inspection import alerts as rows
 from imageflow_gateway.addresses import AfterId, GatewayDep, Limit, ProductQuery
 from imageflow_gateway.schemas.alerts import AlertFacts, AlertList
 from imageflow_gateway.schemas.pages import cut

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from imageflow_clients.database import batches as rows
-from imageflow_clients.database import inspections
+from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection import inspections
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.ids import Name
 from imageflow_domain.inspection import Batch, BatchState

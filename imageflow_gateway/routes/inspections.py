@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from imageflow_clients.database import inspections as rows
-from imageflow_clients.database import verifications
+from imageflow_clients.database.inspection import inspections as rows
+from imageflow_clients.database.inspection import verifications
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.inspection import Verdict
 from imageflow_gateway.addresses import GatewayDep, Limit, Place, ProductQuery, RowId

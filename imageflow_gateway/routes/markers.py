@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 from starlette.exceptions import HTTPException
 
-from imageflow_clients.database.markers import MarkerText
+from imageflow_clients.database.maps.markers import MarkerText
 from imageflow_gateway.addresses import GamePart, GatewayDep, SavePart
 from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.schemas.markers import MarkerChange, MarkerIn, MarkerList, MarkerOut

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from imageflow_clients.database import masters as rows
+from imageflow_clients.database.inspection import masters as rows
 from imageflow_domain.ids import Name
 from imageflow_domain.masters import ItemType, criteria_schema
 from imageflow_gateway.addresses import GatewayDep, Limit, Product, Version

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Path, Query
 
 from imageflow_catalog.pipelines import look_up_pipeline, publish_pipeline
-from imageflow_clients.database import pipelines as rows
+from imageflow_clients.database.catalog import pipelines as rows
 from imageflow_gateway.addresses import GatewayDep, Limit
 from imageflow_gateway.schemas.pages import cut
 from imageflow_gateway.schemas.pipelines import CheckedPipeline, OlderVersionFacts, PipelineFacts, PipelineList

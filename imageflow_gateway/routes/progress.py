@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
-from imageflow_clients.database import area_states
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import area_states
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain.geometry import Offset
 from imageflow_gateway.addresses import GatewayDep, LinksDep, SurveyId
 from imageflow_gateway.schemas.standing import (

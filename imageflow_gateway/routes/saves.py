@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Response
 
-from imageflow_clients.database import layers
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain.geometry import Rect
 from imageflow_gateway.addresses import GamePart, GatewayDep, SavePart
 from imageflow_gateway.etags import matches, quoted

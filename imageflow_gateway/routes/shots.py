@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from imageflow_clients.database import area_states
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import area_states
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain.grid import GRID_SIDE, Cell
 from imageflow_gateway.addresses import GatewayDep, SurveyId
 from imageflow_gateway.errors import ErrorBody

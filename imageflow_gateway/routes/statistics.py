@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from imageflow_clients.database import statistics as rows
+from imageflow_clients.database.inspection import statistics as rows
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.ids import Name
 from imageflow_domain.inspection import Period

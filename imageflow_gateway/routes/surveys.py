@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from imageflow_clients.database import jobs, layers
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import jobs, layers
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain import keys
 from imageflow_domain.survey import SurveyState
 from imageflow_gateway.addresses import GameQuery, GatewayDep, LinksDep, SaveQuery, SurveyId, SurveyQuery

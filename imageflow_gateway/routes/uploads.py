@@ -6,7 +6,7 @@ from typing import IO, Annotated, Final
 from anyio import to_thread
 from fastapi import APIRouter, Path, Request, Response
 
-from imageflow_clients.database import uploads as rows
+from imageflow_clients.database.maps import uploads as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import StoreUnavailable

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 
-from imageflow_clients.database import verifications as rows
+from imageflow_clients.database.inspection import verifications as rows
 from imageflow_gateway.addresses import AfterId, GatewayDep, Limit, ProductQuery
 from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.schemas.pages import cut

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from imageflow_clients.database.area_states import AreaStates
+from imageflow_clients.database.maps.area_states import AreaStates
 from imageflow_domain.geometry import Size
 
 AreaStatus = Literal["planned", "anchored", "ambiguous", "unplaced"]

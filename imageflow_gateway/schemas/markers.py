@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from imageflow_clients.database.markers import Marker
+from imageflow_clients.database.maps.markers import Marker
 
 Colour = Literal["red", "orange", "yellow", "green", "teal", "blue", "violet", "grey"]
 

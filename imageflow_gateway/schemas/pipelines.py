@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-from imageflow_clients.database.pipelines import PublishedPipeline
+from imageflow_clients.database.catalog.pipelines import PublishedPipeline
 from imageflow_pipelines.older_versions import older_versions
 from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.spec_text import parse_spec

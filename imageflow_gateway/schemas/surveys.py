@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from imageflow_clients.database.layers import TaskCount
+from imageflow_clients.database.maps.layers import TaskCount
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Keep, Layer, Progress, ShotCount, Survey, SurveyState

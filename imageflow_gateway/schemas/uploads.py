@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from imageflow_clients.database.uploads import RefusedUpload
+from imageflow_clients.database.maps.uploads import RefusedUpload
 
 
 class Uploaded(BaseModel):

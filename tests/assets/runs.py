@@ -19,9 +19,11 @@ from imageflow_assets.map.sensors import request_surveys
 from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.states import surveys
 from imageflow_clients.dagster import LOCATION
-from imageflow_clients.database import heartbeats, layers, leases, schema
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.core.schema import run_heartbeats
+from imageflow_clients.database.maps import layers, leases, schema
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveyState
 from imageflow_pipelines.engine import NoModels
@@ -129,7 +131,7 @@ def with_driver(stores: Stores, survey: Survey, driver: DriverSpec) -> Survey:
 
 def beat(stores: Stores, name: str, *, ago_s: float) -> None:
     """Let a worker or a command line have given its last sign of life so long ago."""
-    table = schema.run_heartbeats
+    table = run_heartbeats
     with stores.database.begin() as connection:
         heartbeats.beat(connection, name)
         connection.execute(

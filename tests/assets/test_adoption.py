@@ -11,7 +11,7 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 from pydantic import SecretStr
 
 from imageflow_assets.map.adoption import adopt_surveys
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.survey import Survey, SurveyState

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, delete, update
 
 from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results
-from imageflow_clients.database import schema, tiles
+from imageflow_clients.database.maps import schema, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.survey import Layer, Survey

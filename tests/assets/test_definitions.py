@@ -16,8 +16,8 @@ from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_clients.dagster import LOCATION
-from imageflow_clients.database import heartbeats
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect

@@ -13,7 +13,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from imageflow_clients.database import heartbeats
+from imageflow_clients.database.core import heartbeats
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_resources.storage import load_instance

@@ -12,7 +12,7 @@ from imageflow_assets.failed_runs import alert_failed_runs
 from imageflow_assets.inspection.partitions import DAYS
 from imageflow_assets.inspection.sensors import send_alerts
 from imageflow_assets.runs import will_be_retried
-from imageflow_clients.database import alerts
+from imageflow_clients.database.inspection import alerts
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.inspection import Alert, AlertKind, BatchState

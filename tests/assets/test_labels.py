@@ -13,7 +13,7 @@ from imageflow_assets.map.assets import ASSETS as MAP_ASSETS
 from imageflow_assets.map.jobs import JOBS, plan_survey_job
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
-from imageflow_clients.database import schema
+from imageflow_clients.database.maps import schema
 from imageflow_resources.queue import Line, line_of
 
 

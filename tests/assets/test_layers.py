@@ -5,7 +5,7 @@ from datetime import datetime
 import dagster as dg
 
 from imageflow_assets.map.assets import BY_LAYER
-from imageflow_clients.database import layers, schema
+from imageflow_clients.database.maps import layers, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Block, Cell

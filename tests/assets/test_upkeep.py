@@ -9,8 +9,8 @@ from sqlalchemy import update
 from imageflow_assets.definitions import build_defs
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.records import delete_survey
-from imageflow_clients.database import schema
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import schema
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotFound

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from bench.large_map import lay
 from game_capture.city.view import render
 from game_capture.city.world import World
-from imageflow_clients.database import layers, tiles
+from imageflow_clients.database.maps import layers, tiles
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.geometry import Rect

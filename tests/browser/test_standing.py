@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from imageflow_clients.database import attempts, heartbeats, leases
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import attempts, leases
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.survey import Layer, SurveyState

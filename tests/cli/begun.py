@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imageflow_clients.database import Connection, layers
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database import Connection
+from imageflow_clients.database.maps import layers
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from tests.cli.here import Here
 from tests.e2e.stack import wait_for

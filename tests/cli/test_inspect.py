@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys

@@ -20,10 +20,9 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import IntegrityError
 
-from imageflow_clients.database import placements
-from imageflow_clients.database.connecting import connect_with_patience
-from imageflow_clients.database.engine import Database, migrate_database, open_database
-from imageflow_clients.database.migrating import (
+from imageflow_clients.database.core.connecting import connect_with_patience
+from imageflow_clients.database.core.engine import Database, migrate_database, open_database
+from imageflow_clients.database.core.migrating import (
     MIGRATIONS,
     current_revision,
     downgrade,
@@ -31,7 +30,8 @@ from imageflow_clients.database.migrating import (
     oldest_program,
     upgrade,
 )
-from imageflow_clients.database.schema import metadata
+from imageflow_clients.database.maps import placements
+from imageflow_clients.database.tables import metadata
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable, InvalidInput, NotReady
@@ -40,7 +40,7 @@ from services.postgres import Postgres
 from tests.clients.servers import ROOT, alive, server_pid, within
 
 MIGRATE = """
-from imageflow_clients.database.engine import migrate_database
+from imageflow_clients.database.core.engine import migrate_database
 from imageflow_clients.settings import Settings
 migrate_database(Settings())
 """

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from imageflow_clients.database.engine import Database, open_database
+from imageflow_clients.database.core.engine import Database, open_database
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.postgres.layout import ServerFolder
 from imageflow_clients.settings import Settings

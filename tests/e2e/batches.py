@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch, BatchState, PictureResult, Verdict
 from imageflow_inspection.runs import BATCH_ASSETS, BATCH_TAG

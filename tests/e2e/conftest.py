@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imageflow_clients.database import reports
+from imageflow_clients.database.inspection import reports
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.inspection import Inspection

@@ -11,7 +11,7 @@ import cv2
 import psutil
 import pytest
 
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.survey import Layer, SurveyState

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from game_capture.drivers.openttd import OpenttdDriver
-from imageflow_clients.database import placements
+from imageflow_clients.database.maps import placements
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.capture import Grabbed

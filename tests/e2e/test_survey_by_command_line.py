@@ -73,7 +73,7 @@ def test_a_paused_city_under_two_drift_seeds_gives_the_same_tiles(cli: Cli) -> N
 
 def _tiles(cli: Cli, survey: str) -> dict[tuple[int, int, int], str]:
     """Return the digest of every tile's pixels and encoder, which names its object, by address."""
-    from imageflow_clients.database import tiles
+    from imageflow_clients.database.maps import tiles
     from imageflow_clients.settings import Settings
     from imageflow_clients.stores import open_stores
     from imageflow_surveys import states

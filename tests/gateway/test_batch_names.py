@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from imageflow_clients.database import batches
+from imageflow_clients.database.inspection import batches
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.file_names import shown

@@ -17,8 +17,10 @@ import pytest
 from sqlalchemy import event, func, text, update
 from sqlalchemy.exc import OperationalError
 
-from imageflow_clients.database import attempts, heartbeats, leases, schema
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.core.schema import run_heartbeats
+from imageflow_clients.database.maps import attempts, leases
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
@@ -117,7 +119,7 @@ def test_what_runs_is_told_without_dagster_and_no_more_once_its_worker_is_silent
         assert _states(first, Layer.SCREENSHOTS)[block.key] == "running"
         stage = first.data["stages"][0]
         assert (stage["state"], stage["run_id"], stage["run_url"].endswith("/runs/run-1")) == ("running", "run-1", True)
-        beats = schema.run_heartbeats
+        beats = run_heartbeats
         long_ago = func.now() - timedelta(seconds=states.SILENCE_S + 1)
         with stores.database.begin() as connection:
             connection.execute(update(beats).where(beats.c.run_id == "run-1").values(seen_at=long_ago))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imageflow_clients.database import attempts, placements
+from imageflow_clients.database.maps import attempts, placements
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey
 from imageflow_surveys import states

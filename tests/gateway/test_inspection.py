@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageflow_clients.database import placements, schema
+from imageflow_clients.database.maps import placements, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Cell
 from imageflow_domain.survey import Carrier, Survey

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from imageflow_catalog.pipelines import publish_pipeline
-from imageflow_clients.database import batches
-from imageflow_clients.database.alerts import Share, shares_before
+from imageflow_clients.database.inspection import batches
+from imageflow_clients.database.inspection.alerts import Share, shares_before
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import SIGNATURE, Webhooks

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from imageflow_clients.database import batches as rows
+from imageflow_clients.database.inspection import batches as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch, Picture

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from imageflow_clients.database import batches, masters
+from imageflow_clients.database.inspection import batches, masters
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from imageflow_catalog.pipelines import publish_pipeline
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from imageflow_catalog.pipelines import publish_pipeline
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, NotReady, StepDied

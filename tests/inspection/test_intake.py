@@ -9,8 +9,8 @@ import obstore
 import pytest
 from sqlalchemy import func, update
 
-from imageflow_clients.database import batches as rows
-from imageflow_clients.database.inspection_schema import batches
+from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection.schema import batches
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import ImageFlowError, ObjectDamaged, ObjectMissing

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from imageflow_catalog.pipelines import publish_pipeline
-from imageflow_clients.database import masters as rows
+from imageflow_clients.database.inspection import masters as rows
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.settings import Settings

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from imageflow_clients.database import inspections
-from imageflow_clients.database import statistics as figures
-from imageflow_clients.database import verifications as rows
+from imageflow_clients.database.inspection import inspections
+from imageflow_clients.database.inspection import statistics as figures
+from imageflow_clients.database.inspection import verifications as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound
 from imageflow_domain.inspection import Figures, Inspection, Period, Verdict, VerificationEvent

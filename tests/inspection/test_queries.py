@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from imageflow_clients.database import inspections, verifications
+from imageflow_clients.database.inspection import inspections, verifications
 from imageflow_clients.stores import Stores
 
 INSPECTIONS = 4000

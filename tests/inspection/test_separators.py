@@ -3,7 +3,7 @@
 import cv2
 
 from imageflow_catalog.pipelines import publish_pipeline
-from imageflow_clients.database import inspections
+from imageflow_clients.database.inspection import inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Verdict
 from imageflow_inspection.inspect_batch import inspect_batch

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from imageflow_catalog.pipelines import publish_pipeline
-from imageflow_clients.database import inspections
+from imageflow_clients.database.inspection import inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.settings import Settings

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import text
 
-from imageflow_clients.database import batches, inspections
-from imageflow_clients.database import verifications as rows
+from imageflow_clients.database.inspection import batches, inspections
+from imageflow_clients.database.inspection import verifications as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound, StepDied, Unavailable
 from imageflow_domain.inference import ModelTask

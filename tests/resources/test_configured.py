@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from game_capture.staging import Staging
 from imageflow_assets.definitions import build_defs
-from imageflow_clients.database import heartbeats
-from imageflow_clients.database.engine import Database, migrate_database
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.core.engine import Database, migrate_database
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.objects import ObjectStore
 from imageflow_clients.settings import DatabaseSettings, Settings

@@ -16,7 +16,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from pydantic import SecretStr
 from sqlalchemy import URL, create_engine, make_url, text
 
-from imageflow_clients.database.engine import migrate_database
+from imageflow_clients.database.core.engine import migrate_database
 from imageflow_clients.settings import Settings
 from imageflow_resources.pools import set_pools
 from imageflow_resources.storage import load_instance, migrate_instance

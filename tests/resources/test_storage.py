@@ -12,7 +12,7 @@ from dagster._core.instance.ref import InstanceRef
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
-from imageflow_clients.database.engine import migrate_database
+from imageflow_clients.database.core.engine import migrate_database
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_resources.storage import dagster_home, load_instance, make_tables

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from game_capture.city.view import render
 from game_capture.city.world import World
 from game_capture.drivers.city import CityDriver, CityParameters
-from imageflow_clients.database import layers, placements, tiles
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers, placements, tiles
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.grid import Block, Cell, Grid

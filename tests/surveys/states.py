@@ -1,6 +1,6 @@
 """Surveys in a state that no run has brought about."""
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey, SurveyState
 from imageflow_surveys import states

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import BadFrames, InvalidInput

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from game_capture.staging import Staging
-from imageflow_clients.database import layers, screenshots
+from imageflow_clients.database.maps import layers, screenshots
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import GameDied, GameNeverSettled, Unavailable

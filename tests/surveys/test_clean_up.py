@@ -10,8 +10,8 @@ import pytest
 from obstore.store import LocalStore
 from sqlalchemy import delete, insert
 
-from imageflow_clients.database import layers, schema, screenshots, tiles
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers, schema, screenshots, tiles
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.objects import ObjectStore
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys

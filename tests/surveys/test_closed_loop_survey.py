@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imageflow_clients.database import layers, sightings
+from imageflow_clients.database.maps import layers, sightings
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import Grabbed
 from imageflow_domain.geometry import Position

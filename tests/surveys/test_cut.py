@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from imageflow_clients.database import dependencies, layers, schema
+from imageflow_clients.database.maps import dependencies, layers, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pmtiles.reader import MemorySource, Reader, all_tiles
 
-from imageflow_clients.database import tiles
+from imageflow_clients.database.maps import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady, ObjectMissing

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imageflow_clients.database import tiles
+from imageflow_clients.database.maps import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput, NotReady, ObjectMissing

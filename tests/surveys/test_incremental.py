@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from imageflow_clients.database import layers, schema, tiles
+from imageflow_clients.database.maps import layers, schema, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotReady

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from imageflow_clients.dagster import Dagster
-from imageflow_clients.database import leases, schema
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import leases, schema
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFrames, Conflict, InvalidInput, JobDelayed, NotFound
 from imageflow_domain.geometry import Rect

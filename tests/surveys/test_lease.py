@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from imageflow_clients.database import leases
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database.maps import leases
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Progress, Survey, SurveyState

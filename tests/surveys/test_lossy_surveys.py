@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imageflow_clients.database import placements
+from imageflow_clients.database.maps import placements
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell

@@ -7,10 +7,10 @@ from zlib import crc32
 
 import pytest
 
-from imageflow_clients.database import layers, screenshots, tiles
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database.screenshots import StoredShot
-from imageflow_clients.database.tiles import StoredTile
+from imageflow_clients.database.maps import layers, screenshots, tiles
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps.screenshots import StoredShot
+from imageflow_clients.database.maps.tiles import StoredTile
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import ImageFlowError, NotFound, NotReady, ObjectDamaged, ObjectMissing

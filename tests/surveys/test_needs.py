@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from imageflow_clients.database import layers, schema
+from imageflow_clients.database.maps import layers, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey, SurveySpec

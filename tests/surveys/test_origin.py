@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from imageflow_clients.dagster import Dagster, Materialization
-from imageflow_clients.database import attempts
+from imageflow_clients.database.maps import attempts
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DagsterUnavailable
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import update
 
-from imageflow_clients.database import dependencies, layers, schema, screenshots, tiles
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import dependencies, layers, schema, screenshots, tiles
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady, ObjectMissing

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imageflow_clients.database import layers, placements
+from imageflow_clients.database.maps import layers, placements
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Offset

@@ -8,7 +8,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from game_capture.city import hud
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFrames, InvalidInput
 from imageflow_domain.geometry import Position, Rect, Size

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imageflow_clients.database import layers, screenshots
+from imageflow_clients.database.maps import layers, screenshots
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.grid import Block

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect

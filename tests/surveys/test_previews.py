@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageflow_clients.database import screenshots
+from imageflow_clients.database.maps import screenshots
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady, ObjectDamaged, ObjectMissing

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.geometry import Offset, Position

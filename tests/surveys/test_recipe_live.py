@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.game_positions import compare
-from imageflow_clients.database import layers
+from imageflow_clients.database.maps import layers
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Grid
 from imageflow_domain.placement import PlacementStatus

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from imageflow_clients.database import surveys as rows
-from imageflow_clients.database import tiles
+from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotFound

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imageflow_clients.database import layers
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import layers
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, ObjectDamaged, WrongSettings
 from imageflow_domain.geometry import Rect

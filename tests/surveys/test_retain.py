@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from imageflow_clients.database import schema, tiles
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import schema, tiles
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Encoding, Survey, SurveyState
 from imageflow_surveys import states

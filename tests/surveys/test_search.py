@@ -10,7 +10,7 @@ from PIL import Image
 from sqlalchemy import update
 
 from imageflow_assets.map import metadata as shown
-from imageflow_clients.database import placements, schema
+from imageflow_clients.database.maps import placements, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NothingAnchored
 from imageflow_domain.grid import Cell

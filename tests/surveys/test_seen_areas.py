@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from game_capture.drivers.city import CityDriver
-from imageflow_clients.database import layers, screenshots, sightings
+from imageflow_clients.database.maps import layers, screenshots, sightings
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import AreaState, Grabbed, Sighting, Uncertainty
 from imageflow_domain.errors import GameDied, NotFound, NotReady

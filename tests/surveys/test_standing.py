@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import func, update
 
 from imageflow_clients.dagster import DagsterRun
-from imageflow_clients.database import attempts, heartbeats, layers, leases, schema
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.core.schema import run_heartbeats
+from imageflow_clients.database.maps import attempts, layers, leases
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey, SurveyState
@@ -127,7 +129,7 @@ def test_nothing_runs_once_the_worker_is_silent(stores: Stores, survey: Survey) 
     first, *_ = survey.blocks()
     _work(stores, survey, "r1")
     _begin(stores, survey, "r1", first)
-    beats = schema.run_heartbeats
+    beats = run_heartbeats
     with stores.database.begin() as connection:
         silence = timedelta(seconds=states.SILENCE_S + 1)
         connection.execute(update(beats).where(beats.c.run_id == "r1").values(seen_at=func.now() - silence))

@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import text
 
-from imageflow_clients.database import heartbeats, layers, leases
-from imageflow_clients.database.leases import Lease
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import layers, leases
+from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, NotFound
 from imageflow_domain.grid import Block

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from imageflow_clients.database import heartbeats, schema, tile_objects
+from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.maps import schema, tile_objects
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from imageflow_clients.database import schema, uploads
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import schema, uploads
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.survey import Carrier, SurveyState

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imageflow_clients.database import layers, screenshots
+from imageflow_clients.database.maps import layers, screenshots
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.capture import AreaState, Grabbed

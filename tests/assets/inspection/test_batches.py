@@ -14,7 +14,7 @@ from imageflow_assets.cancelling import cancelled_with_the_run
 from imageflow_assets.definitions import build_defs, defs
 from imageflow_assets.inspection import assets
 from imageflow_assets.inspection.sensors import mark_stale_batches
-from imageflow_clients.database import batches, inspections
+from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import BatchState, Inspection

@@ -13,7 +13,7 @@ from imageflow_assets.inspection import sensors
 from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS
 from imageflow_assets.inspection.partitions import DAYS
 from imageflow_assets.inspection.sensors import count_statistics, inspect_uploads
-from imageflow_clients.database import inspection_schema as schema
+from imageflow_clients.database.inspection import schema as schema
 from imageflow_clients.stores import Stores
 from tests.assets.inspection.uploads import execute, inspect, put
 from tests.assets.runs import evaluate

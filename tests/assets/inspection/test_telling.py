@@ -9,8 +9,8 @@ from sqlalchemy import insert
 
 from imageflow_assets.inspection import asking, sensors
 from imageflow_assets.inspection.sensors import count_statistics, report_verdicts, send_alerts
-from imageflow_clients.database import alerts, verifications
-from imageflow_clients.database.inspection_schema import statistic_touches
+from imageflow_clients.database.inspection import alerts, verifications
+from imageflow_clients.database.inspection.schema import statistic_touches
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inspection import AlertKind, Verdict

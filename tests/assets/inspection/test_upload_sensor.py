@@ -9,7 +9,7 @@ import pytest
 from imageflow_assets.inspection import asking, settling
 from imageflow_assets.inspection.partitions import BATCHES
 from imageflow_assets.inspection.sensors import send_alerts
-from imageflow_clients.database import alerts, reports
+from imageflow_clients.database.inspection import alerts, reports
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.inspect_batch import inspect_batch

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from imageflow_assets.inspection.sensors import inspect_uploads
-from imageflow_clients.database import batches
+from imageflow_clients.database.inspection import batches
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch
 from imageflow_inspection.manifests import close_batch

@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 from PIL import Image
 
-from imageflow_clients.database import alerts
+from imageflow_clients.database.inspection import alerts
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, DriverSpec, SurveySpec, SurveyState
 from imageflow_surveys import states

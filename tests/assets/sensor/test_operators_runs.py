@@ -3,7 +3,7 @@
 import dagster as dg
 
 from imageflow_assets.map import requesting
-from imageflow_clients.database import surveys as rows
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, DriverSpec, Layer, SurveyState
 from imageflow_surveys import states

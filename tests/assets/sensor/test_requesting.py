@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
-from imageflow_clients.database import jobs, schema
+from imageflow_clients.database.maps import jobs, schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Survey, SurveyState
 from imageflow_surveys import states

@@ -5,7 +5,7 @@ import time
 import httpx
 import pytest
 
-from imageflow_clients.database import screenshots
+from imageflow_clients.database.maps import screenshots
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Block, Cell, Grid, block_of

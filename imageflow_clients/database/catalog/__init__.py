@@ -1,0 +1,1 @@
+"""Rows of published pipelines."""

@@ -1,0 +1,88 @@
+"""Rows of published pipelines: specs by name and version, which never change."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from imageflow_clients.database.catalog.schema import pipelines
+from imageflow_domain.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedPipeline:
+    """A spec as it was published."""
+
+    name: str
+    version: int
+    spec: Mapping[str, Any]
+    """Plain data, as JSON and YAML write it."""
+    digest: str
+    """SHA-256 of the spec's canonical JSON, in hex."""
+    created_at: datetime
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+def add(connection: Connection, name: str, version: int, spec: Mapping[str, Any], digest: str) -> None:
+    """Insert a spec; the same one again changes nothing. Raises `Conflict` where another has its name and version."""
+    connection.execute(
+        upsert(pipelines).values(name=name, version=version, spec=spec, digest=digest).on_conflict_do_nothing()
+    )
+    if get(connection, name, version).digest != digest:
+        newest = connection.execute(select(func.max(pipelines.c.version)).where(pipelines.c.name == name)).scalar_one()
+        raise Conflict(
+            f"Another pipeline is published as '{name}@{version}', and versions never change: "
+            f"publish yours as version {newest + 1}."
+        )
+
+
+def get(connection: Connection, name: str, version: int) -> PublishedPipeline:
+    """Return a published pipeline; raise `NotFound`, which lists its versions."""
+    row = connection.execute(
+        select(pipelines).where(pipelines.c.name == name, pipelines.c.version == version)
+    ).one_or_none()
+    if row is None:
+        there = connection.execute(
+            select(pipelines.c.version).where(pipelines.c.name == name).order_by(pipelines.c.version)
+        ).scalars()
+        listed = ", ".join(f"{name}@{each}" for each in there)
+        raise NotFound(
+            f"No pipeline '{name}@{version}' is published: "
+            + (f"there is {listed}." if listed else "publish it, or name another.")
+        )
+    return _pipeline(row)
+
+
+def newest(connection: Connection, name: str) -> PublishedPipeline:
+    """Return the newest version of a published pipeline; raise `NotFound`."""
+    row = connection.execute(
+        select(pipelines).where(pipelines.c.name == name).order_by(pipelines.c.version.desc()).limit(1)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"No pipeline '{name}' is published: publish it, or name another.")
+    return _pipeline(row)
+
+
+def page(
+    connection: Connection, *, after: tuple[str, int] = ("", 0), limit: int = 100
+) -> tuple[PublishedPipeline, ...]:
+    """Return up to `limit` pipelines beyond the name and version of `after`, in their order."""
+    rows = connection.execute(
+        select(pipelines)
+        .where(tuple_(pipelines.c.name, pipelines.c.version) > after)
+        .order_by(pipelines.c.name, pipelines.c.version)
+        .limit(limit)
+    )
+    return tuple(_pipeline(row) for row in rows)
+
+
+def _pipeline(row: Row[Any]) -> PublishedPipeline:
+    return PublishedPipeline(
+        name=row.name, version=row.version, spec=row.spec, digest=row.digest, created_at=row.created_at
+    )

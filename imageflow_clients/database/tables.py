@@ -1,0 +1,12 @@
+"""Every table of the metadata database, of all domains. Migrations follow them; a test compares."""
+
+from imageflow_clients.database.catalog import schema as catalog
+from imageflow_clients.database.core import schema as core
+from imageflow_clients.database.core.metadata import metadata
+from imageflow_clients.database.inspection import schema as inspection
+from imageflow_clients.database.maps import schema as maps
+
+DOMAINS = (core, maps, inspection, catalog)
+"""The modules that define them."""
+
+__all__ = ["DOMAINS", "metadata"]
