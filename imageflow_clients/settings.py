@@ -112,12 +112,12 @@ class AddressSettings(BaseModel):
     host: str = "127.0.0.1"
     """The address that both listen on."""
     gateway_port: int = Field(default=8080, ge=1, le=65_535)
-    """Of the pages and the API."""
+    """Port of the pages and the API."""
     dagster_port: int = Field(default=3000, ge=1, le=65_535)
-    """Of Dagster's UI."""
+    """Port of Dagster's UI."""
     open: bool = False
-    """Whether other machines may reach this deployment, which has no logins yet: needed for any of a `host` other than
-    this machine, a `public_url` and `trusted_proxies`."""
+    """Whether other machines may reach this deployment, which has no logins yet. Required where IMAGEFLOW_HOST is not
+    this machine, and with IMAGEFLOW_PUBLIC_URL or IMAGEFLOW_TRUSTED_PROXIES."""
     public_url: str | None = None
     """Where a proxy serves the pages and the API, e.g. https://maps.example.com; clients may write there, too."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
@@ -238,7 +238,7 @@ class Settings(
     Raises `InvalidInput` with every variable that is wrong.
     """
 
-    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     @model_validator(mode="wrap")
     @classmethod
