@@ -90,11 +90,8 @@ class Watch:
             raise NoMap(self._told(found, before, picture), picture=picture, cells=cells)
 
     def panels(self) -> tuple[Rect, ...]:
-        """Return rectangles of what stands still over less of the picture, once `LATER` screenshots were seen.
-
-        None of frames that lie there already: registration looks for theirs by a sample of all.
-        """
-        if len(self._shown) < LATER or not self._goes_on:
+        """Return rectangles of what stands still over less of the picture, once `LATER` screenshots were seen."""
+        if len(self._shown) < LATER:
             return ()
         rects = _rectangles(standing([one.squares for one in self._shown]))
         return tuple(rect for rect in rects if min(rect.width_px, rect.height_px) >= _LEAST_PX)

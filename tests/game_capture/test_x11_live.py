@@ -240,7 +240,7 @@ def test_a_window_that_is_gone_is_no_black_area_beyond_the_world(
 def test_a_prepare_that_begins_by_waiting_needs_no_picture_that_stands_still(tmp_path: Path) -> None:
     need("Xvfb", "xdotool")
     restless = {"command": [sys.executable, landscape.__file__, "{width}", "{height}", "restless"], "window_at": [0, 0]}
-    changes = {**restless, "crop": None, "step": [160, 80], "start_timeout_s": 3}
+    changes = {**restless, "crop": None, "step": [160, 80], "start_timeout_s": 10}
     with pytest.raises(GameNeverSettled, match="kept changing"):
         _board(tmp_path, **changes).__enter__()
     with _board(tmp_path, **changes, prepare=[{"wait_s": 0.2}]) as driver:

@@ -132,6 +132,8 @@ def test_writes_and_uploads_of_the_public_page_are_taken(proxied: Proxied, surve
     markers = f"/api/v1/saves/{survey.spec.game}/{survey.spec.save}/markers"
     written = proxied.request("POST", markers, json=place, headers={"origin": proxied.origin})
     assert written.status_code == 201, written.text
+    condition = {"origin": proxied.origin, "if-match": written.headers["etag"]}
+    assert proxied.request("DELETE", f"{markers}/{written.json()['id']}", headers=condition).status_code == 204
     large = b"x" * settings.upload_limit_bytes
     address = "/api/v1/uploads/maps/proxied/home/monday/r00_c00.png"
     uploaded = proxied.request("PUT", address, content=large, headers={"origin": proxied.origin})
