@@ -90,11 +90,13 @@ class GameSettings(HomeSettings):
     game_display_timeout_s: float | None = Field(default=None, gt=0, le=3600)
     """From asking for a display until it answers. Unset: 20."""
     game_start_timeout_s: float | None = Field(default=None, gt=0, le=3600)
-    """From a game's start until its map stands still, whatever the survey says. Unset: as the survey says."""
+    """From a game's start until its map stands still; takes precedence over the survey's own. Unset: the survey's
+    own."""
     game_answer_timeout_s: float | None = Field(default=None, gt=0, le=600)
     """How long a game's console may take to answer one command. Unset: 10."""
     game_settle_timeout_s: float | None = Field(default=None, gt=0, le=600)
-    """How long one grab waits for a picture that stands still, whatever the survey says. Unset: as the survey says."""
+    """How long one grab waits for a picture that stands still; takes precedence over the survey's own. Unset: the
+    survey's own."""
 
     @property
     def scratch_path(self) -> Path:
@@ -172,7 +174,7 @@ class RetentionSettings(BaseModel):
     retention_surveys: int | None = Field(default=None, ge=1)
     """How many published surveys of each save are kept; older ones are deleted. Unset: all."""
     retention_days: int = Field(default=30, ge=0)
-    """Younger surveys are kept, whatever their number."""
+    """Younger surveys are kept, in any number."""
 
 
 class AlertSettings(BaseModel):
