@@ -71,7 +71,7 @@ soak: $(VENV)/.dev ## What make test repeats seldom, often; then kill parts of s
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results
 	$(BIN)/python -m bench
 
-games: $(VENV)/.dev ## Survey the games of games/*.yaml, disturbed as well (IMAGEFLOW_GAMES=simutrans,lincity IMAGEFLOW_GAME_CASES=middle), keep JSON under bench/results
+games: $(VENV)/.dev ## Survey the games of games/*.yaml, disturbed as well (IMAGEFLOW_BENCH_GAMES=simutrans,lincity IMAGEFLOW_BENCH_CASES=middle), keep JSON under bench/results
 	$(BIN)/python -m bench.games
 
 webui: $(WEBUI) ## Build the web pages

@@ -3,7 +3,6 @@
 How a survey is carried through that, and what is checked after, is `bench.trial`'s and `bench.wholeness`' affair.
 """
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import psutil
 
 from bench.proxy import Proxy
 from bench.stack import Up
+from bench.variables import environment_of
 from bench.watching import database_of, role_of
 from imageflow_clients.settings import Settings
 from services.minio import Minio
@@ -221,7 +221,7 @@ def machine(
             stack.callback(server.stop)
             proxy = stack.enter_context(Proxy(int(server.environment["AWS_ENDPOINT_URL"].rpartition(":")[2])))
         made = Machine(Up(folder, {**(settings or {}), **_variables(server, proxy)}, games), server, proxy)
-        stack.enter_context(_set(made.environment))
+        stack.enter_context(environment_of(made.environment))
         stack.callback(made.end)
         made.up.start()
         yield made
@@ -231,20 +231,6 @@ def _variables(server: "Minio | Rclone | None", proxy: Proxy | None) -> Mapping[
     if server is None or proxy is None:
         return {}
     return {**server.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}"}
-
-
-@contextmanager
-def _set(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _kill(processes: Sequence[psutil.Process]) -> int:

@@ -1,4 +1,4 @@
-"""How right the positions of a real game's screenshots are, which nobody knows: what their pixels alone tell.
+"""How accurate the positions of a real game's screenshots are. True positions are not known: pixels are compared.
 
 The same screenshots are arranged in no order, without any position that a driver reported, and neighbours are compared
 where they overlap.

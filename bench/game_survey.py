@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.game_positions import compare, equal_shares
 from bench.lossy_xdotool import install
+from bench.variables import environment_of
 from imageflow_clients.database.maps import placements, sightings, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import AreaState
@@ -132,27 +133,13 @@ def _circumstances(folder: Path, circumstances: Circumstances) -> Iterator[None]
         if circumstances.dropped:
             wrapper = folder / "lossy"
             wrapper.mkdir(parents=True, exist_ok=True)
-            undo.enter_context(_environment(install(wrapper, circumstances.dropped)))
+            undo.enter_context(environment_of(install(wrapper, circumstances.dropped)))
         if circumstances.is_slow:
             for _ in range(os.cpu_count() or 1):
                 load = subprocess.Popen(["nice", "-n", "5", sys.executable, "-c", _LOAD])
                 undo.callback(load.wait)
                 undo.callback(load.kill)
         yield
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _capture(stores: Stores, survey: Survey, games: int) -> int:

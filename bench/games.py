@@ -1,7 +1,7 @@
 """`make games`: the recipes under `games/` on their real games, and what comes of them when things go wrong.
 
-IMAGEFLOW_GAMES ("simutrans,widelands") and IMAGEFLOW_GAME_CASES ("middle,edge") say which; the results of others are
-kept in `results/games.json`. The maps are written as PNG under `build/games`, to be looked at.
+IMAGEFLOW_BENCH_GAMES ("simutrans,widelands") and IMAGEFLOW_BENCH_CASES ("middle,edge") say which; the results of
+others are kept in `results/games.json`. The maps are written as PNG under `build/games`, to be looked at.
 """
 
 import json
@@ -88,8 +88,8 @@ _MIDDLE, _EDGE = Grid(rows=4, cols=4), Grid(rows=3, cols=4)
 
 def main() -> int:
     """Survey; return the exit status: 1 where a map is wrong or not whole."""
-    games = _chosen("IMAGEFLOW_GAMES", tuple(GAMES))
-    cases = _chosen("IMAGEFLOW_GAME_CASES", CASES)
+    games = _chosen("IMAGEFLOW_BENCH_GAMES", tuple(GAMES))
+    cases = _chosen("IMAGEFLOW_BENCH_CASES", CASES)
     for game in games:
         for case in cases:
             if case == "edge" and GAMES[game].edge is None:

@@ -1,6 +1,6 @@
 """Probing real games: recipes whose scroll, step and crop are taken away, and the survey by the YAML that comes back.
 
-`IMAGEFLOW_GAMES=simutrans,widelands` chooses games. Figures of the others stay as they were measured before.
+`IMAGEFLOW_BENCH_GAMES=simutrans,widelands` chooses games. Figures of the others stay as they were measured before.
 """
 
 import json
@@ -33,7 +33,7 @@ _ANCHORED = re.compile(r"(\d+) of (\d+) screenshots are anchored")
 
 def run() -> Result:
     """Probe each game and survey it by the YAML that the probe wrote."""
-    chosen = [name for name in os.environ.get("IMAGEFLOW_GAMES", "").split(",") if name]
+    chosen = [name for name in os.environ.get("IMAGEFLOW_BENCH_GAMES", "").split(",") if name]
     chosen = chosen or [name for name in GAMES if (_RECIPES / f"{name}.yaml").exists()]
     figures = [figure for name in chosen for figure in _probed(name)]
     kept = [figure for name, figure in _kept() if name not in chosen]

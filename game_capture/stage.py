@@ -173,11 +173,13 @@ class Stage:
         machine = {**os.environ, "PATH": game_path()}
         if self._account is None:
             return {**machine, **more, **display}
-        own = {name: value for name, value in machine.items() if name not in _OF_AN_ACCOUNT}
+        own = {name: value for name, value in machine.items() if not _is_of_an_account(name)}
         cookies = _cookies_of(display)
         if cookies is not None:
             copy = self.home / "Xauthority-of-game"
-            copy.write_bytes(cookies.read_bytes())
+            copy.unlink(missing_ok=True)
+            with os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(cookies.read_bytes())
             self._account.own(copy, 0o600)
             display["XAUTHORITY"] = str(copy)
         account = {"HOME": str(self.folder), "USER": self._account.name, "LOGNAME": self._account.name}
@@ -197,6 +199,11 @@ _OF_AN_ACCOUNT = frozenset(
     f"XDG_{name}" for name in ("RUNTIME_DIR", "CONFIG_HOME", "DATA_HOME", "CACHE_HOME", "STATE_HOME")
 ) | {"DBUS_SESSION_BUS_ADDRESS"}
 """What names folders and services of one account."""
+
+
+def _is_of_an_account(name: str) -> bool:
+    """Whether a variable is for ImageFlow's own account alone: secrets of its stores are, too."""
+    return name in _OF_AN_ACCOUNT or name.startswith(("IMAGEFLOW_", "AWS_"))
 
 
 def _cookies_of(display: Mapping[str, str]) -> Path | None:

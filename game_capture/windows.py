@@ -14,21 +14,26 @@ _ALL = ("search", "--onlyvisible", "--maxdepth", "1", "--name", ".*", "getwindow
 
 
 def windows_on(environment: Mapping[str, str]) -> tuple[Rect, ...]:
-    """Return the visible windows of a display without a window manager, in pixels of its screen; none if it is gone.
+    """Return the visible windows of a display without a window manager, in pixels of its screen.
+
+    There are none where it is gone, or too busy to answer.
 
     Args:
         environment: What a client needs to connect, besides this process's own environment.
     """
     program = find_program("xdotool", packages="xdotool")
-    told = subprocess.run(
-        [program, *_ALL],
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_ANSWER_S,
-        check=False,
-    ).stdout
+    try:
+        told = subprocess.run(
+            [program, *_ALL],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER_S,
+            check=False,
+        ).stdout
+    except subprocess.TimeoutExpired:
+        return ()
     return windows_in(told)
 
 

@@ -90,11 +90,13 @@ class GameSettings(HomeSettings):
     game_display_timeout_s: float | None = Field(default=None, gt=0, le=3600)
     """From asking for a display until it answers. Unset: 20."""
     game_start_timeout_s: float | None = Field(default=None, gt=0, le=3600)
-    """From a game's start until its map stands still, whatever the survey says. Unset: as the survey says."""
+    """From a game's start until its map stands still; takes precedence over the survey's own. Unset: the survey's
+    own."""
     game_answer_timeout_s: float | None = Field(default=None, gt=0, le=600)
     """How long a game's console may take to answer one command. Unset: 10."""
     game_settle_timeout_s: float | None = Field(default=None, gt=0, le=600)
-    """How long one grab waits for a picture that stands still, whatever the survey says. Unset: as the survey says."""
+    """How long one grab waits for a picture that stands still; takes precedence over the survey's own. Unset: the
+    survey's own."""
 
     @property
     def scratch_path(self) -> Path:
@@ -112,12 +114,12 @@ class AddressSettings(BaseModel):
     host: str = "127.0.0.1"
     """The address that both listen on."""
     gateway_port: int = Field(default=8080, ge=1, le=65_535)
-    """Of the pages and the API."""
+    """Port of the pages and the API."""
     dagster_port: int = Field(default=3000, ge=1, le=65_535)
-    """Of Dagster's UI."""
+    """Port of Dagster's UI."""
     open: bool = False
-    """Whether other machines may reach this deployment, which has no logins yet: needed for any of a `host` other than
-    this machine, a `public_url` and `trusted_proxies`."""
+    """Whether other machines may reach this deployment, which has no logins yet. Required where IMAGEFLOW_HOST is not
+    this machine, and with IMAGEFLOW_PUBLIC_URL or IMAGEFLOW_TRUSTED_PROXIES."""
     public_url: str | None = None
     """Where a proxy serves the pages and the API, e.g. https://maps.example.com; clients may write there, too."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
@@ -172,7 +174,7 @@ class RetentionSettings(BaseModel):
     retention_surveys: int | None = Field(default=None, ge=1)
     """How many published surveys of each save are kept; older ones are deleted. Unset: all."""
     retention_days: int = Field(default=30, ge=0)
-    """Younger surveys are kept, whatever their number."""
+    """Younger surveys are kept, in any number."""
 
 
 class AlertSettings(BaseModel):
@@ -238,7 +240,7 @@ class Settings(
     Raises `InvalidInput` with every variable that is wrong.
     """
 
-    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     @model_validator(mode="wrap")
     @classmethod

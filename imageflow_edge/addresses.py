@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
+from imageflow_clients.settings import EVERY_ADDRESS
 from imageflow_domain.errors import InvalidInput
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -65,7 +65,7 @@ class Addresses:
         if is_loopback(name) or name == self.host.lower():
             return True
         # A rebound name is a name: no other site leads a browser to an address of this machine.
-        return self.host in _EVERY_ADDRESS and (_is_address(name) or name == socket.gethostname().lower())
+        return self.host in EVERY_ADDRESS and (_is_address(name) or name == socket.gethostname().lower())
 
 
 def public_origin(url: str | None) -> Origin | None:
@@ -76,10 +76,9 @@ def public_origin(url: str | None) -> Origin | None:
     if url is None:
         return None
     origin = Origin.parse(url)
-    if origin is None or urlsplit(url)._replace(path=urlsplit(url).path.rstrip("/")).geturl() not in _spellings(origin):
-        raise InvalidInput(
-            f"IMAGEFLOW_PUBLIC_URL must look like https://maps.example.com, without a path, and '{url}' does not."
-        )
+    if origin is None or url.lower().removesuffix("/") not in _spellings(origin):
+        # The value may hold a password, and stays out.
+        raise InvalidInput("IMAGEFLOW_PUBLIC_URL must look like https://maps.example.com: no path, no account.")
     return origin
 
 

@@ -2,11 +2,14 @@
 
 from imageflow_clients.settings import AddressSettings
 from imageflow_domain.errors import InvalidInput
-from imageflow_edge.addresses import is_loopback
+from imageflow_edge.addresses import is_loopback, public_origin
+from imageflow_edge.proxies import trusted_networks
 
 
 def check_openness(settings: AddressSettings) -> None:
-    """Raise `InvalidInput` where other machines would reach a deployment that was not opened explicitly."""
+    """Raise `InvalidInput` for a wrong address, or where other machines would reach what was not opened."""
+    public_origin(settings.public_url)
+    trusted_networks(settings.trusted_proxies)
     if settings.open:
         return
     reasons = (

@@ -8,6 +8,10 @@ from imageflow_domain.errors import InvalidInput
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_SCHEME, _AUTHORITY = "x-forwarded-proto", "x-forwarded-host"
+FORWARDED = frozenset({_SCHEME, _AUTHORITY})
+"""The headers that are used, in lower case."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Called:
@@ -46,7 +50,7 @@ def as_called(received: Called, peer: str | None, forwarded: Mapping[str, str], 
     # Of a chain of proxies, the last value is the nearest proxy's own.
     scheme, authority = (
         forwarded.get(name, otherwise).rpartition(",")[2].strip()
-        for name, otherwise in (("x-forwarded-proto", received.scheme), ("x-forwarded-host", received.authority))
+        for name, otherwise in ((_SCHEME, received.scheme), (_AUTHORITY, received.authority))
     )
     if scheme not in {"http", "https"}:
         raise InvalidInput(f"The proxy at {peer} sends X-Forwarded-Proto '{scheme}': have it send http or https.")

@@ -11,7 +11,7 @@ from imageflow_edge.addresses import Addresses
 from imageflow_edge.admission import Call, Operation, admit, too_large
 from imageflow_edge.error_table import answer_for
 from imageflow_edge.limits import SizeLimits
-from imageflow_edge.proxies import Called, Network, as_called
+from imageflow_edge.proxies import FORWARDED, Called, Network, as_called
 from imageflow_gateway.errors import domain_response
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -53,7 +53,9 @@ class Admission:
         headers = Headers(scope=scope)
         received = Called(scheme=_SECURE[scope["scheme"]], authority=headers.get("host", ""))
         peer = scope["client"][0] if scope.get("client") else None
-        called = as_called(received, peer, headers, self._proxies)
+        # Of several lines of a header, the last one is the nearest proxy's.
+        forwarded = {name: ",".join(headers.getlist(name)) for name in set(headers) & FORWARDED}
+        called = as_called(received, peer, forwarded, self._proxies)
         if called == received:
             return scope
         changed = MutableHeaders(raw=[*scope["headers"]])

@@ -1,6 +1,7 @@
 """Addresses of earlier versions: requests to them are answered as those to the addresses under /api/v1."""
 
 import re
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,7 +40,7 @@ class Aliases:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["deprecation"] = _SINCE
-                headers.append("link", f'<{moved["path"]}>; rel="successor-version"')
+                headers.append("link", f'<{quote(moved["path"])}>; rel="successor-version"')
             await send(message)
 
         await self._app(moved, receive, saying_so)

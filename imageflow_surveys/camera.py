@@ -116,8 +116,8 @@ class Camera:
             try:
                 grabbed = self._started().grab(area)
                 self._at = area.cell
-            except GameDied:
-                self._close()
+            except GameDied as died:
+                self._close(died)
                 if left == 0:
                     raise
                 self.restarts += 1
@@ -139,12 +139,13 @@ class Camera:
             self._driver = self._open_game()
         return self._driver
 
-    def _close(self) -> None:
+    def _close(self, failed: BaseException | None = None) -> None:
+        """Close the game; what fails meanwhile must not hide what failed before."""
         self._driver, self._session, self._at, self._is_entered = None, None, _HOME, False
-        self._stack.close()
+        self._stack.__exit__(None if failed is None else type(failed), failed, None)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._close()
+    def __exit__(self, _: object, failed: BaseException | None, traceback: object) -> None:
+        self._close(failed)

@@ -84,9 +84,13 @@ class _Visit:
         return self._store(area.cell, self._camera.grab(area))
 
     def retake(self, area: Area, before: Sighting) -> Sighting:
-        """Store what an area shows now, where its image has settled at last; else keep what there is."""
+        """Store what an area shows now, where its image has settled at last; else keep what there is.
+
+        A screenshot that was taken stays where the second visit has none.
+        """
         grabbed = self._camera.grab(area)
-        return self._store(area.cell, grabbed) if grabbed.is_settled else before
+        is_better = grabbed.is_settled and (grabbed.frame is not None or before.state is not AreaState.TAKEN)
+        return self._store(area.cell, grabbed) if is_better else before
 
     def _store(self, cell: Cell, grabbed: Grabbed) -> Sighting:
         survey = self._survey

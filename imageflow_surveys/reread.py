@@ -12,6 +12,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
+from imageflow_domain.grid import BLOCK_SIDE, Grid
 from imageflow_domain.ports import GameDriver
 from imageflow_domain.recipe import Recipe
 from imageflow_domain.survey import DriverSpec, Layer, Survey, SurveySpec
@@ -22,7 +23,7 @@ from imageflow_surveys.games import read_content
 
 _ABSENT = "not set"
 _SHOWN = 60
-_FREE = ("title", "savegames")
+_FREE = frozenset({"title", "savegames", "keep", "encoding"})
 """What a file says for the surveys to come."""
 
 
@@ -71,7 +72,7 @@ def reread(stores: Stores, survey_id: str, path: Path | None = None) -> Reread:
         return Reread(path=str(file), found=False)
     content = read_content(file)
     before = recipe.content if recipe else {"driver": survey.spec.driver.model_dump(mode="json")}
-    changes = tuple(change for change in _changes(before, content) if change.path not in _FREE)
+    changes = tuple(change for change in _changes(before, content) if not _is_for_others(change, survey, before))
     spec = _corrected(survey, before, Recipe(path=str(file.absolute()), content=content))
     _check(stores, survey, spec, changes)
     names = named_files(spec.driver)
@@ -80,12 +81,22 @@ def reread(stores: Stores, survey_id: str, path: Path | None = None) -> Reread:
         return Reread(path=str(file))
     driver = driver_of(stores, spec)
     _check_areas(stores, survey, driver)
+    assert spec.recipe is not None  # noqa: S101  given above
+    now = spec.model_copy(update={"recipe": store_files(stores, survey.id, spec.recipe, names)})
     with stores.database.begin() as connection:
         states.check_idle(connection, rows.get(connection, survey.id, lock=True))
-        assert spec.recipe is not None  # noqa: S101  given above
-        now = spec.model_copy(update={"recipe": store_files(stores, survey.id, spec.recipe, names)})
         rows.redrive(connection, survey.id, now, now.reach_px or driver.capabilities.reach_px)
     return Reread(path=str(file), changes=changes)
+
+
+def _is_for_others(change: Change, survey: Survey, before: Mapping[str, Any]) -> bool:
+    """Tell whether a change is for the surveys to come, as this one was asked for something else at its start."""
+    setting = change.path.partition(".")[0]
+    if setting == "grid":
+        return "grid" not in before or survey.spec.grid != Grid.model_validate(before["grid"])
+    if setting == "block_side":
+        return bool(survey.spec.block_side != before.get("block_side", BLOCK_SIDE))
+    return setting in _FREE
 
 
 def _corrected(survey: Survey, before: Mapping[str, Any], recipe: Recipe) -> SurveySpec:
@@ -121,7 +132,7 @@ def _check(stores: Stores, survey: Survey, spec: SurveySpec, changes: tuple[Chan
         )
 
 
-_OF_THE_SURVEY = frozenset({"grid", "source", "block_side", "keep", "encoding"})
+_OF_THE_SURVEY = frozenset({"grid", "source", "block_side"})
 
 
 def _check_areas(stores: Stores, survey: Survey, driver: GameDriver) -> None:

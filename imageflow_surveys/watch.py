@@ -1,5 +1,6 @@
 """Look at what a camera brings, screenshot by screenshot: recognise what is no map, and keep the picture of it."""
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.capture import Grabbed
-from imageflow_domain.errors import CaptureError, NoMap
+from imageflow_domain.errors import CaptureError, NoMap, Unavailable
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell, block_of
 from imageflow_domain.survey import Survey
 from imageflow_mosaic.encoding import encode_png
 from imageflow_mosaic.rectangles import enclosing
+
+_LOG = logging.getLogger(__name__)
 
 FIRST = 4
 """Screenshots of one game after which what stands still in all of them is looked at."""
@@ -164,8 +167,12 @@ def kept_picture(stores: Stores, survey: Survey) -> Iterator[None]:
         if error.picture is None:
             raise
         key = keys.no_map(survey.id)
-        stores.objects.put(key, encode_png(error.picture))
-        _forget(stores, survey, error.cells)
+        try:
+            stores.objects.put(key, encode_png(error.picture))
+            _forget(stores, survey, error.cells)
+        except Unavailable as lost:
+            _LOG.warning("The picture of what stopped '%s' could not be kept: %s", survey.id, lost)
+            raise error from lost
         kept = type(error)(f"{error} The picture is kept as '{key}'.", picture=error.picture, cells=error.cells)
         kept.kept_as = key
         raise kept from error

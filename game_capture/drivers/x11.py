@@ -166,7 +166,7 @@ class X11Driver:
     def __enter__(self) -> Self:
         parameters = self._parameters
         with contextlib.ExitStack() as undo:
-            undo.callback(self._program.stop)
+            undo.callback(self._program.abandon)
             stage = self._program.start()
             x, y = middle(parameters.window_rect)
             stage.send(f"mousemove {x} {y}")  # without a window manager, keys go where the pointer is
@@ -191,9 +191,12 @@ class X11Driver:
         )
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
         self._stage = self._pilot = None
-        self._program.stop()
+        if failed is None:
+            self._program.stop()
+        else:
+            self._program.abandon()
 
     def _check_window(self, stage: Stage) -> None:
         """Raise `NoMap` where the game's window does not show what is to be captured."""

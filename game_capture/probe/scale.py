@@ -37,7 +37,7 @@ class Scale:
     unit_px: float
     """How far one unit moves the camera; below 0 where it goes the other way."""
     slip_px: float
-    """By so much each move, whatever its length, goes less far than its units: some programs lose a drag's begin."""
+    """How much less far each move goes than its units say: some programs lose the first part of a drag."""
     variation_px: float
     """Largest distance of a move from whole units."""
     across_px: float

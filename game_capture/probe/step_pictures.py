@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imageflow_domain.errors import InvalidInput
+
 Picture = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""
 
 PLAIN = "plain"
 """The folder inside it with the same pictures without coordinates, for `if_shown` to be cut from."""
+
+_MARK = ".imageflow-probe"
+"""A file that says that the folder's numbered pictures are a probe's, and may be replaced."""
 
 _EVERY_PX = 100
 _TICK_PX = 20
@@ -29,6 +34,8 @@ class StepPictures:
 
     Args:
         folder: Where they are written; it exists.
+
+    Raises `InvalidInput` for a folder that holds anything and is not an earlier probe's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,10 +43,14 @@ class StepPictures:
         self.last: Path | None = None
         """The file that was written last."""
         self._count = 0
+        if any(folder.iterdir()) and not (folder / _MARK).is_file():
+            raise InvalidInput(f"'{folder}' holds other files: name an empty or a new folder with --to.")
+        (folder / _MARK).touch()
         (folder / PLAIN).mkdir(exist_ok=True)
-        for path in (*folder.iterdir(), *(folder / PLAIN).iterdir()):
-            if path.is_file() and _OWN.fullmatch(path.name):
-                path.unlink()
+        for plain in (folder / PLAIN).iterdir():
+            if plain.is_file() and _OWN.fullmatch(plain.name):
+                plain.unlink()
+                (folder / plain.name).unlink(missing_ok=True)
 
     def save(self, picture: Picture, name: str, caption: str, marks: tuple[tuple[int, int], ...] = ()) -> Path:
         """Write what is shown now; return the file.

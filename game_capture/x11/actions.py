@@ -161,6 +161,8 @@ class Until(Words):
             raise ValueError("must have both at and colour, or none of them")
         if not (self.changed or self.still or self.at):
             raise ValueError('must have still: true, changed: true, or at: [X, Y] with colour: "#RRGGBB"')
+        if self.still and self.for_s >= self.timeout_s:
+            raise ValueError("must have a timeout_s above for_s")
         return self
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from game_capture.settle import SettleRule
 from game_capture.x11.actions import Action, Click, Wait, WaitUntil, named_pictures
 from game_capture.x11.scrolling import EdgeScroll, Scroll, middle
-from game_capture.x11.words import FilePath, Place, Word, Words
+from game_capture.x11.words import FilePath, Place, Word, Words, places_of
 from imageflow_domain.geometry import Rect, Size
 
 _Side = Annotated[int, Field(ge=64, le=8192)]
@@ -142,4 +142,18 @@ class X11Parameters(Words):
             raise ValueError("the step must be smaller than the crop, so that neighbours overlap")
         if self.park is not None and (self.park[0] >= screen.width_px or self.park[1] >= screen.height_px):
             raise ValueError("the pointer (park) must be parked inside the display")
+        for path, place in places_of(self.scroll, "scroll"):
+            _check_inside(path, place, screen)
+        for where, actions in (("prepare", self.prepare), ("home", self.home)):
+            for number, action in enumerate(actions):
+                for path, place in places_of(action, f"{where}.{number}"):
+                    _check_inside(path, place, screen)
         return self
+
+
+def _check_inside(path: str, place: Rect, screen: Rect) -> None:
+    if place.intersection(screen) != place:
+        where = f"{place.x_px},{place.y_px}" if (place.width_px, place.height_px) == (1, 1) else str(place)
+        raise ValueError(
+            f"{path} is {where}, and must lie inside the display of {screen.width_px}x{screen.height_px} px"
+        )

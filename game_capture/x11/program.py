@@ -1,6 +1,7 @@
 """One program set up as its configuration says: its files, its account, and the commands before and after it."""
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from game_capture.stage import Stage, own_folder
 from game_capture.staging import Staging
 from game_capture.x11.actions import Pictures
 from game_capture.x11.parameters import Command, X11Parameters
-from imageflow_domain.errors import InvalidInput, UnusableImage
+from imageflow_domain.errors import CaptureError, InvalidInput, UnusableImage
 from imageflow_domain.files_beside import ReadBeside
+
+_LOG = logging.getLogger(__name__)
 
 
 class Program:
@@ -55,6 +58,13 @@ class Program:
         Raises `CaptureError` where a command after it fails; everything has ended then too.
         """
         self._undo.close()
+
+    def abandon(self) -> None:
+        """Do the same after a failure: a command that fails now is logged, and does not hide what failed first."""
+        try:
+            self.stop()
+        except CaptureError as error:
+            _LOG.warning("%s", error)
 
     def _run(self, stage: Stage, commands: Sequence[Command]) -> None:
         for command in commands:

@@ -1,9 +1,12 @@
 """What the words of a game's configuration have in common."""
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from imageflow_domain.geometry import Rect
 
 
 class Words(BaseModel):
@@ -29,3 +32,23 @@ Place = tuple[Coordinate, Coordinate]
 Word = Annotated[str, Field(min_length=1, max_length=4096)]
 FilePath = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_below)]
 """A relative path that stays in its folder."""
+
+
+def places_of(words: BaseModel, path: str) -> Iterator[tuple[str, Rect]]:
+    """Yield the places and rectangles of the display that words name, with their paths; a place is one pixel.
+
+    Args:
+        path: Of the words themselves.
+    """
+    for name, field in type(words).model_fields.items():
+        value, here = getattr(words, name), f"{path}.{name}"
+        if isinstance(value, Rect):
+            yield here, value
+        elif isinstance(value, BaseModel):
+            yield from places_of(value, here)
+        elif isinstance(value, tuple) and Place in (field.annotation, *get_args(field.annotation)):
+            yield here, Rect(x_px=value[0], y_px=value[1], width_px=1, height_px=1)
+        elif isinstance(value, tuple):
+            for number, one in enumerate(value):
+                if isinstance(one, BaseModel):
+                    yield from places_of(one, f"{here}.{number}")

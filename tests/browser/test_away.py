@@ -54,7 +54,7 @@ def test_a_page_whose_script_an_update_removed_offers_a_reload(look: Any) -> Non
     page = look("/")
     page.route("**/assets/SurveysPage-*.js", lambda route: route.fulfill(status=404, body=""))
     page.get_by_role("link", name="Surveys").first.click()
-    expect(page.get_by_role("heading", name="ImageFlow was updated")).to_be_visible()
+    expect(page.get_by_role("heading", name="This page could not be loaded")).to_be_visible()
     page.unroute("**/assets/SurveysPage-*.js")
     page.get_by_role("button", name="Reload").click()
     expect(page.get_by_role("heading", name="Surveys")).to_be_visible()

@@ -288,9 +288,12 @@ class Ui:
         return found
 
     def add_partition(self, survey: str) -> None:
-        """Add a partition, as the dialog on the asset's page does."""
+        """Add a partition, as the dialog on the asset's page does, where it is not there yet.
+
+        A sensor's first tick after a start adds those of surveys that are planned already.
+        """
         done = self.stack.graphql(_ADD_PARTITION, selector=_REPOSITORY, key=survey)["addDynamicPartition"]
-        assert done["__typename"] == "AddDynamicPartitionSuccess", done
+        assert done["__typename"] in {"AddDynamicPartitionSuccess", "DuplicateDynamicPartitionError"}, done
 
     def delete_partition(self, survey: str) -> None:
         """Delete a partition, as the menu on the asset's page does."""

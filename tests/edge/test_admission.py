@@ -93,9 +93,11 @@ def test_a_refusal_names_the_address_to_use_and_the_settings_of_a_proxy() -> Non
         admit(call("maps.example.com", None), PUBLIC)
 
 
-@pytest.mark.parametrize("url", ["https://maps.example.com", "https://maps.example.com/", "http://[::1]:8443"])
+@pytest.mark.parametrize(
+    "url", ["https://maps.example.com", "https://maps.example.com/", "http://[::1]:8443", "https://Maps.Example.com"]
+)
 def test_a_public_url_is_scheme_host_and_port(url: str) -> None:
-    assert str(public_origin(url)) == url.rstrip("/")
+    assert str(public_origin(url)) == url.lower().rstrip("/")
 
 
 @pytest.mark.parametrize(
@@ -112,5 +114,6 @@ def test_a_public_url_is_scheme_host_and_port(url: str) -> None:
     ],
 )
 def test_any_other_public_url_is_refused(url: str) -> None:
-    with pytest.raises(InvalidInput, match="must look like https://maps"):
+    with pytest.raises(InvalidInput, match="must look like https://maps") as refused:
         public_origin(url)
+    assert "hidden1" not in str(refused.value)

@@ -1,8 +1,16 @@
+import os
+
 import pytest
 
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
 from imageflow_edge.openness import check_openness
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("IMAGEFLOW_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

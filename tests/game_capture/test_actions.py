@@ -1,15 +1,22 @@
 """What `prepare` and `home` do: what each action sends, and what it waits for."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from game_capture.grabber import Screen
-from game_capture.x11.actions import Action, contains, perform
+from game_capture.x11.actions import Action, Until, contains, perform
+from game_capture.x11.parameters import X11Parameters
 from imageflow_domain.errors import GameNeverSettled
 from imageflow_domain.geometry import Rect
+
+
+def _rect(x: int, y: int, width: int, height: int) -> dict[str, int]:
+    return {"x_px": x, "y_px": y, "width_px": width, "height_px": height}
+
 
 _ACTIONS: TypeAdapter[tuple[Action, ...]] = TypeAdapter(tuple[Action, ...])
 
@@ -134,3 +141,29 @@ def test_what_comes_later_is_waited_for_and_may_differ_a_little() -> None:
 
 def test_a_picture_larger_than_the_screen_is_not_shown() -> None:
     assert not contains(_noise(1, height=5), np.zeros((6, 6, 3), np.uint8), tolerance=128)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"prepare": [{"wait_until": {"at": [600, 10], "colour": "#ffffff"}}]}, "prepare.0.wait_until.at is 600,10"),
+        ({"home": [{"key": "p"}, {"at": [480, 1]}]}, "home.1.at is 480,1"),
+        ({"home": [{"drag": [1, 1], "to": [5, 360]}]}, "home.0.to is 5,360"),
+        ({"prepare": [{"if_shown": "a.png", "then": [{"at": [5, 400]}]}]}, "prepare.0.then.0.at is 5,400"),
+        (
+            {"prepare": [{"wait_until": {"still": True, "within": _rect(0, 300, 10, 100)}}]},
+            "prepare.0.wait_until.within is 0,300,10,100",
+        ),
+        ({"scroll": {"by": "wheel", "px_per_notch": [1, 1], "at": [500, 1]}}, "scroll.at is 500,1"),
+    ],
+)
+def test_a_place_outside_the_display_is_named_with_its_path(changes: dict[str, object], path: str) -> None:
+    given = {"command": ["x"], "scroll": {"by": "keys", "px_per_press": [10, 10]}, "step": [9, 9], "window": [480, 360]}
+    X11Parameters.model_validate({**given, "home": [{"at": [479, 359]}]})
+    with pytest.raises(ValidationError, match=re.escape(f"{path}, and must lie inside the display of 480x360 px")):
+        X11Parameters.model_validate({**given, **changes})
+
+
+def test_a_picture_cannot_stand_still_longer_than_it_is_waited_for() -> None:
+    with pytest.raises(ValidationError, match="must have a timeout_s above for_s"):
+        Until(still=True, for_s=60)

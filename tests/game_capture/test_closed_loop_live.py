@@ -58,9 +58,9 @@ def _driver(tmp_path: Path, taken: Taken) -> X11Driver:
             "scroll": {"by": "keys", "px_per_press": landscape.PRESS, "pause_ms": 10},
             "step": (192, 128),
             "start_wait_s": 0.5,
-            "move_wait_s": 0.1,
+            "move_wait_s": 0.2,
             "park": (5, 5),
-            "settle": {"equal_grabs": 2, "interval_s": 0.03},
+            "settle": {"equal_grabs": 4, "interval_s": 0.03},
         }
     )
     staging = Staging(scratch=tmp_path / "scratch")

@@ -156,8 +156,9 @@ def test_an_x11_game_that_never_stands_still_is_reported(games: Games) -> None:
     # The title screen's trains keep moving, where no game is asked for.
     command = command[: command.index("-g")]
     rule = {"timeout_s": 2.0, "equal_grabs": 40}
-    with pytest.raises(GameNeverSettled, match="kept changing"):
-        games.open("x11", command=command, settle=rule, start_timeout_s=3.0).__enter__()
+    driver = games.open("x11", command=command, settle=rule, start_timeout_s=3.0, prepare=[])
+    with pytest.raises(GameNeverSettled, match="kept changing"), driver:
+        pass
 
 
 def test_x11_neighbours_overlap_where_they_should(games: Games) -> None:

@@ -37,7 +37,7 @@ def test_it_is_taken_as_it_is_or_left_out_or_refused_as_asked(restless: X11Drive
     with restless as driver:
         area = driver.areas(Grid(rows=1, cols=1))[0]
         for ask, state in (("take", AreaState.TAKEN), ("hole", AreaState.HOLE)):
-            rule = {"equal_grabs": 3, "timeout_s": 0.7, "on_timeout": ask}
+            rule = {"equal_grabs": 9, "timeout_s": 0.7, "on_timeout": ask}
             driver._settle = driver._settle.model_copy(update=rule)  # one game stands for three
             one = driver.grab(area)
             assert (one.state, one.is_settled) == (state, False)

@@ -154,19 +154,27 @@ def test_files_and_commands_surround_the_program_and_a_dialog_is_closed(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("command", "error", "said"),
+    ("command", "timeout_s", "error", "said"),
     [
-        (["sh", "-c", "echo no room >&2; exit 3"], CaptureError, r"'.*sh' failed with status 3 \(no room\)"),
-        (["sleep", "60"], CaptureError, r"'.*sleep' took longer than 0\.5 s"),
-        (["no-such-program"], GameMissing, "'no-such-program' is not installed"),
+        (["sh", "-c", "echo no room >&2; exit 3"], 60, CaptureError, r"'.*sh' failed with status 3 \(no room\)"),
+        (["sleep", "60"], 0.5, CaptureError, r"'.*sleep' took longer than 0\.5 s"),
+        (["no-such-program"], 60, GameMissing, "'no-such-program' is not installed"),
     ],
 )
 def test_a_command_that_fails_or_does_not_end_is_named(
-    command: list[str], error: type[Exception], said: str, tmp_path: Path
+    command: list[str], timeout_s: float, error: type[Exception], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(error, match=said):
-        _board(tmp_path / "scratch", before=[{"run": command, "timeout_s": 0.5}]).__enter__()
+        _board(tmp_path / "scratch", before=[{"run": command, "timeout_s": timeout_s}]).__enter__()
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_command_that_fails_after_the_game_does_not_hide_what_stopped_the_survey(tmp_path: Path) -> None:
+    after = [{"run": ["sh", "-c", "exit 3"]}]
+    with pytest.raises(CaptureError, match="failed with status 3"), _board(tmp_path / "a", after=after):
+        pass
+    with pytest.raises(NoMap, match="a menu"), _board(tmp_path / "b", after=after):
+        raise NoMap("a menu", picture=WORLD)
 
 
 def test_a_game_runs_as_another_account_with_a_folder_and_a_cookie_of_its_own(games: Games) -> None:
@@ -232,7 +240,7 @@ def test_a_window_that_is_gone_is_no_black_area_beyond_the_world(
 def test_a_prepare_that_begins_by_waiting_needs_no_picture_that_stands_still(tmp_path: Path) -> None:
     need("Xvfb", "xdotool")
     restless = {"command": [sys.executable, landscape.__file__, "{width}", "{height}", "restless"], "window_at": [0, 0]}
-    changes = {**restless, "crop": None, "step": [160, 80], "start_timeout_s": 3}
+    changes = {**restless, "crop": None, "step": [160, 80], "start_timeout_s": 10}
     with pytest.raises(GameNeverSettled, match="kept changing"):
         _board(tmp_path, **changes).__enter__()
     with _board(tmp_path, **changes, prepare=[{"wait_s": 0.2}]) as driver:

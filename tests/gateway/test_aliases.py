@@ -1,6 +1,7 @@
 """Addresses of earlier versions."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -22,6 +23,10 @@ def test_queries_encoded_names_and_uploads_go_to_the_new_address(client: Any, se
     large = b"x" * settings.upload_limit_bytes
     uploaded = client.put("/api/uploads/maps/alias/home/monday/r00%20c00.png", content=large)
     assert uploaded.status_code == 201
+    named = client.put(f"/api/uploads/maps/alias/home/monday/{quote('日本.png')}", content=b"x")
+    assert named.status_code == 201
+    assert named.headers["link"].startswith(f"</api/v1/uploads/maps/alias/home/monday/{quote('日本.png')}>;")
+    assert client.get("/api/surveys/%0d%0ax%e6%97%a5").status_code == 422
     assert client.get("/api/surveys?limit=0").status_code == client.get("/api/v1/surveys?limit=0").status_code == 422
 
 

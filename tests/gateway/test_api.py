@@ -196,7 +196,7 @@ def test_readiness_names_the_store_that_is_down(settings: Settings, stores: Stor
 
 def test_openapi_lists_every_address_with_the_error_shape(client: Any) -> None:
     document = client.get("/openapi.json").json()
-    assert {"/api/jobs", "/api/jobs/{job_id}/status", "/api/v1/surveys", "/tiles/{z}/{x}/{y}.{picture}"} <= set(
+    assert {"/api/v1/jobs", "/api/v1/jobs/{job_id}/status", "/api/v1/surveys", "/tiles/{z}/{x}/{y}.{picture}"} <= set(
         document["paths"]
     )
     names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]

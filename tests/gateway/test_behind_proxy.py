@@ -36,6 +36,12 @@ class Proxied:
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.client.request(method, f"{self._at}{path}", extensions={"sni_hostname": _NAME}, **options)
 
+    def answers(self) -> bool:
+        try:
+            return self.request("GET", "/health").is_success
+        except httpx.TransportError:
+            return False
+
     def stream(self, path: str) -> Any:
         return self.client.stream("GET", f"{self._at}{path}", extensions={"sni_hostname": _NAME})
 
@@ -78,18 +84,16 @@ def proxied(
     process = subprocess.Popen(command)
     client = Proxied(public_port, certificate)
     deadline = time.monotonic() + _READY_S
-    while True:
-        try:
-            client.request("GET", "/health")
-            break
-        except httpx.TransportError:
+    try:
+        while not client.answers():
             assert process.poll() is None, (folder / "error.log").read_text()
             assert time.monotonic() < deadline, (folder / "error.log").read_text()
             time.sleep(0.05)
-    yield client
-    client.client.close()
-    process.terminate()
-    process.wait(timeout=20)
+        yield client
+    finally:
+        client.client.close()
+        process.terminate()
+        process.wait(timeout=20)
 
 
 def _configuration(folder: Path, public_port: int, gateway_port: int) -> str:
@@ -128,6 +132,8 @@ def test_writes_and_uploads_of_the_public_page_are_taken(proxied: Proxied, surve
     markers = f"/api/v1/saves/{survey.spec.game}/{survey.spec.save}/markers"
     written = proxied.request("POST", markers, json=place, headers={"origin": proxied.origin})
     assert written.status_code == 201, written.text
+    condition = {"origin": proxied.origin, "if-match": written.headers["etag"]}
+    assert proxied.request("DELETE", f"{markers}/{written.json()['id']}", headers=condition).status_code == 204
     large = b"x" * settings.upload_limit_bytes
     address = "/api/v1/uploads/maps/proxied/home/monday/r00_c00.png"
     uploaded = proxied.request("PUT", address, content=large, headers={"origin": proxied.origin})

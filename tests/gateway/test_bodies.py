@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
@@ -18,6 +19,7 @@ from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import StoreUnavailable
 from imageflow_edge.addresses import Addresses
 from imageflow_edge.limits import SizeLimits
+from imageflow_edge.proxies import trusted_networks
 from imageflow_gateway.admitting import Admission
 from imageflow_gateway.parts import cannot_hold, parts
 
@@ -88,6 +90,20 @@ def test_a_body_that_states_no_length_is_stopped_at_the_limit() -> None:
     with pytest.raises(HTTPException) as refused:
         asyncio.run(Admission(inner, own=OWN, limits=LIMITS)(scope, endless, send))
     assert refused.value.status_code == 413
+
+
+def test_of_two_lines_of_a_forwarded_header_the_nearest_proxys_is_used() -> None:
+    seen: list[str] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(Headers(scope=scope)["host"])
+
+    lines = [b"evil.example", b"maps.example.com"]
+    headers = [(b"host", b"127.0.0.1:8080"), *((b"x-forwarded-host", line) for line in lines)]
+    scope = {"type": "http", "scheme": "http", "method": "GET", "path": "/", "headers": headers, "client": ("::1", 1)}
+    app = Admission(inner, own=OWN, limits=LIMITS, proxies=trusted_networks(("::1",)))
+    asyncio.run(app(scope, None, None))  # type: ignore[arg-type]
+    assert seen == ["maps.example.com"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def game(tmp_path: Path) -> Path:
     return folder / "board.yaml"
 
 
-def _begun(stores: Stores, game: Path, save: str, **besides: object) -> Survey:
+def _begun(stores: Stores, game: Path, save: str, grid: object = None, **besides: object) -> Survey:
     content = read_content(game)
     driver = DriverSpec.model_validate(content["driver"])
     spec = SurveySpec.model_validate(
@@ -53,7 +53,7 @@ def _begun(stores: Stores, game: Path, save: str, **besides: object) -> Survey:
             "game": "board",
             "save": save,
             "driver": driver.model_copy(update={"parameters": {**driver.parameters, **besides}}),
-            "grid": content["grid"],
+            "grid": grid or content["grid"],
             "recipe": Recipe(path=str(game), content=content),
         }
     )
@@ -148,6 +148,14 @@ def test_what_areas_show_stays_and_so_does_a_survey_whose_yaml_is_wrong(
     with pytest.raises(InvalidInput, match=said):
         reread(stores, survey.id)
     assert states.read(stores, survey.id).spec == survey.spec
+
+
+def test_what_a_file_says_for_surveys_to_come_stops_none_that_is_under_way(stores: Stores, game: Path) -> None:
+    survey = _begun(stores, game, "own_grid", grid={"rows": 1, "cols": 3})
+    _corrected(game, "rows: 2", "rows: 4")
+    _corrected(game, "title: A board", "title: The board\nkeep: keep\nsavegames: {spring: town.sav}")
+    assert reread(stores, survey.id).changes == ()
+    assert states.read(stores, survey.id).spec.grid == survey.spec.grid
 
 
 def test_masks_change_until_screenshots_are_compared(stores: Stores, game: Path) -> None:

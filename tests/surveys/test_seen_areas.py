@@ -40,6 +40,8 @@ class MeasuringCity:
         self.states: dict[Cell, AreaState] = {}
         self.moving: dict[Cell, int] = {}
         """How often an area's image does not settle."""
+        self.later: dict[Cell, AreaState] = {}
+        """What areas are from their second visit on."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -51,6 +53,8 @@ class MeasuringCity:
             raise GameDied("gone")
         self.visited.append(area.cell)
         state = self.states.get(area.cell, AreaState.TAKEN)
+        if self.visited.count(area.cell) > 1:
+            state = self.later.get(area.cell, state)
         if state is not AreaState.TAKEN:
             return Grabbed(frame=None, position=None, state=state)
         left = self.moving.get(area.cell, 0)
@@ -232,3 +236,17 @@ def test_an_unsure_position_is_looked_for_as_far_as_it_may_be_off(stores: Stores
         seen = {one.cell: one for one in seen_areas(connection, survey)}
     assert reach_between(survey, seen[Cell(row=0, col=0)], seen[Cell(row=0, col=1)]) == 104
     assert reach_between(survey, seen[Cell(row=0, col=0)], seen[Cell(row=1, col=0)]) == survey.reach_px
+
+
+def test_a_second_visit_that_finds_nothing_leaves_the_screenshot_of_the_first(stores: Stores) -> None:
+    survey = planned(stores, city("second_visit"))
+    driver = _measuring(survey)
+    lost = Cell(row=1, col=1)
+    driver.moving[lost] = 1
+    driver.later[lost] = AreaState.OUTSIDE
+    with Camera(lambda: driver) as camera:
+        result = capture_block(stores, survey, ONLY, camera)
+    assert (driver.visited.count(lost), result.outside, result.unsettled) == (2, 0, 1)
+    assert lost in _taken(stores, survey)
+    with stores.database.begin() as connection:
+        assert sightings.of_survey(connection, survey.id)[lost].state is AreaState.TAKEN

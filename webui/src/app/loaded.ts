@@ -1,7 +1,7 @@
 /** Pages that are loaded when they are asked for. */
 import { type ComponentType, lazy } from "react";
 
-/** The script of a page cannot be loaded: the server was updated since this document was, and has another one. */
+/** The script of a page cannot be loaded: the server was updated meanwhile and has another one, or is away. */
 export class ScriptGone extends Error {}
 
 /** Return a page that loads its script when it is first shown, and fails with `ScriptGone` where there is none. */

@@ -36,8 +36,8 @@ export const en = {
     toMap: "Go to the map",
     crashTitle: "This page broke",
     crash: "Reload it. If it happens again, the browser's console says why.",
-    oldTitle: "ImageFlow was updated",
-    old: "This page is of an older version. Reload it to go on.",
+    oldTitle: "This page could not be loaded",
+    old: "ImageFlow was updated meanwhile, or does not answer. Reload the page.",
     reload: "Reload",
   },
   map: {
