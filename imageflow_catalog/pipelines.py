@@ -7,10 +7,11 @@ from typing import Any
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.catalog import pipelines as rows
-from imageflow_clients.database.catalog.pipelines import PublishedPipeline
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelId
+from imageflow_domain.page import Page, cut
+from imageflow_domain.pipelines import PublishedPipeline
 from imageflow_domain.texts import is_storable
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.plan import Plan, plan
@@ -62,6 +63,19 @@ def find_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
 def look_up_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
     """Return the published pipeline of `name@version`, or the newest of `name`; raise as `find_pipeline` does."""
     return find_pipeline(connection, reference) if "@" in reference else rows.newest(connection, reference)
+
+
+def get_pipeline(stores: Stores, reference: str) -> PublishedPipeline:
+    """Do what `look_up_pipeline` does."""
+    with stores.database.begin() as connection:
+        return look_up_pipeline(connection, reference)
+
+
+def list_pipelines(stores: Stores, *, after: tuple[str, int] = ("", 0), limit: int = 100) -> Page[PublishedPipeline]:
+    """Return published pipelines by name and version, those behind the name and version `after`."""
+    with stores.database.begin() as connection:
+        found = rows.page(connection, after=after, limit=limit + 1)
+    return cut(found, limit, lambda published: published.reference)
 
 
 def all_pipelines(connection: Connection) -> Iterator[PublishedPipeline]:

@@ -12,7 +12,7 @@ from imageflow_cli.whole_file import check_folder_of, whole_file, whole_folder
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.survey import Survey
-from imageflow_gateway.routes.pages import STATIC
+from imageflow_gateway.pages.documents import STATIC
 from imageflow_surveys import export
 from imageflow_surveys.export import Advance, Exported
 

@@ -176,7 +176,7 @@ def _tell(
     as_json: bool,
 ) -> None:
     found: list[Found] = []
-    while page := find_results(stores, inspection=done.id, after=found[-1].key if found else None, limit=_PAGE):
+    while page := find_results(stores, inspection=done.id, after=found[-1].key if found else None, limit=_PAGE).items:
         found += page
     for each in found:
         if marked is not None and each.result.drawn_key is not None:

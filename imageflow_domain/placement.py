@@ -104,3 +104,35 @@ class DroppedOffset:
 
     pair: PairOffset
     residual_px: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenLoop:
+    """Neighbouring offsets that contradict one another."""
+
+    pairs: tuple[PairOffset, ...]
+    misclosure: Offset
+    """What they add up to, walked around, in whole pixels."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(sorted({cell for pair in self.pairs for cell in (pair.reference, pair.moving)}))
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(str, self.cells))}: off by {self.misclosure.dx_px}, {self.misclosure.dy_px} px"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaStates:
+    """Areas row by row; every tuple is as long."""
+
+    row: tuple[int, ...]
+    col: tuple[int, ...]
+    x_px: tuple[int, ...]
+    """Top left corner, as placed; as commanded before."""
+    y_px: tuple[int, ...]
+    status: tuple[PlacementStatus | None, ...]
+    """`None` before the survey is placed."""
+    confidence: tuple[float | None, ...]
+    kept: tuple[bool, ...]
+    """Whether the screenshot is stored."""

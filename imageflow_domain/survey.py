@@ -242,6 +242,17 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskCount:
+    """How far one survey of many is."""
+
+    done: int
+    tasks: int
+    """As `Progress` counts them."""
+    tiles: int
+    """Of the newest placement, all zooms."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShotCount:
     """How many screenshots a survey is to have, and has."""
 
@@ -268,3 +279,15 @@ class Step:
     layer: Layer
     blocks: tuple[Block, ...]
     """Empty for a layer that is partitioned by survey alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedUpload:
+    """A closed folder that began no survey."""
+
+    id: int
+    prefix: str
+    """In the object store."""
+    reason: str
+    """Why, and what to do."""
+    noticed_at: datetime

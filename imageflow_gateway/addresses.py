@@ -1,51 +1,15 @@
-"""Parts of addresses, checked before a route sees them, and what every route works with."""
+"""Parts of addresses, checked before a route sees them."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Path, Query
 from pydantic import AfterValidator
 
-from imageflow_clients.dagster import Dagster
-from imageflow_clients.settings import Settings
-from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.ids import Name, check_survey_id
-from imageflow_domain.inference import ModelId, ModelRegistry
-from imageflow_gateway.capacity import Capacity
-from imageflow_gateway.dagster_links import DagsterLinks, links_for
-from imageflow_gateway.published import PublishedMaps
-from imageflow_gateway.recent import Recent
-from imageflow_gateway.watching import Watching
-from imageflow_inspection.artefacts import Artefacts
-from imageflow_surveys.changes import Changes
-from imageflow_surveys.trust_report import TrustReport
+from imageflow_domain.inference import ModelId
 
 _INT32 = 2**31
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gateway:
-    """What the routes of one app share."""
-
-    settings: Settings
-    stores: Stores
-    maps: PublishedMaps
-    dagster: Dagster
-    """For what Dagster adds to an answer: it is given little time."""
-    watching: Watching
-    reports: Recent[Hashable, TrustReport]
-    changes: Recent[Hashable, Changes]
-    models: ModelRegistry
-    """The registered models, opened when something asks what they are."""
-    artefacts: Artefacts
-    capacity: Capacity
-
-
-async def _gateway(request: Request) -> Gateway:  # async: a plain function would cost each request a thread
-    gateway: Gateway = request.app.state.gateway
-    return gateway
 
 
 def _survey_id(value: str) -> str:
@@ -55,14 +19,6 @@ def _survey_id(value: str) -> str:
         raise ValueError(str(error)) from error
 
 
-GatewayDep = Annotated[Gateway, Depends(_gateway)]
-
-
-async def _links(request: Request, gateway: GatewayDep) -> DagsterLinks:
-    return links_for(gateway.settings, request.url.hostname)
-
-
-LinksDep = Annotated[DagsterLinks, Depends(_links)]
 SurveyId = Annotated[str, AfterValidator(_survey_id), Path(examples=["city-first-0001"])]
 SurveyQuery = Annotated[str, AfterValidator(_survey_id), Query(examples=["city-first-0001"])]
 Revision = Annotated[str, Path(pattern="^[0-9a-f]{32,64}$")]
@@ -73,7 +29,6 @@ SaveQuery = Annotated[Name | None, Query(description="Only this save of the game
 Zoom = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
 Column = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
 Row = Annotated[int, Path(ge=-_INT32, lt=_INT32)]
-Picture = Literal["webp", "png"]
 Product = Annotated[Name, Path(examples=["lid"], description="A product's code.")]
 ProductQuery = Annotated[Name | None, Query(description="Only this product.")]
 Reference = Annotated[

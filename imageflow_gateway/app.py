@@ -12,49 +12,46 @@ from imageflow_edge.addresses import Addresses, public_origin
 from imageflow_edge.limits import SizeLimits
 from imageflow_edge.proxies import trusted_networks
 from imageflow_gateway import errors
-from imageflow_gateway.addresses import Gateway
 from imageflow_gateway.admitting import Admission
 from imageflow_gateway.aliases import Aliases
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.edge import Edge
-from imageflow_gateway.published import PublishedMaps
-from imageflow_gateway.recent import Recent
-from imageflow_gateway.routes import (
+from imageflow_gateway.gateway import UseCases
+from imageflow_gateway.live import progress as live_progress
+from imageflow_gateway.live.gateway import LiveGateway
+from imageflow_gateway.live.watching import Watching
+from imageflow_gateway.pages import documents
+from imageflow_gateway.rest import health
+from imageflow_gateway.rest.catalog import components, models, pipelines
+from imageflow_gateway.rest.inspection import (
     alerts,
     artefacts,
     batches,
-    components,
+    inspections,
+    masters,
+    notifications,
+    statistics,
+    verifications,
+)
+from imageflow_gateway.rest.maps import (
     drivers,
     games,
-    health,
     insight,
-    inspections,
     jobs,
     markers,
-    masters,
-    models,
-    notifications,
-    pages,
-    pipelines,
     progress,
     saves,
     shots,
-    statistics,
     surveys,
     tiles,
     uploads,
-    verifications,
 )
-from imageflow_gateway.watching import Watching
 from imageflow_inspection.artefacts import Artefacts
+from imageflow_surveys.changes import Comparisons
+from imageflow_surveys.published import PublishedMaps
+from imageflow_surveys.trust_report import TrustReports
 
 _BODY_LIMIT_BYTES = 1_000_000
-
-
-_REMEMBERED_S = 3600.0
-"""What a comparison or a report says of one revision stays true: this only bounds how long memory holds it."""
-
-_REPORTS, _COMPARISONS = 50, 50
 _PATIENCE_S = 3.0
 """For what Dagster adds to an answer, which comes without it where Dagster is slower."""
 
@@ -65,20 +62,21 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     dagster = Dagster(url=settings.dagster_url, patience_s=_PATIENCE_S)
     known_models = open_models(settings, stores.objects)
     capacity = Capacity()
-    app.state.gateway = Gateway(
+    app.state.gateway = LiveGateway(
         settings=settings,
-        stores=stores,
+        use=UseCases(stores),
+        scratch=stores.scratch,
         maps=PublishedMaps(stores),
         dagster=dagster,
         watching=Watching(stores, capacity),
-        reports=Recent(ttl_s=_REMEMBERED_S, size=_REPORTS),
-        changes=Recent(ttl_s=_REMEMBERED_S, size=_COMPARISONS),
+        reports=TrustReports(stores),
+        comparisons=Comparisons(stores),
         models=known_models,
         artefacts=Artefacts(stores, known_models),
         capacity=capacity,
     )
     errors.install(app)
-    app.mount("/static", pages.PageFiles(directory=pages.STATIC), name="static")
+    app.mount("/static", documents.PageFiles(directory=documents.STATIC), name="static")
     limits = SizeLimits(
         default_bytes=_BODY_LIMIT_BYTES,
         own_bytes={
@@ -105,25 +103,14 @@ def describe_api() -> FastAPI:
         title="ImageFlow",
         version=version("imageflow"),
         summary="Surveys of game maps and their tiles; inspections of products.",
-        docs_url=None,  # FastAPI's pages load their scripts from elsewhere: routes/pages.py has ours
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere: pages/documents.py has ours
         redoc_url=None,
         responses=errors.ERROR_RESPONSES,
         generate_unique_id_function=lambda route: route.name,  # what generated clients call each operation
     )
-    maps = (jobs, surveys, shots, progress, insight, saves, markers, games, drivers, uploads, tiles)
-    inspection = (
-        components,
-        pipelines,
-        models,
-        masters,
-        batches,
-        notifications,
-        inspections,
-        artefacts,
-        verifications,
-        statistics,
-        alerts,
-    )
-    for noun in (*maps, *inspection, health, pages):
+    maps = (jobs, surveys, shots, progress, live_progress, insight, saves, markers, games, drivers, uploads, tiles)
+    catalog = (components, pipelines, models)
+    inspection = (masters, batches, notifications, inspections, artefacts, verifications, statistics, alerts)
+    for noun in (*maps, *catalog, *inspection, health, documents):
         app.include_router(noun.router)
     return app

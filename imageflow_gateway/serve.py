@@ -14,10 +14,10 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_edge.openness import check_openness
-from imageflow_gateway.addresses import Gateway
 from imageflow_gateway.app import create_app
+from imageflow_gateway.live.gateway import LiveGateway
+from imageflow_gateway.live.watching import Watching
 from imageflow_gateway.logs import configure_logs
-from imageflow_gateway.watching import Watching
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def serve(settings: Settings) -> None:
     configure_logs()
     stores = open_stores(settings)
     app = create_app(settings, stores)
-    gateway: Gateway = app.state.gateway
+    gateway: LiveGateway = app.state.gateway
     server = Server(
         app,
         address=settings.host,

@@ -13,7 +13,8 @@ from imageflow_clients.database.inspection.alerts import Delivery, Share
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.errors import NotReady, Refused, Unavailable
-from imageflow_domain.inspection import Alert, AlertKind, BatchState, Inspection
+from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, BatchState, Inspection
+from imageflow_domain.page import Page, cut
 
 _LOOKED_BACK = 25
 _FEWEST_BATCHES = 5
@@ -119,6 +120,25 @@ def raise_given_up(stores: Stores, *, addresses: Sequence[str] = ()) -> tuple[Al
     with stores.database.begin() as connection:
         given_up = rows.given_up_untold(connection, _RAISED_AT_ONCE)
     return tuple(alert for batch in given_up for alert in raise_alerts(stores, batch, addresses=addresses))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldAlert:
+    """An alert, and what became of it at each of its addresses."""
+
+    alert: Alert
+    deliveries: tuple[AlertDelivery, ...]
+
+
+def list_alerts(
+    stores: Stores, *, product: str | None = None, after: int | None = None, limit: int = 100
+) -> Page[ToldAlert]:
+    """Return alerts, newest first, whose id is below `after`; of one product, if that is given."""
+    with stores.database.begin() as connection:
+        found = rows.page(connection, product=product, before=after, limit=limit + 1)
+        page = cut(found, limit, lambda alert: str(alert.id))
+        sent = rows.deliveries(connection, [alert.id for alert in page.items])
+    return page.each(lambda alert: ToldAlert(alert=alert, deliveries=sent.get(alert.id, ())))
 
 
 def alerts_of(stores: Stores, inspection: Inspection) -> tuple[Alert, ...]:

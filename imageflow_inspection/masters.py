@@ -12,6 +12,7 @@ from imageflow_domain.errors import Fault, ImageFlowError, InvalidMaster, Unavai
 from imageflow_domain.ids import check_name
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.masters import Item, ItemType, Master, Product, read_items
+from imageflow_domain.page import Page, cut
 from imageflow_domain.texts import check_text
 from imageflow_pipelines.component import ports_of
 from imageflow_pipelines.engine import NoModels
@@ -46,6 +47,33 @@ def create_product(stores: Stores, code: str, name: str, description: str = "") 
     check_text(description, "A product's description", most=10_000)
     with stores.database.begin() as connection:
         return rows.add_product(connection, code, name, description)
+
+
+def list_products(stores: Stores, *, after: str = "", limit: int = 100) -> Page[Product]:
+    """Return products beyond the code `after`, by code."""
+    with stores.database.begin() as connection:
+        found = rows.page_of_products(connection, after=after, limit=limit + 1)
+    return cut(found, limit, lambda product: product.code)
+
+
+def get_product(stores: Stores, code: str) -> Product:
+    """Return a product; raise `NotFound`."""
+    with stores.database.begin() as connection:
+        return rows.get_product(connection, code)
+
+
+def list_masters(stores: Stores, product: str, *, after: int = 0, limit: int = 100) -> Page[Master]:
+    """Return a product's masters beyond the version `after`, oldest first; raise `NotFound` for an unknown product."""
+    with stores.database.begin() as connection:
+        rows.get_product(connection, product)
+        found = rows.page_of_versions(connection, product, after=after, limit=limit + 1)
+    return cut(found, limit, lambda master: str(master.version))
+
+
+def get_master(stores: Stores, product: str, version: int) -> Master:
+    """Return one version of a product's master; raise `NotFound`."""
+    with stores.database.begin() as connection:
+        return rows.get(connection, product, version)
 
 
 def create_draft(stores: Stores, product: str, items: Any) -> Master:
@@ -121,6 +149,13 @@ def publish_items(
         if faults:
             raise InvalidMaster("The master cannot be published:", faults)
         return published, True
+
+
+def changes_of_master(stores: Stores, product: str, *, before: int, after: int) -> tuple[ItemChange, ...]:
+    """Return what `compare_masters` does of two versions; raise `NotFound`."""
+    with stores.database.begin() as connection:
+        old, new = rows.get(connection, product, before), rows.get(connection, product, after)
+    return compare_masters(old, new)
 
 
 def compare_masters(before: Master, after: Master) -> tuple[ItemChange, ...]:

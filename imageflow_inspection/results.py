@@ -1,15 +1,24 @@
-"""Find what was judged, across batches."""
+"""Find what was judged, across batches, and the pictures of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from imageflow_clients.database import Connection
-from imageflow_clients.database.inspection import batches
+from imageflow_clients.database.inspection import batches, verifications
 from imageflow_clients.database.inspection import inspections as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
-from imageflow_domain.inspection import MOST_PICTURES, Batch, PictureResult, Verdict
+from imageflow_domain.inspection import (
+    MOST_PICTURES,
+    Batch,
+    Inspection,
+    Picture,
+    PictureResult,
+    Verdict,
+    Verification,
+)
+from imageflow_domain.page import Page, cut
 
 _TOLD = 20
 
@@ -27,6 +36,21 @@ class Found:
         return self.result.inspection_id, self.result.picture.place
 
 
+@dataclass(frozen=True, kw_only=True)
+class ResultInFull:
+    """A picture's result, and what people said of it."""
+
+    found: Found
+    verifications: tuple[Verification, ...]
+    """Oldest first."""
+
+
+def get_inspection(stores: Stores, inspection: int) -> Inspection:
+    """Return one judgement of a batch; raise `NotFound`."""
+    with stores.database.begin() as connection:
+        return rows.get(connection, inspection)
+
+
 def find_results(
     stores: Stores,
     *,
@@ -39,8 +63,8 @@ def find_results(
     former: bool = False,
     after: tuple[int, int] | None = None,
     limit: int = 100,
-) -> tuple[Found, ...]:
-    """Return up to `limit` results, of the newest inspection first, pictures in order.
+) -> Page[Found]:
+    """Return results, of the newest inspection first, pictures in order.
 
     Args:
         stores: Where they are.
@@ -65,9 +89,10 @@ def find_results(
             verdict=verdict,
             former=former,
             after=after,
-            limit=limit,
+            limit=limit + 1,
         )
-        return _with_batches(connection, found)
+        page = cut(found, limit, lambda result: f"{result.inspection_id}-{result.picture.place}")
+        return Page(items=_with_batches(connection, page.items), next=page.next)
 
 
 def not_passed(stores: Stores, inspection: int) -> tuple[PictureResult, ...]:
@@ -89,6 +114,23 @@ def get_result(stores: Stores, inspection: int, place: int) -> Found:
     if not found or found[0].picture.place != place:
         raise NotFound(f"Inspection {inspection} has no result for picture {place}: it has {batch.pictures}.")
     return Found(batch=batch, result=found[0])
+
+
+def result_in_full(stores: Stores, inspection: int, place: int) -> ResultInFull:
+    """Return the result of one picture with what people said of it; raise `NotFound`."""
+    found = get_result(stores, inspection, place)
+    with stores.database.begin() as connection:
+        return ResultInFull(found=found, verifications=verifications.of_picture(connection, inspection, place))
+
+
+def read_uploaded(stores: Stores, picture: Picture) -> bytes:
+    """Return a picture as it was uploaded, to the byte; raise `ObjectMissing` where it is gone."""
+    return stores.objects.get(picture.key, next_step="upload the batch again")
+
+
+def read_drawn(stores: Stores, drawn_key: str) -> bytes:
+    """Return a picture with what was found drawn on it, JPEG; raise `ObjectMissing` where it is gone."""
+    return stores.objects.get(drawn_key, next_step="inspect the batch again")
 
 
 def _with_batches(connection: Connection, found: Sequence[PictureResult]) -> tuple[Found, ...]:

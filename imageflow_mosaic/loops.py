@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset
-from imageflow_domain.grid import FORWARD, Cell
-from imageflow_domain.placement import PairOffset
+from imageflow_domain.grid import FORWARD
+from imageflow_domain.placement import OpenLoop, PairOffset
 
 CLOSED_PX = 0.5
 """Whole-pixel offsets of a closed loop add up to nothing; four measured fractions to less than half a pixel."""
@@ -25,22 +25,6 @@ TRIANGLES: tuple[tuple[Side, ...], ...] = (
     ((0, 1, _LOWER_LEFT, 1), (1, 0, _RIGHT, 1), (0, 1, _LOWER, -1)),
 )
 QUAD: tuple[Side, ...] = ((0, 0, _RIGHT, 1), (0, 1, _LOWER, 1), (1, 0, _RIGHT, -1), (0, 0, _LOWER, -1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenLoop:
-    """Neighbouring offsets that contradict one another."""
-
-    pairs: tuple[PairOffset, ...]
-    misclosure: Offset
-    """What they add up to, walked around, in whole pixels."""
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        return tuple(sorted({cell for pair in self.pairs for cell in (pair.reference, pair.moving)}))
-
-    def __str__(self) -> str:
-        return f"{', '.join(map(str, self.cells))}: off by {self.misclosure.dx_px}, {self.misclosure.dy_px} px"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,7 +3,7 @@
 Where more tiles differ than can be looked at, as in a game that does not stand still, smaller zooms are compared.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from imageflow_domain.survey import Fidelity, Survey
 from imageflow_domain.tiles import TILE_PX
 from imageflow_mosaic.changed import ChangedCells, Cluster, changed_cells, changed_lossy_cells, clusters
 from imageflow_mosaic.codec import Pixels
+from imageflow_surveys.recent import Recent
 from imageflow_surveys.stored_pictures import read_tile
 
 MOST_TILES = 800
@@ -24,6 +25,9 @@ MOST_TILES = 800
 
 _LOSSLESS_LEVELS = 2
 """Zooms that are encoded without loss: native, and its parent."""
+
+_KEPT, _KEPT_S = 50, 3600.0
+"""How many comparisons are kept, and for how long: this only bounds what memory holds."""
 
 _TOLERANCE = 48
 """By which channels of tiles that are encoded with loss may differ though nothing changed."""
@@ -111,6 +115,19 @@ def changes_between(stores: Stores, survey: Survey, since: Survey) -> Changes:
         only_in_survey=native.only_here,
         only_in_since=native.only_there,
     )
+
+
+class Comparisons:
+    """Comparisons of surveys, each made once: what one says of two revisions stays true."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._kept: Recent[Hashable, Changes] = Recent(ttl_s=_KEPT_S, size=_KEPT)
+
+    def between(self, survey: Survey, since: Survey) -> Changes:
+        """Return what `changes_between` does, and raise what it raises."""
+        key = (survey.id, survey.published().revision, since.id, since.published().revision)
+        return self._kept.get(key, lambda: changes_between(self._stores, survey, since))
 
 
 def _comparer(one: Fidelity, other: Fidelity, levels: int) -> Comparer:

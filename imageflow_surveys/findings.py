@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, Placement, Refusal
+from imageflow_domain.placement import DroppedOffset, OpenLoop, Placement, Refusal
 from imageflow_mosaic.correlation import MIN_OVERLAP_PX
-from imageflow_mosaic.loops import OpenLoop
 
 ANCHORED_SHARE = 0.9
 """Below this share of anchored screenshots a survey has a warning."""

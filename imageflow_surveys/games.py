@@ -1,6 +1,8 @@
 """Game files: what the API may start by name. A request never brings a command or a path."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,39 @@ class JobRequest(BaseModel):
             elif isinstance(value, list):
                 left.extend(value)
         return parameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Game:
+    """A game that a request may name."""
+
+    name: str
+    file: GameFile
+    settable: Mapping[str, Any]
+    """Those of its driver's parameters that a request may set, as the file has them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenGame:
+    """A game whose file is not right."""
+
+    name: str
+    problem: str
+
+
+def describe_games(folder: Path) -> tuple[Game | BrokenGame, ...]:
+    """Return every game that has a file in a folder, by name."""
+    return tuple(_described(folder, game) for game in list_games(folder))
+
+
+def _described(folder: Path, game: str) -> Game | BrokenGame:
+    try:
+        file = load_game(folder, game)
+        settable = describe_driver(file.driver.name).settable
+    except (InvalidInput, NotFound) as error:
+        return BrokenGame(name=game, problem=str(error))
+    parameters = {name: value for name, value in file.driver.parameters.items() if name in settable}
+    return Game(name=game, file=file, settable=parameters)
 
 
 def list_games(folder: Path) -> tuple[str, ...]:

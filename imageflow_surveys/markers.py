@@ -3,9 +3,9 @@
 from imageflow_clients.database import Connection
 from imageflow_clients.database.maps import markers as rows
 from imageflow_clients.database.maps import surveys as survey_rows
-from imageflow_clients.database.maps.markers import Marker, MarkerText
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, NotReady, Outdated
+from imageflow_domain.markers import Marker, MarkerText
 from imageflow_domain.survey import Survey
 
 MOST_MARKERS = 5000

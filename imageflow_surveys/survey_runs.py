@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from imageflow_clients.dagster import Dagster, DagsterRun
+from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Layer
+from imageflow_surveys import states
 from imageflow_surveys.runs import PARTITION_TAG
 
 _MOST_RUNS = 300
@@ -16,6 +18,12 @@ class SurveyRun:
 
     run: DagsterRun
     layers: tuple[Layer, ...]
+
+
+def list_runs(stores: Stores, dagster: Dagster, survey: str) -> tuple[SurveyRun, ...]:
+    """Return what `runs_of_survey` does; raise `NotFound` where there is no such survey."""
+    states.read(stores, survey)
+    return runs_of_survey(dagster, survey)
 
 
 def runs_of_survey(dagster: Dagster, survey: str) -> tuple[SurveyRun, ...]:

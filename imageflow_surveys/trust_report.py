@@ -1,6 +1,6 @@
 """How far a placed survey can be trusted, in numbers and by its worst screenshots: what the trust page shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from imageflow_surveys.findings import (
     PositionsHold,
     ShotsPlaced,
 )
+from imageflow_surveys.recent import Recent
 from imageflow_surveys.shots import shot_rect
 from imageflow_surveys.trust import (
     judge_anchored,
@@ -35,6 +36,9 @@ ReportedFinding = LoopsClose | ShotsPlaced | DecisiveOffsetsKept | MostlyAnchore
 
 WORST = 12
 """Screenshots that are shown."""
+
+_KEPT, _KEPT_S = 50, 3600.0
+"""How many reports are kept, and for how long: this only bounds what memory holds."""
 
 _MISCLOSURES_PX = (1, 2, 3, 6, 11, 21)
 _AGREEMENTS = (0.0, 0.9, 0.94, 0.96, 0.98, 0.985, 0.99, 0.995, 0.999, 1.0)
@@ -133,6 +137,19 @@ def trust_report(stores: Stores, survey: Survey) -> TrustReport:
         worst_agreement=float(agreements.min()) if agreements.size else None,
         worst=worst_shots(survey, places, pairs, frozenset(stored)),
     )
+
+
+class TrustReports:
+    """Reports of surveys, each made once: what a report says of one placement stays true."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._kept: Recent[Hashable, TrustReport] = Recent(ttl_s=_KEPT_S, size=_KEPT)
+
+    def of(self, survey: Survey) -> TrustReport:
+        """Return the report of a survey; raise `NotReady` before it is placed."""
+        key = (survey.id, survey.placed().placement, survey.finished_at)
+        return self._kept.get(key, lambda: trust_report(self._stores, survey))
 
 
 def worst_shots(

@@ -1,7 +1,8 @@
-"""Notice folders of frames that were uploaded and closed, and begin a survey for each, once."""
+"""Folders of frames: how a file gets into one, and how each that was closed begins a survey, once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.maps import uploads
@@ -10,7 +11,8 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import BadFile, ImageFlowError, InvalidInput, Unavailable
 from imageflow_domain.ids import check_name
 from imageflow_domain.keys import DONE_MARKER, MAP_UPLOADS, POSITIONS_FILE
-from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
+from imageflow_domain.page import Page, cut
+from imageflow_domain.survey import Carrier, DriverSpec, RefusedUpload, Survey, SurveySpec
 from imageflow_surveys.arrange import arrange_frames, plan_groups
 from imageflow_surveys.camera import skipped_files_of
 from imageflow_surveys.ordered import is_unordered
@@ -45,6 +47,38 @@ class Noticed:
     """Why no survey began."""
     skipped: tuple[BadFile, ...] = ()
     """Files of the folder that are no frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFile:
+    """A file that lies in the store whole."""
+
+    key: str
+    bytes: int
+    replaced: bool
+    """Whether it took the place of an older one."""
+
+
+def keep_file(stores: Stores, key: str, file: IO[bytes]) -> KeptFile:
+    """Put a file of a folder into the store.
+
+    Args:
+        stores: Where folders are.
+        key: As `keys.map_upload_file` gives it.
+        file: The whole of it is read.
+    """
+    replaced = stores.objects.exists(key)
+    file.seek(0)
+    data = file.read()
+    stores.objects.put(key, data)
+    return KeptFile(key=key, bytes=len(data), replaced=replaced)
+
+
+def list_refused(stores: Stores, *, after: int | None = None, limit: int = 100) -> Page[RefusedUpload]:
+    """Return closed folders that began no survey, newest first, whose id is below `after`."""
+    with stores.database.begin() as connection:
+        found = uploads.refused(connection, before=after, limit=limit + 1)
+    return cut(found, limit, lambda refused: str(refused.id))
 
 
 def notice_uploads(stores: Stores) -> tuple[Noticed, ...]:

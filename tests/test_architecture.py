@@ -1,5 +1,6 @@
 """The import contracts hold every package, and each of them finds what it forbids."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -16,6 +17,18 @@ VIOLATIONS = {
     "Domains of the database do not import each other": (
         "imageflow_clients/database/inspection/batches.py",
         "import imageflow_clients.database.maps.surveys",
+    ),
+    "Routes receive use cases: they know no database, mosaic or game": (
+        "imageflow_gateway/rest/maps/surveys.py",
+        "import imageflow_clients.database.maps.surveys",
+    ),
+    "The gateway's app is above REST, live and pages, which do not import each other": (
+        "imageflow_gateway/live/watching.py",
+        "import imageflow_gateway.rest.health",
+    ),
+    "Domains of the REST API do not import each other": (
+        "imageflow_gateway/rest/catalog/pipelines.py",
+        "import imageflow_gateway.rest.inspection.masters",
     ),
     "Only assets, resources and the command line know Dagster": ("imageflow_gateway/app.py", "import dagster"),
     "Only the gateway knows HTTP frameworks, and the edge knows no protocol": (
@@ -41,6 +54,29 @@ def test_the_page_shows_the_packages_as_the_contracts_have_them() -> None:
 def test_every_package_is_in_a_row() -> None:
     packages = {path.parent.name for path in ROOT.glob("imageflow_*/__init__.py")} | {"game_capture"}
     assert {package for row in rows() for package in row} == packages
+
+
+def test_no_route_opens_a_transaction_or_holds_stores() -> None:
+    routes = [path for part in ("rest", "live", "pages") for path in (ROOT / "imageflow_gateway" / part).rglob("*.py")]
+    assert len(routes) > 40
+    found = {str(path.relative_to(ROOT)): _beyond_use_cases(path.read_text(encoding="utf-8")) for path in routes}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_a_route_that_opens_a_transaction_or_holds_stores_is_found() -> None:
+    opens = "def read(gateway):\n    with gateway.database.begin() as connection:\n        return connection\n"
+    holds = "def read(gateway):\n    return find(gateway.stores)\n"
+    assert (_beyond_use_cases(opens), _beyond_use_cases(holds)) == ([2], [2])
+
+
+def _beyond_use_cases(source: str) -> list[int]:
+    """Return the lines that open a transaction, or take the stores of a gateway."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "begin")
+        or (isinstance(node, ast.Attribute) and node.attr == "stores")
+    ]
 
 
 def test_each_contract_finds_a_violation(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -209,12 +209,12 @@ def test_an_interrupted_inspection_says_how_to_go_on_and_does(cli: Here, tmp_pat
     assert {each.result.judged_at for each in before} <= {each.result.judged_at for each in after}
 
 
-def judged(stores: Stores) -> tuple[Found, ...]:
+def judged(stores: Stores) -> Sequence[Found]:
     """Return what is judged so far of the batch 'cut'."""
     with stores.database.begin() as connection:
         found = batches.page(connection, product="lid", name="cut")
         made = [each.id for batch in found for each in inspections.of_batch(connection, batch.id)]
-    return find_results(stores, inspection=max(made, default=0), limit=1000)
+    return find_results(stores, inspection=max(made, default=0), limit=1000).items
 
 
 def test_a_product_is_shown_as_the_file_that_publishes_it(cli: Here, tmp_path: Path) -> None:

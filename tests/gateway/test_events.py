@@ -27,7 +27,7 @@ from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_gateway.app import create_app
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_gateway.watching import Watching
+from imageflow_gateway.live.watching import Watching
 from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.plan import plan_survey

@@ -4,9 +4,16 @@ from dataclasses import replace
 
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, PairOffset, Placement, PlacementStatus, Refusal, RefusedPair
-from imageflow_gateway.schemas.findings import finding_facts
-from imageflow_mosaic.loops import OpenLoop
+from imageflow_domain.placement import (
+    DroppedOffset,
+    OpenLoop,
+    PairOffset,
+    Placement,
+    PlacementStatus,
+    Refusal,
+    RefusedPair,
+)
+from imageflow_gateway.rest.maps.findings_schema import finding_facts
 from imageflow_surveys.findings import (
     Causes,
     DecisiveOffsetsKept,

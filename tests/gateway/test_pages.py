@@ -8,7 +8,7 @@ import pytest
 
 from imageflow_gateway.app import create_app
 from imageflow_gateway.openapi import openapi
-from imageflow_gateway.routes import pages
+from imageflow_gateway.pages import documents as pages
 
 PAGES = [
     "/",

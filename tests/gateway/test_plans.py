@@ -13,8 +13,8 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.tiles import TileId
-from imageflow_gateway.published import PublishedMaps
 from imageflow_surveys.jobs import job_status
+from imageflow_surveys.published import PublishedMaps
 
 Statement = tuple[str, Any]
 

@@ -10,7 +10,7 @@ from imageflow_domain.survey import Layer
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.etags import matches
 from imageflow_gateway.logs import JsonLines
-from imageflow_gateway.recent import Recent
+from imageflow_surveys.recent import Recent
 from imageflow_surveys.tilejson import smallest_zoom
 
 

@@ -2,13 +2,14 @@
 
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch
+from imageflow_domain.page import Page
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.results import Found, find_results
 from tests.inspection.lids import items, lid, next_master, published, taken
 
 
-def _shown(found: tuple[Found, ...]) -> list[tuple[str, int, int]]:
-    return [(each.batch.name, each.batch.version, each.result.inspection_id) for each in found]
+def _shown(found: Page[Found]) -> list[tuple[str, int, int]]:
+    return [(each.batch.name, each.batch.version, each.result.inspection_id) for each in found.items]
 
 
 def _version(stores: Stores, name: str, *, spots: int) -> Batch:

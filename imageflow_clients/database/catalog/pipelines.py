@@ -1,8 +1,6 @@
 """Rows of published pipelines: specs by name and version, which never change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, tuple_
@@ -10,23 +8,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.catalog.schema import pipelines
 from imageflow_domain.errors import Conflict, NotFound
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedPipeline:
-    """A spec as it was published."""
-
-    name: str
-    version: int
-    spec: Mapping[str, Any]
-    """Plain data, as JSON and YAML write it."""
-    digest: str
-    """SHA-256 of the spec's canonical JSON, in hex."""
-    created_at: datetime
-
-    @property
-    def reference(self) -> str:
-        return f"{self.name}@{self.version}"
+from imageflow_domain.pipelines import PublishedPipeline
 
 
 def add(connection: Connection, name: str, version: int, spec: Mapping[str, Any], digest: str) -> None:

@@ -1,6 +1,5 @@
 """What is known of every area of a survey, column by column: ten thousand areas make few objects."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, and_, func, select
@@ -8,25 +7,9 @@ from sqlalchemy import Connection, FromClause, and_, func, select
 from imageflow_clients.database.maps import schema
 from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Block
-from imageflow_domain.placement import PlacementStatus
+from imageflow_domain.placement import AreaStates, PlacementStatus
 
 _A, _C, _S = schema.areas, schema.coordinates, schema.screenshots
-
-
-@dataclass(frozen=True, kw_only=True)
-class AreaStates:
-    """Areas row by row; every tuple is as long."""
-
-    row: tuple[int, ...]
-    col: tuple[int, ...]
-    x_px: tuple[int, ...]
-    """Top left corner, as placed; as commanded before."""
-    y_px: tuple[int, ...]
-    status: tuple[PlacementStatus | None, ...]
-    """`None` before the survey is placed."""
-    confidence: tuple[float | None, ...]
-    kept: tuple[bool, ...]
-    """Whether the screenshot is stored."""
 
 
 def read(connection: Connection, survey: str, *, placed: bool) -> AreaStates:

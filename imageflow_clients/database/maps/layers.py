@@ -12,7 +12,7 @@ from imageflow_clients.database.maps import schema
 from imageflow_domain.capture import AreaState
 from imageflow_domain.errors import NotFound
 from imageflow_domain.grid import Block
-from imageflow_domain.survey import BLOCK_LAYERS, Layer, Progress, ShotCount
+from imageflow_domain.survey import BLOCK_LAYERS, Layer, Progress, ShotCount, TaskCount
 
 _BLOCKS = schema.blocks
 _FAILED = schema.failed_runs
@@ -24,17 +24,6 @@ _BLOCK_MARKS = {
     Layer.PAIR_OFFSETS: "registered_at",
     Layer.TILES: "cut_at",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskCount:
-    """How far one survey of many is."""
-
-    done: int
-    tasks: int
-    """As `Progress` counts them."""
-    tiles: int
-    """Of the newest placement, all zooms."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,38 +1,13 @@
 """Rows of markers: named places of a save."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from imageflow_clients.database.maps import schema
+from imageflow_domain.markers import Marker, MarkerText
 
 _T = schema.markers
-
-
-@dataclass(frozen=True, kw_only=True)
-class MarkerText:
-    """What a person says of a place."""
-
-    name: str
-    note: str
-    colour: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Marker:
-    """One named place."""
-
-    id: int
-    frame_number: int
-    """The frame of the save in which its position lies."""
-    x_px: int
-    y_px: int
-    text: MarkerText
-    version: int
-    """Counts its changes, from 1."""
-    changed_at: datetime
 
 
 def find(connection: Connection, game: str, save: str, *, name: str | None = None) -> tuple[Marker, ...]:

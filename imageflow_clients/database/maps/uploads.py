@@ -1,25 +1,11 @@
 """Rows of uploaded folders that were noticed: each closed folder starts one survey, once."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from sqlalchemy import Connection, insert, select
 
 from imageflow_clients.database.maps import schema
+from imageflow_domain.survey import RefusedUpload
 
 _T = schema.uploads
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefusedUpload:
-    """A closed folder that began no survey."""
-
-    id: int
-    prefix: str
-    """In the object store."""
-    reason: str
-    """Why, and what to do."""
-    noticed_at: datetime
 
 
 def note(

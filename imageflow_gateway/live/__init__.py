@@ -1,0 +1,1 @@
+"""Events that are pushed as they happen."""

@@ -1,0 +1,74 @@
+"""How a survey stands, as events tell it."""
+
+from typing import Self
+
+from pydantic import BaseModel, Field
+
+from imageflow_domain.survey import Layer, SurveyState
+from imageflow_gateway.dagster_links import DagsterLinks
+from imageflow_gateway.standing import BlockState, percent
+from imageflow_surveys.standing import BlockStanding, StageStanding, Stand, Standing
+
+
+class StageState(BaseModel):
+    """How one layer of a survey stands."""
+
+    layer: Layer
+    state: Stand
+    done: int
+    total: int
+    """Blocks, or 1 where the layer has none."""
+    reason: str | None
+    run_id: str | None
+    """Of the run that is making it, or failed at it; null where neither is so."""
+    run_url: str | None
+    """In Dagster's UI."""
+
+    @classmethod
+    def of(cls, stage: StageStanding, links: DagsterLinks) -> Self:
+        return cls(
+            layer=stage.layer,
+            state=stage.state,
+            done=stage.done,
+            total=stage.total,
+            reason=stage.reason,
+            run_id=stage.run_id,
+            run_url=links.run(stage.run_id) if stage.run_id else None,
+        )
+
+
+class ProgressEvent(BaseModel):
+    """What `progress` events of `/api/v1/surveys/{survey}/events` carry."""
+
+    survey: str
+    state: SurveyState
+    reason: str | None
+    progress: float = Field(ge=0, le=100)
+    """Percent of the tasks."""
+    tiles: int
+    """That were cut so far."""
+    stages: list[StageState]
+    full: bool
+    """Whether `blocks` are all blocks; else those that have changed since the event before."""
+    blocks: list[BlockState]
+
+    @classmethod
+    def of(cls, standing: Standing, blocks: list[BlockStanding], links: DagsterLinks, *, full: bool) -> Self:
+        survey = standing.survey
+        return cls(
+            survey=survey.id,
+            state=survey.state,
+            reason=survey.reason,
+            progress=percent(standing.tasks_done, standing.tasks),
+            tiles=standing.tiles_cut,
+            stages=[StageState.of(stage, links) for stage in standing.stages],
+            full=full,
+            blocks=[BlockState.of(block, links) for block in blocks],
+        )
+
+
+class TroubleEvent(BaseModel):
+    """What `trouble` events carry: for now nothing new is known."""
+
+    code: str
+    message: str

@@ -1,0 +1,219 @@
+"""Progress pushed to pages: one poller in the process, however many clients watch, and none of them holds a connection
+to the database. What a client is too slow to take is told with the next event."""
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from anyio import to_thread
+
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import ImageFlowError, NotFound, Unavailable
+from imageflow_domain.grid import Block
+from imageflow_domain.survey import SurveyState
+from imageflow_edge.error_table import answer_for
+from imageflow_gateway.capacity import Capacity
+from imageflow_gateway.dagster_links import DagsterLinks
+from imageflow_gateway.live.progress_schema import ProgressEvent, TroubleEvent
+from imageflow_surveys.standing import BlockStanding, Standing, standing_of
+
+_LOG = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+_REST = 4.0
+"""For so many times as long as a survey took to read it rests: one of ten thousand blocks may take a second."""
+
+_KEEP_ALIVE_S = 15.0
+_LINGER_S = 60.0
+"""So long a survey is looked after that nobody watches, so that a client which lost its connection goes on."""
+
+_REMEMBERED = 300
+"""Changes that a client may have missed and is told alone; after more it is told everything."""
+
+_ENDED = frozenset({SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED})
+
+
+@dataclass
+class _Channel:
+    """What is known of one survey, and what changed when."""
+
+    survey: str
+    epoch: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    number: int = 0
+    """Of the newest event."""
+    seen: Standing | None = None
+    changes: deque[tuple[int, frozenset[Block]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    trouble: ImageFlowError | None = None
+    deleted: bool = False
+    clients: int = 0
+    look: asyncio.Task[None] | None = None
+    """The newest look at it: one at a time, and none waits for another survey's."""
+    rests_until: float = 0.0
+    watched_at: float = field(default_factory=time.monotonic)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, seen: Standing) -> None:
+        before = {} if self.seen is None else {one.block: one for one in self.seen.blocks}
+        recovered, self.trouble = self.trouble is not None, None
+        if seen != self.seen or recovered:
+            differ = frozenset(one.block for one in seen.blocks if before.get(one.block) != one)
+            self.seen = seen
+            self.number += 1
+            self.changes.append((self.number, differ))
+            self.tell()
+
+    def tell(self) -> None:
+        """Wake whoever waits."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def missed(self, after: int | None) -> list[BlockStanding] | None:
+        """Return the blocks that changed after an event; `None` where that is not known, and all must be told."""
+        assert self.seen is not None  # noqa: S101 - a channel is read before anybody gets it
+        first = self.changes[0][0] if self.changes else self.number + 1
+        if after is None or not first - 1 <= after <= self.number:
+            return None
+        named = {block for number, blocks in self.changes if number > after for block in blocks}
+        return [one for one in self.seen.blocks if one.block in named]
+
+    @property
+    def end(self) -> tuple[str, str] | None:
+        """The last event's id and state, once nothing more will come."""
+        if self.deleted:
+            return "end-deleted", "deleted"
+        survey = self.seen.survey if self.seen else None
+        if survey is None or survey.state not in _ENDED:
+            return None
+        stamp = survey.finished_at.timestamp() if survey.finished_at else 0
+        return f"end-{survey.state}-{stamp:.3f}", survey.state
+
+
+class Watching:
+    """Reads how the watched surveys stand, once a second, and hands it to every client that watches them."""
+
+    def __init__(self, stores: Stores, capacity: Capacity) -> None:
+        self._stores = stores
+        self._capacity = capacity
+        self._channels: dict[str, _Channel] = {}
+        self._poller: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+
+    async def subscribe(
+        self, survey: str, links: DagsterLinks, last_event_id: str | None
+    ) -> AsyncIterator[bytes] | None:
+        """Return the events of a survey, or `None` where it has ended and `last_event_id` is its end's.
+
+        Raises:
+            NotFound: There is no such survey.
+            Unavailable: Where the database does not answer, or as many clients watch as there may be.
+        """
+        if sum(channel.clients for channel in self._channels.values()) >= self._capacity.watchers:
+            raise Unavailable(
+                f"{self._capacity.watchers} pages watch surveys here already: close some, or ask for the status."
+            )
+        channel = self._channels.get(survey)
+        if channel is None or channel.end is not None:
+            # one that ended may have been taken up again
+            fresh = channel or _Channel(survey)
+            fresh.take(await self._read(survey))
+            channel = self._channels.setdefault(survey, fresh)
+        end = channel.end
+        if end is not None and end[0] == last_event_id:
+            return None
+        channel.watched_at = time.monotonic()
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll())
+        epoch, _, number = (last_event_id or "").rpartition("-")
+        resumes = epoch == channel.epoch and number.isascii() and number.isdigit()
+        return self._stream(channel, links, int(number[:9]) if resumes else None)
+
+    def close(self) -> None:
+        """End every stream; clients ask again and find whoever serves then."""
+        self._closed.set()
+        for channel in self._channels.values():
+            channel.tell()
+
+    async def _stream(self, channel: _Channel, links: DagsterLinks, after: int | None) -> AsyncIterator[bytes]:
+        channel.clients += 1
+        told: int | None = None
+        trouble: ImageFlowError | None = None
+        try:
+            while not self._closed.is_set():
+                changed = channel.changed
+                if channel.trouble is not None and channel.trouble is not trouble:
+                    trouble = channel.trouble
+                    yield _event("trouble", _trouble(trouble).model_dump_json(), None)
+                elif channel.number != told and not channel.deleted and channel.trouble is None:
+                    event = _progress(channel, links, after if told is None else told)
+                    told = channel.number
+                    yield _event("progress", event, f"{channel.epoch}-{told}")
+                    continue  # while that was sent, more may have come
+                end = channel.end
+                if end is not None:
+                    yield _event("end", json.dumps({"state": end[1]}), end[0])
+                    return
+                try:
+                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_S)
+                except TimeoutError:
+                    yield b": still here\n\n"
+        finally:
+            channel.clients -= 1
+            channel.watched_at = time.monotonic()
+
+    async def _poll(self) -> None:
+        while not self._closed.is_set():
+            await asyncio.sleep(_POLL_S)
+            now = time.monotonic()
+            for channel in list(self._channels.values()):
+                if not channel.clients and now - channel.watched_at > _LINGER_S:
+                    del self._channels[channel.survey]
+            if not self._channels:
+                return
+            for channel in self._channels.values():
+                is_read = channel.look is not None and not channel.look.done()
+                if channel.end is None and not is_read and now >= channel.rests_until:
+                    channel.look = asyncio.create_task(self._look(channel))
+
+    async def _look(self, channel: _Channel) -> None:
+        begun = time.monotonic()
+        try:
+            channel.take(await self._read(channel.survey))
+        except NotFound:
+            channel.deleted = True
+            channel.tell()
+        except ImageFlowError as error:
+            _LOG.warning("%s is watched, but cannot be read: %s", channel.survey, error)
+            if channel.trouble is None:
+                channel.trouble = error
+                channel.tell()
+        except Exception:  # noqa: BLE001 - told in full, and looked at again in a second
+            _LOG.exception("%s is watched, but cannot be read", channel.survey)
+        finally:
+            ended = time.monotonic()
+            channel.rests_until = ended + _REST * (ended - begun)
+
+    async def _read(self, survey: str) -> Standing:
+        return await to_thread.run_sync(standing_of, self._stores, survey, limiter=self._capacity.standing_reads)
+
+
+def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> str:
+    seen = channel.seen
+    assert seen is not None  # noqa: S101 - a channel is read before anybody gets it
+    missed = channel.missed(after)
+    blocks = list(seen.blocks) if missed is None else missed
+    return ProgressEvent.of(seen, blocks, links, full=missed is None).model_dump_json()
+
+
+def _trouble(error: ImageFlowError) -> TroubleEvent:
+    return TroubleEvent(code=answer_for(error).code, message=str(error))
+
+
+def _event(name: str, data: str, event_id: str | None) -> bytes:
+    """Spell one server-sent event (WHATWG HTML, section 9.2); JSON holds no bare line ends."""
+    head = f"id: {event_id}\n" if event_id else ""
+    return f"{head}event: {name}\ndata: {data}\n\n".encode()

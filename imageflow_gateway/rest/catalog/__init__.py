@@ -1,0 +1,1 @@
+"""The catalogue: components, pipelines and models."""

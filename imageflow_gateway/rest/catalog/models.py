@@ -1,0 +1,127 @@
+"""Models: listed, and registered through the gate."""
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Final
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+
+from imageflow_catalog import models as use_cases
+from imageflow_domain.errors import InvalidInput
+from imageflow_domain.file_names import check_file_name, is_hidden
+from imageflow_gateway.addresses import Limit, Reference, model_id
+from imageflow_gateway.errors import ErrorBody
+from imageflow_gateway.gateway import GatewayDep
+from imageflow_gateway.parts import Part, cannot_hold, parts
+from imageflow_gateway.rest.catalog.models_schema import ModelFacts, ModelList
+from imageflow_models.bundle import ANSWERS, CARD, FILE, GOLDEN, MAX_GOLDEN
+from imageflow_models.registering import register_sent
+
+PREFIX: Final = "/api/v1/models"
+_FORM = {
+    "model": FILE,
+    "card": CARD,
+    "answers": f"{GOLDEN}/{ANSWERS}",
+}
+_PICTURES = "golden"
+
+router = APIRouter(prefix=PREFIX, tags=["pipelines"])
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model", "card", "answers", "golden"],
+                    "properties": {
+                        "model": {"type": "string", "format": "binary", "description": "model.onnx"},
+                        "card": {"type": "string", "format": "binary", "description": "model.json"},
+                        "answers": {"type": "string", "format": "binary", "description": "answers.npz"},
+                        "golden": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "The golden pictures, PNG, by their names.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.get("", summary="List models")
+def list_models(
+    gateway: GatewayDep,
+    after: Annotated[
+        str | None, Query(pattern="^[a-z0-9_]{1,64}@[1-9][0-9]{0,8}$", description="`next` of the page before.")
+    ] = None,
+    limit: Limit = 100,
+) -> ModelList:
+    """By name and version."""
+    behind = None if after is None else model_id(after)
+    page = gateway.use(use_cases.list_models)(after=behind, limit=limit)
+    return ModelList(models=[ModelFacts.of(card) for card in page.items], next=page.next)
+
+
+@router.get("/{reference}", summary="One model")
+def read_model(reference: Reference, gateway: GatewayDep) -> ModelFacts:
+    """In one version."""
+    return ModelFacts.of(gateway.use(use_cases.get_model)(model_id(reference)))
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Register a model",
+    openapi_extra=_BODY,
+    responses={
+        422: {
+            "model": ErrorBody,
+            "description": "The model is not taken: `details.picture` names the golden picture that it answers "
+            "otherwise than the original, if it is that.",
+        }
+    },
+)
+async def create_model(request: Request, gateway: GatewayDep) -> ModelFacts:
+    """Take a model's folder as docs/models.md describes it, and register it if it answers as its original did.
+
+    The same model again changes nothing; 409 says that another one has its name and version.
+    """
+    scratch = gateway.scratch
+    try:
+        with TemporaryDirectory(dir=scratch, prefix="model-") as name:
+            folder = Path(name)
+            (folder / GOLDEN).mkdir()
+            async for part in parts(request, most_bytes=gateway.settings.model_limit_bytes, scratch=scratch):
+                await to_thread.run_sync(_keep, folder, part)
+            register = gateway.use(register_sent)
+            return ModelFacts.of(await to_thread.run_sync(register, folder, limiter=gateway.capacity.models))
+    except OSError as error:
+        raise cannot_hold(scratch, error) from error
+
+
+def _keep(folder: Path, part: Part) -> None:
+    path = folder / _place(part)
+    if path.exists():
+        raise InvalidInput(f"There are two parts for '{path.relative_to(folder)}': send one.")
+    if path.parent.name == GOLDEN and len(list(path.parent.iterdir())) > MAX_GOLDEN:
+        raise InvalidInput(f"A golden set has at most {MAX_GOLDEN} pictures: send fewer.")
+    with path.open("wb") as file:
+        shutil.copyfileobj(part.file, file)
+
+
+def _place(part: Part) -> str:
+    """Return where a part lies in a model's folder."""
+    if part.name in _FORM:
+        return _FORM[part.name]
+    if part.name != _PICTURES:
+        raise InvalidInput(f"'{part.name[:80]}' is no part of a model: send model, card, answers and golden pictures.")
+    name = check_file_name(part.file_name or "")
+    if not name.endswith(".png") or is_hidden(name):
+        raise InvalidInput(f"'{name}' is no golden picture: send PNG files.")
+    return f"{GOLDEN}/{name}"

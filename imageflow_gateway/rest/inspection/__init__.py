@@ -1,0 +1,1 @@
+"""Inspection: products, batches, results, and what people say of them."""

@@ -1,0 +1,1 @@
+"""Maps: surveys of games, and what they are made of."""

@@ -1,0 +1,57 @@
+"""What lies behind a map: lineage at a place, how far it can be trusted, and what changed since an earlier survey."""
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Query
+
+from imageflow_gateway.addresses import SurveyId, SurveyQuery
+from imageflow_gateway.gateway import GatewayDep, LinksDep
+from imageflow_gateway.rest.maps.changes_schema import ChangeList
+from imageflow_gateway.rest.maps.lineage_schema import LineageFacts
+from imageflow_gateway.rest.maps.trust_schema import TrustFacts
+from imageflow_surveys import states
+from imageflow_surveys.changes import check_comparable
+from imageflow_surveys.lineage import lineage_at
+from imageflow_surveys.origin import origin_of
+
+router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
+
+
+@router.get("/lineage", summary="What a place was made from")
+def read_lineage(
+    survey: SurveyId,
+    gateway: GatewayDep,
+    links: LinksDep,
+    x: Annotated[int, Query(ge=0, lt=2**31, description="In game pixels of the frame.")],
+    y: Annotated[int, Query(ge=0, lt=2**31)],
+) -> LineageFacts:
+    """The tile, the screenshots under the place with the offsets that tie them, and the runs that made all of it."""
+    found = gateway.use(states.read)(survey)
+    lineage = gateway.use(lineage_at)(found, x, y)
+    origin = gateway.use(origin_of)(gateway.dagster, found, lineage)
+    return LineageFacts.of(found, x, y, lineage, origin, links)
+
+
+@router.get("/trust", summary="How far a survey can be trusted")
+def read_trust(survey: SurveyId, gateway: GatewayDep) -> TrustFacts:
+    """Shares, findings, loops, seams, and the worst screenshots beside what they should continue."""
+    found = gateway.use(states.read)(survey)
+    return TrustFacts.of(found, gateway.reports.of(found))
+
+
+@router.get("/changes", summary="What changed since an earlier survey")
+async def read_changes(
+    survey: SurveyId,
+    gateway: GatewayDep,
+    since: SurveyQuery,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Places to return.")] = 200,
+) -> ChangeList:
+    """Changed places, largest first; 409 where the two lie in different frames and cannot be compared."""
+    read = gateway.use(states.read)
+    here = await to_thread.run_sync(read, survey)
+    there = await to_thread.run_sync(read, since)
+    check_comparable(here, there)
+    limiter = gateway.capacity.comparisons
+    changes = await to_thread.run_sync(gateway.comparisons.between, here, there, limiter=limiter)
+    return ChangeList.of(changes, survey, since, limit)

@@ -1,1 +1,0 @@
-"""What the API answers and takes, made from domain values at the edge; one module a noun."""
