@@ -25,6 +25,15 @@ from imageflow_domain.errors import InvalidInput
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
+def _none_if_empty(value: object) -> object:
+    """Return None for a variable that is set to nothing, as compose sets those that are optional."""
+    return None if value == "" else value
+
+
+def _false_if_empty(value: object) -> object:
+    return False if value == "" else value
+
+
 def _parts(value: object) -> object:
     """Return the parts of a variable that holds several values; other values as they are."""
     return value.split() if isinstance(value, str) else value
@@ -117,10 +126,10 @@ class AddressSettings(BaseModel):
     """Port of the pages and the API."""
     dagster_port: int = Field(default=3000, ge=1, le=65_535)
     """Port of Dagster's UI."""
-    open: bool = False
+    open: Annotated[bool, BeforeValidator(_false_if_empty)] = False
     """Whether other machines may reach this deployment, which has no logins yet. Required where IMAGEFLOW_HOST is not
     this machine, and with IMAGEFLOW_PUBLIC_URL or IMAGEFLOW_TRUSTED_PROXIES."""
-    public_url: str | None = None
+    public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
     """Where a proxy serves the pages and the API, e.g. https://maps.example.com; clients may write there, too."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
     """Addresses and networks, separated by spaces, of proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are
@@ -240,7 +249,7 @@ class Settings(
     Raises `InvalidInput` with every variable that is wrong.
     """
 
-    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="IMAGEFLOW_", frozen=True, extra="ignore")
 
     @model_validator(mode="wrap")
     @classmethod

@@ -1,5 +1,6 @@
 """A started program whose camera is tried out: what is sent to it, and what its window then shows."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Self
@@ -87,13 +88,18 @@ class Rig:
         """Whether the first picture after the start kept changing."""
 
     def __enter__(self) -> Self:
-        self.restart()
+        with contextlib.ExitStack() as undo:
+            undo.push(self.__exit__)
+            self.restart()
+            undo.pop_all()
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        if self._program is not None:
-            self._program.stop()
-            self._program = self._stage = None
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        program, self._program, self._stage = self._program, None, None
+        if program is not None and failed is None:
+            program.stop()
+        elif program is not None:
+            program.abandon()
 
     def restart(self) -> None:
         """Start the program, anew where it runs, prepare it, and bring the camera to its first area.
@@ -101,7 +107,7 @@ class Rig:
         Raises:
             CaptureError: As the driver does, naming the last picture.
         """
-        self.__exit__()
+        self.__exit__(None)
         parameters = self._parameters
         self._program = Program(parameters, staging=self._staging, read_beside=self._read_beside)
         stage = self._stage = self._program.start()

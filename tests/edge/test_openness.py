@@ -34,3 +34,11 @@ def test_other_machines_need_it_and_the_message_says_what_that_exposes(opening: 
     assert "read and delete all maps" in str(refused.value)
     assert "IMAGEFLOW_OPEN=1" in str(refused.value)
     check_openness(Settings.model_validate({**opening, "open": True}))
+
+
+def test_variables_that_are_set_to_nothing_open_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPEN", "PUBLIC_URL", "TRUSTED_PROXIES"):
+        monkeypatch.setenv(f"IMAGEFLOW_{name}", "")
+    settings = Settings()
+    assert (settings.open, settings.public_url, settings.trusted_proxies) == (False, None, ())
+    check_openness(settings)

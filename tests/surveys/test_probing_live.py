@@ -81,6 +81,7 @@ def test_a_step_that_fails_names_the_last_of_the_pictures_which_have_coordinates
     steps = 'prepare: [{at: [100, 150]}, {wait_until: {at: [5, 5], colour: "#010203", timeout_s: 0.5}}]\n'
     with pytest.raises(GameNeverSettled, match=r"prepare\.1: the pixel at 5,5 is .*02-failed\.png") as raised:
         _probe(tmp_path, BOARD + steps)
+    assert not list((tmp_path / "scratch").iterdir()), "the game and its display have ended"
     pictures = tmp_path / "pictures"
     assert str(pictures / "02-failed.png") in str(raised.value)
     names = sorted(path.name for path in pictures.glob("*.png"))
@@ -106,6 +107,7 @@ def test_a_camera_that_nothing_moves_is_reported_with_the_picture(tmp_path: Path
 def test_a_window_of_another_size_and_a_missing_program_are_reported_as_for_a_survey(tmp_path: Path) -> None:
     with pytest.raises(NoMap, match=r"window has 400x260 px .*`window` says 640x480 px.*-failed\.png"):
         _probe(tmp_path, BOARD.replace('"{width}", "{height}"', '"400", "260"').replace("[400, 260]", "[640, 480]"))
+    assert not list((tmp_path / "scratch").iterdir()), "the game and its display have ended"
     (tmp_path / "pictures").rename(tmp_path / "before")
     with pytest.raises(GameMissing, match="'no-such-game' is not installed"):
         _probe(tmp_path, "command: [no-such-game]\n")
