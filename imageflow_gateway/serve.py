@@ -21,6 +21,9 @@ from imageflow_gateway.watching import Watching
 
 _LOG = logging.getLogger(__name__)
 
+_OTHER_CONNECTIONS = 1_000
+"""Beside those of pages that watch surveys; Granian lets more wait, and by default more than 128 in all."""
+
 _GRACE_S = 5.0
 """What requests that have begun get to end by themselves."""
 
@@ -46,6 +49,8 @@ def serve(settings: Settings) -> None:
         port=settings.gateway_port,
         interface=Interfaces.ASGINL,
         websockets=False,
+        backlog=_OTHER_CONNECTIONS,
+        backpressure=gateway.capacity.watchers + _OTHER_CONNECTIONS,
         log_level=LogLevels.error,
         log_dictconfig=_LEFT_TO_US,
     )

@@ -62,6 +62,8 @@ class _Channel:
     clients: int = 0
     looks: asyncio.Task[None] | None = None
     """Reads it whenever something happened to it; no survey waits for another one."""
+    read_s: float = 0.0
+    """Seconds that it took to read last."""
     watched_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -129,7 +131,8 @@ class Watching:
         if channel is None or channel.end is not None:
             # one that ended may have been taken up again
             fresh = channel or _Channel(survey)
-            fresh.take(await self._read(survey))
+            seen, fresh.read_s = await self._read(survey)
+            fresh.take(seen)
             channel = self._channels.setdefault(survey, fresh)
         end = channel.end
         if end is not None and end[0] == last_event_id:
@@ -168,7 +171,8 @@ class Watching:
                     yield _event("end", json.dumps({"state": end[1]}), end[0])
                     return
                 try:
-                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_S)
+                    async with asyncio.timeout(_KEEP_ALIVE_S):
+                        await changed.wait()
                 except TimeoutError:
                     yield b": still here\n\n"
         finally:
@@ -194,9 +198,8 @@ class Watching:
         while self._is_watched(channel):
             while await following.next(0):
                 pass  # one look sees all that has happened
-            begun = time.monotonic()
             await self._look(channel)
-            await asyncio.sleep(_REST * (time.monotonic() - begun))
+            await asyncio.sleep(_REST * channel.read_s)
             await following.next(_RETRY_S if channel.trouble else _POLL_S)
 
     def _is_watched(self, channel: _Channel) -> bool:
@@ -205,7 +208,8 @@ class Watching:
 
     async def _look(self, channel: _Channel) -> None:
         try:
-            channel.take(await self._read(channel.survey))
+            seen, channel.read_s = await self._read(channel.survey)
+            channel.take(seen)
         except NotFound:
             channel.deleted = True
             channel.tell()
@@ -217,8 +221,14 @@ class Watching:
         except Exception:  # noqa: BLE001 - told in full, and looked at again
             _LOG.exception("%s is watched, but cannot be read", channel.survey)
 
-    async def _read(self, survey: str) -> Standing:
-        return await to_thread.run_sync(standing_of, self._stores, survey, limiter=self._capacity.standing_reads)
+    async def _read(self, survey: str) -> tuple[Standing, float]:
+        """Return how a survey stands, and the seconds that it took to read, without those of waiting for a turn."""
+
+        def read() -> tuple[Standing, float]:
+            begun = time.monotonic()
+            return standing_of(self._stores, survey), time.monotonic() - begun
+
+        return await to_thread.run_sync(read, limiter=self._capacity.standing_reads)
 
 
 def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> str:

@@ -1,5 +1,6 @@
 """Progress pushed to pages, from a gateway that really streams: what is told, in which order, and to how many."""
 
+import asyncio
 import json
 import threading
 import time
@@ -239,6 +240,25 @@ def test_fifty_clients_cost_one_poller_and_hold_no_connection(
     for thread in threads:
         thread.join(PATIENCE_S)
     assert {told.data["stages"][0]["done"] for told in got[-50:]} == {1}
+
+
+def test_hundreds_of_pages_watch_at_once_and_others_are_answered(served: Any, stores: Stores, running: Survey) -> None:
+    request = f"GET /api/v1/surveys/{running.id}/events HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
+
+    async def watch() -> None:
+        pages = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(300)]
+        for _, writer in pages:
+            writer.write(request)
+        for reader, _ in pages:
+            await reader.readuntil(b"event: progress")
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
+            assert (await client.get(f"{served.url}/api/v1/surveys/{running.id}")).status_code == 200
+        await asyncio.to_thread(capture_blocks, stores, running, running.blocks()[:1])
+        for reader, writer in pages:
+            await reader.readuntil(b"event: progress")
+            writer.close()
+
+    asyncio.run(asyncio.wait_for(watch(), 5 * PATIENCE_S))
 
 
 def test_a_page_that_is_closed_is_noticed(served: Any, settings: Settings, running: Survey) -> None:
