@@ -81,8 +81,10 @@ def check_port(host: str, port: int) -> None:
 
 async def _until_signalled(server: Server, watching: Watching) -> None:
     asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        # Not add_signal_handler: its pipe is full where a thousand clients leave at once, and the signal is lost.
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked.set))
     serving = asyncio.create_task(server.serve())
     asking = asyncio.create_task(asked.wait())
     await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)
