@@ -36,6 +36,7 @@ BENCHES = {
     "beside_backfill": "a backfill of large surveys: pools used, and a batch beside it",
     "registration_pool": "the pool of offsets raised",
     "status": "a job's status beside ten million tiles",
+    "hub": "changes of blocks from their commit to a thousand pages",
     "dagster_share": "wall time of a survey in which no asset works",
     "capture": "moving a live game and grabbing the settled picture",
     "memory": "largest process of a 400-shot survey",

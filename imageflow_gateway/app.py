@@ -9,6 +9,7 @@ from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_edge.addresses import Addresses, public_origin
+from imageflow_edge.hub import Hub
 from imageflow_edge.limits import SizeLimits
 from imageflow_edge.proxies import trusted_networks
 from imageflow_gateway import errors
@@ -68,7 +69,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         scratch=stores.scratch,
         maps=PublishedMaps(stores),
         dagster=dagster,
-        watching=Watching(stores, capacity),
+        watching=Watching(stores, capacity, Hub(stores.database)),
         reports=TrustReports(stores),
         comparisons=Comparisons(stores),
         models=known_models,

@@ -21,6 +21,9 @@ from imageflow_gateway.logs import configure_logs
 
 _LOG = logging.getLogger(__name__)
 
+_OTHER_CONNECTIONS = 1_000
+"""Beside those of pages that watch surveys; Granian lets more wait, and by default more than 128 in all."""
+
 _GRACE_S = 5.0
 """What requests that have begun get to end by themselves."""
 
@@ -46,6 +49,8 @@ def serve(settings: Settings) -> None:
         port=settings.gateway_port,
         interface=Interfaces.ASGINL,
         websockets=False,
+        backlog=_OTHER_CONNECTIONS,
+        backpressure=gateway.capacity.watchers + _OTHER_CONNECTIONS,
         log_level=LogLevels.error,
         log_dictconfig=_LEFT_TO_US,
     )
@@ -76,8 +81,10 @@ def check_port(host: str, port: int) -> None:
 
 async def _until_signalled(server: Server, watching: Watching) -> None:
     asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        # Not add_signal_handler: its pipe is full where a thousand clients leave at once, and the signal is lost.
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked.set))
     serving = asyncio.create_task(server.serve())
     asking = asyncio.create_task(asked.wait())
     await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from imageflow_clients.database.core import heartbeats
+from imageflow_clients.database.core import event_positions, heartbeats
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.database.maps import tile_objects
 from imageflow_clients.stores import Stores
@@ -31,6 +31,9 @@ _ABANDONED = timedelta(hours=24)
 
 _FORGOTTEN = timedelta(days=30)
 """When nobody asks any more when a run's worker gave its last sign of life: no survey runs for so long."""
+
+_EVENTS_KEPT = timedelta(days=7)
+"""How long a page or a reader may be away and go on where it was."""
 
 _BATCH = 500
 
@@ -74,6 +77,7 @@ def sweep(
     with stores.database.begin() as connection:
         noted = tile_objects.mark_unreferenced(connection)
         heartbeats.forget(connection, _FORGOTTEN)
+    _forget_events(stores)
     leftovers = tuple(_leftover_surveys(stores))
     for survey in leftovers:
         stores.objects.delete_prefix(f"{keys.survey_prefix(survey)}/")
@@ -89,6 +93,15 @@ def sweep(
         scratch=len(folders),
         values=forget_old_values(stores),
     )
+
+
+def _forget_events(stores: Stores) -> None:
+    stamped = 1
+    while stamped:  # where nobody reads them, nobody else has stamped them
+        with stores.database.begin() as connection:
+            stamped = event_positions.stamp(connection)
+    with stores.database.begin() as connection:
+        event_positions.forget_old(connection, _EVENTS_KEPT)
 
 
 def _unreferenced(stores: Stores, grace: timedelta) -> Iterator[str]:

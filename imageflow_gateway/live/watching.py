@@ -1,5 +1,5 @@
-"""Progress pushed to pages: one poller in the process, however many clients watch, and none of them holds a connection
-to the database. What a client is too slow to take is told with the next event."""
+"""Progress pushed to pages: each survey is read by one, however many clients watch it, and none of them holds a
+connection to the database. What a client is too slow to take is told with the next event."""
 
 import asyncio
 import json
@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from anyio import to_thread
 
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import ImageFlowError, NotFound, Unavailable
+from imageflow_domain.errors import DatabaseUnavailable, Gone, ImageFlowError, NotFound, Unavailable
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import SurveyState
+from imageflow_domain.survey_events import subject_of
 from imageflow_edge.error_table import answer_for
+from imageflow_edge.hub import Following, Hub
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.live.progress_schema import ProgressEvent, TroubleEvent
@@ -24,7 +26,12 @@ from imageflow_surveys.standing import BlockStanding, Standing, standing_of
 
 _LOG = logging.getLogger(__name__)
 
-_POLL_S = 1.0
+_POLL_S = 5.0
+"""For what is no event: a worker that has gone silent, tiles within a block."""
+
+_RETRY_S = 1.0
+"""Where the database does not answer."""
+
 _REST = 4.0
 """For so many times as long as a survey took to read it rests: one of ten thousand blocks may take a second."""
 
@@ -48,12 +55,15 @@ class _Channel:
     """Of the newest event."""
     seen: Standing | None = None
     changes: deque[tuple[int, frozenset[Block]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    told: dict[tuple[int | None, DagsterLinks], str] = field(default_factory=dict)
+    """The newest event, by the event that its client got before: most of them got the same one."""
     trouble: ImageFlowError | None = None
     deleted: bool = False
     clients: int = 0
-    look: asyncio.Task[None] | None = None
-    """The newest look at it: one at a time, and none waits for another survey's."""
-    rests_until: float = 0.0
+    looks: asyncio.Task[None] | None = None
+    """Reads it whenever something happened to it; no survey waits for another one."""
+    read_s: float = 0.0
+    """Seconds that it took to read last."""
     watched_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,6 +75,7 @@ class _Channel:
             self.seen = seen
             self.number += 1
             self.changes.append((self.number, differ))
+            self.told.clear()
             self.tell()
 
     def tell(self) -> None:
@@ -94,13 +105,13 @@ class _Channel:
 
 
 class Watching:
-    """Reads how the watched surveys stand, once a second, and hands it to every client that watches them."""
+    """Reads how the watched surveys stand when they change, and hands it to every client that watches them."""
 
-    def __init__(self, stores: Stores, capacity: Capacity) -> None:
+    def __init__(self, stores: Stores, capacity: Capacity, hub: Hub) -> None:
         self._stores = stores
         self._capacity = capacity
+        self._hub = hub
         self._channels: dict[str, _Channel] = {}
-        self._poller: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
     async def subscribe(
@@ -120,14 +131,15 @@ class Watching:
         if channel is None or channel.end is not None:
             # one that ended may have been taken up again
             fresh = channel or _Channel(survey)
-            fresh.take(await self._read(survey))
+            seen, fresh.read_s = await self._read(survey)
+            fresh.take(seen)
             channel = self._channels.setdefault(survey, fresh)
         end = channel.end
         if end is not None and end[0] == last_event_id:
             return None
         channel.watched_at = time.monotonic()
-        if self._poller is None or self._poller.done():
-            self._poller = asyncio.create_task(self._poll())
+        if channel.looks is None or channel.looks.done():
+            channel.looks = asyncio.create_task(self._keep_looking(channel))
         epoch, _, number = (last_event_id or "").rpartition("-")
         resumes = epoch == channel.epoch and number.isascii() and number.isdigit()
         return self._stream(channel, links, int(number[:9]) if resumes else None)
@@ -135,6 +147,7 @@ class Watching:
     def close(self) -> None:
         """End every stream; clients ask again and find whoever serves then."""
         self._closed.set()
+        self._hub.close()
         for channel in self._channels.values():
             channel.tell()
 
@@ -158,31 +171,45 @@ class Watching:
                     yield _event("end", json.dumps({"state": end[1]}), end[0])
                     return
                 try:
-                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_S)
+                    async with asyncio.timeout(_KEEP_ALIVE_S):
+                        await changed.wait()
                 except TimeoutError:
                     yield b": still here\n\n"
         finally:
             channel.clients -= 1
             channel.watched_at = time.monotonic()
 
-    async def _poll(self) -> None:
-        while not self._closed.is_set():
-            await asyncio.sleep(_POLL_S)
-            now = time.monotonic()
-            for channel in list(self._channels.values()):
-                if not channel.clients and now - channel.watched_at > _LINGER_S:
-                    del self._channels[channel.survey]
-            if not self._channels:
+    async def _keep_looking(self, channel: _Channel) -> None:
+        while self._is_watched(channel):
+            try:
+                with await self._hub.follow(subject_of(channel.survey)) as following:
+                    await self._look_on(channel, following)
+            except Gone:
+                continue  # so much was missed that all is read again
+            except DatabaseUnavailable:
+                await self._look(channel)  # which tells of it
+                await asyncio.sleep(_RETRY_S)
+            except Unavailable:
                 return
-            for channel in self._channels.values():
-                is_read = channel.look is not None and not channel.look.done()
-                if channel.end is None and not is_read and now >= channel.rests_until:
-                    channel.look = asyncio.create_task(self._look(channel))
+        if self._channels.get(channel.survey) is channel:
+            del self._channels[channel.survey]
+
+    async def _look_on(self, channel: _Channel, following: Following) -> None:
+        while self._is_watched(channel):
+            while await following.next(0):
+                pass  # one look sees all that has happened
+            await self._look(channel)
+            await asyncio.sleep(_REST * channel.read_s)
+            await following.next(_RETRY_S if channel.trouble else _POLL_S)
+
+    def _is_watched(self, channel: _Channel) -> bool:
+        is_left = not channel.clients and time.monotonic() - channel.watched_at > _LINGER_S
+        return channel.end is None and not is_left and not self._closed.is_set()
 
     async def _look(self, channel: _Channel) -> None:
-        begun = time.monotonic()
         try:
-            channel.take(await self._read(channel.survey))
+            seen, channel.read_s = await self._read(channel.survey)
+            channel.take(seen)
         except NotFound:
             channel.deleted = True
             channel.tell()
@@ -191,22 +218,28 @@ class Watching:
             if channel.trouble is None:
                 channel.trouble = error
                 channel.tell()
-        except Exception:  # noqa: BLE001 - told in full, and looked at again in a second
+        except Exception:  # noqa: BLE001 - told in full, and looked at again
             _LOG.exception("%s is watched, but cannot be read", channel.survey)
-        finally:
-            ended = time.monotonic()
-            channel.rests_until = ended + _REST * (ended - begun)
 
-    async def _read(self, survey: str) -> Standing:
-        return await to_thread.run_sync(standing_of, self._stores, survey, limiter=self._capacity.standing_reads)
+    async def _read(self, survey: str) -> tuple[Standing, float]:
+        """Return how a survey stands, and the seconds that it took to read, without those of waiting for a turn."""
+
+        def read() -> tuple[Standing, float]:
+            begun = time.monotonic()
+            return standing_of(self._stores, survey), time.monotonic() - begun
+
+        return await to_thread.run_sync(read, limiter=self._capacity.standing_reads)
 
 
 def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> str:
     seen = channel.seen
     assert seen is not None  # noqa: S101 - a channel is read before anybody gets it
-    missed = channel.missed(after)
-    blocks = list(seen.blocks) if missed is None else missed
-    return ProgressEvent.of(seen, blocks, links, full=missed is None).model_dump_json()
+    if (after, links) not in channel.told:
+        missed = channel.missed(after)
+        blocks = list(seen.blocks) if missed is None else missed
+        event = ProgressEvent.of(seen, blocks, links, full=missed is None)
+        channel.told[after, links] = event.model_dump_json()
+    return channel.told[after, links]
 
 
 def _trouble(error: ImageFlowError) -> TroubleEvent:

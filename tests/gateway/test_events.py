@@ -1,5 +1,6 @@
 """Progress pushed to pages, from a gateway that really streams: what is told, in which order, and to how many."""
 
+import asyncio
 import json
 import threading
 import time
@@ -24,6 +25,7 @@ from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
+from imageflow_edge.hub import Hub
 from imageflow_gateway.app import create_app
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks
@@ -240,6 +242,25 @@ def test_fifty_clients_cost_one_poller_and_hold_no_connection(
     assert {told.data["stages"][0]["done"] for told in got[-50:]} == {1}
 
 
+def test_hundreds_of_pages_watch_at_once_and_others_are_answered(served: Any, stores: Stores, running: Survey) -> None:
+    request = f"GET /api/v1/surveys/{running.id}/events HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
+
+    async def watch() -> None:
+        pages = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(300)]
+        for _, writer in pages:
+            writer.write(request)
+        for reader, _ in pages:
+            await reader.readuntil(b"event: progress")
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
+            assert (await client.get(f"{served.url}/api/v1/surveys/{running.id}")).status_code == 200
+        await asyncio.to_thread(capture_blocks, stores, running, running.blocks()[:1])
+        for reader, writer in pages:
+            await reader.readuntil(b"event: progress")
+            writer.close()
+
+    asyncio.run(asyncio.wait_for(watch(), 5 * PATIENCE_S))
+
+
 def test_a_page_that_is_closed_is_noticed(served: Any, settings: Settings, running: Survey) -> None:
     with _watch(served, running.id) as events:
         next(events)
@@ -303,7 +324,7 @@ def test_a_lost_database_is_told_as_trouble_and_then_goes_on(
 
 def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: Survey) -> None:
     slow = plan_survey(stores, _spec("slow"), Carrier.OPERATOR)
-    watching = Watching(stores, Capacity())
+    watching = Watching(stores, Capacity(), Hub(stores.database))
     links = DagsterLinks(base_url="http://d")
     is_slow, goes_on = threading.Event(), threading.Event()
     asked: list[str] = []
@@ -346,7 +367,7 @@ def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: 
 
 
 def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, running: Survey) -> None:
-    watching = Watching(stores, Capacity())
+    watching = Watching(stores, Capacity(), Hub(stores.database))
     reads: list[float] = []
 
     def delay(*execution: Any) -> None:
@@ -362,9 +383,14 @@ def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, run
         until = time.monotonic() + PATIENCE_S
         while len(reads) < 4:
             assert time.monotonic() < until, "it is read no more"
+            await anyio.to_thread.run_sync(begin_a_block)
             await anyio.sleep(0.05)
         await stream.aclose()
         watching.close()
+
+    def begin_a_block() -> None:
+        with stores.database.begin() as connection:
+            attempts.begin(connection, running.id, Layer.SCREENSHOTS, running.blocks()[0], "run-1")
 
     engine = stores.database.engine
     event.listen(engine, "before_cursor_execute", delay)
@@ -372,5 +398,5 @@ def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, run
         anyio.run(watch)
     finally:
         event.remove(engine, "before_cursor_execute", delay)
-    # the first one was the client's own
+    # the first one was the client's own; something happens all the time
     assert all(later - earlier >= 5 * 0.5 for earlier, later in pairwise(reads[1:]))

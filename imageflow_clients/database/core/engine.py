@@ -19,6 +19,7 @@ from imageflow_clients.database.core.connecting import (
     given_url,
     reason_of,
 )
+from imageflow_clients.database.core.events import logged_at_end
 from imageflow_clients.database.core.migrating import check_schema, current_revision, migrate
 from imageflow_clients.settings import DatabaseSettings
 from imageflow_domain.errors import DatabaseUnavailable
@@ -41,7 +42,7 @@ class Database:
         is then undone: the same block may be run again.
         """
         try:
-            with self.engine.begin() as connection:
+            with self.engine.begin() as connection, logged_at_end(connection):
                 yield connection
         except PoolTimeout as error:
             raise DatabaseUnavailable(

@@ -1,7 +1,21 @@
-"""Tables of no domain: which version may use the schema, and which runs are alive."""
+"""Tables of no domain: which version may use the schema, which runs are alive, and the event log."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Table, Text, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
+from imageflow_clients.database.core.columns import is_small, moment
 from imageflow_clients.database.core.metadata import metadata
 
 _NOW = func.now()
@@ -20,4 +34,39 @@ run_heartbeats = Table(
     Column("run_id", Text, primary_key=True),
     Column("survey_id", Text, nullable=True),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+)
+
+# Without foreign keys: numbering events under the subject's own row would deadlock with rows that reference it.
+event_subjects = Table(
+    "event_subjects",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False, doc="Which life of the subject: greater after each deletion."),
+    Column("seq", BigInteger, nullable=False, doc="Of its newest event; 0 before the first of the epoch."),
+    moment("changed_at"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("id", BigInteger, Identity(), nullable=False, doc="Grows along each subject's events, with gaps."),
+    Column("position", BigInteger, nullable=True, doc="Among all events, without gaps; NULL until stamped."),
+    Column("kind", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    moment("created_at"),
+    is_small("data", 2000),
+    Index("ix_events_position", "position", unique=True),
+    Index("ix_events_unstamped", "id", postgresql_where=text("position IS NULL")),
+    Index("ix_events_created_at", "created_at"),
+)
+
+event_readers = Table(
+    "event_readers",
+    metadata,
+    Column("reader", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False, doc="Of the last event that the reader is done with."),
+    moment("moved_at"),
 )

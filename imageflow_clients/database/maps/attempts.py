@@ -7,9 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from imageflow_clients.database.core import events
 from imageflow_clients.database.maps import schema
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer
+from imageflow_domain.survey_events import Change, layer_changed
 
 _T = schema.attempts
 
@@ -32,15 +34,18 @@ def begin(connection: Connection, survey: str, layer: Layer, block: Block | None
         .values(survey_id=survey, layer=layer, block=_key(block), **values)
         .on_conflict_do_update(index_elements=["survey_id", "layer", "block"], set_=values)
     )
+    events.append(connection, layer_changed(survey, layer, Change.BEGUN, block))
 
 
 def fail(connection: Connection, survey: str, layer: Layer, block: Block | None, run_id: str, reason: str) -> None:
     """Note why a run's attempt failed; one that another run has begun since is left alone."""
-    connection.execute(
+    noted = connection.execute(
         update(_T)
         .where(_T.c.survey_id == survey, _T.c.layer == layer, _T.c.block == _key(block), _T.c.run_id == run_id)
         .values(reason=reason)
     )
+    if noted.rowcount:
+        events.append(connection, layer_changed(survey, layer, Change.FAILED, block))
 
 
 def of_survey(connection: Connection, survey: str) -> Mapping[tuple[Layer, Block | None], Attempt]:

@@ -8,11 +8,13 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, insert, or_, select, tuple_, update
 
+from imageflow_clients.database.core import events
 from imageflow_clients.database.maps import schema
 from imageflow_domain.capture import AreaState
 from imageflow_domain.errors import NotFound
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Progress, ShotCount, TaskCount
+from imageflow_domain.survey_events import Change, layer_changed
 
 _BLOCKS = schema.blocks
 _FAILED = schema.failed_runs
@@ -193,6 +195,7 @@ def mark_block(connection: Connection, survey: str, layer: Layer, block: Block, 
         .where(_BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col)
         .values(values)
     )
+    events.append(connection, layer_changed(survey, layer, Change.DONE, block))
 
 
 def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> bool:
@@ -211,6 +214,7 @@ def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> 
 def begin_cut(connection: Connection, survey: str, block: Block) -> None:
     """Begin to count a block's tiles."""
     connection.execute(update(_BLOCKS).where(_at(survey, block)).values(cut_at=None, cut_revision=None, tiles_cut=0))
+    events.append(connection, layer_changed(survey, Layer.TILES, Change.REOPENED, block))
 
 
 def mark_all_cut(connection: Connection, survey: str, revision: str) -> None:
@@ -218,6 +222,7 @@ def mark_all_cut(connection: Connection, survey: str, revision: str) -> None:
     connection.execute(
         update(_BLOCKS).where(_BLOCKS.c.survey_id == survey).values(cut_at=func.now(), cut_revision=revision)
     )
+    events.append(connection, layer_changed(survey, Layer.TILES, Change.DONE))
 
 
 def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int) -> None:
@@ -226,24 +231,33 @@ def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int)
 
 def reopen_capture(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
     """Ask for blocks' screenshots again: what was registered with them no longer counts."""
-    around = {(block.row + row, block.col + col) for block in blocks for row, col in ((0, 0), *_BEFORE)}
-    _reopen(connection, survey, {(block.row, block.col) for block in blocks}, captured_at=None)
-    _reopen(connection, survey, around, registered_at=None)
+    steps = ((0, 0), *_BEFORE)
+    around = {(block.row + row, block.col + col) for block in blocks for row, col in steps}
+    _reopen(connection, survey, Layer.SCREENSHOTS, {(block.row, block.col) for block in blocks})
+    _reopen(connection, survey, Layer.PAIR_OFFSETS, around)
 
 
 def reopen_registration(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
     """Ask for blocks' offsets again."""
-    _reopen(connection, survey, {(block.row, block.col) for block in blocks}, registered_at=None)
+    _reopen(connection, survey, Layer.PAIR_OFFSETS, {(block.row, block.col) for block in blocks})
 
 
 def reopen_cut(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
     """Ask for blocks' tiles again, every one of them; those that are there stay until then."""
-    _reopen(connection, survey, {(block.row, block.col) for block in blocks}, cut_at=None)
+    _reopen(connection, survey, Layer.TILES, {(block.row, block.col) for block in blocks})
 
 
-def _reopen(connection: Connection, survey: str, places: Collection[tuple[int, int]], **marks: None) -> None:
+def _reopen(connection: Connection, survey: str, layer: Layer, places: Collection[tuple[int, int]]) -> None:
     here = tuple_(_BLOCKS.c.row, _BLOCKS.c.col).in_(places)
-    connection.execute(update(_BLOCKS).where(_BLOCKS.c.survey_id == survey, here).values(marks))
+    reopened = connection.execute(
+        update(_BLOCKS)
+        .where(_BLOCKS.c.survey_id == survey, here)
+        .values({_BLOCK_MARKS[layer]: None})
+        .returning(_BLOCKS.c.row, _BLOCKS.c.col)
+    )
+    for row in reopened:
+        block = Block(row=row.row, col=row.col)
+        events.append(connection, layer_changed(survey, layer, Change.REOPENED, block))
 
 
 def note_failure(connection: Connection, survey: str, layer: Layer, reason: str, run_id: str) -> int:

@@ -8,13 +8,16 @@ from sqlalchemy import Connection, Row, delete, func, insert, null, select, tupl
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from imageflow_clients.database.core import events
 from imageflow_clients.database.maps import schema
 from imageflow_domain.errors import NotFound
+from imageflow_domain.events import Event
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ids import parts_of_survey_id, survey_id
 from imageflow_domain.ports import Area
-from imageflow_domain.survey import Carrier, Fidelity, Keep, Mosaic, Survey, SurveySpec, SurveyState
+from imageflow_domain.survey import Carrier, Fidelity, Keep, Layer, Mosaic, Survey, SurveySpec, SurveyState
+from imageflow_domain.survey_events import Change, layer_changed, state_changed, subject_of
 from imageflow_domain.tiles import Frame
 
 _T = schema.surveys
@@ -77,6 +80,7 @@ def plan(
         insert(schema.blocks),
         [{"survey_id": name, "row": block.row, "col": block.col} for block in grid.blocks(spec.block_side)],
     )
+    events.append(connection, state_changed(name, SurveyState.PLANNED))
     return get(connection, name)
 
 
@@ -227,6 +231,7 @@ def in_frame(connection: Connection, game: str, save: str, frame_number: int) ->
 def set_state(connection: Connection, survey: str, state: SurveyState, reason: str | None = None) -> None:
     over = state in {SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED}
     _change(connection, survey, state=state, reason=reason, finished_at=func.now() if over else None)
+    events.append(connection, state_changed(survey, state))
 
 
 def set_carrier(connection: Connection, survey: str, carrier: Carrier) -> None:
@@ -292,6 +297,7 @@ def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
         placed_at=func.now(),
     )
     _forget_other_cuts(connection, survey, mosaic.revision)
+    events.append(connection, layer_changed(survey, Layer.COORDINATES, Change.DONE))
 
 
 def forget_placement(connection: Connection, survey: str) -> None:
@@ -300,6 +306,7 @@ def forget_placement(connection: Connection, survey: str) -> None:
     The frame stays, so that addresses and the save's other surveys still fit.
     """
     _change(connection, survey, placed_at=None, cleaned_at=None, overlays=null())
+    events.append(connection, layer_changed(survey, Layer.COORDINATES, Change.REOPENED))
 
 
 def set_overlays(connection: Connection, survey: str, overlays: Sequence[Rect]) -> None:
@@ -311,6 +318,7 @@ def set_encoding(connection: Connection, survey: str, spec: SurveySpec, revision
     """Ask for another encoding of a placed survey: the same pixels under another revision."""
     _change(connection, survey, spec=spec.model_dump(mode="json"), revision=revision)
     _forget_other_cuts(connection, survey, revision)
+    events.append(connection, layer_changed(survey, Layer.TILES, Change.REOPENED))
 
 
 def redrive(connection: Connection, survey: str, spec: SurveySpec, reach_px: int) -> None:
@@ -338,6 +346,7 @@ def publish(connection: Connection, survey: Survey, tiles_total: int) -> None:
         .where(saves.c.game == survey.spec.game, saves.c.save == survey.spec.save)
         .values(latest_survey_id=survey.id)
     )
+    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, Change.DONE))
 
 
 def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str) -> None:
@@ -356,6 +365,7 @@ def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str)
         withheld=why,
         tiles_total=tiles_total,
     )
+    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, Change.DONE))
 
 
 def take_up(connection: Connection, survey: str, carrier: Carrier) -> None:
@@ -371,6 +381,7 @@ def settle(connection: Connection, survey: str, run_id: str) -> None:
 
 def mark_cleaned(connection: Connection, survey: str) -> None:
     _change(connection, survey, cleaned_at=func.now())
+    events.append(connection, layer_changed(survey, Layer.CLEANUP, Change.DONE))
 
 
 def remove(connection: Connection, survey: Survey) -> None:
@@ -390,6 +401,7 @@ def remove(connection: Connection, survey: Survey) -> None:
         )
         .values(latest_survey_id=before)
     )
+    events.append(connection, Event(subject=subject_of(survey.id), kind=events.DELETED))
 
 
 def _forget_other_cuts(connection: Connection, survey: str, revision: str) -> None:

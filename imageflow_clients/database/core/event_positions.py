@@ -1,0 +1,102 @@
+"""The order of all subjects' events, and how far those have come who read them all.
+
+An event gets its position once its transaction is committed: one that stays open hides nothing from readers.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from imageflow_clients.database.core import schema
+from imageflow_clients.database.core.events import logged
+from imageflow_domain.errors import Gone
+from imageflow_domain.events import LoggedEvent
+
+_T = schema.events
+_SUBJECTS = schema.event_subjects
+_READERS = schema.event_readers
+_STAMPER = 0x696D6577  # "imew": any number that nobody else locks
+_STAMPED_AT_ONCE = 5_000
+
+
+def stamp(connection: Connection) -> int:
+    """Give committed events, at most 5,000, their positions; return how many were left without until now.
+
+    Belongs into a transaction of its own: whoever else stamps waits for its end. A subject's events keep their order.
+    """
+    unstamped = select(literal(1)).where(_T.c.position.is_(None))
+    if not connection.execute(select(unstamped.exists())).scalar_one():
+        return 0
+    connection.execute(select(func.pg_advisory_xact_lock(_STAMPER)))
+    return connection.execute(_STAMP, {"limit": _STAMPED_AT_ONCE}).rowcount
+
+
+def last_position(connection: Connection) -> int:
+    """Return the position of the event that was stamped last; 0 before the first."""
+    position: int = connection.execute(select(func.coalesce(func.max(_T.c.position), 0))).scalar_one()
+    return position
+
+
+def read_all(connection: Connection, *, after: int, limit: int) -> tuple[LoggedEvent, ...]:
+    """Return up to `limit` stamped events of all subjects after a position, in order.
+
+    Raises `Gone` where the events after it are not kept any more, or the position is none of this log.
+    """
+    rows = connection.execute(select(_T).where(_T.c.position > after).order_by(_T.c.position).limit(limit)).all()
+    follows = rows[0].position == after + 1 if rows else after <= last_position(connection)
+    if not follows:
+        raise Gone(f"The events after position {after} are not kept any more: read how things stand, and go on.")
+    return tuple(logged(row) for row in rows)
+
+
+def position_of(connection: Connection, reader: str) -> int:
+    """Return how far a named reader is, and let nobody else read by that name until the transaction ends.
+
+    A new reader begins with the events that are stamped after this.
+    """
+    position = select(_READERS.c.position).where(_READERS.c.reader == reader).with_for_update()
+    found: int | None = connection.execute(position).scalar_one_or_none()
+    if found is None:
+        begin = {"reader": reader, "position": last_position(connection)}
+        connection.execute(upsert(_READERS).values(begin).on_conflict_do_nothing(index_elements=["reader"]))
+        found = int(connection.execute(position).scalar_one())
+    return found
+
+
+def move(connection: Connection, reader: str, position: int) -> None:
+    """Note that a named reader is done with the events up to a position."""
+    connection.execute(
+        update(_READERS).where(_READERS.c.reader == reader).values(position=position, moved_at=func.now())
+    )
+
+
+def forget_reader(connection: Connection, reader: str) -> None:
+    """Delete a named reader: events wait for it no longer."""
+    connection.execute(delete(_READERS).where(_READERS.c.reader == reader))
+
+
+def forget_old(connection: Connection, age: timedelta) -> int:
+    """Delete events that are older and that every named reader is done with; return how many.
+
+    The newest stamped event stays, as positions go on from it.
+    """
+    too_old = func.now() - age
+    # The events up to one position, and none between: whoever is behind finds out that some are gone.
+    first_kept = select(func.min(_T.c.position)).where(_T.c.created_at >= too_old).scalar_subquery()
+    read_by_all = select(func.min(_READERS.c.position)).scalar_subquery()
+    newest = select(func.max(_T.c.position)).scalar_subquery()
+    forgotten = connection.execute(
+        delete(_T).where(_T.c.position <= func.least(newest - 1, first_kept - 1, read_by_all))
+    ).rowcount
+    events_left = select(literal(1)).where(_T.c.subject == _SUBJECTS.c.subject).exists()
+    connection.execute(delete(_SUBJECTS).where(_SUBJECTS.c.seq == 0, _SUBJECTS.c.changed_at < too_old, ~events_left))
+    return forgotten
+
+
+_STAMP = text("""
+    WITH unstamped AS (SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT :limit),
+         last AS (SELECT coalesce(max(position), 0) AS position FROM events),
+         numbered AS (SELECT id, last.position + row_number() OVER (ORDER BY id) AS position FROM unstamped, last)
+    UPDATE events SET position = numbered.position FROM numbered WHERE events.id = numbered.id
+""")

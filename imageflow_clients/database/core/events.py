@@ -1,0 +1,143 @@
+"""The event log: what happened to each subject, written by the transaction that changes it, and read in order.
+
+A subject's events are numbered under a lock that lasts until their transaction ends: they become visible in order.
+`event_positions` has the order of all subjects' events.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, literal, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from imageflow_clients.database.core import schema
+from imageflow_domain.errors import Gone
+from imageflow_domain.events import BEGINNING, Cursor, Event, LoggedEvent
+
+CHANNEL = "imageflow_events"
+"""What is notified when events are committed. A notification only wakes readers: what happened stands in the log."""
+
+DELETED = "deleted"
+"""Kind of a subject's last event; events after it begin another epoch."""
+
+_T = schema.events
+_SUBJECTS = schema.event_subjects
+_PENDING = "imageflow_events"
+_NOW_US = "cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+"""An epoch is the time at which it began: no earlier one is as great, also where its row is gone."""
+
+
+def append(connection: Connection, event: Event) -> None:
+    """Log an event as the last thing that a transaction of `Database.begin` does.
+
+    Raises `RuntimeError` for another connection, whose events nobody would log.
+    """
+    pending = connection.info.get(_PENDING)
+    if pending is None:
+        raise RuntimeError("Events are logged by transactions of Database.begin only.")
+    pending.append(event)
+
+
+@contextmanager
+def logged_at_end(connection: Connection) -> Iterator[None]:
+    """Log at the end of the block what is appended within it; nothing where the block raises."""
+    info = connection.info  # a lost connection has none any more
+    pending: list[Event] = []
+    info[_PENDING] = pending
+    try:
+        yield
+    finally:
+        info.pop(_PENDING, None)
+    if pending:
+        _write(connection, pending)
+
+
+def head(connection: Connection, subject: str) -> Cursor:
+    """Return the place of a subject's newest event; `BEGINNING` where none is known."""
+    row = connection.execute(
+        select(_SUBJECTS.c.epoch, _SUBJECTS.c.seq).where(_SUBJECTS.c.subject == subject)
+    ).one_or_none()
+    return BEGINNING if row is None else Cursor(epoch=row.epoch, seq=row.seq)
+
+
+def read_subject(connection: Connection, subject: str, *, after: Cursor, limit: int) -> tuple[LoggedEvent, ...]:
+    """Return up to `limit` events of a subject after a place, in order.
+
+    Raises `Gone` where the events after that place are not kept any more, or the place is none of this log.
+    """
+    newest = head(connection, subject)  # first: the next statement sees whatever this one counts
+    rows = connection.execute(
+        select(_T)
+        .where(_T.c.subject == subject, tuple_(_T.c.epoch, _T.c.seq) > tuple_(literal(after.epoch), literal(after.seq)))
+        .order_by(_T.c.epoch, _T.c.seq)
+        .limit(limit)
+    )
+    found = tuple(logged(row) for row in rows)
+    follows = after.is_followed_by(found[0].cursor) if found else after == newest
+    if not follows and not _is_end_of_life(connection, subject, after):
+        raise Gone(f"The events of '{subject}' after {after} are not kept any more: read how it stands, and go on.")
+    return found
+
+
+def _is_end_of_life(connection: Connection, subject: str, cursor: Cursor) -> bool:
+    kind = select(_T.c.kind).where(_T.c.subject == subject, _T.c.epoch == cursor.epoch, _T.c.seq == cursor.seq)
+    return connection.execute(kind).scalar_one_or_none() == DELETED
+
+
+def logged(row: Row[Any]) -> LoggedEvent:
+    """Return the event of a row."""
+    return LoggedEvent(
+        event=Event(subject=row.subject, kind=row.kind, data=row.data),
+        cursor=Cursor(epoch=row.epoch, seq=row.seq),
+        position=row.position,
+        created_at=row.created_at,
+    )
+
+
+def _write(connection: Connection, pending: Sequence[Event]) -> None:
+    by_subject = attrgetter("subject")
+    # Sorted: no two transactions wait for each other's subjects.
+    for subject, told in groupby(sorted(pending, key=by_subject), key=by_subject):
+        for life in _lives(told):
+            _write_life(connection, subject, life)
+    connection.execute(select(func.pg_notify(CHANNEL, "")))
+
+
+def _lives(told: Iterator[Event]) -> Iterator[list[Event]]:
+    """Cut a subject's events behind each deletion."""
+    life: list[Event] = []
+    for event in told:
+        life.append(event)
+        if event.kind == DELETED:
+            yield life
+            life = []
+    if life:
+        yield life
+
+
+def _write_life(connection: Connection, subject: str, life: Sequence[Event]) -> None:
+    newest = connection.execute(
+        upsert(_SUBJECTS)
+        .values(subject=subject, epoch=text(_NOW_US), seq=len(life))
+        .on_conflict_do_update(
+            index_elements=["subject"], set_={"seq": _SUBJECTS.c.seq + len(life), "changed_at": func.now()}
+        )
+        .returning(_SUBJECTS.c.epoch, _SUBJECTS.c.seq)
+    ).one()
+    first = newest.seq - len(life) + 1
+    connection.execute(
+        insert(_T),
+        [
+            {"subject": subject, "epoch": newest.epoch, "seq": seq, "kind": event.kind, "data": dict(event.data)}
+            for seq, event in enumerate(life, first)
+        ],
+    )
+    if life[-1].kind == DELETED:
+        connection.execute(
+            update(_SUBJECTS)
+            .where(_SUBJECTS.c.subject == subject)
+            .values(epoch=text(f"greatest(epoch + 1, {_NOW_US})"), seq=0)
+        )

@@ -1,0 +1,78 @@
+"""Waiting for what is notified, on one direct connection: no pooler between, which would not pass it on."""
+
+import threading
+from typing import Self
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from imageflow_clients.database.core.connecting import reason_of
+from imageflow_domain.errors import DatabaseUnavailable
+
+
+class Bell:
+    """Rings when somebody notifies a channel. One thread waits; another may close it meanwhile."""
+
+    def __init__(self, engine: Engine, channel: str) -> None:
+        self._engine = engine
+        self._channel = channel
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._waiting = threading.Lock()
+        self._is_closed = False
+
+    def wait(self, timeout_s: float) -> None:
+        """Return once the channel is notified, however often, or after `timeout_s`.
+
+        Returns at once when it has just connected, as nobody heard what was notified before. Raises
+        `DatabaseUnavailable` where the database is not there; the next call connects again.
+        """
+        with self._waiting:
+            if self._connection is None:
+                self._connection = self._listen()
+            else:
+                self._wait(self._connection, timeout_s)
+        if self._is_closed:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection, at the end of a wait that is under way."""
+        self._is_closed = True
+        if self._waiting.acquire(blocking=False):
+            try:
+                self._disconnect()
+            finally:
+                self._waiting.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wait(self, connection: "psycopg.Connection[tuple[object, ...]]", timeout_s: float) -> None:
+        try:
+            for _ in connection.notifies(timeout=timeout_s, stop_after=1):
+                pass
+        except psycopg.OperationalError as error:
+            self._disconnect()
+            raise DatabaseUnavailable(f"The database failed: {reason_of(error)}. Try again.") from error
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _listen(self) -> "psycopg.Connection[tuple[object, ...]]":
+        # By the engine: it waits for a server that is away, and starts the embedded one.
+        try:
+            borrowed = self._engine.raw_connection()
+        except PoolTimeout as error:
+            raise DatabaseUnavailable("Every connection of this process to the database is busy.") from error
+        connection = borrowed.driver_connection
+        assert isinstance(connection, psycopg.Connection)  # noqa: S101 - the one driver that engines have here
+        borrowed.detach()
+        connection.autocommit = True
+        connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        return connection
