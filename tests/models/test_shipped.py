@@ -1,4 +1,4 @@
-"""The models that come with ImageFlow: the gate takes them, and they keep what the README says of them."""
+"""The models that come with ImageFlow: the gate takes them, and they are as accurate as docs/inspection.md states."""
 
 import pytest
 
