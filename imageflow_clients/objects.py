@@ -23,7 +23,7 @@ from imageflow_clients.folder_writes import put_in_folder
 from imageflow_clients.multipart import MULTIPART_BYTES, TAKING_BACK_S, MultipartUploads, PartsFailed
 from imageflow_clients.s3_account import S3Account
 from imageflow_clients.settings import ObjectStoreSettings
-from imageflow_clients.store_failures import explain
+from imageflow_clients.store_failures import Request, explain
 from imageflow_clients.store_requests import BoundedRequests, DirectRequests
 from imageflow_clients.stored_object import UNFINISHED, StoredObject
 from imageflow_clients.unfinished import changed_before, files_below
@@ -88,7 +88,7 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object, whole or not at all, in place of any other of that key."""
-        with self._explained(check_key(key)):
+        with self._explained(check_key(key), "write"):
             if self._bucket is not None and len(data) >= MULTIPART_BYTES:
                 self._bucket.put_in_parts(key, data)
             elif self._bucket is not None:
@@ -128,7 +128,7 @@ class ObjectStore:
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
-        with self._explained(check_key(key)):
+        with self._explained(check_key(key), "delete"):
             try:
                 self._requests.make(obstore.delete, self._store, key)
             except FileNotFoundError:
@@ -142,7 +142,7 @@ class ObjectStore:
         left = iter(keys)
         count = 0
         while some := [check_key(key) for key in islice(left, _DELETED_AT_ONCE)]:
-            with self._explained(some[0]):
+            with self._explained(some[0], "delete"):
                 try:
                     self._requests.make(obstore.delete, self._store, some)
                 except FileNotFoundError:
@@ -161,7 +161,7 @@ class ObjectStore:
         Args:
             older_than: Younger ones may still be written.
         """
-        with self._explained("unfinished objects"):
+        with self._explained("unfinished objects", "delete"):
             if self._bucket is not None:
                 return self._bucket.parts.take_back(older_than=older_than)
             return _delete_unfinished(Path(str(self._store.prefix)), older_than)
@@ -258,16 +258,16 @@ class ObjectStore:
             return obstore.sign(self._store, method, key, life)
 
     @contextmanager
-    def _explained(self, key: str) -> Iterator[None]:
+    def _explained(self, key: str, request: Request = "read") -> Iterator[None]:
         """Turn the store's errors into ours; a missing object stays `FileNotFoundError`."""
         try:
             yield
         except (FileNotFoundError, NotFoundError) as error:
             if "NoSuchBucket" in str(error):
-                raise explain(self.label, key, error) from error
+                raise explain(self.label, key, error, request=request) from error
             raise FileNotFoundError(key) from error
         except (BaseError, OSError, PartsFailed) as error:
-            raise explain(self.label, key, error) from error
+            raise explain(self.label, key, error, request=request) from error
 
 
 class _Bucket:
@@ -339,7 +339,7 @@ def _open_folder(folder: Path) -> ObjectStore:
         folder.mkdir(parents=True, exist_ok=True)
         return ObjectStore(LocalStore(folder, automatic_cleanup=True), label=f"the folder '{folder}'")
     except (BaseError, OSError) as error:
-        raise explain(f"the folder '{folder}'", str(folder), error) from error
+        raise explain(f"the folder '{folder}'", str(folder), error, request="write") from error
 
 
 def _open_bucket(settings: ObjectStoreSettings, account: S3Account, bucket: str, prefix: str) -> ObjectStore:

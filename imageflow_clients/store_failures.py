@@ -1,8 +1,12 @@
 """What went wrong with the object store, in words for people: from what stores and their libraries say."""
 
 import re
+from typing import Literal
 
 from imageflow_domain.errors import Conflict, ImageFlowError, InvalidInput, StoreUnavailable
+
+Request = Literal["read", "write", "delete"]
+"""What a store was asked to do with an object; to list objects is to read."""
 
 # From the special to the general: the first that fits is said.
 _SENTENCES = (
@@ -20,7 +24,8 @@ _SENTENCES = (
     ),
     (
         r"os error (1|13)\b|Permission ?denied|AccessDenied|\b403\b",
-        "refuses '{key}': give this account access, or mend the bucket's name",
+        "does not let this account {request} '{key}': give the account the right to {request}, "
+        "or mend the bucket's name",
     ),
     (r"builder error|URL scheme is not allowed", "is reached over http only when AWS_ALLOW_HTTP=true"),
     (
@@ -31,7 +36,7 @@ _SENTENCES = (
 )
 
 
-def explain(label: str, key: str, error: BaseException) -> ImageFlowError:
+def explain(label: str, key: str, error: BaseException, *, request: Request = "read") -> ImageFlowError:
     """Return our error for one of a store; `key` is what the request was about."""
     if isinstance(error, TimeoutError):
         return StoreUnavailable(
@@ -45,6 +50,7 @@ def explain(label: str, key: str, error: BaseException) -> ImageFlowError:
         return InvalidInput(f"A part of '{key}' is too long for {label}: choose a shorter name.")
     for pattern, sentence in _SENTENCES:
         if re.search(pattern, said, re.IGNORECASE):
-            return StoreUnavailable(f"The object store, {label}, {sentence.replace('{key}', key)}.")
+            filled = sentence.replace("{request}", request).replace("{key}", key)
+            return StoreUnavailable(f"The object store, {label}, {filled}.")
     first = said.strip().partition("\n")[0]
     return StoreUnavailable(f"The object store, {label}, failed on '{key}': {first}.")

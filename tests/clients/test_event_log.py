@@ -55,6 +55,11 @@ def database(databases: Callable[[], SecretStr], tmp_path: Path) -> Iterator[Dat
         yield opened
 
 
+def wait_often(bell: Bell) -> None:
+    for _ in range(3):
+        bell.wait(1)
+
+
 def happened(subject: str, number: int = 0) -> Event:
     return Event(subject=f"survey/{subject}", kind="block", data={"number": number})
 
@@ -366,8 +371,7 @@ def test_a_restart_of_postgresql_loses_no_event_and_no_position(postgres: Postgr
         postgres.stop(signal.SIGQUIT)
         try:
             with pytest.raises(DatabaseUnavailable):
-                for _ in range(3):  # what was notified before the end may come first
-                    bell.wait(1)
+                wait_often(bell)  # what was notified before the end may come first
         finally:
             postgres.start()
         bell.wait(0)

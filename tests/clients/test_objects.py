@@ -377,7 +377,7 @@ def test_a_bucket_is_asked_by_path_below_its_prefix_and_its_refusals_are_explain
     assert store.get("kept", next_step="-") == b"data"
     with pytest.raises(ObjectMissing):
         store.get("gone", next_step="-")
-    with pytest.raises(StoreUnavailable, match="refuses 'kept': give this account access") as caught:
+    with pytest.raises(StoreUnavailable, match="does not let this account write 'kept': give") as caught:
         store.put("kept", b"new")
     assert "hidden1" not in str(caught.value)
     assert s3_requests == ["GET /bucket/pre/fix/kept", "GET /bucket/pre/fix/gone", "PUT /bucket/pre/fix/kept"]

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 from imageflow_clients.database.inspection import reports
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.inspection import Inspection
 from imageflow_inspection.inspect_batch import inspect_batch
+from tests.browser.stand import CHROMIUM, running_browser
+from tests.e2e.dagster_pages import open_tab
 from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port, running_stack
 from tests.inspection.lids import lid, published, taken
 
@@ -105,3 +108,13 @@ def stack(cli: Cli, request: pytest.FixtureRequest) -> Iterator[Stack]:
         request.getfixturevalue("judged_before")
     with running_stack(cli) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Page]:
+    """A tab of a real browser."""
+    if not CHROMIUM.exists():
+        absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        absent("chromium is not installed: apt-get install chromium")
+    with running_browser() as browser:
+        yield open_tab(browser)

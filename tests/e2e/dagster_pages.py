@@ -19,6 +19,7 @@ document.adoptedStyleSheets = [still];
 """What turns and slides on the page of a run takes a core as long as the run does, where no GPU draws it."""
 
 _RUN = re.compile(r"/runs/([0-9a-f-]{36})")
+_RELOAD = re.compile("^Reload$")
 
 
 def open_tab(browser: Browser) -> Page:
@@ -59,7 +60,7 @@ class Pages:
 
     def write_config(self, text: str) -> None:
         """Replace all of the launchpad's configuration, as a person pastes it."""
-        self.page.locator(".CodeMirror").first.click()
+        self.page.locator(".CodeMirror").last.click()
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(text)
 
@@ -99,6 +100,16 @@ class Pages:
         self.choose([survey])
         return self.launch()
 
+    def configure(self, text: str) -> None:
+        """Give the run that the dialog offers a configuration."""
+        self.dialog.get_by_text("Config", exact=True).click()
+        self.dialog.get_by_text("Add config").click()
+        expect(self.dialog.get_by_text("Config Editor")).to_be_visible()
+        self.write_config(text)
+        expect(self._is_right).to_be_visible()
+        self.button("Save config").click()
+        expect(self.dialog.get_by_text("Config saved")).to_be_visible()
+
     def launch(self) -> str:
         """Launch the run that the dialog offers; return its id, once its page is open."""
         self.dialog.locator("button", has_text="Launch 1 run").click()
@@ -137,3 +148,44 @@ class Pages:
         self.page.get_by_role("menuitem").filter(has_text="From failure").click()
         self.page.wait_for_url(lambda url: url != before and _RUN.search(url) is not None, wait_until="commit")
         return self.await_run_page()
+
+    def show_events(self, kind: str) -> None:
+        """Show the events of one type alone on the run's page, which is open: it shows no more than fit its height."""
+        self.page.get_by_placeholder("Filter…").fill(f"type:{kind}")
+
+    def show_partition(self, asset: str, survey: str) -> Page:
+        """Open what an asset's page tells of one partition."""
+        self.open(f"/assets/{asset}?view=partitions&partition={survey}")
+        expect(self.page.get_by_text("Latest materialization")).to_be_visible()
+        return self.page
+
+    def await_materialised(self, asset: str, survey: str, run: str) -> None:
+        """Wait until an asset's page shows a partition as materialised by a run."""
+        page = self.show_partition(asset, survey)
+        expect(page.get_by_text("Materialized", exact=True).first).to_be_visible()
+        expect(page.get_by_role("link", name=run[:8]).first).to_be_visible()
+
+    def open_sensor(self, name: str) -> Locator:
+        """Open a sensor's page; return its ticks, the newest first."""
+        page = self.open(f"/locations/imageflow/sensors/{name}")
+        ticks = page.locator("tr", has_text="View logs")
+        expect(ticks.first).to_be_visible()
+        return ticks
+
+    def switch_sensor(self, *, on: bool) -> None:
+        """Switch the sensor whose page is open."""
+        switch = self.page.get_by_role("checkbox")
+        expect(switch).to_be_checked(checked=not on)
+        self.page.locator("label", has=switch).click()
+        expect(switch).to_be_checked(checked=on)
+
+    def read_tick(self, tick: Locator) -> Locator:
+        """Open what a tick of a sensor's page says of itself."""
+        tick.get_by_text("0 runs requested").last.click()
+        expect(self.dialog.get_by_text("Skip reason:")).to_be_visible()
+        return self.dialog
+
+    def reload_definitions(self) -> None:
+        """Reload the code location from the page of all of them."""
+        self.open("/deployment/locations")
+        self.page.locator("button", has_text=_RELOAD).click()

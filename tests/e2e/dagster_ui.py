@@ -15,13 +15,6 @@ mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } }
     ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } }
 }"""
-_REEXECUTE = """
-mutation($params: ReexecutionParams!) {
-  launchRunReexecution(reexecutionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } }
-}"""
-_STOP = """
-mutation($id: String!) { terminateRun(runId: $id) { __typename ... on PythonError { message } } }"""
 _RUN = """
 query($id: ID!) { runOrError(runId: $id) { ... on Run { status jobName tags { key value }
   stepStats { stepKey status startTime endTime } } } }"""
@@ -38,11 +31,6 @@ query($id: ID!, $cursor: String) { logsForRun(runId: $id, afterCursor: $cursor) 
   cursor hasMore events { __typename
     ... on ExecutionStepFailureEvent { stepKey error { message } failureMetadata { description } }
     ... on RunFailureEvent { message error { message } } } } } }"""
-_BACKFILL = """
-mutation($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) { __typename
-    ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } }
-}"""
 _BACKFILL_STATUS = """
 query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"""
 _PARTITIONS = """
@@ -66,15 +54,6 @@ _EXECUTIONS = """
 query($key: AssetKeyInput!, $name: String!, $partition: String) {
   assetCheckExecutions(assetKey: $key, checkName: $name, limit: 50, partition: $partition) { runId status
     evaluation { partition success severity description } } }"""
-_SWITCH_ON = """
-mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { __typename
-  ... on Sensor { sensorState { id status } } ... on PythonError { message } } }"""
-_SWITCH_OFF = """
-mutation($id: String!) { stopSensor(id: $id) { __typename
-  ... on StopSensorMutationResult { instigationState { status } } ... on PythonError { message } } }"""
-_SENSOR = """
-query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { ... on Sensor {
-  sensorState { id selectorId status } } } }"""
 _ADD_PARTITION = """
 mutation($selector: RepositorySelector!, $key: String!) {
   addDynamicPartition(repositorySelector: $selector, partitionsDefName: "surveys", partitionKey: $key) {
@@ -166,17 +145,6 @@ class Ui:
         )
         return str(survey)
 
-    def reexecute(self, run: str) -> str:
-        """Re-execute a run from failure, and return the new run's id."""
-        params = {"parentRunId": run, "strategy": "FROM_FAILURE"}
-        launched = self.stack.graphql(_REEXECUTE, params=params)["launchRunReexecution"]
-        assert launched["__typename"] == "LaunchRunSuccess", launched
-        return str(launched["run"]["runId"])
-
-    def cancel(self, run: str) -> None:
-        stopped = self.stack.graphql(_STOP, id=run)["terminateRun"]
-        assert stopped["__typename"] == "TerminateRunSuccess", stopped
-
     def run(self, run: str) -> dict[str, Any]:
         told: dict[str, Any] = self.stack.graphql(_RUN, id=run)["runOrError"]
         return told
@@ -196,10 +164,6 @@ class Ui:
         runs: list[dict[str, Any]] = self.stack.graphql(_RUNS, filter=wanted)["runsOrError"]["results"]
         return runs
 
-    def steps(self, run: str) -> dict[str, str]:
-        """Return the status of every step of a run that began."""
-        return {step["stepKey"]: step["status"] for step in self.run(run)["stepStats"] if step["startTime"]}
-
     def why(self, run: str) -> str:
         """Return what a run's page says of its failed steps."""
         said: list[str] = []
@@ -213,16 +177,6 @@ class Ui:
             cursor = page["cursor"]
             if not page["hasMore"]:
                 return "\n".join(said)
-
-    def backfill(self, surveys: Sequence[str], assets: Sequence[str] = LAYERS, *, timeout_s: float = 400) -> str:
-        """Backfill assets over surveys, as the dialog does; return how it ended."""
-        params = {
-            "assetSelection": [{"path": [asset]} for asset in assets],
-            "partitionNames": list(surveys),
-        }
-        launched = self.stack.graphql(_BACKFILL, params=params)["launchPartitionBackfill"]
-        assert launched["__typename"] == "LaunchBackfillSuccess", launched
-        return self.await_backfill(launched["backfillId"], timeout_s=timeout_s)
 
     def await_backfill(self, backfill: str, *, timeout_s: float = 400) -> str:
         """Return how a backfill ended."""
@@ -299,14 +253,3 @@ class Ui:
         """Delete a partition, as the menu on the asset's page does."""
         done = self.stack.graphql(_DELETE_PARTITIONS, selector=_REPOSITORY, keys=[survey])["deleteDynamicPartitions"]
         assert done["__typename"] == "DeleteDynamicPartitionsSuccess", done
-
-    def switch(self, sensor: str, *, on: bool) -> None:
-        """Switch a sensor on or off."""
-        selector = {**_REPOSITORY, "sensorName": sensor}
-        if on:
-            done = self.stack.graphql(_SWITCH_ON, selector=selector)["startSensor"]
-            assert done["sensorState"]["status"] == "RUNNING", done
-            return
-        state = self.stack.graphql(_SENSOR, selector=selector)["sensorOrError"]["sensorState"]
-        done = self.stack.graphql(_SWITCH_OFF, id=state["id"])["stopSensor"]
-        assert done["instigationState"]["status"] == "STOPPED", done

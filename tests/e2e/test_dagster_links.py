@@ -1,30 +1,17 @@
 """Links from the map's pages into Dagster's UI open the very run, asset and partition."""
 
-import os
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.stand import CHROMIUM, running_browser
-from tests.e2e.dagster_pages import open_tab
 from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 
 _RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assets { key { path } } } } }"
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    if not CHROMIUM.exists():
-        absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        absent("chromium is not installed: apt-get install chromium")
-    with running_browser() as browser:
-        yield open_tab(browser)
 
 
 @pytest.fixture(scope="module")
@@ -71,24 +58,24 @@ def test_a_place_names_the_run_and_the_code_version_of_every_layer(stack: Stack,
         assert one["layer"] in runs[one["run_id"]]["layers"]
 
 
-def test_links_open_the_run_the_asset_and_the_partition(stack: Stack, survey: str, page: Page) -> None:
+def test_links_open_the_run_the_asset_and_the_partition(stack: Stack, survey: str, tab: Page) -> None:
     detail = _get(stack, f"/api/v1/surveys/{survey}")["dagster"]
     block = _get(stack, f"/api/v1/surveys/{survey}/blocks")["blocks"][1]
     tiles = block["layers"][2]
-    page.goto(tiles["run_url"])
-    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
-    expect(page.get_by_text("Success").first).to_be_visible()
+    tab.goto(tiles["run_url"])
+    expect(tab.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
+    expect(tab.get_by_text("Success").first).to_be_visible()
     by_layer = {one["layer"]: one for one in detail["layers"]}
-    page.goto(by_layer["tiles"]["partition_url"])
-    expect(page.get_by_text("Latest materialization").first).to_be_visible()
-    expect(page.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
-    page.goto(by_layer["coordinates"]["partition_url"])
-    expect(page.get_by_text("Latest materialization").first).to_be_visible()
-    expect(page.get_by_text("mosaic_px").first).to_be_visible()
-    expect(page.get_by_text(survey).first).to_be_visible()
-    page.goto(by_layer["tiles"]["asset_url"])
-    expect(page).to_have_url(re.compile("/assets/tiles"))
-    expect(page.get_by_text("Materialize").first).to_be_visible()
-    page.goto(detail["runs_url"])
-    shown = page.get_by_role("link", name=tiles["run_id"][:8])
+    tab.goto(by_layer["tiles"]["partition_url"])
+    expect(tab.get_by_text("Latest materialization").first).to_be_visible()
+    expect(tab.get_by_text(tiles["run_id"][:8]).first).to_be_visible()
+    tab.goto(by_layer["coordinates"]["partition_url"])
+    expect(tab.get_by_text("Latest materialization").first).to_be_visible()
+    expect(tab.get_by_text("mosaic_px").first).to_be_visible()
+    expect(tab.get_by_text(survey).first).to_be_visible()
+    tab.goto(by_layer["tiles"]["asset_url"])
+    expect(tab).to_have_url(re.compile("/assets/tiles"))
+    expect(tab.get_by_text("Materialize").first).to_be_visible()
+    tab.goto(detail["runs_url"])
+    shown = tab.get_by_role("link", name=tiles["run_id"][:8])
     expect(shown.first).to_be_visible()

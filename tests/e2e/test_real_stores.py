@@ -74,7 +74,7 @@ def test_a_survey_whose_bucket_turns_read_only_says_so_and_goes_on_once_it_may_w
     _, said = running.communicate(timeout=240)
     minio.set_read_only(read_only=False)
     assert running.returncode == 4, said
-    assert "give this account access" in said
+    assert "give the account the right to write" in said
     served.run("survey", "resume", SURVEY)
     assert tiles_in_bucket(served, minio) == tiles_in_folder
 

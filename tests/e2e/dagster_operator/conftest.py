@@ -3,20 +3,19 @@
 A test leaves every survey of it completed: pages count all of them.
 """
 
-import os
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Page
 from pydantic import SecretStr
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from services.minio import Minio
 from services.postgres import Postgres
-from tests.browser.stand import CHROMIUM, running_browser
 from tests.clients.stores import set_variables
 from tests.e2e.dagster_operator.surveys import SMALL, planned
-from tests.e2e.dagster_pages import Pages, open_tab
+from tests.e2e.dagster_pages import Pages
 from tests.e2e.dagster_ui import LAYERS, Ui
 from tests.e2e.servers import cli_on
 from tests.e2e.stack import Stack, running_stack
@@ -25,7 +24,7 @@ from tests.e2e.stack import Stack, running_stack
 @pytest.fixture(scope="package")
 def operated(minio: Minio, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack for these tests alone, with retry waits of seconds instead of minutes."""
-    cli = cli_on(minio, postgres, tmp_path_factory.mktemp("operated"), IMAGEFLOW_RETRY_WAITS="1 2 4")
+    cli = cli_on(minio, postgres, tmp_path_factory.mktemp("operated"), IMAGEFLOW_RETRY_WAITS="1 2 8")
     with running_stack(cli) as running:
         yield running
 
@@ -68,8 +67,5 @@ def whole(operated: Stack, stores: Stores) -> str:
 
 
 @pytest.fixture(scope="module")
-def pages(operated: Stack) -> Iterator[Pages]:
-    if not CHROMIUM.exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("chromium is not installed")
-    with running_browser() as browser:
-        yield Pages(operated, open_tab(browser))
+def pages(operated: Stack, tab: Page) -> Pages:
+    return Pages(operated, tab)
