@@ -9,12 +9,14 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from typing_extensions import override
 
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
 from imageflow_domain.inference import (
     InferenceSession,
     ModelDescription,
     ModelId,
+    ModelRegistry,
     ModelTask,
     Tensor,
     TensorType,
@@ -26,16 +28,18 @@ _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3
 """Expansion, channels, repeats, stride: table 2 of the paper."""
 
 
-class Registry:
+class Registry(ModelRegistry):
     """A registry of one model."""
 
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
 
+    @override
     def describe(self, model: ModelId) -> ModelDescription:
         return self.open(model).model
 
-    def open(self, model: ModelId) -> InferenceSession:  # noqa: ARG002 - the port's signature
+    @override
+    def open(self, model: ModelId) -> InferenceSession:
         return self._session
 
 
@@ -114,6 +118,7 @@ def _built() -> tuple[bytes, int]:
 
 
 def parameter_count() -> int:
+    """Return how many numbers the net learns, about 3.5 million: weights and biases."""
     return _built()[1]
 
 

@@ -53,6 +53,7 @@ class Setting:
 
     @property
     def name(self) -> str:
+        """As figures are called by it in the table."""
         if self.lossless:
             return f"lossless method {self.method} effort {self.quality}"
         return f"lossy quality {self.quality} method {self.method}"
@@ -66,10 +67,12 @@ class Setting:
 
     @property
     def of_vips(self) -> str:
+        """The suffix by which vips knows format and options."""
         lossless = ",lossless" if self.lossless else ""
         return f".webp[effort={self.method},Q={self.quality}{lossless}]"
 
     def encode(self, pixels: Picture) -> bytes:
+        """Return one tile as WebP."""
         return encode_webp(pixels, lossless=self.lossless, method=self.method, quality=self.quality)
 
 

@@ -121,6 +121,7 @@ class Up:
 
     @property
     def pid(self) -> int:
+        """Of `imageflow up` itself, not of the services that it starts; there is none before `start`."""
         assert self._process is not None
         return self._process.pid
 
@@ -169,6 +170,7 @@ def running_stack(folder: Path, settings: Mapping[str, str], games: Mapping[str,
 
 
 def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody uses now; another program may take it before the caller does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -33,6 +33,7 @@ class CodeServer:
 
     @property
     def command(self) -> tuple[str, ...]:
+        """Program and arguments of the server, which listens on the socket that `address` leads to."""
         location = ("-m", "imageflow_assets.definitions", "-a", "defs", "--location-name", LOCATION)
         # not `dagster api grpc`, which never loads changed code
         return (sys.executable, "-m", "dagster", "code-server", "start", *location, "--socket", str(self._own))

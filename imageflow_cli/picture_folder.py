@@ -54,6 +54,7 @@ def tell_skipped(skipped: Sequence[BadFile]) -> None:
 
 
 def as_json(skipped: Sequence[BadFile]) -> list[dict[str, str]]:
+    """Return the skipped files as `--json` prints them."""
     return [{"name": file.name, "reason": file.reason} for file in skipped]
 
 

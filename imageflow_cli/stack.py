@@ -205,9 +205,11 @@ class Process:
 
     @property
     def has_ended(self) -> bool:
+        """Whether the child itself has ended; what it started may still run."""
         return self._child.poll() is not None
 
     def tail(self) -> str:
+        """Return the last 15 lines of its log, those of earlier starts included."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL:])
 
     def ask_to_end(self) -> None:

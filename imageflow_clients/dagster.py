@@ -67,6 +67,7 @@ class DagsterRun:
 
     @property
     def is_alive(self) -> bool:
+        """Whether it is still to do something: queued and cancelling runs count, too."""
         return self.status in _ALIVE
 
 

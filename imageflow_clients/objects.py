@@ -124,6 +124,7 @@ class ObjectStore:
             raise
 
     def exists(self, key: str) -> bool:
+        """Whether there is an object of exactly this key; a folder of objects is none. Raises `StoreUnavailable`."""
         return self.head(key) is not None
 
     def delete(self, key: str) -> None:

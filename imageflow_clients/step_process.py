@@ -13,9 +13,11 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self, cast
 
+from typing_extensions import override
+
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import StepDied
-from imageflow_domain.isolation import Result
+from imageflow_domain.isolation import Isolation, Result
 
 # Forking a process that has threads may copy a lock that nobody will ever open.
 _SPAWN = get_context("spawn")
@@ -23,8 +25,8 @@ KEPT = 2
 """Idle processes that are not ended; each holds some 100 MB."""
 
 
-class StepProcesses:
-    """Implements `imageflow_domain.isolation.Isolation` by processes of this machine. A context manager."""
+class StepProcesses(Isolation):
+    """Isolation by processes of this machine. A context manager."""
 
     def __init__(self, *, kept: int = KEPT) -> None:
         """Start none yet.
@@ -36,6 +38,7 @@ class StepProcesses:
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
 
+    @override
     def call(self, function: Callable[..., Result], *arguments: Any, cancellation: Cancellation) -> Result:
         worker = self._take()
         try:

@@ -16,6 +16,7 @@ class StoreFrames:
 
     @property
     def label(self) -> str:
+        """The folder's prefix in the object store, without a slash at the end."""
         return self._prefix.rstrip("/")
 
     def names(self) -> Sequence[str]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from typing_extensions import override
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -18,14 +20,15 @@ class Requests(Protocol):
         ...
 
 
-class DirectRequests:
+class DirectRequests(Requests):
     """To a folder: in the calling thread, for as long as the disk takes."""
 
+    @override
     def make(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return request(*args, **kwargs)
 
 
-class BoundedRequests:
+class BoundedRequests(Requests):
     """To a server: no more than so many at once, and each over by its deadline, waiting and retries included.
 
     They are made by threads of Python alone. obstore's awaitable requests are ended by a thread of its own that runs
@@ -42,6 +45,7 @@ class BoundedRequests:
         self._turn = threading.Lock()
         self._threads = 0
 
+    @override
     def make(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return self.within(self.deadline_s, lambda: request(*args, **kwargs))
 

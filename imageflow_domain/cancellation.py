@@ -21,6 +21,7 @@ class Cancellation:
 
     @property
     def is_cancelled(self) -> bool:
+        """Whether the work is to stop; once true, it stays so."""
         return self._thrown.is_set()
 
     @property

@@ -36,6 +36,7 @@ class Uncertainty:
 
     @property
     def longest_px(self) -> float:
+        """On the axis where it is larger."""
         return max(self.x_px, self.y_px)
 
 

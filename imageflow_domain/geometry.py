@@ -59,10 +59,12 @@ class Rect(BaseModel):
 
     @property
     def right_px(self) -> int:
+        """The first column of pixels to the right of the rectangle."""
         return self.x_px + self.width_px
 
     @property
     def bottom_px(self) -> int:
+        """The first row of pixels below the rectangle."""
         return self.y_px + self.height_px
 
     def intersection(self, other: "Rect") -> "Rect | None":
@@ -96,6 +98,7 @@ class Rect(BaseModel):
                 yield Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
 
     def shifted(self, offset: Offset) -> "Rect":
+        """Return the rectangle moved by `offset`, in its own size."""
         return self.model_copy(update={"x_px": self.x_px + offset.dx_px, "y_px": self.y_px + offset.dy_px})
 
     def __str__(self) -> str:

@@ -44,6 +44,7 @@ class Block:
 
     @classmethod
     def parse(cls, key: str) -> Self:
+        """Read a block's `key`, such as `r00c01`; raise `InvalidInput` for anything else."""
         try:
             row, col = key.removeprefix("r").split("c")
             return cls(row=int(row), col=int(col))
@@ -74,6 +75,7 @@ class Grid(BaseModel):
             raise InvalidInput(f"'{text}' is not a grid: write COLUMNSxROWS, each 1 to {GRID_SIDE}.") from error
 
     def cells(self) -> Iterator[Cell]:
+        """Every cell, row by row."""
         return (Cell(row=row, col=col) for row in range(self.rows) for col in range(self.cols))
 
     def blocks(self, side: int) -> tuple[Block, ...]:
@@ -92,6 +94,7 @@ class Grid(BaseModel):
 
 
 def block_of(cell: Cell, side: int) -> Block:
+    """Return the block that a cell lies in, `side` areas being on a block's side."""
     return Block(row=cell.row // side, col=cell.col // side)
 
 

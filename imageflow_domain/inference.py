@@ -95,7 +95,9 @@ class InferenceSession(Protocol):
     """A model that is loaded, warmed and shared: any number of threads may call `run` at once."""
 
     @property
-    def model(self) -> ModelDescription: ...
+    def model(self) -> ModelDescription:
+        """What was loaded; `run` refuses inputs that do not fit its tensors."""
+        ...
 
     @property
     def provider(self) -> str:

@@ -16,6 +16,8 @@ MOST_DETAILS_BYTES = 262_144
 
 
 class Verdict(StrEnum):
+    """Whether a picture, or one item of it, fulfils its criteria; what is `undecided` could not be judged."""
+
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
     UNDECIDED = "undecided"
@@ -23,6 +25,8 @@ class Verdict(StrEnum):
 
 
 class BatchState(StrEnum):
+    """How far a batch is: `closed`, `taken` and `inspected` follow one another; `failed` was given up."""
+
     CLOSED = "closed"
     """All its pictures have arrived; it waits to be inspected."""
     TAKEN = "taken"
@@ -220,6 +224,8 @@ class VerificationEvent:
 
 
 class Period(StrEnum):
+    """What counts are summed up by; days are those of UTC."""
+
     DAY = "day"
     WEEK = "week"
     """From Monday."""
@@ -246,10 +252,13 @@ class Figures:
 
     @property
     def correction_rate(self) -> float:
+        """The share of a person's verdicts that differ from the pipelines', 0 to 1; 0 where there are none."""
         return self.corrected / self.judged if self.judged else 0.0
 
 
 class AlertKind(StrEnum):
+    """Which rule raised an alert."""
+
     INSPECTION_FAILED = "inspection_failed"
     """A batch was given up."""
     PICTURES_FAILED = "pictures_failed"
@@ -262,6 +271,8 @@ class AlertKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
+    """Something that a person has to know or decide; sent to each address that is configured."""
+
     id: int
     kind: AlertKind
     product: str | None

@@ -43,10 +43,12 @@ def survey_prefix(survey: str) -> str:
 
 
 def screenshot(survey: str, cell: Cell) -> str:
+    """What was captured or uploaded for one area."""
     return f"{survey_prefix(survey)}/screenshots/{cell}.webp"
 
 
 def thumbnail(survey: str, revision: str) -> str:
+    """A small picture of the whole map, for lists; each revision has its own."""
     return f"{survey_prefix(survey)}/{_digest(revision)}/thumbnail.webp"
 
 
@@ -99,6 +101,7 @@ def model(model: ModelId) -> str:
 
 
 def model_file(model_id: ModelId) -> str:
+    """The network itself, in ONNX."""
     return f"{model(model_id)}/model.onnx"
 
 

@@ -126,6 +126,8 @@ Criteria = Visual | Dimension | Function | Text
 
 
 class ItemType(StrEnum):
+    """How an item is judged: it says which criteria the item has."""
+
     VISUAL = "VISUAL"
     DIMENSION = "DIMENSION"
     FUNCTION = "FUNCTION"
@@ -171,12 +173,16 @@ class Item(_Frozen):
 
 
 class MasterState(StrEnum):
+    """A draft may be changed; what is published never is."""
+
     DRAFT = "draft"
     PUBLISHED = "published"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
+    """A kind of thing that is inspected; masters, batches and statistics name it by its `code`."""
+
     code: str
     name: str
     description: str

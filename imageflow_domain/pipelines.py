@@ -20,4 +20,5 @@ class PublishedPipeline:
 
     @property
     def reference(self) -> str:
+        """As masters and requests name it: `name@version`."""
         return f"{self.name}@{self.version}"

@@ -40,10 +40,12 @@ class PairOffset:
 
     @property
     def dx_px(self) -> float:
+        """To the right, with its fraction of a pixel."""
         return self.offset.dx_px + self.rest_x_px
 
     @property
     def dy_px(self) -> float:
+        """Downwards, with its fraction of a pixel."""
         return self.offset.dy_px + self.rest_y_px
 
 
@@ -70,6 +72,8 @@ class RefusedPair:
 
 
 class PlacementStatus(StrEnum):
+    """How sure it is where a screenshot lies: `unplaced` ones are on no tile."""
+
     ANCHORED = "anchored"
     """In the largest group that verified offsets tie together."""
     AMBIGUOUS = "ambiguous"
@@ -116,6 +120,7 @@ class OpenLoop:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
+        """Each screenshot of the loop once, row by row."""
         return tuple(sorted({cell for pair in self.pairs for cell in (pair.reference, pair.moving)}))
 
     def __str__(self) -> str:

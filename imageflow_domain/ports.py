@@ -56,7 +56,9 @@ class GameDriver(Protocol):
     """
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """What the driver can do; it never changes."""
+        ...
 
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return the areas to take for `grid`, row by row; cells without an area are holes.
@@ -65,7 +67,9 @@ class GameDriver(Protocol):
         """
         ...
 
-    def grab(self, area: Area) -> Grabbed: ...
+    def grab(self, area: Area) -> Grabbed:
+        """Go to `area` and return what is shown there once it has settled; raise as the contract says."""
+        ...
 
     def __enter__(self) -> Self: ...
 

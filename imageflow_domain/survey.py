@@ -39,6 +39,8 @@ WITHHELD_NEXT = (
 
 
 class SurveyState(StrEnum):
+    """How a survey stands: `planned` until a run takes it up, `running` until it ends in one of the others."""
+
     PLANNED = "planned"
     RUNNING = "running"
     COMPLETED = "completed"
@@ -118,6 +120,7 @@ class Fidelity:
 
     @property
     def is_lossless(self) -> bool:
+        """Whether all screenshots show one place with equal pixels."""
         return self.noise is None
 
     @property
@@ -185,6 +188,7 @@ class Survey:
 
     @property
     def block_side(self) -> int:
+        """Areas on a block's side."""
         return self.spec.block_side
 
     def placed(self) -> Mosaic:
@@ -207,6 +211,7 @@ class Survey:
         return self.mosaic
 
     def blocks(self) -> tuple[Block, ...]:
+        """Return every block of the grid, row by row."""
         return self.grid.blocks(self.block_side)
 
     def area_id(self, cell: Cell) -> int:
@@ -238,6 +243,7 @@ class Progress:
 
     @property
     def tasks_done(self) -> int:
+        """Of `tasks`, those that are done."""
         return sum(len(done) for done in self.done_blocks.values()) + len(self.done_layers)
 
 

@@ -17,12 +17,15 @@ LEVELS_IN_SQUARE = 3
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class TileId:
+    """A tile by zoom, column and row; columns and rows count from 0 at the frame's top left."""
+
     z: int
     x: int
     y: int
 
     @property
     def parent(self) -> "TileId":
+        """The tile of the next smaller zoom that shows this one; above zoom 0 there is none."""
         return TileId(z=self.z - 1, x=self.x // 2, y=self.y // 2)
 
     @property
@@ -46,6 +49,7 @@ class Frame:
 
     @property
     def side_px(self) -> int:
+        """In pixels of the native zoom."""
         return TILE_PX << self.native_zoom
 
 

@@ -35,6 +35,7 @@ class Admission:
         self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an admitted call on. A refused one is answered by the error table, a WebSocket with its close code."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return

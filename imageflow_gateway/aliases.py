@@ -25,6 +25,7 @@ class Aliases:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass requests on under today's address; answers at addresses that will go name it in `Link`."""
         found = _OLD.match(scope["path"]) if scope["type"] in {"http", "websocket"} else None
         if found is None:
             await self._app(scope, receive, send)

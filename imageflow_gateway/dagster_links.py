@@ -16,6 +16,7 @@ class DagsterLinks:
     """Without a slash at the end."""
 
     def run(self, run_id: str) -> str:
+        """The page of one run."""
         return f"{self.base_url}/runs/{quote(run_id, safe='')}"
 
     def runs_of(self, survey: str) -> str:
@@ -23,6 +24,7 @@ class DagsterLinks:
         return f"{self.base_url}/runs?q[0]={quote(f'tag:{PARTITION_TAG}={survey}', safe='')}"
 
     def asset(self, layer: Layer) -> str:
+        """The page of the asset that makes a layer."""
         return f"{self.base_url}/assets/{layer}"
 
     def partition(self, layer: Layer, survey: str) -> str:

@@ -52,6 +52,15 @@ def error_response(
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
+    """Return an error in the one JSON shape, which no cache keeps.
+
+    Args:
+        status: Of HTTP.
+        code: For programs, in capitals.
+        message: What happened and what to do, for people.
+        details: More for programs; everything in it can be written as JSON.
+        headers: Further ones, such as `Retry-After`.
+    """
     body = ErrorBody(
         error=ErrorFacts(code=code, message=message, details=dict(details or {}), timestamp=datetime.now(UTC))
     )

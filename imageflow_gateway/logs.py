@@ -4,10 +4,13 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from typing_extensions import override
+
 
 class JsonLines(logging.Formatter):
     """Writes a record's time, level, logger, message, and the mapping given as `extra={"fields": ...}`."""
 
+    @override
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),

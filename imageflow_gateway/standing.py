@@ -26,6 +26,7 @@ class LayerFacts(BaseModel):
 
     @classmethod
     def of(cls, layer: Layer, stand: LayerStanding, links: DagsterLinks) -> Self:
+        """Add the address of the run that made the layer, is making it, or failed at it."""
         return cls(
             layer=layer,
             state=stand.state,
@@ -50,6 +51,7 @@ class BlockState(BaseModel):
 
     @classmethod
     def of(cls, standing: BlockStanding, links: DagsterLinks) -> Self:
+        """Tell the layers in the order in which they are made."""
         block = standing.block
         return cls(
             row=block.row,

@@ -42,10 +42,12 @@ class Canvas:
         return coverage.astype(np.float32) / np.float32(255)
 
     def rectangle(self, x: float, y: float, half_width: float, half_height: float) -> Coverage:
+        """Return the coverage of a rectangle around (`x`, `y`) that is upright on the product."""
         corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
         return self.polygon(corners * (half_width, half_height) + (x, y))
 
     def ellipse(self, x: float, y: float, half_width: float, half_height: float) -> Coverage:
+        """Return the coverage of an ellipse around (`x`, `y`), as a polygon of 48 corners."""
         return self.polygon(_CIRCLE * (half_width, half_height) + (x, y))
 
     def rounded(self, half_width: float, half_height: float, corner: float) -> Coverage:

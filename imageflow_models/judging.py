@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from typing_extensions import override
 
 from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
@@ -25,15 +26,17 @@ _MAX_OVERLAP = 0.2
 _LEVELS = np.linspace(4, 60, 57)
 
 
-class OneModel:
-    """A registry of one model that is not registered (yet); see `imageflow_domain.inference.ModelRegistry`."""
+class OneModel(ModelRegistry):
+    """A registry of one model that is not registered (yet)."""
 
     def __init__(self, card: Card, data: bytes, runtime: Runtime | None = None) -> None:
         self._session = OnnxSession(card.describe(), data, runtime or Runtime())
 
+    @override
     def describe(self, model: ModelId) -> ModelDescription:
         return self.open(model).model
 
+    @override
     def open(self, model: ModelId) -> InferenceSession:
         if model != self._session.model.id:
             raise NotFound(f"There is no model '{model}' here, only '{self._session.model.id}'.")
@@ -62,6 +65,7 @@ class Threshold:
     most_px: int
 
     def __call__(self, product: Drawn) -> Sequence[Detection]:
+        """Return one detection of the whole picture, as sure as can be, if the product is bad; else none."""
         found = int(_counts(product.pixels)[np.searchsorted(_LEVELS, self.level)])
         height, width = product.pixels.shape[:2]
         everywhere = Box(x_px=0, y_px=0, width_px=width, height_px=height)

@@ -34,6 +34,7 @@ class Convolution:
 
     @property
     def padding(self) -> int:
+        """Zeros on every side, in values of the layer before."""
         return self.kernel // 2 * self.dilation
 
 

@@ -36,6 +36,8 @@ class Split(IntEnum):
 
 
 class DefectKind(StrEnum):
+    """What is wrong with a product; the model's labels are these, in this order."""
+
     SCRATCH = "scratch"
     DENT = "dent"
     MISSING_PART = "missing_part"
@@ -68,6 +70,7 @@ class Drawn:
 
     @property
     def is_good(self) -> bool:
+        """Whether it was drawn without any defect."""
         return not self.defects
 
 

@@ -27,6 +27,7 @@ class Target:
 
 
 def target_of(drawn: Drawn) -> Target:
+    """Return what a perfect net would answer; where defects lie upon each other, the smaller one's box counts."""
     scores = np.zeros((CELLS, CELLS, len(KINDS)), np.uint8)
     boxes = np.zeros((CELLS, CELLS, 4), np.float32)
     heat = np.zeros((PLACES, PLACES, len(KINDS)), np.uint8)

@@ -44,6 +44,8 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class InputPort:
+    """Where edges end: a parameter of `__call__`."""
+
     name: str
     kinds: tuple[type[Value], ...]
     """Those that it takes."""
@@ -56,6 +58,8 @@ class InputPort:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPort:
+    """Where edges begin: a value that `__call__` returns."""
+
     name: str
     kind: type[Value] | None
     """`None`: the kind of what comes in at the port that it follows."""
@@ -65,6 +69,8 @@ class OutputPort:
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
+    """All ports of a component by name, in the order of its signature."""
+
     inputs: Mapping[str, InputPort]
     outputs: Mapping[str, OutputPort]
     context: str | None

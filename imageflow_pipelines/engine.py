@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
+from typing_extensions import override
+
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, NotFound, StepFailed, StepRefused, TooLarge
 from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
@@ -32,12 +34,14 @@ Watch = Callable[[StepRecord], None]
 Inputs = dict[str, Value | tuple[Value, ...]]
 
 
-class NoModels:
+class NoModels(ModelRegistry):
     """The registry of whoever has no models."""
 
+    @override
     def describe(self, model: ModelId) -> ModelDescription:
         return self.open(model).model
 
+    @override
     def open(self, model: ModelId) -> InferenceSession:
         raise NotFound(f"There is no model '{model}': none is registered.")
 

@@ -10,6 +10,8 @@ from imageflow_pipelines.values import Value
 
 
 class StepStatus(StrEnum):
+    """How a step stands: `running` until it ends in one of the others."""
+
     RUNNING = "running"
     DONE = "done"
     REUSED = "reused"

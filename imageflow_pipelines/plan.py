@@ -25,6 +25,7 @@ class Source:
 
     @classmethod
     def parse(cls, reference: str) -> "Source":
+        """Read `step.port` as specs spell it; whether there is such an output is not checked."""
         step, _, port = reference.partition(".")
         return cls(step, port)
 

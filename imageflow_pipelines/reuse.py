@@ -21,6 +21,7 @@ class Reuse:
 
     @property
     def held_bytes(self) -> int:
+        """About how much memory the kept outputs take, at most `max_bytes`."""
         return self._bytes
 
     def get(self, key: bytes) -> Outputs | None:

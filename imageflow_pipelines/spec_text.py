@@ -43,10 +43,12 @@ def read_value(text: str) -> Any:
 
 
 def to_json_text(spec: PipelineSpec) -> str:
+    """Return the spec as indented JSON, which `read_spec` reads back as an equal one."""
     return json.dumps(spec.to_data(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_yaml_text(spec: PipelineSpec) -> str:
+    """Return the spec as YAML, which `read_spec` reads back as an equal one."""
     text: str = yaml.dump(spec.to_data(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 

@@ -37,14 +37,17 @@ class Image:
 
     @property
     def width_px(self) -> int:
+        """Columns of `pixels`, at least 1."""
         return int(self.pixels.shape[1])
 
     @property
     def height_px(self) -> int:
+        """Rows of `pixels`, at least 1."""
         return int(self.pixels.shape[0])
 
     @property
     def is_grey(self) -> bool:
+        """Whether `pixels` has brightness alone, and no axis of channels."""
         return self.pixels.ndim == 2
 
     def grey(self) -> Pixels:
@@ -70,10 +73,12 @@ class Mask:
 
     @property
     def width_px(self) -> int:
+        """Columns of `pixels`, at least 1."""
         return int(self.pixels.shape[1])
 
     @property
     def height_px(self) -> int:
+        """Rows of `pixels`, at least 1."""
         return int(self.pixels.shape[0])
 
 
@@ -139,6 +144,8 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Measurements:
+    """What was measured, in the order of the component; none is a result too."""
+
     items: tuple[Measurement, ...] = ()
 
     def value(self, name: str) -> float:
@@ -152,6 +159,8 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Text:
+    """Words of a picture, any number of lines; empty where there is nothing to read."""
+
     text: str
 
 

@@ -6,6 +6,7 @@ from typing import Self
 
 import dagster as dg
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_clients.database.core.engine import Database, open_database
 from imageflow_clients.settings import DatabaseSettings
@@ -32,5 +33,6 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
         """Return the resource as the environment configures it."""
         return cls(url=env_var("IMAGEFLOW_DATABASE_URL"), home=str(settings.home_path))
 
-    def create_resource(self, context: dg.InitResourceContext) -> Database:  # noqa: ARG002
+    @override
+    def create_resource(self, context: dg.InitResourceContext) -> Database:
         return shared_database(DatabaseSettings(home=Path(self.home), database_url=self.url))

@@ -5,6 +5,7 @@ from typing import Self
 
 import dagster as dg
 from pydantic import Field
+from typing_extensions import override
 
 from game_capture.staging import Staging
 from imageflow_clients.settings import Settings
@@ -51,7 +52,8 @@ class GameDriverResource(dg.ConfigurableResource[Staging]):
             settle_timeout_s=settings.game_settle_timeout_s,
         )
 
-    def create_resource(self, context: dg.InitResourceContext) -> Staging:  # noqa: ARG002
+    @override
+    def create_resource(self, context: dg.InitResourceContext) -> Staging:
         return self.staging()
 
     def staging(self) -> Staging:

@@ -7,6 +7,7 @@ from typing import Self
 
 import dagster as dg
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_clients.objects import ObjectStore
 from imageflow_clients.settings import InferenceSettings, Settings
@@ -52,7 +53,8 @@ class InferenceResource(dg.ConfigurableResource[ModelRegistry]):
             server_versions=settings.inference_versions,
         )
 
-    def create_resource(self, context: dg.InitResourceContext) -> ModelRegistry:  # noqa: ARG002
+    @override
+    def create_resource(self, context: dg.InitResourceContext) -> ModelRegistry:
         settings = InferenceSettings(
             inference_provider=self.provider,
             inference_threads=self.threads,
@@ -73,6 +75,7 @@ class IsolationResource(dg.ConfigurableResource[Isolation]):
         return cls(kept=settings.step_processes)
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Isolation]:  # noqa: ARG002
+    @override
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Isolation]:
         with StepProcesses(kept=self.kept) as processes:
             yield processes

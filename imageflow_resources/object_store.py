@@ -6,6 +6,7 @@ from typing import Self
 
 import dagster as dg
 from pydantic import Field, SecretStr
+from typing_extensions import override
 
 from imageflow_clients import s3_account
 from imageflow_clients.objects import ObjectStore, open_object_store
@@ -50,7 +51,8 @@ class ObjectStoreResource(dg.ConfigurableResource[ObjectStore]):
             **{field: account_var(field) for field in s3_account.VARIABLES},
         )
 
-    def create_resource(self, context: dg.InitResourceContext) -> ObjectStore:  # noqa: ARG002
+    @override
+    def create_resource(self, context: dg.InitResourceContext) -> ObjectStore:
         settings = ObjectStoreSettings(
             home=Path(self.home),
             object_store_url=self.url,

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 from dagster._serdes import ConfigurableClassData
+from typing_extensions import override
 
 from imageflow_clients.settings import Settings
 from imageflow_domain.survey import Layer
@@ -60,6 +61,7 @@ class Queue(QueuedRunCoordinator[dg.DagsterInstance]):
     """Tags each run with its line; the limits of the lines come from the settings, not from `dagster.yaml`."""
 
     @classmethod
+    @override
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
         limits = runs_of_lines(Settings())
         return super().from_config_value(

@@ -25,6 +25,7 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from sqlalchemy import URL, Connection, Engine, create_engine, text
+from typing_extensions import override
 
 from imageflow_clients.database.core.connecting import connect_with_patience, embedded_server, given_url
 from imageflow_clients.settings import Settings
@@ -90,26 +91,32 @@ class ImageFlowStorage(DagsterStorage, ConfigurableClass):
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
+    @override
     def inst_data(self) -> ConfigurableClassData | None:
         return self._inst_data
 
     @classmethod
+    @override
     def config_type(cls) -> UserConfigSchema:
         return _CONFIG
 
     @classmethod
+    @override
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         return cls(_settings(config_value), inst_data)
 
     @property
+    @override
     def run_storage(self) -> PostgresRunStorage:
         return self._runs
 
     @property
+    @override
     def event_log_storage(self) -> PostgresEventLogStorage:
         return self._events
 
     @property
+    @override
     def schedule_storage(self) -> PostgresScheduleStorage:
         return self._schedules
 
@@ -118,10 +125,12 @@ class ImageFlowArtifacts(LocalArtifactStorage):
     """Dagster's files of runs."""
 
     @classmethod
+    @override
     def config_type(cls) -> UserConfigSchema:
         return _CONFIG
 
     @classmethod
+    @override
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
         return cls(str(_dagster_folder(_settings(config_value))), inst_data)
 
@@ -130,10 +139,12 @@ class ImageFlowComputeLogs(LocalComputeLogManager):
     """What steps print."""
 
     @classmethod
+    @override
     def config_type(cls) -> UserConfigSchema:
         return _CONFIG
 
     @classmethod
+    @override
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
         return cls(str(_dagster_folder(_settings(config_value)) / "compute_logs"), inst_data=inst_data)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_clients.database.core import heartbeats
 from imageflow_clients.database.core.engine import Database
@@ -32,6 +33,7 @@ class StoresResource(dg.ConfigurableResource[Stores]):
     scratch: str = Field(description="Folder for files that only live as long as their process.")
 
     @contextmanager
+    @override
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Stores]:
         stores = Stores(database=self.database, objects=self.object_store, scratch=made_scratch(Path(self.scratch)))
         if context.run is None:

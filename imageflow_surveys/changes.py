@@ -68,6 +68,7 @@ class Changes:
 
     @property
     def changed_px(self) -> int:
+        """Of all places together; an estimate where the comparison was not exact."""
         return sum(place.changed_px for place in self.places)
 
 

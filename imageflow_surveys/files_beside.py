@@ -62,6 +62,7 @@ def store_files(stores: Stores, survey: str, recipe: Recipe, names: Sequence[str
 
 
 def digest_of(content: bytes) -> str:
+    """Return the BLAKE2b digest of a file's bytes, 40 hex digits, by which its key is spelled."""
     return hashlib.blake2b(content, digest_size=20).hexdigest()
 
 

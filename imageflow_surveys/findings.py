@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from typing_extensions import override
+
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import DroppedOffset, OpenLoop, Placement, Refusal
 from imageflow_mosaic.correlation import MIN_OVERLAP_PX
@@ -15,6 +17,8 @@ ANCHORED_SHARE = 0.9
 
 
 class Severity(StrEnum):
+    """What a finding means where it does not hold: `error` withholds the map from publication, `warn` does not."""
+
     WARN = "warn"
     ERROR = "error"
 
@@ -27,7 +31,8 @@ class Finding(ABC):
 
     @property
     @abstractmethod
-    def holds(self) -> bool: ...
+    def holds(self) -> bool:
+        """Whether nothing is wrong; else `severity` applies."""
 
     @property
     @abstractmethod
@@ -42,6 +47,8 @@ class Finding(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class LoopsClose(Finding):
+    """Whether verified offsets add up to nothing around every loop of neighbours."""
+
     severity: ClassVar = Severity.ERROR
     loops: tuple[OpenLoop, ...]
     """Those that do not close."""
@@ -49,53 +56,66 @@ class LoopsClose(Finding):
     """Verified ones, of which loops are made."""
 
     @property
+    @override
     def holds(self) -> bool:
         return not self.loops
 
     @property
+    @override
     def text(self) -> str:
         return f"{len(self.loops)} loops of neighbouring offsets do not close, of {self.offsets} verified offsets."
 
     @property
+    @override
     def offenders(self) -> tuple[str, ...]:
         return tuple(str(loop) for loop in self.loops)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShotsPlaced(Finding):
+    """Whether every screenshot has a place."""
+
     severity: ClassVar = Severity.ERROR
     unplaced: tuple[Cell, ...]
     screenshots: int
 
     @property
+    @override
     def holds(self) -> bool:
         return not self.unplaced
 
     @property
+    @override
     def text(self) -> str:
         return f"{len(self.unplaced)} of {self.screenshots} screenshots have no place."
 
     @property
+    @override
     def offenders(self) -> tuple[str, ...]:
         return tuple(str(cell) for cell in self.unplaced)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecisiveOffsetsKept(Finding):
+    """Whether the solve kept every offset beside which the overlap allows no other."""
+
     severity: ClassVar = Severity.ERROR
     decisive: tuple[DroppedOffset, ...]
     """Of the dropped ones, those whose overlap agrees there alone."""
     dropped: int
 
     @property
+    @override
     def holds(self) -> bool:
         return not self.decisive
 
     @property
+    @override
     def text(self) -> str:
         return f"The solve dropped {self.dropped} verified offsets, {len(self.decisive)} of them decisive."
 
     @property
+    @override
     def offenders(self) -> tuple[str, ...]:
         return tuple(
             f"{drop.pair.reference} - {drop.pair.moving}: off by {drop.residual_px:.1f} px" for drop in self.decisive
@@ -112,6 +132,7 @@ class Causes:
 
     @property
     def in_all(self) -> int:
+        """How many such overlaps there are, whatever the reason."""
         return sum(self.overlaps.values())
 
     @property
@@ -147,6 +168,8 @@ _HELPS = {
 
 @dataclass(frozen=True, kw_only=True)
 class MostlyAnchored(Finding):
+    """Whether at least `ANCHORED_SHARE` of the screenshots are anchored."""
+
     severity: ClassVar = Severity.WARN
     unsure: tuple[Placement, ...]
     """Those that are not anchored, least sure first."""
@@ -159,15 +182,18 @@ class MostlyAnchored(Finding):
         return 1 - len(self.unsure) / self.screenshots if self.screenshots else 0.0
 
     @property
+    @override
     def holds(self) -> bool:
         return self.share >= ANCHORED_SHARE
 
     @property
+    @override
     def text(self) -> str:
         anchored = f"{self.share:.0%} of {self.screenshots} screenshots are anchored; {ANCHORED_SHARE:.0%} are wanted."
         return anchored if self.holds else anchored + self.causes.text
 
     @property
+    @override
     def offenders(self) -> tuple[str, ...]:
         return tuple(f"{place.cell}: {place.status}, {place.confidence:.2f} sure" for place in self.unsure)
 
@@ -182,24 +208,31 @@ class TiedGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class OneGroup(Finding):
+    """Whether verified offsets tie all screenshots that have any into one group."""
+
     severity: ClassVar = Severity.WARN
     others: tuple[TiedGroup, ...]
 
     @property
+    @override
     def holds(self) -> bool:
         return not self.others
 
     @property
+    @override
     def text(self) -> str:
         return f"{len(self.others)} groups of screenshots are tied to each other but not to the map."
 
     @property
+    @override
     def offenders(self) -> tuple[str, ...]:
         return tuple(f"group {other.group}: {other.screenshots} screenshots" for other in self.others)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PositionsHold(Finding):
+    """Whether screenshots lie where they were believed to, within the survey's reach."""
+
     severity: ClassVar = Severity.WARN
     found: tuple[Placement, ...]
     """Those that the search after the placement anchored, farthest off first."""
@@ -213,10 +246,12 @@ class PositionsHold(Finding):
         return max(map(_off_px, self.found), default=0)
 
     @property
+    @override
     def holds(self) -> bool:
         return self.farthest_px <= self.reach_px
 
     @property
+    @override
     def text(self) -> str:
         told = f"{len(self.found)} of {self.screenshots} screenshots were searched for and found"
         if not self.found:
@@ -225,6 +260,7 @@ class PositionsHold(Finding):
         return far if self.holds else far + _ELSEWHERE_HELPS
 
     @property
+    @override
     def offenders(self) -> tuple[str, ...]:
         return tuple(
             f"{place.cell}: found {off.dx_px}, {off.dy_px} px off" for place in self.found if (off := place.found_off)
@@ -244,19 +280,24 @@ def _off_px(place: Placement) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class TilesWhole(Finding):
+    """Whether every promised tile is stored and can be read."""
+
     severity: ClassVar = Severity.ERROR
     faults: tuple[str, ...]
     """A tile, and what is wrong with it."""
     promised: int
 
     @property
+    @override
     def holds(self) -> bool:
         return not self.faults
 
     @property
+    @override
     def text(self) -> str:
         return f"{len(self.faults)} of {self.promised} promised tiles are missing or not whole."
 
     @property
+    @override
     def offenders(self) -> tuple[str, ...]:
         return self.faults

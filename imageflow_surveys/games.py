@@ -109,6 +109,7 @@ def _described(folder: Path, game: str) -> Game | BrokenGame:
 
 
 def list_games(folder: Path) -> tuple[str, ...]:
+    """Return the names of all game files in a folder, sorted; whether a file is right is not checked."""
     return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
 
 

@@ -41,6 +41,7 @@ class Placed:
     """The save had no frame yet, or this survey does not agree with its latest one."""
 
     def count(self, status: PlacementStatus) -> int:
+        """Return how many screenshots have this status."""
         return sum(place.status is status for place in self.placements)
 
 

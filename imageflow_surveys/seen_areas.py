@@ -32,6 +32,7 @@ class SeenArea:
 
     @property
     def cell(self) -> Cell:
+        """The place of `area` in the survey's grid."""
         return self.area.cell
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from typing_extensions import override
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.maps import placements, tiles
@@ -77,7 +78,7 @@ def _touching(connection: Connection, survey: Survey, squares: Sequence[Rect]) -
     return placements.placements(connection, survey.id, corners=corners)
 
 
-class ScreenshotSource:
+class ScreenshotSource(Source):
     """Composes from anchored shots, with ambiguous ones only where no anchored one shows the place.
 
     Lossy shots are blended.
@@ -97,6 +98,7 @@ class ScreenshotSource:
         """Whether every screenshot that shows some of the squares is stored."""
         return all(place.cell in self._decoded.shots.stored for place in self._places)
 
+    @override
     def inputs(self, square: Rect) -> dict[TileId, str]:
         zoom = self._survey.placed().frame.native_zoom
         masks = self._survey.spec.masks
@@ -110,6 +112,7 @@ class ScreenshotSource:
         hidden = [mask.model_dump() for mask in masks]
         return {tile: self._digest(tile.rect(zoom), places, hidden) for tile, places in touching.items()}
 
+    @override
     def canvas(self, rect: Rect) -> Canvas:
         sure: list[PlacedShot] = []
         unsure: list[PlacedShot] = []
@@ -144,7 +147,7 @@ class ScreenshotSource:
 
 
 @dataclass(frozen=True)
-class NativeTileSource:
+class NativeTileSource(Source):
     """Gives back the pixels of a survey's own native tiles, which are stored without loss."""
 
     stores: Stores
@@ -152,10 +155,12 @@ class NativeTileSource:
     layer: TileLayer
     label = "native tiles"
 
+    @override
     def inputs(self, square: Rect) -> dict[TileId, str]:
         # A tile of an older version does not say what it was composed from: it is told by its pixels.
         return {tile: shown.inputs or shown.digest for tile, shown in self._native(square).items()}
 
+    @override
     def canvas(self, rect: Rect) -> Canvas:
         zoom = self.survey.placed().frame.native_zoom
         rgba = np.zeros((rect.height_px, rect.width_px, 4), np.uint8)

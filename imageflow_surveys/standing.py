@@ -19,6 +19,8 @@ from imageflow_surveys.states import SILENCE_S
 
 
 class Stand(StrEnum):
+    """How a layer of a block or of a survey stands; what is `missing` or `failed`, the survey's next run makes."""
+
     MISSING = "missing"
     RUNNING = "running"
     DONE = "done"
@@ -71,14 +73,17 @@ class Standing:
 
     @property
     def tasks_done(self) -> int:
+        """Of `tasks`, those that are done."""
         return sum(stage.done for stage in self.stages)
 
     @property
     def tasks(self) -> int:
+        """One for each block of a layer that has blocks, and one for each other layer."""
         return sum(stage.total for stage in self.stages)
 
     @property
     def tiles_cut(self) -> int:
+        """Tiles of all blocks, without those of the overviews."""
         return sum(block.tiles_cut for block in self.blocks)
 
 

@@ -62,10 +62,12 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """Of the program itself; it stays the same after the program's end."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
+        """Whether the program has not ended yet."""
         return self._process.poll() is None
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:

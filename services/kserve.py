@@ -34,9 +34,11 @@ class KServe:
 
     @property
     def url(self) -> str:
+        """As `IMAGEFLOW_INFERENCE_URL` takes it."""
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
+        """Start it, on the port that it had before, and return once it takes connections."""
         self._child = Child(
             [_python(), "-P", _SERVER, str(self._port), *sorted(self._folder.glob("*.onnx"))],
             log=self._folder / "kserve.log",
@@ -44,6 +46,7 @@ class KServe:
         )
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it, in order by default, and wait until it is gone; its models stay."""
         if self._child is not None:
             self._child.end(number)
 

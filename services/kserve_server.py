@@ -26,12 +26,15 @@ class OnnxModel(kserve.Model):  # type: ignore[misc]
         self.ready = True
 
     def get_input_types(self) -> list[dict[str, Any]]:
+        """Return name, data type and shape of each input; -1 is an axis of any length."""
         return [_describe(tensor) for tensor in self._session.get_inputs()]
 
     def get_output_types(self) -> list[dict[str, Any]]:
+        """Return name, data type and shape of each output; -1 is an axis of any length."""
         return [_describe(tensor) for tensor in self._session.get_outputs()]
 
     def predict(self, payload: InferRequest, *_: Any, **__: Any) -> InferResponse:
+        """Compute all outputs; KServe sends those that the request asks for, as bytes or as JSON."""
         described = self._session.get_outputs()
         inputs = {tensor.name: tensor.as_numpy() for tensor in payload.inputs}
         answers = self._session.run([tensor.name for tensor in described], inputs)

@@ -57,6 +57,7 @@ class Postgres:
 
     @property
     def pid(self) -> int | None:
+        """Of the server; `None` while it does not run."""
         return self._child.pid if self._child is not None and self._child.alive else None
 
     def url(self, database: str) -> str:

@@ -37,6 +37,7 @@ class S3Server(ABC):
 
     @property
     def pid(self) -> int | None:
+        """Of the server; `None` while it does not run."""
         return self._child.pid if self._child is not None and self._child.alive else None
 
     @abstractmethod
@@ -44,6 +45,7 @@ class S3Server(ABC):
         """Start it, with what it kept."""
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it, in order by default, and wait until it is gone; what it stores stays."""
         if self._child is not None:
             self._child.end(number)
 

@@ -59,6 +59,7 @@ def _program(name: str, env: dict[str, str]) -> list[str]:
 
 
 def main(task: str) -> int:
+    """Do one of the module's tasks, after installing packages if need be; return the exit status, 1 without Node.js."""
     env = environment()
     if task == "node":
         return 0 if env else 1

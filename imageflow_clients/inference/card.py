@@ -30,6 +30,7 @@ class Wanted(BaseModel):
 
     @property
     def id(self) -> ModelId:
+        """The name and version by which pipelines ask for the model."""
         return ModelId(name=self.name, version=self.version)
 
     @classmethod
@@ -69,6 +70,7 @@ class Card(Wanted):
         )
 
     def describe(self) -> ModelDescription:
+        """Return the card without its tolerance, as clients of the inference port see a model."""
         return ModelDescription(
             id=self.id,
             digest=self.digest,

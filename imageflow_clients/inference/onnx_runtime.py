@@ -69,9 +69,11 @@ class OnnxSession:
 
     @property
     def provider(self) -> str:
+        """`tensorrt`, `cuda` or `cpu`: the one that loaded the model."""
         return self._provider.value
 
     def run(self, inputs: Mapping[str, NDArray[Any]], cancellation: Cancellation) -> Mapping[str, NDArray[Any]]:
+        """Compute in the calling thread; a cancellation terminates ONNX Runtime's run."""
         check_inputs(self.model, inputs, self.max_batch)
         options = ort.RunOptions()
 

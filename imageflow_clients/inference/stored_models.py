@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from pydantic import ValidationError
+from typing_extensions import override
 
 from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
@@ -16,7 +17,7 @@ from imageflow_clients.inference.sample import Sample
 from imageflow_clients.objects import ObjectStore
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectDamaged, ObjectMissing
-from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
 
 _OPEN_SESSIONS = 16
 _AGAIN = "register the model again under another version"
@@ -90,6 +91,10 @@ class SharedSessions:
         self._open: OrderedDict[ModelId, InferenceSession] = OrderedDict()
 
     def open(self, model: ModelId) -> InferenceSession:
+        """Return the session of a model; raise what loading raises, and load again when it is asked for next.
+
+        Threads that ask for a model while it is loaded wait for the one session; other models are loaded meanwhile.
+        """
         with self._lock:
             turn = self._loading.setdefault(model, threading.Lock())
         with turn:  # others load other models meanwhile
@@ -105,17 +110,19 @@ class SharedSessions:
             return session
 
 
-class OnnxModels:
-    """Registered models, computed here; see `imageflow_domain.inference.ModelRegistry`."""
+class OnnxModels(ModelRegistry):
+    """Registered models, computed here."""
 
     def __init__(self, store: ModelStore, runtime: Runtime | None = None) -> None:
         self._store = store
         self._runtime = runtime or Runtime()
         self._sessions = SharedSessions(self._load)
 
+    @override
     def describe(self, model: ModelId) -> ModelDescription:
         return self._store.card(model).describe()
 
+    @override
     def open(self, model: ModelId) -> InferenceSession:
         return self._sessions.open(model)
 

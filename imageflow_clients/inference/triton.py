@@ -13,13 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from imageflow_clients.inference import v2_messages
 from imageflow_clients.inference.stored_models import ModelStore, SharedSessions
 from imageflow_clients.inference.tensor_check import check_inputs
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput, NotFound, Unavailable
-from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
 
 _BINARY = "binary_tensor_data"
 _SECONDS = 30.0
@@ -54,6 +55,7 @@ class Server:
         return self._json(status, body)
 
     def path(self, model: ModelId) -> str:
+        """Return the path of a model's metadata; `/infer` below it computes."""
         if self._versions:
             return f"/v2/models/{model.name}/versions/{model.version}"
         return f"/v2/models/{model.name}_{model.version}"
@@ -145,6 +147,10 @@ class TritonSession:
         self._outputs = tuple(tensor.name for tensor in model.outputs)
 
     def run(self, inputs: Mapping[str, NDArray[Any]], cancellation: Cancellation) -> Mapping[str, NDArray[Any]]:
+        """Ask the server; a cancellation closes the connection.
+
+        Raises `Unavailable` where the server refuses inputs that fit the description: the picture is not to blame.
+        """
         check_inputs(self.model, inputs, self.max_batch)
         try:
             return self.answer(inputs, cancellation)
@@ -164,8 +170,8 @@ class TritonSession:
         return {name: answered[name] for name in self._outputs}
 
 
-class TritonModels:
-    """Registered models, computed by a server; see `imageflow_domain.inference.ModelRegistry`."""
+class TritonModels(ModelRegistry):
+    """Registered models, computed by a server."""
 
     def __init__(self, store: ModelStore, server: Server, *, max_batch: int = 64, binary: bool | None = None) -> None:
         """Take a registry of cards and a server.
@@ -182,9 +188,11 @@ class TritonModels:
         self._binary = binary
         self._sessions = SharedSessions(self._load)
 
+    @override
     def describe(self, model: ModelId) -> ModelDescription:
         return self._store.card(model).describe()
 
+    @override
     def open(self, model: ModelId) -> InferenceSession:
         return self._sessions.open(model)
 

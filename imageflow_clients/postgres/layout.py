@@ -29,6 +29,7 @@ class ServerFolder:
 
     @property
     def log(self) -> Path:
+        """What PostgreSQL prints; the supervisor starts another once it is large."""
         return self.path / "server.log"
 
     @property
@@ -38,6 +39,7 @@ class ServerFolder:
 
     @property
     def pid_file(self) -> Path:
+        """Written by PostgreSQL itself while it runs; its first line is the server's process id."""
         return self.data / "postmaster.pid"
 
     @property
@@ -56,6 +58,7 @@ class ServerFolder:
         return self.path / "supervisor.lock"
 
     def password(self) -> str:
+        """Return what is in `secret`; raise `FileNotFoundError` before the data is made."""
         return self.secret.read_text(encoding="ascii")
 
     def socket_folder(self) -> Path:
@@ -68,6 +71,7 @@ class ServerFolder:
         return Path(f"/tmp/imageflow-{self.path.stat().st_uid}-{digest[:16]}")  # noqa: S108 - TMPDIR differs by process
 
     def socket(self) -> Path:
+        """Return the path of the Unix socket on which the server listens."""
         return self.socket_folder() / _SOCKET_NAME
 
     def owner(self) -> int | None:

@@ -26,6 +26,7 @@ class StageState(BaseModel):
 
     @classmethod
     def of(cls, stage: StageStanding, links: DagsterLinks) -> Self:
+        """Add the address of the run that is making the layer, or failed at it."""
         return cls(
             layer=stage.layer,
             state=stage.state,
@@ -54,6 +55,7 @@ class ProgressEvent(BaseModel):
 
     @classmethod
     def of(cls, standing: Standing, blocks: list[BlockStanding], links: DagsterLinks, *, full: bool) -> Self:
+        """Tell of `blocks` alone, which with `full` must be all blocks of the survey."""
         survey = standing.survey
         return cls(
             survey=survey.id,

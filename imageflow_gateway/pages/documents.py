@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
+from typing_extensions import override
 
 from imageflow_domain.errors import Unavailable
 from imageflow_gateway.edge import content_security_policy
@@ -28,6 +29,7 @@ router = APIRouter(include_in_schema=False)
 class PageFiles(StaticFiles):
     """Files of the pages; those named by their digest never change."""
 
+    @override
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:

@@ -36,6 +36,7 @@ class Aggregate(Component):
         return self
 
     def __call__(self, rows: tuple[Table | Detections, ...]) -> Measurements:
+        """Raise `InvalidInput` for a column that is not there, or holds words."""
         if self.function == "count":
             value = float(sum(self._count(each) for each in rows))
         else:

@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 import cv2
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelTask
@@ -14,6 +15,8 @@ from imageflow_pipelines.values import Box, Detection, Detections, Image, Mask, 
 
 
 class Judged(NamedTuple):
+    """One port each; `heat` and `mask` have the picture's size."""
+
     heat: Image
     mask: Mask
     detections: Detections
@@ -37,10 +40,12 @@ class Anomaly(Component):
     min_area_px: int = Field(default=1, ge=1)
     label: str = Field(default="anomaly", min_length=1, max_length=64)
 
+    @override
     def identity(self, context: Context) -> str:
         return identity(self.model, context)
 
     def __call__(self, image: Image, context: Context) -> Judged:
+        """Raise `InvalidInput` for a model of another task, or whose answer is no single plane of heat."""
         session = open_model(self.model, ModelTask.ANOMALY, context)
         (heat,) = ask(session, image, context, "heat")
         if heat.ndim != 3 or heat.shape[0] != 1:

@@ -32,6 +32,8 @@ _FORMATS: dict[Format, zxingcpp.BarcodeFormat] = {
 
 
 class Read(NamedTuple):
+    """One port each; lines of `text` are in the order of `detections`."""
+
     detections: Detections
     text: Text
 
@@ -49,6 +51,7 @@ class Barcodes(Component):
     formats: tuple[Format, ...] = Field(default=(), description="Read only these; all, if none is named.")
 
     def __call__(self, image: Image) -> Read:
+        """Read the picture's grey: codes that differ from their ground in colour alone are not found."""
         wanted = [_FORMATS[name] for name in self.formats or _FORMATS]
         codes = zxingcpp.read_barcodes(np.ascontiguousarray(image.grey()), formats=zxingcpp.BarcodeFormats(wanted))
         found = sorted((_detection(code) for code in codes), key=_place)

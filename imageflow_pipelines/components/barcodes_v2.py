@@ -35,6 +35,8 @@ _GTIN_13 = (zxingcpp.BarcodeFormat.EAN13, zxingcpp.BarcodeFormat.UPCA)
 
 
 class Read(NamedTuple):
+    """One port each; `text` and `raw` have the codes in the order of `detections`."""
+
     detections: Detections
     text: Text
     raw: Text
@@ -66,6 +68,7 @@ class BarcodesV2(Component):
     formats: tuple[Format, ...] = Field(default=(), description="Read only these; all, if none is named.")
 
     def __call__(self, image: Image) -> Read:
+        """Read the picture's grey: codes that differ from their ground in colour alone are not found."""
         pixels = np.ascontiguousarray(image.grey())
         sent = self._read(pixels, zxingcpp.TextMode.Plain)
         printed = sent

@@ -37,6 +37,7 @@ class Binarise(Component):
         return self
 
     def __call__(self, image: Image) -> Image:
+        """Return a grey picture of the same size: 0 where there is ink, else 255."""
         grey = ~image.grey() if self.bright_writing else image.grey()
         ink = np.empty_like(grey)
         halo = self.window_px // 2

@@ -16,6 +16,8 @@ _COLUMNS = ("area_mm2", "x_mm", "y_mm", "width_mm", "height_mm")
 
 
 class Found(NamedTuple):
+    """One port each; rows of `table` are in the order of `detections`."""
+
     detections: Detections
     table: Table
     measurements: Measurements
@@ -38,6 +40,7 @@ class Blobs(Component):
     label: str = Field(default="blob", min_length=1, max_length=64)
 
     def __call__(self, mask: Mask) -> Found:
+        """Raise `InvalidInput` for a mask with more than `MAX_FOUND` areas of the wanted size."""
         _, _, stats, centres = cv2.connectedComponentsWithStats(mask.pixels, connectivity=8)
         stats, centres = stats[1:], centres[1:]  # the first is the background
         areas = stats[:, cv2.CC_STAT_AREA] * self.mm_per_px**2

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, Self
 import cv2
 import numpy as np
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from imageflow_pipelines.component import Component, Needs
 from imageflow_pipelines.values import Image
@@ -29,6 +30,7 @@ class Blur(Component):
             raise ValueError("radius_px of a median is at most 30")
         return self
 
+    @override
     def cpu_s(self, megapixels: float) -> float:
         match self.method:
             case "gauss":
@@ -39,6 +41,7 @@ class Blur(Component):
                 return self.needs.cpu_s_per_megapixel * megapixels
 
     def __call__(self, image: Image) -> Image:
+        """Return a picture of the same size and channels."""
         side = 2 * self.radius_px + 1
         match self.method:
             case "gauss":

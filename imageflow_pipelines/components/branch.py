@@ -19,6 +19,8 @@ _TESTS = {
 
 
 class Branches(NamedTuple, Generic[AnyValue]):
+    """One port each; exactly one of them has a value."""
+
     yes: AnyValue | None
     no: AnyValue | None
 
@@ -38,6 +40,7 @@ class Branch(Component):
     limit: float
 
     def __call__(self, value: AnyValue, measurements: Measurements) -> Branches[AnyValue]:
+        """Raise `InvalidInput` where nothing of that name was measured."""
         if _TESTS[self.condition](measurements.value(self.measurement), self.limit):
             return Branches(yes=value, no=None)
         return Branches(yes=None, no=value)

@@ -4,6 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_domain.inference import ModelTask
 from imageflow_pipelines.component import Component, Context, Needs
@@ -12,6 +13,8 @@ from imageflow_pipelines.values import Detection, Detections, Image, Measurement
 
 
 class Classified(NamedTuple):
+    """One port each; the detections concern the whole picture and have no boxes."""
+
     detections: Detections
     measurements: Measurements
 
@@ -30,10 +33,12 @@ class Classify(Component):
     min_score: float = Field(default=0, ge=0, le=1)
     most: int = Field(default=1, ge=1, le=1000)
 
+    @override
     def identity(self, context: Context) -> str:
         return identity(self.model, context)
 
     def __call__(self, image: Image, context: Context) -> Classified:
+        """Raise `InvalidInput` for a model of another task, or one without `scores`."""
         session = open_model(self.model, ModelTask.CLASSIFY, context)
         (scores,) = ask(session, image, context, "scores")
         rounded = np.round(scores.astype(np.float64), 6).tolist()

@@ -31,6 +31,7 @@ class Colour(Component):
     channel: Literal[0, 1, 2] | None = None
 
     def __call__(self, image: Image) -> Image:
+        """Return a picture of the same size; three channels are in the order of the space's letters."""
         if self.space == "grey":
             return Image(image.grey())
         pixels = _uint8(cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2RGB)) if image.is_grey else image.pixels

@@ -17,6 +17,8 @@ _COLUMNS = ("area_px", "perimeter_px", "circularity", "x_px", "y_px", "width_px"
 
 
 class Found(NamedTuple):
+    """One port each; rows of `table` are in the order of `detections`."""
+
     detections: Detections
     table: Table
 
@@ -37,6 +39,7 @@ class Contours(Component):
     label: str = Field(default="contour", min_length=1, max_length=64)
 
     def __call__(self, mask: Mask) -> Found:
+        """Raise `InvalidInput` for a mask with more than `MAX_FOUND` areas of the wanted size."""
         outlines, _ = cv2.findContours(mask.pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         kept = [(area, line) for line in outlines if (area := cv2.contourArea(line)) >= self.min_area_px]
         if len(kept) > MAX_FOUND:

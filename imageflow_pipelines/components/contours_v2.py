@@ -17,6 +17,8 @@ _COLUMNS = ("area_px", "perimeter_px", "circularity", "x_px", "y_px", "width_px"
 
 
 class Found(NamedTuple):
+    """One port each; rows of `table` are in the order of `detections`."""
+
     detections: Detections
     table: Table
 
@@ -42,6 +44,7 @@ class ContoursV2(Component):
     label: str = Field(default="contour", min_length=1, max_length=64)
 
     def __call__(self, mask: Mask) -> Found:
+        """Raise `InvalidInput` for a mask with more than `MAX_FOUND` areas of the wanted size."""
         count, labels = cv2.connectedComponents(mask.pixels, connectivity=8)
         pixels = np.bincount(labels.ravel(), minlength=count)
         outlines, _ = cv2.findContours(mask.pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

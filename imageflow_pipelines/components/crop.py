@@ -23,6 +23,7 @@ class Crop(Component):
     height_px: int = Field(ge=1, le=MAX_SIDE_PX)
 
     def __call__(self, image: Image) -> Image:
+        """Raise `InvalidInput` for a rectangle that reaches beyond the picture."""
         right, bottom = self.x_px + self.width_px, self.y_px + self.height_px
         if right > image.width_px or bottom > image.height_px:
             raise InvalidInput(

@@ -27,6 +27,7 @@ class Decode(Component):
     needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.04, bytes_per_px=8)
 
     def __call__(self, picture: Encoded) -> Image:
+        """Raise `TooLarge` for more than `MAX_ENCODED_BYTES`, `InvalidInput` for anything else that is refused."""
         if len(picture.data) > MAX_ENCODED_BYTES:
             raise TooLarge(f"The picture has {len(picture.data):,} bytes, more than {MAX_ENCODED_BYTES:,}.")
         try:

@@ -26,6 +26,7 @@ class DecodeV2(Component):
     needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0.04, bytes_per_px=16)
 
     def __call__(self, picture: Encoded) -> Image:
+        """Raise `TooLarge` for more than `MAX_ENCODED_BYTES`, `UnusableImage` for anything else that is refused."""
         if len(picture.data) > MAX_ENCODED_BYTES:
             raise TooLarge(f"The picture has {len(picture.data):,} bytes, more than {MAX_ENCODED_BYTES:,}.")
         return Image(decode_rgb(picture.data, _RULES))

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelTask
@@ -28,10 +29,15 @@ class Detect(Component):
     max_overlap: float = Field(default=0.5, ge=0, le=1)
     most: int = Field(default=100, ge=1, le=1000)
 
+    @override
     def identity(self, context: Context) -> str:
         return identity(self.model, context)
 
     def __call__(self, image: Image, context: Context) -> Detections:
+        """Return boxes in pixels of the picture, cut off at its edges.
+
+        Raises `InvalidInput` for a model of another task, or whose boxes and scores do not fit its labels.
+        """
         session = open_model(self.model, ModelTask.DETECT, context)
         boxes, scores = ask(session, image, context, "boxes", "scores")
         labels = session.model.labels

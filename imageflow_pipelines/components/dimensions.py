@@ -14,6 +14,8 @@ from imageflow_pipelines.values import Box, Detection, Detections, Mask, Measure
 
 
 class Measured(NamedTuple):
+    """One port each; the one detection outlines the rectangle that was measured."""
+
     measurements: Measurements
     detections: Detections
 
@@ -33,6 +35,7 @@ class Dimensions(Component):
     mm_per_px: float = Field(gt=0, le=1000)
 
     def __call__(self, mask: Mask) -> Measured:
+        """Raise `InvalidInput` for a mask that marks nothing."""
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.pixels, connectivity=8)
         if count < 2:
             raise InvalidInput("The mask marks nothing: there is nothing to measure.")

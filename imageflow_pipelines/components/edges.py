@@ -27,4 +27,5 @@ class Edges(Component):
         return self
 
     def __call__(self, image: Image) -> Mask:
+        """Return a mask of the picture's size, found in its grey."""
         return Mask(cv2.Canny(image.grey(), self.low, self.high, L2gradient=True).astype(np.uint8, copy=False))

@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 import cv2
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_pipelines.component import Component, Needs
@@ -23,10 +24,12 @@ class Encode(Component):
     format: Literal["jpeg", "png", "webp"] = "jpeg"
     quality: int = Field(default=90, ge=1, le=100, description="Of JPEG and WebP; PNG ignores it.")
 
+    @override
     def cpu_s(self, megapixels: float) -> float:
         return {"jpeg": 0.02, "png": 0.15, "webp": self.needs.cpu_s_per_megapixel}[self.format] * megapixels
 
     def __call__(self, image: Image | Mask) -> Encoded:
+        """Raise `InvalidInput` for a side that the format cannot hold: 16,383 px in WebP, 65,535 px in JPEG."""
         side_px = {"webp": _WEBP_SIDE_PX, "jpeg": _JPEG_SIDE_PX}.get(self.format)
         if side_px is not None and max(image.width_px, image.height_px) > side_px:
             raise InvalidInput(f"{self.format} holds {side_px:,} px a side: choose png, or resize before.")

@@ -26,6 +26,7 @@ class Equalise(Component):
     clip: float = Field(default=2.0, gt=0, le=40)
 
     def __call__(self, image: Image) -> Image:
+        """Return a picture of the same size and channels."""
         if image.is_grey:
             return Image(self._equalised(image.pixels))
         lab = cv2.cvtColor(image.pixels, cv2.COLOR_RGB2Lab).astype(np.uint8, copy=False)

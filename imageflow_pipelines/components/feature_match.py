@@ -20,6 +20,8 @@ Places = NDArray[np.float32]
 
 
 class Matched(NamedTuple):
+    """One port each; there is one detection or none."""
+
     detections: Detections
     measurements: Measurements
 
@@ -40,6 +42,7 @@ class FeatureMatch(Component):
     label: str = Field(default="reference", min_length=1, max_length=64)
 
     def __call__(self, image: Image, reference: Image) -> Matched:
+        """Return no detection where the outline is not convex, either: a flat thing has no such view."""
         places, wanted = _matches(reference, image)
         if len(places) < _LEAST_INLIERS:
             return _nothing(0)

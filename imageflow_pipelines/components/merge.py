@@ -13,4 +13,5 @@ class Merge(Component):
     needs: ClassVar[Needs] = Needs(cpu_s_per_megapixel=0, bytes_per_px=0)
 
     def __call__(self, values: tuple[AnyValue, ...]) -> AnyValue:
+        """Take at least one value: the engine gives those that are there, in the order of the edges."""
         return values[0]

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import cv2
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_pipelines.component import Component, Needs
 from imageflow_pipelines.values import Mask
@@ -30,10 +31,12 @@ class Morphology(Component):
     shape: Literal["square", "disc", "cross"] = "disc"
     radius_px: int = Field(default=1, ge=1, le=50)
 
+    @override
     def cpu_s(self, megapixels: float) -> float:
         return (0.002 + 2e-5 * (2 * self.radius_px + 1) ** 2) * megapixels
 
     def __call__(self, mask: Mask) -> Mask:
+        """Return a mask of the same size."""
         side = 2 * self.radius_px + 1
         kernel = cv2.getStructuringElement(_SHAPES[self.shape], (side, side))
         return Mask(cv2.morphologyEx(mask.pixels, _OPERATIONS[self.operation], kernel).astype(np.uint8, copy=False))

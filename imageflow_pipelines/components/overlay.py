@@ -47,6 +47,7 @@ class Overlay(Component):
         measurements: Measurements | None = None,
         text: Text | None = None,
     ) -> Image:
+        """Return RGB of the picture's size; raise `InvalidInput` for a mask of another size."""
         pixels = cv2.cvtColor(image.pixels, cv2.COLOR_GRAY2RGB) if image.is_grey else image.pixels.copy()
         canvas = pixels.astype(np.uint8, copy=False)
         if mask is not None:

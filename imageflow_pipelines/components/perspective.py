@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_pipelines.component import Component, Needs
@@ -29,10 +30,12 @@ class Perspective(Component):
     width_px: int = Field(ge=1, le=MAX_SIDE_PX)
     height_px: int = Field(ge=1, le=MAX_SIDE_PX)
 
+    @override
     def cpu_s(self, megapixels: float) -> float:
         return self.needs.cpu_s_per_megapixel * (megapixels + self.width_px * self.height_px / 1e6)
 
     def __call__(self, image: Image) -> Image:
+        """Raise `InvalidInput` for a result of more than `MAX_PICTURE_PX`, or corners that do not turn clockwise."""
         if self.width_px * self.height_px > MAX_PICTURE_PX:
             raise InvalidInput(f"{self.width_px} x {self.height_px} px are more than {MAX_PICTURE_PX:,}.")
         corners = np.asarray(self.corners, np.float64)

@@ -31,6 +31,7 @@ class Resize(Component):
     fill: int = Field(default=114, ge=0, le=255)
 
     def __call__(self, image: Image) -> Image:
+        """Raise `InvalidInput` where no side is given, or for a result of more than `MAX_PICTURE_PX`."""
         frame = self._frame(image)
         if frame[0] * frame[1] > MAX_PICTURE_PX:
             raise InvalidInput(f"{frame[0]} x {frame[1]} px are more than {MAX_PICTURE_PX:,}: ask for a smaller size.")

@@ -27,6 +27,7 @@ class Rotate(Component):
     fill: int = Field(default=0, ge=0, le=255)
 
     def __call__(self, image: Image) -> Image:
+        """Raise `InvalidInput` where more than `MAX_PICTURE_PX` would come out."""
         quarters, rest = divmod(self.degrees % 360, 90)
         if rest == 0:
             return Image(np.ascontiguousarray(np.rot90(image.pixels, -int(quarters))))

@@ -26,6 +26,7 @@ class TemplateMatch(Component):
     label: str = Field(default="match", min_length=1, max_length=64)
 
     def __call__(self, image: Image, template: Image) -> Detections:
+        """Raise `InvalidInput` for a template that is larger than the picture, or of one brightness."""
         width, height = template.width_px, template.height_px
         if width > image.width_px or height > image.height_px:
             raise InvalidInput(

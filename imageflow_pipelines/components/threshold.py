@@ -25,6 +25,7 @@ class Threshold(Component):
     dark: bool = False
 
     def __call__(self, image: Image) -> Mask:
+        """Return a mask of the picture's size."""
         kind = cv2.THRESH_BINARY_INV if self.dark else cv2.THRESH_BINARY
         if self.method == "otsu":
             kind |= cv2.THRESH_OTSU

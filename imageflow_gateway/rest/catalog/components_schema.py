@@ -53,6 +53,7 @@ class ComponentFacts(BaseModel):
 
     @classmethod
     def of(cls, component: type[Component]) -> Self:
+        """Read description, ports and parameters from the class."""
         return cls.model_validate(describe(component))
 
 

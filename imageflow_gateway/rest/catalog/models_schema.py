@@ -38,6 +38,7 @@ class ModelFacts(BaseModel):
 
     @classmethod
     def of(cls, card: Card) -> Self:
+        """Take everything from the card: the model's file is not read."""
         return cls.model_validate({**card.model_dump(), "reference": str(card.id)})
 
 

@@ -24,6 +24,7 @@ class OlderVersionFacts(BaseModel):
 
     @classmethod
     def all_of(cls, spec: PipelineSpec) -> list[Self]:
+        """Return them in the order of the spec's steps, by the components that this program has."""
         return [cls.model_validate(asdict(each)) for each in older_versions(spec)]
 
 
@@ -43,6 +44,7 @@ class PipelineFacts(BaseModel):
 
     @classmethod
     def of(cls, published: PublishedPipeline) -> Self:
+        """Look for older versions anew: a later program may have newer components."""
         return cls(
             pipeline=published.name,
             version=published.version,

@@ -37,6 +37,7 @@ class AlertFacts(BaseModel):
 
     @classmethod
     def of(cls, told: ToldAlert) -> Self:
+        """Tell the alert with one delivery for each of its addresses."""
         alert = told.alert
         return cls(
             id=alert.id,

@@ -22,6 +22,7 @@ class ArtefactFacts(BaseModel):
 
     @classmethod
     def of(cls, made: Artefact, address: str) -> Self:
+        """Spell `href` below `address`, that of all artefacts of the item."""
         return cls(
             step=made.step,
             output=made.output,
@@ -41,6 +42,7 @@ class FailedStep(BaseModel):
 
     @classmethod
     def of(cls, failed: Failed) -> Self:
+        """Tell the reason in words for people."""
         return cls(step=failed.step, problem=failed.why)
 
 

@@ -38,6 +38,7 @@ class BatchSummary(BaseModel):
 
     @classmethod
     def of(cls, counted: CountedBatch) -> Self:
+        """Count by the inspection that counts, if there is one."""
         return cls.model_validate(_summary(counted.batch, counted.inspection))
 
 
@@ -55,6 +56,7 @@ class BatchUploaded(BatchSummary):
 
     @classmethod
     def of_all(cls, batch: BatchSummary, skipped: Sequence[BadFile]) -> Self:
+        """Add which files of the request are in no batch, and why."""
         files = [SkippedFile(name=file.name, reason=file.reason) for file in skipped]
         return cls(**batch.model_dump(), skipped=files)
 
@@ -79,6 +81,7 @@ class BatchDetail(BatchSummary):
 
     @classmethod
     def in_full(cls, told: BatchInFull, *, dagster_url: str) -> Self:
+        """Find the inspection that counts among all that the batch had."""
         counting = next((each for each in told.inspections if each.id == told.batch.inspection_id), None)
         return cls.model_validate(
             {
@@ -102,6 +105,7 @@ class StaleFacts(BaseModel):
 
     @classmethod
     def of(cls, stale: StaleBatch) -> Self:
+        """Count by the inspection that counts now, which is the stale one."""
         return cls(
             batch=BatchSummary.of(CountedBatch(batch=stale.batch, inspection=stale.inspection)),
             changes=list(stale.changes),
@@ -123,6 +127,7 @@ class StaleList(BaseModel):
 
     @classmethod
     def of(cls, page: Page[StaleBatch]) -> Self:
+        """Sum up pictures and seconds of this page, not of those that come after it."""
         return cls(
             batches=[StaleFacts.of(stale) for stale in page.items],
             pictures=sum(stale.pictures for stale in page.items),

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel
+from typing_extensions import override
 
 from imageflow_domain.inspection import Inspection, JudgedBy, Judgement, Verdict
 from imageflow_gateway.rest.inspection.verifications_schema import VerificationFacts
@@ -33,6 +34,7 @@ class JudgeFacts(BaseModel):
 
     @classmethod
     def of(cls, by: JudgedBy) -> Self:
+        """Tell what the inspection used, whatever was published since."""
         return cls(
             item=by.code,
             type=by.type,
@@ -60,7 +62,8 @@ class InspectionSummary(BaseModel):
 
     @classmethod
     def of(cls, inspection: Inspection) -> Self:
-        return cls.model_validate(summary(inspection))
+        """Withhold the counts until the inspection is done."""
+        return cls.model_validate(_summary(inspection))
 
 
 class InspectionDetail(InspectionSummary):
@@ -73,10 +76,11 @@ class InspectionDetail(InspectionSummary):
     """Who computed its models, e.g. 'cpu', 'triton'."""
 
     @classmethod
+    @override
     def of(cls, inspection: Inspection) -> Self:
         return cls.model_validate(
             {
-                **summary(inspection),
+                **_summary(inspection),
                 "identity": inspection.identity,
                 "judged_by": [JudgeFacts.of(by) for by in inspection.judged_by],
                 "providers": list(inspection.providers),
@@ -116,6 +120,7 @@ class ResultSummary(BaseModel):
 
     @classmethod
     def of(cls, found: Found) -> Self:
+        """Spell the links by the inspection's id and the picture's place in it."""
         return cls.model_validate(_result(found))
 
 
@@ -133,6 +138,7 @@ class ItemResult(BaseModel):
 
     @classmethod
     def of(cls, judgement: Judgement, address: str) -> Self:
+        """Spell `artefacts` below `address`, that of the picture's result."""
         return cls(
             artefacts=f"{address}/items/{judgement.item}/artefacts",
             item=judgement.item,
@@ -152,6 +158,7 @@ class ResultDetail(ResultSummary):
 
     @classmethod
     def in_full(cls, told: ResultInFull) -> Self:
+        """Add every item's judgement and every person's verdict to the summary."""
         found = told.found
         return cls.model_validate(
             {
@@ -171,6 +178,7 @@ class ResultList(BaseModel):
 
 
 def counts_of(inspection: Inspection) -> Counts:
+    """Return how many pictures have which verdict; final once the inspection is done."""
     return Counts(
         pictures=inspection.pictures,
         passed=inspection.passed,
@@ -179,7 +187,7 @@ def counts_of(inspection: Inspection) -> Counts:
     )
 
 
-def summary(inspection: Inspection) -> dict[str, object]:
+def _summary(inspection: Inspection) -> dict[str, object]:
     return {
         "id": inspection.id,
         "batch_id": inspection.batch_id,

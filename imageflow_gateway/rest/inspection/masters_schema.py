@@ -32,6 +32,7 @@ class ProductFacts(BaseModel):
 
     @classmethod
     def of(cls, product: Product) -> Self:
+        """Leave out how the product is inspected: its masters say so."""
         return cls(code=product.code, name=product.name, description=product.description, created_at=product.created_at)
 
 
@@ -78,6 +79,7 @@ class ItemFacts(BaseModel):
 
     @classmethod
     def of(cls, item: Item) -> Self:
+        """Tell the criteria as they were checked, defaults included."""
         return cls.model_validate(item.model_dump())
 
 
@@ -96,6 +98,7 @@ class MasterFacts(BaseModel):
 
     @classmethod
     def of(cls, master: Master) -> Self:
+        """Keep the items in the order in which they are inspected."""
         return cls(
             product=master.product,
             version=master.version,
@@ -128,6 +131,7 @@ class ItemDifference(BaseModel):
 
     @classmethod
     def of(cls, change: ItemChange) -> Self:
+        """Leave the side empty on which the item does not exist."""
         return cls(
             code=change.code,
             before=ItemFacts.of(change.before) if change.before else None,

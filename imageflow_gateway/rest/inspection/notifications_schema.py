@@ -55,6 +55,7 @@ class NotificationIn(BaseModel):
     Records: list[RecordIn] = Field(default=[], max_length=MOST_RECORDS)
 
     def created(self) -> tuple[CreatedObject, ...]:
+        """Return the objects that were written, in the order of the records; other records are left out."""
         found = (record.created() for record in self.Records)
         return tuple(each for each in found if each is not None)
 
@@ -73,4 +74,5 @@ class Closed(BaseModel):
 
     @classmethod
     def of(cls, closed: Sequence[ClosedBatch]) -> Self:
+        """Name the batches, which have no ids before they are registered."""
         return cls(batches=[ClosedBatchFacts(product=batch.product, name=batch.name) for batch in closed])

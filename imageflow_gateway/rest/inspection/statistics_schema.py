@@ -30,6 +30,7 @@ class FigureFacts(BaseModel):
 
     @classmethod
     def of(cls, figures: Figures) -> Self:
+        """Add the share of corrections, which is 0 where nothing was judged."""
         return cls(
             begins=figures.begins,
             product=figures.product,
@@ -57,6 +58,7 @@ class Statistics(BaseModel):
 
     @classmethod
     def of(cls, period: Period, counted: Counted) -> Self:
+        """Tell the days that were counted, those that were chosen by default included."""
         return cls(
             period=period,
             begins=counted.begins,

@@ -32,6 +32,7 @@ class AreaColumns(BaseModel):
 
     @staticmethod
     def of(areas: SurveyAreas) -> "AreaColumns":
+        """Turn statuses into numbers and round confidence to four digits; nothing is validated."""
         states = areas.states
         numbers = {None: 0, "anchored": 1, "ambiguous": 2, "unplaced": 3}
         # Read from our own rows a moment ago: checking seventy thousand numbers again takes longer than reading them.

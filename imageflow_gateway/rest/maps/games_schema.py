@@ -23,6 +23,7 @@ class GameSummary(BaseModel):
 
     @classmethod
     def of(cls, game: Game | BrokenGame) -> Self:
+        """Tell of a game whose file is wrong only its name and the problem."""
         if isinstance(game, BrokenGame):
             return cls(
                 game_id=game.name,

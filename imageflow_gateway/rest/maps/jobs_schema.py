@@ -33,6 +33,7 @@ class JobBegun(BaseModel):
 
     @classmethod
     def of(cls, job: JobStatus) -> Self:
+        """Spell the survey's state in the words of jobs: a planned survey is `preparing`."""
         return cls(
             job_id=job.job.id,
             status=_JOB_STATES[job.survey.state],
@@ -61,6 +62,7 @@ class JobProgress(BaseModel):
 
     @classmethod
     def of(cls, job: JobStatus) -> Self:
+        """Count what the job's survey has, whichever of its runs made it."""
         return cls(
             job_id=job.job.id,
             status=_JOB_STATES[job.survey.state],
@@ -89,6 +91,7 @@ class PlannedPlaces(BaseModel):
 
     @classmethod
     def of(cls, places: OnMap) -> Self:
+        """Tell where blocks lie without their names."""
         return cls(
             survey=places.survey,
             columns=list(places.columns),
@@ -109,6 +112,7 @@ class JobPlan(BaseModel):
 
     @classmethod
     def of(cls, planned: PlannedGrid) -> Self:
+        """Leave the places out where it is not known how the areas lie on a map."""
         return cls(
             grid=planned.grid,
             areas=planned.areas,

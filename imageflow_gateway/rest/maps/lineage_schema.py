@@ -104,6 +104,16 @@ class LineageFacts(BaseModel):
 
     @classmethod
     def of(cls, survey: Survey, x: int, y: int, lineage: Lineage, origin: Origin, links: DagsterLinks) -> Self:
+        """Tell what a pixel was made from, with addresses of the tile and of Dagster's pages.
+
+        Args:
+            survey: Whose map it is.
+            x: Of the pixel, in native pixels of the frame.
+            y: As `x`.
+            lineage: What our rows say of the place.
+            origin: What Dagster says of it.
+            links: To Dagster's UI.
+        """
         tile = lineage.tile
         address = f"/tiles/{survey.id}/{lineage.revision}/{tile.z}/{tile.x}/{tile.y}.webp"
         return cls(

@@ -74,6 +74,7 @@ class MarkerOut(BaseModel):
 
     @classmethod
     def of(cls, marker: Marker) -> Self:
+        """Spell the marker's version as an ETag, in quotes."""
         return cls.model_validate(
             {
                 "id": marker.id,

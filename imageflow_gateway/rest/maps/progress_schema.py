@@ -21,6 +21,7 @@ class PlacedBlockState(BlockState):
 
     @classmethod
     def at(cls, place: BlockPlace, links: DagsterLinks) -> Self:
+        """Add what the block's pictures show together to how it stands."""
         return cls(**dict(BlockState.of(place.standing, links)), bounds=place.bounds)
 
 
@@ -47,6 +48,7 @@ class RunFacts(BaseModel):
 
     @classmethod
     def of(cls, run: SurveyRun, links: DagsterLinks) -> Self:
+        """Raise `ValidationError` for a status that Dagster did not have when this was written."""
         return cls.model_validate(
             {
                 "run_id": run.run.id,

@@ -54,6 +54,7 @@ class SurveySummary(BaseModel):
 
     @classmethod
     def of(cls, counted: CountedSurvey) -> Self:
+        """Tell progress in percent of the counted tasks."""
         count = counted.count
         return cls.model_validate(_summary(counted.survey, percent(count.done, count.tasks), count.tiles))
 
@@ -95,6 +96,7 @@ class DagsterPlaces(BaseModel):
 
     @classmethod
     def of(cls, survey: str, links: DagsterLinks) -> Self:
+        """Spell an address for every layer, whether it is made or not."""
         return cls(
             runs_url=links.runs_of(survey),
             layers=[
@@ -125,6 +127,7 @@ class SurveyDetail(SurveySummary):
 
     @classmethod
     def in_full(cls, told: SurveyInFull, links: DagsterLinks) -> Self:
+        """Leave frame and bounds out until the screenshots are placed."""
         survey, progress, shots = told.survey, told.progress, told.shots
         return cls.model_validate(
             {
@@ -134,7 +137,7 @@ class SurveyDetail(SurveySummary):
                 "keep": survey.keep,
                 "block_side": survey.block_side,
                 "view": survey.view,
-                "frame": frame_facts(survey.mosaic.frame) if survey.mosaic else None,
+                "frame": _frame_facts(survey.mosaic.frame) if survey.mosaic else None,
                 "bounds": survey.mosaic.bounds if survey.mosaic else None,
                 "dagster": DagsterPlaces.of(survey.id, links),
                 "counts": SurveyCounts(
@@ -173,6 +176,7 @@ class SaveFacts(BaseModel):
 
     @classmethod
     def of(cls, save: Save) -> Self:
+        """Tell the newest survey and the published one, which may be the same."""
         return cls(
             game=save.game,
             save=save.save,
@@ -188,7 +192,7 @@ class SaveList(BaseModel):
     saves: list[SaveFacts]
 
 
-def frame_facts(frame: Frame) -> FrameFacts:
+def _frame_facts(frame: Frame) -> FrameFacts:
     return FrameFacts(number=frame.number, native_zoom=frame.native_zoom, side_px=frame.side_px)
 
 

@@ -23,6 +23,7 @@ class Bin(BaseModel):
 
     @classmethod
     def of(cls, one: trust_report.Bin) -> Self:
+        """Keep the bounds in the report's unit: pixels of a misclosure, or a share of equal pixels."""
         return cls(at_least=one.at_least, below=one.below, count=one.count)
 
 
@@ -65,6 +66,8 @@ class SeamPictures(BaseModel):
 
     @classmethod
     def of(cls, survey: str, cell: Cell, seam: Seam) -> Self:
+        """Spell the addresses of the picture that `cell` shows, and of the neighbour's."""
+
         def address(one: Cell, other: Cell) -> str | None:
             return (
                 f"/api/v1/surveys/{survey}/seams/{one.row}/{one.col}/{other.row}/{other.col}.webp"
@@ -102,6 +105,7 @@ class FidelityFacts(BaseModel):
 
     @classmethod
     def of(cls, report: TrustReport) -> Self:
+        """Tell the promise and the largest error that the report found."""
         fidelity = report.fidelity
         return cls(
             lossless=fidelity.is_lossless,
@@ -153,6 +157,7 @@ class TrustFacts(BaseModel):
 
     @classmethod
     def of(cls, survey: Survey, report: TrustReport) -> Self:
+        """Count all screenshots, those without a place included."""
         count = report.count
         screenshots = sum(count.values())
         return cls(

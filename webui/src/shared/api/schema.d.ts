@@ -714,7 +714,7 @@ export interface paths {
         };
         /**
          * One pipeline
-         * @description In one version.
+         * @description In one version, or in the newest where none is named.
          */
         get: operations["read_pipeline"];
         put?: never;
@@ -1371,6 +1371,7 @@ export interface components {
         };
         /**
          * AlertKind
+         * @description Which rule raised an alert.
          * @enum {string}
          */
         AlertKind: "inspection_failed" | "pictures_failed" | "quality_drift" | "run_failed";
@@ -1514,6 +1515,7 @@ export interface components {
         };
         /**
          * BatchState
+         * @description How far a batch is: `closed`, `taken` and `inspected` follow one another; `failed` was given up.
          * @enum {string}
          */
         BatchState: "closed" | "taken" | "inspected" | "failed";
@@ -2224,6 +2226,7 @@ export interface components {
         };
         /**
          * ItemType
+         * @description How an item is judged: it says which criteria the item has.
          * @enum {string}
          */
         ItemType: "VISUAL" | "DIMENSION" | "FUNCTION" | "TEXT";
@@ -2561,6 +2564,7 @@ export interface components {
         };
         /**
          * MasterState
+         * @description A draft may be changed; what is published never is.
          * @enum {string}
          */
         MasterState: "draft" | "published";
@@ -2766,6 +2770,7 @@ export interface components {
         };
         /**
          * Period
+         * @description What counts are summed up by; days are those of UTC.
          * @enum {string}
          */
         Period: "day" | "week" | "month";
@@ -2832,6 +2837,7 @@ export interface components {
         };
         /**
          * PlacementStatus
+         * @description How sure it is where a screenshot lies: `unplaced` ones are on no tile.
          * @enum {string}
          */
         PlacementStatus: "anchored" | "ambiguous" | "unplaced";
@@ -3235,6 +3241,7 @@ export interface components {
         };
         /**
          * Severity
+         * @description What a finding means where it does not hold: `error` withholds the map from publication, `warn` does not.
          * @enum {string}
          */
         Severity: "warn" | "error";
@@ -3351,6 +3358,7 @@ export interface components {
         };
         /**
          * Stand
+         * @description How a layer of a block or of a survey stands; what is `missing` or `failed`, the survey's next run makes.
          * @enum {string}
          */
         Stand: "missing" | "running" | "done" | "failed";
@@ -3474,6 +3482,7 @@ export interface components {
         };
         /**
          * SurveyState
+         * @description How a survey stands: `planned` until a run takes it up, `running` until it ends in one of the others.
          * @enum {string}
          */
         SurveyState: "planned" | "running" | "completed" | "failed" | "cancelled";
@@ -3650,6 +3659,7 @@ export interface components {
         };
         /**
          * Verdict
+         * @description Whether a picture, or one item of it, fulfils its criteria; what is `undecided` could not be judged.
          * @enum {string}
          */
         Verdict: "pass" | "fail" | "undecided";
@@ -5496,7 +5506,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description As name@version. */
+                /** @description name or name@version */
                 reference: string;
             };
             cookie?: never;
