@@ -207,7 +207,7 @@ class Disagreement:
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationEvent:
-    """What is reported of a batch's verifications as one event; never changes once it has an id."""
+    """What is reported of a batch's verifications as one event; never changes."""
 
     id: int
     batch_id: int

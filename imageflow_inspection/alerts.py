@@ -2,19 +2,26 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from imageflow_clients.database import Connection
+from imageflow_clients.database.core.event_reading import read_on
 from imageflow_clients.database.inspection import alerts as rows
 from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.database.inspection.alerts import Delivery, Share
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
-from imageflow_domain.errors import NotReady, Refused, Unavailable
-from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, BatchState, Inspection
+from imageflow_domain.batch_events import Kind, batch_of
+from imageflow_domain.errors import Refused, Unavailable
+from imageflow_domain.events import Event, LoggedEvent
+from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, Batch, BatchState, Inspection
 from imageflow_domain.page import Page, cut
+
+READER = "alerts"
+"""Of the event log."""
 
 _LOOKED_BACK = 25
 _FEWEST_BATCHES = 5
@@ -24,7 +31,6 @@ _ATTEMPTS = 8
 _FIRST_WAIT = timedelta(seconds=30)
 _LEASE = timedelta(minutes=2)
 _SENT_AT_ONCE = 20
-_RAISED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,75 +57,108 @@ def quality_limits(before: Sequence[Share], pictures: int) -> Limits | None:
     return Limits(usual=usual, least=max(usual - width, 0.0), most=min(usual + width, 1.0), batches=len(before))
 
 
-def raise_alerts(stores: Stores, batch_id: int, *, addresses: Sequence[str] = ()) -> tuple[Alert, ...]:
-    """Raise what a batch gives reason for, as it stands now; what was raised of the same inspection is not again.
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """What there is to tell somebody of a batch."""
 
-    - `inspection_failed`: the batch was given up.
+    kind: AlertKind
+    cause: str
+    """Of the same one nobody is told again."""
+    message: str
+    details: Mapping[str, object]
+
+
+def reasons_of(connection: Connection, batch: Batch, inspection: Inspection) -> tuple[Reason, ...]:
+    """Return what a finished inspection of a batch gives reason to tell, by the batches before it as they count now.
+
     - `pictures_failed`: pictures failed or could not be judged.
     - `quality_drift`: their share left the limits of `quality_limits` over the 25 batches before, on either side.
+    """
+    bad = inspection.failed + inspection.undecided
+    cause = f"inspection {inspection.id}"
+    counts: dict[str, object] = {
+        "inspection": inspection.id,
+        "pictures": inspection.pictures,
+        "failed": inspection.failed,
+        "undecided": inspection.undecided,
+    }
+    reasons = []
+    if bad:
+        message = (
+            f"{inspection.failed} of {inspection.pictures} pictures of batch '{batch.key}' failed, and "
+            f"{inspection.undecided} could not be judged: look at them, and verify."
+        )
+        reasons.append(Reason(kind=AlertKind.PICTURES_FAILED, cause=cause, message=message, details=counts))
+    limits = quality_limits(rows.shares_before(connection, batch, _LOOKED_BACK), inspection.pictures)
+    share = bad / inspection.pictures if inspection.pictures else 0.0
+    if limits is not None and not limits.least <= share <= limits.most:
+        message = (
+            f"{share:.1%} of the pictures of batch '{batch.key}' did not pass. By the {limits.batches} batches "
+            f"before it, between {limits.least:.1%} and {limits.most:.1%} were to be expected (three-sigma limits "
+            f"of a p-chart, usual share {limits.usual:.1%}): look for what changed in product, camera or pipeline."
+        )
+        details = {**counts, "share": share, "usual": limits.usual, "least": limits.least, "most": limits.most}
+        reasons.append(Reason(kind=AlertKind.QUALITY_DRIFT, cause=cause, message=message, details=details))
+    return tuple(reasons)
+
+
+def raise_alerts(stores: Stores, *, addresses: Sequence[str] = ()) -> tuple[Alert, ...]:
+    """Raise alerts of batches that were inspected or given up since the last call; return them.
+
+    Each is raised once, whoever dies on the way: of an inspection, what `reasons_of` returns; of a batch that was given
+    up, and that nobody has taken up again since, `inspection_failed`.
 
     Args:
         stores: Where everything is.
-        batch_id: Of a batch that is inspected or has failed.
         addresses: Where alerts go; see `deliver_alerts`.
-
-    Raises `NotReady` for a batch that is neither inspected nor given up.
     """
-    with stores.database.begin() as connection:
-        batch = batches.get(connection, batch_id)
+    raised: list[Alert] = []
 
-        def add(kind: AlertKind, cause: str, message: str, details: dict[str, object]) -> list[Alert]:
-            told = {"batch": batch.key, "version": batch.version, **details}
-            alert = rows.add(
-                connection, kind, batch.product, batch.id, cause, message=message, details=told, addresses=addresses
-            )
-            return [] if alert is None else [alert]
+    def handle(connection: Connection, logged: LoggedEvent) -> None:
+        batch_id = batch_of(logged.event)
+        if batch_id is None or logged.event.kind not in (Kind.INSPECTED, Kind.GIVEN_UP):
+            return
+        batch = batches.get_many(connection, [batch_id]).get(batch_id)
+        if batch is not None:  # a batch that is gone holds up no others
+            raised.extend(_raise(connection, batch, logged.event, addresses))
 
-        if batch.state is BatchState.FAILED:
-            message = f"Batch '{batch.key}' was given up after {batch.attempts} runs: {batch.reason}"
-            return tuple(
-                add(AlertKind.INSPECTION_FAILED, f"attempt {batch.attempts}", message, {"attempts": batch.attempts})
-            )
-        if batch.inspection_id is None:
-            raise NotReady(f"Batch '{batch.key}' is not inspected yet.")
-        inspection = inspections.get(connection, batch.inspection_id)
-        cause = _cause(inspection)
-        bad = inspection.failed + inspection.undecided
-        counts: dict[str, object] = {
-            "inspection": inspection.id,
-            "pictures": inspection.pictures,
-            "failed": inspection.failed,
-            "undecided": inspection.undecided,
-        }
-        raised = []
-        if bad:
-            message = (
-                f"{inspection.failed} of {inspection.pictures} pictures of batch '{batch.key}' failed, and "
-                f"{inspection.undecided} could not be judged: look at them, and verify."
-            )
-            raised += add(AlertKind.PICTURES_FAILED, cause, message, counts)
-        limits = quality_limits(rows.shares_before(connection, batch, _LOOKED_BACK), inspection.pictures)
-        share = bad / inspection.pictures if inspection.pictures else 0.0
-        if limits is not None and not limits.least <= share <= limits.most:
-            message = (
-                f"{share:.1%} of the pictures of batch '{batch.key}' did not pass. By the {limits.batches} batches "
-                f"before it, between {limits.least:.1%} and {limits.most:.1%} were to be expected (three-sigma limits "
-                f"of a p-chart, usual share {limits.usual:.1%}): look for what changed in product, camera or pipeline."
-            )
-            raised += add(
-                AlertKind.QUALITY_DRIFT,
-                cause,
-                message,
-                {**counts, "share": share, "usual": limits.usual, "least": limits.least, "most": limits.most},
-            )
-        return tuple(raised)
+    read_on(stores.database, READER, handle)
+    return tuple(raised)
 
 
-def raise_given_up(stores: Stores, *, addresses: Sequence[str] = ()) -> tuple[Alert, ...]:
-    """Raise `inspection_failed` of every batch that was given up, at most 100, and of which nobody was told."""
-    with stores.database.begin() as connection:
-        given_up = rows.given_up_untold(connection, _RAISED_AT_ONCE)
-    return tuple(alert for batch in given_up for alert in raise_alerts(stores, batch, addresses=addresses))
+def _raise(connection: Connection, batch: Batch, event: Event, addresses: Sequence[str]) -> Iterator[Alert]:
+    reasons = _given_up(batch) if event.kind == Kind.GIVEN_UP else _inspected(connection, batch, event)
+    for reason in reasons:
+        alert = rows.add(
+            connection,
+            reason.kind,
+            batch.product,
+            batch.id,
+            reason.cause,
+            message=reason.message,
+            details={"batch": batch.key, "version": batch.version, **reason.details},
+            addresses=addresses,
+        )
+        if alert is not None:
+            yield alert
+
+
+def _given_up(batch: Batch) -> tuple[Reason, ...]:
+    if batch.state is not BatchState.FAILED:
+        return ()
+    reason = Reason(
+        kind=AlertKind.INSPECTION_FAILED,
+        cause=f"attempt {batch.attempts}",
+        message=f"Batch '{batch.key}' was given up after {batch.attempts} runs: {batch.reason}",
+        details={"attempts": batch.attempts},
+    )
+    return (reason,)
+
+
+def _inspected(connection: Connection, batch: Batch, event: Event) -> tuple[Reason, ...]:
+    inspection = inspections.get(connection, int(str(event.data["inspection"])))
+    # One that goes on again, for pictures that it could not judge, is told of once it ends again.
+    return () if inspection.done_at is None else reasons_of(connection, batch, inspection)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,16 +178,6 @@ def list_alerts(
         page = cut(found, limit, lambda alert: str(alert.id))
         sent = rows.deliveries(connection, [alert.id for alert in page.items])
     return page.each(lambda alert: ToldAlert(alert=alert, deliveries=sent.get(alert.id, ())))
-
-
-def alerts_of(stores: Stores, inspection: Inspection) -> tuple[Alert, ...]:
-    """Return what an inspection gave reason for, whenever it was raised."""
-    with stores.database.begin() as connection:
-        return rows.of_cause(connection, inspection.batch_id, _cause(inspection))
-
-
-def _cause(inspection: Inspection) -> str:
-    return f"inspection {inspection.id}"
 
 
 @dataclass(frozen=True, kw_only=True)

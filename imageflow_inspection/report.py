@@ -1,14 +1,13 @@
-"""What people are shown of an inspected batch: whether it holds, what did not pass and how it looks, and its alerts."""
+"""What people are shown of an inspected batch: whether it holds, what did not pass and how it looks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imageflow_clients.database.inspection import batches, inspections, reports
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import ModelRegistry
-from imageflow_domain.inspection import Alert, AlertKind, Batch, Inspection, Picture, PictureResult, Verdict
-from imageflow_inspection.alerts import alerts_of, raise_alerts
+from imageflow_domain.inspection import AlertKind, Batch, Inspection, Picture, PictureResult, Verdict
+from imageflow_inspection.alerts import Reason, reasons_of
 from imageflow_inspection.checks import Check, check_batch
 from imageflow_inspection.kept_pictures import read_kept
 from imageflow_inspection.results import not_passed
@@ -52,35 +51,32 @@ class Report:
     inspection: Inspection
     checks: tuple[Check, ...]
     """Those of `CHECKS`."""
-    alerts: tuple[Alert, ...]
+    reasons: tuple[Reason, ...]
+    """Why somebody is alerted, if there is a reason."""
     wrong: tuple[PictureResult, ...]
     """Up to 20 pictures that failed, then up to 20 that could not be judged."""
     previews: tuple[Preview, ...]
     """Of up to six of them."""
 
 
-def report_batch(
-    stores: Stores, batch_id: int, *, models: ModelRegistry | None = None, addresses: Sequence[str] = ()
-) -> Report:
-    """Check an inspected batch, raise the alerts that it gives reason for, and return what to show of it.
+def report_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> Report:
+    """Check an inspected batch, and return what to show of it.
 
     Args:
         stores: Where everything is.
         batch_id: Of an inspected batch.
         models: The registered ones.
-        addresses: Where alerts go; see `imageflow_inspection.alerts`.
 
-    Raises as `check_batch` and `raise_alerts` do.
+    Raises as `check_batch` does.
     """
     checks = check_batch(stores, batch_id, models=models)
-    raise_alerts(stores, batch_id, addresses=addresses)
     with stores.database.begin() as connection:
         batch = batches.get(connection, batch_id)
         inspection = inspections.get(connection, batch.inspection_id or 0)
+        reasons = reasons_of(connection, batch, inspection)
     wrong = not_passed(stores, inspection.id)
-    alerts = alerts_of(stores, inspection)
     told = [
-        Check(name=name, faults=tuple(alert.message for alert in alerts if alert.kind is kind))
+        Check(name=name, faults=tuple(reason.message for reason in reasons if reason.kind is kind))
         for kind, name in CHECK_OF_ALERT.items()
     ]
     shown = (preview for result in wrong[:_SHOWN] if (preview := _preview(stores, batch, result)) is not None)
@@ -88,7 +84,7 @@ def report_batch(
         batch=batch,
         inspection=inspection,
         checks=(*checks, *told),
-        alerts=alerts,
+        reasons=reasons,
         wrong=wrong,
         previews=tuple(shown),
     )

@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from imageflow_clients.database.inspection import batches, inspections, statistics
+from imageflow_clients.database import Connection
+from imageflow_clients.database.core.event_reading import read_on
+from imageflow_clients.database.inspection import inspections, statistics, verification_events
 from imageflow_clients.database.inspection import verifications as rows
 from imageflow_clients.stores import Stores
+from imageflow_domain.batch_events import Kind, batch_of
 from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.events import LoggedEvent
 from imageflow_domain.inspection import Verdict, Verification, VerificationEvent
 from imageflow_domain.texts import check_text
 from imageflow_inspection.results import get_result
 
 QUIET = timedelta(seconds=60)
+READER = "verdicts"
+"""Of the event log."""
 _EVENTS = 100
 
 
@@ -77,14 +83,20 @@ def verify(
 def events_to_report(stores: Stores, *, quiet: timedelta = QUIET) -> tuple[VerificationEvent, ...]:
     """Return the events that are to be reported, oldest first; the same ones until they are `reported`.
 
-    A batch's verdicts become one event once all its pictures are verified, or when none came for `quiet`.
+    A batch's verdicts become one event once all its pictures are verified, or when none came for `quiet`. They are read
+    from the event log; whoever dies on the way leaves them to the next call.
     """
+    read_on(stores.database, READER, _gather)
     with stores.database.begin() as connection:
-        for batch in rows.due_batches(connection, quiet):
-            batches.get(connection, batch, lock=True)
-            rows.begin_event(connection, batch)
+        verification_events.seal_due(connection, quiet)
     with stores.database.begin() as connection:
-        return rows.unreported_events(connection, _EVENTS)
+        return verification_events.unreported(connection, _EVENTS)
+
+
+def _gather(connection: Connection, logged: LoggedEvent) -> None:
+    batch = batch_of(logged.event)
+    if batch is not None and logged.event.kind == Kind.VERDICT:
+        verification_events.add_verdict(connection, batch, logged.created_at)
 
 
 def report_events(
@@ -109,7 +121,7 @@ def report_events(
             report(event)
             told.append(event)
         with stores.database.begin() as connection:
-            rows.set_reported(connection, event.id)
+            verification_events.set_reported(connection, event.id)
     return tuple(told)
 
 

@@ -10,10 +10,8 @@ from imageflow_assets.inspection.partitions import BATCHES, DAYS
 from imageflow_assets.runs import ALIVE, at_work, runs_by_tag, why_it_ended
 from imageflow_clients.database.inspection import batches as rows
 from imageflow_clients.database.inspection import reports, statistics
-from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch
-from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.intake import run_gave_up
 from imageflow_inspection.runs import RUN_TAG, report_key, tags_of
 
@@ -54,8 +52,8 @@ def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.R
     """Return the runs that tell Dagster of inspections that it was not told of.
 
     A run's worker died between judging and reporting, or somebody inspected without Dagster. After three runs that
-    failed it is left to people, who see them. The alerts that a report would raise are raised when its first run fails.
-    What is reported while Dagster is asked is left out: the run that did it may have ended in between.
+    failed it is left to people, who see them. What is reported while Dagster is asked is left out: the run that did it
+    may have ended in between.
     """
     unreported = _unreported(stores)
     keys = {batch: f"{report_key(batch)}/{batch.report_tries}" for batch in unreported}
@@ -69,7 +67,6 @@ def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.R
         if key not in asked:
             wanted.append((batch, key))
             continue
-        raise_alerts(stores, batch.id, addresses=Settings().alert_addresses)
         with stores.database.begin() as connection:
             reports.note_try(connection, batch)
         if batch.report_tries + 1 < TRIES:

@@ -12,7 +12,6 @@ from imageflow_assets.inspection.partitions import BATCHES, DAYS, NOT_BY_PARTITI
 from imageflow_assets.labels import INSPECTION as LINE
 from imageflow_assets.labels import column_schema, rows_of
 from imageflow_clients.database.inspection import schema as schema
-from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch
@@ -145,7 +144,7 @@ def batch_report(
     """What did not pass, with pictures; checks of the batch; the alerts that it gives reason for."""
     with explained(context.retry_number):
         batch = batch_of(context, stores)
-        report = report_batch(stores, batch.id, models=models, addresses=Settings().alert_addresses)
+        report = report_batch(stores, batch.id, models=models)
     yield dg.MaterializeResult(
         metadata=shown.reported(report), check_results=[shown.check_result(check) for check in report.checks]
     )

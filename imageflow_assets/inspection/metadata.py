@@ -90,7 +90,7 @@ def reported(report: Report) -> Shown:
         **_counts(report.inspection),
         "pictures_with_defects": dg.MetadataValue.md("\n\n".join(shown) or "All passed."),
         "not_passed": table(_judgement(result) for result in report.wrong),
-        "alerts": listed(alert.message for alert in report.alerts),
+        "alerts": listed(reason.message for reason in report.reasons),
     }
 
 

@@ -14,7 +14,7 @@ from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, VerificationEvent, batch_key
-from imageflow_inspection.alerts import deliver_alerts, raise_given_up
+from imageflow_inspection.alerts import deliver_alerts, raise_alerts
 from imageflow_inspection.changed_rules import Told, changed_rules
 from imageflow_inspection.intake import Bounds, Cursor, notice_batches
 from imageflow_inspection.verify import report_events
@@ -120,9 +120,9 @@ def mark_stale_batches(
 
 @sensor(INSPECTION, minimum_interval_seconds=10)
 def send_alerts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
-    """Raise alerts of batches that were given up, and send what is due."""
+    """Raise alerts of batches that were inspected or given up, and send what is due."""
     settings = Settings()
-    for alert in raise_given_up(stores, addresses=settings.alert_addresses):
+    for alert in raise_alerts(stores, addresses=settings.alert_addresses):
         context.log.warning(alert.message)
     delivered = deliver_alerts(stores, Webhooks.of(settings))
     for lost in delivered.given_up:

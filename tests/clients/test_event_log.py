@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from imageflow_clients.database.core import event_positions, events
 from imageflow_clients.database.core.engine import Database, migrate_database, open_database
+from imageflow_clients.database.core.event_reading import read_on
 from imageflow_clients.database.core.waking import Bell
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable, Gone, InvalidInput, NotReady
@@ -27,31 +28,30 @@ from services.postgres import Postgres
 from tests.clients.servers import ROOT
 
 READER = """
-import sys
-from imageflow_clients.database.core import event_positions
 from imageflow_clients.database.core.engine import open_database
+from imageflow_clients.database.core.event_reading import read_on
 from imageflow_clients.settings import Settings
 from sqlalchemy import text
+
+def note(connection, one):
+    connection.execute(
+        text("INSERT INTO heard (subject, seq) VALUES (:subject, :seq)"),
+        {"subject": one.event.subject, "seq": one.cursor.seq},
+    )
+
 with open_database(Settings()) as database:
     print("reads", flush=True)
     while True:
-        with database.begin() as connection:
-            event_positions.stamp(connection)
-        with database.begin() as connection:
-            position = event_positions.position_of(connection, "heard")
-            for one in event_positions.read_all(connection, after=position, limit=3):
-                connection.execute(
-                    text("INSERT INTO heard (subject, seq) VALUES (:subject, :seq)"),
-                    {"subject": one.event.subject, "seq": one.cursor.seq},
-                )
-                position = one.position
-            event_positions.move(connection, "heard", position)
+        read_on(database, "heard", note)
 """
 
 
 @pytest.fixture
 def database(databases: Callable[[], SecretStr], tmp_path: Path) -> Iterator[Database]:
     with open_database(Settings(home=tmp_path, database_url=databases())) as opened:
+        with opened.begin() as connection:
+            for reader in ("verdicts", "alerts"):  # whose events are none of these tests'
+                event_positions.forget_reader(connection, reader)
         yield opened
 
 
@@ -274,6 +274,59 @@ def test_two_readers_of_one_name_take_turns(database: Database) -> None:
         for reader in [pool.submit(read), pool.submit(read)]:
             reader.result()
     assert heard == list(range(40))
+
+
+def test_a_reader_that_raises_gets_the_same_events_again_and_what_it_did_is_undone(database: Database) -> None:
+    heard: list[object] = []
+
+    def note(connection: Connection, one: LoggedEvent) -> None:
+        connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', :save)"), {"save": f"s{len(heard)}"})
+        heard.append(one.event.data["number"])
+        if len(heard) == 250:
+            raise NotReady("later")
+
+    read_on(database, "one", note)
+    log(database, *(happened("a", number) for number in range(300)))
+    with pytest.raises(NotReady):
+        read_on(database, "one", note)
+    assert heard == list(range(250)), "pages before the one that failed are done"
+    read_on(database, "one", note)
+    assert heard[250:] == list(range(200, 300))
+    assert _count(database, text("SELECT count(*) FROM saves")) == 300
+    read_on(database, "one", note)
+    assert len(heard) == 350
+
+
+def test_a_reader_without_anything_to_read_waits_for_nobody_and_locks_nothing(database: Database) -> None:
+    def fail(_: Connection, one: LoggedEvent) -> None:
+        raise NotReady(str(one))
+
+    read_on(database, "one", fail)
+    with database.begin() as connection:
+        event_positions.position_of(connection, "one")  # somebody else reads
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(read_on, database, "one", fail).result(timeout=60)
+
+
+def test_a_new_reader_misses_nothing_that_is_stamped_and_forgotten_while_it_begins(database: Database) -> None:
+    log(database, happened("a", 0))
+    stamped(database)
+    log(database, happened("a", 1), happened("a", 2))
+
+    def forget() -> None:
+        stamped(database)
+        with database.begin() as connection:
+            event_positions.forget_old(connection, timedelta(0))
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as connection:
+            event_positions.position_of(connection, "new")
+            forgotten = pool.submit(forget)
+            time.sleep(0.3)
+        forgotten.result(timeout=60)
+    heard: list[object] = []
+    read_on(database, "new", lambda _, one: heard.append(one.event.data["number"]))
+    assert heard == [1, 2]
 
 
 def test_old_events_go_once_every_named_reader_is_done_with_them(database: Database) -> None:

@@ -202,7 +202,7 @@ def test_uploads_that_are_no_batches_are_listed_with_the_reason(client: Any, sto
 def test_alerts_are_listed_with_what_became_of_them(client: Any, stores: Stores, inspected: dict[str, Any]) -> None:
     product = inspected["product"]
     assert ok(client.get(f"{V1}/alerts", params={"product": product})) == {"alerts": [], "next": None}
-    raise_alerts(stores, inspected["id"], addresses=["http://127.0.0.1:9/alerts"])
+    raise_alerts(stores, addresses=["http://127.0.0.1:9/alerts"])
     (alert,) = ok(client.get(f"{V1}/alerts", params={"product": product}))["alerts"]
     assert (alert["kind"], alert["batch_id"], alert["details"]["failed"]) == ("pictures_failed", inspected["id"], 1)
     (delivery,) = alert["deliveries"]

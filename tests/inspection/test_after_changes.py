@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import ClassVar
@@ -18,11 +19,11 @@ from imageflow_clients.database.inspection.alerts import Share, shares_before
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import SIGNATURE, Webhooks
-from imageflow_domain.errors import InvalidInput, NotReady, Refused
+from imageflow_domain.errors import InvalidInput, Refused
 from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.alerts import deliver_alerts, quality_limits, raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.intake import ATTEMPTS, run_gave_up
+from imageflow_inspection.intake import ATTEMPTS, run_gave_up, try_again
 from imageflow_inspection.reinspect import inspect_again, stale_batches
 from tests.inspection.lids import items, lid, lid_pipeline, next_master, published, taken
 
@@ -94,16 +95,17 @@ def test_batches_that_failed_wait_again_with_the_stale_ones(stores: Stores) -> N
 def test_a_batch_with_failed_pictures_raises_one_alert(stores: Stores) -> None:
     published(stores)
     good = taken(stores, "good", [lid()])
-    with pytest.raises(NotReady):
-        raise_alerts(stores, good.id)
+    assert raise_alerts(stores) == ()
     inspect_batch(stores, good.id)
-    assert raise_alerts(stores, good.id) == ()
+    assert raise_alerts(stores) == ()
     bad = taken(stores, "bad", [lid(), lid(spots=1), b"no picture"])
     inspect_batch(stores, bad.id)
-    (alert,) = raise_alerts(stores, bad.id)
+    (alert,) = raise_alerts(stores)
     assert alert.kind is AlertKind.PICTURES_FAILED
     assert alert.message.startswith("1 of 3 pictures of batch 'lid-bad' failed, and 1 could not be judged")
-    assert raise_alerts(stores, bad.id) == ()
+    assert raise_alerts(stores) == ()
+    inspect_batch(stores, bad.id)
+    assert raise_alerts(stores) == (), "the same inspection counts as before"
 
 
 def test_a_batch_that_is_given_up_raises_an_alert_with_the_reason(stores: Stores) -> None:
@@ -113,9 +115,31 @@ def test_a_batch_that_is_given_up_raises_an_alert_with_the_reason(stores: Stores
         with stores.database.begin() as connection:
             batch = batches.get(connection, batch.id)
         batch = run_gave_up(stores, batch, "the worker had no memory")
-    (alert,) = raise_alerts(stores, batch.id)
+    (alert,) = raise_alerts(stores)
     assert alert.kind is AlertKind.INSPECTION_FAILED
     assert "after 3 runs: the worker had no memory" in alert.message
+    try_again(stores, batch.id)
+    for attempts in (3, 4, 5):
+        batch = run_gave_up(stores, replace(batch, attempts=attempts), "it has none again")
+    (again,) = raise_alerts(stores)
+    assert "after 6 runs: it has none again" in again.message
+
+
+def test_a_batch_that_somebody_took_up_again_before_it_was_told_raises_nothing(stores: Stores) -> None:
+    published(stores)
+    batch = taken(stores, "b1", [lid()])
+    run_gave_up(stores, batch, "it was cancelled", for_good=True)
+    try_again(stores, batch.id)
+    assert raise_alerts(stores) == ()
+
+
+def test_every_inspection_that_came_to_count_is_told_of_though_another_one_counts_by_now(stores: Stores) -> None:
+    published(stores)
+    batch = taken(stores, "b1", [lid(spots=1)])
+    first = inspect_batch(stores, batch.id)
+    next_master(stores, "lid", items(length_mm=10))
+    second = inspect_batch(stores, batch.id)
+    assert [alert.details["inspection"] for alert in raise_alerts(stores)] == [first.id, second.id]
 
 
 def test_limits_are_those_of_a_p_chart() -> None:
@@ -135,10 +159,10 @@ def test_a_drift_is_told_with_its_rule(stores: Stores) -> None:
         inspect_batch(stores, taken(stores, f"b{place}", [lid()] * 20).id)
     usual = taken(stores, "b5", [lid()] * 20)
     inspect_batch(stores, usual.id)
-    assert raise_alerts(stores, usual.id) == ()
+    assert raise_alerts(stores) == ()
     worse = taken(stores, "b6", [lid()] * 15 + [lid(spots=1)] * 5)
     inspect_batch(stores, worse.id)
-    kinds = {alert.kind: alert for alert in raise_alerts(stores, worse.id)}
+    kinds = {alert.kind: alert for alert in raise_alerts(stores)}
     assert set(kinds) == {AlertKind.PICTURES_FAILED, AlertKind.QUALITY_DRIFT}
     assert "25.0%" in kinds[AlertKind.QUALITY_DRIFT].message
     assert "three-sigma limits" in kinds[AlertKind.QUALITY_DRIFT].message
@@ -205,7 +229,7 @@ def _with_an_alert(stores: Stores, address: str) -> None:
     published(stores)
     batch = taken(stores, "bad", [lid(spots=1)])
     inspect_batch(stores, batch.id)
-    raise_alerts(stores, batch.id, addresses=[address])
+    raise_alerts(stores, addresses=[address])
 
 
 def test_an_alert_arrives_once_and_signed(stores: Stores, receiver: Receiver) -> None:

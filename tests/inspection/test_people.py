@@ -74,7 +74,7 @@ def test_whoever_reports_may_die_at_any_transaction(
     try:
         report_events(stores, told.append, is_there, quiet=AT_ONCE)
     except KeyboardInterrupt:
-        assert dies_at < 5
+        assert dies_at < 7
     monkeypatch.undo()
     report_events(stores, told.append, is_there, quiet=AT_ONCE)
     assert [(event.name, event.verifications) for event in told] == [("b1", 1), ("b2", 1)]

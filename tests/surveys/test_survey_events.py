@@ -13,6 +13,8 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.events import BEGINNING
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_domain.survey_events import subject_of
+from imageflow_inspection.alerts import raise_alerts
+from imageflow_inspection.verify import events_to_report
 from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.plan import plan_survey
@@ -66,13 +68,17 @@ def test_every_layer_that_becomes_whole_is_an_event(stores: Stores, shown: Surve
         assert set(blocks) == {block.key for block in shown.blocks()}
 
 
-def test_the_sweep_forgets_events_that_are_a_week_old(stores: Stores) -> None:
+def test_the_sweep_forgets_events_that_are_a_week_old_and_read(stores: Stores) -> None:
     survey = planned(stores, "old")
     sweep(stores)
     assert told(stores, survey) == [("state", {"state": "planned"})]
     with stores.database.begin() as connection:
         connection.execute(update(table).values(created_at=table.c.created_at - timedelta(days=8)))
         rows.set_state(connection, survey.id, SurveyState.RUNNING)
+    sweep(stores)
+    assert len(told(stores, survey)) == 2, "the readers of verdicts and of alerts have not read them yet"
+    raise_alerts(stores)
+    events_to_report(stores)
     sweep(stores)
     with stores.database.begin() as connection:
         left = connection.execute(text("SELECT kind, data FROM events")).all()

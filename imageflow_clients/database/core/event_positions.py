@@ -53,15 +53,24 @@ def read_all(connection: Connection, *, after: int, limit: int) -> tuple[LoggedE
 def position_of(connection: Connection, reader: str) -> int:
     """Return how far a named reader is, and let nobody else read by that name until the transaction ends.
 
-    A new reader begins with the events that are stamped after this.
+    A new reader begins with the events that are stamped after this; nobody stamps any until the transaction ends.
     """
     position = select(_READERS.c.position).where(_READERS.c.reader == reader).with_for_update()
     found: int | None = connection.execute(position).scalar_one_or_none()
     if found is None:
+        # Else events could be stamped, and forgotten, by those who do not see the new reader yet.
+        connection.execute(select(func.pg_advisory_xact_lock(_STAMPER)))
         begin = {"reader": reader, "position": last_position(connection)}
         connection.execute(upsert(_READERS).values(begin).on_conflict_do_nothing(index_elements=["reader"]))
         found = int(connection.execute(position).scalar_one())
     return found
+
+
+def is_done(connection: Connection, reader: str) -> bool:
+    """Tell whether a named reader is done with all stamped events; not so one that never read."""
+    newest = select(func.coalesce(func.max(_T.c.position), 0)).scalar_subquery()
+    done = select(literal(1)).where(_READERS.c.reader == reader, _READERS.c.position >= newest)
+    return bool(connection.execute(select(done.exists())).scalar_one())
 
 
 def move(connection: Connection, reader: str, position: int) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, cast, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.inspection.schema import alert_deliveries, alerts, batches, inspections
-from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, Batch, BatchState
+from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,25 +47,6 @@ def add(
             insert(alert_deliveries), [{"alert_id": row.id, "address": address} for address in addresses]
         )
     return _alert(row)
-
-
-def of_cause(connection: Connection, batch: int, cause: str) -> tuple[Alert, ...]:
-    """Return what a cause raised of a batch, oldest first."""
-    rows = connection.execute(
-        select(alerts).where(alerts.c.batch_id == batch, alerts.c.cause == cause).order_by(alerts.c.id)
-    )
-    return tuple(_alert(row) for row in rows)
-
-
-def given_up_untold(connection: Connection, limit: int) -> tuple[int, ...]:
-    """Return up to `limit` batches that were given up since an alert last said so."""
-    raised = select(alerts.c.id).where(
-        alerts.c.batch_id == batches.c.id,
-        alerts.c.kind == AlertKind.INSPECTION_FAILED,
-        alerts.c.cause == literal("attempt ").concat(cast(batches.c.attempts, Text)),
-    )
-    query = select(batches.c.id).where(batches.c.state == BatchState.FAILED, ~raised.exists())
-    return tuple(connection.execute(query.order_by(batches.c.id).limit(limit)).scalars())
 
 
 def page(

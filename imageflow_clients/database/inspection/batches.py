@@ -9,7 +9,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, inser
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from imageflow_clients.database.core import events
 from imageflow_clients.database.inspection.schema import batch_pictures, batches, manifests
+from imageflow_domain import batch_events
 from imageflow_domain.errors import NotFound
 from imageflow_domain.inspection import Batch, BatchState, Picture, Refusal, batch_key
 
@@ -47,7 +49,9 @@ def add_version(connection: Connection, upload: Upload) -> Batch:
         )
         .returning(batches)
     ).one()
-    return _batch(row)
+    batch = _batch(row)
+    events.append(connection, batch_events.waits(batch))
+    return batch
 
 
 def set_upload(connection: Connection, batch: int, upload: Upload) -> bool:
@@ -115,6 +119,7 @@ def set_inspected(connection: Connection, batch: int, inspection: int) -> None:
             report_tries=0,
         )
     )
+    events.append(connection, batch_events.inspected(batch, inspection))
 
 
 def note_attempt(
@@ -133,7 +138,7 @@ def note_attempt(
         reason: Why, for people.
     """
     failed = (attempts + 1) % most == 0
-    connection.execute(
+    noted = connection.execute(
         update(batches)
         .where(
             batches.c.id == batch,
@@ -146,13 +151,15 @@ def note_attempt(
             state=BatchState.FAILED if failed else batches.c.state,
             retry_at=func.now() + pause,
         )
-    )
+    ).rowcount
+    if noted and failed:
+        events.append(connection, batch_events.given_up(batch, attempts + 1))
     return get(connection, batch)
 
 
 def take_up_again(connection: Connection, batch: int, *, most: int) -> Batch:
     """Let a batch that failed wait to be inspected again, with `most` attempts; another one stays as it is."""
-    connection.execute(
+    is_failed = connection.execute(
         update(batches)
         .where(batches.c.id == batch, batches.c.state == BatchState.FAILED)
         .values(
@@ -161,8 +168,11 @@ def take_up_again(connection: Connection, batch: int, *, most: int) -> Batch:
             retry_at=None,
             attempts=_all_attempts(most),
         )
-    )
-    return get(connection, batch)
+    ).rowcount
+    now = get(connection, batch)
+    if is_failed:
+        events.append(connection, batch_events.waits(now))
+    return now
 
 
 def ask_again(connection: Connection, product: str, names: Collection[str], *, most: int) -> tuple[Batch, ...]:
@@ -184,7 +194,10 @@ def ask_again(connection: Connection, product: str, names: Collection[str], *, m
         )
         .returning(batches)
     )
-    return tuple(sorted((_batch(row) for row in rows), key=lambda batch: batch.name))
+    asked = sorted((_batch(row) for row in rows), key=lambda batch: batch.name)
+    for batch in asked:
+        events.append(connection, batch_events.waits(batch))
+    return tuple(asked)
 
 
 def hold_inspected(connection: Connection, product: str, names: Collection[str]) -> tuple[Batch, ...]:
@@ -193,7 +206,7 @@ def hold_inspected(connection: Connection, product: str, names: Collection[str])
         select(batches)
         .where(batches.c.id.in_(_newest(product, names)), batches.c.state == BatchState.INSPECTED)
         .order_by(batches.c.id)
-        .with_for_update(key_share=True)  # people's verdicts, which name the batch, need not wait
+        .with_for_update(key_share=True)  # alerts and verdicts that name the batch need not wait
     )
     return tuple(_batch(row) for row in rows)
 

@@ -264,22 +264,19 @@ verification_events = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("batch_id", BigInteger, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
     Column("verifications", Integer, nullable=False),
-    Column("verified_pictures", Integer, nullable=False),
-    Column("pictures", Integer, nullable=False),
-    Column("disagreements", Integer, nullable=False),
+    Column("newest_at", DateTime(timezone=True), nullable=False),  # when the latest of its verdicts was given
+    Column("sealed_at", DateTime(timezone=True), nullable=True),  # no verdict is added from then on
+    Column("verified_pictures", Integer, nullable=True),
+    Column("pictures", Integer, nullable=True),
+    Column("disagreements", Integer, nullable=True),
     moment("created_at"),
     Column("reported_at", DateTime(timezone=True), nullable=True),
+    CheckConstraint(
+        "(sealed_at IS NOT NULL) = (num_nonnulls(verified_pictures, pictures, disagreements) = 3)", name="sealed"
+    ),
+    CheckConstraint("sealed_at IS NOT NULL OR reported_at IS NULL", name="reported"),
+    Index("ix_verification_events_open", "batch_id", unique=True, postgresql_where=text("sealed_at IS NULL")),
     Index("ix_verification_events_waiting", "id", postgresql_where=text("reported_at IS NULL")),
-)
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("verification_id", BigInteger, ForeignKey("verifications.id", ondelete="CASCADE"), primary_key=True),
-    Column("batch_id", BigInteger, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
-    Column("event_id", BigInteger, ForeignKey("verification_events.id", ondelete="CASCADE"), nullable=True),
-    moment("created_at"),
-    Index("ix_outbox_waiting", "batch_id", "created_at", postgresql_where=text("event_id IS NULL")),
 )
 
 statistic_touches = Table(

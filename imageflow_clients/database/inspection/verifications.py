@@ -1,15 +1,16 @@
-"""Rows of people's verdicts, and the outbox by which they become events."""
+"""Rows of people's verdicts."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Row, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from imageflow_clients.database.inspection.schema import outbox, verification_events, verifications
+from imageflow_clients.database.core import events
+from imageflow_clients.database.inspection.schema import verifications
+from imageflow_domain import batch_events
 from imageflow_domain.errors import Conflict
-from imageflow_domain.inspection import Disagreement, Verdict, Verification, VerificationEvent, batch_key
+from imageflow_domain.inspection import Disagreement, Verdict, Verification, batch_key
 
 
 def add(
@@ -25,7 +26,7 @@ def add(
     seconds: float,
     request_id: str | None,
 ) -> tuple[Verification, bool]:
-    """Insert a verdict and its outbox row; return it, and whether it is new.
+    """Insert a verdict; return it, and whether it is new.
 
     A request that was answered before gives what it gave then. Raises `Conflict` where it asked for something else.
     """
@@ -45,8 +46,9 @@ def add(
         .returning(verifications)
     ).one_or_none()
     if row is not None:
-        connection.execute(insert(outbox).values(verification_id=row.id, batch_id=batch))
-        return _verification(row), True
+        verification = _verification(row)
+        events.append(connection, batch_events.verdict_given(batch, verification))
+        return verification, True
     before = _verification(
         connection.execute(select(verifications).where(verifications.c.request_id == request_id)).one()
     )
@@ -126,39 +128,6 @@ def disagreements(
     )
 
 
-def due_batches(connection: Connection, quiet: timedelta) -> tuple[int, ...]:
-    """Return the batches whose verdicts are to be reported: all pictures verified, or quiet for so long."""
-    return tuple(connection.execute(_DUE, {"quiet_s": quiet.total_seconds()}).scalars())
-
-
-def begin_event(connection: Connection, batch: int) -> None:
-    """Put all verdicts of a batch that wait into one event, whose content is fixed from now on."""
-    row = connection.execute(_BEGIN_EVENT, {"batch": batch}).one()
-    if row.verifications == 0:
-        return
-    event = connection.execute(
-        insert(verification_events).values(batch_id=batch, **row._mapping).returning(verification_events.c.id)
-    ).scalar_one()
-    connection.execute(
-        update(outbox).where(outbox.c.batch_id == batch, outbox.c.event_id.is_(None)).values(event_id=event)
-    )
-
-
-def unreported_events(connection: Connection, limit: int) -> tuple[VerificationEvent, ...]:
-    """Return up to `limit` events that nobody is known to have reported, oldest first."""
-    rows: Sequence[Row[Any]] = connection.execute(_UNREPORTED, {"limit": limit}).all()
-    return tuple(VerificationEvent(**row._mapping) for row in rows)
-
-
-def set_reported(connection: Connection, event: int) -> None:
-    """Note that an event was reported."""
-    connection.execute(
-        update(verification_events)
-        .where(verification_events.c.id == event, verification_events.c.reported_at.is_(None))
-        .values(reported_at=func.now())
-    )
-
-
 def _verification(row: Row[Any]) -> Verification:
     return Verification(
         id=row.id,
@@ -190,35 +159,4 @@ _DISAGREEMENTS = text("""
       AND NOT EXISTS (SELECT FROM verifications AS later WHERE later.inspection_id = v.inspection_id
                       AND later.place = v.place AND later.item = v.item AND later.id > v.id)
     ORDER BY v.id DESC LIMIT :limit
-""")
-
-_VERIFIED = """
-    (SELECT count(DISTINCT v.place) FROM verifications AS v WHERE v.inspection_id = batches.inspection_id)
-"""
-
-_DUE = text(f"""
-    SELECT batch_id FROM outbox JOIN batches ON batches.id = batch_id
-    WHERE event_id IS NULL
-    GROUP BY batch_id, batches.inspection_id, batches.pictures
-    HAVING max(outbox.created_at) <= now() - make_interval(secs => :quiet_s) OR {_VERIFIED} >= batches.pictures
-    ORDER BY batch_id
-""")  # noqa: S608 - the parts are constants
-
-_BEGIN_EVENT = text(f"""
-    SELECT batches.pictures, {_VERIFIED} AS verified_pictures,
-        (SELECT count(*) FROM outbox WHERE batch_id = batches.id AND event_id IS NULL) AS verifications,
-        (SELECT count(*) FROM verifications AS v
-         JOIN picture_results AS pictures USING (inspection_id, place)
-         LEFT JOIN item_results AS items USING (inspection_id, place, item)
-         WHERE v.inspection_id = batches.inspection_id AND v.verdict <> coalesce(items.verdict, pictures.verdict)
-           AND NOT EXISTS (SELECT FROM verifications AS later WHERE later.inspection_id = v.inspection_id
-                           AND later.place = v.place AND later.item = v.item AND later.id > v.id)) AS disagreements
-    FROM batches WHERE id = :batch
-""")  # noqa: S608
-
-_UNREPORTED = text("""
-    SELECT e.id, e.batch_id, b.product, b.name, b.version, e.verifications, e.verified_pictures, e.pictures,
-           e.disagreements
-    FROM verification_events AS e JOIN batches AS b ON b.id = e.batch_id
-    WHERE e.reported_at IS NULL ORDER BY e.id LIMIT :limit
 """)

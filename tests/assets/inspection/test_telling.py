@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from imageflow_assets.inspection import asking, sensors
 from imageflow_assets.inspection.sensors import count_statistics, report_verdicts, send_alerts
-from imageflow_clients.database.inspection import alerts, verifications
+from imageflow_clients.database.inspection import alerts, verification_events
 from imageflow_clients.database.inspection.schema import statistic_touches
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
@@ -56,7 +56,7 @@ def test_whoever_dies_between_telling_and_noting_tells_nothing_twice(
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verifications, "set_reported", die)
+    monkeypatch.setattr(verification_events, "set_reported", die)
     with pytest.raises(KeyboardInterrupt):
         evaluate(report_verdicts, instance, stores)
     monkeypatch.undo()

@@ -257,6 +257,7 @@ def test_reports_that_always_fail_hold_up_no_other_and_their_alerts_are_raised(
     assert asked(instance, stores) == [], "the third try is noted"
     (request,) = asked(instance, stores)
     assert request.partition_key == "lid-b2"
+    evaluate(send_alerts, instance, stores)
     with stores.database.begin() as connection:
         (alert,) = alerts.page(connection)
     assert alert.kind is AlertKind.PICTURES_FAILED

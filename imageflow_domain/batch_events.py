@@ -1,0 +1,63 @@
+"""What the event log tells of a batch: that it waits, that it is inspected or given up, and what people say of it.
+
+Each version of a batch is a subject of its own, as each has a row, results and verdicts of its own: those of a version
+that was replaced do not mix with those of the one that replaced it, and ids are never used again.
+"""
+
+from enum import StrEnum
+
+from imageflow_domain.events import Event
+from imageflow_domain.inspection import Batch, Verification
+
+_PREFIX = "batch/"
+
+
+class Kind(StrEnum):
+    """How a batch changed."""
+
+    WAITING = "waiting"
+    """It was closed, or asked for again: it waits to be inspected."""
+    INSPECTED = "inspected"
+    """An inspection counts from now on."""
+    GIVEN_UP = "given_up"
+    """No run inspects it unless somebody asks for one."""
+    VERDICT = "verdict"
+    """A person judged a picture, or one item of it."""
+
+
+def subject_of(batch: int) -> str:
+    """Return how the log calls a version of a batch, given its id."""
+    return f"{_PREFIX}{batch}"
+
+
+def batch_of(event: Event) -> int | None:
+    """Return the id of the batch that an event is about; `None` for an event of another subject."""
+    return int(event.subject.removeprefix(_PREFIX)) if event.subject.startswith(_PREFIX) else None
+
+
+def waits(batch: Batch) -> Event:
+    """Return the event of a batch that was closed or asked for again."""
+    data = {"key": batch.key, "version": batch.version, "attempts": batch.attempts}
+    return Event(subject=subject_of(batch.id), kind=Kind.WAITING, data=data)
+
+
+def inspected(batch: int, inspection: int) -> Event:
+    """Return the event of a batch for which another inspection counts, or the same one again."""
+    return Event(subject=subject_of(batch), kind=Kind.INSPECTED, data={"inspection": inspection})
+
+
+def given_up(batch: int, attempts: int) -> Event:
+    """Return the event of a batch that was given up after so many runs."""
+    return Event(subject=subject_of(batch), kind=Kind.GIVEN_UP, data={"attempts": attempts})
+
+
+def verdict_given(batch: int, verification: Verification) -> Event:
+    """Return the event of a person's verdict."""
+    data = {
+        "verification": verification.id,
+        "inspection": verification.inspection_id,
+        "place": verification.place,
+        "item": verification.item,
+        "verdict": verification.verdict,
+    }
+    return Event(subject=subject_of(batch), kind=Kind.VERDICT, data=data)
