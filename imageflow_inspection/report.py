@@ -28,7 +28,7 @@ CHECKS = {
     "items_present": "Every required item was judged on every picture.",
     "checksums": "Every picture is, to the byte, what was taken in.",
     "judge_known": "The master is published, and pipelines and models are those that judged.",
-    "pictures_pass": "Every picture passed. Else an alert was raised.",
+    "pictures_pass": "Every picture passed. Else an alert is raised.",
     "quality_steady": "The share of pictures that did not pass is as in the batches before (p-chart). Else an alert.",
 }
 """What each check of a report asks."""

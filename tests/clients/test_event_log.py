@@ -302,10 +302,9 @@ def test_a_reader_without_anything_to_read_waits_for_nobody_and_locks_nothing(da
         raise NotReady(str(one))
 
     read_on(database, "one", fail)
-    with database.begin() as connection:
+    with ThreadPoolExecutor(1) as pool, database.begin() as connection:
         event_positions.position_of(connection, "one")  # somebody else reads
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(read_on, database, "one", fail).result(timeout=60)
+        pool.submit(read_on, database, "one", fail).result(timeout=60)
 
 
 def test_a_new_reader_misses_nothing_that_is_stamped_and_forgotten_while_it_begins(database: Database) -> None:

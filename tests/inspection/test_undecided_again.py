@@ -13,6 +13,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound, StepDied, Unavailable
 from imageflow_domain.inference import ModelTask
 from imageflow_domain.inspection import BatchState, Inspection, Verdict
+from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.reinspect import inspect_again
 from imageflow_inspection.report import report_batch
@@ -72,6 +73,26 @@ def test_undecided_pictures_of_a_named_batch_are_judged_anew_but_those_that_peop
         assert batches.get(connection, batch.id).state is BatchState.INSPECTED
     assert inspect_again(stores, "lid", models=ill.models, names=["b1"]) == (), "what is left was verified"
     assert all(check.holds for check in report_batch(stores, batch.id, models=ill.models).checks[:4])
+
+
+def test_a_report_holds_once_pictures_that_could_not_be_judged_pass_and_its_alert_stays(stores: Stores) -> None:
+    with_a_model(stores)
+    ill = Ill()
+    batch = taken(stores, "b1", [lid(), DARK])
+
+    def wrong() -> list[tuple[str, tuple[str, ...]]]:
+        checks = report_batch(stores, batch.id, models=ill.models).checks
+        return [(check.name, check.faults) for check in checks if not check.holds]
+
+    inspect_batch(stores, batch.id, models=ill.models, threads=1)
+    before = wrong()
+    (alert,) = raise_alerts(stores)
+    assert before == wrong() == [("pictures_pass", (alert.message,))]
+    ill.is_well = True
+    inspect_again(stores, "lid", models=ill.models, names=["b1"])
+    inspect_batch(stores, batch.id, models=ill.models, threads=1)
+    assert wrong() == []
+    assert raise_alerts(stores) == ()
 
 
 def test_an_inspection_under_way_does_not_end_without_the_pictures_that_are_asked_for_meanwhile(stores: Stores) -> None:
