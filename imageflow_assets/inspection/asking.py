@@ -10,7 +10,6 @@ from imageflow_assets.inspection.partitions import BATCHES, DAYS
 from imageflow_assets.runs import ALIVE, at_work, runs_by_tag, why_it_ended
 from imageflow_clients.database.inspection import batches as rows
 from imageflow_clients.database.inspection import reports, statistics
-from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch
 from imageflow_inspection.alerts import raise_alerts
@@ -50,7 +49,9 @@ def inspect_waiting(
     return _requests(instance, (each for key, each in wanted.items() if key not in busy))
 
 
-def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.RunRequest, ...]:
+def report_inspected(
+    instance: dg.DagsterInstance, stores: Stores, addresses: Sequence[str]
+) -> tuple[dg.RunRequest, ...]:
     """Return the runs that tell Dagster of inspections that it was not told of.
 
     A run's worker died between judging and reporting, or somebody inspected without Dagster. After three runs that
@@ -69,7 +70,7 @@ def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.R
         if key not in asked:
             wanted.append((batch, key))
             continue
-        raise_alerts(stores, batch.id, addresses=Settings().alert_addresses)
+        raise_alerts(stores, batch.id, addresses=addresses)
         with stores.database.begin() as connection:
             reports.note_try(connection, batch)
         if batch.report_tries + 1 < TRIES:

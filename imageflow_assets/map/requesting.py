@@ -13,6 +13,7 @@ from imageflow_clients.database.core import heartbeats
 from imageflow_clients.database.maps import jobs, layers, leases
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.database.maps.leases import Lease
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_surveys import states
@@ -41,7 +42,9 @@ def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
     return len(missing)
 
 
-def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg.RunRequest, ...], tuple[Survey, ...]]:
+def advance(
+    instance: dg.DagsterInstance, stores: Stores, settings: Settings
+) -> tuple[int, tuple[dg.RunRequest, ...], tuple[Survey, ...]]:
     """Settle every survey whose run has ended, and tell Dagster its state.
 
     Returns:
@@ -62,7 +65,7 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
                 jobs.note_run(connection, survey.id, of_survey[-1].dagster_run.run_id)
         if any(record.dagster_run.status in ALIVE for record in of_survey):
             continue
-        request = settle(instance, stores, survey.id, of_survey)
+        request = settle(instance, stores, settings, survey.id, of_survey)
         if request is not None:
             requests.append(request)
         changed += _reported(instance, stores, survey)
@@ -70,7 +73,7 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
 
 
 def settle(
-    instance: dg.DagsterInstance, stores: Stores, survey_id: str, runs: Sequence[dg.RunRecord]
+    instance: dg.DagsterInstance, stores: Stores, settings: Settings, survey_id: str, runs: Sequence[dg.RunRecord]
 ) -> dg.RunRequest | None:
     """Settle one survey by its runs, newest first, of which none is alive; or return the run that it needs."""
     with stores.database.begin() as connection:
@@ -108,7 +111,7 @@ def settle(
         case Settle(state=state, reason=reason):
             if state is SurveyState.FAILED and survey.carrier is Carrier.SENSOR and last is not None:
                 # before the state is set: after a crash between the two, the next tick raises the alert again
-                alert_of(stores, last.dagster_run, str(reason))
+                alert_of(stores, settings, last.dagster_run, str(reason))
             states.settle(stores, survey, lease, None if run is None else run.id, state, reason)
     return None
 
