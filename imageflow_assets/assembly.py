@@ -1,4 +1,7 @@
-"""What all runs share: resources, the storage of values between steps, and the executor."""
+"""What all runs share: settings, resources, the storage of values between steps, and the executor.
+
+Whoever loads definitions is a process of Dagster's, or one that executes a run itself: its settings are read here.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,13 +25,17 @@ def assemble(
     resources: Mapping[str, Any] | None = None,
 ) -> dg.Definitions:
     """Return definitions with the given resources in place of those that the environment configures."""
+    settings = Settings()
+    ours = {
+        "settings": dg.ResourceDefinition.hardcoded_resource(settings, "What the environment of this process says."),
+        "silence_watch": SilenceWatch(),
+        "io_manager": step_values,
+    }
     return dg.Definitions(
         assets=[*assets],
         jobs=[*jobs],
         schedules=[*schedules],
         sensors=[*sensors],
-        resources=configured_resources(
-            Settings(), {"silence_watch": SilenceWatch(), "io_manager": step_values, **(resources or {})}
-        ),
-        executor=by_size_executor,
+        resources=configured_resources(settings, {**ours, **(resources or {})}),
+        executor=by_size_executor(settings),
     )

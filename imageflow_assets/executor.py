@@ -5,7 +5,7 @@ side. A run says by Dagster's own tag which survey it is of, so that it makes no
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from dagster._core.events import EngineEventData
@@ -18,7 +18,6 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster_shared.error import SerializableErrorInfo
 
-from imageflow_assets.failures import retry_waits_s
 from imageflow_assets.patience import LOOK_S, Claims, PatientExecution, PatientPlan
 from imageflow_assets.step_child import Ended, RunWork
 from imageflow_assets.step_children import Died, StepChildren
@@ -37,6 +36,9 @@ _PATIENCE_S = 1.0
 
 
 class _BySize(dg.Executor):
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
     @property
     def retries(self) -> RetryMode:
         return RetryMode.ENABLED
@@ -46,11 +48,14 @@ class _BySize(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         pid = os.getpid()
         what = EngineEventData.in_process(pid, execution_plan.step_keys_to_execute)
-        large = _is_large(plan_context.dagster_run)
+        large = _is_large(plan_context.dagster_run, self._settings)
         how = "in child processes" if large else "in process"
         yield dg.DagsterEvent.engine_event(plan_context, f"Executing steps {how} (pid: {pid})", what)
         try:
-            yield from (_in_children if large else _in_process)(plan_context, execution_plan)
+            if large:
+                yield from _in_children(plan_context, execution_plan, self._settings)
+            else:
+                yield from _in_process(plan_context, execution_plan)
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             if plan_context.dagster_run.remote_job_origin is None:
                 # Executed where it was asked for, as by the command line: the signal is the cancellation.
@@ -59,17 +64,22 @@ class _BySize(dg.Executor):
         yield dg.DagsterEvent.engine_event(plan_context, f"Finished steps {how} (pid: {pid})", what)
 
 
-@dg.executor(name="by_size", config_schema={})
-def by_size_executor(_: dg.InitExecutorContext) -> dg.Executor:
-    """Execute the steps of a run in its worker, one after another; those of a large survey in child processes."""
-    return _BySize()
+def by_size_executor(settings: Settings) -> dg.ExecutorDefinition:
+    """Return the executor of a process with these settings."""
+
+    @dg.executor(name="by_size", config_schema={})
+    def by_size(_: dg.InitExecutorContext) -> dg.Executor:
+        """Execute the steps of a run in its worker, one after another; those of a large survey in child processes."""
+        return _BySize(settings)
+
+    return by_size
 
 
-def _is_large(run: dg.DagsterRun) -> bool:
+def _is_large(run: dg.DagsterRun, settings: Settings) -> bool:
     survey = run.tags.get(PARTITION_TAG, "")
     if not is_survey_id(survey):
         return False
-    with shared_stores(Settings()).database.begin() as connection:
+    with shared_stores(settings).database.begin() as connection:
         return surveys.count_areas(connection, survey) > SMALL_SURVEY
 
 
@@ -97,7 +107,9 @@ def _steps(job_context: PlanExecutionContext, execution_plan: ExecutionPlan) -> 
         yield from inner_plan_execution_iterator(job_context, PatientPlan.of(execution_plan), claims)
 
 
-def _in_children(plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[dg.DagsterEvent]:
+def _in_children(
+    plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan, settings: Settings
+) -> Iterator[dg.DagsterEvent]:
     run, instance = plan_context.dagster_run, plan_context.instance
     work = RunWork(
         job=plan_context.reconstructable_job,
@@ -107,7 +119,7 @@ def _in_children(plan_context: PlanOrchestrationContext, execution_plan: Executi
         repository_load_data=execution_plan.repository_load_data,
     )
     with (
-        beating(shared_stores(Settings()), run.run_id),
+        beating(shared_stores(settings), run.run_id),
         Claims(instance, run) as claims,
         StepChildren(work) as children,
         PatientExecution(
@@ -126,7 +138,7 @@ def _in_children(plan_context: PlanOrchestrationContext, execution_plan: Executi
                 children.begin(step.key, active.get_known_state())
             yield from active.concurrency_event_iterator(plan_context)
             for step_key, news in children.news(LOOK_S):
-                event = _event_of(plan_context, active, step_key, news)
+                event = _event_of(plan_context, active, step_key, news, settings.retry_waits)
                 if event is not None:
                     yield event
                     active.handle_event(event)
@@ -138,17 +150,17 @@ def _event_of(
     active: PatientExecution,
     step_key: str,
     news: dg.DagsterEvent | Ended | Died,
+    waits_s: Sequence[float],
 ) -> dg.DagsterEvent | None:
     """Return what is to be handled; `None` where a step that ended said so itself."""
     if isinstance(news, dg.DagsterEvent):
         return news
     if not active.is_working(step_key):
         return None
-    if isinstance(news, Ended):
-        return _again_or_failed(
-            plan_context, active, step_key, news.error or _error("The step ended without a result.")
-        )
-    return _again_or_failed(plan_context, active, step_key, _error(_why(news)))
+    error = (
+        (news.error or _error("The step ended without a result.")) if isinstance(news, Ended) else _error(_why(news))
+    )
+    return _again_or_failed(plan_context, active, step_key, error, waits_s)
 
 
 def _why(died: Died) -> str:
@@ -165,14 +177,17 @@ def _error(message: str) -> SerializableErrorInfo:
 
 
 def _again_or_failed(
-    plan_context: PlanOrchestrationContext, active: PatientExecution, step_key: str, error: SerializableErrorInfo
+    plan_context: PlanOrchestrationContext,
+    active: PatientExecution,
+    step_key: str,
+    error: SerializableErrorInfo,
+    waits_s: Sequence[float],
 ) -> dg.DagsterEvent:
     """A step whose process was lost is retried as after any transient failure."""
     step_context = plan_context.for_step(active.get_step_by_key(step_key))
-    waits = retry_waits_s()
     attempt = active.retry_state.get_attempt_count(step_key)
-    if attempt < len(waits):
-        again = StepRetryData(error, waits[attempt])  # type: ignore[no-untyped-call]
+    if attempt < len(waits_s):
+        again = StepRetryData(error, waits_s[attempt])  # type: ignore[no-untyped-call]
         return dg.DagsterEvent.step_retry_event(step_context, again)
     said = UserFailureData("intentional-failure", error.message)  # type: ignore[no-untyped-call]
     failure = StepFailureData(error, said)  # type: ignore[no-untyped-call]

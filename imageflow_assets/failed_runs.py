@@ -22,13 +22,15 @@ _ASSETS_JOB = "__ASSET_JOB"
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def alert_failed_runs(context: dg.RunFailureSensorContext, stores: dg.ResourceParam[Stores]) -> None:
+def alert_failed_runs(
+    context: dg.RunFailureSensorContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
+) -> None:
     """Raise `run_failed` of a run that failed for good."""
     run, instance = context.dagster_run, context.instance
     if will_be_retried(instance, run) or _is_followed_up(run):
         return
     try:
-        alert = alert_of(stores, run, why_it_ended(instance, run))
+        alert = alert_of(stores, settings, run, why_it_ended(instance, run))
     except Unavailable as error:
         # An error of Dagster's own fails the tick, and the next one looks again; any other passes the run over.
         raise dg.DagsterError(f"The alert of run {run.run_id} waits. {error}") from error
@@ -36,13 +38,15 @@ def alert_failed_runs(context: dg.RunFailureSensorContext, stores: dg.ResourcePa
         context.log.warning(alert.message)
 
 
-def alert_of(stores: Stores, run: dg.DagsterRun, reason: str) -> Alert | None:
+def alert_of(stores: Stores, settings: Settings, run: dg.DagsterRun, reason: str) -> Alert | None:
     """Raise the alert of a run, once; return it, or `None` where it was raised before.
 
     Args:
+        stores: Where alerts are kept.
+        settings: Where Dagster's UI is, and who is sent alerts.
+        run: Which one failed.
         reason: Why the run failed, in words.
     """
-    settings = Settings()
     failed = FailedRun(
         id=run.run_id,
         job=None if run.job_name == _ASSETS_JOB else run.job_name,

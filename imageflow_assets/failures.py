@@ -5,12 +5,11 @@ a layer that is missing) fails at once. The policy is applied here, not by Dagst
 person has cancelled, and would hide the last attempt's words behind "Exceeded max_retries".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
 
-from imageflow_clients.settings import Settings
 from imageflow_domain.errors import CaptureError, GameMissing, ImageFlowError, NoMap, Unavailable
 
 ERROR = "error"
@@ -20,25 +19,20 @@ PICTURE = "picture"
 """Metadata of a failed step: key of the object that shows what a game showed then."""
 
 
-def retry_waits_s() -> tuple[float, ...]:
-    """Return how long to wait before a step is tried again, one number for each attempt after the first."""
-    return Settings().retry_waits
-
-
 @contextmanager
-def explained(retry_number: int | None = None) -> Iterator[None]:
+def explained(retry_number: int = 0, waits_s: Sequence[float] = ()) -> Iterator[None]:
     """Raise `dg.Failure` in place of a domain error, or ask for another attempt where that can help.
 
     Args:
-        retry_number: How many times the step was repeated already; `None` where there is no other attempt.
+        retry_number: How many times the step was repeated already.
+        waits_s: Before each attempt after the first; none where there is no other attempt.
     """
     try:
         yield
     except ImageFlowError as error:
         may_pass = isinstance(error, (Unavailable, CaptureError)) and not isinstance(error, (GameMissing, NoMap))
-        waits = () if retry_number is None else retry_waits_s()[retry_number:]
-        if may_pass and waits:
-            raise dg.RetryRequested(max_retries=(retry_number or 0) + len(waits), seconds_to_wait=waits[0]) from error
+        if may_pass and retry_number < len(waits_s):
+            raise dg.RetryRequested(max_retries=len(waits_s), seconds_to_wait=waits_s[retry_number]) from error
         kept_as = error.kept_as if isinstance(error, CaptureError) else None
         metadata = {ERROR: type(error).__name__, **({PICTURE: kept_as} if kept_as else {})}
         raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error

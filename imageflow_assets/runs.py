@@ -10,6 +10,7 @@ from dagster._core.storage.tags import RETRY_NUMBER_TAG, RUN_FAILURE_REASON_TAG,
 
 from imageflow_assets.failures import ERROR, PICTURE
 from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.work import End
 from imageflow_surveys.runs import PARTITION_TAG
 
 ALIVE = [
@@ -20,13 +21,15 @@ ALIVE = [
     dg.DagsterRunStatus.QUEUED,
 ]
 
+_ENDS = {dg.DagsterRunStatus.SUCCESS: End.SUCCEEDED, dg.DagsterRunStatus.CANCELED: End.CANCELLED}
+
 
 def runs_by_tag(
     instance: dg.DagsterInstance,
     tag: str,
     values: Collection[str],
     statuses: Collection[dg.DagsterRunStatus] | None = None,
-) -> Mapping[str, tuple[dg.DagsterRun, ...]]:
+) -> Mapping[str, tuple[dg.RunRecord, ...]]:
     """Return runs by the value of a tag, newest first; values that no run bears are left out.
 
     Args:
@@ -38,10 +41,16 @@ def runs_by_tag(
     if not values:
         return {}
     wanted = dg.RunsFilter(tags={tag: sorted(values)}, statuses=None if statuses is None else list(statuses))
-    found: dict[str, tuple[dg.DagsterRun, ...]] = {}
-    for run in instance.get_runs(wanted):
-        found[run.tags[tag]] = (*found.get(run.tags[tag], ()), run)
+    found: dict[str, tuple[dg.RunRecord, ...]] = {}
+    for record in instance.get_run_records(wanted):
+        value = record.dagster_run.tags[tag]
+        found[value] = (*found.get(value, ()), record)
     return found
+
+
+def end_of(run: dg.DagsterRun) -> End | None:
+    """Return how a run ended; `None` while it is alive."""
+    return None if run.status in ALIVE else _ENDS.get(run.status, End.FAILED)
 
 
 def at_work(instance: dg.DagsterInstance, partitions: Collection[str]) -> set[str]:
@@ -78,6 +87,8 @@ def _said_of_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str
 
 def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Return in words why a run that has ended left something undone."""
+    if run.status is dg.DagsterRunStatus.CANCELED:
+        return f"Run {run.run_id} was cancelled."
     if run.status is not dg.DagsterRunStatus.FAILURE:
         return f"Run {run.run_id} ended and left something undone."
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)

@@ -9,9 +9,9 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from imageflow_cli.console import errors
-from imageflow_cli.session import stores_only
 from imageflow_cli.whole_file import make_folder, whole_file
-from imageflow_clients.stores import Stores
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_mosaic.comparison import Tell
@@ -37,13 +37,13 @@ def arrange(
 
 
 def arrange_only(
-    source: Path, masks: Sequence[Rect], folder: Path | None, *, skip_bad: bool, bars: bool
+    settings: Settings, source: Path, masks: Sequence[Rect], folder: Path | None, *, skip_bad: bool, bars: bool
 ) -> dict[str, Any]:
     """Arrange a folder's frames, write each group's positions.csv where asked, and return the report."""
     if folder is not None:
         make_folder(folder)
     frames = arrange(
-        stores_only(), str(source.absolute()), {"skip_bad": skip_bad, "follow_links": True}, masks, bars=bars
+        open_stores(settings), str(source.absolute()), {"skip_bad": skip_bad, "follow_links": True}, masks, bars=bars
     )
     if folder is not None:
         for number, group in enumerate(frames.arrangement.groups, start=1):

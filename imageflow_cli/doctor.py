@@ -13,7 +13,7 @@ import psutil
 from rich.text import Text
 
 from imageflow_cli.console import print_json, print_table
-from imageflow_cli.options import as_json
+from imageflow_cli.options import as_json, with_settings
 from imageflow_cli.ports import is_free
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
@@ -37,9 +37,10 @@ class Look:
 
 @click.command()
 @as_json
-def doctor(as_json: bool) -> None:
+@with_settings
+def doctor(settings: Settings, as_json: bool) -> None:
     """Look at everything that ImageFlow uses, and say what to install."""
-    looks = list(_looks(Settings()))
+    looks = list(_looks(settings))
     if as_json:
         print_json([vars(look) for look in looks])
     else:

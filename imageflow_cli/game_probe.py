@@ -11,8 +11,10 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from imageflow_cli.console import errors, print_json, visible
+from imageflow_cli.options import with_settings
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import check_folder_of, make_folder, whole_file
+from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput, NoMap
 
 if TYPE_CHECKING:
@@ -38,7 +40,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the me
 @force_option
 @edges_option
 @json_option
-def probe(file: Path, folder: Path | None, write: Path | None, force: bool, no_edges: bool, as_json: bool) -> None:
+@with_settings
+def probe(
+    settings: Settings, file: Path, folder: Path | None, write: Path | None, force: bool, no_edges: bool, as_json: bool
+) -> None:
     """Start the game of the YAML FILE, measure how it is driven, and print the YAML with what was measured.
 
     The driver is x11. What FILE lacks of scroll, step and crop is found by trying. Pictures of what the window shows
@@ -50,7 +55,7 @@ def probe(file: Path, folder: Path | None, write: Path | None, force: bool, no_e
     if write is not None:
         _check_free(write, force=force)
     game = described(read_text(file), where=f"'{file}'", folder=file.parent, title=file.stem)
-    probed = _probe(game, folder or Path(f"{file.stem}-probe"), edges=not no_edges)
+    probed = _probe(settings, game, folder or Path(f"{file.stem}-probe"), edges=not no_edges)
     if write is not None:
         _write(write, probed.text)
     _report(probed, as_json=as_json, prints=write is None)
@@ -66,7 +71,9 @@ def probe(file: Path, folder: Path | None, write: Path | None, force: bool, no_e
 @force_option
 @edges_option
 @json_option
+@with_settings
 def init(
+    settings: Settings,
     command: tuple[str, ...],
     name: str | None,
     window: str,
@@ -99,7 +106,7 @@ def init(
     def tried(text: str) -> "Probed | None":
         game = described(text, where="the first YAML", folder=file.parent, title=game_name)
         try:
-            return _probe(game, pictures, edges=not no_edges)
+            return _probe(settings, game, pictures, edges=not no_edges)
         except OtherWindow:
             raise
         except NoMap as error:
@@ -127,13 +134,12 @@ def _next_steps(file: Path, pictures: Path) -> str:
     )
 
 
-def _probe(game: "Described", folder: Path, *, edges: bool) -> "Probed":
-    from imageflow_clients.settings import Settings
+def _probe(settings: Settings, game: "Described", folder: Path, *, edges: bool) -> "Probed":
     from imageflow_resources.games import GameDriverResource
     from imageflow_surveys.probing import probe_game
 
     make_folder(folder)
-    staging = GameDriverResource.of(Settings()).staging()
+    staging = GameDriverResource.of(settings).staging()
     with on_signals(_interrupt, signal.SIGINT, signal.SIGTERM), _told() as tell:
         probed = probe_game(game, staging=staging, pictures=folder, edges=edges, tell=tell)
     click.echo(f"Pictures of what the window showed are in '{folder}'.", err=True)

@@ -12,18 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from imageflow_cli.console import errors, print_json, print_table
-from imageflow_cli.options import NAME, as_json
+from imageflow_cli.options import NAME, as_json, with_settings
 from imageflow_cli.picture_folder import as_json as skipped_json
 from imageflow_cli.picture_folder import files_of, tell_skipped
 from imageflow_cli.pipeline_output import read_file
-from imageflow_cli.session import stores_only
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import make_folder, whole_file
 from imageflow_clients.database.inspection import inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.step_process import StepProcesses
-from imageflow_clients.stores import Stores
+from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import BadFile, Cancelled, InvalidInput
 from imageflow_domain.file_names import PICTURE_TYPES, derived_name, why_no_picture
@@ -54,7 +53,9 @@ _PAGE = 500
     help="With --stale: inspect them again; with --batch that one, also if it failed or has what could not be judged.",
 )
 @as_json
+@with_settings
 def inspect(
+    settings: Settings,
     folder: Path | None,
     product: str | None,
     batch: str | None,
@@ -74,7 +75,7 @@ def inspect(
             raise click.UsageError(
                 "--stale goes with --again alone, or with that and --batch: it looks at batches that were inspected."
             )
-        _stale(stale, batch, again=again, as_json=as_json)
+        _stale(settings, stale, batch, again=again, as_json=as_json)
         return
     if folder is None or product is None or again:
         raise click.UsageError("Name a FOLDER and its --product, or --stale PRODUCT.")
@@ -82,24 +83,20 @@ def inspect(
         raise click.UsageError("--marked needs results, and --upload leaves them to the running stack.")
     if marked is not None:
         make_folder(marked)
-    stores = stores_only()
+    stores = open_stores(settings)
     pictures, skipped = _pictures(folder)
     if not as_json:
         tell_skipped(skipped)
     with _sent(stores, pictures, product, batch, as_json=as_json) as sent:
         closed = sent.close(datetime.now(UTC))
     if upload:
-        _tell_upload(closed, skipped, as_json=as_json)
+        _tell_upload(closed, skipped, settings.gateway_url, as_json=as_json)
         return
     take_in(stores, closed.id)
-    done = _judge(stores, closed, _models(stores), as_json=as_json)
+    done = _judge(stores, closed, open_models(settings, stores.objects), as_json=as_json)
     _tell(stores, closed, done, marked, skipped, as_json=as_json)
     if done.passed < done.pictures:
         raise SystemExit(NOT_PASSED)
-
-
-def _models(stores: Stores) -> ModelRegistry:
-    return open_models(Settings(), stores.objects)
 
 
 def _pictures(folder: Path) -> tuple[list[Path], list[BadFile]]:
@@ -131,7 +128,7 @@ def _sent(
         yield upload
 
 
-def _tell_upload(sent: Batch, skipped: Sequence[BadFile], *, as_json: bool) -> None:
+def _tell_upload(sent: Batch, skipped: Sequence[BadFile], gateway_url: str, *, as_json: bool) -> None:
     if as_json:
         told = {"product": sent.product, "batch": sent.name, "version": sent.version, "pictures": sent.pictures}
         print_json({**told, "skipped": skipped_json(skipped)})
@@ -139,7 +136,7 @@ def _tell_upload(sent: Batch, skipped: Sequence[BadFile], *, as_json: bool) -> N
     click.echo(sent.key)
     click.echo(
         f"{sent.pictures} pictures uploaded. A running stack inspects them by itself: "
-        f"{Settings().gateway_url}/api/v1/batches?product={sent.product}&name={sent.name} tells how far it is.",
+        f"{gateway_url}/api/v1/batches?product={sent.product}&name={sent.name} tells how far it is.",
         err=True,
     )
 
@@ -230,9 +227,9 @@ def _write(stores: Stores, key: str, path: Path) -> None:
         part.write_bytes(stores.objects.get(key, next_step="inspect the batch again"))
 
 
-def _stale(product: str, batch: str | None, *, again: bool, as_json: bool) -> None:
-    stores = stores_only()
-    models = _models(stores)
+def _stale(settings: Settings, product: str, batch: str | None, *, again: bool, as_json: bool) -> None:
+    stores = open_stores(settings)
+    models = open_models(settings, stores.objects)
     if batch is not None:
         _again(stores, product, batch, models, as_json=as_json)
         return

@@ -61,7 +61,7 @@ def make_map(session: Session, survey: Survey) -> Survey:
         states.cancel(stores, survey.id, f"Interrupted: `imageflow survey resume {survey.id}` goes on.")
         report_state(instance, states.read(stores, survey.id))
         raise
-    requesting.settle(instance, stores, survey.id, [record])
+    requesting.settle(instance, stores, session.settings, survey.id, [record])
     made = states.read(stores, survey.id)
     report_state(instance, made)
     if made.state is not SurveyState.COMPLETED:

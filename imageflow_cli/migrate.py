@@ -2,19 +2,21 @@
 
 import click
 
+from imageflow_cli.options import with_settings
+from imageflow_clients.settings import Settings
+
 
 @click.command()
-def migrate() -> None:
+@with_settings
+def migrate(settings: Settings) -> None:
     """Bring the database to the schema of this version, and Dagster's own tables to those of its version.
 
     The embedded database is migrated by itself. For the one that IMAGEFLOW_DATABASE_URL names, run this once before
     the first start and after each update. Older processes that may use the new schema go on meanwhile.
     """
     from imageflow_clients.database.core.engine import migrate_database
-    from imageflow_clients.settings import Settings
     from imageflow_resources.storage import migrate_instance
 
-    settings = Settings()
     before, now = migrate_database(settings)
     migrate_instance(settings)
     if before == now:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from imageflow_cli.console import errors, print_json, print_table
-from imageflow_cli.options import as_json
+from imageflow_cli.options import as_json, with_settings
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.objects import open_object_store
 from imageflow_clients.settings import Settings
@@ -95,7 +95,8 @@ def draw(folder: Path, pictures: int, first: int) -> None:
 @model.command()
 @click.argument("folders", type=_FOLDER, nargs=-1)
 @click.option("--shipped", is_flag=True, help="The models that come with ImageFlow.")
-def register(folders: tuple[Path, ...], shipped: bool) -> None:
+@with_settings
+def register(settings: Settings, folders: tuple[Path, ...], shipped: bool) -> None:
     """Register the model in each of FOLDERS, if it answers its golden set as the original did.
 
     Again the same model changes nothing; another one under the same name and version is refused.
@@ -105,7 +106,7 @@ def register(folders: tuple[Path, ...], shipped: bool) -> None:
     wanted = (*folders, *(registering.shipped() if shipped else ()))
     if not wanted:
         raise click.UsageError("Name a model's folder, or --shipped.")
-    store = _store()
+    store = ModelStore(open_object_store(settings))
     for folder in wanted:
         click.echo(str(registering.register(store, folder)))
     errors.print("Registered: what is listed answers its golden set as its original did.")
@@ -113,9 +114,10 @@ def register(folders: tuple[Path, ...], shipped: bool) -> None:
 
 @model.command("list")
 @as_json
-def list_models(as_json: bool) -> None:
+@with_settings
+def list_models(settings: Settings, as_json: bool) -> None:
     """List the registered models."""
-    store = _store()
+    store = ModelStore(open_object_store(settings))
     cards = [store.card(each) for each in store.list()]
     if as_json:
         for card in cards:
@@ -125,7 +127,3 @@ def list_models(as_json: bool) -> None:
         ("model", "task", "labels", "digest"),
         [(str(card.id), card.task, ", ".join(card.labels), card.digest[:12]) for card in cards],
     )
-
-
-def _store() -> ModelStore:
-    return ModelStore(open_object_store(Settings()))

@@ -1,9 +1,10 @@
-"""Option types that several commands take: grids, rectangles, positions, steps."""
+"""What several commands take: the settings of the process, and options such as grids, rectangles, positions."""
 
 from typing import Any
 
 import click
 
+from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
@@ -39,5 +40,8 @@ RECT = _Parsed("X,Y,W,H", Rect.parse)
 PAIR = _Parsed("X,Y", _pair)
 NAME = _Parsed("NAME", check_name)
 SURVEY = _Parsed("SURVEY", check_survey_id)
+
+with_settings = click.make_pass_decorator(Settings, ensure=True)
+"""Gives a command the settings as its first argument; they are read once, and not for `--help`."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON, last line last.")

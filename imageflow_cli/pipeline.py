@@ -11,8 +11,9 @@ import click
 import yaml
 
 from imageflow_cli.console import print_json, print_table
-from imageflow_cli.options import as_json
+from imageflow_cli.options import as_json, with_settings
 from imageflow_cli.pipeline_output import Written, check_pictures, read_file, summary, write
+from imageflow_clients.settings import Settings
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelRegistry
@@ -41,7 +42,9 @@ def pipeline() -> None:
 @click.option("--input", "others", multiple=True, metavar="NAME=FILE", help="A picture for another of its inputs.")
 @click.option("--steps", is_flag=True, help="Also show how long each step took.")
 @as_json
+@with_settings
 def run(
+    settings: Settings,
     spec: Path,
     images: tuple[Path, ...],
     out: Path | None,
@@ -58,7 +61,7 @@ def run(
     first = _first_input(wanted, rest)
     check_pictures(images, out)
     failures = []
-    with StepProcesses() as processes, Engine(models=_models(wanted), isolation=processes) as engine:
+    with StepProcesses() as processes, Engine(models=_models(settings, wanted), isolation=processes) as engine:
         for image, execution in _executions(engine, wanted, images, first, rest):
             written = write(execution, image, out) if execution.error is None else ()
             if len(images) > 1 or execution.error is None or as_json:
@@ -91,15 +94,16 @@ def check(spec: Path, as_json: bool) -> None:
 @pipeline.command()
 @click.argument("spec", type=_PATH)
 @as_json
-def publish(spec: Path, as_json: bool) -> None:
+@with_settings
+def publish(settings: Settings, spec: Path, as_json: bool) -> None:
     """Publish the pipeline in the file SPEC under the name and version that stand in it.
 
     A published pipeline never changes: the same file again changes nothing, another one needs the next version.
     """
     from imageflow_catalog.pipelines import publish_pipeline
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
 
-    published = publish_pipeline(stores_only(), _spec(spec).to_data())
+    published = publish_pipeline(open_stores(settings), _spec(spec).to_data())
     if as_json:
         print_json({"pipeline": published.reference, "digest": published.digest})
     else:
@@ -109,12 +113,13 @@ def publish(spec: Path, as_json: bool) -> None:
 @pipeline.command()
 @click.argument("reference", metavar="NAME[@VERSION]")
 @as_json
-def show(reference: str, as_json: bool) -> None:
+@with_settings
+def show(settings: Settings, reference: str, as_json: bool) -> None:
     """Print a published pipeline as a file that `run` and `publish` take; without @VERSION the newest."""
     from imageflow_catalog.pipelines import look_up_pipeline
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
 
-    with stores_only().database.begin() as connection:
+    with open_stores(settings).database.begin() as connection:
         published = look_up_pipeline(connection, reference)
     if as_json:
         print_json({"pipeline": published.reference, "digest": published.digest, "spec": dict(published.spec)})
@@ -125,15 +130,16 @@ def show(reference: str, as_json: bool) -> None:
 @pipeline.command(name="list")
 @click.option("--older", is_flag=True, help="Only those that use an older version of a component.")
 @as_json
-def list_pipelines(older: bool, as_json: bool) -> None:
+@with_settings
+def list_pipelines(settings: Settings, older: bool, as_json: bool) -> None:
     """List the published pipelines, with their steps that use an older version of a component, and what changed since.
 
     A published pipeline never changes: to use a newer component, publish the pipeline's next version.
     """
     from imageflow_catalog.pipelines import all_pipelines
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
 
-    with stores_only().database.begin() as connection:
+    with open_stores(settings).database.begin() as connection:
         listed = [(each, older_versions(parse_spec(dict(each.spec)))) for each in all_pipelines(connection)]
     shown = [(published, steps) for published, steps in listed if steps or not older]
     if as_json:
@@ -187,15 +193,13 @@ def _spec(path: Path) -> PipelineSpec:
         raise InvalidInput(f"'{path}' is not text in UTF-8: name the YAML or JSON file of a pipeline.") from error
 
 
-def _models(wanted: Plan) -> ModelRegistry | None:
+def _models(settings: Settings, wanted: Plan) -> ModelRegistry | None:
     """Return the registered models, if any step asks one; the stores are left alone otherwise."""
     if not any(ports_of(type(step.component)).context for step in wanted.steps.values()):
         return None
     from imageflow_clients.inference.opening import open_models
     from imageflow_clients.objects import open_object_store
-    from imageflow_clients.settings import Settings
 
-    settings = Settings()
     return open_models(settings, open_object_store(settings))
 
 

@@ -6,13 +6,13 @@ import click
 import yaml
 
 from imageflow_cli.console import print_json, print_table
-from imageflow_cli.options import NAME, as_json
+from imageflow_cli.options import NAME, as_json, with_settings
 from imageflow_cli.pipeline_output import read_file
-from imageflow_cli.session import stores_only
 from imageflow_clients.database import Connection
 from imageflow_clients.database.inspection import masters
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
+from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.masters import Master, Product
 from imageflow_inspection.product_file import ProductFile, publish_product
@@ -28,15 +28,16 @@ def product() -> None:
 @product.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json
-def publish(file: Path, as_json: bool) -> None:
+@with_settings
+def publish(settings: Settings, file: Path, as_json: bool) -> None:
     """Publish the product that FILE describes (YAML or JSON), with its pipelines: see docs/inspection.md.
 
     Changed items become its master's next version; the same file again changes nothing.
     """
     read = ProductFile.parse(_text(file))
     pipelines = [_text(file.parent / name) for name in read.pipelines]
-    stores = stores_only()
-    done = publish_product(stores, read, pipelines, models=open_models(Settings(), stores.objects))
+    stores = open_stores(settings)
+    done = publish_product(stores, read, pipelines, models=open_models(settings, stores.objects))
     if as_json:
         print_json({"product": done.master.product, "version": done.master.version, "new": done.is_new})
         return
@@ -45,9 +46,10 @@ def publish(file: Path, as_json: bool) -> None:
 
 @product.command("list")
 @as_json
-def list_products(as_json: bool) -> None:
+@with_settings
+def list_products(settings: Settings, as_json: bool) -> None:
     """List products, and which version of their master judges."""
-    with stores_only().database.begin() as connection:
+    with open_stores(settings).database.begin() as connection:
         found = _all_products(connection)
         judging = {each.code: masters.find_published(connection, each.code) for each in found}
     if as_json:
@@ -61,9 +63,10 @@ def list_products(as_json: bool) -> None:
 @product.command()
 @click.argument("code", type=NAME)
 @click.option("--version", type=click.IntRange(1, 2**31 - 1), help="Of its master; the one that judges, if not given.")
-def show(code: str, version: int | None) -> None:
+@with_settings
+def show(settings: Settings, code: str, version: int | None) -> None:
     """Print the product CODE as a file that `imageflow product publish` takes."""
-    with stores_only().database.begin() as connection:
+    with open_stores(settings).database.begin() as connection:
         found = masters.get_product(connection, code)
         judging = masters.find_published(connection, code) if version is None else None
         master = judging if version is None else masters.get(connection, code, version)

@@ -3,18 +3,20 @@
 import click
 
 from imageflow_cli.console import print_json, print_table, visible
-from imageflow_cli.options import as_json
-from imageflow_cli.session import stores_only
+from imageflow_cli.options import as_json, with_settings
 from imageflow_clients.database.inspection import batches
 from imageflow_clients.database.maps import uploads
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import open_stores
 
 
 @click.command()
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Of each line, at most.")
 @as_json
-def refused(limit: int, as_json: bool) -> None:
+@with_settings
+def refused(settings: Settings, limit: int, as_json: bool) -> None:
     """List uploads that became no survey and no batch, with the reason: mend them, and close their folder again."""
-    with stores_only().database.begin() as connection:
+    with open_stores(settings).database.begin() as connection:
         maps = uploads.refused(connection, limit=limit)
         others = batches.refusals(connection, limit=limit)
     found = [

@@ -13,6 +13,7 @@ from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
 from imageflow_clients.database.maps import layers, placements
 from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.settings import Settings
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
@@ -26,7 +27,9 @@ from imageflow_surveys.recapture import count_anchored, plan_recapture
 from imageflow_surveys.reread import reread
 
 
-def run_any(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> tuple[tuple[Survey, ...], dict[str, Any]]:
+def run_any(
+    settings: Settings, spec: SurveySpec, *, unless_mapped: bool, bars: bool
+) -> tuple[tuple[Survey, ...], dict[str, Any]]:
     """Make the maps that are asked for: one survey, or one of each group where frames lie in no order.
 
     Args:
@@ -35,7 +38,7 @@ def run_any(spec: SurveySpec, *, unless_mapped: bool, bars: bool) -> tuple[tuple
     Returns:
         The surveys, the largest first, and what else a program may want to know.
     """
-    session = open_session()
+    session = open_session(settings)
     if unless_mapped:
         with session.stores.database.begin() as connection:
             latest = rows.latest(connection, spec.game, spec.save)
@@ -73,12 +76,12 @@ def _run_unordered(session: Session, spec: SurveySpec, *, bars: bool) -> tuple[t
     return tuple(reversed(done)), report(frames, surveys)
 
 
-def recapture_survey(survey_id: str, *, bars: bool) -> tuple[Survey, dict[str, int]]:
+def recapture_survey(settings: Settings, survey_id: str, *, bars: bool) -> tuple[Survey, dict[str, int]]:
     """Take a survey again with shots between its areas, to the end; return the new one and what came of it.
 
     Its errors are `plan_recapture`'s and `SurveyFailed`.
     """
-    session = open_session()
+    session = open_session(settings)
     again = plan_recapture(session.stores, survey_id, Carrier.COMMAND_LINE)
     click.echo(
         f"{len(again.unsure)} of the screenshots of '{survey_id}' are not anchored: all areas are taken again, and "
@@ -92,12 +95,14 @@ def recapture_survey(survey_id: str, *, bars: bool) -> tuple[Survey, dict[str, i
     return done, {"unsure_before": len(again.unsure), "bridging": again.bridging, "anchored_now": anchored}
 
 
-def resume_survey(survey_id: str, *, bars: bool) -> Survey:
+def resume_survey(settings: Settings, survey_id: str, *, bars: bool) -> Survey:
     """Go on with a survey that no run works on; raise `NotFound` or `Conflict`."""
-    return _resume(open_session(), survey_id, bars=bars)
+    return _resume(open_session(settings), survey_id, bars=bars)
 
 
-def resume_corrected(survey_id: str, config: Path | None, *, bars: bool) -> tuple[Survey, list[str]]:
+def resume_corrected(
+    settings: Settings, survey_id: str, config: Path | None, *, bars: bool
+) -> tuple[Survey, list[str]]:
     """Go on with a survey as its game's YAML says now; return what changed there, too.
 
     Args:
@@ -105,7 +110,7 @@ def resume_corrected(survey_id: str, config: Path | None, *, bars: bool) -> tupl
 
     Raises `NotFound`, `Conflict`, or `InvalidInput` where the YAML is wrong.
     """
-    session = open_session()
+    session = open_session(settings)
     again = reread(session.stores, survey_id, config)
     if not again.found:
         click.echo(f"'{again.path}' is not there any more: the survey goes on as it was begun.", err=True)
@@ -119,9 +124,9 @@ def _resume(session: Session, survey_id: str, *, bars: bool) -> Survey:
     return _make(session, states.take_up(session.stores, survey_id, Carrier.COMMAND_LINE), bars=bars)
 
 
-def delete_survey(survey_id: str) -> None:
+def delete_survey(settings: Settings, survey_id: str) -> None:
     """Delete a survey, its partition and its runs."""
-    session = open_session()
+    session = open_session(settings)
     records.delete_survey(session.instance, session.stores, states.read(session.stores, survey_id))
 
 

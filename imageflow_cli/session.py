@@ -1,4 +1,7 @@
-"""What a command works with: settings, stores, and Dagster's instance, opened once."""
+"""What a command that asks Dagster works with: settings, stores, and Dagster's instance, opened once.
+
+Other commands open the stores alone: importing Dagster takes a second.
+"""
 
 import threading
 from contextlib import suppress
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 from imageflow_clients.database.core.connecting import embedded_server
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
-from imageflow_clients.stores import Stores, open_stores
+from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -24,14 +27,9 @@ class Session:
     instance: "dg.DagsterInstance"
 
 
-def stores_only() -> Stores:
-    """Open the stores for a command that asks nothing of Dagster, whose import takes a second."""
-    return open_stores(Settings())
-
-
-def start_database() -> None:
+def start_database(settings: Settings) -> None:
     """Have the embedded server, where that is the database, started while this process imports Dagster."""
-    embedded = embedded_server(Settings())
+    embedded = embedded_server(settings)
     if embedded is not None:
         threading.Thread(target=_start, args=(embedded,), name="start-database", daemon=True).start()
 
@@ -41,12 +39,11 @@ def _start(embedded: EmbeddedPostgres) -> None:
         embedded.ensure_running()
 
 
-def open_session() -> Session:
+def open_session(settings: Settings) -> Session:
     """Open everything, and see that it answers; raise `DatabaseUnavailable` or `StoreUnavailable`."""
     from imageflow_resources.storage import load_instance
     from imageflow_resources.stores import shared_stores
 
-    settings = Settings()
     stores = shared_stores(settings)
     stores.objects.check()
     return Session(settings=settings, stores=stores, instance=load_instance(settings))

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from imageflow_cli.console import print_json, print_table
-from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json
+from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json, with_settings
 from imageflow_cli.upkeep import encode, lineage, prune
+from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import BLOCK_SIDE
@@ -51,7 +52,10 @@ def survey() -> None:
 @click.option("--lossless-method", type=click.IntRange(0, 4), help="WebP effort: 0 is fast, 4 is small (default).")
 @click.option("--unless-mapped", is_flag=True, help="Do nothing where the save has a map already.")
 @as_json
+@with_settings
 def run(
+    settings: Settings,
+    /,
     reach: int | None,
     unless_mapped: bool,
     as_json: bool,
@@ -69,10 +73,10 @@ def run(
     from imageflow_cli.session import start_database
 
     spec = asked_survey(reach_px=reach, **asked)
-    start_database()
+    start_database(settings)
     from imageflow_cli.running import run_any
 
-    done, facts = run_any(spec, unless_mapped=unless_mapped, bars=not as_json)
+    done, facts = run_any(settings, spec, unless_mapped=unless_mapped, bars=not as_json)
     if as_json:
         print_json({"survey": done[0].id, **facts})
         return
@@ -91,14 +95,17 @@ def run(
     help="Write group_1.csv ... there; made if missing.",
 )
 @as_json
-def arrange(source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path | None, as_json: bool) -> None:
+@with_settings
+def arrange(
+    settings: Settings, source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path | None, as_json: bool
+) -> None:
     """Find out how the frames in the folder SOURCE lie to one another, whatever they are called; survey nothing.
 
     `--csv` writes each group's positions: with its frames, one of these files is a positions.csv.
     """
     from imageflow_cli.arranging import arrange_only
 
-    facts = arrange_only(source, masks, folder, skip_bad=skip_bad, bars=not as_json)
+    facts = arrange_only(settings, source, masks, folder, skip_bad=skip_bad, bars=not as_json)
     if as_json:
         print_json(facts)
 
@@ -107,17 +114,18 @@ def arrange(source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path 
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @click.option("--config", type=click.Path(path_type=Path), help="Another YAML file than the survey was begun with.")
 @as_json
-def resume(survey_id: str, config: Path | None, as_json: bool) -> None:
+@with_settings
+def resume(settings: Settings, survey_id: str, config: Path | None, as_json: bool) -> None:
     """Go on with a survey that was interrupted or has failed.
 
     The YAML file that it was begun with is read again: how the game is driven may be corrected there.
     """
     from imageflow_cli.session import start_database
 
-    start_database()
+    start_database(settings)
     from imageflow_cli.running import resume_corrected
 
-    done, changes = resume_corrected(survey_id, config, bars=not as_json)
+    done, changes = resume_corrected(settings, survey_id, config, bars=not as_json)
     if as_json:
         print_json({"survey": done.id, "changes": changes})
     else:
@@ -127,17 +135,18 @@ def resume(survey_id: str, config: Path | None, as_json: bool) -> None:
 @survey.command()
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @as_json
-def recapture(survey_id: str, as_json: bool) -> None:
+@with_settings
+def recapture(settings: Settings, survey_id: str, as_json: bool) -> None:
     """Survey the map of SURVEY again, with shots half a step around every screenshot that is not anchored.
 
     The new survey joins the map's frame. The game should stand still, and its driver must go anywhere: city, openttd.
     """
     from imageflow_cli.session import start_database
 
-    start_database()
+    start_database(settings)
     from imageflow_cli.running import recapture_survey
 
-    done, facts = recapture_survey(survey_id, bars=not as_json)
+    done, facts = recapture_survey(settings, survey_id, bars=not as_json)
     if as_json:
         print_json({"survey": done.id, **facts})
     else:
@@ -148,12 +157,13 @@ def recapture(survey_id: str, as_json: bool) -> None:
 @click.option("--game", type=NAME, help="Only of this game.")
 @click.option("--save", type=NAME, help="Only of this save.")
 @as_json
-def list_(game: str | None, save: str | None, as_json: bool) -> None:
+@with_settings
+def list_(settings: Settings, game: str | None, save: str | None, as_json: bool) -> None:
     """List surveys, newest first."""
-    from imageflow_cli.session import stores_only
     from imageflow_clients.database.maps import surveys as rows
+    from imageflow_clients.stores import open_stores
 
-    with stores_only().database.begin() as connection:
+    with open_stores(settings).database.begin() as connection:
         found = rows.find(connection, game=game, save=save)
     if as_json:
         print_json([_facts(one) for one in found])
@@ -170,13 +180,14 @@ def list_(game: str | None, save: str | None, as_json: bool) -> None:
 @survey.command()
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @as_json
-def show(survey_id: str, as_json: bool) -> None:
+@with_settings
+def show(settings: Settings, survey_id: str, as_json: bool) -> None:
     """Show how far a survey is, and how sure of its map."""
-    from imageflow_cli.session import stores_only
     from imageflow_clients.database.maps import layers, placements
+    from imageflow_clients.stores import open_stores
     from imageflow_surveys import states
 
-    stores = stores_only()
+    stores = open_stores(settings)
     one = states.read(stores, survey_id)
     with stores.database.begin() as connection:
         progress = layers.progress(connection, one.id)
@@ -216,16 +227,17 @@ def show(survey_id: str, as_json: bool) -> None:
 @survey.command()
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @click.option("--csv", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
-def coordinates(survey_id: str, path: Path) -> None:
+@with_settings
+def coordinates(settings: Settings, survey_id: str, path: Path) -> None:
     """Write where every screenshot lies: file,row,col,x,y,confidence,status,group,sigma_px."""
-    from imageflow_cli.session import stores_only
     from imageflow_cli.whole_file import check_folder_of, whole_file
     from imageflow_clients.database.maps import placements
     from imageflow_clients.database.maps import surveys as rows
+    from imageflow_clients.stores import open_stores
     from imageflow_surveys import states
 
     check_folder_of(path)
-    stores = stores_only()
+    stores = open_stores(settings)
     one = states.read(stores, survey_id)
     one.placed()
     with stores.database.begin() as connection:
@@ -256,14 +268,15 @@ def coordinates(survey_id: str, path: Path) -> None:
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @click.option("--region", type=RECT, help="Part of the map, in pixels of its frame; `survey show` tells its bounds.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help=".png or .webp")
-def image(survey_id: str, region: Rect | None, output: Path) -> None:
+@with_settings
+def image(settings: Settings, survey_id: str, region: Rect | None, output: Path) -> None:
     """Write the map, or a region of it, at native zoom and without loss."""
     from imageflow_cli.picture_file import check_picture_file, write_picture
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
     from imageflow_surveys import states
     from imageflow_surveys.image import read_region
 
-    stores = stores_only()
+    stores = open_stores(settings)
     one = states.read(stores, survey_id)
     part = region or one.published().bounds
     check_picture_file(output, part)
@@ -276,7 +289,8 @@ def image(survey_id: str, region: Rect | None, output: Path) -> None:
 @click.option("--pmtiles", type=click.Path(path_type=Path, dir_okay=False), help="One PMTiles file to write.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Folder for the tiles and a page.")
 @as_json
-def export(survey_id: str, pmtiles: Path | None, folder: Path | None, as_json: bool) -> None:
+@with_settings
+def export(settings: Settings, survey_id: str, pmtiles: Path | None, folder: Path | None, as_json: bool) -> None:
     """Write the whole map for use elsewhere: as one PMTiles file, or as a folder for any web server.
 
     \b
@@ -284,13 +298,13 @@ def export(survey_id: str, pmtiles: Path | None, folder: Path | None, as_json: b
     imageflow survey export openttd-example-0001 --folder site
     """
     from imageflow_cli.export import write_folder, write_pmtiles
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
     from imageflow_surveys import states
 
     write, target = (write_folder, folder) if pmtiles is None else (write_pmtiles, pmtiles)
     if target is None or (pmtiles is not None and folder is not None):
         raise InvalidInput("Say what to write: either --pmtiles FILE or --folder DIR.")
-    stores = stores_only()
+    stores = open_stores(settings)
     done = write(stores, states.read(stores, survey_id), target, bar=not as_json)
     if as_json:
         print_json({"survey": survey_id, "tiles": done.tiles, "written": done.written, "path": str(target)})
@@ -303,14 +317,15 @@ def export(survey_id: str, pmtiles: Path | None, folder: Path | None, as_json: b
 @survey.command()
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(survey_id: str, yes: bool) -> None:
+@with_settings
+def delete(settings: Settings, survey_id: str, yes: bool) -> None:
     """Delete a survey and its screenshots; tiles that no other survey shows go with `imageflow sweep`."""
     from imageflow_cli.running import delete_survey
 
     if not yes and not click.confirm(f"Delete '{survey_id}' and its map?", err=True):
         click.echo("Nothing deleted.", err=True)
         sys.exit(1)
-    delete_survey(survey_id)
+    delete_survey(settings, survey_id)
     click.echo(f"'{survey_id}' is deleted; its tiles go once nothing has needed them for a day.", err=True)
 
 

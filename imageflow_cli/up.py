@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from imageflow_cli.console import errors
+from imageflow_cli.options import with_settings
 from imageflow_cli.ports import is_free
 from imageflow_clients.database.core.connecting import embedded_server
 from imageflow_clients.settings import Settings
@@ -26,7 +27,8 @@ _LOOK_S = 1.0
 )
 @click.option("--port", type=click.IntRange(1, 65_535), help="The map's port (default 8080).")
 @click.option("--dagster-port", type=click.IntRange(1, 65_535), help="Dagster's port (default 3000).")
-def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
+@with_settings
+def up(settings: Settings, host: str | None, port: int | None, dagster_port: int | None) -> None:
     """Start everything on this machine: database, Dagster, sensors and the map. Ctrl-C ends it."""
     from imageflow_assets.map.requesting import rebuild_partitions
     from imageflow_cli.session import open_session
@@ -34,7 +36,7 @@ def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
     from imageflow_resources.pools import set_pools
 
     given: dict[str, Any] = {"host": host, "gateway_port": port, "dagster_port": dagster_port}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     check_openness(settings)
     for what, number in (("map", settings.gateway_port), ("Dagster", settings.dagster_port)):
         if not is_free(settings.host, number):
@@ -47,7 +49,7 @@ def up(host: str | None, port: int | None, dagster_port: int | None) -> None:
     starting = errors.status("Starting PostgreSQL, Dagster and the map ...")
     starting.start()
     try:
-        session = open_session()
+        session = open_session(settings)
         set_pools(session.instance, settings)
         rebuild_partitions(session.instance, session.stores)
         with Stack(settings) as stack:

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from imageflow_cli.console import print_json, print_table
-from imageflow_cli.options import PAIR, SURVEY, as_json
+from imageflow_cli.options import PAIR, SURVEY, as_json, with_settings
+from imageflow_clients.settings import Settings
 
 
 @click.command()
@@ -19,15 +20,16 @@ from imageflow_cli.options import PAIR, SURVEY, as_json
 )
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @as_json
-def sweep(grace_hours: float, dry_run: bool, as_json: bool) -> None:
+@with_settings
+def sweep(settings: Settings, grace_hours: float, dry_run: bool, as_json: bool) -> None:
     """Delete what nobody needs: tiles that no survey shows, found so by two sweeps a day apart, and leftovers.
 
     A running `imageflow up` sweeps every night by itself.
     """
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
     from imageflow_surveys.sweep import sweep as sweep_stores
 
-    swept = sweep_stores(stores_only(), grace=timedelta(hours=grace_hours), dry_run=dry_run)
+    swept = sweep_stores(open_stores(settings), grace=timedelta(hours=grace_hours), dry_run=dry_run)
     if as_json:
         print_json(vars(swept))
         return
@@ -60,14 +62,15 @@ def sweep(grace_hours: float, dry_run: bool, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only list what would go.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
-def prune(keep: int | None, days: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+@with_settings
+def prune(settings: Settings, keep: int | None, days: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete old surveys; each save's latest always stays."""
     from imageflow_assets.map.records import delete_survey
     from imageflow_assets.map.upkeep import retention
     from imageflow_cli.session import open_session
     from imageflow_surveys.retain import expired_surveys
 
-    session = open_session()
+    session = open_session(settings)
     rule = retention(session.settings, keep=keep, days=days)
     if rule.keep is None:
         raise click.UsageError("Say how many surveys of each save stay: --keep N, or IMAGEFLOW_RETENTION_SURVEYS=N.")
@@ -94,20 +97,21 @@ def prune(keep: int | None, days: int | None, dry_run: bool, yes: bool, as_json:
 )
 @click.option("--lossy-quality", type=click.IntRange(1, 100), help="WebP quality of the overviews.")
 @as_json
-def encode(survey_id: str, as_json: bool, **settings: int | None) -> None:
+@with_settings
+def encode(settings: Settings, /, survey_id: str, as_json: bool, **changed: int | None) -> None:
     """Encode a survey's tiles anew: the same pixels, from the screenshots or from its native tiles."""
     from imageflow_cli.running import resume_survey
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
     from imageflow_domain.survey import Encoding
     from imageflow_surveys import states
     from imageflow_surveys.reencode import ask_to_reencode, describe
 
-    stores = stores_only()
+    stores = open_stores(settings)
     before = states.read(stores, survey_id).spec.encoding
-    wanted = before.model_copy(update={name: value for name, value in settings.items() if value is not None})
+    wanted = before.model_copy(update={name: value for name, value in changed.items() if value is not None})
     asked = ask_to_reencode(stores, survey_id, Encoding.model_validate(wanted.model_dump()))
     click.echo(f"'{survey_id}' is encoded anew: {describe(asked.spec.encoding)}.", err=True)
-    done = resume_survey(survey_id, bars=not as_json)
+    done = resume_survey(settings, survey_id, bars=not as_json)
     if as_json:
         print_json({"survey": done.id, "revision": done.published_revision})
     else:
@@ -118,13 +122,14 @@ def encode(survey_id: str, as_json: bool, **settings: int | None) -> None:
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
 @click.option("--at", "place", required=True, type=PAIR, help="A place of the map, in pixels of its frame.")
 @as_json
-def lineage(survey_id: str, place: tuple[int, int], as_json: bool) -> None:
+@with_settings
+def lineage(settings: Settings, survey_id: str, place: tuple[int, int], as_json: bool) -> None:
     """Show what a place of the map was made from, also once the screenshots are deleted."""
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
     from imageflow_surveys import states
     from imageflow_surveys.lineage import lineage_at
 
-    stores = stores_only()
+    stores = open_stores(settings)
     found = lineage_at(stores, states.read(stores, survey_id), *place)
     tile = f"{found.tile.z}/{found.tile.x}/{found.tile.y}"
     shots = [

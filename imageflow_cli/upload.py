@@ -8,7 +8,7 @@ import click
 from rich.progress import Progress
 
 from imageflow_cli.console import errors, print_json
-from imageflow_cli.options import NAME, as_json
+from imageflow_cli.options import NAME, as_json, with_settings
 from imageflow_cli.picture_folder import as_json as skipped_json
 from imageflow_cli.picture_folder import files_of, tell_skipped
 from imageflow_clients.settings import Settings
@@ -23,18 +23,18 @@ from imageflow_domain.file_names import why_no_map_file
 @click.option("--game", required=True, type=NAME, help="Name of the game: a-z, 0-9 and _.")
 @click.option("--save", required=True, type=NAME, help="Name of its save.")
 @as_json
-def upload(folder: Path, game: str, save: str, as_json: bool) -> None:
+@with_settings
+def upload(settings: Settings, folder: Path, game: str, save: str, as_json: bool) -> None:
     """Upload FOLDER's frames; a running `imageflow up` then surveys them by itself."""
-    from imageflow_cli.session import stores_only
+    from imageflow_clients.stores import open_stores
 
-    settings = Settings()
     files, skipped = _files(folder, settings.upload_limit_bytes)
     if not as_json:
         tell_skipped(skipped)
     now = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     batch = f"{now}_{secrets.token_hex(2)}"
     prefix = keys.map_upload(game, save, batch)
-    _put(stores_only(), (game, save, batch), files, bars=not as_json)
+    _put(open_stores(settings), (game, save, batch), files, bars=not as_json)
     if as_json:
         print_json({"prefix": prefix, "files": len(files), "skipped": skipped_json(skipped)})
     else:

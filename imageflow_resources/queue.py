@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from imageflow_clients.settings import Settings
 from imageflow_domain.survey import Layer
+from imageflow_resources.instance_settings import settings_of
 
 LINE_TAG = "imageflow/line"
 
@@ -63,7 +64,7 @@ class Queue(QueuedRunCoordinator[dg.DagsterInstance]):
     @classmethod
     @override
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        limits = runs_of_lines(Settings())
+        limits = runs_of_lines(settings_of({}))
         return super().from_config_value(
             inst_data,
             {

@@ -1,4 +1,4 @@
-"""Where Dagster keeps its records: one instance under `Settings().home`, the same for every process of ours.
+"""Where Dagster keeps its records: one instance under the settings' `home`, the same for every process of ours.
 
 `dagster.yaml` names these classes, so that plain `dagster dev` in the repository, the stack and the command line share
 runs, partitions and logs without any environment variable.
@@ -30,6 +30,7 @@ from typing_extensions import override
 from imageflow_clients.database.core.connecting import connect_with_patience, embedded_server, given_url
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable
+from imageflow_resources.instance_settings import settings_of
 
 _SCHEMA = "dagster"
 _LOCK = 0x64616773  # "dags": any number that nobody else locks
@@ -103,7 +104,7 @@ class ImageFlowStorage(DagsterStorage, ConfigurableClass):
     @classmethod
     @override
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        return cls(_settings(config_value), inst_data)
+        return cls(settings_of(config_value), inst_data)
 
     @property
     @override
@@ -132,7 +133,7 @@ class ImageFlowArtifacts(LocalArtifactStorage):
     @classmethod
     @override
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
-        return cls(str(_dagster_folder(_settings(config_value))), inst_data)
+        return cls(str(_dagster_folder(settings_of(config_value))), inst_data)
 
 
 class ImageFlowComputeLogs(LocalComputeLogManager):
@@ -146,7 +147,7 @@ class ImageFlowComputeLogs(LocalComputeLogManager):
     @classmethod
     @override
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
-        return cls(str(_dagster_folder(_settings(config_value)) / "compute_logs"), inst_data=inst_data)
+        return cls(str(_dagster_folder(settings_of(config_value)) / "compute_logs"), inst_data=inst_data)
 
 
 class _SharedEngine:
@@ -227,10 +228,6 @@ def _make_tables(engine: Engine, connection: Connection) -> None:
             connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{_WHOLE}'"))
     finally:
         connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
-
-
-def _settings(config: Mapping[str, Any]) -> Settings:
-    return Settings(home=Path(config["home"])) if "home" in config else Settings()
 
 
 def _dagster_folder(settings: Settings) -> Path:

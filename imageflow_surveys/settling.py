@@ -1,40 +1,14 @@
-"""The one rule of what a survey needs, and of the state it is in: rows and its newest run in, an action out. Pure."""
+"""What is due for a survey, and the state that it is in: rows and its newest run in, an action out. Pure."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
+from imageflow_domain import work
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
+from imageflow_domain.work import Action, Run, Work
 from imageflow_surveys.next_step import next_step
 
 MOST_FRUITLESS = 3
 """Runs in a row without progress after which a survey is given up."""
-
-
-class End(StrEnum):
-    """How a run ended."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EndedRun:
-    """The run that began last on a survey, no run of which is alive."""
-
-    id: str
-    end: End
-    retries: bool
-    """Whether Dagster is about to repeat it by itself."""
-    why: str
-    """In words for people; empty where it succeeded."""
-    is_former: bool = False
-    """Whether the survey was taken up again since the run began."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """Ask for a run that makes what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,38 +19,34 @@ class Settle:
     reason: str | None = None
 
 
-def decide(
-    survey: Survey, progress: Progress, run: EndedRun | None, *, fruitless: int, launching: bool
-) -> Request | Settle | None:
-    """Return what is due for a survey that is planned or running and of which no run is alive.
+def decide(survey: Survey, progress: Progress, run: Run | None, *, fruitless: int, launching: bool) -> Action | Settle:
+    """Return what is due for a survey that is planned or running: to wait, to request a run, or how it is settled.
 
     Args:
+        survey: Which one.
+        progress: What of it is done.
         run: The one that began last; `None` where there is none.
         fruitless: Runs that failed since one made progress, this one included.
         launching: Whether somebody else is about to launch its first run.
     """
     step = next_step(progress)
-    ours = survey.carrier is Carrier.SENSOR
+    is_missing, is_ours = step is not None, survey.carrier is Carrier.SENSOR
+    task = Work(tries=fruitless, most_tries=MOST_FRUITLESS, is_missing=is_missing, is_ours=is_ours)
     if run is None:
-        return Request() if ours and not launching else None
-    if run.is_former or run.id == survey.settled_run_id:
-        return Request() if ours else None
-    if run.retries:
-        return None
-    if run.end is End.CANCELLED:
-        return Settle(state=SurveyState.CANCELLED, reason=f"{run.why}{_how_to_go_on(survey)}")
-    if step is None and (run.end is End.SUCCEEDED or not ours or fruitless >= MOST_FRUITLESS):
-        return Settle(state=SurveyState.COMPLETED)
-    if ours and fruitless < MOST_FRUITLESS:
-        return Request()
-    if run.end is End.SUCCEEDED and step is not None and not ours:
-        return Settle(state=SurveyState.PLANNED, reason=_made_so_far(progress, step.layer))
-    times = f"{fruitless} runs in a row made no progress, last: " if ours else ""
-    return Settle(state=SurveyState.FAILED, reason=f"{times}{run.why}{_how_to_go_on(survey)}")
-
-
-def _made_so_far(progress: Progress, layer: str) -> str:
-    return f"{progress.tasks_done} of {progress.tasks} tasks are done. Materialise {layer} next."
+        return work.decide(replace(task, is_held=launching), ())
+    is_noted = run.is_noted or run.id == survey.settled_run_id
+    match action := work.decide(task, [replace(run, is_noted=is_noted)]):
+        case Action.FINISH:
+            return Settle(state=SurveyState.COMPLETED)
+        case Action.HAND_BACK if step is not None:
+            made = f"{progress.tasks_done} of {progress.tasks} tasks are done. Materialise {step.layer} next."
+            return Settle(state=SurveyState.PLANNED, reason=made)
+        case Action.CANCEL:
+            return Settle(state=SurveyState.CANCELLED, reason=f"{run.why}{_how_to_go_on(survey)}")
+        case Action.GIVE_UP:
+            times = f"{fruitless} runs in a row made no progress, last: " if is_ours else ""
+            return Settle(state=SurveyState.FAILED, reason=f"{times}{run.why}{_how_to_go_on(survey)}")
+    return action
 
 
 def _how_to_go_on(survey: Survey) -> str:

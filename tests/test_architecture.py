@@ -45,6 +45,14 @@ VIOLATIONS = {
 }
 """By contract: the file in which a line breaks it, and that line."""
 
+READ_SETTINGS = {
+    "imageflow_assets/assembly.py": "the code location: code server, run workers, their children",
+    "imageflow_cli/options.py": "a command",
+    "imageflow_gateway/__main__.py": "the gateway",
+    "imageflow_resources/instance_settings.py": "Dagster's own classes, in each process that opens its instance",
+}
+"""The modules that read the environment into settings, each with the processes that begin there."""
+
 
 def test_the_page_shows_the_packages_as_the_contracts_have_them() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
@@ -77,6 +85,39 @@ def _beyond_use_cases(source: str) -> list[int]:
         if (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "begin")
         or (isinstance(node, ast.Attribute) and node.attr == "stores")
     ]
+
+
+def test_settings_are_read_where_a_process_begins_and_passed_down_from_there() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for row in rows()
+        for package in row
+        for path in (ROOT / package).rglob("*.py")
+        if _reads_settings(path.read_text(encoding="utf-8"))
+    }
+    assert found == set(READ_SETTINGS)
+
+
+def test_settings_that_are_read_elsewhere_are_found() -> None:
+    calls = "def url():\n    return Settings(home=HOME).gateway_url\n"
+    of_module = "url = settings.Settings().gateway_url\n"
+    hands_on = "url = cache(Settings)().gateway_url\n"
+    takes = "def url(settings: Settings) -> str:\n    return settings.gateway_url\n"
+    assert [_reads_settings(source) for source in (calls, of_module, hands_on, takes)] == [True, True, True, False]
+
+
+def _reads_settings(source: str) -> bool:
+    """Whether a module makes settings, or hands their class to what makes them."""
+    return any(
+        isinstance(node, ast.Call) and any(_is_settings(part) for part in (node.func, *node.args))
+        for node in ast.walk(ast.parse(source))
+    )
+
+
+def _is_settings(node: ast.AST) -> bool:
+    return (isinstance(node, ast.Name) and node.id == "Settings") or (
+        isinstance(node, ast.Attribute) and node.attr == "Settings"
+    )
 
 
 def test_each_contract_finds_a_violation(tmp_path: Path) -> None:

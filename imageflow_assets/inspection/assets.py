@@ -12,6 +12,7 @@ from imageflow_assets.inspection.partitions import BATCHES, DAYS, NOT_BY_PARTITI
 from imageflow_assets.labels import INSPECTION as LINE
 from imageflow_assets.labels import column_schema, rows_of
 from imageflow_clients.database.inspection import schema as schema
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch
@@ -63,10 +64,12 @@ def told_upload(batch: Batch) -> dg.AssetMaterialization:
     metadata=rows_of(schema.batch_pictures),
     kinds={"image"},
 )
-def batch_images(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+def batch_images(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """The pictures of an uploaded batch, each kept under the digest of its bytes."""
     begin = time.monotonic()
-    with explained(context.retry_number):
+    with explained(context.retry_number, settings.retry_waits):
         pictures = take_in(stores, batch_of(context, stores).id)
         batch = batch_of(context, stores)
     return dg.MaterializeResult(
@@ -85,10 +88,13 @@ def batch_images(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Sto
     kinds={"postgres"},
 )
 def batch_rules(
-    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], models: dg.ResourceParam[ModelRegistry]
+    context: dg.AssetExecutionContext,
+    stores: dg.ResourceParam[Stores],
+    models: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """By what a batch is judged: criteria, pipelines, models. Another master gives it another data version."""
-    with explained(context.retry_number):
+    with explained(context.retry_number, settings.retry_waits):
         batch = batch_of(context, stores)
         with stores.database.begin() as connection:
             judge = judge_now(connection, batch.product, models)
@@ -111,10 +117,11 @@ def inspection_results(
     stores: dg.ResourceParam[Stores],
     models: dg.ResourceParam[ModelRegistry],
     isolation: dg.ResourceParam[Isolation],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """Every picture judged by every item of the product's newest master; former judgements stay readable."""
     begin = time.monotonic()
-    with explained(context.retry_number), cancelled_with_the_run() as cancellation:
+    with explained(context.retry_number, settings.retry_waits), cancelled_with_the_run() as cancellation:
         batch = batch_of(context, stores)
         inspection = inspect_batch(stores, batch.id, models=models, isolation=isolation, cancellation=cancellation)
         wrong = not_passed(stores, inspection.id)
@@ -139,10 +146,13 @@ def inspection_results(
     kinds={"image"},
 )
 def batch_report(
-    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], models: dg.ResourceParam[ModelRegistry]
+    context: dg.AssetExecutionContext,
+    stores: dg.ResourceParam[Stores],
+    models: dg.ResourceParam[ModelRegistry],
+    settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """What did not pass, with pictures; checks of the batch; the alerts that it gives reason for."""
-    with explained(context.retry_number):
+    with explained(context.retry_number, settings.retry_waits):
         batch = batch_of(context, stores)
         report = report_batch(stores, batch.id, models=models)
     yield dg.MaterializeResult(
@@ -193,10 +203,10 @@ human_verdicts = dg.AssetSpec(
     kinds={"postgres"},
 )
 def inspection_statistics(
-    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
     """A day's counts by product, item and inspector; weeks and months are their sums."""
-    with explained(context.retry_number):
+    with explained(context.retry_number, settings.retry_waits):
         day = day_of(context)
         count_day(stores, day)
         figures = figures_of(stores, day)
@@ -213,9 +223,11 @@ def inspection_statistics(
     metadata=rows_of(schema.verifications),
     kinds={"postgres"},
 )
-def disagreements(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[None]:
+def disagreements(
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """A day's verdicts of people that are not the pipelines'."""
-    with explained(context.retry_number):
+    with explained(context.retry_number, settings.retry_waits):
         found = disagreements_of(stores, day_of(context))
     return dg.MaterializeResult(metadata=shown.disagreeing(found))
 

@@ -31,10 +31,12 @@ _SETTLED: set[tuple[str, str]] = set()
 
 
 @sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_BATCHES), minimum_interval_seconds=5)
-def inspect_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
+def inspect_uploads(
+    context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
+) -> dg.SensorResult:
     """Notice batches that a manifest or a quiet time has closed, and request one run each until they are inspected."""
     before = _settle(context, stores)
-    bounds = Bounds(quiet=timedelta(seconds=Settings().upload_quiet_s))
+    bounds = Bounds(quiet=timedelta(seconds=settings.upload_quiet_s))
     tick = notice_batches(stores, Cursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
     for refusal in tick.refused:
         context.log.warning("%s is not inspected: %s", refusal.key, refusal.reason)
@@ -119,9 +121,10 @@ def mark_stale_batches(
 
 
 @sensor(INSPECTION, minimum_interval_seconds=10)
-def send_alerts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
+def send_alerts(
+    context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
+) -> dg.SkipReason:
     """Raise alerts of batches that were inspected or given up, and send what is due."""
-    settings = Settings()
     for alert in raise_alerts(stores, addresses=settings.alert_addresses):
         context.log.warning(alert.message)
     delivered = deliver_alerts(stores, Webhooks.of(settings))

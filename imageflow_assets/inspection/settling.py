@@ -1,12 +1,13 @@
 """What Dagster lacks of our rows: partitions, and events of uploads. It may have lost its storage, or be of an older
 ImageFlow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
 from imageflow_assets.inspection.assets import OF_DAYS, inspection_uploads
 from imageflow_assets.inspection.partitions import BATCHES, DAYS
+from imageflow_assets.waiting import add_missing
 from imageflow_clients.database.inspection import batches as rows
 from imageflow_clients.database.inspection import statistics
 from imageflow_clients.stores import Stores
@@ -18,22 +19,16 @@ def rebuild_batches(instance: dg.DagsterInstance, stores: Stores) -> int:
     """Add a partition for every batch that Dagster does not know; return how many."""
     with stores.database.begin() as connection:
         ours = rows.all_keys(connection)
-    return _add(instance, BATCHES, ours)
+    return add_missing(instance, BATCHES, ours)
 
 
 def rebuild_days(instance: dg.DagsterInstance, stores: Stores) -> int:
     """Add a partition for every day with counts, or counted by a run, that Dagster does not know; return how many."""
     with stores.database.begin() as connection:
         ours = {day.isoformat() for day in statistics.counted_days(connection)}
-    return _add(instance, DAYS, ours.union(*(instance.get_materialized_partitions(asset.key) for asset in OF_DAYS)))
-
-
-def _add(instance: dg.DagsterInstance, partitions: dg.DynamicPartitionsDefinition, ours: Iterable[str]) -> int:
-    name = str(partitions.name)
-    missing = sorted(set(ours) - set(instance.get_dynamic_partitions(name)))
-    if missing:
-        instance.add_dynamic_partitions(name, missing)
-    return len(missing)
+    return add_missing(
+        instance, DAYS, ours.union(*(instance.get_materialized_partitions(asset.key) for asset in OF_DAYS))
+    )
 
 
 def unknown_uploads(instance: dg.DagsterInstance, stores: Stores, limit: int) -> tuple[Batch, ...]:

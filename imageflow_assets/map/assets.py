@@ -85,11 +85,11 @@ pair_offsets = block_layer(
     kinds={"postgres"},
 )
 def coordinates(
-    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Where each screenshot lies in the save's frame, to the pixel, and how sure that is."""
     begin = time.monotonic()
-    with working(context, stores) as held:
+    with working(context, stores, settings) as held:
         survey = held.survey
         if held.keeps(Layer.COORDINATES):
             metadata = shown.kept(survey, Layer.COORDINATES)
@@ -124,18 +124,18 @@ tiles = block_layer(
     kinds={"image"},
 )
 def overviews(
-    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """The levels above the squares; the last step publishes the survey, unless a check found an error."""
     begin = time.monotonic()
-    with working(context, stores) as held:
+    with working(context, stores, settings) as held:
         survey = held.survey
         if held.keeps(Layer.OVERVIEWS):
             metadata, checks = shown.kept(survey, Layer.OVERVIEWS), results(stores, survey, OF_OVERVIEWS)
         else:
             with attempt(stores, survey.id, Layer.OVERVIEWS, None, held.lease.run_id):
-                made = make_overviews(stores, survey, publish_despite_errors=Settings().publish_despite_errors)
-            metadata = shown.overviews(survey, made, time.monotonic() - begin)
+                made = make_overviews(stores, survey, publish_despite_errors=settings.publish_despite_errors)
+            metadata = shown.overviews(survey, made, settings.gateway_url, time.monotonic() - begin)
             checks = [shown.check_result(made.tiles_whole, trust.tiles_whole.__name__)]
     yield dg.MaterializeResult(metadata=metadata, check_results=checks)
 
@@ -151,11 +151,11 @@ def overviews(
     kinds={"s3"},
 )
 def screenshot_cleanup(
-    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+    context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
     """The sealed record of placement and lineage; then screenshots that no tile needs are deleted, or kept."""
     begin = time.monotonic()
-    with working(context, stores) as held:
+    with working(context, stores, settings) as held:
         survey = held.survey
         if held.keeps(Layer.CLEANUP):
             return dg.MaterializeResult(metadata=shown.kept(survey, Layer.CLEANUP))

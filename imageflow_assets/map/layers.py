@@ -13,6 +13,7 @@ from pydantic import Field
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.working import working
 from imageflow_assets.metadata import Shown
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.survey import Layer, Survey
@@ -63,9 +64,12 @@ def block_layer(
 
     @dg.op(name=f"{layer}_shares", ins=ins, out=dg.DynamicOut(Share), description="Decide which blocks are to be done.")
     def plan(
-        context: dg.OpExecutionContext, config: Limits, stores: dg.ResourceParam[Stores]
+        context: dg.OpExecutionContext,
+        config: Limits,
+        stores: dg.ResourceParam[Stores],
+        settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.DynamicOutput[Share]]:
-        with working(context, stores) as held:
+        with working(context, stores, settings) as held:
             shares = plan_layer(stores, held, layer, config.blocks, slots=slots_of(context.instance, layer))
         yield from (dg.DynamicOutput(share, mapping_key=share.key) for share in shares)
 
@@ -73,11 +77,11 @@ def block_layer(
         name=f"{layer}_share",
         out=dg.Out(made),
         pool=POOL_OF_LAYER[layer],
-        required_resource_keys={"stores", *resources},
+        required_resource_keys={"stores", "settings", *resources},
         description="Do some of the blocks.",
     )
     def do(context: dg.OpExecutionContext, share: Share) -> T:
-        with working(context, context.resources.stores) as held:
+        with working(context, context.resources.stores, context.resources.settings) as held:
             return work(context.resources, held, share)
 
     @dg.op(
@@ -87,9 +91,13 @@ def block_layer(
         description="Materialise the asset where no block is missing.",
     )
     def collect(
-        context: dg.OpExecutionContext, config: Limits, stores: dg.ResourceParam[Stores], done: list[T]
+        context: dg.OpExecutionContext,
+        config: Limits,
+        stores: dg.ResourceParam[Stores],
+        settings: dg.ResourceParam[Settings],
+        done: list[T],
     ) -> Iterator[dg.Output[None] | dg.AssetObservation]:
-        with working(context, stores) as held:
+        with working(context, stores, settings) as held:
             left = ", ".join(block.key for block in left_of(stores, held.survey, layer))
             if left and not config.blocks:
                 raise NotReady(f"{layer} of '{held.survey.id}' is not whole, it lacks {left}: materialise it again.")

@@ -7,7 +7,6 @@ import dagster as dg
 
 from imageflow_assets.metadata import Shown, listed, megabytes, picture, table
 from imageflow_clients.database.maps import layers, placements, screenshots
-from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import ObjectDamaged, ObjectMissing
 from imageflow_domain.placement import Placement, PlacementStatus
@@ -126,10 +125,10 @@ def cut(stores: Stores, survey: Survey, done: Sequence[CutBlocks]) -> Shown:
     }
 
 
-def overviews(survey: Survey, made: Overview, seconds: float) -> Shown:
+def overviews(survey: Survey, made: Overview, gateway_url: str, seconds: float) -> Shown:
     return {
         "mosaic": dg.MetadataValue.md(picture(f"The map of {survey.id}", made.thumbnail, "webp")),
-        "map": dg.MetadataValue.url(f"{Settings().gateway_url}/maps/{survey.id}"),
+        "map": dg.MetadataValue.url(f"{gateway_url}/maps/{survey.id}"),
         "published": dg.MetadataValue.text("yes" if made.withheld is None else f"no: {made.withheld}"),
         "levels": dg.MetadataValue.int(made.levels),
         "tiles": dg.MetadataValue.int(made.tiles),

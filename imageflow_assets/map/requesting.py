@@ -1,6 +1,6 @@
 """Request the runs that planned and uploaded surveys need, and settle the state of each survey whose run has ended."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -8,23 +8,24 @@ import dagster as dg
 from imageflow_assets.failed_runs import alert_of
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
-from imageflow_assets.runs import ALIVE, failed_step, why_it_ended, will_be_retried
+from imageflow_assets.runs import end_of, failed_step, runs_by_tag, why_it_ended, will_be_retried
+from imageflow_assets.waiting import add_missing, with_partitions
 from imageflow_clients.database.core import heartbeats
 from imageflow_clients.database.maps import jobs, layers, leases
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.database.maps.leases import Lease
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
+from imageflow_domain.work import Action, End, Run
 from imageflow_surveys import states
 from imageflow_surveys.lease import done
 from imageflow_surveys.next_step import next_step
 from imageflow_surveys.runs import LAUNCH_S, MAP_JOB, PARTITION_TAG, REFUSED_TAG, run_key, tags_of
-from imageflow_surveys.settling import End, EndedRun, Request, Settle, decide
+from imageflow_surveys.settling import Settle, decide
 
 _REPEATED_WITHIN = timedelta(minutes=2)
 """So long after a worker crashed Dagster may take to repeat its run."""
-
-_ENDS = {dg.DagsterRunStatus.SUCCESS: End.SUCCEEDED, dg.DagsterRunStatus.CANCELED: End.CANCELLED}
 
 
 def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
@@ -32,16 +33,14 @@ def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
 
     Partitions without a survey are left alone.
     """
-    name = str(SURVEYS.name)
     with stores.database.begin() as connection:
         ours = rows.names(connection)
-    missing = sorted(set(ours) - set(instance.get_dynamic_partitions(name)))
-    if missing:
-        instance.add_dynamic_partitions(name, missing)
-    return len(missing)
+    return add_missing(instance, SURVEYS, ours)
 
 
-def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg.RunRequest, ...], tuple[Survey, ...]]:
+def advance(
+    instance: dg.DagsterInstance, stores: Stores, settings: Settings
+) -> tuple[int, tuple[dg.RunRequest, ...], tuple[Survey, ...]]:
     """Settle every survey whose run has ended, and tell Dagster its state.
 
     Returns:
@@ -50,7 +49,7 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
     with stores.database.begin() as connection:
         surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING), limit=None)
     # Runs are asked for before rows are read again: a run that had ended by then has done its part of them.
-    runs = _runs(instance, surveys)
+    runs = runs_by_tag(instance, PARTITION_TAG, {survey.id for survey in surveys})
     requests: list[dg.RunRequest] = []
     changed: list[Survey] = []
     for survey in surveys:
@@ -60,17 +59,17 @@ def advance(instance: dg.DagsterInstance, stores: Stores) -> tuple[int, tuple[dg
         if of_survey:
             with stores.database.begin() as connection:
                 jobs.note_run(connection, survey.id, of_survey[-1].dagster_run.run_id)
-        if any(record.dagster_run.status in ALIVE for record in of_survey):
+        if any(end_of(record.dagster_run) is None for record in of_survey):
             continue
-        request = settle(instance, stores, survey.id, of_survey)
+        request = settle(instance, stores, settings, survey.id, of_survey)
         if request is not None:
             requests.append(request)
         changed += _reported(instance, stores, survey)
-    return len(surveys), tuple(requests), tuple(changed)
+    return len(surveys), with_partitions(instance, SURVEYS, requests), tuple(changed)
 
 
 def settle(
-    instance: dg.DagsterInstance, stores: Stores, survey_id: str, runs: Sequence[dg.RunRecord]
+    instance: dg.DagsterInstance, stores: Stores, settings: Settings, survey_id: str, runs: Sequence[dg.RunRecord]
 ) -> dg.RunRequest | None:
     """Settle one survey by its runs, newest first, of which none is alive; or return the run that it needs."""
     with stores.database.begin() as connection:
@@ -89,16 +88,14 @@ def settle(
     last = _last_begun(runs, lease)
     run = None if last is None else _ended(instance, survey, last, lease)
     fruitless = progress.failures
-    is_news = run is not None and run.id != survey.settled_run_id and not run.is_former and not run.retries
-    if run is not None and is_news and run.end is not End.CANCELLED:
+    if run is not None and not (run.is_noted or run.retries or run.end is End.CANCELLED):
         moved = lease is not None and lease.run_id == run.id and lease.done_before != done(progress, taken)
         if run.end is End.FAILED or next_step(progress) is not None:
             layer = failed_step(instance, run.id) or Layer.SCREENSHOTS
             fruitless = states.note_failure(stores, survey, Layer(layer), run.why, run.id, progress=moved)
     launching = job is not None and job.dag_run_id is None and age_s < LAUNCH_S
     match decide(survey, progress, run, fruitless=fruitless, launching=launching):
-        case Request():
-            instance.add_dynamic_partitions(str(SURVEYS.name), [survey_id])
+        case Action.REQUEST:
             return dg.RunRequest(
                 run_key=run_key(survey_id, runs[0].dagster_run.run_id if runs else None),
                 job_name=MAP_JOB,
@@ -108,19 +105,9 @@ def settle(
         case Settle(state=state, reason=reason):
             if state is SurveyState.FAILED and survey.carrier is Carrier.SENSOR and last is not None:
                 # before the state is set: after a crash between the two, the next tick raises the alert again
-                alert_of(stores, last.dagster_run, str(reason))
+                alert_of(stores, settings, last.dagster_run, str(reason))
             states.settle(stores, survey, lease, None if run is None else run.id, state, reason)
     return None
-
-
-def _runs(instance: dg.DagsterInstance, surveys: Iterable[Survey]) -> Mapping[str, Sequence[dg.RunRecord]]:
-    """Return the runs of each survey that has any, newest first."""
-    ids = [survey.id for survey in surveys]
-    found: dict[str, list[dg.RunRecord]] = {}
-    if ids:
-        for record in instance.get_run_records(dg.RunsFilter(tags={PARTITION_TAG: ids})):
-            found.setdefault(record.dagster_run.tags[PARTITION_TAG], []).append(record)
-    return found
 
 
 def _reported(instance: dg.DagsterInstance, stores: Stores, before: Survey) -> tuple[Survey, ...]:
@@ -160,21 +147,16 @@ def _began_at(record: dg.RunRecord, lease: Lease | None) -> datetime:
     return taken_at or record.create_timestamp
 
 
-def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, lease: Lease | None) -> EndedRun:
+def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, lease: Lease | None) -> Run:
     run = record.dagster_run
-    end = _ENDS.get(run.status, End.FAILED)
-    if run.run_id == survey.settled_run_id or end is End.SUCCEEDED:
-        why = f"Run {run.run_id} ended and left something undone."
-    elif end is End.CANCELLED:
-        why = f"Run {run.run_id} was cancelled."
-    else:
-        why = why_it_ended(instance, run)
+    is_former = survey.taken_up_at is not None and _began_at(record, lease) < survey.taken_up_at
+    is_noted = is_former or run.run_id == survey.settled_run_id
     ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else datetime.now(UTC)
     is_fresh = datetime.now(UTC) - ended_at < _REPEATED_WITHIN
-    return EndedRun(
+    return Run(
         id=run.run_id,
-        end=end,
+        end=end_of(run),
         retries=is_fresh and will_be_retried(instance, run),
-        why=why,
-        is_former=survey.taken_up_at is not None and _began_at(record, lease) < survey.taken_up_at,
+        why="" if is_noted else why_it_ended(instance, run),
+        is_noted=is_noted,
     )

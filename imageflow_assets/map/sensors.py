@@ -30,18 +30,21 @@ _SETTLED: set[str] = set()
 
 @sensor(MAP, name=SENSOR, job=map_of_survey, minimum_interval_seconds=1)
 def request_surveys(
-    context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores], silence_watch: dg.ResourceParam[SilenceWatch]
+    context: dg.SensorEvaluationContext,
+    stores: dg.ResourceParam[Stores],
+    silence_watch: dg.ResourceParam[SilenceWatch],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult:
     """Request a run for each planned or uploaded survey, and settle surveys whose run has ended."""
     instance = context.instance
-    _settle(context, stores)
+    _settle(context, stores, settings)
     dead = dead_runs.fail_dead_runs(instance, stores, silence_watch)
     if dead:
         context.log.warning("Failed runs whose worker is dead: %s", ", ".join(dead))
     stopped = dead_runs.stop_cancelled_runs(instance, stores)
     if stopped:
         context.log.info("Stopped runs of cancelled surveys: %s", ", ".join(stopped))
-    under_way, requests, changed = requesting.advance(instance, stores)
+    under_way, requests, changed = requesting.advance(instance, stores, settings)
     for survey in changed:
         context.log.info("'%s' is %s. %s", survey.id, survey.state, survey.reason or "")
     cursor = report_cancelled(instance, stores, context.cursor)
@@ -53,12 +56,12 @@ def request_surveys(
     )
 
 
-def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> None:
+def _settle(context: dg.SensorEvaluationContext, stores: Stores, settings: Settings) -> None:
     """Bring pools and partitions of an instance in line with settings and surveys, once in each process."""
     home = context.instance.root_directory
     if home in _SETTLED:
         return
-    set_pools(context.instance, Settings())
+    set_pools(context.instance, settings)
     added = requesting.rebuild_partitions(context.instance, stores)
     if added:
         context.log.warning("Dagster lacked the partitions of %d surveys: they are there again.", added)

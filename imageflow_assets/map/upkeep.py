@@ -35,10 +35,13 @@ class SweepConfig(dg.Config):
 
 @dg.op
 def retire_old_surveys(
-    context: dg.OpExecutionContext, config: RetentionConfig, stores: dg.ResourceParam[Stores]
+    context: dg.OpExecutionContext,
+    config: RetentionConfig,
+    stores: dg.ResourceParam[Stores],
+    settings: dg.ResourceParam[Settings],
 ) -> dg.Output[int]:
     """Delete the surveys that the retention no longer keeps: partition, runs and objects."""
-    rule = retention(Settings(), keep=config.keep, days=config.days)
+    rule = retention(settings, keep=config.keep, days=config.days)
     with explained():
         expired = expired_surveys(stores, rule)
         for survey in () if config.dry_run else expired:

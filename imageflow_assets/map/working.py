@@ -8,6 +8,7 @@ import dagster as dg
 from imageflow_assets.failures import explained
 from imageflow_assets.map.states import report_state
 from imageflow_assets.runs import asked_at, partition_of_step
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.survey import Layer
@@ -20,9 +21,9 @@ _LAYERS = frozenset(layer.value for layer in Layer)
 
 
 @contextmanager
-def working(context: Context, stores: Stores) -> Iterator[Held]:
+def working(context: Context, stores: Stores, settings: Settings) -> Iterator[Held]:
     """Yield the survey of a step's partition with its lease; errors of the body become failures in words."""
-    with explained(context.retry_number):
+    with explained(context.retry_number, settings.retry_waits):
         yield _held(context, stores)
 
 

@@ -24,6 +24,7 @@ from imageflow_clients.database.core.schema import run_heartbeats
 from imageflow_clients.database.maps import layers, leases, schema
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.database.maps.leases import Lease
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, DriverSpec, Layer, Survey, SurveyState
 from imageflow_pipelines.engine import NoModels
@@ -165,22 +166,23 @@ def evaluate(
     **others: object,
 ) -> Any:
     """Evaluate a sensor once, with other resources in place of the usual ones."""
-    resources = {"stores": stores, "models": NoModels(), "silence_watch": SilenceWatch(), **others}
+    usual = {"stores": stores, "models": NoModels(), "silence_watch": SilenceWatch(), "settings": Settings()}
+    resources = {**usual, **others}
     needed = {name: resources[name] for name in sensor.required_resource_keys}
     with dg.build_sensor_context(instance=instance, definitions=defs, resources=needed, cursor=cursor) as context:
         return sensor(context)
 
 
 @lru_cache(maxsize=1)
-def _definitions(stores: Stores) -> dg.Definitions:
+def _definitions(stores: Stores, settings: Settings) -> dg.Definitions:
     """Return the definitions of a process whose runs use these stores: it builds them once, as a code location does."""
-    return build_defs(resources={"stores": stores, "models": NoModels()})
+    return build_defs(resources={"stores": stores, "settings": settings, "models": NoModels()})
 
 
 def execute(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
     """Do what a run request asks for, in this process."""
     return (
-        _definitions(stores)
+        _definitions(stores, Settings())
         .resolve_job_def(request.job_name or "__ASSET_JOB")
         .execute_in_process(
             instance=instance,
@@ -203,7 +205,7 @@ def materialise(
     """Materialise assets of a survey in this process, as a person does in Dagster's UI; all six where none is named."""
     add_partition(instance, survey)
     return (
-        _definitions(stores)
+        _definitions(stores, Settings())
         .resolve_implicit_global_asset_job_def()
         .execute_in_process(
             instance=instance,

@@ -73,12 +73,17 @@ def plan_shares() -> Iterator[dg.DynamicOutput[Share]]:
 
 
 @dg.op(pool=POOL)
-def do_share(context: dg.OpExecutionContext, share: Share, stores: dg.ResourceParam[Stores]) -> Done:
+def do_share(
+    context: dg.OpExecutionContext,
+    share: Share,
+    stores: dg.ResourceParam[Stores],
+    settings: dg.ResourceParam[Settings],
+) -> Done:
     """Do a share; note the beginning and the end of it."""
     begin = time.monotonic()
     with (folder() / f"begun-{share.number}").open("a") as file:
         file.write(f"{os.getpid()} {time.process_time()}\n")
-    with explained(context.retry_number):
+    with explained(context.retry_number, settings.retry_waits):
         if (folder() / f"down-{share.number}").exists():
             raise StoreUnavailable("the store is down: start it")
         if (folder() / f"deadly-{share.number}").exists():
@@ -113,9 +118,11 @@ def after() -> None:
     """Stand for the layers that follow."""
 
 
+_SETTINGS = Settings()
+
 defs = dg.Definitions(
     assets=[shared, after],
     jobs=[dg.define_asset_job("survey", selection=[shared, after])],
-    resources=configured_resources(Settings(), {"io_manager": step_values}),
-    executor=by_size_executor,
+    resources=configured_resources(_SETTINGS, {"settings": _SETTINGS, "io_manager": step_values}),
+    executor=by_size_executor(_SETTINGS),
 )

@@ -13,6 +13,7 @@ from imageflow_assets.inspection.partitions import DAYS
 from imageflow_assets.inspection.sensors import send_alerts
 from imageflow_assets.runs import will_be_retried
 from imageflow_clients.database.inspection import alerts
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.inspection import Alert, AlertKind, BatchState
@@ -43,7 +44,7 @@ class Watch:
     cursor: str | None = None
 
     def tick(self) -> None:
-        resources = {"stores": self.stores}
+        resources = {"stores": self.stores, "settings": Settings()}
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources=resources, definitions=defs
         ) as context:

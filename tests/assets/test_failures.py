@@ -3,7 +3,8 @@
 import dagster as dg
 import pytest
 
-from imageflow_assets.failures import PICTURE, explained, retry_waits_s
+from imageflow_assets.failures import PICTURE, explained
+from imageflow_clients.settings import Settings
 from imageflow_domain.errors import (
     BadFile,
     BadFrames,
@@ -35,7 +36,7 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_may_pass_by_itself_is_tried_again_three_times_ever_later(kind: type[ImageFlowError]) -> None:
     waited = []
     for attempt in range(3):
-        with pytest.raises(dg.RetryRequested) as caught, explained(retry_number=attempt):
+        with pytest.raises(dg.RetryRequested) as caught, explained(attempt, Settings().retry_waits):
             raise kind("what happened and what to do")
         assert caught.value.max_retries == 3
         waited.append(caught.value.seconds_to_wait)
@@ -44,9 +45,11 @@ def test_what_may_pass_by_itself_is_tried_again_three_times_ever_later(kind: typ
 
 def test_how_often_a_step_is_tried_again_and_when_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEFLOW_RETRY_WAITS", "1 2.5")
-    assert retry_waits_s() == (1, 2.5)
+    with pytest.raises(dg.RetryRequested) as caught, explained(1, Settings().retry_waits):
+        raise StoreUnavailable("what happened and what to do")
+    assert (caught.value.max_retries, caught.value.seconds_to_wait) == (2, 2.5)
     monkeypatch.setenv("IMAGEFLOW_RETRY_WAITS", "")
-    with pytest.raises(dg.Failure), explained(retry_number=0):
+    with pytest.raises(dg.Failure), explained(0, Settings().retry_waits):
         raise StoreUnavailable("what happened and what to do")
 
 
@@ -56,12 +59,12 @@ def test_waits_that_are_no_times_are_refused_with_the_variables_name(
 ) -> None:
     monkeypatch.setenv("IMAGEFLOW_RETRY_WAITS", wrong)
     with pytest.raises(InvalidInput, match="IMAGEFLOW_RETRY_WAITS"):
-        retry_waits_s()
+        Settings()
 
 
 @pytest.mark.parametrize("kind", MAY_PASS)
 def test_the_last_attempt_fails_in_its_own_words(kind: type[ImageFlowError]) -> None:
-    with pytest.raises(dg.Failure) as caught, explained(retry_number=3):
+    with pytest.raises(dg.Failure) as caught, explained(3, Settings().retry_waits):
         raise kind("what happened and what to do")
     assert not caught.value.allow_retries
     assert caught.value.description == "what happened and what to do"
@@ -69,7 +72,7 @@ def test_the_last_attempt_fails_in_its_own_words(kind: type[ImageFlowError]) -> 
 
 @pytest.mark.parametrize("kind", WILL_NOT_PASS)
 def test_what_cannot_pass_fails_at_once(kind: type[ImageFlowError]) -> None:
-    with pytest.raises(dg.Failure) as caught, explained(retry_number=0):
+    with pytest.raises(dg.Failure) as caught, explained(0, Settings().retry_waits):
         raise kind("what happened and what to do")
     assert not caught.value.allow_retries
     assert isinstance(caught.value.__cause__, kind)

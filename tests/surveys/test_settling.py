@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Progress, Survey, SurveyState
-from imageflow_surveys.settling import MOST_FRUITLESS, End, EndedRun, Request, Settle, decide
+from imageflow_domain.work import Action, End, Run
+from imageflow_surveys.settling import MOST_FRUITLESS, Settle, decide
 from tests.surveys.cities import survey_of
 
 SENSOR, OPERATOR, COMMAND_LINE = Carrier.SENSOR, Carrier.OPERATOR, Carrier.COMMAND_LINE
@@ -29,33 +30,33 @@ def _progress(*, whole: bool) -> Progress:
     )
 
 
-def _run(end: End, *, retries: bool = False) -> EndedRun:
-    return EndedRun(id="r1", end=end, retries=retries, why=WHY)
+def _run(end: End, *, retries: bool = False) -> Run:
+    return Run(id="r1", end=end, retries=retries, why=WHY)
 
 
 def _decide(
-    carrier: Carrier, run: EndedRun | None, *, whole: bool, fruitless: int = 0, settled: str | None = None
-) -> Request | Settle | None:
+    carrier: Carrier, run: Run | None, *, whole: bool, fruitless: int = 0, settled: str | None = None
+) -> Action | Settle:
     return decide(_survey(carrier, settled), _progress(whole=whole), run, fruitless=fruitless, launching=False)
 
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_sensor_asks_for_the_first_run_of_its_own_surveys_alone(whole: bool) -> None:
-    assert _decide(SENSOR, None, whole=whole) == Request()
-    assert _decide(OPERATOR, None, whole=whole) is None
-    assert _decide(COMMAND_LINE, None, whole=whole) is None
+    assert _decide(SENSOR, None, whole=whole) == Action.REQUEST
+    assert _decide(OPERATOR, None, whole=whole) == Action.WAIT
+    assert _decide(COMMAND_LINE, None, whole=whole) == Action.WAIT
 
 
 def test_nobody_is_asked_while_the_gateway_launches_the_first_run() -> None:
-    assert decide(_survey(SENSOR), _progress(whole=False), None, fruitless=0, launching=True) is None
+    assert decide(_survey(SENSOR), _progress(whole=False), None, fruitless=0, launching=True) == Action.WAIT
 
 
 @pytest.mark.parametrize("end", list(End))
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_survey_that_was_taken_up_after_its_run_ended_needs_another_one(end: End, whole: bool) -> None:
-    assert _decide(SENSOR, _run(end), whole=whole, settled="r1", fruitless=MOST_FRUITLESS) == Request()
-    assert _decide(OPERATOR, _run(end), whole=whole, settled="r1") is None
-    assert _decide(COMMAND_LINE, _run(end), whole=whole, settled="r1") is None
+    assert _decide(SENSOR, _run(end), whole=whole, settled="r1", fruitless=MOST_FRUITLESS) == Action.REQUEST
+    assert _decide(OPERATOR, _run(end), whole=whole, settled="r1") == Action.WAIT
+    assert _decide(COMMAND_LINE, _run(end), whole=whole, settled="r1") == Action.WAIT
 
 
 def test_the_end_of_an_earlier_run_does_not_settle_a_later_one() -> None:
@@ -66,7 +67,7 @@ def test_the_end_of_an_earlier_run_does_not_settle_a_later_one() -> None:
 @pytest.mark.parametrize("end", list(End))
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_run_that_dagster_repeats_by_itself_is_waited_for(carrier: Carrier, end: End, whole: bool) -> None:
-    assert _decide(carrier, _run(end, retries=True), whole=whole, fruitless=MOST_FRUITLESS) is None
+    assert _decide(carrier, _run(end, retries=True), whole=whole, fruitless=MOST_FRUITLESS) == Action.WAIT
 
 
 @pytest.mark.parametrize("carrier", list(Carrier))
@@ -85,7 +86,7 @@ def test_a_run_that_made_everything_completes_its_survey(carrier: Carrier) -> No
 def test_a_whole_survey_whose_run_failed_is_asked_for_again_so_that_dagster_knows_of_it() -> None:
     """By the sensor, and not without end: an operator's is completed as it is."""
     failed, completed = _run(End.FAILED), Settle(state=SurveyState.COMPLETED)
-    assert _decide(SENSOR, failed, whole=True, fruitless=MOST_FRUITLESS - 1) == Request()
+    assert _decide(SENSOR, failed, whole=True, fruitless=MOST_FRUITLESS - 1) == Action.REQUEST
     assert _decide(SENSOR, failed, whole=True, fruitless=MOST_FRUITLESS) == completed
     assert _decide(OPERATOR, failed, whole=True, fruitless=1) == completed
     assert _decide(COMMAND_LINE, failed, whole=True, fruitless=1) == completed
@@ -95,7 +96,7 @@ def test_a_whole_survey_whose_run_failed_is_asked_for_again_so_that_dagster_know
 def test_the_sensor_goes_on_until_three_runs_in_a_row_made_no_progress(end: End) -> None:
     assert MOST_FRUITLESS == 3
     for fruitless in range(3):
-        assert _decide(SENSOR, _run(end), whole=False, fruitless=fruitless) == Request()
+        assert _decide(SENSOR, _run(end), whole=False, fruitless=fruitless) == Action.REQUEST
     given_up = Settle(state=SurveyState.FAILED, reason=f"3 runs in a row made no progress, last: {WHY}")
     assert _decide(SENSOR, _run(end), whole=False, fruitless=3) == given_up
 

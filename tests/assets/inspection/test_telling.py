@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import insert
 
+from imageflow_assets import waiting
 from imageflow_assets.inspection import asking, sensors
 from imageflow_assets.inspection.sensors import count_statistics, report_verdicts, send_alerts
 from imageflow_clients.database.inspection import alerts, verification_events
@@ -131,13 +132,13 @@ def test_a_day_that_is_counted_while_dagster_is_asked_is_not_counted_again(
     published(stores)
     inspect(instance, stores, "b1", [lid()])
     assert len(_days(instance, stores)) == 1
-    ask = asking.runs_by_tag
+    ask = waiting.runs_by_tag
 
     def count_then_ask(*what: Any) -> Any:
         count_touched_days(stores)
         return ask(*what)
 
-    monkeypatch.setattr(asking, "runs_by_tag", count_then_ask)
+    monkeypatch.setattr(waiting, "runs_by_tag", count_then_ask)
     assert _days(instance, stores) == []
 
 

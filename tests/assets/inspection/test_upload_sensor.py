@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from imageflow_assets import waiting
 from imageflow_assets.inspection import asking, settling
 from imageflow_assets.inspection.partitions import BATCHES
 from imageflow_assets.inspection.sensors import send_alerts
@@ -94,7 +95,7 @@ def test_versions_of_a_batch_are_inspected_one_after_the_other(stores: Stores, i
     assert asked(instance, stores) == []
 
 
-@pytest.mark.parametrize("dies_in", ["add_dynamic_partitions", "get_runs"])
+@pytest.mark.parametrize("dies_in", ["add_dynamic_partitions", "get_run_records"])
 def test_a_tick_that_is_killed_half_way_loses_and_doubles_nothing(
     stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, dies_in: str
 ) -> None:
@@ -219,7 +220,7 @@ def test_a_run_that_ends_while_dagster_is_asked_is_not_repeated(
     if how == "reported":
         inspect_batch(stores, batch.id)
     by_hand = ended(instance, dg.RunRequest(tags={"dagster/partition": "lid-b1"}), STARTED)
-    ask = asking.runs_by_tag
+    ask = waiting.runs_by_tag
 
     def end_then_ask(*what: Any) -> Any:
         inspection = inspect_batch(stores, batch.id)
@@ -228,7 +229,7 @@ def test_a_run_that_ends_while_dagster_is_asked_is_not_repeated(
         succeed(instance, by_hand)
         return ask(*what)
 
-    monkeypatch.setattr(asking, "runs_by_tag", end_then_ask)
+    monkeypatch.setattr(waiting, "runs_by_tag", end_then_ask)
     assert asked(instance, stores) == []
     assert asked(instance, stores) == []
 

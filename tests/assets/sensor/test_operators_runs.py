@@ -4,6 +4,7 @@ import dagster as dg
 
 from imageflow_assets.map import requesting
 from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, DriverSpec, Layer, SurveyState
 from imageflow_surveys import states
@@ -54,7 +55,7 @@ def test_a_run_that_began_since_the_others_were_asked_for_is_left_to_its_work(
     before = add_run(instance, _FAILURE, {PARTITION_TAG: survey.id})
     asked_for = instance.get_run_records(dg.RunsFilter(run_ids=[before]))
     take_lease(stores, survey, add_run(instance, _STARTED, {PARTITION_TAG: survey.id}))
-    assert requesting.settle(instance, stores, survey.id, asked_for) is None
+    assert requesting.settle(instance, stores, Settings(), survey.id, asked_for) is None
     assert states.read(stores, survey.id).state is SurveyState.RUNNING
 
 
@@ -81,7 +82,7 @@ def test_a_run_that_was_queued_while_another_one_made_its_survey_leaves_it_compl
     states.take_up(stores, survey.id, Carrier.COMMAND_LINE)
     assert materialise(instance, stores, survey, tags={ONLY_MISSING_TAG: "true"}).success
     (record,) = instance.get_run_records(limit=1)
-    assert requesting.settle(instance, stores, survey.id, [record]) is None
+    assert requesting.settle(instance, stores, Settings(), survey.id, [record]) is None
     assert states.read(stores, survey.id).state is SurveyState.COMPLETED
     take_lease(stores, survey, queued)
     run = instance.get_run_by_id(queued)

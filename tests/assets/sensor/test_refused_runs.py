@@ -3,6 +3,7 @@
 import dagster as dg
 
 from imageflow_assets.map import requesting
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Survey, SurveyState
 from imageflow_surveys import states
@@ -62,7 +63,7 @@ def test_a_run_of_the_command_line_that_was_refused_does_not_settle_the_survey_o
     take_lease(stores, survey, add_run(instance, _STARTED, {PARTITION_TAG: survey.id}))
     assert not materialise(instance, stores, survey, tags={ONLY_MISSING_TAG: "true"}).success
     (record,) = instance.get_run_records(limit=1)
-    assert requesting.settle(instance, stores, survey.id, [record]) is None
+    assert requesting.settle(instance, stores, Settings(), survey.id, [record]) is None
     assert states.read(stores, survey.id).state is SurveyState.RUNNING
     assert failures(stores, survey) == 0
 
