@@ -31,8 +31,7 @@ up: $(VENV)/.run $(WEBUI) ## Start the local stack
 # Two at a time on two cores would leave one idle: tests of the running stack mostly wait. The longest begin first.
 test: minio $(WEBUI) ## Pass every check and every test; what they cost is kept under build/test-times
 	@rm -rf $(TIMES)
-	@$(MAKE) --no-print-directory -j3 -k -Oline $(GROUPS:%=%-tests) check; status=$$?; \
-		$(BIN)/python -m tests.times $(TIMES); exit $$status
+	@$(BIN)/python -m tests.times $(TIMES) $(MAKE) --no-print-directory -j3 -k -Oline $(GROUPS:%=%-tests) check
 
 stack-tests: FOLDERS = tests/e2e --ignore=tests/e2e/test_inspection.py
 batch-tests: FOLDERS = tests/e2e/test_inspection.py
@@ -42,7 +41,7 @@ edge-tests: FOLDERS = tests/cli tests/gateway tests/inference tests/models
 other-tests: FOLDERS = tests $(addprefix --ignore=tests/,browser cli e2e faults gateway inference models)
 
 $(GROUPS:%=%-tests): $(VENV)/.dev
-	$(BIN)/python -m pytest -p tests.times --times $(TIMES)/$(@:-tests=).json $(FOLDERS)
+	$(BIN)/python -m tests.reaper $(BIN)/python -m pytest -p tests.times --times $(TIMES)/$(@:-tests=).json $(FOLDERS)
 
 # Once: two minutes.
 minio: $(VENV)/.dev
