@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableJob
+from pydantic import SecretStr
 
 from imageflow_cli.main import main
 from tests.e2e.stack import Cli, environment
@@ -40,12 +41,14 @@ def _run(arguments: tuple[str, ...], typed: str = "") -> subprocess.CompletedPro
 
 
 @contextmanager
-def command_line(home: Path) -> Iterator[Here]:
-    """Give the command line with a home of its own."""
+def command_line(home: Path, database: SecretStr | None = None) -> Iterator[Here]:
+    """Give the command line with a home of its own, whose database is embedded or the one that is given."""
+    variables = {} if database is None else {"IMAGEFLOW_DATABASE_URL": database.get_secret_value()}
     _forget_definitions()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMAGEFLOW_HOME", str(home))
-        yield Here(home=home, env=environment(home))
+        for name, value in {"IMAGEFLOW_HOME": str(home), **variables}.items():
+            patch.setenv(name, value)
+        yield Here(home=home, env=environment(home, **variables))
 
 
 @contextmanager
