@@ -8,7 +8,9 @@ NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
 # The longest begin first: each is a chain of tests, and what it waits for leaves the cores to the others.
 GROUPS := stack operator game fault survey other edge page batch
-LIVE := $(wildcard tests/surveys/test_*_live.py)
+LIVE := tests/e2e/test_live_openttd.py $(wildcard tests/surveys/test_*_live.py)
+# The last one starts a stack, which would live on under the others.
+BATCH := $(addprefix tests/e2e/test_,real_stores.py stack_on_servers.py wheel.py inspection.py)
 TIMES := build/test-times
 
 .PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench games soak screenshots dagster-screenshots pictures pins webui types reference clean help
@@ -35,13 +37,13 @@ test: minio $(WEBUI) ## Pass every check and every test; what they cost is kept 
 	@rm -rf $(TIMES)
 	@$(BIN)/python -m tests.times $(TIMES) $(MAKE) --no-print-directory -j4 -k -Oline $(GROUPS:%=%-tests) check
 
-stack-tests: FOLDERS = tests/e2e --ignore=tests/e2e/test_inspection.py --ignore=tests/e2e/dagster_operator
+stack-tests: FOLDERS = tests/e2e $(addprefix --ignore=,tests/e2e/dagster_operator $(BATCH) $(LIVE))
 operator-tests: FOLDERS = tests/e2e/dagster_operator
-batch-tests: FOLDERS = tests/e2e/test_inspection.py
+batch-tests: FOLDERS = $(BATCH)
 game-tests: FOLDERS = tests/game_capture $(LIVE)
 fault-tests: FOLDERS = tests/faults
 page-tests: FOLDERS = tests/browser
-survey-tests: FOLDERS = tests/surveys tests/assets $(LIVE:%=--ignore=%)
+survey-tests: FOLDERS = tests/surveys tests/assets $(addprefix --ignore=,$(LIVE))
 edge-tests: FOLDERS = tests/cli tests/gateway tests/inference tests/models
 other-tests: FOLDERS = tests $(addprefix --ignore=tests/,assets browser cli e2e faults game_capture gateway inference models surveys)
 
