@@ -6,7 +6,11 @@ SERVE ?= 1
 # Node.js as a wheel, for machines that have none
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
-GROUPS := stack other edge fault page batch
+# The longest begin first: each is a chain of tests, and what it waits for leaves the cores to the others.
+GROUPS := stack operator game fault survey other edge page batch
+LIVE := tests/e2e/test_live_openttd.py $(wildcard tests/surveys/test_*_live.py)
+# The last one starts a stack, which would live on under the others.
+BATCH := $(addprefix tests/e2e/test_,real_stores.py stack_on_servers.py wheel.py inspection.py)
 TIMES := build/test-times
 
 .PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench games soak screenshots dagster-screenshots pictures pins webui types reference clean help
@@ -28,21 +32,23 @@ endif
 up: $(VENV)/.run $(WEBUI) ## Start the local stack
 	@exec $(BIN)/imageflow up
 
-# Two at a time on two cores would leave one idle: tests of the running stack mostly wait. The longest begin first.
+# Two at a time on two cores would leave one idle: tests of stacks and games mostly wait.
 test: minio $(WEBUI) ## Pass every check and every test; what they cost is kept under build/test-times
 	@rm -rf $(TIMES)
-	@$(MAKE) --no-print-directory -j3 -k -Oline $(GROUPS:%=%-tests) check; status=$$?; \
-		$(BIN)/python -m tests.times $(TIMES); exit $$status
+	@$(BIN)/python -m tests.times $(TIMES) $(MAKE) --no-print-directory -j4 -k -Oline $(GROUPS:%=%-tests) check
 
-stack-tests: FOLDERS = tests/e2e --ignore=tests/e2e/test_inspection.py
-batch-tests: FOLDERS = tests/e2e/test_inspection.py
+stack-tests: FOLDERS = tests/e2e $(addprefix --ignore=,tests/e2e/dagster_operator $(BATCH) $(LIVE))
+operator-tests: FOLDERS = tests/e2e/dagster_operator
+batch-tests: FOLDERS = $(BATCH)
+game-tests: FOLDERS = tests/game_capture $(LIVE)
 fault-tests: FOLDERS = tests/faults
 page-tests: FOLDERS = tests/browser
+survey-tests: FOLDERS = tests/surveys tests/assets $(addprefix --ignore=,$(LIVE))
 edge-tests: FOLDERS = tests/cli tests/gateway tests/inference tests/models
-other-tests: FOLDERS = tests $(addprefix --ignore=tests/,browser cli e2e faults gateway inference models)
+other-tests: FOLDERS = tests $(addprefix --ignore=tests/,assets browser cli e2e faults game_capture gateway inference models surveys)
 
 $(GROUPS:%=%-tests): $(VENV)/.dev
-	$(BIN)/python -m pytest -p tests.times --times $(TIMES)/$(@:-tests=).json $(FOLDERS)
+	$(BIN)/python -m tests.reaper $(BIN)/python -m pytest -p tests.times --times $(TIMES)/$(@:-tests=).json $(FOLDERS)
 
 # Once: two minutes.
 minio: $(VENV)/.dev
@@ -65,7 +71,7 @@ fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 soak: $(VENV)/.dev ## What make test repeats seldom, often; then kill parts of surveys, 500 times (IMAGEFLOW_SOAK_KILLS), going on where it broke off
 	IMAGEFLOW_JUDGED_BATCHES=50 IMAGEFLOW_DAEMON_KILLS=4 $(BIN)/pytest tests/e2e/test_inspection.py -k "backfill or daemon"
 	IMAGEFLOW_SURVEYS_AT_ONCE=7 $(BIN)/pytest tests/e2e/test_one_instance.py -k at_once
-	IMAGEFLOW_THOROUGH=1 $(BIN)/pytest tests/mosaic tests/pipelines tests/inspection
+	IMAGEFLOW_THOROUGH=1 $(BIN)/pytest tests/mosaic tests/pipelines tests/inspection tests/models
 	$(BIN)/python -m bench.soak
 
 bench: $(VENV)/.dev ## Measure, print a table, keep JSON under bench/results

@@ -64,12 +64,14 @@ LIVE_CITY = """
 title: A city that is surveyed while one watches
 driver: {name: city, parameters: {seed: 3, pace_s: 0.1, view: [128, 128], drift_px: 8}}
 grid: {rows: 12, cols: 12}
+encoding: {lossless_method: 0}
 """
 
 TORN_FRAMES = """
 title: Frames of which one is torn
 driver: {name: folder}
 source: ../torn
+encoding: {lossless_method: 0}
 """
 
 LONG_MS = 600_000
@@ -135,7 +137,7 @@ def running_stand(folder: Path) -> Iterator[Stand]:
     ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
     cli = Cli(home=folder / ".imageflow", env=environment(folder / ".imageflow", **ports))
     data = ROOT / "tests" / "data"
-    north_west, south_east = (_corner(folder / name, side) for name, side in (("north_west", 0), ("south_east", 4)))
+    north_west, south_east = (corner(folder / name, side) for name, side in (("north_west", 0), ("south_east", 4)))
     jpeg = [jpeg_folder(folder / f"jpeg_{n}", shots("openttd-small", corners=n)) for n in (1, 2)]
     sources = {
         "moved": [north_west, south_east],
@@ -145,7 +147,7 @@ def running_stand(folder: Path) -> Iterator[Stand]:
         "marked": [_marked(folder / "marked")],
     }
     _survey(cli, sources)
-    torn = _corner(folder / "torn", 0)
+    torn = corner(folder / "torn", 0)
     picture = torn / "r01_c01.png"
     with running_stack(cli) as stack, _opened(cli) as stores:
         stand = Stand(stack, stores)
@@ -187,7 +189,7 @@ def _marked(folder: Path) -> Path:
     return jpeg_folder(folder, survey, draw=lambda pixels, _: with_watermark(pixels, WATERMARK))
 
 
-def _corner(folder: Path, first: int) -> Path:
+def corner(folder: Path, first: int) -> Path:
     """Copy the example's 2 x 2 frames from row and column `first` on, as a folder of their own."""
     folder.mkdir()
     lines = ["file,row,col,x,y"]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.stand import ALL_TILES, Gateway
-from tests.e2e.stack import EXAMPLE
+from tests.browser.stand import ALL_TILES, Gateway, corner
+from tests.e2e.stack import SURVEY_FOLDER
 
 pytestmark = pytest.mark.e2e
 
@@ -22,16 +22,14 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 
 def test_the_first_map_appears_by_itself_a_lost_server_is_told_and_so_is_a_deleted_survey(
-    look: Any, gateway: Gateway
+    look: Any, gateway: Gateway, tmp_path: Path
 ) -> None:
     page = look(gateway.url)
     expect(page.get_by_role("heading", name="No survey yet")).to_be_visible()
     expect(page.locator(".command")).to_contain_text("imageflow survey run")
     for address, words in (("/surveys", "No survey yet"), ("/history", "Nothing to look back on yet")):
         expect(look(f"{gateway.url}{address}").get_by_role("heading", name=words)).to_be_visible()
-    gateway.cli.json(
-        "survey", "run", "--driver", "folder", "--source", str(EXAMPLE), "--game", "openttd", "--save", "first"
-    )
+    gateway.cli.run(*SURVEY_FOLDER, str(corner(tmp_path / "frames", 0)))
     expect(page.locator(".middle")).to_have_count(0, timeout=20_000)
     page.wait_for_function(ALL_TILES)
 
@@ -41,11 +39,11 @@ def test_the_first_map_appears_by_itself_a_lost_server_is_told_and_so_is_a_delet
     gateway.start()
     expect(page.get_by_role("alert")).to_have_count(0, timeout=20_000)
 
-    progress = look(f"{gateway.url}/surveys/openttd-first-0001")
-    expect(progress.get_by_role("heading", name="openttd · first · 1")).to_be_visible()
-    page.goto(f"{gateway.url}/maps/openttd-first-0001")
+    progress = look(f"{gateway.url}/surveys/openttd-example-0001")
+    expect(progress.get_by_role("heading", name="openttd · example · 1")).to_be_visible()
+    page.goto(f"{gateway.url}/maps/openttd-example-0001")
     page.wait_for_function(ALL_TILES)
-    gateway.cli.run("survey", "delete", "openttd-first-0001", "--yes")
+    gateway.cli.run("survey", "delete", "openttd-example-0001", "--yes")
     for one in (page, progress):
         expect(one.get_by_role("heading", name="There is no such survey")).to_be_visible(timeout=20_000)
 

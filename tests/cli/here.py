@@ -1,6 +1,7 @@
 """The `imageflow` command within this process, which spares two seconds of imports a call."""
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableJob
+from pydantic import SecretStr
 
 from imageflow_cli.main import main
 from tests.e2e.stack import Cli, environment
@@ -39,11 +41,30 @@ def _run(arguments: tuple[str, ...], typed: str = "") -> subprocess.CompletedPro
 
 
 @contextmanager
-def command_line(home: Path) -> Iterator[Here]:
-    """Give the command line with a home of its own."""
-    # Dagster keeps the definitions of a process's last job, and these are bound to the home that they were made in.
+def command_line(home: Path, database: SecretStr | None = None) -> Iterator[Here]:
+    """Give the command line with a home of its own, whose database is embedded or the one that is given."""
+    variables = {} if database is None else {"IMAGEFLOW_DATABASE_URL": database.get_secret_value()}
+    _forget_definitions()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"IMAGEFLOW_HOME": str(home), **variables}.items():
+            patch.setenv(name, value)
+        yield Here(home=home, env=environment(home, **variables))
+
+
+@contextmanager
+def within(cli: Cli) -> Iterator[Here]:
+    """Give a command line within this process, in its folder and with its variables."""
+    _forget_definitions()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("IMAGEFLOW_", "DAGSTER_"))]:
+            patch.delenv(name)
+        for name, value in cli.env.items():
+            patch.setenv(name, value)
+        patch.chdir(cli.home.parent)
+        yield Here(home=cli.home, env=cli.env)
+
+
+def _forget_definitions() -> None:
+    """Dagster keeps the definitions of a process's last job, and these are bound to the home that they were made in."""
     ReconstructableJob.get_repository_definition.cache_clear()
     ReconstructableJob.get_definition.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMAGEFLOW_HOME", str(home))
-        yield Here(home=home, env=environment(home))

@@ -2,13 +2,13 @@
 
 import csv
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from tests.cli.here import Here, command_line
 from tests.mosaic.worlds import ROOT
 
@@ -16,11 +16,9 @@ EXAMPLE = ROOT / "examples" / "openttd-small"
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    home = tmp_path_factory.mktemp("arranging") / "home"
-    with command_line(home) as made:
+def cli(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Here]:
+    with command_line(tmp_path_factory.mktemp("arranging") / "home", databases()) as made:
         yield made
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from pmtiles.reader import MmapSource, all_tiles
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.geometry import Rect
@@ -29,15 +29,13 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("export") / "home"
-    yield folder
-    EmbeddedPostgres(folder / "postgres").stop()
+def settings(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("export") / "home", database_url=databases())
 
 
 @pytest.fixture(scope="module")
-def stores(home: Path) -> Iterator[Stores]:
-    opened = open_stores(Settings(home=home))
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
     yield opened
     opened.database.close()
 
@@ -48,8 +46,8 @@ def survey(stores: Stores) -> Survey:
 
 
 @pytest.fixture(scope="module")
-def cli(home: Path) -> Iterator[Cli]:
-    with command_line(home) as cli:
+def cli(settings: Settings) -> Iterator[Cli]:
+    with command_line(settings.home_path, settings.database_url) as cli:
         yield cli
 
 

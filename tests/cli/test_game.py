@@ -1,12 +1,12 @@
 """`imageflow game`, and surveys by a game's YAML."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from tests.cli.here import Here, command_line
 
 CITY = """
@@ -17,11 +17,9 @@ grid: {rows: 2, cols: 2}
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    home = tmp_path_factory.mktemp("games") / "home"
-    with command_line(home) as made:
+def cli(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Here]:
+    with command_line(tmp_path_factory.mktemp("games") / "home", databases()) as made:
         yield made
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 def test_the_schema_is_json_and_knows_every_driver(cli: Here) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from tests.cli.here import Here, command_line
 from tests.game_capture import board
 from tests.game_capture.conftest import need
@@ -28,12 +28,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+def cli(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Here]:
     need("Xvfb", "xdotool")
-    home = tmp_path_factory.mktemp("wrong") / "home"
-    with command_line(home) as made:
+    with command_line(tmp_path_factory.mktemp("wrong") / "home", databases()) as made:
         yield made
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def _write(here: Path, *words: str, **changes: Any) -> None:
 
 def _run(cli: Here, save: str, *more: str, grid: str = "3x3", expect: int = 0) -> str:
     command = ("survey", "run", "--driver", "x11", "--config", "game.yaml", "--game", "g", "--save", save)
-    return cli.run(*command, "--grid", grid, *more, expect=expect).stderr
+    return cli.run(*command, "--grid", grid, "--lossless-method", "0", *more, expect=expect).stderr
 
 
 def _picture(here: Path, save: str, told: str) -> np.ndarray[Any, np.dtype[np.uint8]]:

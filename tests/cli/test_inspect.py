@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from pydantic import SecretStr
 
 from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.settings import Settings
@@ -29,10 +30,10 @@ PRODUCT = str(EXAMPLE / "product.yaml")
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+def cli(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Here]:
     """A machine on which the shipped models are registered, and a product of lids is published."""
     home = tmp_path_factory.mktemp("inspect")
-    with command_line(home / "home") as cli:
+    with command_line(home / "home", databases()) as cli:
         (home / "lids.json").write_text(json.dumps(lid_pipeline()))
         _write(home / "lid.yaml", items())
         cli.run("product", "publish", str(home / "lid.yaml"))

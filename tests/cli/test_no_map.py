@@ -1,13 +1,13 @@
 """`imageflow survey run` of what gives no map: the reason, the picture, and the documented exit code."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_domain.grid import Cell
 from imageflow_mosaic.codec import Pixels
 from tests.cli.here import Here, command_line
@@ -17,11 +17,9 @@ WIDTH, HEIGHT = 320, 240
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    home = tmp_path_factory.mktemp("no_map") / "home"
-    with command_line(home) as made:
+def cli(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Here]:
+    with command_line(tmp_path_factory.mktemp("no_map") / "home", databases()) as made:
         yield made
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 @pytest.fixture
@@ -50,7 +48,20 @@ def _grid(rows: int, cols: int) -> dict[Cell, tuple[int, int]]:
 
 
 def _run(folder: str, save: str) -> Sequence[str]:
-    return ("survey", "run", "--driver", "folder", "--source", folder, "--game", "g", "--save", save)
+    return (
+        "survey",
+        "run",
+        "--driver",
+        "folder",
+        "--source",
+        folder,
+        "--game",
+        "g",
+        "--save",
+        save,
+        "--lossless-method",
+        "0",
+    )
 
 
 def test_a_panel_over_the_map_ends_with_code_5_and_a_picture_to_open(cli: Here, here: Path, tmp_path: Path) -> None:

@@ -1,28 +1,26 @@
 """`imageflow survey recapture`: unsure screenshots are taken again with others between, by one command."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from tests.cli.here import Here, command_line
 from tests.mosaic.worlds import ROOT
 
 LAKES = (
     *("survey", "run", "--driver", "city", "--game", "lakes", "--save", "main", "--grid", "7x7", "--seed", "2"),
     *("--set", "water=0.85", "--set", "view=[480,384]", "--set", "drift_px=12"),
-    *("--set", "paused=true"),
+    *("--set", "paused=true", "--lossless-method", "0"),
 )
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    home = tmp_path_factory.mktemp("recapture") / "home"
-    with command_line(home) as made:
+def cli(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Here]:
+    with command_line(tmp_path_factory.mktemp("recapture") / "home", databases()) as made:
         yield made
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 def test_a_watery_map_is_taken_again_and_more_of_it_is_sure(cli: Here) -> None:

@@ -1,13 +1,13 @@
 """`imageflow refused` lists uploads of both lines that became nothing."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_domain import keys
 from imageflow_inspection.intake import Cursor, notice_batches
@@ -17,12 +17,10 @@ from tests.cli.here import Here, command_line
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    home = tmp_path_factory.mktemp("refused")
-    with command_line(home) as here:
+def cli(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Here]:
+    with command_line(tmp_path_factory.mktemp("refused"), databases()) as here:
         yield here
         shared_stores(Settings()).database.close()
-    EmbeddedPostgres(home / "postgres").stop()
 
 
 def test_uploads_that_became_nothing_are_listed_with_the_reason(cli: Here, tmp_path: Path) -> None:

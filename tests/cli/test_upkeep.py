@@ -1,9 +1,10 @@
 """The commands that keep surveys in order: encode, lineage, delete, sweep, prune."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from pydantic import SecretStr
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
@@ -18,8 +19,8 @@ _CITY = ("survey", "run", "--driver", "city", "--game", "city", "--grid", "2x2",
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    with command_line(tmp_path_factory.mktemp("upkeep") / "home") as cli:
+def cli(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Iterator[Here]:
+    with command_line(tmp_path_factory.mktemp("upkeep") / "home", databases()) as cli:
         yield cli
 
 

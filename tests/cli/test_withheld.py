@@ -1,12 +1,12 @@
 """`imageflow survey show` and `list` of a map that is whole and was not published."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from imageflow_clients.database.maps import surveys as rows
-from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.survey import Survey
@@ -18,15 +18,13 @@ WHY = "2 loops of neighbouring offsets do not close."
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("withheld") / "home"
-    yield folder
-    EmbeddedPostgres(folder / "postgres").stop()
+def settings(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("withheld") / "home", database_url=databases())
 
 
 @pytest.fixture(scope="module")
-def stores(home: Path) -> Iterator[Stores]:
-    opened = open_stores(Settings(home=home))
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
     yield opened
     opened.database.close()
 
@@ -40,8 +38,8 @@ def survey(stores: Stores) -> Survey:
 
 
 @pytest.fixture(scope="module")
-def cli(home: Path) -> Iterator[Here]:
-    with command_line(home) as cli:
+def cli(settings: Settings) -> Iterator[Here]:
+    with command_line(settings.home_path, settings.database_url) as cli:
         yield cli
 
 

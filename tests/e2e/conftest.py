@@ -15,20 +15,29 @@ from imageflow_clients.stores import open_stores
 from imageflow_domain.inspection import Inspection
 from imageflow_inspection.inspect_batch import inspect_batch
 from tests.browser.stand import CHROMIUM, running_browser
+from tests.cli.here import within
 from tests.e2e.dagster_pages import open_tab
-from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port, running_stack
+from tests.e2e.stack import EXAMPLE, ROOT, SURVEY_FOLDER, Cli, Stack, environment, free_port, running_stack
 from tests.inspection.lids import lid, published, taken
 
 _SLOW_CITY = """
 title: A city whose camera takes its time
 driver: {name: city, parameters: {seed: 3, pace_s: 1, view: [640, 512], drift_px: 8}}
 grid: {rows: 4, cols: 4}
+encoding: {lossless_method: 0}
+"""
+_SMALL_CITY = """
+title: A small city
+driver: {name: city, parameters: {view: [320, 256], drift_px: 8}}
+grid: {rows: 2, cols: 2}
+encoding: {lossless_method: 0}
 """
 _CITY_IN_BLOCKS = """
 title: A small city in four blocks
 driver: {name: city, parameters: {view: [320, 256], drift_px: 8}}
 grid: {rows: 4, cols: 4}
 block_side: 3
+encoding: {lossless_method: 0}
 """
 _JUDGED_BATCHES = int(os.environ.get("IMAGEFLOW_JUDGED_BATCHES", "8"))
 """`make soak` backfills fifty."""
@@ -43,6 +52,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in (*ROOT.glob("imageflow_*"), ROOT / "game_capture", ROOT / "games"):
         shutil.copytree(package, root / package.name)
     (root / "games" / "slow_city.yaml").write_text(_SLOW_CITY)
+    (root / "games" / "small_city.yaml").write_text(_SMALL_CITY)
     (root / "games" / "city_in_blocks.yaml").write_text(_CITY_IN_BLOCKS)
     return root
 
@@ -57,10 +67,9 @@ def cli(checkout: Path) -> Cli:
 @pytest.fixture(scope="session")
 def example_survey(cli: Cli) -> str:
     """The example frames, surveyed by command line."""
-    name = cli.json(
-        "survey", "run", "--driver", "folder", "--source", str(EXAMPLE), "--game", "openttd", "--save", "example"
-    )
-    return str(name["survey"])
+    with within(cli) as here:
+        made = here.json(*SURVEY_FOLDER, str(EXAMPLE))
+    return str(made["survey"])
 
 
 @pytest.fixture(scope="session")
@@ -79,8 +88,8 @@ def corner(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiles_in_folder(corner: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The digest of every tile's bytes of the corner on a folder and the embedded server, by the object's name."""
     home = tmp_path_factory.mktemp("undisturbed") / "home"
-    survey = ("survey", "run", "--driver", "folder", "--source", str(corner), "--game", "openttd", "--save", "example")
-    Cli(home=home, env=environment(home)).run(*survey)
+    with within(Cli(home=home, env=environment(home))) as here:
+        here.run(*SURVEY_FOLDER, str(corner))
     folder = home / "objects" / "tiles"
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -133,7 +133,7 @@ class Ui:
 
     def plan(self, save: str, grid: str, **config: Any) -> str:
         """Register a survey of the city by the job for it, and return its id, as the run's page shows it."""
-        asked = {"game": "city", "save": save, "driver": "city", "grid": grid, **config}
+        asked = {"game": "city", "save": save, "driver": "city", "grid": grid, "lossless_method": 0, **config}
         run = self.launch("plan_survey", config={"ops": {"register_survey": {"config": asked}}})
         assert self.await_end(run, 120) == "SUCCESS", self.why(run)
         events = self.stack.graphql(_PLANNED, id=run)["logsForRun"]["events"]

@@ -8,6 +8,7 @@ import boto3
 from services.minio import Minio
 from services.postgres import Postgres
 from services.s3_server import BUCKET
+from tests.cli.here import within
 from tests.e2e.stack import EXAMPLE, Cli, environment, free_port
 
 _GAMES = """
@@ -33,7 +34,8 @@ def cli_on(minio: Minio, postgres: Postgres, folder: Path, **variables: str) -> 
         **variables,
     }
     cli = Cli(home=folder / "home", env=environment(folder / "home", **settings))
-    cli.run("migrate")
+    with within(cli) as here:
+        here.run("migrate")
     return cli
 
 

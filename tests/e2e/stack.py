@@ -18,6 +18,11 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "openttd-small"
+SURVEY_FOLDER = (
+    *("survey", "run", "--driver", "folder", "--game", "openttd", "--save", "example"),
+    *("--lossless-method", "0", "--source"),
+)
+"""The command that surveys a folder, which is its last word; encoded fast, tiles have the same pixels."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cli.here import within
 from tests.e2e.dagster_ui import LAYERS, Ui
 from tests.e2e.stack import EXAMPLE, Stack, wait_for
 
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.e2e
 
 
 def test_an_uploaded_folder_is_surveyed_once_by_one_run(stack: Stack, corner: Path) -> None:
-    stack.cli.run("upload", str(corner), "--game", "openttd", "--save", "uploaded")
+    with within(stack.cli) as here:
+        here.run("upload", str(corner), "--game", "openttd", "--save", "uploaded")
     survey = wait_for(lambda: _survey_of(stack, "uploaded"), 60, lambda: "no survey began")
     stack.await_state(survey, "completed", 150)
     time.sleep(8)  # more than one tick of the sensor
@@ -57,6 +59,7 @@ def test_a_command_line_that_was_killed_leaves_a_survey_that_says_so_and_can_be_
         [
             sys.executable, "-m", "imageflow_cli.main", "survey", "run", "--driver", "city", "--grid", "3x3",
             "--game", "city", "--save", "left", "--set", "pace_s=1", "--set", "view=[320,256]", "--set", "drift_px=8",
+            "--lossless-method", "0",
         ],
         env=stack.cli.env,
         stdout=subprocess.DEVNULL,
@@ -68,7 +71,8 @@ def test_a_command_line_that_was_killed_leaves_a_survey_that_says_so_and_can_be_
     process.wait()
     facts = wait_for(lambda: _failed(stack, survey), 90, lambda: "the survey is not given up")
     assert f"imageflow survey resume {survey}" in facts["reason"]
-    stack.cli.run("survey", "resume", survey)
+    with within(stack.cli) as here:
+        here.run("survey", "resume", survey)
     assert _facts(stack, survey)["state"] == "completed"
 
 

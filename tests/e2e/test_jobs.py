@@ -23,7 +23,7 @@ _ALIVE = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
 
 
 def _begin(stack: Stack, save: str, **more: Any) -> httpx.Response:
-    body = {"game_id": "city", "save_data_id": save, "grid": {"rows": 2, "cols": 2}} | more
+    body = {"game_id": "small_city", "save_data_id": save} | more
     return httpx.post(f"{stack.gateway}/api/jobs", json=body, timeout=60)
 
 
@@ -130,7 +130,7 @@ def test_a_job_that_came_while_dagster_was_down_begins_by_itself(stack: Stack) -
         os.kill(webserver, signal.SIGKILL)
     answer = httpx.post(
         f"{stack.gateway}/api/jobs",
-        json={"game_id": "city", "save_data_id": "down", "grid": {"rows": 2, "cols": 2}},
+        json={"game_id": "small_city", "save_data_id": "down"},
         headers={"idempotency-key": "while Dagster was down"},
         timeout=60,
     )

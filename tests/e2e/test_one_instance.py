@@ -11,6 +11,7 @@ from typing import Any, Self
 import psutil
 import pytest
 
+from tests.cli.here import within
 from tests.e2e.instances import ask, locations, materialised, sensors
 from tests.e2e.stack import ROOT, Cli, Stack, dagster_dev, environment, free_port, running_stack
 
@@ -122,6 +123,7 @@ def test_surveys_at_once_the_daemon_and_the_command_line_share_the_instance(cli:
     ]
     ended = [(process.communicate(timeout=240), process.returncode) for process in running]
     assert [code for _, code in ended] == [0] * _AT_ONCE, ended
-    surveys = cli.json("survey", "list", "--save", "seven")
+    with within(cli) as here:
+        surveys = here.json("survey", "list", "--save", "seven")
     assert len({one["survey"] for one in surveys}) == _AT_ONCE
     assert {one["state"] for one in surveys} == {"completed"}

@@ -11,8 +11,9 @@ import pytest
 from services.minio import Minio
 from services.postgres import Postgres
 from services.s3_server import BUCKET
+from tests.cli.here import within
 from tests.e2e.servers import cli_on, tiles_in_bucket
-from tests.e2e.stack import Cli
+from tests.e2e.stack import SURVEY_FOLDER, Cli
 
 pytestmark = pytest.mark.e2e
 
@@ -22,7 +23,7 @@ SURVEY = "openttd-example-0001"
 @pytest.fixture
 def command(corner: Path) -> Sequence[str]:
     """Surveys the corner."""
-    return ("survey", "run", "--driver", "folder", "--source", str(corner), "--game", "openttd", "--save", "example")
+    return (*SURVEY_FOLDER, str(corner))
 
 
 @pytest.fixture
@@ -38,7 +39,8 @@ def served(minio: Minio, postgres: Postgres, tmp_path: Path) -> Iterator[Cli]:
 def test_a_survey_by_command_line_makes_the_same_tile_bytes_and_nothing_is_kept_at_home(
     served: Cli, minio: Minio, command: Sequence[str], tiles_in_folder: dict[str, str]
 ) -> None:
-    served.run(*command)
+    with within(served) as here:
+        here.run(*command)
     assert tiles_in_bucket(served, minio) == tiles_in_folder != {}
     assert not (served.home / "postgres").exists()
     assert not (served.home / "objects").exists()
@@ -61,7 +63,8 @@ def test_a_survey_outlives_servers_that_are_gone_for_a_while(
     _, said = running.communicate(timeout=240)
     if running.returncode != 0:  # Dagster may have been about to note what a step did, which it does not try again
         assert f"imageflow survey resume {SURVEY}" in said
-        served.run("survey", "resume", SURVEY)
+        with within(served) as here:
+            here.run("survey", "resume", SURVEY)
     assert tiles_in_bucket(served, minio) == tiles_in_folder
 
 
@@ -75,7 +78,8 @@ def test_a_survey_whose_bucket_turns_read_only_says_so_and_goes_on_once_it_may_w
     minio.set_read_only(read_only=False)
     assert running.returncode == 4, said
     assert "give the account the right to write" in said
-    served.run("survey", "resume", SURVEY)
+    with within(served) as here:
+        here.run("survey", "resume", SURVEY)
     assert tiles_in_bucket(served, minio) == tiles_in_folder
 
 
@@ -110,8 +114,9 @@ def test_wrong_stores_are_one_sentence_before_anything_is_begun(
         ("IMAGEFLOW_OBJECT_STORE_URL", "s3://missing", "mend the bucket's name"),
         ("IMAGEFLOW_DATABASE_URL", served.env["IMAGEFLOW_DATABASE_URL"] + "_not", "does not exist"),
     ):
-        wrongly = Cli(home=served.home, env={**served.env, variable: wrong})
-        said = wrongly.run(*command, expect=4).stderr
+        with within(Cli(home=served.home, env={**served.env, variable: wrong})) as here:
+            said = here.run(*command, expect=4).stderr
         assert sentence in said
         assert "hidden1" not in said
-    assert served.json("survey", "list") == []
+    with within(served) as here:
+        assert here.json("survey", "list") == []

@@ -25,6 +25,7 @@ _CORNER = """
 title: Some of the example's frames
 driver: {{name: folder}}
 source: {source}
+encoding: {{lossless_method: 0}}
 """
 
 

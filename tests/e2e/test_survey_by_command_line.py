@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.cli.here import within
 from tests.e2e.stack import ROOT, Cli
 
 pytestmark = pytest.mark.e2e
@@ -17,7 +18,8 @@ _TRUTH = ROOT / "tests" / "data" / "openttd-small"
 
 def test_every_example_frame_is_exact_and_anchored(cli: Cli, example_survey: str, tmp_path: Path) -> None:
     path = tmp_path / "positions.csv"
-    cli.run("survey", "coordinates", example_survey, "--csv", str(path))
+    with within(cli) as here:
+        here.run("survey", "coordinates", example_survey, "--csv", str(path))
     with path.open() as file:
         found = {row["file"]: row for row in csv.DictReader(file)}
     with (_TRUTH / "truth.csv").open() as file:
@@ -34,7 +36,8 @@ def test_every_example_frame_is_exact_and_anchored(cli: Cli, example_survey: str
 
 def test_the_mosaic_is_the_games_own_picture(cli: Cli, example_survey: str, tmp_path: Path) -> None:
     path = tmp_path / "mosaic.png"
-    cli.run("survey", "image", example_survey, "-o", str(path))
+    with within(cli) as here:
+        here.run("survey", "image", example_survey, "-o", str(path))
     mosaic = np.asarray(Image.open(path).convert("RGBA"))
     region = _game_picture()
     # the first frame's true place in the game's picture is the mosaic's left edge; its topmost frame the top edge
@@ -49,25 +52,27 @@ def test_the_mosaic_is_the_games_own_picture(cli: Cli, example_survey: str, tmp_
 
 
 def test_another_block_size_gives_the_same_tiles(cli: Cli, corner: Path) -> None:
-    surveys = [
-        cli.json(
-            "survey", "run", "--driver", "folder", "--source", str(corner), "--game", "openttd",
-            "--save", f"blocks{side}", "--block-side", side,
-        )["survey"]
-        for side in ("2", "3")
-    ]  # fmt: skip
+    with within(cli) as here:
+        surveys = [
+            here.json(
+                "survey", "run", "--driver", "folder", "--source", str(corner), "--game", "openttd",
+                "--save", f"blocks{side}", "--block-side", side, "--lossless-method", "0",
+            )["survey"]
+            for side in ("2", "3")
+        ]  # fmt: skip
     assert _tiles(cli, surveys[0]) == _tiles(cli, surveys[1])
 
 
 def test_a_paused_city_under_two_drift_seeds_gives_the_same_tiles(cli: Cli) -> None:
-    surveys = [
-        cli.json(
-            "survey", "run", "--driver", "city", "--grid", "4x4", "--seed", "3", "--game", "city", "--save", f"d{seed}",
-            "--set", "paused=true", "--set", f"drift_seed={seed}", "--set", "water=0.1", "--set", "view=[320,256]",
-            "--set", "drift_px=8", "--lossless-method", "0",
-        )["survey"]
-        for seed in (1, 2)
-    ]  # fmt: skip
+    with within(cli) as here:
+        surveys = [
+            here.json(
+                "survey", "run", "--driver", "city", "--grid", "4x4", "--seed", "3", "--game", "city",
+                "--save", f"d{seed}", "--set", "paused=true", "--set", f"drift_seed={seed}", "--set", "water=0.1",
+                "--set", "view=[320,256]", "--set", "drift_px=8", "--lossless-method", "0",
+            )["survey"]
+            for seed in (1, 2)
+        ]  # fmt: skip
     assert _tiles(cli, surveys[0]) == _tiles(cli, surveys[1])
 
 

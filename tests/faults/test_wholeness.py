@@ -10,7 +10,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.survey import Carrier, DriverSpec, Keep, Survey, SurveySpec, SurveyState
+from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Keep, Survey, SurveySpec, SurveyState
 from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
@@ -24,6 +24,7 @@ _SPEC = SurveySpec(
     driver=DriverSpec(name="city", parameters={"view": [320, 256], "drift_px": 8, "paused": True}),
     grid=Grid(rows=3, cols=3),
     keep=Keep.KEEP,
+    encoding=Encoding(lossless_method=0),
 )
 
 

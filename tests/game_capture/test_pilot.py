@@ -21,6 +21,7 @@ VIEW = Size(width_px=320, height_px=256)
 PRESS = {Axis.X: 32.0, Axis.Y: 16.0}
 HOP = {Axis.X: 224.0, Axis.Y: 176.0}
 CELL = Cell(row=0, col=0)
+LOOK_S = 0.1
 
 
 def noise(width: int = 1600, height: int = 1200) -> NDArray[np.uint8]:
@@ -43,6 +44,8 @@ class Camera:
     """Where the camera can be across, at a height."""
     dice: Random = field(default_factory=lambda: Random(3))  # noqa: S311  dice, no secret
     presses: int = 0
+    now_s: float = 0.0
+    """Its own time: looks and waits take what they would take, and nobody waits for it."""
 
     def press(self, axis: Axis, presses: int, to: Position) -> None:
         number = 0 if axis is Axis.X else 1
@@ -57,9 +60,13 @@ class Camera:
                 self.at = there
 
     def look(self) -> View:
+        self.now_s += LOOK_S
         x, y = self.at
         frame = self.world[y : y + VIEW.height_px, x : x + VIEW.width_px].copy()
         return View(frame=frame, is_settled=True)
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
 
 
 def pilot(
@@ -69,7 +76,6 @@ def pilot(
     blind: bool = False,
     hop_px: Mapping[Axis, float] = HOP,
     view: Size = VIEW,
-    **timing: Callable[..., float | None],
 ) -> Pilot:
     return Pilot(
         press=camera.press,
@@ -80,7 +86,8 @@ def pilot(
         names=KeyScroll(px_per_press=(PRESS[Axis.X], PRESS[Axis.Y])),
         comparer=None if blind else FrameComparer(),
         neighbours=neighbours,
-        **timing,  # type: ignore[arg-type]
+        clock=lambda: camera.now_s,
+        sleep=camera.sleep,
     )
 
 
@@ -269,7 +276,6 @@ class Late(Camera):
     """A camera that shows what presses do some seconds later."""
 
     late_s: float = 1.0
-    now_s: float = 0.0
     waiting: list[tuple[float, Axis, int]] = field(default_factory=list)
     seen_at: tuple[int, int] = (0, 0)
     """Where the camera was at the last look."""
@@ -279,23 +285,20 @@ class Late(Camera):
             self.waiting.append((self.now_s + self.late_s, axis, 1 if presses > 0 else -1))
 
     def look(self) -> View:
-        self.now_s += 0.1
-        due = [one for one in self.waiting if one[0] <= self.now_s]
-        self.waiting = [one for one in self.waiting if one[0] > self.now_s]
+        seen_s = self.now_s + LOOK_S
+        due = [one for one in self.waiting if one[0] <= seen_s]
+        self.waiting = [one for one in self.waiting if one[0] > seen_s]
         for _, axis, press in due:
             super().press(axis, press, place(0))
         self.seen_at = (self.at[0] - 320, self.at[1] - 240)
         return super().look()
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
 
 
 @pytest.mark.parametrize("loses", [0.0, 0.1])
 @pytest.mark.parametrize("late_s", [0.5, 1.0, 2.5])
 def test_a_camera_that_obeys_late_is_waited_for(late_s: float, loses: float) -> None:
     camera = Late(late_s=late_s, loses=loses)
-    sailing = pilot(camera, clock=lambda: camera.now_s, sleep=camera.sleep)
+    sailing = pilot(camera)
     for there in SNAKE:
         reached = sailing.go(CELL, there)
         assert reached.is_there

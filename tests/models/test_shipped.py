@@ -15,8 +15,9 @@ from imageflow_models.scoring import Scores, score
 from imageflow_pipelines.component import Context
 from imageflow_pipelines.components.anomaly import Anomaly
 from imageflow_pipelines.values import Image
+from tests.thorough import repeated
 
-HELD_OUT = 1000
+HELD_OUT = repeated(400, thorough=1000)
 RUNTIME = Runtime(provider=Provider.CPU)
 
 
