@@ -24,7 +24,7 @@ from game_capture.calibration import (
     wrong_way,
 )
 from game_capture.loop import Arrived, AtEdge, Axis, Belief, GivenUp, Move, Rules
-from imageflow_domain.capture import EXACT, Movement, Uncertainty
+from imageflow_domain.capture import EXACT, Movement, Turn, Uncertainty
 from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Offset, Position, Size
 from imageflow_domain.grid import Cell
@@ -131,6 +131,8 @@ class Pilot:
         self._visited: list[Cell] = []
         self._held: list[Cell] = []
         """The last areas to which the camera did not go though nothing but a dialog explains it."""
+        self.turn = Turn()
+        """After how far the world begins again: land that is looked for lies nearer than half of that."""
         self._clock, self._sleep = clock, sleep
         self._patience_s = _PATIENCE_S
         """How late presses take effect: a slow game shows the map as it was before them, and that map stands still."""
@@ -314,7 +316,9 @@ class Pilot:
     def _tie_reach_px(self) -> int:
         """How far a camera may be from where it is believed: an edge may have pushed it away."""
         side_px = min(self._view.width_px, self._view.height_px)
-        return max(side_px // 2 + _SLACK_PX, ceil(self._belief.uncertainty.longest_px) + _SLACK_PX)
+        reach_px = max(side_px // 2 + _SLACK_PX, ceil(self._belief.uncertainty.longest_px) + _SLACK_PX)
+        turns = [turn_px for turn_px in (self.turn.x_px, self.turn.y_px) if turn_px is not None]
+        return min([reach_px, *(int(turn_px / 2) - 1 for turn_px in turns)])
 
 
 def _sum(one: Position, other: Position) -> Position:

@@ -110,6 +110,8 @@ class _Visit:
             sightings.record(connection, survey.id, sighting)
             if grabbed.session_offset is not None:
                 sightings.tie_session(connection, survey.id, session, grabbed.session_offset)
+            if grabbed.turn is not None:
+                sightings.note_turn(connection, survey.id, grabbed.turn)
         return sighting
 
     def _put(self, cell: Cell, data: bytes) -> StoredShot:

@@ -23,6 +23,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel
 
 from game_capture.beyond import Beyond
+from game_capture.circling import Circling
 from game_capture.grabber import to_rgb
 from game_capture.loop import Axis
 from game_capture.opening import Opening
@@ -36,7 +37,7 @@ from game_capture.x11.appearing import is_blank, wait_until_shown
 from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.program import Program, read_pictures
 from game_capture.x11.scrolling import Move, middle
-from imageflow_domain.capture import AreaState, Grabbed
+from imageflow_domain.capture import AreaState, Grabbed, Turn
 from imageflow_domain.errors import CaptureError, GameDied, GameNeverSettled, InvalidInput, NoMap
 from imageflow_domain.files_beside import ReadBeside, nothing_beside
 from imageflow_domain.geometry import Position, Size
@@ -92,6 +93,7 @@ class X11Driver:
         self._step = tuple(parameters.scroll.reachable(step, axis) for axis, step in enumerate(parameters.step))
         self._stage: Stage | None = None
         self._pilot: Pilot | None = None
+        self._circling: Circling | None = None
         self._has_known_window = False
         self._taken: dict[Cell, Position] = {}
         """Where areas were seen, in the plane of this start of the game."""
@@ -127,9 +129,14 @@ class X11Driver:
         """Return what an area shows; it is outside where the world ends before it or none of its land shows."""
         stage, pilot = self._running(), self._sailing()
         stage.check_alive()
+        to, circling = area.position or self._position(area.cell), self._circling
+        if circling is not None and circling.is_past(area.cell, to):
+            return Grabbed(frame=None, position=None, state=AreaState.OUTSIDE)
+        pilot.turn = Turn() if circling is None else circling.turn
         with self._shown(stage):
-            reached = pilot.go(area.cell, area.position or self._position(area.cell))
-        state = self._state(area.cell, reached)
+            reached = (circling or pilot).go(area.cell, to)
+        is_past = circling is not None and circling.is_past(area.cell, to)
+        state = AreaState.OUTSIDE if is_past else self._state(area.cell, reached)
         is_settled = reached.view.is_settled
         if state is AreaState.TAKEN and not is_settled:
             if self._settle.on_timeout == "fail":
@@ -145,6 +152,7 @@ class X11Driver:
             state=state,
             is_settled=is_settled,
             session_offset=reached.offset,
+            turn=None if circling is None else circling.learnt,
         )
 
     def _state(self, cell: Cell, reached: Reached) -> AreaState:
@@ -189,10 +197,18 @@ class X11Driver:
             comparer=self._comparer,
             neighbours=self._neighbours,
         )
+        if self._comparer is not None and self._neighbours is not None:
+            self._circling = Circling(
+                self._pilot.go,
+                step=self._position(Cell(row=1, col=1)),
+                view=self.capabilities.view,
+                comparer=self._comparer,
+                stored=self._neighbours,
+            )
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        self._stage = self._pilot = None
+        self._stage = self._pilot = self._circling = None
         if failed is None:
             self._program.stop()
         else:

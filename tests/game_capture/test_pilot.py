@@ -1,7 +1,7 @@
 """A pilot on a camera that loses presses, stops at edges and sails over open water."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from game_capture.loop import Axis
 from game_capture.pilot import Pilot, View
 from game_capture.x11.scrolling import KeyScroll
-from imageflow_domain.capture import EXACT, StoredFrame
+from imageflow_domain.capture import EXACT, StoredFrame, Turn
 from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell
 from imageflow_mosaic.movement import FrameComparer
+from tests.game_capture.not_wrapping import NotWrapping
 
 VIEW = Size(width_px=320, height_px=256)
 PRESS = {Axis.X: 32.0, Axis.Y: 16.0}
@@ -88,7 +89,7 @@ def place(x_px: float, y_px: float = 0.0) -> Position:
     return Position(x_px=x_px, y_px=y_px)
 
 
-class Stored:
+class Stored(NotWrapping):
     """Stored frames, given as they are."""
 
     def __init__(self, *frames: StoredFrame) -> None:
@@ -167,6 +168,16 @@ def test_a_game_that_was_started_anew_elsewhere_learns_where_it_is() -> None:
     assert reached.offset == place(64, -32)
     assert reached.position == place(-64, 32)
     assert tuple(camera.at) == (320, 240), "it went to where the area lies in the survey's plane"
+
+
+def test_land_that_comes_again_after_a_turn_is_not_taken_for_the_same_place() -> None:
+    camera = Camera(world=np.tile(noise(512, 1200), (1, 4, 1)))
+    known = stored(320 + 224 + 512, 240, camera)
+    sailing = pilot(camera, Stored(replace(known, position=place(224), uncertainty=EXACT)))
+    assert sailing.go(CELL, place(0)).offset == place(0)
+    sailing = pilot(Camera(world=camera.world), Stored(replace(known, position=place(224 + 512), uncertainty=EXACT)))
+    sailing.turn = Turn(x_px=512)
+    assert sailing.go(CELL, place(0)).offset is None
 
 
 def test_a_sure_camera_asks_for_no_stored_frame() -> None:
