@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from game_capture.loop import Axis
 from game_capture.pilot import Reached
-from game_capture.turning import FARTHER_VIEWS, Sight, Turning, along
+from game_capture.turning import FARTHER_VIEWS, Sight, Turning
 from imageflow_domain.capture import Turn
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell
@@ -67,7 +67,7 @@ class Circling:
 
     def _circled(self, axis: Axis, cell: Cell, to: Position, reached: Reached) -> Reached:
         turning = self._turning
-        sight = self._seen(axis, cell, reached, within_px=along(self._step, axis))
+        sight = self._seen(axis, cell, reached, within_px=axis.of(self._step))
         if sight is None or turning.is_past(cell, to):
             return reached
         farther_px = FARTHER_VIEWS * turning.side_px(axis)

@@ -194,7 +194,7 @@ class Pilot:
         self._shown = None
         self._press(move.axis, move.presses, self._aim(move))
         after = self._shown_now()
-        seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
+        seen = self._seen(before, after, move)
         seen = self._waited(before, after, move, seen)
         after = self._shown_now()
         if is_sure(seen) and not is_still(seen):
@@ -223,7 +223,7 @@ class Pilot:
             if np.array_equal(latest.frame, after.frame):
                 continue
             after = self._shown = latest
-            seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
+            seen = self._seen(before, after, move)
         late_s = self._clock() - began
         if is_done and seen is not None and loop.has_late_presses(seen, move, self._rules):
             late_s = max(late_s, self._patience_s)
@@ -269,8 +269,19 @@ class Pilot:
         half = round(self._rules.expected_px(move) / 2)
         return Offset(dx_px=half, dy_px=0) if move.axis is Axis.X else Offset(dx_px=0, dy_px=half)
 
-    def _reach_px(self, move: Move) -> int:
-        missing = self._belief.missing
+    def _seen(self, before: View, after: View, move: Move) -> Movement | None:
+        """Return how far a move brought the camera; presses of the move before may take effect now.
+
+        Where that range of moves shows nothing that is the only one, they are taken for lost.
+        """
+        middle, missing = self._middle(move), self._belief.missing
+        if missing is not None:
+            seen = self._compare(before.frame, after.frame, middle, self._reach_px(move, missing))
+            if seen is not None and seen.is_only:
+                return seen
+        return self._compare(before.frame, after.frame, middle, self._reach_px(move, None))
+
+    def _reach_px(self, move: Move, missing: Move | None) -> int:
         late_px = 0.0 if missing is None else abs(self._rules.expected_px(missing))
         far_px = ceil(_SLIDE_SHARE * abs(self._rules.expected_px(move)) + late_px)
         return far_px + (_SLACK_PX if self._calibration[move.axis].is_done else _PROBED_PX)

@@ -84,13 +84,13 @@ class Turning:
         for axis in Axis:
             known = (self.length_px(axis), self._longest_px.get(axis), self._ends_px.get((axis, line_of(cell, axis))))
             ends = [end_px for end_px in known if end_px is not None]
-            if ends and along(to, axis) >= min(ends) - _NOTHING_NEW_PX:
+            if ends and axis.of(to) >= min(ends) - _NOTHING_NEW_PX:
                 return True
         return False
 
     def may_tell(self, axis: Axis, at: Position) -> bool:
         """Whether a frame at a place may show the start of its row or column again."""
-        return self.length_px(axis) is None and along(at, axis) >= (LEAST_VIEWS - 0.5) * self.side_px(axis)
+        return self.length_px(axis) is None and axis.of(at) >= (LEAST_VIEWS - 0.5) * self.side_px(axis)
 
     def seen(
         self, axis: Axis, frame: Frame, at: Position, uncertainty: Uncertainty, first: Sequence[StoredFrame]
@@ -105,13 +105,13 @@ class Turning:
         """
         for stored in first:
             off = uncertainty + stored.uncertainty
-            aside = round(along(at, axis.other) - along(stored.position, axis.other))
+            aside = round(axis.other.of(at) - axis.other.of(stored.position))
             expected = Offset(dx_px=0, dy_px=aside) if axis is Axis.X else Offset(dx_px=aside, dy_px=0)
             found = self._comparer.compare(stored.frame, frame, expected, self.side_px(axis) // 2)
             if found is None or not tells(found, expected, axis, self._view, off):
                 continue
             off_px = off.x_px if axis is Axis.X else off.y_px
-            length_px = along(at, axis) - along(stored.position, axis) - _part(found.offset, axis)
+            length_px = axis.of(at) - axis.of(stored.position) - _part(found.offset, axis)
             is_elsewhere = length_px - off_px >= self.side_px(axis)
             is_long = length_px >= LEAST_VIEWS * self.side_px(axis)
             if is_elsewhere and is_long and has_contrast(shared(frame, found.offset)):
@@ -145,11 +145,6 @@ class Turning:
 def line_of(cell: Cell, axis: Axis) -> int:
     """Return the number of the row that runs along an axis, or of the column."""
     return cell.row if axis is Axis.X else cell.col
-
-
-def along(at: Position, axis: Axis) -> float:
-    """Return a place's coordinate on an axis."""
-    return at.x_px if axis is Axis.X else at.y_px
 
 
 def tells(seen: Movement, expected: Offset, axis: Axis, view: Size, off: Uncertainty) -> bool:

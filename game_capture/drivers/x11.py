@@ -37,7 +37,7 @@ from game_capture.x11.appearing import is_blank, wait_until_shown
 from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.program import Program, read_pictures
 from game_capture.x11.scrolling import Move, middle
-from imageflow_domain.capture import AreaState, Grabbed, Turn
+from imageflow_domain.capture import EXACT, AreaState, Grabbed, Turn
 from imageflow_domain.errors import CaptureError, GameDied, GameNeverSettled, InvalidInput, NoMap
 from imageflow_domain.files_beside import ReadBeside, nothing_beside
 from imageflow_domain.geometry import Position, Size
@@ -158,16 +158,16 @@ class X11Driver:
     def _state(self, cell: Cell, reached: Reached) -> AreaState:
         if self._beyond.shown_in(reached.view.frame):
             return AreaState.OUTSIDE
-        if reached.is_there or not self._is_taken_elsewhere(cell, reached.position):
+        if reached.is_there or not self._is_taken_elsewhere(cell, reached):
             return AreaState.TAKEN
         return AreaState.OUTSIDE if reached.is_at_edge else AreaState.HOLE
 
-    def _is_taken_elsewhere(self, cell: Cell, at: Position) -> bool:
-        """Whether another area shows the same place."""
+    def _is_taken_elsewhere(self, cell: Cell, reached: Reached) -> bool:
+        """Whether another area shows the same place, as far as it is sure where the camera is."""
+        at, is_sure = reached.position, reached.uncertainty == EXACT
+        same_x_px, same_y_px = (_SAME_PX if is_sure else max(_SAME_PX, self._unit(axis) / 2) for axis in Axis)
         return any(
-            other != cell
-            and abs(place.x_px - at.x_px) < max(_SAME_PX, self._unit(Axis.X) / 2)
-            and abs(place.y_px - at.y_px) < max(_SAME_PX, self._unit(Axis.Y) / 2)
+            other != cell and abs(place.x_px - at.x_px) < same_x_px and abs(place.y_px - at.y_px) < same_y_px
             for other, place in self._taken.items()
         )
 

@@ -224,6 +224,26 @@ def test_a_minimap_shows_places_beyond_the_edge_of_the_world_as_near_as_they_are
     assert camera.at == [320, 416]
 
 
+def test_an_edge_over_open_water_is_told_by_the_edge_beside_it() -> None:
+    world = WORLD[:600].copy()
+    world[:560, :864] = (20, 40, 90)  # a move up leaves nothing in view that shows how far it went
+
+    def sailing() -> Pilot:
+        begun = pilot(Camera(world=world, at=[960, 168], bounds=lambda _y: (0, 1280)))
+        for there in (place(0), place(224), place(224, 176)):
+            assert begun.go(CELL, there).is_there
+        return begun
+
+    alone = sailing()
+    alone.go(CELL, place(-416, 176))
+    assert not alone.go(CELL, place(-416, 352)).is_at_edge, "nothing tells an edge from keys that are lost"
+    beside = sailing()
+    assert beside.go(CELL, place(-192, 352)).is_at_edge
+    beside.go(CELL, place(-416, 176))
+    water = beside.go(CELL, place(-416, 352))
+    assert (water.is_at_edge, water.position) == (True, place(-416, 176))
+
+
 def test_keys_that_go_the_wrong_way_are_named() -> None:
     with pytest.raises(NoMap, match=r"scroll\.right and scroll\.left"):
         pilot(Camera(px=(-32, 16))).go(CELL, place(224))
