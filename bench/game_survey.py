@@ -15,6 +15,7 @@ from typing import Any
 from bench.game_positions import compare, equal_shares
 from bench.lossy_xdotool import install
 from bench.variables import environment_of
+from game_capture.staging import Staging
 from imageflow_clients.database import placements, sightings, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import AreaState
@@ -23,7 +24,7 @@ from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
 from imageflow_mosaic.encoding import encode_png
 from imageflow_surveys import states, trust
-from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
+from imageflow_surveys.blocks import CapturedBlocks, capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.image import read_region
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
@@ -34,7 +35,7 @@ GAMES_AT_ONCE = 3
 
 _LOAD = "while True: pass"
 _SLOW_START_S = 300
-"""From a slow game's start until its window shows something, as docs/resources.md advises for slow machines."""
+"""How long a slow game's start may take, and each step of it, as docs/resources.md advises for slow machines."""
 
 _LOOKS = (
     trust.loops_close,
@@ -99,7 +100,7 @@ def survey_game(stores: Stores, spec: SurveySpec, circumstances: Circumstances, 
     survey = plan_survey(stores, _asked(spec, circumstances), Carrier.OPERATOR)
     began = time.monotonic()
     with _circumstances(stores.scratch, circumstances):
-        unsettled = _capture(stores, survey, circumstances.games)
+        unsettled = _capture(stores, survey, circumstances)
     seconds = time.monotonic() - began
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
@@ -116,7 +117,6 @@ def _asked(spec: SurveySpec, circumstances: Circumstances) -> SurveySpec:
     parameters = {**spec.driver.parameters, **circumstances.settings}
     if circumstances.is_slow:
         parameters["command"] = ["nice", "-n", "19", *parameters["command"]]
-        parameters["start_timeout_s"] = _SLOW_START_S
     return spec.model_copy(
         update={
             "driver": spec.driver.model_copy(update={"parameters": parameters}),
@@ -142,12 +142,16 @@ def _circumstances(folder: Path, circumstances: Circumstances) -> Iterator[None]
         yield
 
 
-def _capture(stores: Stores, survey: Survey, games: int) -> int:
+def _capture(stores: Stores, survey: Survey, circumstances: Circumstances) -> int:
     """Take all screenshots, the blocks dealt out to games at once; return how many did not settle."""
-    blocks = survey.blocks()
+    blocks, games = survey.blocks(), circumstances.games
+    staging = Staging(scratch=stores.scratch, start_timeout_s=_SLOW_START_S if circumstances.is_slow else None)
     hands: list[tuple[Block, ...]] = [tuple(blocks[number::games]) for number in range(min(games, len(blocks)))]
     with ThreadPoolExecutor(len(hands)) as threads:
-        return sum(done.unsettled for done in threads.map(lambda own: capture_blocks(stores, survey, own), hands))
+        return sum(
+            done.unsettled
+            for done in threads.map(lambda own: capture_blocks(stores, survey, own, staging=staging), hands)
+        )
 
 
 def _judged(stores: Stores, survey: Survey, *, unsettled: int, seconds: float) -> Outcome:

@@ -301,8 +301,8 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
     pushes = belief.pushes + 1 if again else 1
     presses = abs(move.presses) + (belief.pushed_presses if again else 0)
     is_edge = pushes >= PUSHES and presses >= PUSHED_PRESSES
-    aside_px = rules.hop_px[move.axis.other] + _NEAR_PX
-    if is_edge and _off_px(belief, move.axis) == 0 and is_beside(belief.walls, wall, aside_px):
+    off_px, aside_px = _off_px(belief, move.axis), rules.hop_px[move.axis.other] + _NEAR_PX
+    if is_edge and is_beside(belief.walls, wall, off_px=off_px, aside_px=aside_px):
         return _at_wall(belief, wall)
     return replace(
         belief,

@@ -27,14 +27,18 @@ def with_wall(walls: Sequence[Wall], wall: Wall) -> tuple[Wall, ...]:
     return (*walls[-_MOST + 1 :], wall)
 
 
-def is_beside(walls: Sequence[Wall], place: Wall, aside_px: float) -> bool:
-    """Whether an edge was found at the same height as a place, and no farther aside: it is the same edge.
+def is_beside(walls: Sequence[Wall], place: Wall, *, off_px: float, aside_px: float) -> bool:
+    """Whether an edge was found at the same height as a place where the camera is stopped: it is the same edge.
 
     Edges that slant are at another height there.
+
+    Args:
+        off_px: How far the place may be off, towards the edge.
+        aside_px: How far aside the edge may have been found.
     """
     return any(
         (wall.axis, wall.direction) == (place.axis, place.direction)
-        and abs(place.axis.of(wall.at) - place.axis.of(place.at)) <= _ALIKE_PX
+        and abs(place.axis.of(wall.at) - place.axis.of(place.at)) <= _ALIKE_PX + off_px
         and abs(place.axis.other.of(wall.at) - place.axis.other.of(place.at)) <= aside_px
         for wall in walls
     )

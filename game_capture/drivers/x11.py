@@ -82,6 +82,7 @@ class X11Driver:
     ) -> None:
         self._parameters = parameters
         self._comparer, self._neighbours = comparer, neighbours
+        self._patience_s = staging.start_timeout_s or 0.0
         self._start_timeout_s = staging.start_timeout_s or parameters.start_timeout_s
         settle_timeout_s = staging.settle_timeout_s or parameters.settle.timeout_s
         self._settle = parameters.settle.model_copy(update={"timeout_s": settle_timeout_s})
@@ -180,8 +181,8 @@ class X11Driver:
             stage.send(f"mousemove {x} {y}")  # without a window manager, keys go where the pointer is
             with self._shown(stage):
                 self._wait_until_ready(stage)
-                perform(parameters.prepare, stage, self._pictures, where="prepare")
-                perform(parameters.home_actions, stage, self._pictures, where="home")
+                for where, actions in (("prepare", parameters.prepare), ("home", parameters.home_actions)):
+                    perform(actions, stage, self._pictures, where=where, least_timeout_s=self._patience_s)
             self._park(stage)
             stage.check_alive()
             self._check_window(stage)
