@@ -24,7 +24,7 @@ from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
 from imageflow_mosaic.encoding import encode_png
 from imageflow_surveys import states, trust
-from imageflow_surveys.blocks import CapturedBlocks, capture_blocks, cut_blocks, register_blocks
+from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.image import read_region
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
