@@ -188,17 +188,17 @@ def next_step(belief: Belief, goal: Goal, rules: Rules) -> Next:
     }
     if not any(wanted.values()):
         return Arrived()
+    ways = [(axis, presses) for axis, presses in wanted.items() if presses]
+    if all((axis, _sign(presses)) in belief.edges for axis, presses in ways):
+        return AtEdge()
     if belief.has_slid and belief.idle >= PATIENCE:
         return AtEdge()
     if belief.idle >= 2 * PATIENCE:
         return GivenUp()
-    for axis, presses in wanted.items():
-        way = (axis, _sign(presses))
-        if presses and way not in belief.edges:
-            if belief.pushed == way and abs(presses) < _FIRM_PRESSES:
-                presses = _sign(presses) * _FIRM_PRESSES
-            return Move(axis=axis, presses=rules.hop(presses, axis))
-    return AtEdge()
+    axis, presses = next((axis, presses) for axis, presses in ways if (axis, _sign(presses)) not in belief.edges)
+    if belief.pushed == (axis, _sign(presses)) and abs(presses) < _FIRM_PRESSES:
+        presses = _sign(presses) * _FIRM_PRESSES
+    return Move(axis=axis, presses=rules.hop(presses, axis))
 
 
 def moved(belief: Belief, move: Move, seen: Movement | None, rules: Rules) -> Belief:
@@ -316,7 +316,7 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
 def _at_wall(belief: Belief, wall: Wall) -> Belief:
     """Return what is believed where an edge was found, or is one with an edge beside it."""
     walls = with_wall(belief.walls, wall) if _off_px(belief, wall.axis) == 0 else belief.walls
-    return replace(_going(belief), edges=frozenset({(wall.axis, wall.direction)}), walls=walls)
+    return replace(_going(belief), edges=belief.edges | {(wall.axis, wall.direction)}, walls=walls)
 
 
 def _missing(before: Move | None, move: Move, offset: Offset, rules: Rules) -> Move | None:

@@ -224,6 +224,26 @@ def test_a_minimap_shows_places_beyond_the_edge_of_the_world_as_near_as_they_are
     assert camera.at == [320, 416]
 
 
+def test_a_corner_of_the_world_is_the_edge_both_ways() -> None:
+    press_px, step_px = {Axis.X: 192.0, Axis.Y: 128.0}, {Axis.X: 192.0, Axis.Y: 128.0}
+    camera = Camera(world=WORLD[:640], at=[512, 128], px=(192, 128), bounds=lambda _y: (0, 896))
+    names = KeyScroll(px_per_press=(192, 128))
+    sailing = Pilot(
+        press=camera.press,
+        look=camera.look,
+        press_px=press_px,
+        hop_px=step_px,
+        view=VIEW,
+        names=names,
+        comparer=FrameComparer(),
+        neighbours=None,
+    )
+    places = [(col, row) for row in range(4) for col in (range(4) if row % 2 == 0 else range(3, -1, -1))]
+    reached = {(col, row): sailing.go(CELL, place(192.0 * col, 128.0 * row)) for col, row in places}
+    assert {at for at, one in reached.items() if one.is_there} == {(col, row) for col in range(3) for row in range(3)}
+    assert all(one.is_there or one.is_at_edge for one in reached.values())
+
+
 def test_an_edge_over_open_water_is_told_by_the_edge_beside_it() -> None:
     world = WORLD[:600].copy()
     world[:560, :864] = (20, 40, 90)  # a move up leaves nothing in view that shows how far it went
