@@ -46,6 +46,8 @@ from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
 
 _LOOK_S = 0.1
 _NUMBERS = {Axis.X: 0, Axis.Y: 1}
+_POINTER_S = 2.0
+"""How long a game may take to put the pointer back where a drag began."""
 _SAME_PX = 16
 """Areas that lie no farther apart show the same."""
 _END_S = 10.0
@@ -270,6 +272,10 @@ class X11Driver:
         window = self._parameters.window_rect
         self._parameters.scroll.move(stage.send, Move(units=units, to=to, crop=self._crop, window=window))
         self._park(stage)
+        if self._parameters.scroll.moves_pointer:
+            rule = self._settle.model_copy(update={"timeout_s": min(_POINTER_S, self._settle.timeout_s)})
+            watch(lambda: stage.grab(self._crop), rule)
+            self._park(stage)
 
     def _look(self, stage: Stage) -> View:
         watched = watch(lambda: stage.grab(self._crop), self._settle)
