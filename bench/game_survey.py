@@ -80,6 +80,8 @@ class Outcome:
     """Pairs of anchored screenshots that overlap."""
     least_equal: float
     """Of the worst of them, the share of pixels that are equal, 0 to 1."""
+    turn_px: float | None
+    """After so far to the right the world begins again, as far as it was seen."""
     unsettled: int
     seconds_per_screenshot: float
     """The games' starts included."""
@@ -158,10 +160,11 @@ def _judged(stores: Stores, survey: Survey, *, unsettled: int, seconds: float) -
     shots = shots_of(stores, survey)
     with stores.database.begin() as connection:
         states_ = [one.state for one in sightings.of_survey(connection, survey.id).values()]
+        turn = sightings.turn(connection, survey.id)
         places = placements.placements(connection, survey.id)
         every = sorted(tiles.every(connection, survey.id, survey.placed().revision), key=lambda tile: tile.id)
     anchored = {place.cell: place for place in places if place.status is PlacementStatus.ANCHORED}
-    compared = compare(shots, survey, anchored)
+    compared = compare(shots, survey, anchored, turn)
     equal = equal_shares(shots, survey, anchored)
     return Outcome(
         planned=survey.grid.rows * survey.grid.cols,
@@ -173,6 +176,7 @@ def _judged(stores: Stores, survey: Survey, *, unsettled: int, seconds: float) -
         unconfirmed=compared.unconfirmed,
         overlaps=len(equal),
         least_equal=round(min(equal, default=1.0), 4),
+        turn_px=turn.x_px,
         unsettled=unsettled,
         seconds_per_screenshot=round(seconds / max(1, len(shots.stored)), 2),
         failed_checks=tuple(look.__name__ for look in _LOOKS if not look(stores, survey).holds),
