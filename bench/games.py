@@ -65,6 +65,7 @@ GAMES = {
                 {"key": "Return"},
                 {"wait_until": {"changed": True, "still": True}},
                 {"key": "Escape"},
+                {"wait_until": {"changed": True, "still": True, "for_s": 3, "timeout_s": 120}},
             ]
         },
     ),
@@ -80,7 +81,14 @@ GAMES = {
         },
         turn={
             "before": [
-                {"run": ["sed", "-i", 's/xsize 180/xsize 84/;s/ysize 120/ysize 60/;s/wrap ""/wrap "WRAPX"/', _SERVER]}
+                {
+                    "run": [
+                        "sed",
+                        "-i",
+                        's/xsize 180/xsize 84/;s/ysize 120/ysize 60/;s/topology ""/topology "WRAPX"/',
+                        _SERVER,
+                    ]
+                }
             ],
             "home": [_press("shift+Up", 8), _press("shift+Down", 1)],
         },
