@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
+from imageflow_domain.capture import Turn
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import Placement
@@ -32,22 +33,30 @@ class Compared:
     """Screenshots that the arrangement does not place."""
 
 
-def compare(shots: Shots, survey: Survey, places: Mapping[Cell, Placement]) -> Compared:
-    """Compare placed screenshots with an arrangement of the same screenshots in no order."""
+def compare(shots: Shots, survey: Survey, places: Mapping[Cell, Placement], turn: Turn) -> Compared:
+    """Compare placed screenshots with an arrangement of the same screenshots in no order.
+
+    Args:
+        turn: Of the world: an arrangement cannot tell places apart that lie a whole turn from one another.
+    """
     cells = {str(cell): cell for cell in places}
     arrangement = arrange(tuple(cells), lambda name: shots.load(cells[name]), survey.spec.masks)
     wrong, confirmed = 0, 0
     for group in arrangement.groups:
         shifts = [
             Offset(
-                dx_px=places[cells[one.name]].x_px - round(one.position.x_px),
-                dy_px=places[cells[one.name]].y_px - round(one.position.y_px),
+                dx_px=_within(places[cells[one.name]].x_px - round(one.position.x_px), turn.x_px),
+                dy_px=_within(places[cells[one.name]].y_px - round(one.position.y_px), turn.y_px),
             )
             for one in group.pictures
         ]
         wrong += len(shifts) - Counter(shifts).most_common(1)[0][1]
         confirmed += len(shifts)
     return Compared(wrong=wrong, unconfirmed=len(places) - confirmed)
+
+
+def _within(distance_px: int, turn_px: float | None) -> int:
+    return distance_px if turn_px is None else distance_px % round(turn_px)
 
 
 def equal_shares(shots: Shots, survey: Survey, places: Mapping[Cell, Placement]) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 from bench.game_positions import compare, equal_shares
 from bench.lossy_xdotool import install
 from bench.variables import environment_of
+from game_capture.staging import Staging
 from imageflow_clients.database.maps import placements, sightings, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import AreaState
@@ -34,7 +35,7 @@ GAMES_AT_ONCE = 3
 
 _LOAD = "while True: pass"
 _SLOW_START_S = 300
-"""From a slow game's start until its window shows something, as docs/resources.md advises for slow machines."""
+"""How long a slow game's start may take, and each step of it, as docs/resources.md advises for slow machines."""
 
 _LOOKS = (
     trust.loops_close,
@@ -79,6 +80,8 @@ class Outcome:
     """Pairs of anchored screenshots that overlap."""
     least_equal: float
     """Of the worst of them, the share of pixels that are equal, 0 to 1."""
+    turn_px: float | None
+    """After so far to the right the world begins again, as far as it was seen."""
     unsettled: int
     seconds_per_screenshot: float
     """The games' starts included."""
@@ -99,7 +102,7 @@ def survey_game(stores: Stores, spec: SurveySpec, circumstances: Circumstances, 
     survey = plan_survey(stores, _asked(spec, circumstances), Carrier.OPERATOR)
     began = time.monotonic()
     with _circumstances(stores.scratch, circumstances):
-        unsettled = _capture(stores, survey, circumstances.games)
+        unsettled = _capture(stores, survey, circumstances)
     seconds = time.monotonic() - began
     register_blocks(stores, survey, survey.blocks())
     place_survey(stores, survey)
@@ -116,7 +119,6 @@ def _asked(spec: SurveySpec, circumstances: Circumstances) -> SurveySpec:
     parameters = {**spec.driver.parameters, **circumstances.settings}
     if circumstances.is_slow:
         parameters["command"] = ["nice", "-n", "19", *parameters["command"]]
-        parameters["start_timeout_s"] = _SLOW_START_S
     return spec.model_copy(
         update={
             "driver": spec.driver.model_copy(update={"parameters": parameters}),
@@ -142,22 +144,27 @@ def _circumstances(folder: Path, circumstances: Circumstances) -> Iterator[None]
         yield
 
 
-def _capture(stores: Stores, survey: Survey, games: int) -> int:
+def _capture(stores: Stores, survey: Survey, circumstances: Circumstances) -> int:
     """Take all screenshots, the blocks dealt out to games at once; return how many did not settle."""
-    blocks = survey.blocks()
+    blocks, games = survey.blocks(), circumstances.games
+    staging = Staging(scratch=stores.scratch, start_timeout_s=_SLOW_START_S if circumstances.is_slow else None)
     hands: list[tuple[Block, ...]] = [tuple(blocks[number::games]) for number in range(min(games, len(blocks)))]
     with ThreadPoolExecutor(len(hands)) as threads:
-        return sum(done.unsettled for done in threads.map(lambda own: capture_blocks(stores, survey, own), hands))
+        return sum(
+            done.unsettled
+            for done in threads.map(lambda own: capture_blocks(stores, survey, own, staging=staging), hands)
+        )
 
 
 def _judged(stores: Stores, survey: Survey, *, unsettled: int, seconds: float) -> Outcome:
     shots = shots_of(stores, survey)
     with stores.database.begin() as connection:
         states_ = [one.state for one in sightings.of_survey(connection, survey.id).values()]
+        turn = sightings.turn(connection, survey.id)
         places = placements.placements(connection, survey.id)
         every = sorted(tiles.every(connection, survey.id, survey.placed().revision), key=lambda tile: tile.id)
     anchored = {place.cell: place for place in places if place.status is PlacementStatus.ANCHORED}
-    compared = compare(shots, survey, anchored)
+    compared = compare(shots, survey, anchored, turn)
     equal = equal_shares(shots, survey, anchored)
     return Outcome(
         planned=survey.grid.rows * survey.grid.cols,
@@ -169,6 +176,7 @@ def _judged(stores: Stores, survey: Survey, *, unsettled: int, seconds: float) -
         unconfirmed=compared.unconfirmed,
         overlaps=len(equal),
         least_equal=round(min(equal, default=1.0), 4),
+        turn_px=turn.x_px,
         unsettled=unsettled,
         seconds_per_screenshot=round(seconds / max(1, len(shots.stored)), 2),
         failed_checks=tuple(look.__name__ for look in _LOOKS if not look(stores, survey).holds),

@@ -39,6 +39,8 @@ class Game:
     """xdotool's commands that scroll."""
     edge: Mapping[str, Any] | None = None
     """Parameters with which the survey crosses the world's edge; `None` for a world that has none, as it wraps."""
+    turn: Mapping[str, Any] | None = None
+    """Parameters of a small world that wraps around to the right, which the survey goes around; `None` without one."""
 
 
 def _drag(begin: tuple[int, int], end: tuple[int, int]) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def _press(key: str, count: int) -> dict[str, Any]:
     return {"key": key, "count": count, "pause_ms": 400}
 
 
+_SERVER = "freeciv.serv"
 _KEYS = tuple(f"key {key}" for key in ("Left", "Right", "Up", "Down"))
 GAMES = {
     "simutrans": Game(
@@ -62,6 +65,7 @@ GAMES = {
                 {"key": "Return"},
                 {"wait_until": {"changed": True, "still": True}},
                 {"key": "Escape"},
+                {"wait_until": {"changed": True, "still": True, "for_s": 3, "timeout_s": 120}},
             ]
         },
     ),
@@ -75,6 +79,19 @@ GAMES = {
                 _press("shift+Up", 1),
             ]
         },
+        turn={
+            "before": [
+                {
+                    "run": [
+                        "sed",
+                        "-i",
+                        's/xsize 180/xsize 84/;s/ysize 120/ysize 60/;s/topology ""/topology "WRAPX"/',
+                        _SERVER,
+                    ]
+                }
+            ],
+            "home": [_press("shift+Up", 8), _press("shift+Down", 1)],
+        },
     ),
     "widelands": Game(presses=tuple(key.replace("key ", "keydown ") for key in _KEYS)),
     "lincity": Game(
@@ -82,8 +99,8 @@ GAMES = {
         edge={"home": [*[_drag((1140, 350), (140, 350))] * 5, *[_drag((640, 650), (640, 50))] * 5]},
     ),
 }
-CASES = ("middle", "edge", "dropped", "slow", "three")
-_MIDDLE, _EDGE = Grid(rows=4, cols=4), Grid(rows=3, cols=4)
+CASES = ("middle", "edge", "turn", "dropped", "slow", "three")
+_MIDDLE, _OTHERS = Grid(rows=4, cols=4), {"edge": Grid(rows=3, cols=4), "turn": Grid(rows=2, cols=9)}
 
 
 def main() -> int:
@@ -92,7 +109,7 @@ def main() -> int:
     cases = _chosen("IMAGEFLOW_BENCH_CASES", CASES)
     for game in games:
         for case in cases:
-            if case == "edge" and GAMES[game].edge is None:
+            if case in _OTHERS and getattr(GAMES[game], case) is None:
                 continue
             began = time.monotonic()
             result = _survey(game, case)
@@ -107,8 +124,8 @@ def circumstances(game: str, case: str) -> Circumstances:
     """Return what a case means for a game."""
     known = GAMES[game]
     return Circumstances(
-        settings=(known.edge or {}) if case == "edge" else {},
-        grid=_EDGE if case == "edge" else _MIDDLE,
+        settings={"edge": known.edge, "turn": known.turn}.get(case) or {},
+        grid=_OTHERS.get(case, _MIDDLE),
         is_slow=case == "slow",
         dropped=known.presses if case == "dropped" else (),
         games=GAMES_AT_ONCE if case == "three" else 1,
@@ -176,7 +193,7 @@ def _show() -> None:
 def _like_middle(cases: Mapping[str, Mapping[str, Any]], case: str) -> str:
     """Say whether a map is that of the undisturbed survey: the same tiles, or at least the same positions."""
     middle, own = cases.get("middle", {}), cases[case]
-    if case in ("middle", "edge") or "positions" not in middle:
+    if case in ("middle", *_OTHERS) or "positions" not in middle:
         return ""
     if own["tiles"] == middle["tiles"]:
         return "same bytes"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil, inf
 
+from game_capture.axis import Axis as Axis
+from game_capture.walls import Wall, is_beside, with_wall
 from imageflow_domain.capture import EXACT, Movement, Uncertainty
 from imageflow_domain.geometry import Offset, Position
 
@@ -47,15 +49,6 @@ _LOST_MORE = 2.0
 
 _NEAR_PX = 16.0
 """No move is worth less: frames lie where they are seen to lie, not where they were sent to."""
-
-
-class Axis(StrEnum):
-    X = "x"
-    Y = "y"
-
-    @property
-    def other(self) -> "Axis":
-        return Axis.Y if self is Axis.X else Axis.X
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +129,8 @@ class Belief:
     uncertainty: Uncertainty = EXACT
     edges: frozenset[tuple[Axis, int]] = frozenset()
     """Axes and directions in which the camera cannot go from where it is."""
+    walls: tuple[Wall, ...] = ()
+    """The last places at which an edge was found: what stops a camera beside them is the same edge."""
     phase: Phase = Phase.GOING
     pushed: tuple[Axis, int] | None = None
     """In which direction the last moves did not advance."""
@@ -193,17 +188,17 @@ def next_step(belief: Belief, goal: Goal, rules: Rules) -> Next:
     }
     if not any(wanted.values()):
         return Arrived()
+    ways = [(axis, presses) for axis, presses in wanted.items() if presses]
+    if all((axis, _sign(presses)) in belief.edges for axis, presses in ways):
+        return AtEdge()
     if belief.has_slid and belief.idle >= PATIENCE:
         return AtEdge()
     if belief.idle >= 2 * PATIENCE:
         return GivenUp()
-    for axis, presses in wanted.items():
-        way = (axis, _sign(presses))
-        if presses and way not in belief.edges:
-            if belief.pushed == way and abs(presses) < _FIRM_PRESSES:
-                presses = _sign(presses) * _FIRM_PRESSES
-            return Move(axis=axis, presses=rules.hop(presses, axis))
-    return AtEdge()
+    axis, presses = next((axis, presses) for axis, presses in ways if (axis, _sign(presses)) not in belief.edges)
+    if belief.pushed == (axis, _sign(presses)) and abs(presses) < _FIRM_PRESSES:
+        presses = _sign(presses) * _FIRM_PRESSES
+    return Move(axis=axis, presses=rules.hop(presses, axis))
 
 
 def moved(belief: Belief, move: Move, seen: Movement | None, rules: Rules) -> Belief:
@@ -289,13 +284,14 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
         has_slid=belief.has_slid or slid,
         missing=_missing(late, move, offset, rules),
     )
+    wall = Wall(at=at, axis=move.axis, direction=move.direction)
     if belief.phase is Phase.BACK:
         return replace(belief, phase=Phase.RETURN) if advanced else replace(_going(belief), obeys=False)
     if belief.phase is Phase.RETURN:
         back_px = rules.hop(_FIRM_PRESSES, move.axis) * rules.press_px[move.axis]
         went_px = move.direction * _along(offset, move.axis)
         is_edge = advanced and went_px < back_px + rules.press_px[move.axis] / 2
-        return replace(_going(belief), edges=frozenset({(move.axis, move.direction)} if is_edge else ()))
+        return _at_wall(belief, wall) if is_edge else replace(_going(belief), edges=frozenset())
     if advanced:
         done = round(abs(_along(offset, move.axis)) / rules.press_px[move.axis])
         lost = max(0, abs(move.presses) - done)
@@ -305,6 +301,9 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
     pushes = belief.pushes + 1 if again else 1
     presses = abs(move.presses) + (belief.pushed_presses if again else 0)
     is_edge = pushes >= PUSHES and presses >= PUSHED_PRESSES
+    off_px, aside_px = _off_px(belief, move.axis), rules.hop_px[move.axis.other] + _NEAR_PX
+    if is_edge and is_beside(belief.walls, wall, off_px=off_px, aside_px=aside_px):
+        return _at_wall(belief, wall)
     return replace(
         belief,
         pushed=way,
@@ -312,6 +311,12 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
         pushed_presses=presses,
         phase=Phase.BACK if is_edge else Phase.GOING,
     )
+
+
+def _at_wall(belief: Belief, wall: Wall) -> Belief:
+    """Return what is believed where an edge was found, or is one with an edge beside it."""
+    walls = with_wall(belief.walls, wall) if _off_px(belief, wall.axis) == 0 else belief.walls
+    return replace(_going(belief), edges=belief.edges | {(wall.axis, wall.direction)}, walls=walls)
 
 
 def _missing(before: Move | None, move: Move, offset: Offset, rules: Rules) -> Move | None:
@@ -360,6 +365,10 @@ def _going(belief: Belief) -> Belief:
 
 def _along(offset: Offset, axis: Axis) -> int:
     return offset.dx_px if axis is Axis.X else offset.dy_px
+
+
+def _off_px(belief: Belief, axis: Axis) -> float:
+    return belief.uncertainty.x_px if axis is Axis.X else belief.uncertainty.y_px
 
 
 def _sign(presses: int) -> int:

@@ -24,7 +24,7 @@ from game_capture.calibration import (
     wrong_way,
 )
 from game_capture.loop import Arrived, AtEdge, Axis, Belief, GivenUp, Move, Rules
-from imageflow_domain.capture import EXACT, Movement, Uncertainty
+from imageflow_domain.capture import EXACT, Movement, Turn, Uncertainty
 from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Offset, Position, Size
 from imageflow_domain.grid import Cell
@@ -131,6 +131,8 @@ class Pilot:
         self._visited: list[Cell] = []
         self._held: list[Cell] = []
         """The last areas to which the camera did not go though nothing but a dialog explains it."""
+        self.turn = Turn()
+        """After how far the world begins again: land that is looked for lies nearer than half of that."""
         self._clock, self._sleep = clock, sleep
         self._patience_s = _PATIENCE_S
         """How late presses take effect: a slow game shows the map as it was before them, and that map stands still."""
@@ -192,7 +194,7 @@ class Pilot:
         self._shown = None
         self._press(move.axis, move.presses, self._aim(move))
         after = self._shown_now()
-        seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
+        seen = self._seen(before, after, move)
         seen = self._waited(before, after, move, seen)
         after = self._shown_now()
         if is_sure(seen) and not is_still(seen):
@@ -221,7 +223,7 @@ class Pilot:
             if np.array_equal(latest.frame, after.frame):
                 continue
             after = self._shown = latest
-            seen = self._compare(before.frame, after.frame, self._middle(move), self._reach_px(move))
+            seen = self._seen(before, after, move)
         late_s = self._clock() - began
         if is_done and seen is not None and loop.has_late_presses(seen, move, self._rules):
             late_s = max(late_s, self._patience_s)
@@ -267,8 +269,19 @@ class Pilot:
         half = round(self._rules.expected_px(move) / 2)
         return Offset(dx_px=half, dy_px=0) if move.axis is Axis.X else Offset(dx_px=0, dy_px=half)
 
-    def _reach_px(self, move: Move) -> int:
-        missing = self._belief.missing
+    def _seen(self, before: View, after: View, move: Move) -> Movement | None:
+        """Return how far a move brought the camera; presses of the move before may take effect now.
+
+        Where that range of moves shows nothing that is the only one, they are taken for lost.
+        """
+        middle, missing = self._middle(move), self._belief.missing
+        if missing is not None:
+            seen = self._compare(before.frame, after.frame, middle, self._reach_px(move, missing))
+            if seen is not None and seen.is_only:
+                return seen
+        return self._compare(before.frame, after.frame, middle, self._reach_px(move, None))
+
+    def _reach_px(self, move: Move, missing: Move | None) -> int:
         late_px = 0.0 if missing is None else abs(self._rules.expected_px(missing))
         far_px = ceil(_SLIDE_SHARE * abs(self._rules.expected_px(move)) + late_px)
         return far_px + (_SLACK_PX if self._calibration[move.axis].is_done else _PROBED_PX)
@@ -314,7 +327,9 @@ class Pilot:
     def _tie_reach_px(self) -> int:
         """How far a camera may be from where it is believed: an edge may have pushed it away."""
         side_px = min(self._view.width_px, self._view.height_px)
-        return max(side_px // 2 + _SLACK_PX, ceil(self._belief.uncertainty.longest_px) + _SLACK_PX)
+        reach_px = max(side_px // 2 + _SLACK_PX, ceil(self._belief.uncertainty.longest_px) + _SLACK_PX)
+        turns = [turn_px for turn_px in (self.turn.x_px, self.turn.y_px) if turn_px is not None]
+        return min([reach_px, *(int(turn_px / 2) - 1 for turn_px in turns)])
 
 
 def _sum(one: Position, other: Position) -> Position:

@@ -20,7 +20,8 @@ class Staging:
     display_timeout_s: float = 20.0
     """From asking for a display until it takes clients."""
     start_timeout_s: float | None = None
-    """From a game's start until its map is shown, and stands still; `None`: as the survey says."""
+    """From a game's start until its map is shown, and stands still, and how long each wait of its preparation takes at
+    most where the survey asks for less; `None`: as the survey says."""
     answer_timeout_s: float = 10.0
     """From a command to a game's console until the game has answered."""
     settle_timeout_s: float | None = None

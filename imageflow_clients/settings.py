@@ -99,8 +99,8 @@ class GameSettings(HomeSettings):
     game_display_timeout_s: float | None = Field(default=None, gt=0, le=3600)
     """From asking for a display until it answers. Unset: 20."""
     game_start_timeout_s: float | None = Field(default=None, gt=0, le=3600)
-    """From a game's start until its map stands still; takes precedence over the survey's own. Unset: the survey's
-    own."""
+    """From a game's start until its map stands still; takes precedence over the survey's own. Each `wait_until` of
+    `prepare` and `home` waits so long at least. Unset: the survey's own."""
     game_answer_timeout_s: float | None = Field(default=None, gt=0, le=600)
     """How long a game's console may take to answer one command. Unset: 10."""
     game_settle_timeout_s: float | None = Field(default=None, gt=0, le=600)

@@ -21,7 +21,7 @@ class AreaState(StrEnum):
     HOLE = "hole"
     """It lies in the world, and has no screenshot: nothing usable was shown."""
     OUTSIDE = "outside"
-    """It lies beyond the world's edge: there is nothing to show."""
+    """It lies beyond the world's edge, or beyond a turn around it: there is nothing new to show."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,14 @@ class Uncertainty:
 EXACT = Uncertainty(x_px=0.0, y_px=0.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """After how many px a world that wraps around begins again, on each axis; `None` where that was not seen."""
+
+    x_px: float | None = None
+    y_px: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grabbed:
     """What a driver brings from one area."""
@@ -59,6 +67,8 @@ class Grabbed:
     """False where the image still changed when its time was up, and was taken as it was."""
     session_offset: Position | None = None
     """How far the session's plane lies from the survey's, as far as the driver has learnt by now."""
+    turn: Turn | None = None
+    """The world's turn, where the driver has learnt it and the survey does not know it yet."""
 
     @property
     def picture(self) -> "NDArray[np.uint8]":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
-from imageflow_domain.capture import Grabbed, Movement, StoredFrame
+from imageflow_domain.capture import Grabbed, Movement, StoredFrame, Turn
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
 
@@ -98,6 +98,18 @@ class StoredFrames(Protocol):
 
     def near(self, cell: Cell) -> Sequence[StoredFrame]:
         """Return some frames beside an area whose place in the survey's plane is known, the surest first."""
+        ...
+
+    def first(self, cell: Cell, *, is_row: bool, within_px: float) -> Sequence[StoredFrame]:
+        """Return the frames at the start of an area's row, or of its column, whose place is known.
+
+        Args:
+            within_px: How far from the row's first area they may lie.
+        """
+        ...
+
+    def turn(self) -> Turn:
+        """Return what the survey knows of the world's turn."""
         ...
 
 

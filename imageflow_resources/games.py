@@ -29,7 +29,8 @@ class GameDriverResource(dg.ConfigurableResource[Staging]):
     start_timeout_s: float | None = Field(
         default=None,
         gt=0,
-        description="Seconds from a game's start until its map stands still. Unset: as the survey says.",
+        description="Seconds from a game's start until its map stands still, and at least for each wait_until of "
+        "prepare and home. Unset: as the survey says.",
     )
     answer_timeout_s: float = Field(
         default=Staging.answer_timeout_s, gt=0, description="Seconds for a game's console to answer one command."

@@ -1,5 +1,6 @@
 """A driver that is started late, and again when its game dies."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ from game_capture.staging import Staging
 from imageflow_clients.store_frames import StoreFrames
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import Grabbed
-from imageflow_domain.errors import BadFile, GameDied, InvalidInput
+from imageflow_domain.errors import BadFile, GameDied, GameNeverSettled, InvalidInput
 from imageflow_domain.grid import Cell
 from imageflow_domain.keys import MAP_UPLOADS
 from imageflow_domain.ports import Area, FrameSource, GameDriver
@@ -21,6 +22,8 @@ from imageflow_mosaic.movement import FrameComparer
 from imageflow_surveys.capture_order import capture_order
 from imageflow_surveys.files_beside import reader_of
 from imageflow_surveys.neighbouring_frames import NeighbouringFrames
+
+_LOG = logging.getLogger(__name__)
 
 RESTARTS_PER_AREA = 3
 _HOME = Cell(row=0, col=0)
@@ -110,6 +113,8 @@ class Camera:
 
         Raises:
             GameDied: Where the game died `RESTARTS_PER_AREA` times at this area.
+            GameNeverSettled: Where it did not get through its start twice in a row: on a busy machine a click may come
+                before the menu does.
             CaptureError: As the driver's contract has it.
         """
         for left in reversed(range(RESTARTS_PER_AREA)):
@@ -130,8 +135,14 @@ class Camera:
     def _started(self) -> GameDriver:
         driver = self._opened()
         if not self._is_entered:
-            driver = self._driver = self._stack.enter_context(driver)
-            self._is_entered = True
+            try:
+                driver = self._stack.enter_context(driver)
+            except GameNeverSettled as error:
+                _LOG.warning("The game did not get through its start, and is started once more. %s", error)
+                self._close(error)
+                self.restarts += 1
+                driver = self._stack.enter_context(self._opened())
+            self._driver, self._is_entered = driver, True
         return driver
 
     def _opened(self) -> GameDriver:

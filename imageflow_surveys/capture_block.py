@@ -37,7 +37,8 @@ def capture_block(
 ) -> Captured:
     """Store every screenshot of a block; a block that was broken off goes on where it stopped.
 
-    Areas whose image did not settle are visited once more at the end.
+    Areas whose image did not settle, and holes, are visited once more at the end: by then more is known of the edges
+    of the world.
 
     Raises:
         CaptureError: Where the game cannot be driven.
@@ -54,7 +55,7 @@ def capture_block(
     missing = [c for c in by_cell if c not in stored and not (c in known and known[c].state is not AreaState.TAKEN)]
     for cell in camera.order(missing):
         known = {**known, cell: visit.take(by_cell[cell])}
-    for cell in camera.order([c for c in by_cell if c in known and not known[c].is_settled]):
+    for cell in camera.order([c for c in by_cell if c in known and _is_open(known[c])]):
         known = {**known, cell: visit.retake(by_cell[cell], known[cell])}
     with stores.database.begin() as connection:
         sizes = {c: s.bytes for c, s in screenshots.stored(connection, survey.id, within=own_rows).items()}
@@ -68,6 +69,11 @@ def capture_block(
         holes=sum(one.state is AreaState.HOLE for one in seen),
         unsettled=sum(not one.is_settled for one in seen),
     )
+
+
+def _is_open(seen: Sighting) -> bool:
+    """Whether a second visit may bring more."""
+    return not seen.is_settled or seen.state is AreaState.HOLE
 
 
 class _Visit:
@@ -110,6 +116,8 @@ class _Visit:
             sightings.record(connection, survey.id, sighting)
             if grabbed.session_offset is not None:
                 sightings.tie_session(connection, survey.id, session, grabbed.session_offset)
+            if grabbed.turn is not None:
+                sightings.note_turn(connection, survey.id, grabbed.turn)
         return sighting
 
     def _put(self, cell: Cell, data: bytes) -> StoredShot:

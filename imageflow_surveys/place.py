@@ -5,12 +5,13 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from imageflow_clients.database import Connection
-from imageflow_clients.database.maps import dependencies, layers, placements, screenshots, tiles
+from imageflow_clients.database.maps import dependencies, layers, placements, screenshots, sightings, tiles
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.capture import Uncertainty
+from imageflow_domain.capture import Turn, Uncertainty
 from imageflow_domain.errors import NothingAnchored, NotReady
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.placement import DroppedOffset, Placement, PlacementStatus
@@ -62,6 +63,7 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
         seen = seen_areas(connection, survey)
         pairs = placements.offsets(connection, survey.id, searched=False)
         planned = rows.count_areas(connection, survey.id)
+        turn = sightings.turn(connection, survey.id)
     areas = [one.area for one in seen]
     if not areas:
         raise NotReady(
@@ -69,7 +71,7 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
             "the game's home is, and survey again."
         )
     shots = shots_of(stores, survey)
-    reaches = {one.cell: search_reach(survey, one) for one in seen}
+    reaches = {one.cell: search_reach(survey, one, turn) for one in seen}
     shots_placed = place_shots(
         areas,
         pairs,
@@ -117,15 +119,21 @@ def _check_ready(connection: Connection, survey: Survey) -> None:
             raise NotReady(f"'{survey.id}' lacks {layer} of block {named}{more}: materialise these first.")
 
 
-def search_reach(survey: Survey, seen: SeenArea) -> Uncertainty:
+def search_reach(survey: Survey, seen: SeenArea, turn: Turn) -> Uncertainty:
     """Return how far from its believed place a screenshot is searched for that nothing ties to the map.
 
-    As far as its position is unsure, and a view around at least: within its uncertainty it was not found.
+    As far as its position is unsure, and a view around at least: within its uncertainty it was not found. Less than
+    half a turn in a world that wraps around, where the same land comes again after a whole one.
     """
-    unsure = uncertainty_of(survey, seen)
+    unsure, view = uncertainty_of(survey, seen), survey.view
     return Uncertainty(
-        x_px=max(unsure.x_px, float(survey.view.width_px)), y_px=max(unsure.y_px, float(survey.view.height_px))
+        x_px=min(max(unsure.x_px, float(view.width_px)), _half(turn.x_px)),
+        y_px=min(max(unsure.y_px, float(view.height_px)), _half(turn.y_px)),
     )
+
+
+def _half(turn_px: float | None) -> float:
+    return inf if turn_px is None else turn_px / 2 - 1
 
 
 def _check_anchored(stores: Stores, survey: Survey, places: Sequence[Placement], planned: int) -> None:

@@ -23,6 +23,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel
 
 from game_capture.beyond import Beyond
+from game_capture.circling import Circling
 from game_capture.grabber import to_rgb
 from game_capture.loop import Axis
 from game_capture.opening import Opening
@@ -36,7 +37,7 @@ from game_capture.x11.appearing import is_blank, wait_until_shown
 from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.program import Program, read_pictures
 from game_capture.x11.scrolling import Move, middle
-from imageflow_domain.capture import AreaState, Grabbed
+from imageflow_domain.capture import EXACT, AreaState, Grabbed, Turn
 from imageflow_domain.errors import CaptureError, GameDied, GameNeverSettled, InvalidInput, NoMap
 from imageflow_domain.files_beside import ReadBeside, nothing_beside
 from imageflow_domain.geometry import Position, Size
@@ -45,6 +46,8 @@ from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
 
 _LOOK_S = 0.1
 _NUMBERS = {Axis.X: 0, Axis.Y: 1}
+_POINTER_S = 2.0
+"""How long a game may take to put the pointer back where a drag began."""
 _SAME_PX = 16
 """Areas that lie no farther apart show the same."""
 _END_S = 10.0
@@ -81,6 +84,7 @@ class X11Driver:
     ) -> None:
         self._parameters = parameters
         self._comparer, self._neighbours = comparer, neighbours
+        self._patience_s = staging.start_timeout_s or 0.0
         self._start_timeout_s = staging.start_timeout_s or parameters.start_timeout_s
         settle_timeout_s = staging.settle_timeout_s or parameters.settle.timeout_s
         self._settle = parameters.settle.model_copy(update={"timeout_s": settle_timeout_s})
@@ -92,6 +96,7 @@ class X11Driver:
         self._step = tuple(parameters.scroll.reachable(step, axis) for axis, step in enumerate(parameters.step))
         self._stage: Stage | None = None
         self._pilot: Pilot | None = None
+        self._circling: Circling | None = None
         self._has_known_window = False
         self._taken: dict[Cell, Position] = {}
         """Where areas were seen, in the plane of this start of the game."""
@@ -127,9 +132,14 @@ class X11Driver:
         """Return what an area shows; it is outside where the world ends before it or none of its land shows."""
         stage, pilot = self._running(), self._sailing()
         stage.check_alive()
+        to, circling = area.position or self._position(area.cell), self._circling
+        if circling is not None and circling.is_past(area.cell, to):
+            return Grabbed(frame=None, position=None, state=AreaState.OUTSIDE)
+        pilot.turn = Turn() if circling is None else circling.turn
         with self._shown(stage):
-            reached = pilot.go(area.cell, area.position or self._position(area.cell))
-        state = self._state(area.cell, reached)
+            reached = (circling or pilot).go(area.cell, to)
+        is_past = circling is not None and circling.is_past(area.cell, to)
+        state = AreaState.OUTSIDE if is_past else self._state(area.cell, reached)
         is_settled = reached.view.is_settled
         if state is AreaState.TAKEN and not is_settled:
             if self._settle.on_timeout == "fail":
@@ -145,21 +155,22 @@ class X11Driver:
             state=state,
             is_settled=is_settled,
             session_offset=reached.offset,
+            turn=None if circling is None else circling.learnt,
         )
 
     def _state(self, cell: Cell, reached: Reached) -> AreaState:
         if self._beyond.shown_in(reached.view.frame):
             return AreaState.OUTSIDE
-        if reached.is_there or not self._is_taken_elsewhere(cell, reached.position):
+        if reached.is_there or not self._is_taken_elsewhere(cell, reached):
             return AreaState.TAKEN
         return AreaState.OUTSIDE if reached.is_at_edge else AreaState.HOLE
 
-    def _is_taken_elsewhere(self, cell: Cell, at: Position) -> bool:
-        """Whether another area shows the same place."""
+    def _is_taken_elsewhere(self, cell: Cell, reached: Reached) -> bool:
+        """Whether another area shows the same place, as far as it is sure where the camera is."""
+        at, is_sure = reached.position, reached.uncertainty == EXACT
+        same_x_px, same_y_px = (_SAME_PX if is_sure else max(_SAME_PX, self._unit(axis) / 2) for axis in Axis)
         return any(
-            other != cell
-            and abs(place.x_px - at.x_px) < max(_SAME_PX, self._unit(Axis.X) / 2)
-            and abs(place.y_px - at.y_px) < max(_SAME_PX, self._unit(Axis.Y) / 2)
+            other != cell and abs(place.x_px - at.x_px) < same_x_px and abs(place.y_px - at.y_px) < same_y_px
             for other, place in self._taken.items()
         )
 
@@ -172,8 +183,8 @@ class X11Driver:
             stage.send(f"mousemove {x} {y}")  # without a window manager, keys go where the pointer is
             with self._shown(stage):
                 self._wait_until_ready(stage)
-                perform(parameters.prepare, stage, self._pictures, where="prepare")
-                perform(parameters.home_actions, stage, self._pictures, where="home")
+                for where, actions in (("prepare", parameters.prepare), ("home", parameters.home_actions)):
+                    perform(actions, stage, self._pictures, where=where, least_timeout_s=self._patience_s)
             self._park(stage)
             stage.check_alive()
             self._check_window(stage)
@@ -189,10 +200,18 @@ class X11Driver:
             comparer=self._comparer,
             neighbours=self._neighbours,
         )
+        if self._comparer is not None and self._neighbours is not None:
+            self._circling = Circling(
+                self._pilot.go,
+                step=self._position(Cell(row=1, col=1)),
+                view=self.capabilities.view,
+                comparer=self._comparer,
+                stored=self._neighbours,
+            )
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        self._stage = self._pilot = None
+        self._stage = self._pilot = self._circling = None
         if failed is None:
             self._program.stop()
         else:
@@ -253,6 +272,10 @@ class X11Driver:
         window = self._parameters.window_rect
         self._parameters.scroll.move(stage.send, Move(units=units, to=to, crop=self._crop, window=window))
         self._park(stage)
+        if self._parameters.scroll.moves_pointer:
+            rule = self._settle.model_copy(update={"timeout_s": min(_POINTER_S, self._settle.timeout_s)})
+            watch(lambda: stage.grab(self._crop), rule)
+            self._park(stage)
 
     def _look(self, stage: Stage) -> View:
         watched = watch(lambda: stage.grab(self._crop), self._settle)

@@ -129,7 +129,9 @@ class Rig:
             self._wait_until_still(stage, patience_s)
         self._save(stage, "start", "after the start")
         for where, actions in (("prepare", parameters.prepare), ("home", parameters.home)):
-            perform(actions, stage, self._actions_pictures, where=where, done=self._saved)
+            patience_s = self._staging.start_timeout_s or 0.0
+            pictures = self._actions_pictures
+            perform(actions, stage, pictures, where=where, least_timeout_s=patience_s, done=self._saved)
         self._park(stage)
         stage.check_alive()
         if self._is_first:

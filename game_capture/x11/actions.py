@@ -153,7 +153,8 @@ class Until(Words):
     within: Rect | None = None
     """The part of the display that is looked at; by default all of it."""
     timeout_s: float = Field(default=30.0, gt=0, le=600)
-    """After this time the game is given up, and the action named."""
+    """After this time the start has failed, and the action is named; it is tried once more. On slow machines
+    `IMAGEFLOW_GAME_START_TIMEOUT_S` waits longer."""
 
     @model_validator(mode="after")
     def _waits_for_something(self) -> "Until":
@@ -245,12 +246,14 @@ def perform(
     pictures: Pictures,
     *,
     where: str,
+    least_timeout_s: float = 0.0,
     done: Callable[[str, Action], None] | None = None,
 ) -> None:
     """Do one action after the other.
 
     Args:
         where: The setting that lists them; messages name it.
+        least_timeout_s: Each `wait_until` waits so long at least: a slow machine's patience.
         done: Called after each with its place in the settings, such as `prepare.3`.
 
     Raises:
@@ -262,7 +265,9 @@ def perform(
         here = f"{where}.{index}"
         match action:
             case WaitUntil():
-                _wait_until(action.wait_until, hands, before, here)
+                until = action.wait_until
+                patient = until.model_copy(update={"timeout_s": max(until.timeout_s, least_timeout_s)})
+                _wait_until(patient, hands, before, here)
             case Wait():
                 time.sleep(action.wait_s)
             case _:
@@ -270,7 +275,8 @@ def perform(
                     before = hands.grab(hands.screen)
                 if isinstance(action, IfShown):
                     if _is_shown(action, hands, pictures[action.if_shown]):
-                        perform(action.then, hands, pictures, where=f"{here}.then", done=done)
+                        then = f"{here}.then"
+                        perform(action.then, hands, pictures, where=then, least_timeout_s=least_timeout_s, done=done)
                 else:
                     action.perform(hands)
         if done is not None:

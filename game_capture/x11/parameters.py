@@ -27,8 +27,9 @@ class Command(Words):
 class X11Parameters(Words):
     """A program, its window, and how its camera is moved.
 
-    `{scratch}`, `{width}` and `{height}` in commands and the environment stand for a private folder, which is also
-    where they run, and the window's size. All places are pixels of the display.
+    `{scratch}`, `{port}`, `{width}` and `{height}` in commands and the environment stand for a private folder, which is
+    also where they run, a free TCP port, another one for each game that is started, and the window's size. All places
+    are pixels of the display.
     """
 
     command: tuple[Word, ...] = Field(min_length=1, max_length=1000)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from game_capture.accounts import account_of
+from game_capture.free_port import free_port
 from game_capture.picture import decode_rgb
 from game_capture.processes import find_program
 from game_capture.stage import Stage, own_folder
@@ -30,6 +31,7 @@ class Program:
         self._staging = staging
         self._read_beside = read_beside
         self._undo = contextlib.ExitStack()
+        self._port = 0
 
     def start(self) -> Stage:
         """Return the stage on which the program is up.
@@ -38,6 +40,7 @@ class Program:
         """
         parameters = self._parameters
         account = account_of(parameters.user)
+        self._port = free_port()
         with own_folder(self._staging.scratch, "x11") as home:
             stage = Stage(parameters.screen, home=home, staging=self._staging, account=account)
             self._undo.callback(stage.stop)
@@ -80,13 +83,13 @@ class Program:
         return dict(zip(environment, self._filled(tuple(environment.values()), stage), strict=True))
 
     def _filled(self, words: Sequence[str], stage: Stage) -> list[str]:
-        """Put the folder and the window's size where the configuration names them."""
+        """Put the folder, the port and the window's size where the configuration names them."""
         width, height = self._parameters.window
-        named = (("{scratch}", str(stage.folder)), ("{width}", str(width)), ("{height}", str(height)))
+        named = {"scratch": stage.folder, "port": self._port, "width": width, "height": height}
         filled = []
         for word in words:
-            for name, value in named:
-                word = word.replace(name, value)
+            for name, value in named.items():
+                word = word.replace(f"{{{name}}}", str(value))
             filled.append(word)
         return filled
 

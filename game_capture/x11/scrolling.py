@@ -47,6 +47,8 @@ class _Scroll(Words):
     """What to do where the camera goes the wrong way; `{scale}`, `{way}` and `{back}` stand for names of settings."""
     mover: ClassVar[str]
     """The setting that may be wrong where the camera stands still."""
+    moves_pointer: ClassVar[bool] = False
+    """Whether games put the pointer back somewhere a moment after such a movement."""
 
     def reachable(self, distance_px: int, axis: int) -> float:
         """Return the distance nearest to `distance_px` that whole units can go, at least one unit.
@@ -108,6 +110,7 @@ class DragScroll(_Scroll):
 
     scale: ClassVar[str] = "camera_px_per_px"
     mover: ClassVar[str] = "button"
+    moves_pointer: ClassVar[bool] = True
 
     by: Literal["drag"] = "drag"
     """A mouse button held down."""

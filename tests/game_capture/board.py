@@ -10,6 +10,7 @@ squares; the window shows a part of it, with a minimap in its lower right corner
 `dies=N`: it ends at the Nth key; with `once=FILE` only where that file is not there yet, which it then writes.
 `hides=N`: its window goes at the Nth key, and it lives on.
 `slips`: once, at the 3rd movement, the camera goes 10 px less far.
+`warps`: a while after a drag it puts the pointer back where that began, and it marks the place under the pointer.
 `light`: a light in the world that never stands still, at `LIGHT`.
 """
 
@@ -27,6 +28,7 @@ MINIMAP = 10
 """Pixels of the world for each pixel of the minimap."""
 SQUARE = 8
 PUSH_MS = 150
+WARP_MS = 400
 MENU_BUTTON = (100, 60)
 """Middle of the menu's button, in the window."""
 PANEL = 80
@@ -73,6 +75,10 @@ class Board:
         self.root.bind("<Button>", self.button)
         self.root.bind("<B3-Motion>", self.dragged)
         self.root.bind("<ButtonRelease>", self.released)
+        self.begun: tuple[int, int] | None = None
+        if "warps" in self.words:
+            self.mark = self.canvas.create_rectangle(-9, -9, -9, -9, outline="#ffffff")
+            self.root.bind("<Motion>", self.marked)
         if self.light:
             self.blink(0)
         if edge:
@@ -146,7 +152,7 @@ class Board:
             dx, dy = (step[1], 0) if across else step
             self.go(STEP * dx, STEP * dy)
         elif event.num == 3:
-            self.drag_from = (event.x, event.y)
+            self.drag_from = self.begun = (event.x, event.y)
         elif event.x >= self.minimap[0] and event.y >= self.minimap[1]:
             where = [(event.x - self.minimap[0]) * MINIMAP, (event.y - self.minimap[1]) * MINIMAP]
             self.go(where[0] - self.at[0], where[1] - self.at[1])
@@ -159,6 +165,14 @@ class Board:
     def released(self, event: "tk.Event[tk.Misc]") -> None:
         self.say("let", event.num, event.x, event.y)
         self.drag_from = None
+        if "warps" in self.words and self.begun is not None:
+            self.root.after(WARP_MS, self.warp, *self.begun)
+
+    def warp(self, x: int, y: int) -> None:
+        self.root.event_generate("<Motion>", warp=True, x=x, y=y)
+
+    def marked(self, event: "tk.Event[tk.Misc]") -> None:
+        self.canvas.coords(self.mark, event.x - 9, event.y - 9, event.x + 9, event.y + 9)
 
     def edge(self) -> None:
         x, y = (

@@ -98,6 +98,11 @@ def test_a_change_that_never_comes_names_the_action() -> None:
         _do(Program(_noise(1)), {"key": "a"}, {"wait_until": {"changed": True, "timeout_s": 0.05}})
 
 
+def test_a_slow_machine_waits_longer_than_the_action_says() -> None:
+    actions = _ACTIONS.validate_python([{"key": "a"}, {"wait_until": {"changed": True, "timeout_s": 0.01}}])
+    perform(actions, Program(_noise(1), _noise(2), late=5), {}, where="prepare", least_timeout_s=10)
+
+
 def test_a_colour_is_waited_for_and_named_where_it_does_not_come() -> None:
     colour = f"#{bytes(_noise(2)[20, 30, 2::-1]).hex()}"
     _do(Program(_noise(1), _noise(2), late=3), {"key": "a"}, {"wait_until": {"at": [30, 20], "colour": colour}})

@@ -17,6 +17,7 @@ from imageflow_mosaic.movement import FrameComparer
 from imageflow_surveys.capture_order import capture_order
 from tests.game_capture import landscape
 from tests.game_capture.conftest import need
+from tests.game_capture.not_wrapping import NotWrapping
 
 HOME = (64, 32)
 WINDOW = (320, 256)
@@ -34,7 +35,7 @@ def losing_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-class Taken:
+class Taken(NotWrapping):
     """The frames taken so far, as a survey stores them."""
 
     def __init__(self) -> None:

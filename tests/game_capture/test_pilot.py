@@ -1,7 +1,7 @@
 """A pilot on a camera that loses presses, stops at edges and sails over open water."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from game_capture.loop import Axis
 from game_capture.pilot import Pilot, View
 from game_capture.x11.scrolling import KeyScroll
-from imageflow_domain.capture import EXACT, StoredFrame
+from imageflow_domain.capture import EXACT, StoredFrame, Turn
 from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell
 from imageflow_mosaic.movement import FrameComparer
+from tests.game_capture.not_wrapping import NotWrapping
 
 VIEW = Size(width_px=320, height_px=256)
 PRESS = {Axis.X: 32.0, Axis.Y: 16.0}
@@ -95,7 +96,7 @@ def place(x_px: float, y_px: float = 0.0) -> Position:
     return Position(x_px=x_px, y_px=y_px)
 
 
-class Stored:
+class Stored(NotWrapping):
     """Stored frames, given as they are."""
 
     def __init__(self, *frames: StoredFrame) -> None:
@@ -176,6 +177,16 @@ def test_a_game_that_was_started_anew_elsewhere_learns_where_it_is() -> None:
     assert tuple(camera.at) == (320, 240), "it went to where the area lies in the survey's plane"
 
 
+def test_land_that_comes_again_after_a_turn_is_not_taken_for_the_same_place() -> None:
+    camera = Camera(world=np.tile(noise(512, 1200), (1, 4, 1)))
+    known = stored(320 + 224 + 512, 240, camera)
+    sailing = pilot(camera, Stored(replace(known, position=place(224), uncertainty=EXACT)))
+    assert sailing.go(CELL, place(0)).offset == place(0)
+    sailing = pilot(Camera(world=camera.world), Stored(replace(known, position=place(224 + 512), uncertainty=EXACT)))
+    sailing.turn = Turn(x_px=512)
+    assert sailing.go(CELL, place(0)).offset is None
+
+
 def test_a_sure_camera_asks_for_no_stored_frame() -> None:
     camera = Camera()
     frames = Stored(stored(320 + 32, 240, camera))
@@ -218,6 +229,46 @@ def test_a_minimap_shows_places_beyond_the_edge_of_the_world_as_near_as_they_are
     assert camera.at == [1280, 240]
     assert sailing.go(CELL, place(0.0, 176.0)).is_there
     assert camera.at == [320, 416]
+
+
+def test_a_corner_of_the_world_is_the_edge_both_ways() -> None:
+    press_px, step_px = {Axis.X: 192.0, Axis.Y: 128.0}, {Axis.X: 192.0, Axis.Y: 128.0}
+    camera = Camera(world=WORLD[:640], at=[512, 128], px=(192, 128), bounds=lambda _y: (0, 896))
+    names = KeyScroll(px_per_press=(192, 128))
+    sailing = Pilot(
+        press=camera.press,
+        look=camera.look,
+        press_px=press_px,
+        hop_px=step_px,
+        view=VIEW,
+        names=names,
+        comparer=FrameComparer(),
+        neighbours=None,
+    )
+    places = [(col, row) for row in range(4) for col in (range(4) if row % 2 == 0 else range(3, -1, -1))]
+    reached = {(col, row): sailing.go(CELL, place(192.0 * col, 128.0 * row)) for col, row in places}
+    assert {at for at, one in reached.items() if one.is_there} == {(col, row) for col in range(3) for row in range(3)}
+    assert all(one.is_there or one.is_at_edge for one in reached.values())
+
+
+def test_an_edge_over_open_water_is_told_by_the_edge_beside_it() -> None:
+    world = WORLD[:600].copy()
+    world[:560, :864] = (20, 40, 90)  # a move up leaves nothing in view that shows how far it went
+
+    def sailing() -> Pilot:
+        begun = pilot(Camera(world=world, at=[960, 168], bounds=lambda _y: (0, 1280)))
+        for there in (place(0), place(224), place(224, 176)):
+            assert begun.go(CELL, there).is_there
+        return begun
+
+    alone = sailing()
+    alone.go(CELL, place(-416, 176))
+    assert not alone.go(CELL, place(-416, 352)).is_at_edge, "nothing tells an edge from keys that are lost"
+    beside = sailing()
+    assert beside.go(CELL, place(-192, 352)).is_at_edge
+    beside.go(CELL, place(-416, 176))
+    water = beside.go(CELL, place(-416, 352))
+    assert (water.is_at_edge, water.position) == (True, place(-416, 176))
 
 
 def test_keys_that_go_the_wrong_way_are_named() -> None:

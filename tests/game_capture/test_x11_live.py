@@ -86,6 +86,13 @@ def test_every_way_to_scroll_shows_the_areas_of_a_window_smaller_than_its_displa
             assert np.array_equal(grabbed.picture, _shown_at(grabbed.position)), area
 
 
+def test_a_pointer_that_a_game_puts_back_after_a_drag_marks_no_place_of_the_map(tmp_path: Path) -> None:
+    with _board(tmp_path, "warps", scroll={"by": "drag"}, step=NEAR, park=[430, 300]) as driver:
+        for area in driver.areas(GRID):
+            grabbed = driver.grab(area)
+            assert np.array_equal(grabbed.picture, _shown_at(grabbed.position)), area
+
+
 @pytest.mark.parametrize("scroll", [KEYS, {"by": "drag"}], ids=["keys", "drag"])
 def test_where_the_camera_was_found_is_the_truth_though_it_is_not_where_it_was_sent(
     scroll: dict[str, Any], tmp_path: Path

@@ -15,7 +15,7 @@ from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import GameDied, GameNeverSettled, Unavailable
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Block, Cell, Grid
-from imageflow_domain.ports import Area
+from imageflow_domain.ports import Area, GameDriver
 from imageflow_domain.survey import DriverSpec, Layer, Survey, SurveySpec
 from imageflow_mosaic.codec import decode_picture
 from imageflow_surveys import states
@@ -111,6 +111,37 @@ def test_a_game_that_dies_at_one_area_again_and_again_is_given_up(stores: Stores
         capture_block(stores, survey, ONLY, camera)
     assert counting.calls == RESTARTS_PER_AREA
     assert _done(stores, survey, Layer.SCREENSHOTS) == frozenset()
+
+
+class _SlowToStart(FailingCity):
+    """A game whose start fails at chosen moments."""
+
+    def __enter__(self) -> "_SlowToStart":
+        self._moment.pass_by()
+        super().__enter__()
+        return self
+
+
+def test_a_start_that_failed_is_tried_once_more(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    survey = planned(stores, city("slow_start"))
+    moment = Moment(GameNeverSettled("prepare.1: no change within 30 s"), at_call=1)
+    with Camera(lambda: _SlowToStart(driver_of_city(survey.spec), moment)) as camera:
+        result = capture_block(stores, survey, ONLY, camera)
+    assert (result.shots, camera.restarts) == (9, 1)
+    assert "is started once more. prepare.1: no change within 30 s" in caplog.text
+
+
+def test_a_start_that_failed_twice_is_given_up(stores: Stores) -> None:
+    survey = planned(stores, city("no_start"))
+    starts = []
+
+    def fails() -> GameDriver:
+        starts.append(1)
+        return _SlowToStart(driver_of_city(survey.spec), Moment(GameNeverSettled("no change"), at_call=1))
+
+    with Camera(fails) as camera, pytest.raises(GameNeverSettled, match="no change"):
+        capture_block(stores, survey, ONLY, camera)
+    assert len(starts) == 2
 
 
 def test_a_game_that_never_settles_is_not_started_again(stores: Stores) -> None:

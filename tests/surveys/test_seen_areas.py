@@ -84,6 +84,15 @@ def _taken(stores: Stores, survey: Survey) -> frozenset[Cell]:
         return frozenset(screenshots.stored(connection, survey.id))
 
 
+def test_a_hole_is_visited_again_at_the_end_as_more_is_known_of_the_worlds_edges_then(stores: Stores) -> None:
+    survey = planned(stores, city("hole"))
+    driver = MeasuringCity(driver_of_city(survey.spec))
+    driver.states, driver.later = {HOLE: AreaState.HOLE}, {HOLE: AreaState.OUTSIDE}
+    with Camera(lambda: driver) as camera:
+        result = capture_block(stores, survey, ONLY, camera)
+    assert (result.shots, result.outside, result.holes) == (8, 1, 0)
+
+
 def test_a_survey_with_areas_outside_the_world_and_holes_is_whole_and_completes(stores: Stores) -> None:
     survey = planned(stores, city("edge"))
     driver = _measuring(survey)

@@ -91,6 +91,8 @@ surveys = Table(
     Column(
         "whole_pixels", Boolean, nullable=False, server_default="true", doc="False: scaling made offsets fractional."
     ),
+    Column("turn_x_px", Double, nullable=True, doc="After so far to the right the world begins again; empty: unknown."),
+    Column("turn_y_px", Double, nullable=True, doc="The same down."),
     Column("overlays", JSONB, nullable=True, doc="Rectangles that lie over every screenshot; empty: not looked for."),
     Column("revision", Text, nullable=True, doc="Placement, encoding and code version."),
     Column("published_revision", Text, nullable=True, doc="The revision that addresses show."),

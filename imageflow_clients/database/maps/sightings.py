@@ -7,12 +7,13 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from imageflow_clients.database.maps import schema
 from imageflow_clients.database.maps.cells import among
-from imageflow_domain.capture import AreaState, CaptureSession, Sighting, Uncertainty
+from imageflow_domain.capture import AreaState, CaptureSession, Sighting, Turn, Uncertainty
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
 
 _A = schema.areas
 _S = schema.capture_sessions
+_V = schema.surveys
 
 _FIRST = 1
 _UNKNOWN: Mapping[str, Any] = {
@@ -63,9 +64,8 @@ def of_survey(connection: Connection, survey: str, *, within: range | None = Non
 
 def begin_session(connection: Connection, survey: str, run_id: str | None) -> CaptureSession:
     """Note that a game was started. The first session's plane is the survey's; where others lie must be seen."""
-    surveys = schema.surveys
     # games of one survey start at once
-    connection.execute(select(surveys.c.id).where(surveys.c.id == survey).with_for_update())
+    connection.execute(select(_V.c.id).where(_V.c.id == survey).with_for_update())
     last = connection.execute(select(func.max(_S.c.number)).where(_S.c.survey_id == survey)).scalar_one()
     number = _FIRST if last is None else last + 1
     offset = Position(x_px=0.0, y_px=0.0) if number == _FIRST else None
@@ -97,6 +97,17 @@ def sessions(connection: Connection, survey: str) -> Mapping[int, CaptureSession
         row.number: CaptureSession(number=row.number, offset=_position(row.offset_x_px, row.offset_y_px))
         for row in rows
     }
+
+
+def note_turn(connection: Connection, survey: str, turn: Turn) -> None:
+    """Note after how far the world begins again."""
+    connection.execute(update(_V).where(_V.c.id == survey).values(turn_x_px=turn.x_px, turn_y_px=turn.y_px))
+
+
+def turn(connection: Connection, survey: str) -> Turn:
+    """Return after how far the world of a survey begins again, as far as it was seen."""
+    row = connection.execute(select(_V.c.turn_x_px, _V.c.turn_y_px).where(_V.c.id == survey)).one()
+    return Turn(x_px=row.turn_x_px, y_px=row.turn_y_px)
 
 
 def _sighting(row: Row[Any]) -> Sighting:
