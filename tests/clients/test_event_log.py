@@ -1,9 +1,6 @@
 """The event log on a real PostgreSQL: what is kept, in which order it is read, and by whom it is read once."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -14,36 +11,16 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from imageflow_clients.database.core import event_positions, events
 from imageflow_clients.database.core.engine import Database, migrate_database, open_database
-from imageflow_clients.database.core.event_reading import read_on
 from imageflow_clients.database.core.waking import Bell
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable, Gone, InvalidInput, NotReady
 from imageflow_domain.events import BEGINNING, Cursor, Event, LoggedEvent
 from services.postgres import Postgres
-from tests.clients.servers import ROOT
-
-READER = """
-from imageflow_clients.database.core.engine import open_database
-from imageflow_clients.database.core.event_reading import read_on
-from imageflow_clients.settings import Settings
-from sqlalchemy import text
-
-def note(connection, one):
-    connection.execute(
-        text("INSERT INTO heard (subject, seq) VALUES (:subject, :seq)"),
-        {"subject": one.event.subject, "seq": one.cursor.seq},
-    )
-
-with open_database(Settings()) as database:
-    print("reads", flush=True)
-    while True:
-        read_on(database, "heard", note)
-"""
 
 
 @pytest.fixture
@@ -223,38 +200,6 @@ def test_several_stampers_give_each_event_one_position_that_keeps_each_subjects_
         assert numbers(tuple(one for one in read if one.event.subject == f"survey/{name}")) == list(range(60))
 
 
-def test_a_reader_that_is_killed_and_started_again_reads_everything_once(database: Database, tmp_path: Path) -> None:
-    with database.begin() as connection:
-        connection.execute(text("CREATE TABLE heard (number serial, subject text, seq bigint)"))
-        event_positions.position_of(connection, "heard")
-    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    environment = {**os.environ, "IMAGEFLOW_DATABASE_URL": url, "IMAGEFLOW_HOME": str(tmp_path)}
-    total = 0
-    for kill in range(4):
-        reader = subprocess.Popen(
-            [sys.executable, "-c", READER], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-        )
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "reads\n"
-        for _ in range(25):
-            log(database, happened("a", total), happened("b", total))
-            total += 1
-        if kill == 3:
-            until = time.monotonic() + 60
-            while _heard(database, "a") != list(range(1, total + 1)) and time.monotonic() < until:
-                time.sleep(0.05)
-        reader.send_signal(signal.SIGKILL)
-        reader.communicate()
-    for name in "ab":
-        assert _heard(database, name) == list(range(1, total + 1))
-
-
-def _heard(database: Database, name: str) -> list[int]:
-    query = text("SELECT seq FROM heard WHERE subject = :subject ORDER BY number")
-    with database.begin() as connection:
-        return list(connection.execute(query, {"subject": f"survey/{name}"}).scalars())
-
-
 def test_two_readers_of_one_name_take_turns(database: Database) -> None:
     with database.begin() as connection:
         assert event_positions.position_of(connection, "one") == 0
@@ -274,58 +219,6 @@ def test_two_readers_of_one_name_take_turns(database: Database) -> None:
         for reader in [pool.submit(read), pool.submit(read)]:
             reader.result()
     assert heard == list(range(40))
-
-
-def test_a_reader_that_raises_gets_the_same_events_again_and_what_it_did_is_undone(database: Database) -> None:
-    heard: list[object] = []
-
-    def note(connection: Connection, one: LoggedEvent) -> None:
-        connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', :save)"), {"save": f"s{len(heard)}"})
-        heard.append(one.event.data["number"])
-        if len(heard) == 250:
-            raise NotReady("later")
-
-    read_on(database, "one", note)
-    log(database, *(happened("a", number) for number in range(300)))
-    with pytest.raises(NotReady):
-        read_on(database, "one", note)
-    assert heard == list(range(250)), "pages before the one that failed are done"
-    read_on(database, "one", note)
-    assert heard[250:] == list(range(200, 300))
-    assert _count(database, text("SELECT count(*) FROM saves")) == 300
-    read_on(database, "one", note)
-    assert len(heard) == 350
-
-
-def test_a_reader_without_anything_to_read_waits_for_nobody_and_locks_nothing(database: Database) -> None:
-    def fail(_: Connection, one: LoggedEvent) -> None:
-        raise NotReady(str(one))
-
-    read_on(database, "one", fail)
-    with ThreadPoolExecutor(1) as pool, database.begin() as connection:
-        event_positions.position_of(connection, "one")  # somebody else reads
-        pool.submit(read_on, database, "one", fail).result(timeout=60)
-
-
-def test_a_new_reader_misses_nothing_that_is_stamped_and_forgotten_while_it_begins(database: Database) -> None:
-    log(database, happened("a", 0))
-    stamped(database)
-    log(database, happened("a", 1), happened("a", 2))
-
-    def forget() -> None:
-        stamped(database)
-        with database.begin() as connection:
-            event_positions.forget_old(connection, timedelta(0))
-
-    with ThreadPoolExecutor(1) as pool:
-        with database.begin() as connection:
-            event_positions.position_of(connection, "new")
-            forgotten = pool.submit(forget)
-            time.sleep(0.3)
-        forgotten.result(timeout=60)
-    heard: list[object] = []
-    read_on(database, "new", lambda _, one: heard.append(one.event.data["number"]))
-    assert heard == [1, 2]
 
 
 def test_old_events_go_once_every_named_reader_is_done_with_them(database: Database) -> None:
@@ -400,12 +293,12 @@ def test_a_bell_that_is_closed_while_somebody_waits_ends_its_connection(database
         waits.result()
     query = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
     until = time.monotonic() + 10
-    while _count(database, query) and time.monotonic() < until:
+    while count(database, query) and time.monotonic() < until:
         time.sleep(0.05)
-    assert _count(database, query) == 0
+    assert count(database, query) == 0
 
 
-def _count(database: Database, query: object) -> int:
+def count(database: Database, query: object) -> int:
     with database.begin() as connection:
         return int(connection.execute(query).scalar_one())  # type: ignore[call-overload]
 
