@@ -66,6 +66,8 @@ class _Job:
 
     def __init__(self, machine: Machine, game: str, save: str) -> None:
         self._api = f"{machine.gateway}/api/jobs"
+        # one for all requests, as each reads the machine's certificates; no connection outlives a server that is killed
+        self._client = httpx.Client(timeout=_REQUEST_S, limits=httpx.Limits(max_keepalive_connections=0))
         self._began = time.monotonic()
         self.retries = 0
         self.wrong_answers: list[str] = []
@@ -91,7 +93,7 @@ class _Job:
 
     def _ask(self, method: str, path: str, **more: Any) -> Mapping[str, Any] | None:
         try:
-            answer = httpx.request(method, self._api + path, timeout=_REQUEST_S, **more)
+            answer = self._client.request(method, self._api + path, **more)
         except httpx.TransportError:
             return None
         if answer.status_code == 500:

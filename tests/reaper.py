@@ -40,11 +40,18 @@ def tree_cpu_s(root: int) -> float:
     try:
         # the name of the command, in brackets, may have blanks and brackets of its own
         fields = Path(f"/proc/{root}/stat").read_bytes().rpartition(b")")[2].split()
-        tasks = [task / "children" for task in Path(f"/proc/{root}/task").iterdir()]
-        children = {int(child) for task in tasks for child in task.read_bytes().split()}
+        tasks = list(Path(f"/proc/{root}/task").iterdir())
     except (FileNotFoundError, ProcessLookupError):
         return 0.0  # its parent has it by now
-    return sum(map(int, fields[11:15])) / _TICKS_PER_S + sum(map(tree_cpu_s, children))
+    own_s = sum(map(int, fields[11:15])) / _TICKS_PER_S
+    return own_s + sum(tree_cpu_s(child) for task in tasks for child in _children(task))
+
+
+def _children(task: Path) -> list[int]:
+    try:
+        return [int(child) for child in (task / "children").read_bytes().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # the thread has ended
 
 
 if __name__ == "__main__":

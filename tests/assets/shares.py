@@ -118,11 +118,12 @@ def after() -> None:
     """Stand for the layers that follow."""
 
 
-_SETTINGS = Settings()
-
-defs = dg.Definitions(
-    assets=[shared, after],
-    jobs=[dg.define_asset_job("survey", selection=[shared, after])],
-    resources=configured_resources(_SETTINGS, {"settings": _SETTINGS, "io_manager": step_values}),
-    executor=by_size_executor(_SETTINGS),
-)
+def defs() -> dg.Definitions:
+    """Return the job `survey`, with the settings of the process that loads it."""
+    settings = Settings()
+    return dg.Definitions(
+        assets=[shared, after],
+        jobs=[dg.define_asset_job("survey", selection=[shared, after])],
+        resources=configured_resources(settings, {"settings": settings, "io_manager": step_values}),
+        executor=by_size_executor(settings),
+    )

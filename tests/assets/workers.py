@@ -85,7 +85,7 @@ class Worker:
         self.folder = folder
         instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
         run = instance.create_run_for_job(
-            defs.resolve_job_def("survey"),
+            defs().resolve_job_def("survey"),
             tags={"dagster/partition": survey.id},
             job_code_origin=JOB.get_python_origin(),
         )

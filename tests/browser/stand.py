@@ -25,7 +25,7 @@ from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_surveys import states
 from imageflow_surveys.image import read_region
-from tests.e2e.stack import EXAMPLE, ROOT, Cli, Stack, environment, free_port, running_stack
+from tests.e2e.stack import EXAMPLE, HTTP, ROOT, Cli, Stack, environment, free_port, running_stack
 from tests.mosaic.lossy_frames import with_watermark
 from tests.surveys.lossy_folders import jpeg_folder, shots
 
@@ -98,10 +98,10 @@ class Stand:
         return self.stack.gateway
 
     def get(self, address: str) -> Any:
-        return httpx.get(f"{self.url}{address}", timeout=60).raise_for_status().json()
+        return HTTP.get(f"{self.url}{address}", timeout=60).raise_for_status().json()
 
     def post(self, address: str, body: Any) -> Any:
-        return httpx.post(f"{self.url}{address}", json=body, timeout=60).raise_for_status().json()
+        return HTTP.post(f"{self.url}{address}", json=body, timeout=60).raise_for_status().json()
 
     def survey(self, survey: str) -> Survey:
         return states.read(self.stores, survey)
@@ -222,7 +222,7 @@ class Gateway:
         until = time.monotonic() + 120
         while time.monotonic() < until:
             try:
-                if httpx.get(f"{self.url}/health/ready", trust_env=False).status_code == 200:
+                if HTTP.get(f"{self.url}/health/ready").status_code == 200:
                     return
             except httpx.TransportError:
                 time.sleep(0.1)

@@ -4,13 +4,13 @@ import json
 import re
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Response, expect
 
 from tests.browser.accessibility import violations
 from tests.browser.stand import EXAMPLE_SURVEY, LONG_MS, TORN, Stand, pixels
+from tests.e2e.stack import HTTP
 
 pytestmark = pytest.mark.e2e
 
@@ -61,7 +61,7 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     partition = in_dagster.get_by_role("link", name="Partition").first.get_attribute("href")
     assert partition is not None
     assert partition.endswith("/assets/screenshots?view=partitions&partition=live_city-watched-0001")
-    assert httpx.get(partition, timeout=60).status_code == 200
+    assert HTTP.get(partition, timeout=60).status_code == 200
     page.keyboard.press("ArrowRight")
     expect(facts).to_contain_text("Block r00c01")
 

@@ -4,13 +4,13 @@ import re
 from io import BytesIO
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.stand import SHORE, Stand
+from tests.e2e.stack import HTTP
 
 pytestmark = pytest.mark.e2e
 
@@ -69,7 +69,7 @@ def test_the_worst_shots_stand_beside_what_their_neighbour_shows(look: Any, stan
             worst["seam"]["width"],
             worst["seam"]["height"],
         ]
-    own = np.asarray(Image.open(BytesIO(httpx.get(f"{stand.url}{worst['seam']['own']}").content)).convert("RGB"))
+    own = np.asarray(Image.open(BytesIO(HTTP.get(f"{stand.url}{worst['seam']['own']}").content)).convert("RGB"))
     assert own.shape == (worst["seam"]["height"], worst["seam"]["width"], 3)
     first.get_by_role("link", name="Show on the map").click()
     expect(page.locator("#coordinates")).to_have_text(f"x {worst['x'] + 512} y {worst['y'] + 384}")

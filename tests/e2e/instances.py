@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx
+from tests.e2e.stack import HTTP
 
 _LOCATIONS = """
 { workspaceOrError { ... on Workspace { locationEntries {
@@ -16,7 +16,7 @@ query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNod
 
 
 def ask(address: str, query: str, **variables: Any) -> Any:
-    answer = httpx.post(f"{address}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
+    answer = HTTP.post(f"{address}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
     assert "errors" not in answer, answer
     return answer["data"]
 

@@ -8,12 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.cli.here import within
 from tests.e2e.dagster_ui import LAYERS, Ui
-from tests.e2e.stack import EXAMPLE, Stack, wait_for
+from tests.e2e.stack import EXAMPLE, HTTP, Stack, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -33,16 +32,16 @@ def test_frames_put_over_the_api_are_surveyed_once_a_marker_closes_them(stack: S
     for row in range(2):
         for col in range(2):
             name = f"r{row:02d}_c{col:02d}.png"
-            assert httpx.put(f"{batch}/{name}", content=(EXAMPLE / name).read_bytes()).is_success
+            assert HTTP.put(f"{batch}/{name}", content=(EXAMPLE / name).read_bytes()).is_success
     assert _survey_of(stack, "put") is None
-    assert httpx.put(f"{batch}/_DONE", content=b"").is_success
+    assert HTTP.put(f"{batch}/_DONE", content=b"").is_success
     survey = wait_for(lambda: _survey_of(stack, "put"), 60, lambda: "no survey began")
     stack.await_state(survey, "completed", 150)
 
 
 def test_a_run_whose_worker_and_code_server_were_killed_together_is_found_and_done_again(stack: Stack) -> None:
     request = {"game_id": "slow_city", "save_data_id": "killed", "grid": {"rows": 3, "cols": 3}}
-    survey = httpx.post(f"{stack.gateway}/api/jobs", json=request, timeout=60).json()["survey_id"]
+    survey = HTTP.post(f"{stack.gateway}/api/jobs", json=request, timeout=60).json()["survey_id"]
     wait_for(lambda: _taken(stack, survey), 90, lambda: "no screenshot was taken")
     victims = _workers_and_code_server(stack)
     assert len(victims) >= 2
@@ -77,7 +76,7 @@ def test_a_command_line_that_was_killed_leaves_a_survey_that_says_so_and_can_be_
 
 
 def _surveys_of(stack: Stack, save: str) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{stack.gateway}/api/v1/surveys", params={"save": save}, timeout=30)
+    answer = HTTP.get(f"{stack.gateway}/api/v1/surveys", params={"save": save}, timeout=30)
     found: list[dict[str, Any]] = answer.json()["surveys"]
     return found
 
@@ -88,7 +87,7 @@ def _survey_of(stack: Stack, save: str) -> str | None:
 
 
 def _facts(stack: Stack, survey: str) -> dict[str, Any]:
-    facts: dict[str, Any] = httpx.get(f"{stack.gateway}/api/v1/surveys/{survey}", timeout=30).json()
+    facts: dict[str, Any] = HTTP.get(f"{stack.gateway}/api/v1/surveys/{survey}", timeout=30).json()
     return facts
 
 

@@ -3,11 +3,10 @@
 import re
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.stack import Stack
+from tests.e2e.stack import HTTP, Stack
 
 pytestmark = pytest.mark.e2e
 
@@ -18,14 +17,14 @@ _RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status assets { 
 def survey(stack: Stack) -> str:
     """A city that a job surveys in four blocks."""
     asked = {"game_id": "city_in_blocks", "save_data_id": "linked"}
-    begun = httpx.post(f"{stack.gateway}/api/jobs", json=asked, timeout=60).json()
+    begun = HTTP.post(f"{stack.gateway}/api/jobs", json=asked, timeout=60).json()
     survey = str(begun["survey_id"])
     stack.await_state(survey, "completed", 300)
     return survey
 
 
 def _get(stack: Stack, address: str) -> Any:
-    answer = httpx.get(f"{stack.gateway}{address}", timeout=60)
+    answer = HTTP.get(f"{stack.gateway}{address}", timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()
 

@@ -11,7 +11,7 @@ from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.survey import Layer, SurveyState
-from tests.e2e.stack import Stack, wait_for
+from tests.e2e.stack import HTTP, Stack, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -24,11 +24,11 @@ _ALIVE = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
 
 def _begin(stack: Stack, save: str, **more: Any) -> httpx.Response:
     body = {"game_id": "small_city", "save_data_id": save} | more
-    return httpx.post(f"{stack.gateway}/api/jobs", json=body, timeout=60)
+    return HTTP.post(f"{stack.gateway}/api/jobs", json=body, timeout=60)
 
 
 def _status(stack: Stack, job: int) -> dict[str, Any]:
-    status: dict[str, Any] = httpx.get(f"{stack.gateway}/api/jobs/{job}/status", timeout=30).json()
+    status: dict[str, Any] = HTTP.get(f"{stack.gateway}/api/jobs/{job}/status", timeout=30).json()
     return status
 
 
@@ -69,7 +69,7 @@ def test_two_first_jobs_of_one_save_at_once_share_one_frame(stack: Stack) -> Non
     frames = []
     for job in jobs:
         _completed(stack, job["job_id"])
-        facts = httpx.get(f"{stack.gateway}/api/v1/surveys/{job['survey_id']}", timeout=30).json()
+        facts = HTTP.get(f"{stack.gateway}/api/v1/surveys/{job['survey_id']}", timeout=30).json()
         frames.append(facts["frame"])
     assert frames[0] == frames[1]
     assert frames[0]["number"] == 1
@@ -81,16 +81,16 @@ def test_a_job_is_cancelled_at_each_stage_and_goes_on_where_it_stopped(stack: St
     job, survey = begun["job_id"], begun["survey_id"]
     for layer in (Layer.SCREENSHOTS, Layer.COORDINATES, Layer.TILES, Layer.OVERVIEWS):
         wait_for(lambda at=layer: _is_at(stack, job, at), 120, lambda: str(_runs(stack, survey)), every_s=0.05)
-        answer = httpx.post(f"{stack.gateway}/api/jobs/{job}/cancel", timeout=60)
+        answer = HTTP.post(f"{stack.gateway}/api/jobs/{job}/cancel", timeout=60)
         assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
         wait_for(lambda: _none_alive(stack, survey), 60, lambda: str(_runs(stack, survey)), every_s=1.5)
         stopped = _status(stack, job)
         assert stopped["status"] == "cancelled"
-        assert httpx.post(f"{stack.gateway}/api/jobs/{job}/retry", timeout=60).status_code == 202
+        assert HTTP.post(f"{stack.gateway}/api/jobs/{job}/retry", timeout=60).status_code == 202
         assert _status(stack, job)["completed_tasks"] >= stopped["completed_tasks"], "nothing that was made is lost"
     done = _completed(stack, job)
     assert done["completed_tasks"] == done["total_tasks"]
-    again = httpx.post(f"{stack.gateway}/api/jobs/{job}/retry", timeout=60)
+    again = HTTP.post(f"{stack.gateway}/api/jobs/{job}/retry", timeout=60)
     assert again.status_code == 409
     assert "nothing of it is missing" in again.json()["error"]["message"]
 
@@ -128,7 +128,7 @@ def _none_alive(stack: Stack, survey: str) -> bool | None:
 def test_a_job_that_came_while_dagster_was_down_begins_by_itself(stack: Stack) -> None:
     for webserver in stack.processes("dagster_webserver"):
         os.kill(webserver, signal.SIGKILL)
-    answer = httpx.post(
+    answer = HTTP.post(
         f"{stack.gateway}/api/jobs",
         json={"game_id": "small_city", "save_data_id": "down"},
         headers={"idempotency-key": "while Dagster was down"},

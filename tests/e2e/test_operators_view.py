@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from imageflow_clients.dagster import LOCATION
@@ -12,7 +11,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_inspection.manifests import close_batch
 from tests.e2e.batches import await_reported, told
-from tests.e2e.stack import Stack, wait_for
+from tests.e2e.stack import HTTP, Stack, wait_for
 from tests.inspection.lids import lid, published, upload
 
 pytestmark = pytest.mark.e2e
@@ -71,14 +70,14 @@ def test_a_run_that_fails_raises_one_alert_with_a_link_to_it(stack: Stack, home:
     run = launched["launchRun"]["run"]["runId"]
 
     def alerts() -> list[dict[str, Any]] | None:
-        listed = httpx.get(f"{stack.gateway}/api/v1/alerts", timeout=30).json()["alerts"]
+        listed = HTTP.get(f"{stack.gateway}/api/v1/alerts", timeout=30).json()["alerts"]
         return [alert for alert in listed if alert["details"].get("run") == run] or None
 
     (alert,) = wait_for(alerts, 90, lambda: str(stack.graphql(_SENSORS, **{"in": _REPOSITORY})))
     assert (alert["kind"], alert["product"], alert["batch_id"]) == ("run_failed", None, None)
     assert alert["details"]["url"] == f"{stack.dagster}/runs/{run}"
     assert "'No Name' is not a valid name" in alert["message"]
-    assert httpx.get(alert["details"]["url"], timeout=30).status_code == 200
+    assert HTTP.get(alert["details"]["url"], timeout=30).status_code == 200
 
 
 def test_every_sensor_of_inspection_says_what_it_does(stack: Stack) -> None:

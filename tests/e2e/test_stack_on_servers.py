@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -15,7 +14,7 @@ from services.postgres import Postgres
 from tests.clients.stores import set_variables
 from tests.e2e.batches import assert_inspected_and_told
 from tests.e2e.servers import cli_on, tiles_in_bucket
-from tests.e2e.stack import Stack, running_stack
+from tests.e2e.stack import HTTP, Stack, running_stack
 from tests.inspection.lids import lid, published, upload
 
 pytestmark = pytest.mark.e2e
@@ -59,12 +58,12 @@ def bucket(on_servers: Stack, minio: Minio, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_job_of_the_running_stack_makes_the_same_tile_bytes(
     on_servers: Stack, minio: Minio, tiles_in_folder: dict[str, str]
 ) -> None:
-    answer = httpx.post(
+    answer = HTTP.post(
         f"{on_servers.gateway}/api/jobs", json={"game_id": "corner", "save_data_id": "example"}, timeout=60
     )
     assert answer.is_success, answer.text
     on_servers.await_state(answer.json()["survey_id"], "completed", 240)
-    assert httpx.get(f"{on_servers.gateway}/health/ready", timeout=10).is_success
+    assert HTTP.get(f"{on_servers.gateway}/health/ready", timeout=10).is_success
     assert tiles_in_bucket(on_servers.cli, minio) == tiles_in_folder
 
 

@@ -29,6 +29,7 @@ from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
+from tests.e2e.stack import HTTP
 from tests.gateway.answers import V1, ok
 from tests.inspection.lids import items, lid_pipeline
 from tests.surveys.states import completed
@@ -129,7 +130,7 @@ class Served:
         until = time.monotonic() + READY_S
         while time.monotonic() < until and self.process.poll() is None:
             try:
-                if httpx.get(f"{self.url}/health/ready", trust_env=False).status_code == 200:
+                if HTTP.get(f"{self.url}/health/ready").status_code == 200:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)
