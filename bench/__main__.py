@@ -37,6 +37,7 @@ BENCHES = {
     "registration_pool": "the pool of offsets raised",
     "status": "a job's status beside ten million tiles",
     "hub": "changes of blocks from their commit to a thousand pages",
+    "idle": "processor time of a stack that has nothing to do",
     "dagster_share": "wall time of a survey in which no asset works",
     "capture": "moving a live game and grabbing the settled picture",
     "memory": "largest process of a 400-shot survey",

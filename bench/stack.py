@@ -28,6 +28,7 @@ class Stack:
 
     home: Path
     gateway: str
+    dagster: str
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60), compare=False, repr=False)
     """One for all requests: whoever looks must take nothing from what is measured."""
 
@@ -108,7 +109,11 @@ class Up:
         gateway_port, dagster_port = free_port(), free_port()
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("IMAGEFLOW_", "DAGSTER_"))}
         self.log = folder / "up.log"
-        self.stack = Stack(home=folder / "home", gateway=f"http://127.0.0.1:{gateway_port}")
+        self.stack = Stack(
+            home=folder / "home",
+            gateway=f"http://127.0.0.1:{gateway_port}",
+            dagster=f"http://127.0.0.1:{dagster_port}",
+        )
         self._environment = {
             **clean,
             "IMAGEFLOW_HOME": str(self.stack.home),

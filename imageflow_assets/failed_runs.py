@@ -19,7 +19,7 @@ _ASSETS_JOB = "__ASSET_JOB"
 @dg.run_failure_sensor(
     description="Raise an alert of each failed run, with the reason and what to do; the sensor send_alerts sends it. "
     "Runs that are tried again by themselves are left out; surveys and batches that are given up have own alerts.",
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def alert_failed_runs(

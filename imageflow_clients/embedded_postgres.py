@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -39,8 +40,18 @@ _STOP_S = 30.0
 _CONNECT_S = 15.0
 _POLL_S = 0.02
 _TURN = threading.Lock()
-_MEMBERSHIPS: dict[Path, int] = {}
-"""The lock by which this process counts as one client of a folder, however often it asks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Membership:
+    """How this process counts as one client of a folder, however many handles ask."""
+
+    lock: int
+    databases: set[str] = field(default_factory=set)
+    """Those that are known to be there."""
+
+
+_MEMBERSHIPS: dict[Path, _Membership] = {}
 
 
 class EmbeddedPostgres:
@@ -55,14 +66,13 @@ class EmbeddedPostgres:
         """
         self._given = data_dir
         self._idle_s = idle_s
-        self._created: set[str] = set()
 
     def url(self, database: str) -> URL:
         """Return where to connect, for psycopg 3; starts the server and makes the database if need be."""
-        self.ensure_running()
-        if database not in self._created:
+        known = self.ensure_running().databases
+        if database not in known:
             self._create(database)
-            self._created.add(database)
+            known.add(database)
         folder = self._folder()
         return URL.create(
             "postgresql+psycopg",
@@ -72,16 +82,17 @@ class EmbeddedPostgres:
             query={"host": str(folder.socket_folder()), "port": "5432"},  # said, or PGPORT would count
         )
 
-    def ensure_running(self) -> None:
+    def ensure_running(self) -> _Membership:
         """Return once the server takes connections, starting it if need be; under a millisecond where it is up.
 
         This process counts as a client from now on. Raises `DatabaseUnavailable`.
         """
         with _TURN, self._explained():
             folder = self._folder()
-            self._join(folder)
+            membership = self._join(folder)
             if not _answers(folder):
                 self._start(folder)
+            return membership
 
     def stop(self) -> bool:
         """Stop the server unless another process uses it; return whether it is down.
@@ -123,24 +134,24 @@ class EmbeddedPostgres:
             )
         return ServerFolder(path)
 
-    def _join(self, folder: ServerFolder) -> None:
+    def _join(self, folder: ServerFolder) -> _Membership:
         held = _MEMBERSHIPS.get(folder.path)
-        if held is not None and is_linked(held, folder.clients_lock):
-            return
+        if held is not None and is_linked(held.lock, folder.clients_lock):
+            return held
         self._leave(folder)
-        self._created.clear()
         descriptor = open_lock(folder.clients_lock)
         if not lock_within(descriptor, fcntl.LOCK_SH, _LOCK_S):
             os.close(descriptor)
             raise DatabaseUnavailable(
                 f"The database in '{folder.path}' is being stopped and does not end: try again in a minute."
             )
-        _MEMBERSHIPS[folder.path] = descriptor
+        _MEMBERSHIPS[folder.path] = _Membership(lock=descriptor)
+        return _MEMBERSHIPS[folder.path]
 
     def _leave(self, folder: ServerFolder) -> None:
-        descriptor = _MEMBERSHIPS.pop(folder.path, None)
-        if descriptor is not None:
-            os.close(descriptor)
+        held = _MEMBERSHIPS.pop(folder.path, None)
+        if held is not None:
+            os.close(held.lock)
 
     def _start(self, folder: ServerFolder) -> None:
         with exclusive(folder.start_lock, _LOCK_S) as alone:

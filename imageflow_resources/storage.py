@@ -8,7 +8,8 @@ is given, to the schema `dagster` of that database (the account needs the right 
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +41,8 @@ _CUSTOM = ("local_artifact_storage", "compute_logs")
 _TURN = threading.Lock()
 _ENGINES: dict[URL, Engine] = {}
 """One for each database: Dagster makes and drops instances all the time, each with three storages."""
+_WHOLE_ONES: set[URL] = set()
+"""Databases whose tables were seen to be there: a code server would look anew for each tick."""
 
 
 def load_instance(settings: Settings) -> dg.DagsterInstance:
@@ -80,12 +83,14 @@ class ImageFlowStorage(DagsterStorage, ConfigurableClass):
 
     def __init__(self, settings: Settings, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
-        if settings.database_url is None:
-            make_tables(settings)
         engine = _shared_engine(settings)
-        with engine.connect() as connection:
-            if not _is_whole(connection):
-                raise DatabaseUnavailable("The database has no tables of Dagster yet: run `imageflow migrate`.")
+        if engine.url not in _WHOLE_ONES:
+            with engine.connect() as connection:
+                if not _is_whole(connection):
+                    if settings.database_url is not None:
+                        raise DatabaseUnavailable("The database has no tables of Dagster yet: run `imageflow migrate`.")
+                    _make_tables(engine, connection)
+            _WHOLE_ONES.add(engine.url)
         self._runs = _Runs(engine)
         self._events = _Events(engine)
         self._schedules = _Schedules(engine)
@@ -167,8 +172,26 @@ class _SharedEngine:
         made.dispose()
 
 
+def _once(look: Callable[..., bool]) -> Callable[..., bool]:
+    """Make Dagster ask once in a process whether a database has a part of the layout; what is there stays.
+
+    It asks several times for each tick, for which PostgreSQL lists all its tables.
+    """
+    there: set[tuple[object, ...]] = set()
+
+    @wraps(look)
+    def has(storage: _SharedEngine, *what: object) -> bool:
+        part = (storage._shared.url, *(each for each in what if isinstance(each, str)))
+        if part not in there and look(storage, *what):
+            there.add(part)
+        return part in there
+
+    return has
+
+
 class _Runs(_SharedEngine, PostgresRunStorage):
-    pass
+    has_built_index = _once(PostgresRunStorage.has_built_index)
+    has_run_stats_index_cols = _once(PostgresRunStorage.has_run_stats_index_cols)
 
 
 class _Events(_SharedEngine, PostgresEventLogStorage):
@@ -176,7 +199,9 @@ class _Events(_SharedEngine, PostgresEventLogStorage):
 
 
 class _Schedules(_SharedEngine, PostgresScheduleStorage):
-    pass
+    has_built_index = _once(PostgresScheduleStorage.has_built_index)
+    has_instigators_table = _once(PostgresScheduleStorage.has_instigators_table)
+    _has_instigators_table = _once(PostgresScheduleStorage._has_instigators_table)
 
 
 def _shared_engine(settings: Settings) -> Engine:

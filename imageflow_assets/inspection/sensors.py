@@ -30,7 +30,7 @@ _SETTLED: set[tuple[str, str]] = set()
 """Homes of the instances, and which sensor has looked there in this process for what Dagster lacks."""
 
 
-@sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_BATCHES), minimum_interval_seconds=5)
+@sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_BATCHES), minimum_interval_seconds=10)
 def inspect_uploads(
     context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
 ) -> dg.SensorResult:
@@ -67,7 +67,7 @@ def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> tuple[Batch,
     return unknown
 
 
-@sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_DAYS), minimum_interval_seconds=30)
+@sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_DAYS), minimum_interval_seconds=60)
 def count_statistics(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
     """Ask for a run over each day whose counts changed."""
     settled = (context.instance.root_directory, "days")
@@ -80,7 +80,7 @@ def count_statistics(context: dg.SensorEvaluationContext, stores: dg.ResourcePar
     return dg.SensorResult(run_requests=asked, skip_reason=None if asked else "No day changed.")
 
 
-@sensor(INSPECTION, minimum_interval_seconds=10)
+@sensor(INSPECTION, minimum_interval_seconds=30)
 def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Tell what people said of a batch as one event, once all is said or nothing came for a minute."""
     instance = context.instance
@@ -103,7 +103,7 @@ def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
     return dg.SkipReason(f"{len(told)} batches' verdicts were told; no run is needed for that.")
 
 
-@sensor(INSPECTION, minimum_interval_seconds=15)
+@sensor(INSPECTION, minimum_interval_seconds=30)
 def mark_stale_batches(
     context: dg.SensorEvaluationContext,
     stores: dg.ResourceParam[Stores],

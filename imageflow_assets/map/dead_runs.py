@@ -60,6 +60,8 @@ def stop_cancelled_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[s
     Whoever cancelled it stops them too, unless Dagster was down, or a run was launched at that very moment.
     """
     records = instance.get_run_records(dg.RunsFilter(statuses=_STOPPABLE))
+    if not records:
+        return ()
     partitions = {
         record.dagster_run.tags[PARTITION_TAG] for record in records if PARTITION_TAG in record.dagster_run.tags
     }

@@ -27,6 +27,9 @@ _ADOPTING_S = 2.0
 _SETTLED: set[str] = set()
 """Homes of the instances that this process has settled; a code location that is loaded again is another process."""
 
+_ADOPTED: set[str] = set()
+"""Those of them that know every survey of version 0.4."""
+
 
 @sensor(MAP, name=SENSOR, job=map_of_survey, minimum_interval_seconds=1)
 def request_surveys(
@@ -70,11 +73,13 @@ def _settle(context: dg.SensorEvaluationContext, stores: Stores, settings: Setti
 
 def _adopt(instance: dg.DagsterInstance, stores: Stores) -> None:
     """Report surveys of version 0.4, some in each tick."""
+    if instance.root_directory in _ADOPTED:
+        return
     looks = {
         coordinates.key: partial(results, looks=OF_COORDINATES),
         overviews.key: partial(results, looks=OF_OVERVIEWS),
     }
-    adopt_surveys(
+    left = adopt_surveys(
         instance,
         stores,
         tuple(BY_LAYER.values()),
@@ -82,9 +87,11 @@ def _adopt(instance: dg.DagsterInstance, stores: Stores) -> None:
         introduce=partial(introduce, instance),
         within_s=_ADOPTING_S,
     )
+    if not left:
+        _ADOPTED.add(instance.root_directory)
 
 
-@sensor(MAP, minimum_interval_seconds=5)
+@sensor(MAP, minimum_interval_seconds=10)
 def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
     """Begin a survey for each folder under uploads/maps/ that its positions.csv or a _DONE object has closed.
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.instance.ref import InstanceRef
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from imageflow_clients.database.core.engine import migrate_database
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
@@ -130,6 +130,29 @@ def test_runs_partitions_and_what_steps_printed_are_there_after_a_restart(settin
     folder = settings.home_path / "dagster"
     assert list((folder / "compute_logs").rglob("*.err"))
     assert Path(again.storage_directory()).is_relative_to(folder)
+
+
+def test_an_instance_that_is_opened_again_asks_the_database_only_what_it_is_asked(settings: Settings) -> None:
+    """A code server opens one for each tick of a sensor."""
+
+    def look() -> None:
+        with load_instance(settings) as instance:
+            instance.get_run_records(limit=1)
+            for state in instance.all_instigator_state():
+                instance.get_instigator_state(state.instigator_origin_id, state.selector_id)
+
+    def note(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
+        asked.append(statement)
+
+    look()
+    asked: list[str] = []
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        look()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(asked) == 2
+    assert not any("pg_catalog" in statement for statement in asked)
 
 
 def test_an_instance_in_use_survives_a_killed_server(settings: Settings) -> None:
