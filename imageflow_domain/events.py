@@ -1,11 +1,15 @@
 """What happened to a subject, as the event log keeps it: business changes, told once and in order."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from imageflow_domain.errors import InvalidInput
+
+MOST_BYTES = 2_000
+"""Of an event's data, as JSON."""
 
 _SUBJECT = re.compile(r"[a-z]{1,20}/[a-z0-9_/-]{1,200}")
 _KIND = re.compile(r"[a-z_]{1,40}")
@@ -14,18 +18,24 @@ _CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A change of one subject. Raises `InvalidInput` for a subject or a kind of another form."""
+    """A change of one subject. Raises `InvalidInput` for a subject or a kind of another form, and for long data."""
 
     subject: str
     """What changed, e.g. `survey/city-home-0001`."""
     kind: str
     """How it changed, e.g. `block`."""
     data: Mapping[str, object] = field(default_factory=dict)
-    """JSON of 2,000 bytes at most: what readers need to know without another look at the subject."""
+    """JSON of `MOST_BYTES` at most: what readers need to know without another look at the subject."""
 
     def __post_init__(self) -> None:
         if not _SUBJECT.fullmatch(self.subject) or not _KIND.fullmatch(self.kind):
             raise InvalidInput(f"'{self.subject}' and '{self.kind}' are no subject and kind of an event.")
+        size = len(json.dumps(self.data, ensure_ascii=False).encode())
+        if size > MOST_BYTES:
+            raise InvalidInput(
+                f"The event '{self.kind}' of '{self.subject}' has {size:,} bytes of data, at most {MOST_BYTES:,} are "
+                f"kept: leave long texts out ({', '.join(self.data)}), and let readers look them up."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

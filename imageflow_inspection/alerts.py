@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from imageflow_clients.database import Connection
-from imageflow_clients.database.core.event_reading import read_on
+from imageflow_clients.database.core.event_reading import Reader, read_on
 from imageflow_clients.database.inspection import alerts as rows
 from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.database.inspection.alerts import Delivery, Share
@@ -19,9 +19,6 @@ from imageflow_domain.errors import Refused, Unavailable
 from imageflow_domain.events import Event, LoggedEvent
 from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, Batch, BatchState, Inspection
 from imageflow_domain.page import Page, cut
-
-READER = "alerts"
-"""Of the event log."""
 
 _LOOKED_BACK = 25
 _FEWEST_BATCHES = 5
@@ -122,7 +119,7 @@ def raise_alerts(stores: Stores, *, addresses: Sequence[str] = ()) -> tuple[Aler
         if batch is not None:  # a batch that is gone holds up no others
             raised.extend(_raise(connection, batch, logged.event, addresses))
 
-    read_on(stores.database, READER, handle)
+    read_on(stores.database, Reader.ALERTS, handle)
     return tuple(raised)
 
 

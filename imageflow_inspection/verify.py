@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from imageflow_clients.database import Connection
-from imageflow_clients.database.core.event_reading import read_on
+from imageflow_clients.database.core.event_reading import Reader, read_on
 from imageflow_clients.database.inspection import inspections, statistics, verification_events
 from imageflow_clients.database.inspection import verifications as rows
 from imageflow_clients.stores import Stores
@@ -16,8 +16,6 @@ from imageflow_domain.texts import check_text
 from imageflow_inspection.results import get_result
 
 QUIET = timedelta(seconds=60)
-READER = "verdicts"
-"""Of the event log."""
 _EVENTS = 100
 
 
@@ -86,7 +84,7 @@ def events_to_report(stores: Stores, *, quiet: timedelta = QUIET) -> tuple[Verif
     A batch's verdicts become one event once all its pictures are verified, or when none came for `quiet`. They are read
     from the event log; whoever dies on the way leaves them to the next call.
     """
-    read_on(stores.database, READER, _gather)
+    read_on(stores.database, Reader.VERDICTS, _gather)
     with stores.database.begin() as connection:
         verification_events.seal_due(connection, quiet)
     with stores.database.begin() as connection:

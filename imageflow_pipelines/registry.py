@@ -4,7 +4,7 @@ To change what a component gives, copy its file to `components/<name>_v2.py`, ra
 what differs, and add a line here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import cleandoc
@@ -55,10 +55,15 @@ class Release:
 
 
 class Registry:
-    """Components by `name@version`."""
+    """Components by `name@version`; raises `ValueError` for two of the same."""
 
     def __init__(self, releases: Iterable[Release]) -> None:
-        self._releases: Mapping[str, Release] = {each.component.reference(): each for each in releases}
+        self._releases: dict[str, Release] = {}
+        for each in releases:
+            other = self._releases.setdefault(each.component.reference(), each)
+            if other is not each:
+                classes = f"{other.component.__name__} and {each.component.__name__}"
+                raise ValueError(f"{classes} are both {each.component.reference()}: change `name` or `version` of one.")
 
     def __iter__(self) -> Iterator[Release]:
         return iter(self._releases.values())

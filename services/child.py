@@ -31,7 +31,7 @@ class Child:
         environment: Mapping[str, str] | None = None,
         enter: Callable[[], None] | None = None,
     ) -> None:
-        """Start it and return once its port takes connections.
+        """Start it and return once its port takes connections. It ends with the thread that starts it.
 
         Args:
             command: The program and its arguments.

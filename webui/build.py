@@ -86,6 +86,8 @@ def main(task: str) -> int:
         "fresh": [("npx", "openapi-typescript", "/dev/stdin", "--output", SCHEMA, "--check")],
     }
     code = next((code for command in tasks[task] if (code := run(*command)) != 0), 0)
+    if task == "fresh" and code != 0:
+        sys.stderr.write(f"webui/{SCHEMA} is not made from this API: run 'make types', and commit what it changes.\n")
     if task == "build" and code == 0:
         # an exported map is given away without the rest of the page, and so brings the licence itself
         shutil.copyfile(WEBUI / "node_modules" / "leaflet" / "LICENSE", APP / "viewer" / "LICENSE")

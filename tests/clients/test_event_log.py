@@ -1,5 +1,6 @@
 """The event log on a real PostgreSQL: what is kept, in which order it is read, and by whom it is read once."""
 
+import json
 import signal
 import threading
 import time
@@ -11,15 +12,17 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from imageflow_clients.database.core import event_positions, events
 from imageflow_clients.database.core.engine import Database, migrate_database, open_database
+from imageflow_clients.database.core.event_reading import Reader
+from imageflow_clients.database.core.schema import events as table
 from imageflow_clients.database.core.waking import Bell
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import DatabaseUnavailable, Gone, InvalidInput, NotReady
-from imageflow_domain.events import BEGINNING, Cursor, Event, LoggedEvent
+from imageflow_domain.events import BEGINNING, MOST_BYTES, Cursor, Event, LoggedEvent
 from services.postgres import Postgres
 
 
@@ -27,7 +30,7 @@ from services.postgres import Postgres
 def database(databases: Callable[[], SecretStr], tmp_path: Path) -> Iterator[Database]:
     with open_database(Settings(home=tmp_path, database_url=databases())) as opened:
         with opened.begin() as connection:
-            for reader in ("verdicts", "alerts"):  # whose events are none of these tests'
+            for reader in Reader:  # whose events are none of these tests'
                 event_positions.forget_reader(connection, reader)
         yield opened
 
@@ -65,6 +68,12 @@ def log_then_fail(database: Database) -> None:
         raise NotReady("later")
 
 
+def log_then_write(database: Database, **row: object) -> None:
+    with database.begin() as connection:
+        events.append(connection, happened("a"))
+        connection.execute(insert(table).values(row))
+
+
 def numbers(found: tuple[LoggedEvent, ...]) -> list[object]:
     return [one.event.data["number"] for one in found]
 
@@ -87,13 +96,23 @@ def test_an_event_is_logged_with_its_transaction_or_not_at_all(database: Databas
     with pytest.raises(NotReady):
         log_then_fail(database)
     with pytest.raises(IntegrityError, match="data_small"):
-        log(database, Event(subject="survey/a", kind="block", data={"reason": "x" * 2_000}))
+        log_then_write(database, subject="survey/b", epoch=1, seq=1, kind="block", data="x" * MOST_BYTES)
     log(database)
     assert of(database, "a") == ()
     with database.begin() as connection:
         events.append(connection, happened("a"))
         assert events.head(connection, "survey/a") == BEGINNING, "events are the last thing that a transaction does"
     assert len(of(database, "a")) == 1
+
+
+def test_the_longest_data_that_an_event_may_have_is_kept(database: Database) -> None:
+    data = {"name": '市役所\n"\\', "at": [1, 0.25, None, {"x_px": True}], "note": ""}
+    room = MOST_BYTES - len(json.dumps(data, ensure_ascii=False).encode())
+    longest = Event(subject="survey/a", kind="block", data=data | {"note": "x" * room})
+    log(database, longest)
+    assert [one.event for one in of(database, "a")] == [longest]
+    with pytest.raises(InvalidInput, match=r"'block' of 'survey/a' has 2,001 bytes of data.*\(name, at, note\)"):
+        Event(subject="survey/a", kind="block", data=data | {"note": "x" * (room + 1)})
 
 
 def test_events_are_not_lost_on_a_connection_that_nobody_logs_from(database: Database) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from imageflow_clients.database.core import event_positions, events
 from imageflow_clients.database.core.engine import Database, migrate_database, open_database
+from imageflow_clients.database.core.event_reading import Reader
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Gone, Unavailable
 from imageflow_domain.events import BEGINNING, Cursor, Event
@@ -143,7 +144,7 @@ def test_followers_outlive_a_restart_of_postgresql(postgres: Postgres, tmp_path:
         await later(log, database, "a", 1)
         await asyncio.to_thread(postgres.stop, signal.SIGQUIT)
         await asyncio.sleep(1.5)  # the hub finds out
-        await asyncio.to_thread(postgres.start)
+        postgres.start()  # on this thread: the server ends with the thread that starts it
         await later(log, database, "a", 2)
         assert await heard(following, 2) == [1, 2]
         hub.close()
@@ -199,7 +200,7 @@ def test_a_follower_from_before_what_is_kept_is_told_so(database: Database) -> N
     log(database, "a", 0, 1, 2)
     with database.begin() as connection:
         event_positions.stamp(connection)
-        for reader in ("verdicts", "alerts"):  # which read nothing here
+        for reader in Reader:  # which read nothing here
             event_positions.forget_reader(connection, reader)
     with database.begin() as connection:
         event_positions.forget_old(connection, timedelta(0))

@@ -19,46 +19,13 @@ from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.spec_text import parse_spec, read_spec, to_json_text, to_yaml_text
 from tests.pipelines.models import registry
 from tests.pipelines.pictures import encoded, scene
+from tests.pipelines.samples import SAMPLES
 from tests.thorough import repeated
 
 _PICTURES = {"first": encoded(scene(48, 36)).data, "second": encoded(scene(36, 48), ".jpg").data}
 
-_PARAMETERS: dict[str, list[dict[str, Any]]] = {
-    "decode@1": [{}],
-    "decode@2": [{}],
-    "encode@1": [{}, {"format": "png"}, {"format": "webp", "quality": 50}],
-    "resize@1": [{"width_px": 30}, {"width_px": 40, "height_px": 40, "mode": "pad"}],
-    "crop@1": [{"x_px": 1, "y_px": 2, "width_px": 12, "height_px": 12}],
-    "rotate@1": [{"degrees": 90}, {"degrees": 7}],
-    "perspective@1": [{"corners": [[0, 0], [20, 2], [18, 22], [1, 20]], "width_px": 20, "height_px": 20}],
-    "colour@1": [{}, {"space": "hsv"}, {"space": "lab", "channel": 1}],
-    "equalise@1": [{}, {"method": "local"}],
-    "blur@1": [{}, {"method": "median"}, {"method": "box", "radius_px": 5}],
-    "sharpen@1": [{}],
-    "threshold@1": [{}, {"method": "otsu"}],
-    "binarise@1": [{"window_px": 9}],
-    "morphology@1": [{"operation": "close"}, {"operation": "outline", "shape": "cross"}],
-    "edges@1": [{}],
-    "contours@1": [{"min_area_px": 0}],
-    "contours@2": [{"min_area_px": 0}],
-    "blobs@1": [{"mm_per_px": 0.1}],
-    "dimensions@1": [{"mm_per_px": 0.1}],
-    "template_match@1": [{"min_score": 0.1, "most": 3}],
-    "feature_match@1": [{"min_inliers": 8}],
-    "barcodes@1": [{}],
-    "barcodes@2": [{}],
-    "classify@1": [{"model": "colours@1", "most": 3}],
-    "detect@1": [{"model": "boxes@1"}],
-    "anomaly@1": [{"model": "heat@1"}],
-    "overlay@1": [{}, {"labels": False}],
-    "branch@1": [{"measurement": "count", "condition": ">", "limit": 2}],
-    "merge@1": [{}],
-    "aggregate@1": [{}],
-}
-
-
-def test_every_component_takes_part() -> None:
-    assert set(_PARAMETERS) == {release.component.reference() for release in RELEASED}
+_PARAMETERS = {name: [dict(sample.parameters) for sample in samples] for name, samples in SAMPLES.items()}
+"""Of every component, each way to use it."""
 
 
 @st.composite

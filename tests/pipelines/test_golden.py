@@ -16,9 +16,11 @@ _RELEASES = list(RELEASED)
 
 @pytest.mark.parametrize("release", _RELEASES, ids=lambda release: release.component.reference())
 def test_a_released_component_gives_what_it_gave_when_it_was_released(release: Release) -> None:
-    assert golden(release.component) == release.golden, (
+    now = golden(release.component)
+    assert now == release.golden, (
         f"{release.component.reference()} gives something else than when it was released, and pipelines that name it "
-        "would no longer replay. Bring the old result back, or release a new version beside it: see registry.py."
+        "would no longer replay. Bring the old result back, or release a new version beside it: see registry.py. "
+        f'Only a component that was never released takes today\'s digest: golden="{now}".'
     )
 
 
@@ -37,12 +39,20 @@ def test_every_component_file_is_released() -> None:
     import imageflow_pipelines.components as package
 
     files = {path.stem for path in Path(package.__file__).parent.glob("*.py")} - {"__init__"}
-    assert files == {release.component.__module__.rpartition(".")[2] for release in RELEASED}
+    released = {release.component.__module__.rpartition(".")[2] for release in RELEASED}
+    assert files == released, "add a line to RELEASED of registry.py"
 
 
 def test_no_version_is_released_twice() -> None:
-    assert len(_RELEASES) == len({release.component.reference() for release in _RELEASES})
-    assert [release.component.reference() for release in Registry(_RELEASES)] == list(SAMPLES)
+    class Copied(Blur):
+        pass
+
+    with pytest.raises(ValueError, match="Blur and Copied are both blur@1"):
+        Registry(Release(each, golden="") for each in (Blur, Crop, Copied))
+
+
+def test_every_released_version_has_samples_and_nothing_else_has() -> None:
+    assert set(SAMPLES) == {release.component.reference() for release in RELEASED}, "see tests/pipelines/samples.py"
 
 
 def test_every_later_version_says_what_it_changes_and_no_first_one_does() -> None:

@@ -1,6 +1,7 @@
 """Readers of all subjects' events: what they do with an event and their place are committed together."""
 
 from collections.abc import Callable
+from enum import StrEnum, unique
 
 from sqlalchemy import Connection
 
@@ -11,6 +12,18 @@ from imageflow_domain.events import LoggedEvent
 _PAGE = 100
 
 
+@unique
+class Reader(StrEnum):
+    """Who reads all events. Each has a place of its own, and what it has not read yet is kept.
+
+    A reader begins with what is stamped after its first look, unless a migration gives it a place before. A migration
+    also deletes the place of one that is removed: events would wait for it for ever.
+    """
+
+    ALERTS = "alerts"
+    VERDICTS = "verdicts"
+
+
 def read_on(database: Database, reader: str, handle: Callable[[Connection, LoggedEvent], None]) -> None:
     """Hand every event to a named reader, from where it is to the newest one, each exactly once.
 
@@ -19,7 +32,7 @@ def read_on(database: Database, reader: str, handle: Callable[[Connection, Logge
 
     Args:
         database: Where the log is.
-        reader: Its name. Others that read by this name wait.
+        reader: Its name, one of `Reader`. Others that read by this name wait.
         handle: Does the reader's work for one event, by the connection that it is given, and nowhere else.
 
     Raises `Gone` as `event_positions.read_all` does, and whatever `handle` raises.

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from imageflow_clients.database.core.columns import is_small, moment
 from imageflow_clients.database.core.metadata import metadata
+from imageflow_domain.events import MOST_BYTES
 
 _NOW = func.now()
 
@@ -57,7 +58,7 @@ events = Table(
     Column("kind", Text, nullable=False),
     Column("data", JSONB, nullable=False),
     moment("created_at"),
-    is_small("data", 2000),
+    is_small("data", MOST_BYTES),
     Index("ix_events_position", "position", unique=True),
     Index("ix_events_unstamped", "id", postgresql_where=text("position IS NULL")),
     Index("ix_events_created_at", "created_at"),
