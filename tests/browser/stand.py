@@ -62,7 +62,7 @@ TORN = "torn-main-0001"
 
 LIVE_CITY = """
 title: A city that is surveyed while one watches
-driver: {name: city, parameters: {seed: 3, pace_s: 0.1, view: [128, 128], drift_px: 8}}
+driver: {name: city, parameters: {seed: 3, pace_s: 0.25, view: [128, 128], drift_px: 8}}
 grid: {rows: 12, cols: 12}
 encoding: {lossless_method: 0}
 """
