@@ -23,6 +23,7 @@ from imageflow_domain.errors import Conflict, Unavailable
 from imageflow_resources.storage import dagster_home
 
 _READY_S = 90.0
+_ANSWER_S = 5.0
 _END_S = 15.0
 _RESTART_AFTER_S = 2.0
 _MOST_LOG_BYTES = 10_000_000
@@ -105,7 +106,8 @@ class Stack:
                 for service in begun:
                     self._log_of(service).unlink(missing_ok=True)
                     self._running[service.name] = self._start(service)
-                self._await_ready(begun)
+                with httpx.Client(timeout=_ANSWER_S) as client:
+                    self._await_ready(begun, client)
         except BaseException:  # Ctrl-C too: nothing that was started may stay
             self.__exit__()
             raise
@@ -139,10 +141,10 @@ class Stack:
     def _log_of(self, service: Service) -> Path:
         return self._logs / f"{service.name}.log"
 
-    def _await_ready(self, begun: Sequence[Service]) -> None:
+    def _await_ready(self, begun: Sequence[Service], client: httpx.Client) -> None:
         deadline = time.monotonic() + _READY_S
         for service in begun:
-            while not self._is_ready(service):
+            while not self._is_ready(service, client):
                 process = self._running[service.name]
                 if process.has_ended:
                     raise Unavailable(
@@ -157,13 +159,13 @@ class Stack:
             if service.name == "code" and (fault := self._code.load_error()) is not None:
                 raise Unavailable(f"Dagster cannot load the code:\n{fault}")
 
-    def _is_ready(self, service: Service) -> bool:
+    def _is_ready(self, service: Service, client: httpx.Client) -> bool:
         if service.name == "code":
             return self._code.is_ready
         if service.ready_url is None:
             return True
         try:
-            return bool(httpx.get(service.ready_url, timeout=5).is_success)
+            return client.get(service.ready_url).is_success
         except httpx.TransportError:
             return False
 

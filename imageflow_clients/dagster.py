@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from imageflow_domain.errors import DagsterUnavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 LOCATION = "imageflow"
 """The name under which Dagster loads our code."""
@@ -192,12 +196,10 @@ class Dagster:
         import httpx  # which a survey by command line does not need
 
         try:
-            # the address is this machine's or the cluster's own: a proxy of the environment has no part in it
-            answer = httpx.post(
+            answer = _client().post(
                 f"{self.url}/graphql",
                 json={"query": query, "variables": variables},
                 timeout=httpx.Timeout(self.patience_s, connect=_CONNECT_S),
-                trust_env=False,
             )
             answer.raise_for_status()
             body = answer.json()
@@ -212,3 +214,13 @@ class Dagster:
 
 def _instant(timestamp: float | None) -> datetime | None:
     return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
+
+
+@cache
+def _client() -> "httpx.Client":
+    """Return one client for the whole process: each new one reads all certificates, which takes 20 ms."""
+    import httpx
+
+    # The address is this machine's or the cluster's own: a proxy of the environment has no part in it. No connection is
+    # kept: Dagster's webserver may be restarted between two requests.
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
