@@ -6,11 +6,14 @@ from imageflow_domain.geometry import Position
 
 
 class Axis(StrEnum):
+    """X grows to the right, Y downwards."""
+
     X = "x"
     Y = "y"
 
     @property
     def other(self) -> "Axis":
+        """The axis across this one."""
         return Axis.Y if self is Axis.X else Axis.X
 
     def of(self, at: Position) -> float:

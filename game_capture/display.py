@@ -21,7 +21,8 @@ class Display(Protocol):
     """What a game, its keys and its grabs need of a display."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As X clients name it, such as ":1"; empty before an Xvfb of its own was started."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -57,10 +58,12 @@ class PrivateDisplay:
 
     @property
     def environment(self) -> Mapping[str, str]:
+        """The display's name, and the file with its cookie."""
         return {"DISPLAY": self.name, "XAUTHORITY": str(self._authority)}
 
     @property
     def running(self) -> bool:
+        """Whether Xvfb was started and has not ended since."""
         return self._server is not None and self._server.running
 
     def start(self) -> None:

@@ -20,6 +20,7 @@ class LocalFrames:
 
     @property
     def label(self) -> str:
+        """The folder as it was given."""
         return str(self._folder)
 
     def names(self) -> list[str]:

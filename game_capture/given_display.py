@@ -36,6 +36,7 @@ class GivenDisplay:
 
     @property
     def environment(self) -> Mapping[str, str]:
+        """The display's name alone: its cookie is the one that this process's own environment leads to."""
         return {"DISPLAY": self.name}
 
     @property
@@ -61,6 +62,7 @@ class GivenDisplay:
             undo.pop_all()
 
     def stop(self) -> None:
+        """Let another game of this machine have the display. May be called twice."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -60,6 +60,7 @@ class Move:
 
     @property
     def direction(self) -> int:
+        """1 to the right or down, -1 to the left or up."""
         return 1 if self.presses > 0 else -1
 
 
@@ -91,6 +92,7 @@ class Rules:
     """The longest move: the frames before and after it overlap."""
 
     def expected_px(self, move: Move) -> float:
+        """Return how far the camera goes if no press is lost; below 0 to the left, and up."""
         return move.presses * self.press_px[move.axis]
 
     def fits(self, off_px: float, axis: Axis) -> bool:

@@ -77,6 +77,7 @@ class Leashed:
 
     @property
     def running(self) -> bool:
+        """Whether the command, or something that it started, has not ended."""
         return self._process.poll() is None
 
     def wait(self, timeout_s: float) -> int | None:

@@ -30,10 +30,12 @@ def plain(text: str) -> str:
 
 
 def megabytes(size: int) -> dg.FloatMetadataValue:
+    """Show bytes as millions of them, to two decimals."""
     return dg.MetadataValue.float(round(size / 1e6, 2))
 
 
 def seconds(spent: float) -> dg.FloatMetadataValue:
+    """Show seconds, to two decimals."""
     return dg.MetadataValue.float(round(spent, 2))
 
 

@@ -15,6 +15,7 @@ from dagster._core.execution.plan.active import ActiveExecution
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
+from typing_extensions import override
 
 LOOK_S = 0.5
 """Seconds between two looks at what a run waits for."""
@@ -70,7 +71,12 @@ class PatientExecution(ActiveExecution):
         """Whether a step was begun and nothing was heard of its end."""
         return step_key in self._in_flight
 
+    @override
     def sleep_til_ready(self) -> None:
+        """Sleep until a step may be due, `LOOK_S` at most.
+
+        Raises `DagsterExecutionInterruptedError` where the run is cancelled meanwhile.
+        """
         time.sleep(min(LOOK_S, max(_LEAST_S, self.sleep_interval())))  # type: ignore[no-untyped-call]
         with raise_execution_interrupts():
             pass  # what the sleep caught is raised here
@@ -81,7 +87,9 @@ class PatientPlan(ExecutionPlan):
 
     @classmethod
     def of(cls, plan: ExecutionPlan) -> "PatientPlan":
+        """Return a copy of Dagster's plan."""
         return cls._make(plan)
 
+    @override
     def start(self, retry_mode: RetryMode, *arguments: Any, **named: Any) -> PatientExecution:
         return PatientExecution(self, retry_mode, *arguments, **named)

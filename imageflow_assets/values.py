@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+from typing_extensions import override
 
 from imageflow_assets.failures import explained
 from imageflow_clients.objects import ObjectStore
@@ -17,10 +18,12 @@ class StepValues(KeptValues):
         super().__init__(objects)
         self._waits_s = waits_s
 
+    @override
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         with explained(context.step_context.previous_attempt_count, self._waits_s):
             super().handle_output(context, obj)
 
+    @override
     def load_input(self, context: dg.InputContext) -> Any:
         with explained(context.step_context.previous_attempt_count, self._waits_s):
             return super().load_input(context)

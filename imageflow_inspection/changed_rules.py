@@ -41,6 +41,7 @@ class Told(BaseModel):
         return told if told.code_version == CODE_VERSION else cls()
 
     def write(self) -> str:
+        """Return text that `read` takes, as a sensor's cursor keeps it."""
         return self.model_dump_json()
 
 
@@ -55,6 +56,8 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
+    """What Dagster is to be told next."""
+
     told: Told
     """Once Dagster was told of `rules`."""
     rules: tuple[Rules, ...]

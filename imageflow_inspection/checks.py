@@ -24,12 +24,15 @@ _NOT_WHOLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
+    """What was asked of an inspected batch, and what was found wrong."""
+
     name: str
     faults: tuple[str, ...]
     """What is wrong; nothing for a check that holds."""
 
     @property
     def holds(self) -> bool:
+        """Whether nothing was found wrong."""
         return not self.faults
 
 

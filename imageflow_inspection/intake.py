@@ -60,6 +60,7 @@ class Cursor(BaseModel):
             return cls()
 
     def write(self) -> str:
+        """Return text that `read` takes, as a sensor's cursor keeps it."""
         return self.model_dump_json()
 
 

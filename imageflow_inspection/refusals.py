@@ -20,6 +20,7 @@ class Refusals:
         self.new: list[Refusal] = []
 
     def note(self, reasons: Mapping[str, str]) -> None:
+        """Note why objects are not inspected, by key; those of which nobody noted it before are added to `new`."""
         if reasons:
             with self._stores.database.begin() as connection:
                 self.new += rows.note_refused(connection, reasons)
@@ -29,6 +30,7 @@ class Refusals:
         self.note({_short(key): reason for key, reason in skipped_among(found, folder).items()})
 
     def note_name(self, key: str) -> None:
+        """Note an object whose name cannot be read as a key; nothing else is looked at of it."""
         self.note({_short(key): "Its name is no UTF-8, or none that a key can have: rename it."})
 
 

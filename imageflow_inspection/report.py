@@ -47,6 +47,8 @@ class Preview:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
+    """What a person is told of an inspected batch, and what an alert is raised for."""
+
     batch: Batch
     inspection: Inspection
     checks: tuple[Check, ...]

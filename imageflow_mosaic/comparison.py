@@ -68,6 +68,7 @@ class Pictures:
         self._bytes = 0
 
     def of(self, number: int) -> Fingerprint:
+        """Return the picture with this number among the names; raise what reading it raises."""
         if number not in self._held:
             pixels = self._load(self._names[number])
             size = Size(width_px=pixels.shape[1], height_px=pixels.shape[0])

@@ -43,6 +43,7 @@ class PlacedShot:
 
     @property
     def rect(self) -> Rect:
+        """Where the shot lies, in pixels of the frame."""
         height, width = self.pixels.shape[:2]
         return Rect(x_px=self.x_px, y_px=self.y_px, width_px=width, height_px=height)
 

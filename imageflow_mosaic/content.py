@@ -39,6 +39,7 @@ class Content:
 
     @property
     def rect(self) -> Rect:
+        """All of the picture, in its own pixels."""
         height, width = self.grey.shape
         return Rect(x_px=0, y_px=0, width_px=width, height_px=height)
 

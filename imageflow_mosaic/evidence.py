@@ -128,6 +128,7 @@ class Evidence:
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
+        """Which shifts may be right: no more is unequal there than `_TOLERANCE` times the noise."""
         return self.unequal <= _TOLERANCE * self.noise_px
 
     @property

@@ -68,14 +68,17 @@ class Fingerprint:
 
     @property
     def width_px(self) -> int:
+        """Of all of the picture, masks included."""
         return int(self.pixels.shape[1])
 
     @property
     def height_px(self) -> int:
+        """Of all of the picture, masks included."""
         return int(self.pixels.shape[0])
 
     @property
     def rect(self) -> Rect:
+        """All of the picture, in its own pixels."""
         return Rect(x_px=0, y_px=0, width_px=self.width_px, height_px=self.height_px)
 
     @cached_property

@@ -23,6 +23,7 @@ class Held(Generic[T]):
         self._held: OrderedDict[Cell, T] = OrderedDict()
 
     def of(self, cell: Cell) -> T:
+        """Return what is made of a cell's screenshot; raise what making it raises."""
         if cell not in self._held:
             self._held[cell] = self._make(cell)
             if len(self._held) > _MOST:

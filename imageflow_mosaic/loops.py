@@ -44,6 +44,7 @@ class Walked:
 
     @property
     def is_closed(self) -> NDArray[np.bool_]:
+        """Whether each adds up to nothing, to `CLOSED_PX`."""
         closed: NDArray[np.bool_] = self.off_px <= CLOSED_PX
         return closed
 

@@ -43,9 +43,11 @@ class Prior:
 
     @property
     def reach_px(self) -> int:
+        """The largest error that has a probability, on either axis."""
         return self.x.size // 2
 
     def at(self, dx_px: int, dy_px: int) -> float:
+        """Return the probability of an error, which lies within reach on both axes."""
         return float(self.x[dx_px + self.reach_px] * self.y[dy_px + self.reach_px])
 
 

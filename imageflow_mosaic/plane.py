@@ -58,6 +58,7 @@ class Plane:
         """Those that fit."""
 
     def group(self, picture: int) -> int:
+        """Return the number of a picture's group, equal for all pictures that are joined; it changes as groups join."""
         return int(self._group[picture])
 
     def place(self, picture: int) -> Offset:

@@ -111,6 +111,11 @@ class Change:
         return float(np.quantile(shown, _CALM)) if shown.size else 0.0
 
     def shares(self, calm: float) -> Floats:
+        """Return the share of detail that differs in each sub-window, as `Differing.shares` has it.
+
+        Args:
+            calm: What differs in calm sub-windows; those of little more detail are not compared.
+        """
         compared = self.detail > max(_LEAST_DETAIL, _OVER_NOISE * calm)
         rows, columns = self.change.shape
         shares = np.full((self.top + rows, self.left + columns), np.nan, np.float32)
@@ -131,10 +136,12 @@ class Differing:
 
     @property
     def agreeing(self) -> int:
+        """Number of sub-windows, of all pairings, whose share that differs is below `AGREES`."""
         return sum(int((shares < AGREES).sum()) for shares in self.shares)
 
     @property
     def contradicting(self) -> int:
+        """Number of sub-windows, of all pairings, whose share that differs is above `CONTRADICTS`."""
         return sum(int((shares > CONTRADICTS).sum()) for shares in self.shares)
 
     @property

@@ -57,10 +57,12 @@ FLOWERS: Final[tuple[Colour, ...]] = ((236, 216, 96), (232, 122, 132), (240, 240
 
 
 def darker(colour: Colour, steps: int = 1) -> Colour:
+    """Take the same off red, green and blue with each step; none of them goes below 0."""
     return tuple(max(0, part - 26 * steps) for part in colour)  # type: ignore[return-value]  # a comprehension has no length
 
 
 def lighter(colour: Colour, steps: int = 1) -> Colour:
+    """Add the same to red, green and blue with each step; none of them goes above 255."""
     return tuple(min(255, part + 22 * steps) for part in colour)  # type: ignore[return-value]  # a comprehension has no length
 
 
@@ -87,6 +89,7 @@ class Canvas:
         self.random = random.Random(seed)  # noqa: S311  decoration, not secrets
 
     def box(self, x: int, y: int, width: int, height: int, colour: Colour, outline: Colour | None = None) -> None:
+        """Fill a rectangle whose top left pixel is (x, y); an outline is drawn on its outermost pixels."""
         self.draw.rectangle((x, y, x + width - 1, y + height - 1), fill=colour, outline=outline)
 
     def speckle(self, count: int, colours: tuple[Colour, ...], *, length: int = 1) -> None:
@@ -126,10 +129,12 @@ class Canvas:
             self.draw.line((x - half + 2, base - 1, x - 1, tip + 2), fill=PINE_LIGHT)
 
     def bush(self, x: int, y: int) -> None:
+        """A bush, 11 px wide, whose middle stands at (x, y)."""
         self.draw.ellipse((x - 5, y - 6, x + 5, y + 2), fill=LEAF_DARK)
         self.draw.ellipse((x - 5, y - 7, x + 4, y), fill=LEAF)
         self.draw.line((x - 3, y - 5, x, y - 6), fill=LEAF_LIGHT)
 
     def window(self, x: int, y: int, width: int = 6, height: int = 7) -> None:
+        """A window with a dark frame, whose top left pixel is (x, y)."""
         self.box(x, y, width, height, GLASS, OUTLINE)
         self.draw.line((x + 1, y + 1, x + 1 + width // 3, y + 1), fill=GLASS_LIGHT)

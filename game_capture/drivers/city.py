@@ -4,6 +4,7 @@ import time
 from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import override
 
 from game_capture.city import hud
 from game_capture.city.atlas import atlas
@@ -15,7 +16,7 @@ from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import CaptureError, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import GRID_SIDE, Cell, Grid
-from imageflow_domain.ports import Area, Capabilities
+from imageflow_domain.ports import Area, Capabilities, GameDriver
 
 _MARGIN_PX = 32
 """Overlap that is left when both neighbours have drifted apart as far as they can."""
@@ -61,6 +62,7 @@ class CityParameters(BaseModel):
 
     @property
     def overlap(self) -> tuple[int, int]:
+        """Commanded overlap in pixels, across and down, as given or by default."""
         if self.overlap_px is not None:
             return self.overlap_px
         across, down = (max(side // 5, 4 * self.drift_px + _MARGIN_PX) for side in self.view)
@@ -68,6 +70,7 @@ class CityParameters(BaseModel):
 
     @property
     def neighbourhood(self) -> Rect | None:
+        """The part of the world, in pixels, whose districts are rebuilt; `None`: all of it."""
         if self.changes_within is None:
             return None
         x_px, y_px, width_px, height_px = self.changes_within
@@ -85,7 +88,7 @@ class CityParameters(BaseModel):
         return self
 
 
-class CityDriver:
+class CityDriver(GameDriver):
     """Shows a city from above.
 
     The camera misses each commanded position by its own drift, and stops at the world's edges: shots of the grid's
@@ -105,12 +108,14 @@ class CityDriver:
 
     @classmethod
     def open(cls, parameters: CityParameters, opening: Opening) -> Self:
+        """Return a driver; with the survey's grid its world's size is known. Raises `InvalidInput` as `areas` does."""
         driver = cls(parameters)
         if opening.grid is not None:
             driver.areas(opening.grid)
         return driver
 
     @property
+    @override
     def capabilities(self) -> Capabilities:
         reach_px = max(1, 2 * self._parameters.drift_px)
         return Capabilities(
@@ -128,6 +133,7 @@ class CityDriver:
         across, down = self._parameters.overlap
         return self._view.width_px - across, self._view.height_px - down
 
+    @override
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return every cell of `grid`; without one, as many as cover the given world.
 
@@ -167,6 +173,7 @@ class CityDriver:
             place.append(min(max(wanted_px + (0 if at_rim else drift), 0), max(last_px, 0)))
         return Position(x_px=float(place[0]), y_px=float(place[1]))
 
+    @override
     def grab(self, area: Area) -> Grabbed:
         if self._world is None:
             raise CaptureError("The city is not running: enter the driver first.")

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import override
 
 from game_capture.opening import Opening
 from game_capture.picture import MAX_BYTES, decode_rgb
@@ -17,7 +18,7 @@ from imageflow_domain.errors import BadFile, BadFrames, InvalidInput, NotFound, 
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.keys import POSITIONS_FILE
-from imageflow_domain.ports import Area, Capabilities, FrameSource
+from imageflow_domain.ports import Area, Capabilities, FrameSource, GameDriver
 
 _CHECK_THREADS = 4  # decoding leaves Python's lock, reading from a store waits
 
@@ -47,7 +48,7 @@ class FolderParameters(BaseModel):
         return self
 
 
-class FolderDriver:
+class FolderDriver(GameDriver):
     """Serves the frames of a source as areas.
 
     Args:
@@ -66,11 +67,13 @@ class FolderDriver:
 
     @classmethod
     def open(cls, parameters: FolderParameters, opening: Opening) -> Self:
+        """Return a driver that has read nothing yet; raise `InvalidInput` where no frames are given."""
         if opening.frames is None:
             raise InvalidInput("The folder driver needs frames: name a folder with --source.")
         return cls(parameters, frames=opening.frames)
 
     @property
+    @override
     def capabilities(self) -> Capabilities:
         """Raises as `check` does: the view is the size that was asked for, or that most frames have."""
         view = self._checked[0]
@@ -103,6 +106,7 @@ class FolderDriver:
         """
         _ = self._checked
 
+    @override
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return the areas that have a usable frame, after `check`; those outside `grid` are left out.
 
@@ -120,6 +124,7 @@ class FolderDriver:
             if grid is None or (shot.cell.row < grid.rows and shot.cell.col < grid.cols)
         )
 
+    @override
     def grab(self, area: Area) -> Grabbed:
         if self._parameters.unordered and area.file is not None:
             return Grabbed(frame=self._in_view(area.file), position=area.position)

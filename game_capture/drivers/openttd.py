@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import override
 
 from game_capture.grabber import to_rgb
 from game_capture.opening import Opening
@@ -23,7 +24,7 @@ from imageflow_domain.capture import Grabbed
 from imageflow_domain.errors import CaptureError, GameNeverSettled, InvalidInput, PositionUnreachable
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Grid
-from imageflow_domain.ports import Area, Capabilities
+from imageflow_domain.ports import Area, Capabilities, GameDriver
 
 _FRAME_BELOW_CONSOLE_PX = 8
 _STATUS_BAR_PX = 24
@@ -74,7 +75,7 @@ class OpenttdParameters(BaseModel):
         return self
 
 
-class OpenttdDriver:
+class OpenttdDriver(GameDriver):
     """Takes pictures of one OpenTTD map, north at the top, one map pixel a picture's pixel.
 
     Believed positions take the ground as level: the truth lies up to `reach_px` higher.
@@ -108,14 +109,17 @@ class OpenttdDriver:
 
     @classmethod
     def open(cls, parameters: OpenttdParameters, opening: Opening) -> Self:
+        """Return a driver that has started nothing yet; raise `InvalidInput` where its savegame is missing."""
         return cls(parameters, staging=opening.staging)
 
     @property
+    @override
     def capabilities(self) -> Capabilities:
         return Capabilities(
             view=self._view, moves_freely=self.moves_freely, retakes=True, reach_px=self._parameters.reach_px
         )
 
+    @override
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return the areas around the centre; those whose middle lies outside the map are left out.
 
@@ -147,6 +151,7 @@ class OpenttdDriver:
             raise InvalidInput(f"No area lies on the map of {wide}x{high} tiles: choose another centre.")
         return tuple(areas)
 
+    @override
     def grab(self, area: Area) -> Grabbed:
         console = self._running()
         tile = self._tile(area)

@@ -21,6 +21,7 @@ from functools import partial
 from typing import ClassVar, Self
 
 from pydantic import BaseModel
+from typing_extensions import override
 
 from game_capture.beyond import Beyond
 from game_capture.circling import Circling
@@ -42,7 +43,7 @@ from imageflow_domain.errors import CaptureError, GameDied, GameNeverSettled, In
 from imageflow_domain.files_beside import ReadBeside, nothing_beside
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
-from imageflow_domain.ports import Area, Capabilities, Comparer, StoredFrames
+from imageflow_domain.ports import Area, Capabilities, Comparer, GameDriver, StoredFrames
 
 _LOOK_S = 0.1
 _NUMBERS = {Axis.X: 0, Axis.Y: 1}
@@ -57,7 +58,7 @@ _CALM = SettleRule(equal_grabs=11, interval_s=0.05, timeout_s=3.0)
 """A loading screen stands still for a moment, and changes again; a game that never stands still is taken as it is."""
 
 
-class X11Driver:
+class X11Driver(GameDriver):
     """Scrolls a program from cell to cell, by whichever way is asked for.
 
     Args:
@@ -103,6 +104,10 @@ class X11Driver:
 
     @classmethod
     def open(cls, parameters: X11Parameters, opening: Opening) -> Self:
+        """Return a driver that has started nothing yet.
+
+        Raises `InvalidInput` or `NotFound` where a picture that the YAML names is missing or unfit.
+        """
         return cls(
             parameters,
             staging=opening.staging,
@@ -112,6 +117,7 @@ class X11Driver:
         )
 
     @property
+    @override
     def capabilities(self) -> Capabilities:
         view = Size(width_px=self._crop.width_px, height_px=self._crop.height_px)
         return Capabilities(
@@ -122,12 +128,14 @@ class X11Driver:
             moves_step_by_step=True,
         )
 
+    @override
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return every cell of `grid`; raise `InvalidInput` without one."""
         if grid is None:
             raise InvalidInput("This game has no grid of its own: give one with --grid.")
         return tuple(Area(cell=cell, position=self._position(cell)) for cell in grid.cells())
 
+    @override
     def grab(self, area: Area) -> Grabbed:
         """Return what an area shows; it is outside where the world ends before it or none of its land shows."""
         stage, pilot = self._running(), self._sailing()
@@ -210,7 +218,7 @@ class X11Driver:
             )
         return self
 
-    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, failed: object = None, *_: object) -> None:
         self._stage = self._pilot = self._circling = None
         if failed is None:
             self._program.stop()

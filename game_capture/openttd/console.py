@@ -62,6 +62,7 @@ class Console:
 
     @property
     def home(self) -> Path:
+        """The folder that the game takes for the user's own: its configuration and its screenshots are there."""
         return self._stage.home
 
     def start(self, *, timeout_s: float) -> None:

@@ -47,11 +47,13 @@ def boxes(picture: Picture) -> tuple[Rect, ...]:
 
 
 def trial_of(axis: Axis, units: int, offset: Offset) -> Trial:
+    """Return what a move of `units` along `axis` did, where the pictures tell that the camera went by `offset`."""
     along, across = (offset.dx_px, offset.dy_px) if axis is Axis.X else (offset.dy_px, offset.dx_px)
     return Trial(units=units, along_px=along, across_px=across)
 
 
 def side_px(box: Rect, axis: Axis) -> int:
+    """Return how long a box is along an axis."""
     return box.width_px if axis is Axis.X else box.height_px
 
 
@@ -67,6 +69,7 @@ def series(scale: Scale, side_px: int, *, may_lose: bool) -> tuple[int, ...]:
 
 
 def watched_units(scale: Scale | None) -> int:
+    """Return the units of a move that is long enough to be watched, at least one; `scale` must not be `None`."""
     assert scale is not None  # noqa: S101  a way that is chosen moves along both axes
     return max(1, round(_WATCHED_PX / abs(scale.unit_px)))
 
@@ -78,6 +81,7 @@ def longest_seen(trials: Sequence[Trial]) -> int:
 
 
 def nothing_moved(tried: Sequence[Tried]) -> str:
+    """Say what came of each way that was tried, and what a person can do before the next probe."""
     outcomes = {str(one): [other.way.name for other in tried if str(other) == str(one)] for one in tried}
     said = "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in outcomes.items())
     return (

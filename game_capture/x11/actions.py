@@ -1,6 +1,7 @@
 """What `prepare` and `home` are made of: the words for it, and what each does."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from typing_extensions import override
 
 from game_capture.grabber import Screen
 from game_capture.x11.hands import PAUSE_S, Hands, click, drag, held, press
@@ -24,8 +26,12 @@ _COLOUR_ERROR = 8
 _WHEEL = {"up": 4, "down": 5, "left": 6, "right": 7}
 
 
-class _Sent(Words):
+class _Sent(Words, ABC):
     """An action that is keys and mouse alone."""
+
+    @abstractmethod
+    def perform(self, hands: Hands) -> None:
+        """Send the keys or the mouse, and pause as configured; raise `GameDied`."""
 
 
 class Press(_Sent):
@@ -40,6 +46,7 @@ class Press(_Sent):
     pause_ms: Milliseconds = 30
     """After each press."""
 
+    @override
     def perform(self, hands: Hands) -> None:
         press(hands.send, self.key, count=self.count, hold_ms=self.hold_ms, pause_ms=self.pause_ms)
 
@@ -61,6 +68,7 @@ class Type(_Sent):
             raise ValueError("must be printable characters: {key: Return} and {key: Tab} are actions of their own")
         return value
 
+    @override
     def perform(self, hands: Hands) -> None:
         for character in self.type:
             press(hands.send, key_of_character(character), count=1, hold_ms=0, pause_ms=self.pause_ms)
@@ -82,6 +90,7 @@ class Click(_Sent):
     pause_ms: Milliseconds = 20
     """After each click."""
 
+    @override
     def perform(self, hands: Hands) -> None:
         with held(hands.send, self.held):
             hands.send(f"mousemove {self.at[0]} {self.at[1]}")
@@ -103,6 +112,7 @@ class Drag(_Sent):
     pause_ms: Milliseconds = 20
     """After each part of the stroke."""
 
+    @override
     def perform(self, hands: Hands) -> None:
         with held(hands.send, self.held):
             drag(hands.send, self.drag, self.to, self.button, pause_ms=self.pause_ms)
@@ -122,6 +132,7 @@ class Wheel(_Sent):
     pause_ms: Milliseconds = 30
     """After each notch."""
 
+    @override
     def perform(self, hands: Hands) -> None:
         with held(hands.send, self.held):
             if self.at is not None:

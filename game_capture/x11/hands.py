@@ -22,9 +22,11 @@ class Hands(Protocol):
     def screen(self) -> Rect:
         """All of the display."""
 
-    def send(self, *commands: str) -> None: ...
+    def send(self, *commands: str) -> None:
+        """Hand commands to xdotool, one after the other; raise `GameDied`."""
 
-    def grab(self, rect: Rect) -> Screen: ...
+    def grab(self, rect: Rect) -> Screen:
+        """Return a part of the display as it is now; raise `GameDied`."""
 
 
 def press(send: Send, key: str, *, count: int, hold_ms: int, pause_ms: int) -> None:

@@ -1,10 +1,12 @@
 """How a program's camera is moved: by keys, drags, the wheel, the edge of its window, or its minimap."""
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
+from typing_extensions import override
 
 from game_capture.x11.hands import PAUSE_S, Send, click, drag, held, press
 from game_capture.x11.keys import Key
@@ -38,7 +40,7 @@ class Move:
     """The part of the display that the program's window covers."""
 
 
-class _Scroll(Words):
+class _Scroll(Words, ABC):
     """One way to scroll."""
 
     scale: ClassVar[str]
@@ -72,6 +74,10 @@ class _Scroll(Words):
         """Return the place and the button that show the survey's first area; `None` where `home` alone does."""
         return None
 
+    @abstractmethod
+    def move(self, send: Send, move: Move) -> None:
+        """Send what moves the camera, and pause as configured; whether the camera obeyed is not looked at."""
+
 
 class KeyScroll(_Scroll):
     """Scroll by keys: each press moves the camera by the same distance."""
@@ -97,6 +103,7 @@ class KeyScroll(_Scroll):
     pause_ms: Milliseconds = 30
     """After each press."""
 
+    @override
     def move(self, send: Send, move: Move) -> None:
         keys = ((self.left, self.right), (self.up, self.down))
         for axis, count in enumerate(self.turned(move.units)):
@@ -123,6 +130,7 @@ class DragScroll(_Scroll):
     pause_ms: Milliseconds = 20
     """After each part of a stroke."""
 
+    @override
     def move(self, send: Send, move: Move) -> None:
         """Move in strokes that stay inside the crop."""
         area = move.crop
@@ -161,6 +169,7 @@ class WheelScroll(_Scroll):
     pause_ms: Milliseconds = 30
     """After each notch."""
 
+    @override
     def move(self, send: Send, move: Move) -> None:
         x, y = self.at or middle(move.crop)
         send(f"mousemove {x} {y}")
@@ -192,6 +201,7 @@ class EdgeScroll(_Scroll):
     pause_ms: Milliseconds = 100
     """After each push, with the pointer in the middle of the crop."""
 
+    @override
     def move(self, send: Send, move: Move) -> None:
         x, y = middle(move.crop)
         window = move.window
@@ -230,9 +240,11 @@ class MinimapScroll(_Scroll):
     pause_ms: Milliseconds = 100
     """After the click."""
 
+    @override
     def first_click(self) -> tuple[Place, int] | None:
         return self.first, self.button
 
+    @override
     def move(self, send: Send, move: Move) -> None:
         """Click the place of the area; raise `PositionUnreachable` where that lies beside the minimap."""
         x = self.first[0] + round(move.to.x_px / self.camera_px_per_px[0])
@@ -255,4 +267,5 @@ SCROLLS = (KeyScroll, DragScroll, WheelScroll, EdgeScroll, MinimapScroll)
 
 
 def middle(rect: Rect) -> Place:
+    """Return the pixel in the middle of a rectangle; of two the right or lower one."""
     return rect.x_px + rect.width_px // 2, rect.y_px + rect.height_px // 2

@@ -39,10 +39,12 @@ def ask_for_inspection(
 
 @dg.job(
     name="reinspect",
-    description="List a product's batches that a new master, pipeline or model would judge otherwise, with their cost; "
-    "without dry_run the sensor inspect_uploads has each of them inspected again, and those that failed too.",
     owners=INSPECTION.owners,
     tags=SHORT,
 )
 def reinspect_job() -> None:
+    """List a product's batches that a new master, pipeline or model would judge otherwise, with their cost.
+
+    Without dry_run the sensor inspect_uploads has each of them inspected again, and those that failed too.
+    """
     ask_for_inspection()

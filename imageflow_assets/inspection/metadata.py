@@ -29,6 +29,7 @@ _ROWS = 50
 
 
 def data_version(digest: str) -> dg.DataVersion:
+    """Return the version by which Dagster tells whether something changed: the first digits of a digest."""
     return dg.DataVersion(digest[:DATA_VERSION_CHARS])
 
 
@@ -44,6 +45,7 @@ def told_version(digest: str) -> Mapping[str, str]:
 
 
 def uploaded(batch: Batch) -> Shown:
+    """Show a folder of pictures as it was when it was closed."""
     return {
         **_batch(batch),
         "folder": dg.MetadataValue.text(batch.folder),
@@ -54,6 +56,7 @@ def uploaded(batch: Batch) -> Shown:
 
 
 def taken(batch: Batch, pictures: Sequence[Picture], spent: float) -> Shown:
+    """Show what was taken in of a batch in `spent` seconds, and how many pictures are copies of others, to the byte."""
     return {
         **_batch(batch),
         "pictures": dg.MetadataValue.int(len(pictures)),
@@ -64,6 +67,7 @@ def taken(batch: Batch, pictures: Sequence[Picture], spent: float) -> Shown:
 
 
 def rules(judge: Judge) -> Shown:
+    """Show what a batch is judged by: one row for each item of the master, with its pipeline and models."""
     return {
         "master_version": dg.MetadataValue.int(judge.master.version),
         "items": table(_item(by) for by in judge.judged_by),
@@ -72,6 +76,12 @@ def rules(judge: Judge) -> Shown:
 
 
 def inspected(batch: Batch, inspection: Inspection, wrong: Sequence[PictureResult], spent: float) -> Shown:
+    """Show an inspection's counts and what did not pass.
+
+    Args:
+        wrong: Pictures that failed or could not be judged, one row each.
+        spent: Seconds of the step; the time of a picture is that of judging alone.
+    """
     return {
         **_batch(batch),
         **_counts(inspection),
@@ -84,6 +94,7 @@ def inspected(batch: Batch, inspection: Inspection, wrong: Sequence[PictureResul
 
 
 def reported(report: Report) -> Shown:
+    """Show what a person has to look at: pictures that did not pass, with their defects, and reasons for alerts."""
     shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{plain(_told(each))}" for each in report.previews]
     return {
         **_batch(report.batch),
@@ -100,6 +111,7 @@ def _told(preview: Preview) -> str:
 
 
 def verified(event: VerificationEvent) -> Shown:
+    """Show the verdicts that an event tells of, and how far people have come with its batch."""
     return {
         "verdicts": dg.MetadataValue.int(event.verifications),
         "verified_pictures": dg.MetadataValue.int(event.verified_pictures),
@@ -110,6 +122,7 @@ def verified(event: VerificationEvent) -> Shown:
 
 
 def statistics(figures: Mapping[str, Sequence[Figures]]) -> Shown:
+    """Show counts as tables, one for each way to group them."""
     return {
         name: table(
             {
@@ -131,6 +144,7 @@ def statistics(figures: Mapping[str, Sequence[Figures]]) -> Shown:
 
 
 def disagreeing(found: Sequence[Disagreement]) -> Shown:
+    """Show how many verdicts of people are not the pipelines', and the first of those that are given."""
     return {
         "disagreements": dg.MetadataValue.int(len(found)),
         "latest": table(
@@ -149,6 +163,7 @@ def disagreeing(found: Sequence[Disagreement]) -> Shown:
 
 
 def stale(found: Sequence[StaleBatch]) -> Shown:
+    """Show what inspecting stale batches again costs in all, and for the first of them why they are stale."""
     return {
         "stale_batches": dg.MetadataValue.int(len(found)),
         "pictures": dg.MetadataValue.int(sum(each.pictures for each in found)),

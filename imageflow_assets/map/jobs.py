@@ -72,9 +72,9 @@ def register_survey(
     name="plan_survey",
     owners=MAP.owners,
     tags=SHORT,
-    description="Register a survey of a game's save; then materialise or backfill the map's assets for it.",
 )
 def plan_survey_job() -> None:
+    """Register a survey of a game's save; then materialise or backfill the map's assets for it."""
     register_survey()
 
 

@@ -31,6 +31,7 @@ def kept(survey: Survey, layer: Layer) -> Shown:
 
 
 def captured(stores: Stores, survey: Survey, done: Sequence[CapturedBlocks]) -> Shown:
+    """Show the screenshots that a survey has, and of `done`, the shares of one run, what was taken and how fast."""
     with stores.database.begin() as connection:
         stored = screenshots.stored(connection, survey.id)
         shots = layers.shots(connection, survey.id)
@@ -48,6 +49,7 @@ def captured(stores: Stores, survey: Survey, done: Sequence[CapturedBlocks]) -> 
 
 
 def registered(stores: Stores, survey: Survey, done: Sequence[RegisteredBlocks]) -> Shown:
+    """Show the offsets that a survey has, a table of the weakest, and what `done`, the shares of one run, compared."""
     with stores.database.begin() as connection:
         verified = placements.count_offsets(connection, survey.id)
         weakest = placements.weakest_offsets(connection, survey.id, _ROWS)
@@ -70,6 +72,7 @@ def registered(stores: Stores, survey: Survey, done: Sequence[RegisteredBlocks])
 
 
 def placed(result: Placed, seconds: float) -> Shown:
+    """Show how surely screenshots are placed, with a table of the least sure, and the mosaic that they make."""
     mosaic = result.mosaic
     return {
         **{status.value: dg.MetadataValue.int(result.count(status)) for status in PlacementStatus},
@@ -109,6 +112,7 @@ def _searched(result: Placed) -> Shown:
 
 
 def cut(stores: Stores, survey: Survey, done: Sequence[CutBlocks]) -> Shown:
+    """Show the tiles that a survey has, with a preview, and of `done`, the shares of one run, what was encoded."""
     with stores.database.begin() as connection:
         count = layers.progress(connection, survey.id).tiles_cut
     now = states.read(stores, survey.id)
@@ -126,6 +130,7 @@ def cut(stores: Stores, survey: Survey, done: Sequence[CutBlocks]) -> Shown:
 
 
 def overviews(survey: Survey, made: Overview, gateway_url: str, seconds: float) -> Shown:
+    """Show the whole map small, where its page is, and why it was not published, if it was not."""
     return {
         "mosaic": dg.MetadataValue.md(picture(f"The map of {survey.id}", made.thumbnail, "webp")),
         "map": dg.MetadataValue.url(f"{gateway_url}/maps/{survey.id}"),
@@ -138,6 +143,7 @@ def overviews(survey: Survey, made: Overview, gateway_url: str, seconds: float) 
 
 
 def cleaned(result: Cleaned, seconds: float) -> Shown:
+    """Show whether screenshots were deleted, or why they are kept, and the key of the survey's sealed record."""
     return {
         "kept": dg.MetadataValue.int(result.kept),
         **({"kept_because": dg.MetadataValue.text(result.why_kept)} if result.why_kept else {}),
@@ -166,11 +172,11 @@ def check_result(found: Finding, name: str) -> dg.AssetCheckResult:
         passed=found.holds,
         severity=_SEVERITIES[found.severity],
         description=found.text,
-        metadata=finding(found),
+        metadata=_finding(found),
     )
 
 
-def finding(found: Finding) -> Shown:
+def _finding(found: Finding) -> Shown:
     offenders = found.offenders
     return {
         "finding": dg.MetadataValue.text(found.text),

@@ -82,11 +82,11 @@ def sweep_objects(
 
 @dg.job(
     name="keep_in_order",
-    description="Retire surveys by IMAGEFLOW_RETENTION_*, then sweep what nobody needs.",
     owners=MAP.owners,
     tags=SHORT,
 )
 def keep_in_order_job() -> None:
+    """Retire surveys by IMAGEFLOW_RETENTION_*, then sweep what nobody needs."""
     sweep_objects(after=retire_old_surveys())
 
 

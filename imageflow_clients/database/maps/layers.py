@@ -226,6 +226,7 @@ def mark_all_cut(connection: Connection, survey: str, revision: str) -> None:
 
 
 def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int) -> None:
+    """Count more tiles of a block, which is not whole yet; no event tells of it."""
     connection.execute(update(_BLOCKS).where(_at(survey, block)).values(tiles_cut=_BLOCKS.c.tiles_cut + count))
 
 

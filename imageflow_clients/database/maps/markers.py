@@ -30,6 +30,7 @@ def get(connection: Connection, game: str, save: str, marker: int, *, lock: bool
 
 
 def count(connection: Connection, game: str, save: str) -> int:
+    """Return how many markers a save has, in all its frames together."""
     return connection.execute(
         select(func.count()).select_from(_T).where(_T.c.game == game, _T.c.save == save)
     ).scalar_one()
@@ -38,6 +39,7 @@ def count(connection: Connection, game: str, save: str) -> int:
 def add(
     connection: Connection, game: str, save: str, *, frame_number: int, x_px: int, y_px: int, text: MarkerText
 ) -> Marker:
+    """Insert a marker at a place in pixels of a frame, and return it with its id and its first version."""
     row = connection.execute(
         insert(_T)
         .values(
@@ -75,6 +77,7 @@ def change(connection: Connection, marker: int, *, x_px: int, y_px: int, text: M
 
 
 def remove(connection: Connection, marker: int) -> None:
+    """Delete a marker; nothing happens where it is gone already."""
     connection.execute(delete(_T).where(_T.c.id == marker))
 
 

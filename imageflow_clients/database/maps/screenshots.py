@@ -56,6 +56,7 @@ def forget(connection: Connection, survey: str, cells: Iterable[Cell]) -> None:
 
 
 def mark_placed(connection: Connection, survey: str) -> None:
+    """Note that all stored screenshots of a survey have a place; those whose deletion was noted are left alone."""
     connection.execute(update(_T).where(_T.c.survey_id == survey, _T.c.status == "captured").values(status="placed"))
 
 

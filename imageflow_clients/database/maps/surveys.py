@@ -94,6 +94,7 @@ def get(connection: Connection, survey: str, *, lock: bool = False) -> Survey:
 
 
 def exists(connection: Connection, survey: str) -> bool:
+    """Tell whether a survey has a row; a deleted one has none."""
     return connection.execute(select(_T.c.id).where(_T.c.id == survey)).one_or_none() is not None
 
 
@@ -229,12 +230,17 @@ def in_frame(connection: Connection, game: str, save: str, frame_number: int) ->
 
 
 def set_state(connection: Connection, survey: str, state: SurveyState, reason: str | None = None) -> None:
+    """Change a survey's state and its reason, `None` for no reason any more; raise `NotFound`.
+
+    Completed, failed and cancelled surveys have a time at which they ended, others have none.
+    """
     over = state in {SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED}
     _change(connection, survey, state=state, reason=reason, finished_at=func.now() if over else None)
     events.append(connection, state_changed(survey, state))
 
 
 def set_carrier(connection: Connection, survey: str, carrier: Carrier) -> None:
+    """Note who starts a survey's runs from now on; raise `NotFound`."""
     _change(connection, survey, carrier=carrier)
 
 
@@ -279,6 +285,7 @@ def latest_of_all(connection: Connection) -> Survey | None:
 
 
 def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
+    """Note a survey's coordinates; tiles that were cut at another revision count no more. Raises `NotFound`."""
     _change(
         connection,
         survey,
@@ -380,6 +387,7 @@ def settle(connection: Connection, survey: str, run_id: str) -> None:
 
 
 def mark_cleaned(connection: Connection, survey: str) -> None:
+    """Note that a survey's last layer is done; raise `NotFound`."""
     _change(connection, survey, cleaned_at=func.now())
     events.append(connection, layer_changed(survey, Layer.CLEANUP, Change.DONE))
 
