@@ -7,6 +7,7 @@ import pytest
 from bench.game_positions import compare
 from imageflow_clients.database.maps import layers
 from imageflow_clients.stores import Stores
+from imageflow_domain.capture import Turn
 from imageflow_domain.grid import Grid
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Keep
@@ -31,7 +32,7 @@ def test_lincity_becomes_a_whole_map_with_every_screenshot_where_its_pixels_say(
     assert (progress.tasks_done, shots.taken) == (progress.tasks, 9)
     placed = {place.cell: place for place in places_of(stores, survey)}
     assert {place.status for place in placed.values()} == {PlacementStatus.ANCHORED}
-    compared = compare(shots_of(stores, survey), survey, placed)
+    compared = compare(shots_of(stores, survey), survey, placed, Turn())
     assert (compared.wrong, compared.unconfirmed) == (0, 0)
     assert trust.mostly_anchored(stores, survey).holds
     assert trust.positions_hold(stores, survey).holds
