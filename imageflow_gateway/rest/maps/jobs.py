@@ -49,7 +49,7 @@ def create_job(
 
 @router.post("/plan", summary="What a job would survey")
 def plan_job(request: JobRequest, gateway: GatewayDep) -> JobPlan:
-    """Lay the areas as the driver would, and tell where they lie on the latest map of the save; nothing is begun."""
+    """Return where the driver would place the areas on the latest map of the save; nothing is started."""
     return JobPlan.of(gateway.use(plan_grid)(survey_spec(gateway.settings.games, request)))
 
 
@@ -61,7 +61,7 @@ def read_job_status(job_id: JobId, gateway: GatewayDep) -> JobProgress:
 
 @router.post("/{job_id}/cancel", summary="Stop a job")
 def stop_job(job_id: JobId, gateway: GatewayDep) -> JobProgress:
-    """End a job and its runs. What it made stays; a job that was cancelled already is told as it is."""
+    """Cancel a job and its runs. Its results stay; a job that was already cancelled is returned unchanged."""
     return JobProgress.of(gateway.use(cancel_job)(gateway.launcher, job_id))
 
 

@@ -1,4 +1,4 @@
-"""What a place of the map was made from, as the API tells it."""
+"""What a place of the map was made from, in the API."""
 
 from datetime import datetime
 from typing import Self
@@ -100,7 +100,7 @@ class LineageFacts(BaseModel):
     """Of these screenshots to each other and to their neighbours."""
     made_by: list[MadeBy]
     versions_known: bool
-    """False where Dagster does not answer: then no code version is told."""
+    """False where Dagster does not answer: then no code version is found."""
 
     @classmethod
     def of(cls, place: TracedPlace, x: int, y: int, links: DagsterLinks) -> Self:
