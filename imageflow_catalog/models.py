@@ -1,4 +1,4 @@
-"""Registered models as they are told, by name and version."""
+"""Read models of registered models, by name and version."""
 
 from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.stored_models import ModelStore

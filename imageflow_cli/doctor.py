@@ -39,7 +39,7 @@ class Look:
 @as_json
 @with_settings
 def doctor(settings: Settings, as_json: bool) -> None:
-    """Look at everything that ImageFlow uses, and say what to install."""
+    """Check every dependency of ImageFlow, and list what to install."""
     looks = list(_looks(settings))
     if as_json:
         print_json([vars(look) for look in looks])

@@ -59,7 +59,7 @@ class _Group(click.Group):
 )
 @click.version_option(package_name="imageflow")
 def cli() -> None:
-    """Pictures become assets that one can trust: survey a game's map and browse it, or inspect products."""
+    """Turn images into data assets you can trust: survey a game's map and browse it, or inspect products."""
 
 
 def main() -> NoReturn:

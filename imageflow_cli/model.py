@@ -57,7 +57,7 @@ def train(folder: Path, version: int, pictures: int, passes: int, validation: in
 )
 @as_json
 def check(folder: Path, held_out: int | None, as_json: bool) -> None:
-    """Tell whether the model in FOLDER would be registered: whether it answers its golden set as the original did."""
+    """Check whether the model in FOLDER can be registered: it must reproduce the answers of its golden set."""
     from imageflow_models.bundle import read_bundle
     from imageflow_models.gate import check_model
     from imageflow_models.judging import OneModel, judge_by_model

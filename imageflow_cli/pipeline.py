@@ -78,7 +78,7 @@ def run(
 @click.argument("spec", type=_PATH)
 @as_json
 def check(spec: Path, as_json: bool) -> None:
-    """Tell everything that is wrong with the pipeline in the file SPEC, or the order of its steps."""
+    """Validate the pipeline in the file SPEC: list all its faults, or the order of its steps."""
     checked = plan(_spec(spec))
     older = older_versions(checked.spec)
     if as_json:

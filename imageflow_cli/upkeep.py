@@ -126,11 +126,9 @@ def encode(settings: Settings, /, survey_id: str, as_json: bool, **changed: int 
 def lineage(settings: Settings, survey_id: str, place: tuple[int, int], as_json: bool) -> None:
     """Show what a place of the map was made from, also once the screenshots are deleted."""
     from imageflow_clients.stores import open_stores
-    from imageflow_surveys import states
     from imageflow_surveys.lineage import lineage_at
 
-    stores = open_stores(settings)
-    found = lineage_at(stores, states.read(stores, survey_id), *place)
+    found = lineage_at(open_stores(settings), survey_id, *place)
     tile = f"{found.tile.z}/{found.tile.x}/{found.tile.y}"
     shots = [
         {

@@ -1,4 +1,4 @@
-"""What the event log tells of a batch: that it waits, that it is inspected or given up, and what people say of it.
+"""Events of a batch: it waits, it is inspected or given up, and people give verdicts.
 
 Each version of a batch is a subject of its own, as each has a row, results and verdicts of its own: those of a version
 that was replaced do not mix with those of the one that replaced it, and ids are never used again.

@@ -1,4 +1,4 @@
-"""What happened to a subject, as the event log keeps it: business changes, told once and in order."""
+"""What happened to a subject, as the event log keeps it: business changes, reported once, in order."""
 
 import json
 import re
@@ -57,7 +57,7 @@ class Cursor:
         return None if found is None else cls(epoch=int(found[1]), seq=int(found[2]))
 
     def is_followed_by(self, later: "Cursor") -> bool:
-        """Tell whether `later` is the next place of the same life, or the first place after none at all."""
+        """Return whether `later` is the next place of the same life, or the first place after none at all."""
         return later.seq == self.seq + 1 and (later.epoch == self.epoch or self == BEGINNING)
 
 

@@ -1,4 +1,4 @@
-"""Lists that are told a page at a time."""
+"""Paged lists."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

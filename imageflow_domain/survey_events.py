@@ -1,4 +1,4 @@
-"""What the event log tells of a survey: its state, its layers and their blocks; never single tiles."""
+"""Events of a survey: its state, its layers and their blocks; never single tiles."""
 
 from enum import StrEnum
 

@@ -26,7 +26,7 @@ class Run:
     retries: bool = False
     """Whether Dagster is about to repeat it by itself."""
     why: str = ""
-    """Why it left something undone, in words for people; empty where nobody is told."""
+    """Why it left something undone, in words for people; empty where no message is shown."""
     is_noted: bool = False
     """Whether rows say what came of it: the work was taken up again since."""
 
@@ -44,7 +44,7 @@ class Work:
     is_ours: bool = True
     """Whether a sensor requests its runs; those of other work are begun by people."""
     is_held: bool = False
-    """Whether somebody else is at it, or about to be."""
+    """Whether another process works on it, or is about to."""
     ends_when_cancelled: bool = True
     """Whether a cancelled run cancels it; otherwise such a run is a failed one."""
 

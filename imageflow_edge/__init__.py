@@ -1,1 +1,1 @@
-"""What all protocols share: who may call, how much a client may send, how errors are answered."""
+"""What all protocols share: admission, size limits, error answers, readiness, the event hub."""

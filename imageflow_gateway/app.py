@@ -69,6 +69,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         scratch=stores.scratch,
         maps=PublishedMaps(stores),
         dagster=dagster,
+        launcher=Dagster(url=settings.dagster_url),
         watching=Watching(stores, capacity, Hub(stores.database)),
         reports=TrustReports(stores),
         comparisons=Comparisons(stores),

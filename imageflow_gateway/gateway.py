@@ -53,6 +53,8 @@ class Gateway:
     """The registered models, opened when something asks what they are."""
     dagster: Dagster
     """For what Dagster adds to an answer: it is given little time."""
+    launcher: Dagster
+    """For launching and stopping runs: it is given as long as that takes."""
     capacity: Capacity
 
 

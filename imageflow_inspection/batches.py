@@ -1,4 +1,4 @@
-"""Batches as they are told: a page of them, or one in full; and those that are to be inspected again."""
+"""Read models of batches: a page, or one in full; and re-inspection on request."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ CHECKS = {
     "checksums": "Every picture is, to the byte, what was taken in.",
     "judge_known": "The master is published, and pipelines and models are those that judged.",
     "pictures_pass": "Every picture passed. Else an alert is raised.",
-    "quality_steady": "The share of pictures that did not pass is as in the batches before (p-chart). Else an alert.",
+    "quality_steady": "The share of pictures that did not pass is as in the batches that count at the check (p-chart).",
 }
 """What each check of a report asks."""
 
@@ -47,7 +47,7 @@ class Preview:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a person is told of an inspected batch, and what an alert is raised for."""
+    """The report of an inspected batch: checks, and reasons for an alert by the batches that count when it runs."""
 
     batch: Batch
     inspection: Inspection

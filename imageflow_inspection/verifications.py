@@ -1,4 +1,4 @@
-"""Verdicts of people as they are told, and where they are not the pipelines'."""
+"""Read models of people's verdicts, and of those that differ from the pipelines'."""
 
 from imageflow_clients.database.inspection import verifications as rows
 from imageflow_clients.stores import Stores

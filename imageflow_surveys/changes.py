@@ -17,8 +17,8 @@ from imageflow_domain.survey import Fidelity, Survey
 from imageflow_domain.tiles import TILE_PX
 from imageflow_mosaic.changed import ChangedCells, Cluster, changed_cells, changed_lossy_cells, clusters
 from imageflow_mosaic.codec import Pixels
-from imageflow_surveys.recent import Recent
 from imageflow_surveys.stored_pictures import read_tile
+from imageflow_surveys.ttl_cache import TtlCache
 
 MOST_TILES = 800
 """Tiles whose pixels are compared, a few seconds' work."""
@@ -123,7 +123,7 @@ class Comparisons:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._kept: Recent[Hashable, Changes] = Recent(ttl_s=_KEPT_S, size=_KEPT)
+        self._kept: TtlCache[Hashable, Changes] = TtlCache(ttl_s=_KEPT_S, size=_KEPT)
 
     def between(self, survey: Survey, since: Survey) -> Changes:
         """Return what `changes_between` does, and raise what it raises."""

@@ -1,4 +1,4 @@
-"""Surveys asked for over the API: begun, told, cancelled, taken up again."""
+"""Surveys requested over the API: started, reported, cancelled, retried."""
 
 import logging
 from dataclasses import dataclass

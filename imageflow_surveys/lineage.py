@@ -3,9 +3,11 @@
 After the cleanup the sealed record answers for the screenshots that are gone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from imageflow_clients.database import Connection
 from imageflow_clients.database.maps import placements, screenshots, tiles
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
@@ -42,7 +44,7 @@ class Lineage:
     """Verified offsets of these screenshots to each other and to their neighbours."""
 
 
-def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
+def lineage_at(stores: Stores, survey_id: str, x_px: int, y_px: int) -> Lineage:
     """Return what the map shows at a place, and what that was made from.
 
     Args:
@@ -50,9 +52,23 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
         y_px: The same.
 
     Raises:
+        NotFound: No such survey.
         NotReady: Before the survey has a map.
         InvalidInput: Where the place lies outside the map.
         ObjectDamaged: Where the sealed record of its screenshots cannot be read.
+    """
+    with stores.database.begin() as connection:
+        survey = rows.get(connection, survey_id)
+        found = find_lineage(connection, survey, x_px, y_px)
+    return with_sealed_digests(stores, survey, found)
+
+
+def find_lineage(connection: Connection, survey: Survey, x_px: int, y_px: int) -> Lineage:
+    """Return what `lineage_at` does, without the digests of screenshots that are no longer stored.
+
+    Raises:
+        NotReady: As `lineage_at`.
+        InvalidInput: As `lineage_at`.
     """
     mosaic = survey.published()
     bounds = mosaic.bounds
@@ -66,15 +82,11 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
         width_px=view.width_px,
         height_px=view.height_px,
     )
-    with stores.database.begin() as connection:
-        shown = tiles.find(connection, survey.id, mosaic.revision, tile)
-        layer = tiles.maker(connection, tiles.layer_of(connection, survey.id, mosaic.revision), tile)
-        places = placements.placements(connection, survey.id, corners=corners)
-        lines = [place.cell.row for place in places] or [0]
-        stored = screenshots.stored(connection, survey.id, within=range(min(lines), max(lines) + 1))
-        cells = {place.cell for place in places}
-        offsets = placements.offsets(connection, survey.id, touching=cells)
-    sealed = {} if all(p.cell in stored for p in places) else sealed_digests(stores, survey)
+    shown = tiles.find(connection, survey.id, mosaic.revision, tile)
+    layer = tiles.maker(connection, tiles.layer_of(connection, survey.id, mosaic.revision), tile)
+    places = placements.placements(connection, survey.id, corners=corners)
+    lines = [place.cell.row for place in places] or [0]
+    stored = screenshots.stored(connection, survey.id, within=range(min(lines), max(lines) + 1))
     return Lineage(
         tile=tile,
         digest=None if shown is None else shown.digest,
@@ -83,10 +95,23 @@ def lineage_at(stores: Stores, survey: Survey, x_px: int, y_px: int) -> Lineage:
         shots=tuple(
             SeenShot(
                 placement=place,
-                digest=stored[place.cell].digest if place.cell in stored else sealed.get(place.cell),
+                digest=stored[place.cell].digest if place.cell in stored else None,
                 stored=place.cell in stored,
             )
             for place in places
         ),
-        offsets=offsets,
+        offsets=placements.offsets(connection, survey.id, touching={place.cell for place in places}),
+    )
+
+
+def with_sealed_digests(stores: Stores, survey: Survey, lineage: Lineage) -> Lineage:
+    """Add the digests of screenshots that are no longer stored, from the sealed record; raise `ObjectDamaged`."""
+    if all(shot.stored for shot in lineage.shots):
+        return lineage
+    sealed = sealed_digests(stores, survey)
+    return replace(
+        lineage,
+        shots=tuple(
+            shot if shot.stored else replace(shot, digest=sealed.get(shot.placement.cell)) for shot in lineage.shots
+        ),
     )

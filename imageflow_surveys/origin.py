@@ -13,7 +13,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DagsterUnavailable
 from imageflow_domain.grid import Block, block_of
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
-from imageflow_surveys.lineage import Lineage
+from imageflow_surveys.lineage import Lineage, find_lineage, with_sealed_digests
 from imageflow_surveys.squares import command_of
 
 _LOG = logging.getLogger(__name__)
@@ -41,17 +41,39 @@ class Origin:
     made: tuple[Made, ...]
     """In the order of the layers."""
     versions_known: bool
-    """Whether Dagster told of code versions."""
+    """Whether Dagster returned code versions."""
 
 
-def origin_of(stores: Stores, dagster: Dagster, survey: Survey, lineage: Lineage) -> Origin:
-    """Return who made the screenshots, offsets, coordinates and tiles that a place shows.
+@dataclass(frozen=True, kw_only=True)
+class TracedPlace:
+    """A place of a survey's map, with what it was made from and by which runs."""
+
+    survey: Survey
+    lineage: Lineage
+    origin: Origin
+
+
+def trace_place(stores: Stores, dagster: Dagster, survey_id: str, x_px: int, y_px: int) -> TracedPlace:
+    """Return what a place was made from, and the runs that made its screenshots, offsets, coordinates and tile.
 
     The tile may be an earlier survey's, where nothing has changed since; its run is named then.
+
+    Args:
+        x_px: In pixels of the survey's frame.
+        y_px: The same.
+
+    Raises:
+        NotFound: No such survey.
+        NotReady: Before the survey has a map.
+        InvalidInput: Where the place lies outside the map.
+        ObjectDamaged: Where the sealed record of its screenshots cannot be read.
     """
     with stores.database.begin() as connection:
+        survey = rows.get(connection, survey_id)
+        lineage = find_lineage(connection, survey, x_px, y_px)
         made = _Rows(connection, survey)
         cutter = _cutter(connection, survey, lineage, made)
+    lineage = with_sealed_digests(stores, survey, lineage)
     seen = sorted({block_of(shot.placement.cell, survey.block_side) for shot in lineage.shots})
     parts: list[Made] = []
     for layer in Layer:
@@ -62,7 +84,8 @@ def origin_of(stores: Stores, dagster: Dagster, survey: Survey, lineage: Lineage
         else:
             parts += made.part(layer, None)
     events = _events(dagster, parts)
-    return Origin(made=tuple(_told(part, events or {}) for part in parts), versions_known=events is not None)
+    completed = tuple(_with_event(part, events or {}) for part in parts)
+    return TracedPlace(survey=survey, lineage=lineage, origin=Origin(made=completed, versions_known=events is not None))
 
 
 class _Rows:
@@ -110,8 +133,8 @@ def _events(dagster: Dagster, parts: Sequence[Made]) -> Mapping[tuple[str, str],
         return None
 
 
-def _told(part: Made, events: Mapping[tuple[str, str], Materialization]) -> Made:
-    """Add what Dagster tells."""
+def _with_event(part: Made, events: Mapping[tuple[str, str], Materialization]) -> Made:
+    """Add run and code version from Dagster's newest materialisation."""
     event = events.get((part.layer.value, part.survey))
     if event is None:
         return part

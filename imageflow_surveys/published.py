@@ -12,7 +12,7 @@ from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.survey import Mosaic, Survey
 from imageflow_domain.tiles import TileId
 from imageflow_mosaic.encoding import to_png
-from imageflow_surveys.recent import Recent
+from imageflow_surveys.ttl_cache import TtlCache
 
 Picture = Literal["webp", "png"]
 
@@ -40,9 +40,9 @@ class PublishedMaps:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._by_survey: Recent[str, PublishedMap] = Recent(ttl_s=_MOVING_S, size=1000)
-        self._latest: Recent[tuple[str, str] | None, PublishedMap] = Recent(ttl_s=_MOVING_S, size=1000)
-        self._tiles: Recent[tuple[str, str, TileId], StoredTile] = Recent(ttl_s=_TILE_S, size=_TILES)
+        self._by_survey: TtlCache[str, PublishedMap] = TtlCache(ttl_s=_MOVING_S, size=1000)
+        self._latest: TtlCache[tuple[str, str] | None, PublishedMap] = TtlCache(ttl_s=_MOVING_S, size=1000)
+        self._tiles: TtlCache[tuple[str, str, TileId], StoredTile] = TtlCache(ttl_s=_TILE_S, size=_TILES)
 
     def of_survey(self, survey: str) -> PublishedMap:
         """Return the map of a survey; raise `NotFound`, or `NotReady` before its first publication."""

@@ -91,7 +91,7 @@ def standing_of(stores: Stores, survey_id: str) -> Standing:
     """Return how a survey stands; raise `NotFound`."""
     with stores.database.begin() as connection:
         survey = survey_rows.get(connection, survey_id)
-        return stand(
+        return progress_of(
             survey,
             rows.block_marks(connection, survey_id),
             rows.survey_marks(connection, survey_id),
@@ -109,7 +109,7 @@ def at_work(connection: Connection, survey: Survey) -> str | None:
     return lease.run_id if silent_s is not None and silent_s < SILENCE_S else None
 
 
-def stand(
+def progress_of(
     survey: Survey,
     marks: Sequence[BlockMarks],
     whole: Mapping[Layer, datetime],

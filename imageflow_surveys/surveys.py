@@ -1,4 +1,4 @@
-"""Surveys as they are told: a page of them, or one in full."""
+"""Read models of surveys: a page, or one in full."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -21,7 +21,6 @@ from imageflow_surveys.findings import (
     PositionsHold,
     ShotsPlaced,
 )
-from imageflow_surveys.recent import Recent
 from imageflow_surveys.shots import shot_rect
 from imageflow_surveys.trust import (
     judge_anchored,
@@ -31,6 +30,7 @@ from imageflow_surveys.trust import (
     judge_placed,
     judge_positions,
 )
+from imageflow_surveys.ttl_cache import TtlCache
 
 ReportedFinding = LoopsClose | ShotsPlaced | DecisiveOffsetsKept | MostlyAnchored | OneGroup | PositionsHold
 
@@ -144,7 +144,7 @@ class TrustReports:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._kept: Recent[Hashable, TrustReport] = Recent(ttl_s=_KEPT_S, size=_KEPT)
+        self._kept: TtlCache[Hashable, TrustReport] = TtlCache(ttl_s=_KEPT_S, size=_KEPT)
 
     def of(self, survey: Survey) -> TrustReport:
         """Return the report of a survey; raise `NotReady` before it is placed."""

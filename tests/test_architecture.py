@@ -64,26 +64,28 @@ def test_every_package_is_in_a_row() -> None:
     assert {package for row in rows() for package in row} == packages
 
 
-def test_no_route_opens_a_transaction_or_holds_stores() -> None:
+def test_no_route_opens_a_transaction_holds_stores_or_makes_a_client() -> None:
     routes = [path for part in ("rest", "live", "pages") for path in (ROOT / "imageflow_gateway" / part).rglob("*.py")]
     assert len(routes) > 40
     found = {str(path.relative_to(ROOT)): _beyond_use_cases(path.read_text(encoding="utf-8")) for path in routes}
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
-def test_a_route_that_opens_a_transaction_or_holds_stores_is_found() -> None:
+def test_a_route_that_opens_a_transaction_holds_stores_or_makes_a_client_is_found() -> None:
     opens = "def read(gateway):\n    with gateway.database.begin() as connection:\n        return connection\n"
     holds = "def read(gateway):\n    return find(gateway.stores)\n"
-    assert (_beyond_use_cases(opens), _beyond_use_cases(holds)) == ([2], [2])
+    makes = "def read(gateway):\n    return runs(Dagster(url=gateway.settings.dagster_url))\n"
+    assert [_beyond_use_cases(source) for source in (opens, holds, makes)] == [[2], [2], [2]]
 
 
 def _beyond_use_cases(source: str) -> list[int]:
-    """Return the lines that open a transaction, or take the stores of a gateway."""
+    """Return the lines that open a transaction, take the stores of a gateway, or make a client of Dagster."""
     return [
         node.lineno
         for node in ast.walk(ast.parse(source))
         if (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "begin")
         or (isinstance(node, ast.Attribute) and node.attr == "stores")
+        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Dagster")
     ]
 
 

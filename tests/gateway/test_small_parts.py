@@ -10,8 +10,8 @@ from imageflow_domain.survey import Layer
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.etags import matches
 from imageflow_gateway.logs import JsonLines
-from imageflow_surveys.recent import Recent
 from imageflow_surveys.tilejson import smallest_zoom
+from imageflow_surveys.ttl_cache import TtlCache
 
 
 @pytest.mark.parametrize("header", ['"abc"', 'W/"abc"', '"x", "abc"', '"x",W/"abc" , "y"', "*", " * "])
@@ -24,28 +24,28 @@ def test_if_none_match_names_another(header: str | None) -> None:
     assert not matches(header, '"abc"')
 
 
-def test_recent_asks_again_after_its_time() -> None:
+def test_a_cached_value_is_made_again_after_its_time() -> None:
     now = 0.0
     asked: list[int] = []
-    recent: Recent[str, int] = Recent(ttl_s=1.0, size=2, clock=lambda: now)
+    cache: TtlCache[str, int] = TtlCache(ttl_s=1.0, size=2, clock=lambda: now)
 
     def make() -> int:
         asked.append(1)
         return len(asked)
 
-    assert [recent.get("a", make), recent.get("a", make)] == [1, 1]
+    assert [cache.get("a", make), cache.get("a", make)] == [1, 1]
     now = 1.5
-    assert recent.get("a", make) == 2
+    assert cache.get("a", make) == 2
 
 
-def test_recent_forgets_the_oldest_first_and_keeps_no_failure() -> None:
-    recent: Recent[str, str] = Recent(ttl_s=9.0, size=2)
+def test_a_cache_forgets_the_oldest_first_and_keeps_no_failure() -> None:
+    cache: TtlCache[str, str] = TtlCache(ttl_s=9.0, size=2)
     with pytest.raises(LookupError):
-        recent.get("a", lambda: {}["a"])  # type: ignore[var-annotated]
+        cache.get("a", lambda: {}["a"])  # type: ignore[var-annotated]
     for key in "abc":
-        recent.get(key, lambda key=key: key)  # type: ignore[misc]
-    assert recent.get("c", lambda: "new") == "c"
-    assert recent.get("a", lambda: "new") == "new"
+        cache.get(key, lambda key=key: key)  # type: ignore[misc]
+    assert cache.get("c", lambda: "new") == "c"
+    assert cache.get("a", lambda: "new") == "new"
 
 
 def test_a_log_line_is_one_json_object() -> None:

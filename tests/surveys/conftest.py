@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
@@ -33,3 +34,13 @@ def stores(settings: Settings) -> Iterator[Stores]:
 def shown(stores: Stores) -> Survey:
     """A published survey that no test changes."""
     return published(stores, city("shown", grid="4x4", seed=11))
+
+
+@pytest.fixture
+def transactions(stores: Stores) -> Iterator[Callable[[], int]]:
+    """Says how many transactions the test has committed so far."""
+    committed: list[object] = []
+    note = committed.append
+    event.listen(stores.database.engine, "commit", note)
+    yield lambda: len(committed)
+    event.remove(stores.database.engine, "commit", note)

@@ -193,9 +193,9 @@ def test_lineage_names_the_screenshots_of_a_place_also_once_they_are_deleted(sto
     survey = published(stores, city(f"lineage_{keep}", seed=612, keep=keep))
     bounds = survey.published().bounds
     x, y = bounds.x_px + bounds.width_px // 2, bounds.y_px + bounds.height_px // 2
-    before = lineage_at(stores, survey, x, y)
+    before = lineage_at(stores, survey.id, x, y)
     clean_up(stores, survey)
-    after = lineage_at(stores, survey, x, y)
+    after = lineage_at(stores, survey.id, x, y)
     showing = {p.cell for p in places_of(stores, survey) if p.x_px <= x < p.x_px + 320 and p.y_px <= y < p.y_px + 256}
     assert {shot.placement.cell for shot in after.shots} == showing
     assert all(shot.digest for shot in after.shots)

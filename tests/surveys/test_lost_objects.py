@@ -24,7 +24,7 @@ from imageflow_surveys.image import read_region
 from imageflow_surveys.lineage import lineage_at
 from imageflow_surveys.overlays import overlays_of
 from imageflow_surveys.overview import make_overviews
-from imageflow_surveys.pictures import overlap_picture, picture
+from imageflow_surveys.pictures import find_picture, overlap_picture
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.reencode import ask_to_reencode
 from tests.surveys.cities import captured, carried, city, cut, digests, placed, published, registered
@@ -186,7 +186,7 @@ def test_a_damaged_record_is_named_by_the_cleanup_and_by_lineage(
     said = f"'{key}', the sealed record of '{survey.id}', is damaged.*: delete it, then materialise screenshot_cleanup"
     bounds = survey.published().bounds
     with pytest.raises(ObjectDamaged, match=said):
-        lineage_at(stores, survey, bounds.x_px, bounds.y_px)
+        lineage_at(stores, survey.id, bounds.x_px, bounds.y_px)
     survey = _with_one_screenshot(stores, survey)
     with pytest.raises(ObjectDamaged, match=said):
         clean_up(stores, survey)
@@ -206,12 +206,12 @@ def _with_one_screenshot(stores: Stores, survey: Survey) -> Survey:
 @harms
 def test_pictures_name_a_screenshot_that_is_lost(stores: Stores, harm: Harm) -> None:
     survey, _ = placed(stores, harm.city("lost_picture", grid="2x2"))
-    shot = _shot(stores, survey)
-    harm.do(stores, shot.object_key)
+    harm.do(stores, _shot(stores, survey).object_key)
+    found = find_picture(stores, survey.id, FIRST, width_px=64)
     with pytest.raises(harm.error, match=_names_the_screenshot(survey)):
-        picture(stores, survey, FIRST, shot, 64)
+        found.read()
     with pytest.raises(harm.error, match=_names_the_screenshot(survey)):
-        overlap_picture(stores, survey, FIRST, Cell(row=0, col=1))
+        overlap_picture(stores, survey.id, FIRST, Cell(row=0, col=1))
 
 
 @harms

@@ -1,6 +1,6 @@
 """Which runs and which code made a place: runs from rows, code versions from what Dagster tells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -9,8 +9,7 @@ from imageflow_clients.database.maps import attempts
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DagsterUnavailable
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
-from imageflow_surveys.lineage import lineage_at
-from imageflow_surveys.origin import Origin, origin_of
+from imageflow_surveys.origin import Origin, trace_place
 from tests.surveys.cities import carried, city, published
 
 Asked = tuple[str, str]
@@ -30,8 +29,7 @@ class Silent(Dagster):
 
 def _origin(stores: Stores, survey: Survey, dagster: Dagster) -> Origin:
     bounds = survey.published().bounds
-    lineage = lineage_at(stores, survey, bounds.right_px - 5, bounds.bottom_px - 5)
-    return origin_of(stores, dagster, survey, lineage)
+    return trace_place(stores, dagster, survey.id, bounds.right_px - 5, bounds.bottom_px - 5).origin
 
 
 def _begin_all(stores: Stores, survey: Survey, run_id: str) -> None:
@@ -79,3 +77,12 @@ def test_without_dagster_runs_are_named_and_code_is_not(stores: Stores, surveys:
     assert {made.code_version for made in origin.made} == {None}
     assert {made.run_id for made in origin.made if made.survey == second.id} == {"second"}
     assert {made.run_id for made in _origin(stores, first, Silent(url="")).made} == {None}
+
+
+def test_a_place_is_traced_in_one_transaction(
+    stores: Stores, surveys: tuple[Survey, Survey], transactions: Callable[[], int]
+) -> None:
+    _, second = surveys
+    bounds = second.published().bounds
+    trace_place(stores, Silent(url=""), second.id, bounds.x_px, bounds.y_px)
+    assert transactions() == 1

@@ -17,7 +17,7 @@ from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys.blocks import register_blocks
 from imageflow_surveys.camera import Camera
 from imageflow_surveys.capture_block import capture_block
-from imageflow_surveys.pictures import stored_shot
+from imageflow_surveys.pictures import find_picture
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.seen_areas import LEAST_REACH_PX, reach_between, seen_areas, uncertainty_of
 from tests.surveys.cities import captured, carried, city, driver_of_city, planned, reopened
@@ -140,9 +140,9 @@ def test_whoever_asks_for_the_screenshot_of_an_area_outside_hears_why_there_is_n
     with Camera(lambda: driver) as camera:
         capture_block(stores, survey, ONLY, camera)
     with pytest.raises(NotFound, match="outside the world"):
-        stored_shot(stores, survey, OUTSIDE)
+        find_picture(stores, survey.id, OUTSIDE)
     with pytest.raises(NotFound, match="nothing that can be used"):
-        stored_shot(stores, survey, HOLE)
+        find_picture(stores, survey.id, HOLE)
 
 
 def test_an_attempt_that_goes_on_does_not_visit_areas_outside_again(stores: Stores) -> None:

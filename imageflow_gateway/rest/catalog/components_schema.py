@@ -1,4 +1,4 @@
-"""Components of pipelines as the API tells them."""
+"""Components of pipelines in the API."""
 
 from typing import Any, Self
 

@@ -1,4 +1,4 @@
-"""Models as the API tells them."""
+"""Models in the API."""
 
 from typing import Self
 

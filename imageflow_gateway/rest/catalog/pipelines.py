@@ -45,7 +45,7 @@ def create_pipeline(spec: Spec, gateway: GatewayDep) -> PipelineFacts:
     return PipelineFacts.of(gateway.use(use_cases.publish_pipeline)(spec))
 
 
-@router.post("/check", summary="Tell everything that is wrong with a pipeline")
+@router.post("/check", summary="Validate a pipeline")
 def check_pipeline(spec: Spec) -> CheckedPipeline:
     """Publish nothing. 422 lists every fault with its path in the spec."""
     checked = plan(parse_spec(spec))

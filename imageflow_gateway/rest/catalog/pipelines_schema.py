@@ -1,4 +1,4 @@
-"""Pipelines as the API tells them."""
+"""Pipelines in the API."""
 
 from dataclasses import asdict
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Alerts: what somebody was to be told of."""
+"""Raised alerts."""
 
 from fastapi import APIRouter
 

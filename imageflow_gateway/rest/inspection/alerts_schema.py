@@ -1,4 +1,4 @@
-"""Alerts as the API tells them."""
+"""Alerts in the API."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -36,9 +36,9 @@ class AlertFacts(BaseModel):
     deliveries: list[DeliveryFacts]
 
     @classmethod
-    def of(cls, told: ToldAlert) -> Self:
+    def of(cls, found: ToldAlert) -> Self:
         """Tell the alert with one delivery for each of its addresses."""
-        alert = told.alert
+        alert = found.alert
         return cls(
             id=alert.id,
             kind=alert.kind,
@@ -55,7 +55,7 @@ class AlertFacts(BaseModel):
                     next_at=each.next_at,
                     error=each.error,
                 )
-                for each in told.deliveries
+                for each in found.deliveries
             ],
         )
 

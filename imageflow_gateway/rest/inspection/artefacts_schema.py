@@ -1,4 +1,4 @@
-"""What the steps of a pipeline gave for a picture, as the API tells it."""
+"""What the steps of a pipeline gave for a picture, in the API."""
 
 from typing import Self
 

@@ -1,4 +1,4 @@
-"""Batches as the API tells them."""
+"""Batches in the API."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -80,14 +80,14 @@ class BatchDetail(BatchSummary):
     """Where Dagster's UI shows it."""
 
     @classmethod
-    def in_full(cls, told: BatchInFull, *, dagster_url: str) -> Self:
+    def in_full(cls, found: BatchInFull, *, dagster_url: str) -> Self:
         """Find the inspection that counts among all that the batch had."""
-        counting = next((each for each in told.inspections if each.id == told.batch.inspection_id), None)
+        counting = next((each for each in found.inspections if each.id == found.batch.inspection_id), None)
         return cls.model_validate(
             {
-                **_summary(told.batch, counting),
-                "judged": told.judged,
-                "inspections": [InspectionSummary.of(each) for each in told.inspections],
+                **_summary(found.batch, counting),
+                "judged": found.judged,
+                "inspections": [InspectionSummary.of(each) for each in found.inspections],
                 "dagster_url": dagster_url,
             }
         )

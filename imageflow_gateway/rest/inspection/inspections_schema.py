@@ -1,4 +1,4 @@
-"""Inspections and their results as the API tells them."""
+"""Inspections and their results in the API."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -157,14 +157,14 @@ class ResultDetail(ResultSummary):
     """What people said of it, oldest first."""
 
     @classmethod
-    def in_full(cls, told: ResultInFull) -> Self:
+    def in_full(cls, in_full: ResultInFull) -> Self:
         """Add every item's judgement and every person's verdict to the summary."""
-        found = told.found
+        found = in_full.found
         return cls.model_validate(
             {
                 **_result(found),
                 "judgements": [ItemResult.of(each, _address(found)) for each in found.result.items],
-                "verifications": [VerificationFacts.of(each) for each in told.verifications],
+                "verifications": [VerificationFacts.of(each) for each in in_full.verifications],
             }
         )
 

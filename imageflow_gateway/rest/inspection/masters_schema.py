@@ -1,4 +1,4 @@
-"""Products and their masters as the API takes and tells them."""
+"""Products and their masters in requests and responses of the API."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -45,7 +45,7 @@ class ProductList(BaseModel):
 
 
 class DraftIn(BaseModel):
-    """The items of a new draft. Their faults are told with paths such as `items.0.criteria`."""
+    """The items of a new draft. Errors name their paths, such as `items.0.criteria`."""
 
     model_config = ConfigDict(extra="forbid")
 

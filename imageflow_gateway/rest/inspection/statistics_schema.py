@@ -1,4 +1,4 @@
-"""Statistics as the API tells them."""
+"""Statistics in the API."""
 
 from datetime import date
 from typing import Self

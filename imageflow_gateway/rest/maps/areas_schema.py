@@ -1,4 +1,4 @@
-"""A survey's areas as the API tells them: columns, because ten thousand objects would be ten times as large."""
+"""A survey's areas in the API: columns, because ten thousand objects would be ten times as large."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What changed between two surveys, as the API tells it."""
+"""What changed between two surveys, in the API."""
 
 from typing import Self
 

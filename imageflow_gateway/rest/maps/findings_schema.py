@@ -1,4 +1,4 @@
-"""What looks at a survey have found, as the API tells it: by name, in figures, and in an English sentence."""
+"""What looks at a survey have found, in the API: by name, in figures, and in an English sentence."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar

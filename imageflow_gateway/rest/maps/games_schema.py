@@ -1,4 +1,4 @@
-"""Games, and the drivers that take their pictures, as the API tells them."""
+"""Games, and the drivers that take their pictures, in the API."""
 
 from typing import Any, Self
 

@@ -12,8 +12,7 @@ from imageflow_gateway.rest.maps.lineage_schema import LineageFacts
 from imageflow_gateway.rest.maps.trust_schema import TrustFacts
 from imageflow_surveys import states
 from imageflow_surveys.changes import check_comparable
-from imageflow_surveys.lineage import lineage_at
-from imageflow_surveys.origin import origin_of
+from imageflow_surveys.origin import trace_place
 
 router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
 
@@ -27,10 +26,7 @@ def read_lineage(
     y: Annotated[int, Query(ge=0, lt=2**31)],
 ) -> LineageFacts:
     """The tile, the screenshots under the place with the offsets that tie them, and the runs that made all of it."""
-    found = gateway.use(states.read)(survey)
-    lineage = gateway.use(lineage_at)(found, x, y)
-    origin = gateway.use(origin_of)(gateway.dagster, found, lineage)
-    return LineageFacts.of(found, x, y, lineage, origin, links)
+    return LineageFacts.of(gateway.use(trace_place)(gateway.dagster, survey, x, y), x, y, links)
 
 
 @router.get("/trust", summary="How far a survey can be trusted")

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Response
 
-from imageflow_clients.dagster import Dagster
 from imageflow_gateway.errors import ErrorBody
-from imageflow_gateway.gateway import Gateway, GatewayDep
+from imageflow_gateway.gateway import GatewayDep
 from imageflow_gateway.rest.maps.jobs_schema import JobBegun, JobPlan, JobProgress
 from imageflow_surveys.games import JobRequest, survey_spec
 from imageflow_surveys.jobs import begin_job, cancel_job, job_status, retry_job
@@ -41,7 +40,7 @@ def create_job(
 
     `grid`, `seed` and `savegame` override what the game's file says; a savegame is named, never a path.
     """
-    begun = gateway.use(begin_job)(_dagster(gateway), gateway.settings.games, request, key=idempotency_key)
+    begun = gateway.use(begin_job)(gateway.launcher, gateway.settings.games, request, key=idempotency_key)
     if not begun.is_new:
         response.status_code = 200
     response.headers["location"] = f"/api/jobs/{begun.status.job.id}/status"
@@ -50,7 +49,7 @@ def create_job(
 
 @router.post("/plan", summary="What a job would survey")
 def plan_job(request: JobRequest, gateway: GatewayDep) -> JobPlan:
-    """Lay the areas as the driver would, and tell where they lie on the latest map of the save; nothing is begun."""
+    """Return where the driver would place the areas on the latest map of the save; nothing is started."""
     return JobPlan.of(gateway.use(plan_grid)(survey_spec(gateway.settings.games, request)))
 
 
@@ -62,15 +61,11 @@ def read_job_status(job_id: JobId, gateway: GatewayDep) -> JobProgress:
 
 @router.post("/{job_id}/cancel", summary="Stop a job")
 def stop_job(job_id: JobId, gateway: GatewayDep) -> JobProgress:
-    """End a job and its runs. What it made stays; a job that was cancelled already is told as it is."""
-    return JobProgress.of(gateway.use(cancel_job)(_dagster(gateway), job_id))
+    """Cancel a job and its runs. Its results stay; a job that was already cancelled is returned unchanged."""
+    return JobProgress.of(gateway.use(cancel_job)(gateway.launcher, job_id))
 
 
 @router.post("/{job_id}/retry", status_code=202, summary="Go on with a job that failed or was cancelled")
 def resume_job(job_id: JobId, gateway: GatewayDep) -> JobProgress:
     """Make what is missing, and only that. A job that is complete or under way is refused in words (409)."""
     return JobProgress.of(gateway.use(retry_job)(job_id))
-
-
-def _dagster(gateway: Gateway) -> Dagster:
-    return Dagster(url=gateway.settings.dagster_url)

@@ -1,4 +1,4 @@
-"""Jobs as the API tells them."""
+"""Jobs in the API."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""What a place of the map was made from, as the API tells it."""
+"""What a place of the map was made from, in the API."""
 
 from datetime import datetime
 from typing import Self
@@ -9,8 +9,8 @@ from imageflow_domain.geometry import Rect
 from imageflow_domain.placement import PlacementStatus
 from imageflow_domain.survey import Layer, Survey
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_surveys.lineage import Lineage, SeenShot
-from imageflow_surveys.origin import Origin
+from imageflow_surveys.lineage import SeenShot
+from imageflow_surveys.origin import TracedPlace
 from imageflow_surveys.shots import shot_rect
 
 THUMBNAIL_PX = 240
@@ -100,20 +100,19 @@ class LineageFacts(BaseModel):
     """Of these screenshots to each other and to their neighbours."""
     made_by: list[MadeBy]
     versions_known: bool
-    """False where Dagster does not answer: then no code version is told."""
+    """False where Dagster does not answer: then no code version is found."""
 
     @classmethod
-    def of(cls, survey: Survey, x: int, y: int, lineage: Lineage, origin: Origin, links: DagsterLinks) -> Self:
-        """Tell what a pixel was made from, with addresses of the tile and of Dagster's pages.
+    def of(cls, place: TracedPlace, x: int, y: int, links: DagsterLinks) -> Self:
+        """Describe what a pixel was made from, with addresses of the tile and of Dagster's pages.
 
         Args:
-            survey: Whose map it is.
+            place: What the use case found.
             x: Of the pixel, in native pixels of the frame.
             y: As `x`.
-            lineage: What our rows say of the place.
-            origin: What Dagster says of it.
             links: To Dagster's UI.
         """
+        survey, lineage, origin = place.survey, place.lineage, place.origin
         tile = lineage.tile
         address = f"/tiles/{survey.id}/{lineage.revision}/{tile.z}/{tile.x}/{tile.y}.webp"
         return cls(

@@ -1,4 +1,4 @@
-"""Markers as the API takes and tells them."""
+"""Markers in requests and responses of the API."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self

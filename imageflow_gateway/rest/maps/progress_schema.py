@@ -1,4 +1,4 @@
-"""How a survey stands, block by block and run by run, as the API tells it."""
+"""How a survey stands, block by block and run by run, in the API."""
 
 from datetime import datetime
 from typing import Literal, Self

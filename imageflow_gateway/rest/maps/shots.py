@@ -10,9 +10,8 @@ from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.etags import matches, quoted
 from imageflow_gateway.gateway import GatewayDep
 from imageflow_gateway.rest.maps.areas_schema import AreaColumns
-from imageflow_surveys import states
 from imageflow_surveys.areas import areas_of
-from imageflow_surveys.pictures import overlap_picture, picture, stored_shot
+from imageflow_surveys.pictures import find_picture, overlap_picture
 
 router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
 
@@ -43,13 +42,11 @@ def read_screenshot(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """As it was taken, without loss; or a thumbnail."""
-    found = gateway.use(states.read)(survey)
-    cell = Cell(row=row, col=col)
-    shot = gateway.use(stored_shot)(found, cell)
-    headers = {"etag": quoted(f"{shot.digest}-{width or 'whole'}"), "cache-control": "public, max-age=60"}
+    found = gateway.use(find_picture)(survey, Cell(row=row, col=col), width)
+    headers = {"etag": quoted(found.tag), "cache-control": "public, max-age=60"}
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
-    return Response(gateway.use(picture)(found, cell, shot, width), media_type="image/webp", headers=headers)
+    return Response(found.read(), media_type="image/webp", headers=headers)
 
 
 @router.get(
@@ -62,6 +59,5 @@ def read_seam(
     survey: SurveyId, row: GridRow, col: GridCol, other_row: GridRow, other_col: GridCol, gateway: GatewayDep
 ) -> Response:
     """Asked for both ways around, the two pictures are of one size, and equal where both are placed right."""
-    found = gateway.use(states.read)(survey)
-    data = gateway.use(overlap_picture)(found, Cell(row=row, col=col), Cell(row=other_row, col=other_col))
+    data = gateway.use(overlap_picture)(survey, Cell(row=row, col=col), Cell(row=other_row, col=other_col))
     return Response(data, media_type="image/webp", headers={"cache-control": "public, max-age=60"})

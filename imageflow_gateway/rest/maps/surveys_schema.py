@@ -1,4 +1,4 @@
-"""Surveys and saves as the API tells them."""
+"""Surveys and saves in the API."""
 
 from datetime import datetime
 from typing import Self
@@ -126,13 +126,13 @@ class SurveyDetail(SurveySummary):
     dagster: DagsterPlaces
 
     @classmethod
-    def in_full(cls, told: SurveyInFull, links: DagsterLinks) -> Self:
+    def in_full(cls, found: SurveyInFull, links: DagsterLinks) -> Self:
         """Leave frame and bounds out until the screenshots are placed."""
-        survey, progress, shots = told.survey, told.progress, told.shots
+        survey, progress, shots = found.survey, found.progress, found.shots
         return cls.model_validate(
             {
                 **_summary(survey, percent(progress.tasks_done, progress.tasks), progress.tiles_cut),
-                "job_id": told.job_id,
+                "job_id": found.job_id,
                 "driver": survey.spec.driver.name,
                 "keep": survey.keep,
                 "block_side": survey.block_side,

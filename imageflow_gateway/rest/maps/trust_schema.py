@@ -1,4 +1,4 @@
-"""What can be said for and against a survey, as the API tells it."""
+"""What can be said for and against a survey, in the API."""
 
 from typing import Self
 

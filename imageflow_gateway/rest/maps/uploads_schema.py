@@ -1,4 +1,4 @@
-"""Uploads as the API tells them."""
+"""Uploads in the API."""
 
 from datetime import datetime
 from typing import Self

@@ -37,7 +37,7 @@ export interface paths {
         put?: never;
         /**
          * What a job would survey
-         * @description Lay the areas as the driver would, and tell where they lie on the latest map of the save; nothing is begun.
+         * @description Return where the driver would place the areas on the latest map of the save; nothing is started.
          */
         post: operations["plan_job"];
         delete?: never;
@@ -77,7 +77,7 @@ export interface paths {
         put?: never;
         /**
          * Stop a job
-         * @description End a job and its runs. What it made stays; a job that was cancelled already is told as it is.
+         * @description Cancel a job and its runs. Its results stay; a job that was already cancelled is returned unchanged.
          */
         post: operations["stop_job"];
         delete?: never;
@@ -695,7 +695,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Tell everything that is wrong with a pipeline
+         * Validate a pipeline
          * @description Publish nothing. 422 lists every fault with its path in the spec.
          */
         post: operations["check_pipeline"];
@@ -1866,7 +1866,7 @@ export interface components {
         };
         /**
          * DraftIn
-         * @description The items of a new draft. Their faults are told with paths such as `items.0.criteria`.
+         * @description The items of a new draft. Errors name their paths, such as `items.0.criteria`.
          */
         DraftIn: {
             /** Items */

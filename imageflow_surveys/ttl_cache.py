@@ -1,4 +1,4 @@
-"""A small memory of answers that stay true for a moment."""
+"""A cache whose values expire."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class TtlCache(Generic[K, V]):
     """Keeps up to `size` values for `ttl_s` each; the one that was made longest ago goes first."""
 
     def __init__(self, *, ttl_s: float, size: int, clock: Callable[[], float] = time.monotonic) -> None:
