@@ -21,6 +21,7 @@ from imageflow_domain.errors import Gone, Unavailable
 from imageflow_domain.events import BEGINNING, Cursor, Event
 from imageflow_edge.hub import Following, Hub
 from services.postgres import Postgres
+from tests.clients.test_event_log import log_of_another_version
 
 PATIENCE_S = 60.0
 
@@ -77,6 +78,18 @@ def _listening(database: Database) -> int:
     query = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
     with database.begin() as connection:
         return int(connection.execute(query).scalar_one())
+
+
+def test_an_event_of_another_version_holds_up_no_follower(database: Database) -> None:
+    async def follow() -> None:
+        hub = Hub(database)
+        with await hub.follow("survey/a") as following:
+            await asyncio.to_thread(log_of_another_version, database)
+            await later(log, database, "a", 0)
+            assert await heard(following, 1) == [0]
+        hub.close()
+
+    in_loop(follow())
 
 
 def test_a_slow_follower_loses_nothing_and_delays_nobody(database: Database) -> None:

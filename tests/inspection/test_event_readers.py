@@ -8,9 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import text, update
 
+from imageflow_clients.database.core import events
 from imageflow_clients.database.core.schema import events as event_log
 from imageflow_clients.database.inspection import alerts, verifications
 from imageflow_clients.stores import Stores
+from imageflow_domain.events import Event
 from imageflow_domain.inspection import Inspection, Verdict
 from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -184,6 +186,32 @@ def test_the_sweep_keeps_old_events_until_the_readers_of_verdicts_and_of_alerts_
     (event,) = events_to_report(stores)
     assert event.verifications == 1
     assert sweep_after_a_month() == 1, "positions go on from the newest"
+
+
+def test_events_of_another_version_hold_up_neither_verdicts_nor_alerts_nor_the_sweep(stores: Stores) -> None:
+    published(stores)
+    inspection = inspected(stores, "b1")
+    foreign = [
+        ("batch/17/picture", "verdict", {}),
+        ("batch/9999999999999999999999", "verdict", {}),
+        ("batch/999999999999999999", "inspected", {}),
+        (f"batch/{inspection.batch_id}", "inspected", {}),
+        (f"batch/{inspection.batch_id}", "inspected", {"inspection": "seventeen"}),
+        (f"batch/{inspection.batch_id}", "inspected", {"inspection": 999_999}),
+        (f"batch/{inspection.batch_id}", "measured", {"by": "another version"}),
+    ]
+    with stores.database.begin() as connection:
+        for subject, kind, data in foreign:
+            events.append(connection, Event(subject=subject, kind=kind, data=data))
+    there = inspect_batch(stores, taken(stores, "b2", [lid(spots=1)]).id)
+    verify(stores, there.id, 0, Verdict.PASS, inspector="ada")
+    assert [alert.batch_id for alert in raise_alerts(stores)] == [there.batch_id]
+    assert [event.name for event in events_to_report(stores)] == ["b2"]
+    with stores.database.begin() as connection:
+        connection.execute(update(event_log).values(created_at=event_log.c.created_at - timedelta(days=30)))
+    sweep(stores)
+    with stores.database.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM events")).scalar_one() == 1
 
 
 def test_a_batch_that_is_gone_holds_up_no_reader(stores: Stores) -> None:
