@@ -333,6 +333,27 @@ def test_a_bell_that_is_closed_while_somebody_waits_ends_its_connection(database
     assert count(database, query) == 0
 
 
+def test_a_bell_that_may_not_listen_closes_its_connection(database: Database) -> None:
+    before = set(_connections(database))
+    bell = Bell(database.engine, "")
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable, match="zero-length"):
+            bell.wait(0)
+    until = time.monotonic() + 10
+    while set(_connections(database)) > before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert set(_connections(database)) <= before
+
+
+def _connections(database: Database) -> list[int]:
+    query = text(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND application_name = 'imageflow'"
+    )
+    with database.begin() as connection:
+        return list(connection.execute(query).scalars())
+
+
 def count(database: Database, query: object) -> int:
     with database.begin() as connection:
         return int(connection.execute(query).scalar_one())  # type: ignore[call-overload]
