@@ -58,8 +58,6 @@ class _Page:
 
 def run() -> Result:
     """Return the time from commit to receipt over all changes and clients, and what was lost."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder) / "home", gateway_port=free_port())
         try:
@@ -71,7 +69,9 @@ def run() -> Result:
 def _measured(settings: Settings) -> Result:
     stores = open_stores(settings)
     survey = plan_survey(stores, _spec(), Carrier.OPERATOR)
-    with running_gateway(settings):
+    with running_gateway(settings):  # which raises its own limit
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         pages = asyncio.run(_watched(settings, survey.id))
     committed = _committed(stores, survey)
     stores.database.close()

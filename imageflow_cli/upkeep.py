@@ -46,6 +46,10 @@ def sweep(settings: Settings, grace_hours: float, dry_run: bool, as_json: bool) 
         click.echo(f"{swept.scratch} working folders of killed games deleted.")
     if swept.values:
         click.echo(f"{swept.values} values that steps of runs handed on a month ago deleted.")
+    if swept.unread_events:
+        click.echo(
+            f"{swept.unread_events} events are kept until the sensors report_verdicts and send_alerts have read them."
+        )
 
 
 @click.command()

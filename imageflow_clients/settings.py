@@ -198,8 +198,8 @@ class AlertSettings(BaseModel):
 
     @property
     def alert_addresses(self) -> tuple[str, ...]:
-        """The addresses of `alert_webhooks`."""
-        return tuple(self.alert_webhooks.split())
+        """The addresses of `alert_webhooks`, each once."""
+        return tuple(dict.fromkeys(self.alert_webhooks.split()))
 
 
 class UploadSettings(BaseModel):

@@ -4,12 +4,14 @@ Each version of a batch is a subject of its own, as each has a row, results and 
 that was replaced do not mix with those of the one that replaced it, and ids are never used again.
 """
 
+import re
 from enum import StrEnum
 
 from imageflow_domain.events import Event
 from imageflow_domain.inspection import Batch, Verification
 
 _PREFIX = "batch/"
+_SUBJECT = re.compile(f"{_PREFIX}([0-9]{{1,18}})")
 
 
 class Kind(StrEnum):
@@ -31,8 +33,9 @@ def subject_of(batch: int) -> str:
 
 
 def batch_of(event: Event) -> int | None:
-    """Return the id of the batch that an event is about; `None` for an event of another subject."""
-    return int(event.subject.removeprefix(_PREFIX)) if event.subject.startswith(_PREFIX) else None
+    """Return the id of the batch that an event is about; `None` for an event of any other subject."""
+    found = _SUBJECT.fullmatch(event.subject)
+    return None if found is None else int(found[1])
 
 
 def waits(batch: Batch) -> Event:

@@ -18,7 +18,7 @@ _CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A change of one subject. Raises `InvalidInput` for a subject or a kind of another form, and for long data."""
+    """A change of one subject. Checked when it is logged, not when it is read: a newer version may log other forms."""
 
     subject: str
     """What changed, e.g. `survey/city-home-0001`."""
@@ -27,7 +27,8 @@ class Event:
     data: Mapping[str, object] = field(default_factory=dict)
     """JSON of `MOST_BYTES` at most: what readers need to know without another look at the subject."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise `InvalidInput` for a subject or a kind of another form, and for data above `MOST_BYTES`."""
         if not _SUBJECT.fullmatch(self.subject) or not _KIND.fullmatch(self.kind):
             raise InvalidInput(f"'{self.subject}' and '{self.kind}' are no subject and kind of an event.")
         size = len(json.dumps(self.data, ensure_ascii=False).encode())

@@ -124,7 +124,11 @@ class Hub:
             if self._is_closed:
                 raise Unavailable("This process stops: ask again.")
             if self._reader is None:
-                self._position = await self.read(event_positions.last_position)
+                position = await self.read(event_positions.last_position)
+                if self._is_closed:
+                    raise Unavailable("This process stops: ask again.")
+                self._position = position
+            if self._reader is None or self._reader.done():  # one that died goes on where it was
                 self._reader = asyncio.create_task(self._read_on())
 
     def _rest_unless_followed(self) -> None:
@@ -149,17 +153,21 @@ class Hub:
     async def _read_on(self) -> None:
         alone = CapacityLimiter(1)
         has_more = False
+        gone: Gone | None = None
         with Bell(self._database.engine, events.CHANNEL) as bell:
             while True:
                 try:
+                    if gone is not None:
+                        position = await self.read(event_positions.last_position)
+                        self._finish(gone)  # after the await: it ends those that began to follow meanwhile
+                        self._position, gone = position, None
                     page = await to_thread.run_sync(
                         self._next_page, None if has_more else bell, limiter=alone, abandon_on_cancel=True
                     )
                     self._hand_out(page)
                     has_more = len(page) == _PAGE
                 except Gone as error:
-                    self._finish(error)
-                    self._position = await self.read(event_positions.last_position)
+                    gone = error
                 except DatabaseUnavailable as error:
                     _LOG.warning("events cannot be read: %s", error)
                     await asyncio.sleep(_POLL_S)

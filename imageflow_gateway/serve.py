@@ -18,6 +18,7 @@ from imageflow_gateway.app import create_app
 from imageflow_gateway.live.gateway import LiveGateway
 from imageflow_gateway.live.watching import Watching
 from imageflow_gateway.logs import configure_logs
+from imageflow_gateway.open_files import allow_open_files
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ _OTHER_CONNECTIONS = 1_000
 
 _GRACE_S = 5.0
 """What requests that have begun get to end by themselves."""
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 _LEFT_TO_US = {"version": 1, "disable_existing_loggers": False, "formatters": {}, "handlers": {}, "loggers": {}}
 
@@ -43,6 +46,8 @@ def serve(settings: Settings) -> None:
     stores = open_stores(settings)
     app = create_app(settings, stores)
     gateway: LiveGateway = app.state.gateway
+    connections = gateway.capacity.watchers + _OTHER_CONNECTIONS
+    allow_open_files(connections)
     server = Server(
         app,
         address=settings.host,
@@ -50,13 +55,15 @@ def serve(settings: Settings) -> None:
         interface=Interfaces.ASGINL,
         websockets=False,
         backlog=_OTHER_CONNECTIONS,
-        backpressure=gateway.capacity.watchers + _OTHER_CONNECTIONS,
+        backpressure=connections,
         log_level=LogLevels.error,
         log_dictconfig=_LEFT_TO_US,
     )
     try:
         asyncio.run(_until_signalled(server, gateway.watching))
     finally:
+        for number in _STOPS:
+            signal.signal(number, signal.SIG_DFL)  # the loop that the handlers call is closed
         stores.database.close()
 
 
@@ -82,7 +89,7 @@ def check_port(host: str, port: int) -> None:
 async def _until_signalled(server: Server, watching: Watching) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPS:
         # Not add_signal_handler: its pipe is full where a thousand clients leave at once, and the signal is lost.
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(asked.set))
     serving = asyncio.create_task(server.serve())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from imageflow_clients.database import Connection
+from imageflow_clients.database.core import event_positions
 from imageflow_clients.database.core.event_reading import Reader, read_on
 from imageflow_clients.database.inspection import inspections, statistics, verification_events
 from imageflow_clients.database.inspection import verifications as rows
@@ -86,6 +87,7 @@ def events_to_report(stores: Stores, *, quiet: timedelta = QUIET) -> tuple[Verif
     """
     read_on(stores.database, Reader.VERDICTS, _gather)
     with stores.database.begin() as connection:
+        event_positions.position_of(connection, Reader.VERDICTS)  # else two processes could lock rows in a circle
         verification_events.seal_due(connection, quiet)
     with stores.database.begin() as connection:
         return verification_events.unreported(connection, _EVENTS)

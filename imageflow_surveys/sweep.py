@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from imageflow_clients.database.core import event_positions, heartbeats
+from imageflow_clients.database.core import event_positions, event_retention, heartbeats
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.database.maps import tile_objects
 from imageflow_clients.stores import Stores
@@ -32,9 +32,6 @@ _ABANDONED = timedelta(hours=24)
 _FORGOTTEN = timedelta(days=30)
 """When nobody asks any more when a run's worker gave its last sign of life: no survey runs for so long."""
 
-_EVENTS_KEPT = timedelta(days=7)
-"""How long a page or a reader may be away and go on where it was."""
-
 _BATCH = 500
 
 
@@ -54,6 +51,8 @@ class Swept:
     """Working folders of games whose process was killed."""
     values: int
     """What steps of runs handed to one another, long ago."""
+    unread_events: int
+    """Events of the log that its slowest reader has still to read; they are kept."""
 
 
 def sweep(
@@ -70,14 +69,21 @@ def sweep(
         with stores.database.begin() as connection:
             noted = tile_objects.count_unreferenced(connection)
             deleted = tile_objects.count_unreferenced_for(connection, grace)
+            slowest = event_positions.slowest(connection)
         return Swept(
-            noted=noted, deleted=deleted, surveys=tuple(_leftover_surveys(stores)), unfinished=0, scratch=0, values=0
+            noted=noted,
+            deleted=deleted,
+            surveys=tuple(_leftover_surveys(stores)),
+            unfinished=0,
+            scratch=0,
+            values=0,
+            unread_events=0 if slowest is None else slowest.behind,
         )
     deleted = sum(_delete(stores, digest) for digest in _unreferenced(stores, grace))
     with stores.database.begin() as connection:
         noted = tile_objects.mark_unreferenced(connection)
         heartbeats.forget(connection, _FORGOTTEN)
-    _forget_events(stores)
+    unread_events = event_retention.forget_read(stores.database)
     leftovers = tuple(_leftover_surveys(stores))
     for survey in leftovers:
         stores.objects.delete_prefix(f"{keys.survey_prefix(survey)}/")
@@ -92,16 +98,8 @@ def sweep(
         unfinished=files,
         scratch=len(folders),
         values=forget_old_values(stores),
+        unread_events=unread_events,
     )
-
-
-def _forget_events(stores: Stores) -> None:
-    stamped = 1
-    while stamped:  # where nobody reads them, nobody else has stamped them
-        with stores.database.begin() as connection:
-            stamped = event_positions.stamp(connection)
-    with stores.database.begin() as connection:
-        event_positions.forget_old(connection, _EVENTS_KEPT)
 
 
 def _unreferenced(stores: Stores, grace: timedelta) -> Iterator[str]:

@@ -125,11 +125,13 @@ def send_alerts(
     context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores], settings: dg.ResourceParam[Settings]
 ) -> dg.SkipReason:
     """Raise alerts of batches that were inspected or given up, and send what is due."""
-    for alert in raise_alerts(stores, addresses=settings.alert_addresses):
-        context.log.warning(alert.message)
-    delivered = deliver_alerts(stores, Webhooks.of(settings))
-    for lost in delivered.given_up:
-        context.log.warning(lost)
+    try:
+        for alert in raise_alerts(stores, addresses=settings.alert_addresses):
+            context.log.warning(alert.message)
+    finally:  # alerts that were raised before are sent whether or not others can be raised
+        delivered = deliver_alerts(stores, Webhooks.of(settings))
+        for lost in delivered.given_up:
+            context.log.warning(lost)
     return dg.SkipReason(f"{delivered.arrived} alerts arrived.")
 
 

@@ -75,6 +75,7 @@ def sweep_objects(
             "half_written_files": swept.unfinished,
             "abandoned_folders": swept.scratch,
             "old_step_values": swept.values,
+            "unread_events": swept.unread_events,
             "dry_run": config.dry_run,
         },
     )

@@ -191,6 +191,10 @@ class Watching:
                 await asyncio.sleep(_RETRY_S)
             except Unavailable:
                 return
+            except Exception:  # noqa: BLE001 - logged with its traceback; pages are served by polling meanwhile
+                _LOG.exception("%s is watched, but its events cannot be read", channel.survey)
+                await self._look(channel)
+                await asyncio.sleep(_RETRY_S)
         if self._channels.get(channel.survey) is channel:
             del self._channels[channel.survey]
 

@@ -83,7 +83,15 @@ def _blocks(instance: dg.DagsterInstance, run_id: str) -> object:
 
 
 def _gone(processes: list[psutil.Process]) -> bool:
-    return not [process for process in processes if process.is_running() and process.status() != "zombie"]
+    return not [process for process in processes if _status(process) not in (None, "zombie")]
+
+
+def _status(process: psutil.Process) -> str | None:
+    """Return what a process does; `None` once it is gone, and its number is free or another's."""
+    try:
+        return process.status() if process.is_running() else None
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _cpu_s(processes: list[psutil.Process]) -> float:

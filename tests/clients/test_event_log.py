@@ -112,7 +112,7 @@ def test_the_longest_data_that_an_event_may_have_is_kept(database: Database) -> 
     log(database, longest)
     assert [one.event for one in of(database, "a")] == [longest]
     with pytest.raises(InvalidInput, match=r"'block' of 'survey/a' has 2,001 bytes of data.*\(name, at, note\)"):
-        Event(subject="survey/a", kind="block", data=data | {"note": "x" * (room + 1)})
+        log(database, Event(subject="survey/a", kind="block", data=data | {"note": "x" * (room + 1)}))
 
 
 def test_events_are_not_lost_on_a_connection_that_nobody_logs_from(database: Database) -> None:
@@ -121,9 +121,25 @@ def test_events_are_not_lost_on_a_connection_that_nobody_logs_from(database: Dat
 
 
 @pytest.mark.parametrize(("subject", "kind"), [("", "block"), ("survey", "block"), ("survey/A", "block"), ("a/b", "")])
-def test_subjects_and_kinds_have_one_form(subject: str, kind: str) -> None:
+def test_subjects_and_kinds_have_one_form(database: Database, subject: str, kind: str) -> None:
     with pytest.raises(InvalidInput, match="no subject and kind"):
-        Event(subject=subject, kind=kind)
+        log(database, Event(subject=subject, kind=kind))
+
+
+def log_of_another_version(database: Database) -> Event:
+    """Log an event whose subject, kind and size this version does not allow; return it."""
+    foreign = Event(subject="Batch/17?picture=3", kind="Seen-Twice", data={"note": "x" * 2 * MOST_BYTES})
+    row = {"subject": foreign.subject, "epoch": 1, "seq": 1, "kind": foreign.kind, "data": foreign.data}
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE events DROP CONSTRAINT ck_events_data_small"))
+        connection.execute(insert(table).values(row))
+    return foreign
+
+
+def test_events_that_another_version_logged_are_read_as_they_are(database: Database) -> None:
+    foreign = log_of_another_version(database)
+    log(database, happened("a"))
+    assert [one.event for one in stamped(database)] == [foreign, happened("a")]
 
 
 def test_a_subject_that_is_made_again_begins_another_epoch(database: Database) -> None:
@@ -315,6 +331,27 @@ def test_a_bell_that_is_closed_while_somebody_waits_ends_its_connection(database
     while count(database, query) and time.monotonic() < until:
         time.sleep(0.05)
     assert count(database, query) == 0
+
+
+def test_a_bell_that_may_not_listen_closes_its_connection(database: Database) -> None:
+    before = set(_connections(database))
+    bell = Bell(database.engine, "")
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable, match="zero-length"):
+            bell.wait(0)
+    until = time.monotonic() + 10
+    while set(_connections(database)) > before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert set(_connections(database)) <= before
+
+
+def _connections(database: Database) -> list[int]:
+    query = text(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND application_name = 'imageflow'"
+    )
+    with database.begin() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def count(database: Database, query: object) -> int:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
-from imageflow_clients.database.core import event_positions
+from imageflow_clients.database.core import event_positions, events
 from imageflow_clients.database.core.engine import Database
 from imageflow_clients.database.core.event_reading import read_on
-from imageflow_domain.errors import NotReady
+from imageflow_domain.errors import NotFound, NotReady
 from imageflow_domain.events import LoggedEvent
 from tests.clients.servers import ROOT
 from tests.clients.test_event_log import count, database, happened, log, stamped
@@ -92,6 +93,49 @@ def test_a_reader_that_raises_gets_the_same_events_again_and_what_it_did_is_undo
     assert count(database, text("SELECT count(*) FROM saves")) == 300
     read_on(database, "one", note)
     assert len(heard) == 350
+
+
+def test_an_event_that_a_reader_cannot_use_is_logged_and_passed_over_with_what_was_done_with_it(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[object] = []
+
+    def note(connection: Connection, one: LoggedEvent) -> None:
+        number = one.event.data["number"]
+        connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', :save)"), {"save": f"s{number}"})
+        events.append(connection, happened("answer", int(str(number))))
+        heard.append(number)
+        match number:
+            case 1:
+                raise NotFound("It is gone.")
+            case 2:
+                int("picture")
+            case 3:
+                connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', 's0')"))
+            case 4:
+                connection.execute(text("SELECT 99999999999::integer"))
+
+    read_on(database, "one", note)
+    log(database, *(happened("a", number) for number in range(6)))
+    read_on(database, "one", lambda connection, one: note(connection, one) if one.event.subject == "survey/a" else None)
+    assert heard == [0, 1, 2, 3, 4, 5]
+    assert count(database, text("SELECT count(*) FROM saves")) == 2
+    assert [one.event.data["number"] for one in stamped(database) if one.event.subject == "survey/answer"] == [0, 5]
+    passed = [record.getMessage() for record in caplog.records if "passes over" in record.getMessage()]
+    assert passed == [f"reader one passes over event {number + 1}, 'block' of 'survey/a'" for number in (1, 2, 3, 4)]
+
+
+def test_a_fault_of_the_program_is_raised_and_no_event_is_passed_over(database: Database) -> None:
+    def fail(connection: Connection, one: LoggedEvent) -> None:
+        connection.execute(text("SELECT nothing FROM saves"))
+
+    read_on(database, "one", fail)
+    log(database, happened("a"))
+    with pytest.raises(ProgrammingError):
+        read_on(database, "one", fail)
+    heard: list[object] = []
+    read_on(database, "one", lambda _, one: heard.append(one.event.data["number"]))
+    assert heard == [0]
 
 
 def test_a_reader_without_anything_to_read_waits_for_nobody_and_locks_nothing(database: Database) -> None:

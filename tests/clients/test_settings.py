@@ -22,6 +22,11 @@ def test_a_scratch_folder_that_cannot_be_made_is_named_with_its_variable(tmp_pat
         made_scratch(tmp_path / "file" / "scratch")
 
 
+def test_an_address_of_alerts_that_is_given_twice_counts_once() -> None:
+    settings = Settings(alert_webhooks="https://b.example/x https://a.example/x  https://b.example/x")
+    assert settings.alert_addresses == ("https://b.example/x", "https://a.example/x")
+
+
 def test_every_wrong_variable_is_named_whichever_part_it_belongs_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEFLOW_STORE_REQUESTS", "0")
     monkeypatch.setenv("IMAGEFLOW_INFERENCE_THREADS", "-1")

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
@@ -11,16 +12,17 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from imageflow_clients.database.core import event_positions, events
 from imageflow_clients.database.core.engine import Database, migrate_database, open_database
 from imageflow_clients.database.core.event_reading import Reader
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import Gone, Unavailable
+from imageflow_domain.errors import DatabaseUnavailable, Gone, Unavailable
 from imageflow_domain.events import BEGINNING, Cursor, Event
 from imageflow_edge.hub import Following, Hub
 from services.postgres import Postgres
+from tests.clients.test_event_log import log_of_another_version
 
 PATIENCE_S = 60.0
 
@@ -77,6 +79,18 @@ def _listening(database: Database) -> int:
     query = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
     with database.begin() as connection:
         return int(connection.execute(query).scalar_one())
+
+
+def test_an_event_of_another_version_holds_up_no_follower(database: Database) -> None:
+    async def follow() -> None:
+        hub = Hub(database)
+        with await hub.follow("survey/a") as following:
+            await asyncio.to_thread(log_of_another_version, database)
+            await later(log, database, "a", 0)
+            assert await heard(following, 1) == [0]
+        hub.close()
+
+    in_loop(follow())
 
 
 def test_a_slow_follower_loses_nothing_and_delays_nobody(database: Database) -> None:
@@ -212,6 +226,120 @@ def test_a_follower_from_before_what_is_kept_is_told_so(database: Database) -> N
         with await hub.follow("survey/a") as following:
             await later(log, database, "a", 3)
             assert await heard(following, 1) == [3]
+        hub.close()
+
+    in_loop(follow())
+
+
+def lose_the_place(database: Database) -> None:
+    """Leave no event behind the place of any reader, as a restore of another database does."""
+    with database.begin() as connection:
+        event_positions.stamp(connection)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE events SET position = position + 1000"))
+
+
+def test_a_hub_that_lost_its_place_while_the_database_fails_reads_on_once_it_is_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_position = event_positions.last_position
+    failures = [DatabaseUnavailable("The database failed."), RuntimeError("It is broken.")]
+
+    def fail_twice(connection: Connection) -> int:
+        if failures:
+            raise failures.pop()
+        return last_position(connection)
+
+    async def follow() -> None:
+        hub = Hub(database)
+        following = await hub.follow("survey/a")
+        await later(log, database, "a", 0)
+        assert await heard(following, 1) == [0]
+        monkeypatch.setattr(event_positions, "last_position", fail_twice)
+        await later(lose_the_place, database)
+        await later(log, database, "a", 1)
+        with pytest.raises(Gone):
+            await heard(following, 2)  # the last of which it cannot hear
+        assert not failures
+        with await hub.follow("survey/a") as again:
+            await later(log, database, "a", 2)
+            assert await heard(again, 1) == [2]
+        hub.close()
+
+    in_loop(follow())
+
+
+def test_who_begins_to_follow_while_the_hub_finds_its_place_again_misses_nothing_unknowingly(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, goes_on = _held_up(monkeypatch)
+
+    async def follow() -> None:
+        hub = Hub(database)
+        goes_on.set()
+        await hub.follow("survey/b")
+        asked.clear()
+        goes_on.clear()
+        await later(log, database, "b", 0)
+        await later(lose_the_place, database)
+        await later(log, database, "b", 1)
+        await asyncio.to_thread(asked.wait)
+        following = await hub.follow("survey/a")
+        await later(log, database, "a", 0)
+        with database.begin() as connection:
+            event_positions.stamp(connection)
+        goes_on.set()
+        with pytest.raises(Gone):
+            await following.next(5)
+        hub.close()
+
+    in_loop(follow())
+
+
+def _held_up(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Hold the question for the newest position up; return what tells that it was asked, and what lets it go on."""
+    last_position = event_positions.last_position
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def wait(connection: Connection) -> int:
+        asked.set()
+        goes_on.wait()
+        return last_position(connection)
+
+    monkeypatch.setattr(event_positions, "last_position", wait)
+    return asked, goes_on
+
+
+def test_a_hub_that_is_closed_while_somebody_begins_to_follow_reads_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, goes_on = _held_up(monkeypatch)
+
+    async def follow() -> None:
+        before = asyncio.all_tasks()
+        hub = Hub(database)
+        begins = asyncio.create_task(hub.follow("survey/a"))
+        await asyncio.to_thread(asked.wait)
+        hub.close()
+        goes_on.set()
+        with pytest.raises(Unavailable, match="stops"):
+            await begins
+        assert asyncio.all_tasks() <= before
+
+    in_loop(follow())
+
+
+def test_a_reader_that_died_is_replaced_where_it_was_when_somebody_follows(database: Database) -> None:
+    async def follow() -> None:
+        before = asyncio.all_tasks()
+        hub = Hub(database)
+        first = await hub.follow("survey/a")
+        (reader,) = asyncio.all_tasks() - before
+        reader.cancel()
+        await asyncio.wait({reader})
+        await later(log, database, "a", 0)
+        second = await hub.follow("survey/a", BEGINNING)
+        assert await heard(first, 1) == await heard(second, 1) == [0]
         hub.close()
 
     in_loop(follow())

@@ -366,6 +366,39 @@ def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: 
     assert "event: progress" in told
 
 
+def test_a_fault_while_events_are_followed_ends_no_stream(stores: Stores, running: Survey) -> None:
+    watching = Watching(stores, Capacity(), Hub(stores.database))
+    faults: list[str] = []
+
+    def fail_once(*execution: Any) -> None:
+        _, _, statement, *_ = execution
+        if "FROM event_subjects" in statement and not faults:
+            faults.append(statement)
+            raise RuntimeError("It is broken.")
+
+    async def watch() -> str:
+        stream = await watching.subscribe(running.id, DagsterLinks(base_url="http://d"), None)
+        assert stream is not None
+        await anext(stream)
+        until = time.monotonic() + PATIENCE_S
+        while not faults:
+            assert time.monotonic() < until, "nothing failed"
+            await anyio.sleep(0.05)
+        await anyio.to_thread.run_sync(capture_blocks, stores, running, running.blocks()[:1])
+        with anyio.fail_after(PATIENCE_S / 2):
+            told = (await anext(stream)).decode()
+        await stream.aclose()
+        watching.close()
+        return told
+
+    engine = stores.database.engine
+    event.listen(engine, "before_cursor_execute", fail_once)
+    try:
+        assert "event: progress" in anyio.run(watch)
+    finally:
+        event.remove(engine, "before_cursor_execute", fail_once)
+
+
 def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, running: Survey) -> None:
     watching = Watching(stores, Capacity(), Hub(stores.database))
     reads: list[float] = []

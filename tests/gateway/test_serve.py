@@ -1,9 +1,15 @@
 """Serving through Granian in a process of its own."""
 
 import json
+import os
+import resource
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +20,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_domain.survey import Survey
 from imageflow_gateway.serve import check_port
+from tests.clients.servers import ROOT
 
 
 def test_tiles_come_through_the_server(served: Any, survey: Survey) -> None:
@@ -101,3 +108,72 @@ def test_a_request_that_never_ends_does_not_keep_it_from_ending(
     assert "cut off" in log.splitlines()[-1]
     assert not stores.objects.exists("uploads/maps/a/b/c/d.png")
     assert not [path for path in stores.scratch.iterdir() if path.is_file()]
+
+
+def test_the_gateway_may_open_as_many_files_as_its_hard_limit_allows(
+    settings: Settings, stores: Stores, start: Callable[[Settings], Any], free_port: Callable[[], int]
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))  # which the gateway inherits
+    try:
+        gateway = start(settings.model_copy(update={"gateway_port": free_port()}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    gateway.wait()
+    assert resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+def test_a_hard_limit_of_open_files_that_is_too_low_is_named_with_what_to_do() -> None:
+    code = (
+        "import resource; from imageflow_gateway.open_files import allow_open_files\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 150))\n"
+        "allow_open_files(150); allow_open_files(2000); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "(150, 150)\n"
+    assert done.stderr.startswith("150 files and connections may be open at once, and 2000 may be needed: raise")
+
+
+CLOSES_SLOWLY = """
+import os, signal
+from imageflow_clients.database.core.engine import Database
+from imageflow_clients.settings import Settings
+from imageflow_gateway import serve
+
+def close(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+Database.close = close
+serve.serve(Settings())
+"""
+
+
+def test_a_second_signal_while_the_database_is_closed_ends_it_without_a_traceback(
+    settings: Settings, stores: Stores, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    port = free_port()
+    url = stores.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    environment = {
+        **os.environ,
+        "IMAGEFLOW_DATABASE_URL": url,
+        "IMAGEFLOW_HOME": str(tmp_path),
+        "IMAGEFLOW_GATEWAY_PORT": str(port),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", CLOSES_SLOWLY], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as gateway:
+        until = time.monotonic() + 60
+        while not _answers(port):
+            assert time.monotonic() < until, "the gateway does not answer"
+            time.sleep(0.1)
+        gateway.send_signal(signal.SIGTERM)
+        _, log = gateway.communicate(timeout=60)
+    assert gateway.returncode == -signal.SIGTERM
+    assert "Traceback" not in log
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False

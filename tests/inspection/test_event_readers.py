@@ -3,14 +3,20 @@
 import os
 import subprocess
 import sys
-from datetime import timedelta
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import text, update
+import pytest
+from sqlalchemy import Connection, text, update
 
+from imageflow_clients.database.core import event_positions, events
+from imageflow_clients.database.core.event_reading import Reader
 from imageflow_clients.database.core.schema import events as event_log
-from imageflow_clients.database.inspection import alerts, verifications
+from imageflow_clients.database.inspection import alerts, batches, verification_events, verifications
 from imageflow_clients.stores import Stores
+from imageflow_domain.events import Event
 from imageflow_domain.inspection import Inspection, Verdict
 from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -184,6 +190,95 @@ def test_the_sweep_keeps_old_events_until_the_readers_of_verdicts_and_of_alerts_
     (event,) = events_to_report(stores)
     assert event.verifications == 1
     assert sweep_after_a_month() == 1, "positions go on from the newest"
+
+
+def test_a_sweep_ends_while_events_are_logged_and_returns_how_far_the_slowest_reader_is_behind(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stamp = event_positions.stamp
+    calls = 0
+
+    def log_then_stamp(connection: Connection) -> int:
+        nonlocal calls
+        calls += 1
+        assert calls < 10, "the sweep does not end"
+        with stores.database.begin() as another:
+            events.append(another, Event(subject="survey/a", kind="state"))
+        return stamp(connection)
+
+    assert sweep(stores).unread_events == 0
+    monkeypatch.setattr(event_positions, "stamp", log_then_stamp)
+    caplog.set_level("INFO")
+    assert sweep(stores).unread_events == 1
+    assert "reader 'alerts' is 1 events behind" in caplog.text
+    assert sweep(stores).unread_events == 2
+    assert sweep(stores, dry_run=True).unread_events == 2
+    for _ in range(2):
+        raise_alerts(stores)
+    assert "reader 'verdicts'" not in caplog.text
+    monkeypatch.setattr(event_positions, "stamp", stamp)
+    raise_alerts(stores)
+    assert sweep(stores).unread_events >= 2
+    assert "reader 'verdicts'" in caplog.text
+    events_to_report(stores)
+    assert sweep(stores).unread_events == 0
+
+
+def test_a_transaction_that_holds_a_batch_stops_no_reader(stores: Stores) -> None:
+    published(stores)
+    inspection = inspect_batch(stores, taken(stores, "b1", [lid(spots=1)]).id)
+    verify(stores, inspection.id, 0, Verdict.PASS, inspector="ada")
+    with ThreadPoolExecutor(1) as pool, stores.database.begin() as connection:
+        batches.get(connection, inspection.batch_id, lock=True)
+        (alert,) = pool.submit(raise_alerts, stores).result(timeout=60)
+        (event,) = pool.submit(events_to_report, stores).result(timeout=60)
+    assert alert.batch_id == event.batch_id == inspection.batch_id
+
+
+def test_two_processes_that_gather_and_seal_at_once_do_not_wait_for_each_other_in_a_circle(stores: Stores) -> None:
+    published(stores)
+    ids = []
+    for name in ("b1", "b2", "b3"):
+        inspection = inspect_batch(stores, taken(stores, name, [lid(), lid()]).id)
+        verify(stores, inspection.id, 0, Verdict.PASS, inspector="ada")
+        ids.append(inspection.batch_id)
+    assert events_to_report(stores) == ()
+    given_at = datetime.now(UTC)
+    with ThreadPoolExecutor(1) as pool:
+        with stores.database.begin() as connection:  # as the reader does, with verdicts in another order
+            event_positions.position_of(connection, Reader.VERDICTS)
+            verification_events.add_verdict(connection, ids[1], given_at)
+            seals = pool.submit(events_to_report, stores, quiet=AT_ONCE)
+            time.sleep(1)
+            for batch in (ids[0], ids[2]):
+                verification_events.add_verdict(connection, batch, given_at)
+        assert sum(event.verifications for event in seals.result(timeout=60)) == 6
+
+
+def test_events_of_another_version_hold_up_neither_verdicts_nor_alerts_nor_the_sweep(stores: Stores) -> None:
+    published(stores)
+    inspection = inspected(stores, "b1")
+    foreign = [
+        ("batch/17/picture", "verdict", {}),
+        ("batch/9999999999999999999999", "verdict", {}),
+        ("batch/999999999999999999", "inspected", {}),
+        (f"batch/{inspection.batch_id}", "inspected", {}),
+        (f"batch/{inspection.batch_id}", "inspected", {"inspection": "seventeen"}),
+        (f"batch/{inspection.batch_id}", "inspected", {"inspection": 999_999}),
+        (f"batch/{inspection.batch_id}", "measured", {"by": "another version"}),
+    ]
+    with stores.database.begin() as connection:
+        for subject, kind, data in foreign:
+            events.append(connection, Event(subject=subject, kind=kind, data=data))
+    there = inspect_batch(stores, taken(stores, "b2", [lid(spots=1)]).id)
+    verify(stores, there.id, 0, Verdict.PASS, inspector="ada")
+    assert [alert.batch_id for alert in raise_alerts(stores)] == [there.batch_id]
+    assert [event.name for event in events_to_report(stores)] == ["b2"]
+    with stores.database.begin() as connection:
+        connection.execute(update(event_log).values(created_at=event_log.c.created_at - timedelta(days=30)))
+    sweep(stores)
+    with stores.database.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM events")).scalar_one() == 1
 
 
 def test_a_batch_that_is_gone_holds_up_no_reader(stores: Stores) -> None:

@@ -62,6 +62,7 @@ def test_every_layer_that_becomes_whole_is_an_event(stores: Stores, shown: Surve
     found = told(stores, shown)
     done = [data["layer"] for kind, data in found if kind == "layer" and data["change"] == "done"]
     assert done[:2] == ["coordinates", "overviews"]
+    assert [data for _, data in found if data.get("change") == "reopened"] == []
     for layer in ("screenshots", "pair_offsets", "tiles"):
         blocks = [data["block"] for kind, data in found if kind == "block" and data == {**data, "layer": layer}]
         assert set(blocks) == {block.key for block in shown.blocks()}

@@ -3,6 +3,7 @@
 An event gets its position once its transaction is committed: one that stays open hides nothing from readers.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, func, literal, select, text, update
@@ -17,7 +18,7 @@ _T = schema.events
 _SUBJECTS = schema.event_subjects
 _READERS = schema.event_readers
 _STAMPER = 0x696D6577  # "imew": any number that nobody else locks
-_STAMPED_AT_ONCE = 5_000
+STAMPED_AT_ONCE = 5_000
 
 
 def stamp(connection: Connection) -> int:
@@ -29,7 +30,7 @@ def stamp(connection: Connection) -> int:
     if not connection.execute(select(unstamped.exists())).scalar_one():
         return 0
     connection.execute(select(func.pg_advisory_xact_lock(_STAMPER)))
-    return connection.execute(_STAMP, {"limit": _STAMPED_AT_ONCE}).rowcount
+    return connection.execute(_STAMP, {"limit": STAMPED_AT_ONCE}).rowcount
 
 
 def last_position(connection: Connection) -> int:
@@ -78,6 +79,23 @@ def move(connection: Connection, reader: str, position: int) -> None:
     connection.execute(
         update(_READERS).where(_READERS.c.reader == reader).values(position=position, moved_at=func.now())
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """How far a named reader is behind."""
+
+    reader: str
+    behind: int
+    """Stamped events that it has not read."""
+
+
+def slowest(connection: Connection) -> Lag | None:
+    """Return the reader that is furthest behind; `None` where there is no named reader."""
+    row = connection.execute(
+        select(_READERS.c.reader, _READERS.c.position).order_by(_READERS.c.position, _READERS.c.reader).limit(1)
+    ).one_or_none()
+    return None if row is None else Lag(reader=row.reader, behind=max(last_position(connection) - row.position, 0))
 
 
 def forget_reader(connection: Connection, reader: str) -> None:

@@ -33,8 +33,9 @@ _NOW_US = "cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 def append(connection: Connection, event: Event) -> None:
     """Log an event as the last thing that a transaction of `Database.begin` does.
 
-    Raises `RuntimeError` for another connection, whose events nobody would log.
+    Raises `RuntimeError` for another connection, whose events nobody would log, and as `Event.check` does.
     """
+    event.check()
     pending = connection.info.get(_PENDING)
     if pending is None:
         raise RuntimeError("Events are logged by transactions of Database.begin only.")
@@ -53,6 +54,19 @@ def logged_at_end(connection: Connection) -> Iterator[None]:
         info.pop(_PENDING, None)
     if pending:
         _write(connection, pending)
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """Undo what the block wrote and appended where it raises; the transaction goes on."""
+    pending: list[Event] = connection.info[_PENDING]
+    before = len(pending)
+    try:
+        with connection.begin_nested():
+            yield
+    except BaseException:
+        del pending[before:]
+        raise
 
 
 def head(connection: Connection, subject: str) -> Cursor:
@@ -88,7 +102,7 @@ def _is_end_of_life(connection: Connection, subject: str, cursor: Cursor) -> boo
 
 
 def logged(row: Row[Any]) -> LoggedEvent:
-    """Return the event of a row."""
+    """Return the event of a row as it is: every version reads what another one logged."""
     return LoggedEvent(
         event=Event(subject=row.subject, kind=row.kind, data=row.data),
         cursor=Cursor(epoch=row.epoch, seq=row.seq),

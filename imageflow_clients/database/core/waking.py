@@ -73,6 +73,10 @@ class Bell:
         connection = borrowed.driver_connection
         assert isinstance(connection, psycopg.Connection)  # noqa: S101 - the one driver that engines have here
         borrowed.detach()
-        connection.autocommit = True
-        connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        try:
+            connection.autocommit = True
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        except psycopg.Error as error:
+            connection.close()  # the pool does not, for one that is detached
+            raise DatabaseUnavailable(f"The database failed: {reason_of(error)}. Try again.") from error
         return connection

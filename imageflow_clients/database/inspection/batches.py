@@ -238,10 +238,10 @@ def get(connection: Connection, batch: int, *, lock: bool = False) -> Batch:
     Args:
         connection: In a transaction.
         batch: Its id.
-        lock: Nobody else changes it until the transaction ends.
+        lock: Nobody else changes it until the transaction ends; rows that name it can be added meanwhile.
     """
     query = select(batches).where(batches.c.id == batch)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    row = connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
     if row is None:
         raise NotFound(f"There is no batch {batch}.")
     return _batch(row)

@@ -212,9 +212,8 @@ def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> 
 
 
 def begin_cut(connection: Connection, survey: str, block: Block) -> None:
-    """Begin to count a block's tiles."""
+    """Begin to count a block's tiles; `attempts.begin` logs the event."""
     connection.execute(update(_BLOCKS).where(_at(survey, block)).values(cut_at=None, cut_revision=None, tiles_cut=0))
-    events.append(connection, layer_changed(survey, Layer.TILES, Change.REOPENED, block))
 
 
 def mark_all_cut(connection: Connection, survey: str, revision: str) -> None:

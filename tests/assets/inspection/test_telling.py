@@ -5,16 +5,18 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from imageflow_assets import waiting
 from imageflow_assets.inspection import asking, sensors
 from imageflow_assets.inspection.sensors import count_statistics, report_verdicts, send_alerts
+from imageflow_clients.database.core.schema import event_readers, events
 from imageflow_clients.database.inspection import alerts, verification_events
 from imageflow_clients.database.inspection.schema import statistic_touches
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import Gone, InvalidInput
 from imageflow_domain.inspection import AlertKind, Verdict
+from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.intake import run_gave_up
 from imageflow_inspection.statistics import count_touched_days
 from imageflow_inspection.verify import verify
@@ -159,7 +161,7 @@ def test_wrong_settings_of_alerts_are_told_with_what_is_right_and_lose_no_alert(
 def test_an_alert_of_a_batch_reaches_the_address_of_the_settings(
     stores: Stores, instance: dg.DagsterInstance, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("IMAGEFLOW_ALERT_WEBHOOKS", receiver.address)
+    monkeypatch.setenv("IMAGEFLOW_ALERT_WEBHOOKS", f"{receiver.address} {receiver.address}")
     monkeypatch.setenv("IMAGEFLOW_ALERT_SECRET", SECRET)
     published(stores)
     inspect(instance, stores, "b1", [lid(spots=1)])
@@ -167,6 +169,25 @@ def test_an_alert_of_a_batch_reaches_the_address_of_the_settings(
         evaluate(send_alerts, instance, stores)
     ((_, body),) = receiver.got
     assert b"pictures_failed" in body
+
+
+def test_alerts_that_were_raised_are_sent_also_where_others_cannot_be_raised(
+    stores: Stores, instance: dg.DagsterInstance, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEFLOW_ALERT_WEBHOOKS", receiver.address)
+    monkeypatch.setenv("IMAGEFLOW_ALERT_SECRET", SECRET)
+    published(stores)
+    inspect(instance, stores, "b1", [lid(spots=1)])
+    raise_alerts(stores, addresses=[receiver.address])
+    inspect(instance, stores, "b2", [lid(spots=1)])
+    with stores.database.begin() as connection:
+        # The reader finds events missing, as after a restore of an older database.
+        connection.execute(update(events).values(position=events.c.position + 1_000))
+        connection.execute(update(event_readers).values(position=500))
+    with pytest.raises(Gone):
+        evaluate(send_alerts, instance, stores)
+    ((_, body),) = receiver.got
+    assert b"lid-b1" in body
 
 
 def test_every_sensor_of_inspection_says_what_it_did_where_there_is_nothing(
