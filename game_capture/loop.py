@@ -12,7 +12,6 @@ from enum import StrEnum
 from math import ceil, inf
 
 from game_capture.axis import Axis as Axis
-from game_capture.walls import Wall, is_beside, with_wall
 from imageflow_domain.capture import EXACT, Movement, Uncertainty
 from imageflow_domain.geometry import Offset, Position
 
@@ -131,13 +130,13 @@ class Belief:
     uncertainty: Uncertainty = EXACT
     edges: frozenset[tuple[Axis, int]] = frozenset()
     """Axes and directions in which the camera cannot go from where it is."""
-    walls: tuple[Wall, ...] = ()
-    """The last places at which an edge was found: what stops a camera beside them is the same edge."""
     phase: Phase = Phase.GOING
     pushed: tuple[Axis, int] | None = None
     """In which direction the last moves did not advance."""
     pushes: int = 0
     pushed_presses: int = 0
+    stopped: "Belief | None" = None
+    """What was believed before the move back: where the camera did not advance."""
     moves: int = 0
     """Since the camera was sent to its place."""
     to: Position | None = None
@@ -203,12 +202,21 @@ def next_step(belief: Belief, goal: Goal, rules: Rules) -> Next:
     return Move(axis=axis, presses=rules.hop(presses, axis))
 
 
-def moved(belief: Belief, move: Move, seen: Movement | None, rules: Rules) -> Belief:
-    """Return what is believed after a move, of which both frames told `seen`."""
+def moved(
+    belief: Belief, move: Move, seen: Movement | None, rules: Rules, *, since_stop: Movement | None = None
+) -> Belief:
+    """Return what is believed after a move.
+
+    Args:
+        seen: The movement that the frames before and after the move show.
+        since_stop: The movement from where the camera did not advance, after the return to that place.
+    """
     belief = replace(belief, moves=belief.moves + 1)
+    if belief.phase is Phase.RETURN and belief.stopped is not None and _is_same_place(since_stop):
+        return _at_edge(replace(belief.stopped, moves=belief.moves), move)
     if seen is not None and is_accepted(seen, move, rules, belief.missing):
         return _nearer(_after_sight(belief, move, seen.offset, rules))
-    return _nearer(_unseen(belief, move, rules))
+    return _nearer(_unseen(belief, move, seen, rules))
 
 
 def is_accepted(seen: Movement, move: Move, rules: Rules, missing: Move | None = None) -> bool:
@@ -275,25 +283,23 @@ def shifted(belief: Belief, offset: Offset) -> Belief:
 def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Belief:
     at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)
     advanced = move.direction * _along(offset, move.axis) >= rules.press_px[move.axis] / 2
-    went = max(abs(offset.dx_px), abs(offset.dy_px)) > _FIT_PX
     late = belief.missing
     late_px = rules.expected_px(late) if late is not None and late.axis is not move.axis else 0.0
     slid = not _is_late(_along(offset, move.axis.other), late_px, move.axis.other, rules)
     belief = replace(
         belief,
         at=at,
-        edges=frozenset() if went else belief.edges,
+        edges=belief.edges if _is_still(offset) else frozenset(),
         has_slid=belief.has_slid or slid,
         missing=_missing(late, move, offset, rules),
     )
-    wall = Wall(at=at, axis=move.axis, direction=move.direction)
     if belief.phase is Phase.BACK:
         return replace(belief, phase=Phase.RETURN) if advanced else replace(_going(belief), obeys=False)
     if belief.phase is Phase.RETURN:
         back_px = rules.hop(_FIRM_PRESSES, move.axis) * rules.press_px[move.axis]
         went_px = move.direction * _along(offset, move.axis)
         is_edge = advanced and went_px < back_px + rules.press_px[move.axis] / 2
-        return _at_wall(belief, wall) if is_edge else replace(_going(belief), edges=frozenset())
+        return _at_edge(belief, move) if is_edge else replace(_going(belief), edges=frozenset())
     if advanced:
         done = round(abs(_along(offset, move.axis)) / rules.press_px[move.axis])
         lost = max(0, abs(move.presses) - done)
@@ -302,23 +308,24 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
     again = belief.pushed == way
     pushes = belief.pushes + 1 if again else 1
     presses = abs(move.presses) + (belief.pushed_presses if again else 0)
-    is_edge = pushes >= PUSHES and presses >= PUSHED_PRESSES
-    off_px, aside_px = _off_px(belief, move.axis), rules.hop_px[move.axis.other] + _NEAR_PX
-    if is_edge and is_beside(belief.walls, wall, off_px=off_px, aside_px=aside_px):
-        return _at_wall(belief, wall)
-    return replace(
-        belief,
-        pushed=way,
-        pushes=pushes,
-        pushed_presses=presses,
-        phase=Phase.BACK if is_edge else Phase.GOING,
+    pushed = replace(belief, pushed=way, pushes=pushes, pushed_presses=presses)
+    if pushes < PUSHES or presses < PUSHED_PRESSES:
+        return replace(pushed, phase=Phase.GOING)
+    return replace(pushed, phase=Phase.BACK, stopped=belief)
+
+
+def _at_edge(belief: Belief, move: Move) -> Belief:
+    """Return what is believed where the world ends in the direction of a move."""
+    return replace(_going(belief), edges=belief.edges | {(move.axis, move.direction)})
+
+
+def _is_same_place(since_stop: Movement | None) -> bool:
+    return (
+        since_stop is not None
+        and since_stop.is_only
+        and since_stop.windows >= LEAST_WINDOWS
+        and _is_still(since_stop.offset)
     )
-
-
-def _at_wall(belief: Belief, wall: Wall) -> Belief:
-    """Return what is believed where an edge was found, or is one with an edge beside it."""
-    walls = with_wall(belief.walls, wall) if _off_px(belief, wall.axis) == 0 else belief.walls
-    return replace(_going(belief), edges=belief.edges | {(wall.axis, wall.direction)}, walls=walls)
 
 
 def _missing(before: Move | None, move: Move, offset: Offset, rules: Rules) -> Move | None:
@@ -345,14 +352,19 @@ def _distance_px(one: Position, other: Position) -> float:
     return abs(one.x_px - other.x_px) + abs(one.y_px - other.y_px)
 
 
-def _unseen(belief: Belief, move: Move, rules: Rules) -> Belief:
-    """Go on by dead reckoning, a little less sure: some presses may be lost, as others were."""
+def _unseen(belief: Belief, move: Move, seen: Movement | None, rules: Rules) -> Belief:
+    """Go on by dead reckoning, a little less sure: some presses may be lost, as others were.
+
+    After a move back whose distance the frames do not show, the camera returns: what it showed before may come again. A
+    frame that resembles the one before is no sign of a move.
+    """
     expected_px = rules.expected_px(move)
     share = min(1.0, _LOST_MORE * belief.lost / belief.pressed)
     lost_px = max(1, ceil(share * abs(move.presses))) * rules.press_px[move.axis]
     (dx, dy), (off_x, off_y) = ((px, 0.0) if move.axis is Axis.X else (0.0, px) for px in (expected_px, lost_px))
+    is_back = belief.phase is Phase.BACK and (seen is None or not _is_still(seen.offset))
     return replace(
-        _going(belief),
+        replace(belief, phase=Phase.RETURN) if is_back else _going(belief),
         at=Position(x_px=belief.at.x_px + dx, y_px=belief.at.y_px + dy),
         uncertainty=belief.uncertainty + Uncertainty(x_px=off_x, y_px=off_y),
         edges=frozenset(),
@@ -362,15 +374,15 @@ def _unseen(belief: Belief, move: Move, rules: Rules) -> Belief:
 
 def _going(belief: Belief) -> Belief:
     """Return the belief with nothing suspected."""
-    return replace(belief, phase=Phase.GOING, pushed=None, pushes=0, pushed_presses=0)
+    return replace(belief, phase=Phase.GOING, pushed=None, pushes=0, pushed_presses=0, stopped=None)
+
+
+def _is_still(offset: Offset) -> bool:
+    return max(abs(offset.dx_px), abs(offset.dy_px)) <= _FIT_PX
 
 
 def _along(offset: Offset, axis: Axis) -> int:
     return offset.dx_px if axis is Axis.X else offset.dy_px
-
-
-def _off_px(belief: Belief, axis: Axis) -> float:
-    return belief.uncertainty.x_px if axis is Axis.X else belief.uncertainty.y_px
 
 
 def _sign(presses: int) -> int:

@@ -23,7 +23,7 @@ from game_capture.calibration import (
     stopped,
     wrong_way,
 )
-from game_capture.loop import Arrived, AtEdge, Axis, Belief, GivenUp, Move, Rules
+from game_capture.loop import Arrived, AtEdge, Axis, Belief, GivenUp, Move, Phase, Rules
 from imageflow_domain.capture import EXACT, Movement, Turn, Uncertainty
 from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Offset, Position, Size
@@ -127,6 +127,8 @@ class Pilot:
         self._belief = Belief(at=Position(x_px=0.0, y_px=0.0))
         self._offset: Position | None = None
         self._shown: View | None = None
+        self._shown_at_stop: Frame | None = None
+        """Before the last move back from what may be an edge."""
         self._moves = 0
         self._visited: list[Cell] = []
         self._held: list[Cell] = []
@@ -191,6 +193,8 @@ class Pilot:
         if not calibration.is_done:
             move = probe(move, calibration)
         before = self._shown_now()
+        if self._belief.phase is Phase.BACK:
+            self._shown_at_stop = before.frame
         self._shown = None
         self._press(move.axis, move.presses, self._aim(move))
         after = self._shown_now()
@@ -200,7 +204,8 @@ class Pilot:
         if is_sure(seen) and not is_still(seen):
             self._held = []
         if calibration.is_done or seen is None or not is_sure(seen):
-            self._believe(loop.moved(self._belief, move, seen, self._rules))
+            since_stop = self._since_stop(after)
+            self._believe(loop.moved(self._belief, move, seen, self._rules, since_stop=since_stop))
         else:
             self._belief = loop.shifted(self._belief, seen.offset)
             self._made[move.axis] += move.presses if calibration.moves(move, seen) else 0
@@ -280,6 +285,11 @@ class Pilot:
             if seen is not None and seen.is_only:
                 return seen
         return self._compare(before.frame, after.frame, middle, self._reach_px(move, None))
+
+    def _since_stop(self, after: View) -> Movement | None:
+        if self._belief.phase is not Phase.RETURN or self._shown_at_stop is None:
+            return None
+        return self._compare(self._shown_at_stop, after.frame, Offset(dx_px=0, dy_px=0), _SLACK_PX)
 
     def _reach_px(self, move: Move, missing: Move | None) -> int:
         late_px = 0.0 if missing is None else abs(self._rules.expected_px(missing))

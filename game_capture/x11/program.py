@@ -40,7 +40,7 @@ class Program:
         """
         parameters = self._parameters
         account = account_of(parameters.user)
-        self._port = free_port()
+        self._port = free_port() if self._names_port() else 0
         with own_folder(self._staging.scratch, "x11") as home:
             stage = Stage(parameters.screen, home=home, staging=self._staging, account=account)
             self._undo.callback(stage.stop)
@@ -81,6 +81,12 @@ class Program:
     def _environment(self, stage: Stage) -> dict[str, str]:
         environment = self._parameters.environment
         return dict(zip(environment, self._filled(tuple(environment.values()), stage), strict=True))
+
+    def _names_port(self) -> bool:
+        parameters = self._parameters
+        commands = (parameters.command, *(command.run for command in (*parameters.before, *parameters.after)))
+        words = (*(word for command in commands for word in command), *parameters.environment.values())
+        return any("{port}" in word for word in words)
 
     def _filled(self, words: Sequence[str], stage: Stage) -> list[str]:
         """Put the folder, the port and the window's size where the configuration names them."""

@@ -215,3 +215,27 @@ def test_a_missing_press_may_take_effect_during_the_next_move(move: Move, late: 
     assert after.uncertainty == EXACT
     assert after.at == Position(x_px=960.0 + late.offset.dx_px, y_px=late.offset.dy_px)
     assert not after.has_slid
+
+
+@pytest.mark.parametrize(
+    ("back", "since_stop", "is_edge"),
+    [
+        (None, sight(0), True),
+        (None, None, False),
+        (None, sight(0, windows=LEAST_WINDOWS - 1), False),
+        (None, sight(0, is_only=False), False),
+        (None, sight(192), False),
+        (sight(0, windows=1), sight(0), False),
+    ],
+    ids=["seen again", "nothing seen", "one sprite", "one of several", "beyond it", "it never left"],
+)
+def test_a_move_back_that_nobody_saw_counts_where_the_camera_comes_to_the_same_picture(
+    back: Movement | None, since_stop: Movement | None, is_edge: bool
+) -> None:
+    there = Position(x_px=1024, y_px=0)
+    belief, said = _led(HOME, there, sight(0), sight(0), back)
+    step = said[-1]
+    assert isinstance(step, Move)
+    belief = moved(belief, step, None, RULES, since_stop=since_stop)
+    assert belief.edges == ({(Axis.X, 1)} if is_edge else set())
+    assert ((belief.at, belief.uncertainty) == (HOME.at, EXACT)) is is_edge

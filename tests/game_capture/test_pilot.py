@@ -251,24 +251,46 @@ def test_a_corner_of_the_world_is_the_edge_both_ways() -> None:
     assert all(one.is_there or one.is_at_edge for one in reached.values())
 
 
-def test_an_edge_over_open_water_is_told_by_the_edge_beside_it() -> None:
+def test_an_edge_over_open_water_is_told_by_the_picture_that_comes_back() -> None:
     world = WORLD[:600].copy()
     world[:560, :864] = (20, 40, 90)  # a move up leaves nothing in view that shows how far it went
-
-    def sailing() -> Pilot:
-        begun = pilot(Camera(world=world, at=[960, 168], bounds=lambda _y: (0, 1280)))
-        for there in (place(0), place(224), place(224, 176)):
-            assert begun.go(CELL, there).is_there
-        return begun
-
-    alone = sailing()
-    alone.go(CELL, place(-416, 176))
-    assert not alone.go(CELL, place(-416, 352)).is_at_edge, "nothing tells an edge from keys that are lost"
-    beside = sailing()
-    assert beside.go(CELL, place(-192, 352)).is_at_edge
-    beside.go(CELL, place(-416, 176))
-    water = beside.go(CELL, place(-416, 352))
+    camera = Camera(world=world, at=[960, 168], bounds=lambda _y: (0, 1280))
+    sailing = pilot(camera)
+    for there in (place(0), place(224), place(224, 176)):
+        assert sailing.go(CELL, there).is_there
+    sailing.go(CELL, place(-416, 176))
+    water = sailing.go(CELL, place(-416, 352))
     assert (water.is_at_edge, water.position) == (True, place(-416, 176))
+    assert water.uncertainty is not None
+    assert water.uncertainty.y_px == 0, "the move back and the return leave it as sure as before"
+    assert camera.at == [960 - 416, 168 + 176]
+
+
+def test_a_camera_held_where_the_row_beside_ended_is_at_no_edge() -> None:
+    camera = Camera(bounds=lambda _y: (0, 640))
+    sailing = pilot(camera)
+    assert sailing.go(CELL, place(448)).is_at_edge
+    assert sailing.go(CELL, place(320, 176)).is_there, "it stands below the edge that was found"
+    camera.px = (0, 0)
+    held, last = Cell(row=1, col=2), Cell(row=1, col=3)
+    reached = sailing.go(held, place(448, 176))
+    assert not reached.is_at_edge
+    with pytest.raises(NoMap, match="neither forward nor back, at 2 areas in a row") as caught:
+        sailing.go(last, place(672, 176))
+    assert caught.value.cells == (held, last)
+
+
+def test_a_camera_held_over_open_water_is_at_no_edge() -> None:
+    world = WORLD[:600].copy()
+    world[:560, :864] = (20, 40, 90)
+    camera = Camera(world=world, at=[960, 168], bounds=lambda _y: (0, 1280))
+    sailing = pilot(camera)
+    for there in (place(0), place(224), place(224, 176), place(-416, 176)):
+        sailing.go(CELL, there)
+    camera.px = (0, 0)
+    assert not sailing.go(CELL, place(-416, 352)).is_at_edge
+    with pytest.raises(NoMap, match="does not move any more"):
+        sailing.go(CELL, place(-416, 528))
 
 
 def test_keys_that_go_the_wrong_way_are_named() -> None:

@@ -55,3 +55,16 @@ def test_each_game_has_one_port_of_its_own(tmp_path: Path) -> None:
     assert first == [first[0]] * 3
     assert second == [second[0]] * 3
     assert 0 < int(first[0]) != int(second[0])
+
+
+def test_a_game_that_names_no_port_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("Xvfb", "xdotool")
+    monkeypatch.setattr(ports, "_PORTS", ())
+    parameters = X11Parameters.model_validate(
+        {"command": ["sleep", "60"], "scroll": {"by": "keys", "px_per_press": [32, 32]}, "step": [640, 512]}
+    )
+    program = Program(parameters, staging=Staging(scratch=tmp_path), read_beside=nothing_beside)
+    try:
+        program.start().check_alive()
+    finally:
+        program.abandon()
