@@ -1,6 +1,6 @@
 """What all runs share: settings, resources, the storage of values between steps, and the executor.
 
-Whoever loads definitions is a process of Dagster's, or one that executes a run itself: its settings are read here.
+A process that loads definitions belongs to Dagster or executes a run itself: its settings are read here.
 """
 
 from collections.abc import Iterable, Mapping
