@@ -175,7 +175,7 @@ def running_stack(folder: Path, settings: Mapping[str, str], games: Mapping[str,
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody uses now; another program may take it before the caller does."""
+    """Return a port of 127.0.0.1 that is free now; another program may take it before the caller does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

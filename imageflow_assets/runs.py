@@ -54,7 +54,7 @@ def end_of(run: dg.DagsterRun) -> End | None:
 
 
 def at_work(instance: dg.DagsterInstance, partitions: Collection[str]) -> set[str]:
-    """Return those of the partitions that a run is at, whoever launched it."""
+    """Return those of the partitions that a run works on, launched by any process."""
     return set(runs_by_tag(instance, PARTITION_TAG, partitions, ALIVE))
 
 

@@ -26,7 +26,7 @@ class Waiting(Generic[Row]):
     runs: tuple[dg.DagsterRun, ...] = ()
     """Those that bear the key, newest first."""
     is_busy: bool = False
-    """Whether a run is at the partition, whoever launched it."""
+    """Whether a run works on the partition, launched by any process."""
 
     @property
     def ends(self) -> tuple[Run, ...]:

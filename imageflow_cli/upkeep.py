@@ -22,7 +22,7 @@ from imageflow_clients.settings import Settings
 @as_json
 @with_settings
 def sweep(settings: Settings, grace_hours: float, dry_run: bool, as_json: bool) -> None:
-    """Delete what nobody needs: tiles that no survey shows, found so by two sweeps a day apart, and leftovers.
+    """Delete unused objects: tiles that no survey shows, found so by two sweeps a day apart, and leftovers.
 
     A running `imageflow up` sweeps every night by itself.
     """

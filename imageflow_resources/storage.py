@@ -34,7 +34,7 @@ from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_resources.instance_settings import settings_of
 
 _SCHEMA = "dagster"
-_LOCK = 0x64616773  # "dags": any number that nobody else locks
+_LOCK = 0x64616773  # "dags": any number that no other code locks
 _WHOLE = "tables are whole"
 _CONFIG = {"home": Field(str, is_required=False)}
 _CUSTOM = ("local_artifact_storage", "compute_logs")

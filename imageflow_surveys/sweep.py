@@ -1,4 +1,4 @@
-"""Take away what nobody needs any more: tiles that no survey shows, and what killed processes left behind.
+"""Delete objects that are no longer used: tiles that no survey shows, and what killed processes left behind.
 
 A tile's object goes only when two sweeps, a day apart, have found no tile that refers to it, and a last look under a
 lock on its digest finds none either. Nothing else of a survey is touched.
@@ -58,7 +58,7 @@ class Swept:
 def sweep(
     stores: Stores, *, grace: timedelta = GRACE, unfinished: timedelta = UNFINISHED, dry_run: bool = False
 ) -> Swept:
-    """Delete what nobody needs; may run beside anything else, and be killed at any moment.
+    """Delete unused objects; may run beside anything else, and be killed at any moment.
 
     Args:
         grace: Between the sweep that first finds an object needed by nobody and the one that deletes it.

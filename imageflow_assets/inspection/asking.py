@@ -29,7 +29,7 @@ def inspect_waiting(
 ) -> tuple[dg.RunRequest, ...]:
     """Return the runs that batches need which wait to be inspected; note those whose run gave up.
 
-    At most one run is at a batch at a time, whoever launched it. A batch's key names the attempt: each is one run.
+    At most one run is at a batch at a time, launched by any process. A batch's key names the attempt: each is one run.
     """
     if not waiting:
         return ()
@@ -42,7 +42,7 @@ def inspect_waiting(
 
     requests = []
     for asked in look(instance, RUN_TAG, read):
-        # an attempt whose run has ended is over, whoever is at the batch now
+        # an attempt whose run has ended is over, even while another run works on the batch
         work = Work(tries=len(asked.runs), most_tries=1, is_held=asked.is_busy and not asked.runs)
         action = decide(work, asked.ends)
         if action is Action.REQUEST:

@@ -1,4 +1,4 @@
-"""Jobs that keep the stores in order, and their schedules: old surveys go by the retention, then what nobody needs."""
+"""Jobs that keep the stores in order, and their schedules: old surveys go by the retention, then unused objects."""
 
 from datetime import timedelta
 
@@ -87,7 +87,7 @@ def sweep_objects(
     tags=SHORT,
 )
 def keep_in_order_job() -> None:
-    """Retire surveys by IMAGEFLOW_RETENTION_*, then sweep what nobody needs."""
+    """Retire surveys by IMAGEFLOW_RETENTION_*, then sweep unused objects."""
     sweep_objects(after=retire_old_surveys())
 
 

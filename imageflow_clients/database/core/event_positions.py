@@ -17,14 +17,14 @@ from imageflow_domain.events import LoggedEvent
 _T = schema.events
 _SUBJECTS = schema.event_subjects
 _READERS = schema.event_readers
-_STAMPER = 0x696D6577  # "imew": any number that nobody else locks
+_STAMPER = 0x696D6577  # "imew": any number that no other code locks
 STAMPED_AT_ONCE = 5_000
 
 
 def stamp(connection: Connection) -> int:
     """Give committed events, at most 5,000, their positions; return how many were left without until now.
 
-    Belongs into a transaction of its own: whoever else stamps waits for its end. A subject's events keep their order.
+    Belongs into a transaction of its own: other stampers wait for its end. A subject's events keep their order.
     """
     unstamped = select(literal(1)).where(_T.c.position.is_(None))
     if not connection.execute(select(unstamped.exists())).scalar_one():
@@ -52,7 +52,7 @@ def read_all(connection: Connection, *, after: int, limit: int) -> tuple[LoggedE
 
 
 def position_of(connection: Connection, reader: str) -> int:
-    """Return how far a named reader is, and let nobody else read by that name until the transaction ends.
+    """Return how far a named reader is, and let no other process read by that name until the transaction ends.
 
     A new reader begins with the events that are stamped after this; nobody stamps any until the transaction ends.
     """

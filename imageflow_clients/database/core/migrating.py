@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-_LOCK = 0x696D6166  # "imaf": any number that nobody else locks
+_LOCK = 0x696D6166  # "imaf": any number that no other code locks
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 """Opens a transaction."""

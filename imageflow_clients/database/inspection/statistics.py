@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Date, Row, cast, delete, func, insert, litera
 from imageflow_clients.database.inspection.schema import statistic_touches, statistics
 from imageflow_domain.inspection import Figures, Period
 
-_LOCK = 0x73746174  # "stat": any number that nobody else locks
+_LOCK = 0x73746174  # "stat": any number that no other code locks
 
 
 def touch(connection: Connection, moment: datetime, product: str) -> None:
