@@ -4,12 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+# By the count that the kernel shows of a process, in hundredths of a second; its precise clock runs ahead of that.
 _BURNS = """
-import os, time
+import os
 if os.fork():
     os._exit(0)
 os.setsid()
-while time.process_time() < 0.5:
+while sum(os.times()[:2]) < 0.6:
     pass
 open("burnt", "w").close()
 """
