@@ -94,16 +94,27 @@ def _watch(child: int, owner: int, lifeline: int, bell: int) -> int | None:
 
 
 def _end_all(patience_s: float) -> None:
+    """End all children, and those that become children as their parents end; return once the kernel knows of none.
+
+    A process whose first thread has ended looks like a zombie while its other threads, and its children, live on.
+    """
     deadline = time.monotonic() + patience_s
-    while children := _children():
+    while _has_children():
         number = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
-        for child in children:
+        for child in _children():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, number)
         time.sleep(0.01)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+
+
+def _has_children() -> bool:
+    """Reap those that have ended, and tell whether others are left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _children() -> list[int]:
@@ -115,7 +126,7 @@ def _children() -> list[int]:
         with contextlib.suppress(OSError):
             # The command's name, in brackets, may hold spaces: the parent is the second field after it.
             fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            if int(fields[1]) == mine and fields[0] != "Z":
+            if int(fields[1]) == mine:
                 found.append(int(entry.name))
     return found
 

@@ -56,6 +56,27 @@ def test_a_process_that_left_its_group_is_ended_too(tmp_path: Path) -> None:
     assert not own_children()
 
 
+_THREAD_LIVES_ON = """
+import ctypes, os, subprocess, threading, time
+print(subprocess.Popen(["sleep", "63"]).pid, flush=True)
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+"""
+"""The system call ends the first thread alone: `/proc` shows a zombie, whose children go on."""
+
+
+def test_what_a_process_of_several_threads_started_ends_with_it_while_it_is_dying(tmp_path: Path) -> None:
+    started = leashed(tmp_path, sys.executable, "-c", _THREAD_LIVES_ON)
+    until(lambda: (tmp_path / "log").read_text().strip() != "")
+    child = psutil.Process(int((tmp_path / "log").read_text()))
+    parent = child.parent()
+    assert parent is not None
+    until(lambda: parent.status() == psutil.STATUS_ZOMBIE)
+    started.stop()
+    assert not child.is_running()
+    assert not own_children()
+
+
 def test_what_a_finished_command_left_behind_is_ended(tmp_path: Path) -> None:
     started = leashed(tmp_path, "sh", "-c", "sleep 62 & echo $!")
     until(lambda: not started.running)
