@@ -80,9 +80,7 @@ class Circling:
     def _seen(self, axis: Axis, cell: Cell, reached: Reached, *, within_px: float) -> Sight | None:
         if not reached.is_there or reached.offset is None or reached.uncertainty is None:
             return None
-        at = Position(
-            x_px=reached.position.x_px + reached.offset.x_px, y_px=reached.position.y_px + reached.offset.y_px
-        )
+        at = reached.position + reached.offset
         if not self._turning.may_tell(axis, at):
             return None
         first = self._stored.first(cell, is_row=axis is Axis.X, within_px=within_px)

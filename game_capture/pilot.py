@@ -315,7 +315,7 @@ class Pilot:
         for stored in self._neighbours.near(cell):
             if self._offset is not None and stored.uncertainty.longest_px >= self._belief.uncertainty.longest_px:
                 continue
-            at = _sum(self._belief.at, self._offset or _NOWHERE)
+            at = self._belief.at + (self._offset or _NOWHERE)
             expected = Offset(dx_px=round(at.x_px - stored.position.x_px), dy_px=round(at.y_px - stored.position.y_px))
             seen = self._compare(stored.frame, self._shown_now().frame, expected, self._tie_reach_px())
             if seen is None:
@@ -327,7 +327,7 @@ class Pilot:
                 continue
             if self._offset is None:
                 # what the moves so far may be off explains a small difference; a larger one, that it began elsewhere
-                is_own = _is_within(off, self._belief.uncertainty)
+                is_own = self._belief.uncertainty.allows(now, at)
                 self._offset = _NOWHERE if is_own else off
             here = Position(x_px=now.x_px - self._offset.x_px, y_px=now.y_px - self._offset.y_px)
             self._believe(replace(self._belief, at=here, uncertainty=stored.uncertainty))
@@ -340,11 +340,3 @@ class Pilot:
         reach_px = max(side_px // 2 + _SLACK_PX, ceil(self._belief.uncertainty.longest_px) + _SLACK_PX)
         turns = [turn_px for turn_px in (self.turn.x_px, self.turn.y_px) if turn_px is not None]
         return min([reach_px, *(int(turn_px / 2) - 1 for turn_px in turns)])
-
-
-def _sum(one: Position, other: Position) -> Position:
-    return Position(x_px=one.x_px + other.x_px, y_px=one.y_px + other.y_px)
-
-
-def _is_within(off: Position, uncertainty: Uncertainty) -> bool:
-    return abs(off.x_px) <= uncertainty.x_px and abs(off.y_px) <= uncertainty.y_px

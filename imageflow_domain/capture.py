@@ -34,6 +34,10 @@ class Uncertainty:
     def __add__(self, other: "Uncertainty") -> "Uncertainty":
         return Uncertainty(x_px=self.x_px + other.x_px, y_px=self.y_px + other.y_px)
 
+    def allows(self, one: Position, other: Position) -> bool:
+        """Whether two places may be the same."""
+        return abs(one.x_px - other.x_px) <= self.x_px and abs(one.y_px - other.y_px) <= self.y_px
+
     @property
     def longest_px(self) -> float:
         """On the axis where it is larger."""

@@ -33,6 +33,9 @@ class Position:
     x_px: float
     y_px: float
 
+    def __add__(self, other: "Position") -> "Position":
+        return Position(x_px=self.x_px + other.x_px, y_px=self.y_px + other.y_px)
+
 
 class Size(BaseModel):
     """Width and height of a picture in pixels."""

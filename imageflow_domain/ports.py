@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
-from imageflow_domain.capture import Grabbed, Movement, StoredFrame, Turn
+from imageflow_domain.capture import Grabbed, Movement, StoredFrame, Turn, Uncertainty
 from imageflow_domain.geometry import Offset, Position, Rect, Size
 from imageflow_domain.grid import Cell, Grid
 
@@ -105,6 +105,14 @@ class StoredFrames(Protocol):
 
         Args:
             within_px: How far from the row's first area they may lie.
+        """
+        ...
+
+    def has_other(self, cell: Cell, at: Position, within: Uncertainty) -> bool:
+        """Whether another area than `cell` shows a place of the survey's plane, or is still to show it.
+
+        Args:
+            within: How far from there that area may lie, on each axis.
         """
         ...
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from imageflow_clients.database.maps import sightings
 from imageflow_clients.stores import Stores
-from imageflow_domain.capture import StoredFrame, Turn
+from imageflow_domain.capture import StoredFrame, Turn, Uncertainty
 from imageflow_domain.errors import NotFound
 from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
@@ -47,6 +47,13 @@ class NeighbouringFrames:
             return ()
         start = line[0].area.position
         return self._frames([one for one in line[:_MOST_FIRST] if _apart_px(one, start) <= within_px], rows)
+
+    def has_other(self, cell: Cell, at: Position, within: Uncertainty) -> bool:
+        """As `imageflow_domain.ports.StoredFrames` has it."""
+        with self._stores.database.begin() as connection:
+            seen = seen_areas(connection, self._survey)
+        others = (one.area.position for one in seen if one.cell != cell and one.is_tied)
+        return any(other is not None and within.allows(other, at) for other in others)
 
     def turn(self) -> Turn:
         """As `imageflow_domain.ports.StoredFrames` has it."""

@@ -8,7 +8,6 @@ from imageflow_clients.database import Connection
 from imageflow_clients.database.maps import sightings
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_domain.capture import AreaState, CaptureSession, Sighting, Uncertainty
-from imageflow_domain.geometry import Position
 from imageflow_domain.grid import Cell
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Survey
@@ -80,7 +79,7 @@ def _seen(area: Area, sighting: Sighting | None, sessions: Mapping[int, CaptureS
     offset = None if session is None else session.offset
     at = sighting.position
     if offset is not None:
-        at = Position(x_px=at.x_px + offset.x_px, y_px=at.y_px + offset.y_px)
+        at += offset
     return SeenArea(
         area=replace(area, position=at),
         uncertainty=sighting.uncertainty,

@@ -38,7 +38,7 @@ from game_capture.x11.appearing import is_blank, wait_until_shown
 from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.program import Program, read_pictures
 from game_capture.x11.scrolling import Move, middle
-from imageflow_domain.capture import EXACT, AreaState, Grabbed, Turn
+from imageflow_domain.capture import EXACT, AreaState, Grabbed, Turn, Uncertainty
 from imageflow_domain.errors import CaptureError, GameDied, GameNeverSettled, InvalidInput, NoMap
 from imageflow_domain.files_beside import ReadBeside, nothing_beside
 from imageflow_domain.geometry import Position, Size
@@ -169,18 +169,30 @@ class X11Driver(GameDriver):
     def _state(self, cell: Cell, reached: Reached) -> AreaState:
         if self._beyond.shown_in(reached.view.frame):
             return AreaState.OUTSIDE
-        if reached.is_there or not self._is_taken_elsewhere(cell, reached):
+        if reached.is_there:
             return AreaState.TAKEN
-        return AreaState.OUTSIDE if reached.is_at_edge else AreaState.HOLE
+        if reached.is_at_edge:
+            is_new = not (self._is_taken_elsewhere(cell, reached) or self._is_planned_elsewhere(cell, reached))
+            return AreaState.TAKEN if is_new else AreaState.OUTSIDE
+        return AreaState.HOLE if self._is_taken_elsewhere(cell, reached) else AreaState.TAKEN
 
     def _is_taken_elsewhere(self, cell: Cell, reached: Reached) -> bool:
-        """Whether another area shows the same place, as far as it is sure where the camera is."""
-        at, is_sure = reached.position, reached.uncertainty == EXACT
-        same_x_px, same_y_px = (_SAME_PX if is_sure else max(_SAME_PX, self._unit(axis) / 2) for axis in Axis)
-        return any(
-            other != cell and abs(place.x_px - at.x_px) < same_x_px and abs(place.y_px - at.y_px) < same_y_px
-            for other, place in self._taken.items()
-        )
+        """Whether this start of the game took another area at the same place."""
+        same, at = self._same(reached), reached.position
+        return any(other != cell and same.allows(place, at) for other, place in self._taken.items())
+
+    def _is_planned_elsewhere(self, cell: Cell, reached: Reached) -> bool:
+        """Whether the survey has another area at the same place: a row may begin beyond the edge, and lead back."""
+        if self._neighbours is None or reached.offset is None:
+            return False
+        return self._neighbours.has_other(cell, reached.position + reached.offset, self._same(reached))
+
+    def _same(self, reached: Reached) -> Uncertainty:
+        """How far places may lie apart that show the same, as far as it is sure where the camera is."""
+        if reached.uncertainty == EXACT:
+            return Uncertainty(x_px=_SAME_PX, y_px=_SAME_PX)
+        x_px, y_px = (max(_SAME_PX, self._unit(axis) / 2) for axis in Axis)
+        return Uncertainty(x_px=x_px, y_px=y_px)
 
     def __enter__(self) -> Self:
         parameters = self._parameters

@@ -14,7 +14,7 @@ from game_capture.loop import Axis
 from game_capture.pilot import Pilot, View
 from game_capture.turning import has_contrast
 from game_capture.x11.scrolling import KeyScroll
-from imageflow_domain.capture import EXACT, StoredFrame, Turn
+from imageflow_domain.capture import EXACT, StoredFrame, Turn, Uncertainty
 from imageflow_domain.geometry import Position, Size
 from imageflow_domain.grid import Cell, Grid
 from imageflow_mosaic.movement import FrameComparer
@@ -110,6 +110,9 @@ class Survey:
         line = [one for one in line if along(one.cell) < along(cell) and (is_row or one.cell.col == cell.col)]
         line.sort(key=lambda one: along(one.cell))
         return [one for one in line if _far_px(one, line[0]) <= within_px]
+
+    def has_other(self, cell: Cell, at: Position, within: Uncertainty) -> bool:
+        return False
 
     def turn(self) -> Turn:
         return self.known

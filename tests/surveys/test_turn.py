@@ -6,6 +6,7 @@ import pytest
 
 from game_capture.drivers.city import CityDriver
 from imageflow_clients.database.maps import layers, sightings
+from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import EXACT, AreaState, Grabbed, Turn, Uncertainty
 from imageflow_domain.geometry import Position
@@ -76,6 +77,25 @@ def test_the_first_frames_of_a_row_and_of_a_column_are_given(stores: Stores, cir
     assert frames.first(Cell(row=0, col=0), is_row=True, within_px=9999) == ()
     again = frames.first(last, is_row=True, within_px=0)
     assert again[0].frame is row[0].frame, "it is decoded once"
+
+
+def test_it_is_known_whether_another_area_shows_a_place_or_is_to_show_it(stores: Stores) -> None:
+    survey = planned(stores, city("planned", grid="3x3"))
+    frames, near = NeighbouringFrames(stores, survey), Uncertainty(x_px=16.0, y_px=16.0)
+    with stores.database.begin() as connection:
+        at = {area.cell: area.position for area in rows.areas(connection, survey.id)}
+    own, beside, far = Cell(row=1, col=2), at[Cell(row=1, col=1)], Position(x_px=16.0, y_px=-16.0)
+    assert beside is not None
+    assert frames.has_other(own, beside, near)
+    assert frames.has_other(own, beside + far, near)
+    assert not frames.has_other(own, beside + far, replace(near, y_px=15.0))
+    assert not frames.has_other(Cell(row=1, col=1), beside, near), "an area is no other to itself"
+    with Camera(lambda: CirclingCity(driver_of_city(survey.spec))) as camera:
+        capture_block(stores, survey, ONLY, camera)
+    assert frames.has_other(own, beside, near), "it was taken"
+    outside = at[own]
+    assert outside is not None
+    assert not frames.has_other(Cell(row=0, col=2), outside, near), "what lies outside shows nothing"
 
 
 def test_a_screenshot_is_searched_for_within_less_than_half_a_turn(stores: Stores, circled: Survey) -> None:
