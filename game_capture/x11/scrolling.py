@@ -132,15 +132,16 @@ class DragScroll(_Scroll):
 
     @override
     def move(self, send: Send, move: Move) -> None:
-        """Move in strokes that stay inside the crop."""
+        """Move in strokes that stay inside the crop, each of an even length where that is possible.
+
+        In some games the first half of a stroke only begins the drag: halves of odd lengths would not add up.
+        """
         area = move.crop
+        limits = (area.width_px * 3 // 8 * 2, area.height_px * 3 // 8 * 2)
         left = list(self.turned(move.units))
         with held(send, self.held):
             while any(left):
-                stroke = [
-                    max(-limit, min(limit, rest))
-                    for rest, limit in zip(left, (area.width_px * 3 // 4, area.height_px * 3 // 4), strict=True)
-                ]
+                stroke = [max(-limit, min(limit, rest)) for rest, limit in zip(left, limits, strict=True)]
                 begin = (
                     area.x_px + (area.width_px - stroke[0]) // 2,
                     area.y_px + (area.height_px - stroke[1]) // 2,

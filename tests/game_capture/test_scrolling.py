@@ -59,6 +59,19 @@ def test_drags_stay_in_the_picture_and_add_up() -> None:
         assert scroll.reachable(801, 0) in (801, 800, 802)
 
 
+def test_the_halves_of_strokes_add_up_to_half_of_the_drag() -> None:
+    area = Rect(x_px=48, y_px=0, width_px=1230, height_px=741)
+    for units in ((1792, 896), (-1792, -896), (922, -1110), (2, 4)):
+        sent: list[str] = []
+        move = Move(units=units, to=Position(x_px=0, y_px=0), crop=area, window=area)
+        DragScroll(camera_px_per_px=(0.5, 0.5), pause_ms=0).move(sent.append, move)
+        places = [[int(word) for word in line.split()[1:]] for line in sent if line.startswith("mousemove")]
+        middles, ends = places[1::3], places[2::3]
+        assert len(middles) == len(ends) >= 1
+        for axis in (0, 1):
+            assert sum(end[axis] - middle[axis] for middle, end in zip(middles, ends, strict=True)) == units[axis] / 2
+
+
 def test_a_pixel_of_the_pointer_that_moves_the_camera_by_less_than_one_is_dragged_all_the_same() -> None:
     scroll = DragScroll(camera_px_per_px=(-0.3, 0.05), pause_ms=0)
     for units, dragged in (((1, 0), [-1, 0]), ((0, -3), [0, -3]), ((7, 9), [-7, 9])):
