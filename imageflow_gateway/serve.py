@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 
+import uvloop
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
@@ -60,7 +61,7 @@ def serve(settings: Settings) -> None:
         log_dictconfig=_LEFT_TO_US,
     )
     try:
-        asyncio.run(_until_signalled(server, gateway.watching))
+        uvloop.run(_until_signalled(server, gateway.watching))
     finally:
         for number in _STOPS:
             signal.signal(number, signal.SIG_DFL)  # the loop that the handlers call is closed

@@ -35,7 +35,6 @@ _RETRY_S = 1.0
 _REST = 4.0
 """For so many times as long as a survey took to read it rests: one of ten thousand blocks may take a second."""
 
-_KEEP_ALIVE_S = 15.0
 _LINGER_S = 60.0
 """So long a survey is looked after that nobody watches, so that a client which lost its connection goes on."""
 
@@ -55,7 +54,7 @@ class _Channel:
     """Of the newest event."""
     seen: Standing | None = None
     changes: deque[tuple[int, frozenset[Block]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    told: dict[tuple[int | None, DagsterLinks], str] = field(default_factory=dict)
+    newest: dict[tuple[int | None, DagsterLinks], bytes] = field(default_factory=dict)
     """The newest event, by the event that its client got before: most of them got the same one."""
     trouble: ImageFlowError | None = None
     deleted: bool = False
@@ -64,6 +63,8 @@ class _Channel:
     """Reads it whenever something happened to it; no survey waits for another one."""
     read_s: float = 0.0
     """Seconds that it took to read last."""
+    beats: int = 0
+    """Comments that every client has been sent since the channel began; those that keep quiet connections open."""
     watched_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -75,13 +76,18 @@ class _Channel:
             self.seen = seen
             self.number += 1
             self.changes.append((self.number, differ))
-            self.told.clear()
+            self.newest.clear()
             self.tell()
 
     def tell(self) -> None:
         """Wake whoever waits."""
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def beat(self) -> None:
+        """Let every client that gets nothing else now get a comment: a timer for each would cost as much as events."""
+        self.beats += 1
+        self.tell()
 
     def missed(self, after: int | None) -> list[BlockStanding] | None:
         """Return the blocks that changed after an event; `None` where that is not known, and all must be told."""
@@ -105,14 +111,21 @@ class _Channel:
 
 
 class Watching:
-    """Reads how the watched surveys stand when they change, and hands it to every client that watches them."""
+    """Reads how the watched surveys stand when they change, and hands it to every client that watches them.
 
-    def __init__(self, stores: Stores, capacity: Capacity, hub: Hub) -> None:
+    Args:
+        beat_s: A client that got nothing for so long, or at most twice as long, gets a comment: proxies and browsers
+            end quiet connections.
+    """
+
+    def __init__(self, stores: Stores, capacity: Capacity, hub: Hub, *, beat_s: float = 15.0) -> None:
         self._stores = stores
         self._capacity = capacity
         self._hub = hub
+        self._beat_s = beat_s
         self._channels: dict[str, _Channel] = {}
         self._closed = asyncio.Event()
+        self._heart: asyncio.Task[None] | None = None
 
     async def subscribe(
         self, survey: str, links: DagsterLinks, last_event_id: str | None
@@ -138,6 +151,8 @@ class Watching:
         if end is not None and end[0] == last_event_id:
             return None
         channel.watched_at = time.monotonic()
+        if self._heart is None:
+            self._heart = asyncio.create_task(self._beat())
         if channel.looks is None or channel.looks.done():
             channel.looks = asyncio.create_task(self._keep_looking(channel))
         epoch, _, number = (last_event_id or "").rpartition("-")
@@ -148,6 +163,8 @@ class Watching:
         """End every stream; clients ask again and find whoever serves then."""
         self._closed.set()
         self._hub.close()
+        if self._heart is not None:
+            self._heart.cancel()
         for channel in self._channels.values():
             channel.tell()
 
@@ -155,6 +172,7 @@ class Watching:
         channel.clients += 1
         told: int | None = None
         trouble: ImageFlowError | None = None
+        beats = channel.beats
         try:
             while not self._closed.is_set():
                 changed = channel.changed
@@ -163,21 +181,27 @@ class Watching:
                     yield _event("trouble", _trouble(trouble).model_dump_json(), None)
                 elif channel.number != told and not channel.deleted and channel.trouble is None:
                     event = _progress(channel, links, after if told is None else told)
-                    told = channel.number
-                    yield _event("progress", event, f"{channel.epoch}-{told}")
+                    told, beats = channel.number, channel.beats
+                    yield event
                     continue  # while that was sent, more may have come
                 end = channel.end
                 if end is not None:
                     yield _event("end", json.dumps({"state": end[1]}), end[0])
                     return
-                try:
-                    async with asyncio.timeout(_KEEP_ALIVE_S):
-                        await changed.wait()
-                except TimeoutError:
+                if channel.beats != beats:
+                    beats = channel.beats
                     yield b": still here\n\n"
+                    continue
+                await changed.wait()
         finally:
             channel.clients -= 1
             channel.watched_at = time.monotonic()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._beat_s)
+            for channel in self._channels.values():
+                channel.beat()
 
     async def _keep_looking(self, channel: _Channel) -> None:
         while self._is_watched(channel):
@@ -235,15 +259,15 @@ class Watching:
         return await to_thread.run_sync(read, limiter=self._capacity.standing_reads)
 
 
-def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> str:
+def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> bytes:
     seen = channel.seen
     assert seen is not None  # noqa: S101 - a channel is read before anybody gets it
-    if (after, links) not in channel.told:
+    if (after, links) not in channel.newest:
         missed = channel.missed(after)
         blocks = list(seen.blocks) if missed is None else missed
         event = ProgressEvent.of(seen, blocks, links, full=missed is None)
-        channel.told[after, links] = event.model_dump_json()
-    return channel.told[after, links]
+        channel.newest[after, links] = _event("progress", event.model_dump_json(), f"{channel.epoch}-{channel.number}")
+    return channel.newest[after, links]
 
 
 def _trouble(error: ImageFlowError) -> TroubleEvent:

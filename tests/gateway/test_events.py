@@ -366,6 +366,30 @@ def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: 
     assert "event: progress" in told
 
 
+def test_quiet_connections_are_kept_open_by_comments(stores: Stores, running: Survey) -> None:
+    watching = Watching(stores, Capacity(), Hub(stores.database), beat_s=0.2)
+    links = DagsterLinks(base_url="http://d")
+
+    async def watch() -> list[str]:
+        streams = [await watching.subscribe(running.id, links, None) for _ in range(2)]
+        got: list[str] = []
+        for stream in streams:
+            assert stream is not None
+            with anyio.fail_after(PATIENCE_S):
+                got += [(await anext(stream)).decode() for _ in range(3)]
+        await anyio.to_thread.run_sync(capture_blocks, stores, running, running.blocks()[:1])
+        for stream in streams:
+            assert stream is not None
+            with anyio.fail_after(PATIENCE_S):
+                while not (await anext(stream)).startswith(b"id:"):
+                    pass
+            await stream.aclose()
+        watching.close()
+        return got
+
+    assert [line.startswith(": ") for line in anyio.run(watch)] == [False, True, True] * 2
+
+
 def test_a_fault_while_events_are_followed_ends_no_stream(stores: Stores, running: Survey) -> None:
     watching = Watching(stores, Capacity(), Hub(stores.database))
     faults: list[str] = []
