@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from imageflow_cli.console import print_json, print_table
+from imageflow_cli.old_surveys import encode, lineage, prune
 from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json, with_settings
-from imageflow_cli.upkeep import encode, lineage, prune
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect

@@ -8,6 +8,7 @@ from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.grid import Block
+from imageflow_domain.grid_text import parse_block
 from imageflow_domain.survey import Layer, Survey
 from imageflow_surveys.lease import Held
 from imageflow_surveys.reopen import reopen
@@ -55,7 +56,7 @@ def _missing(connection: Connection, survey: Survey, layer: Layer) -> frozenset[
 
 def _blocks(survey: Survey, named: Sequence[str]) -> frozenset[Block]:
     every = frozenset(survey.blocks())
-    wanted = frozenset(Block.parse(key) for key in named)
+    wanted = frozenset(parse_block(key) for key in named)
     if unknown := sorted(wanted - every):
         last = max(every)
         raise InvalidInput(

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from imageflow_assets.failed_runs import alert_of
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
+from imageflow_assets.run_alerts import alert_of
 from imageflow_assets.runs import end_of, failed_step, runs_by_tag, why_it_ended, will_be_retried
 from imageflow_assets.waiting import add_missing, with_partitions
 from imageflow_clients.database.core import heartbeats

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from imageflow_clients.database.core import events
 from imageflow_clients.database.maps import schema
 from imageflow_domain.grid import Block
+from imageflow_domain.grid_text import parse_block
 from imageflow_domain.survey import Layer
 from imageflow_domain.survey_events import Change, layer_changed
 
@@ -52,7 +53,7 @@ def of_survey(connection: Connection, survey: str) -> Mapping[tuple[Layer, Block
     """Return the newest attempt at everything of a survey that was begun; `None` is a layer without blocks."""
     rows = connection.execute(select(_T).where(_T.c.survey_id == survey))
     return {
-        (Layer(row.layer), Block.parse(row.block) if row.block else None): Attempt(
+        (Layer(row.layer), parse_block(row.block) if row.block else None): Attempt(
             run_id=row.run_id, began_at=row.began_at, reason=row.reason
         )
         for row in rows
