@@ -74,28 +74,16 @@ class ImageTooLarge(UnusableImage, TooLarge):
     """An image of more pixels than are taken at once."""
 
 
-class Refused(ImageFlowError):
-    """The request comes from where nobody may change anything."""
-
-
 class Unauthenticated(ImageFlowError):
     """The call needs credentials that prove who makes it."""
 
 
 class Forbidden(ImageFlowError):
-    """The principal may not do this."""
+    """The call is not allowed: not from this page, at this address, or for this principal."""
 
 
 class TooManyRequests(ImageFlowError):
     """More calls than are answered at once; the same call may succeed later."""
-
-
-class Timeout(ImageFlowError):
-    """The work was not done in time."""
-
-
-class BadGateway(ImageFlowError):
-    """Another server that the answer needs gave none that can be used."""
 
 
 class NotFound(ImageFlowError):
@@ -146,6 +134,14 @@ class Cancelled(ImageFlowError):
 
 class Unavailable(ImageFlowError):
     """Something that the work needs is not there or down; the same call may succeed later."""
+
+
+class Timeout(Unavailable):
+    """The work was not done in time."""
+
+
+class BadGateway(Unavailable):
+    """Another server that the work needs gave an answer that cannot be used."""
 
 
 class StepDied(Unavailable):

@@ -34,7 +34,6 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.TooLarge: Answer(status=413, code="TOO_LARGE", grpc="RESOURCE_EXHAUSTED"),
     domain.Unauthenticated: Answer(status=401, code="UNAUTHENTICATED", grpc="UNAUTHENTICATED"),
     domain.Forbidden: Answer(status=403, code="FORBIDDEN", grpc="PERMISSION_DENIED"),
-    domain.Refused: Answer(status=403, code="REFUSED", grpc="PERMISSION_DENIED"),
     domain.NotFound: Answer(status=404, code="NOT_FOUND", grpc="NOT_FOUND"),
     domain.ObjectMissing: Answer(status=404, code="OBJECT_MISSING", grpc="NOT_FOUND"),
     domain.ObjectDamaged: Answer(status=404, code="OBJECT_DAMAGED", grpc="DATA_LOSS"),

@@ -15,7 +15,7 @@ from imageflow_clients.database.inspection.alerts import Delivery, Share
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.batch_events import Kind, batch_of
-from imageflow_domain.errors import Refused, Unavailable
+from imageflow_domain.errors import Forbidden, Unavailable
 from imageflow_domain.events import Event, LoggedEvent
 from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, Batch, BatchState, Inspection
 from imageflow_domain.page import Page, cut
@@ -217,9 +217,9 @@ def _deliver(stores: Stores, webhooks: Webhooks, delivery: Delivery) -> _NotSent
     """Send an alert; return why it did not arrive."""
     try:
         webhooks.post(delivery.address, _body(delivery.alert))
-    except (Refused, Unavailable) as error:
+    except (Forbidden, Unavailable) as error:
         # A refused address was taken out of the settings meanwhile.
-        is_last = isinstance(error, Refused) or delivery.attempts + 1 >= _ATTEMPTS
+        is_last = isinstance(error, Forbidden) or delivery.attempts + 1 >= _ATTEMPTS
         again_in = None if is_last else _FIRST_WAIT * 2**delivery.attempts
         with stores.database.begin() as connection:
             rows.set_failed(connection, delivery, str(error), again_in=again_in)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from anyio import to_thread
 
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import DatabaseUnavailable, Gone, ImageFlowError, NotFound, Unavailable
+from imageflow_domain.errors import DatabaseUnavailable, Gone, ImageFlowError, NotFound, TooManyRequests, Unavailable
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import SurveyState
 from imageflow_domain.survey_events import subject_of
@@ -121,10 +121,11 @@ class Watching:
 
         Raises:
             NotFound: There is no such survey.
-            Unavailable: Where the database does not answer, or as many clients watch as there may be.
+            Unavailable: Where the database does not answer.
+            TooManyRequests: As many clients watch as there may be.
         """
         if sum(channel.clients for channel in self._channels.values()) >= self._capacity.watchers:
-            raise Unavailable(
+            raise TooManyRequests(
                 f"{self._capacity.watchers} pages watch surveys here already: close some, or ask for the status."
             )
         channel = self._channels.get(survey)

@@ -24,6 +24,7 @@ from imageflow_clients.database.maps import attempts, leases
 from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_domain.errors import TooManyRequests
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 from imageflow_edge.hub import Hub
 from imageflow_gateway.app import create_app
@@ -397,6 +398,25 @@ def test_a_fault_while_events_are_followed_ends_no_stream(stores: Stores, runnin
         assert "event: progress" in anyio.run(watch)
     finally:
         event.remove(engine, "before_cursor_execute", fail_once)
+
+
+def test_more_pages_than_may_watch_are_refused_until_one_is_closed(stores: Stores, running: Survey) -> None:
+    capacity = Capacity()
+    capacity.watchers = 1
+    watching = Watching(stores, capacity, Hub(stores.database))
+    links = DagsterLinks(base_url="http://d")
+
+    async def watch() -> None:
+        stream = await watching.subscribe(running.id, links, None)
+        assert stream is not None
+        await anext(stream)
+        with pytest.raises(TooManyRequests, match="1 pages watch surveys here already: close some"):
+            await watching.subscribe(running.id, links, None)
+        await stream.aclose()
+        assert await watching.subscribe(running.id, links, None) is not None
+        watching.close()
+
+    anyio.run(watch)
 
 
 def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, running: Survey) -> None:

@@ -19,7 +19,7 @@ from imageflow_clients.database.inspection.alerts import Share, shares_before
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import SIGNATURE, Webhooks
-from imageflow_domain.errors import InvalidInput, Refused
+from imageflow_domain.errors import Forbidden, InvalidInput
 from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.alerts import deliver_alerts, quality_limits, raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -276,7 +276,7 @@ def test_nothing_is_sent_to_an_address_that_the_settings_do_not_name(stores: Sto
     _with_an_alert(stores, receiver.address)
     assert deliver_alerts(stores, Webhooks(["http://127.0.0.1:9/other"], SECRET)).arrived == 0
     assert receiver.got == []
-    with pytest.raises(Refused, match="IMAGEFLOW_ALERT_WEBHOOKS"):
+    with pytest.raises(Forbidden, match="IMAGEFLOW_ALERT_WEBHOOKS"):
         Webhooks([], SECRET).post(receiver.address, b"{}")
 
 
