@@ -30,7 +30,7 @@ from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.reinspect import StaleBatch, inspect_again, stale_batches
-from imageflow_inspection.results import Found, find_results
+from imageflow_inspection.results import FoundResult, find_results
 from imageflow_inspection.take_in import take_in
 from imageflow_inspection.uploading import BatchUpload, new_batch_name
 
@@ -172,7 +172,7 @@ def _tell(
     *,
     as_json: bool,
 ) -> None:
-    found: list[Found] = []
+    found: list[FoundResult] = []
     while page := find_results(stores, inspection=done.id, after=found[-1].key if found else None, limit=_PAGE).items:
         found += page
     for each in found:
@@ -197,7 +197,7 @@ def _tell(
         click.echo(f"Marked pictures: {where}", err=True)
 
 
-def _row(each: Found) -> tuple[str, Text, str, str]:
+def _row(each: FoundResult) -> tuple[str, Text, str, str]:
     result = each.result
     why = [_why(item) for item in result.items if item.verdict is not Verdict.PASS]
     verdict = Text(result.verdict.value, style=_COLOURS[result.verdict])
@@ -211,7 +211,7 @@ def _why(item: Judgement) -> str:
     return item.item
 
 
-def _as_json(stores: Stores, each: Found) -> dict[str, object]:
+def _as_json(stores: Stores, each: FoundResult) -> dict[str, object]:
     result = each.result
     return {
         "picture": result.picture.name,

@@ -116,6 +116,10 @@ class Gone(NotFound):
     """It was there, and was deleted on purpose."""
 
 
+class EventsForgotten(NotFound):
+    """The event log does not keep the events after a reader's place any more, or the place is none of this log."""
+
+
 class Conflict(ImageFlowError):
     """The thing exists already, or is being changed by somebody else."""
 

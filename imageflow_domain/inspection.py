@@ -89,7 +89,7 @@ def parts_of_batch_key(key: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class RefusedBatch:
     """A manifest, folder or file that was uploaded, and is no batch."""
 
     key: str

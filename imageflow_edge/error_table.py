@@ -38,6 +38,7 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.ObjectMissing: Answer(status=404, code="OBJECT_MISSING", grpc="NOT_FOUND"),
     domain.ObjectDamaged: Answer(status=404, code="OBJECT_DAMAGED", grpc="DATA_LOSS"),
     domain.Gone: Answer(status=410, code="GONE", grpc="NOT_FOUND"),
+    domain.EventsForgotten: Answer(status=410, code="EVENTS_FORGOTTEN", grpc="OUT_OF_RANGE"),
     domain.Outdated: Answer(status=412, code="OUTDATED", grpc="ABORTED"),
     domain.Conflict: Answer(status=409, code="CONFLICT", grpc="ALREADY_EXISTS"),
     domain.NotReady: Answer(status=409, code="NOT_READY", grpc="FAILED_PRECONDITION"),

@@ -11,7 +11,7 @@ from imageflow_clients.database import Connection
 from imageflow_clients.database.core.event_reading import Reader, read_on
 from imageflow_clients.database.inspection import alerts as rows
 from imageflow_clients.database.inspection import batches, inspections
-from imageflow_clients.database.inspection.alerts import Delivery, Share
+from imageflow_clients.database.inspection.alerts import BadShare, Delivery
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.batch_events import Kind, batch_of
@@ -31,7 +31,7 @@ _SENT_AT_ONCE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ControlLimits:
     """Between which shares a batch's bad pictures are as those of the batches before."""
 
     usual: float
@@ -40,7 +40,7 @@ class Limits:
     batches: int
 
 
-def quality_limits(before: Sequence[Share], pictures: int) -> Limits | None:
+def quality_limits(before: Sequence[BadShare], pictures: int) -> ControlLimits | None:
     """Return the three-sigma limits of a p-chart for a batch of that many pictures.
 
     `None` with fewer than 5 batches or 100 pictures before it. One more good and bad picture are assumed, half each,
@@ -51,7 +51,7 @@ def quality_limits(before: Sequence[Share], pictures: int) -> Limits | None:
         return None
     usual = (sum(share.bad for share in before) + 0.5) / (seen + 1)
     width = _SIGMAS * math.sqrt(usual * (1 - usual) / pictures)
-    return Limits(usual=usual, least=max(usual - width, 0.0), most=min(usual + width, 1.0), batches=len(before))
+    return ControlLimits(usual=usual, least=max(usual - width, 0.0), most=min(usual + width, 1.0), batches=len(before))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ def _inspected(connection: Connection, batch: Batch, event: Event) -> tuple[Reas
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldAlert:
+class AlertWithDeliveries:
     """An alert, and what became of it at each of its addresses."""
 
     alert: Alert
@@ -168,13 +168,13 @@ class ToldAlert:
 
 def list_alerts(
     stores: Stores, *, product: str | None = None, after: int | None = None, limit: int = 100
-) -> Page[ToldAlert]:
+) -> Page[AlertWithDeliveries]:
     """Return alerts, newest first, whose id is below `after`; of one product, if that is given."""
     with stores.database.begin() as connection:
         found = rows.page(connection, product=product, before=after, limit=limit + 1)
         page = cut(found, limit, lambda alert: str(alert.id))
         sent = rows.deliveries(connection, [alert.id for alert in page.items])
-    return page.each(lambda alert: ToldAlert(alert=alert, deliveries=sent.get(alert.id, ())))
+    return page.each(lambda alert: AlertWithDeliveries(alert=alert, deliveries=sent.get(alert.id, ())))
 
 
 @dataclass(frozen=True, kw_only=True)

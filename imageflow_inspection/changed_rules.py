@@ -46,7 +46,7 @@ class Told(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class BatchRules:
     """By what a batch would be judged now."""
 
     batch: str
@@ -55,19 +55,19 @@ class Rules:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class RuleChanges:
     """What Dagster is to be told next."""
 
     told: Told
     """Once Dagster was told of `rules`."""
-    rules: tuple[Rules, ...]
+    rules: tuple[BatchRules, ...]
     faults: tuple[str, ...]
     """Of products whose batches cannot be judged now."""
 
 
 def changed_rules(
     stores: Stores, told: Told, *, models: ModelRegistry | None = None, limit: int = 200, looked_at: int = 20_000
-) -> Changes:
+) -> RuleChanges:
     """Return up to `limit` batches, products in order, whose rules are not those that were told.
 
     Of a product that nothing was told of yet, only batches that were judged by other rules are returned.
@@ -81,7 +81,7 @@ def changed_rules(
     """
     known = dict(told.masters)
     left = looked_at
-    found: list[Rules] = []
+    found: list[BatchRules] = []
     faults: list[str] = []
     with stores.database.begin() as connection:
         for product, version in masters.published_versions(connection).items():
@@ -98,15 +98,15 @@ def changed_rules(
             for name, rules in _rules(connection, judge, last, everything=product in known):
                 if len(found) == limit or left == 0:
                     here = Told(masters=known, after=(product, version, last))
-                    return Changes(told=here, rules=tuple(found), faults=tuple(faults))
+                    return RuleChanges(told=here, rules=tuple(found), faults=tuple(faults))
                 last, left = name, left - 1
                 if rules is not None:
                     found.append(rules)
             known[product] = version
-    return Changes(told=Told(masters=known), rules=tuple(found), faults=tuple(faults))
+    return RuleChanges(told=Told(masters=known), rules=tuple(found), faults=tuple(faults))
 
 
-def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> Rules | None:
+def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> BatchRules | None:
     """Return by what a batch would be judged now, where that is not what judged it.
 
     `changed_rules` passes over a batch whose first inspection goes on while a master is published: whoever finishes it
@@ -118,14 +118,16 @@ def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | 
             raise NotReady(f"Batch '{batch.key}' is not inspected yet.")
         judge = judge_now(connection, batch.product, models)
         is_other = inspections.get(connection, batch.inspection_id).identity != judge.identity
-    return Rules(batch=batch.key, judge=judge) if is_other else None
+    return BatchRules(batch=batch.key, judge=judge) if is_other else None
 
 
-def _rules(connection: Connection, judge: Judge, after: str, *, everything: bool) -> Iterator[tuple[str, Rules | None]]:
+def _rules(
+    connection: Connection, judge: Judge, after: str, *, everything: bool
+) -> Iterator[tuple[str, BatchRules | None]]:
     """Yield a product's inspected batches by name, with the rules of those that are to be told."""
     while page := batches.latest_inspected(connection, judge.master.product, after=after, limit=_PAGE):
         counting = inspections.get_many(connection, [each.inspection_id or 0 for each in page])
         for batch in page:
             is_other = counting[batch.inspection_id or 0].identity != judge.identity
-            yield batch.name, Rules(batch=batch.key, judge=judge) if everything or is_other else None
+            yield batch.name, BatchRules(batch=batch.key, judge=judge) if everything or is_other else None
         after = page[-1].name

@@ -37,7 +37,7 @@ class Compared:
     is_same: bool
 
 
-class Comparer:
+class UploadComparer:
     """Compares uploads with what was taken of their batches, until a tick has read its share."""
 
     def __init__(self, stores: Stores, *, most_bytes: int = MOST_COMPARED_BYTES) -> None:

@@ -21,7 +21,7 @@ _MOST_CHARS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedItem:
     """What one item's criteria say of one picture."""
 
     verdict: Verdict
@@ -33,7 +33,7 @@ class Judged:
     """The picture with what was found, where the pipeline draws it itself."""
 
 
-def judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
+def judge(item: Item, outputs: Mapping[str, Value | None]) -> JudgedItem:
     """Return what an item's criteria make of its pipeline's outputs.
 
     Confidence is 0 to 1. VISUAL: the score of the defect that decided, or one minus that of the strongest that was too
@@ -44,7 +44,7 @@ def judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
     return replace(judged, details=_cut(judged.details))
 
 
-def _judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
+def _judge(item: Item, outputs: Mapping[str, Value | None]) -> JudgedItem:
     rule = item.rule
     value = outputs.get(rule.output)
     if value is None:
@@ -62,12 +62,12 @@ def _judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
             return undecided(f"The pipeline's '{rule.output}' is nothing that {item.type} criteria can judge.")
 
 
-def undecided(reason: str) -> Judged:
+def undecided(reason: str) -> JudgedItem:
     """Return the verdict on a picture that could not be judged."""
-    return Judged(verdict=Verdict.UNDECIDED, confidence=0.0, details={"reason": _clean(reason)})
+    return JudgedItem(verdict=Verdict.UNDECIDED, confidence=0.0, details={"reason": _clean(reason)})
 
 
-def combine(items: Mapping[str, tuple[bool, Judged]]) -> tuple[Verdict, float]:
+def combine(items: Mapping[str, tuple[bool, JudgedItem]]) -> tuple[Verdict, float]:
     """Return the picture's verdict and confidence.
 
     Fails if a required item fails; is undecided if none fails and one could not be judged; passes otherwise. The
@@ -85,7 +85,7 @@ def combine(items: Mapping[str, tuple[bool, Judged]]) -> tuple[Verdict, float]:
     return Verdict.PASS, min((judged.confidence for judged in deciding), default=1.0)
 
 
-def _visual(rule: Visual, found: Detections) -> Judged:
+def _visual(rule: Visual, found: Detections) -> JudgedItem:
     named = [each for each in found.items if not rule.labels or each.label in rule.labels]
     large = [each for each in named if _is_large(rule, each)]
     defects = sorted((each for each in large if each.score >= rule.min_score), key=lambda each: -each.score)
@@ -94,7 +94,7 @@ def _visual(rule: Visual, found: Detections) -> Judged:
         confidence = defects[rule.most].score  # without it the picture would have passed
     else:
         confidence = 1 - max((each.score for each in large if each.score < rule.min_score), default=0.0)
-    return Judged(
+    return JudgedItem(
         verdict=verdict,
         confidence=min(max(confidence, 0.0), 1.0),
         details={
@@ -171,7 +171,7 @@ def _read(measured: Measurements, name: str, unit: str, *, least: float | None, 
     return _Reading(name=name, value=found[0].value, unit=unit, least=least, most=most)
 
 
-def _measured(readings: list[_Reading | str]) -> Judged:
+def _measured(readings: list[_Reading | str]) -> JudgedItem:
     read = [reading for reading in readings if isinstance(reading, _Reading)]
     reasons = [reading for reading in readings if isinstance(reading, str)]
     outside = [reading for reading in read if not reading.is_within]
@@ -180,18 +180,18 @@ def _measured(readings: list[_Reading | str]) -> Judged:
         details["reason"] = _clean(" ".join(reasons))
     if outside:
         sure = max(reading.confidence for reading in outside)
-        return Judged(verdict=Verdict.FAIL, confidence=sure, details=details)
+        return JudgedItem(verdict=Verdict.FAIL, confidence=sure, details=details)
     if reasons:
-        return Judged(verdict=Verdict.UNDECIDED, confidence=0.0, details=details)
-    return Judged(verdict=Verdict.PASS, confidence=min(reading.confidence for reading in read), details=details)
+        return JudgedItem(verdict=Verdict.UNDECIDED, confidence=0.0, details=details)
+    return JudgedItem(verdict=Verdict.PASS, confidence=min(reading.confidence for reading in read), details=details)
 
 
-def _text(rule: Text, read: TextValue) -> Judged:
+def _text(rule: Text, read: TextValue) -> JudgedItem:
     expected = rule.expected.casefold() if rule.ignore_case else rule.expected
     lines = _lines(rule, read.text)
     compared = [line.casefold() if rule.ignore_case else line for line in lines]
     passes = any(_is_expected(line, expected, rule.match) for line in compared)
-    return Judged(
+    return JudgedItem(
         verdict=Verdict.PASS if passes else Verdict.FAIL,
         confidence=1.0,
         details={"read": [_clean(line) for line in lines[:_MOST_TOLD]], "expected": rule.expected, "match": rule.match},

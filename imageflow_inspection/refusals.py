@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from imageflow_clients.database.inspection import batches as rows
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
-from imageflow_domain.inspection import Refusal
+from imageflow_domain.inspection import RefusedBatch
 from imageflow_inspection.uploaded import skipped_among
 
 KEY_CHARS = 200
@@ -17,7 +17,7 @@ class Refusals:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self.new: list[Refusal] = []
+        self.new: list[RefusedBatch] = []
 
     def note(self, reasons: Mapping[str, str]) -> None:
         """Note why objects are not inspected, by key; those of which nobody noted it before are added to `new`."""

@@ -24,7 +24,7 @@ _TOLD = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundResult:
     """A picture's result, and the batch that it belongs to."""
 
     batch: Batch
@@ -40,7 +40,7 @@ class Found:
 class ResultInFull:
     """A picture's result, and what people said of it."""
 
-    found: Found
+    found: FoundResult
     verifications: tuple[Verification, ...]
     """Oldest first."""
 
@@ -63,7 +63,7 @@ def find_results(
     former: bool = False,
     after: tuple[int, int] | None = None,
     limit: int = 100,
-) -> Page[Found]:
+) -> Page[FoundResult]:
     """Return results, of the newest inspection first, pictures in order.
 
     Args:
@@ -75,7 +75,7 @@ def find_results(
         ends: Only those that were judged before this day.
         verdict: Only those with this verdict.
         former: Also those of finished inspections that count no longer, and of versions that were replaced.
-        after: Only those behind this `Found.key`.
+        after: Only those behind this `FoundResult.key`.
         limit: At most so many.
     """
     with stores.database.begin() as connection:
@@ -105,7 +105,7 @@ def not_passed(stores: Stores, inspection: int) -> tuple[PictureResult, ...]:
         )
 
 
-def get_result(stores: Stores, inspection: int, place: int) -> Found:
+def get_result(stores: Stores, inspection: int, place: int) -> FoundResult:
     """Return the result of one picture; raise `NotFound`."""
     with stores.database.begin() as connection:
         batch = batches.get(connection, rows.get(connection, inspection).batch_id)
@@ -113,7 +113,7 @@ def get_result(stores: Stores, inspection: int, place: int) -> Found:
         found = rows.results(connection, inspection, after=min(max(place, 0), MOST_PICTURES) - 1, limit=1)
     if not found or found[0].picture.place != place:
         raise NotFound(f"Inspection {inspection} has no result for picture {place}: it has {batch.pictures}.")
-    return Found(batch=batch, result=found[0])
+    return FoundResult(batch=batch, result=found[0])
 
 
 def result_in_full(stores: Stores, inspection: int, place: int) -> ResultInFull:
@@ -133,7 +133,7 @@ def read_drawn(stores: Stores, drawn_key: str) -> bytes:
     return stores.objects.get(drawn_key, next_step="inspect the batch again")
 
 
-def _with_batches(connection: Connection, found: Sequence[PictureResult]) -> tuple[Found, ...]:
+def _with_batches(connection: Connection, found: Sequence[PictureResult]) -> tuple[FoundResult, ...]:
     inspected = rows.get_many(connection, sorted({result.inspection_id for result in found}))
     of = batches.get_many(connection, sorted({inspection.batch_id for inspection in inspected.values()}))
-    return tuple(Found(batch=of[inspected[result.inspection_id].batch_id], result=result) for result in found)
+    return tuple(FoundResult(batch=of[inspected[result.inspection_id].batch_id], result=result) for result in found)

@@ -39,10 +39,10 @@ def make_models(
     Raises `Unavailable` where JAX is not installed.
     """
     try:
-        from imageflow_models.training import Plan, train
+        from imageflow_models.training import TrainingPlan, train
     except ModuleNotFoundError as error:
         raise Unavailable("Training needs JAX, which is not installed: pip install 'imageflow[train]'.") from error
-    weights = train(Plan(pictures=pictures, passes=passes, seed=seed), tell)
+    weights = train(TrainingPlan(pictures=pictures, passes=passes, seed=seed), tell)
     return write_models(folder, weights, version=version, tell=tell, validation=validation)
 
 

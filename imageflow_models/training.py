@@ -45,7 +45,7 @@ _RARE = math.log(0.01 / 0.99)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainingPlan:
     """How much to train. The defaults take about a quarter of an hour of one core."""
 
     pictures: int = 10_000
@@ -61,7 +61,7 @@ class _Examples:
     heat: NDArray[np.uint8]
 
 
-def train(plan: Plan, tell: Callable[[str], None]) -> Weights:
+def train(plan: TrainingPlan, tell: Callable[[str], None]) -> Weights:
     """Return the weights of a net that was trained on drawn products.
 
     Args:

@@ -21,7 +21,7 @@ from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, Not
 from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
 from imageflow_domain.isolation import Isolation
 from imageflow_pipelines.component import Context, megapixels, ports_of
-from imageflow_pipelines.execution import Attempt, Execution, StepRecord, StepStatus
+from imageflow_pipelines.execution import Execution, StepAttempt, StepRecord, StepStatus
 from imageflow_pipelines.limits import ISOLATE_FROM_S, MAX_ENCODED_BYTES, MAX_HELD_BYTES
 from imageflow_pipelines.plan import Plan, Source, Step
 from imageflow_pipelines.reuse import Outputs, Reuse
@@ -227,7 +227,7 @@ class _Run:
             self._over(step, StepRecord(step=step.name, status=StepStatus.SKIPPED), dict.fromkeys(step.outputs))
             return
         started_s = time.perf_counter()
-        attempts: list[Attempt] = []
+        attempts: list[StepAttempt] = []
         if self._watch is not None:
             self._watch(self._record(step, StepStatus.RUNNING, started_s, attempts))
         try:
@@ -253,7 +253,7 @@ class _Run:
                     return None
         return inputs if inputs or not step.sources else None
 
-    def _outputs(self, step: Step, inputs: Inputs, attempts: list[Attempt]) -> Outputs:
+    def _outputs(self, step: Step, inputs: Inputs, attempts: list[StepAttempt]) -> Outputs:
         """Try a step as often as it may be; keep every attempt."""
         while True:
             started_s = time.perf_counter()
@@ -273,7 +273,7 @@ class _Run:
                     raise Cancelled(self._stop.reason) from error
                 last = error
             else:
-                attempts.append(Attempt(seconds=time.perf_counter() - started_s))
+                attempts.append(StepAttempt(seconds=time.perf_counter() - started_s))
                 return outputs
             if len(attempts) >= step.retry.attempts:
                 raise StepFailed(step.name, why=_why(last)) from last
@@ -365,7 +365,7 @@ class _Run:
                     if source.step != INPUTS and value is not None:
                         self._held_bytes -= size_bytes(value)
 
-    def _record(self, step: Step, status: StepStatus, started_s: float, attempts: list[Attempt]) -> StepRecord:
+    def _record(self, step: Step, status: StepStatus, started_s: float, attempts: list[StepAttempt]) -> StepRecord:
         return StepRecord(
             step=step.name,
             status=status,
@@ -415,8 +415,8 @@ def _edges(step: Step) -> list[Source]:
     return [source for port in sorted(step.sources) for source in step.sources[port]]
 
 
-def _attempt(started_s: float, error: Exception) -> Attempt:
-    return Attempt(seconds=time.perf_counter() - started_s, error=_why(error))
+def _attempt(started_s: float, error: Exception) -> StepAttempt:
+    return StepAttempt(seconds=time.perf_counter() - started_s, error=_why(error))
 
 
 def _why(error: Exception) -> str:

@@ -17,7 +17,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch
 from imageflow_domain.isolation import Isolation
-from imageflow_inspection.changed_rules import Rules, changed_meanwhile
+from imageflow_inspection.changed_rules import BatchRules, changed_meanwhile
 from imageflow_inspection.identity import judge_now
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.judging import CODE_VERSION
@@ -166,7 +166,7 @@ def batch_report(
         note_reported(stores, report)
 
 
-def told_rules(rules: Rules) -> dg.AssetMaterialization:
+def told_rules(rules: BatchRules) -> dg.AssetMaterialization:
     """Return what tells Dagster that a batch is judged by other rules now: its results are stale from then on."""
     return dg.AssetMaterialization(
         batch_rules.key,

@@ -16,7 +16,7 @@ from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, VerificationEvent, batch_key
 from imageflow_inspection.alerts import deliver_alerts, raise_alerts
 from imageflow_inspection.changed_rules import Told, changed_rules
-from imageflow_inspection.intake import Bounds, Cursor, notice_batches
+from imageflow_inspection.intake import Bounds, IntakeCursor, notice_batches
 from imageflow_inspection.verify import report_events
 
 _EVENT_TAG = "imageflow/verification_event"
@@ -37,7 +37,7 @@ def inspect_uploads(
     """Notice batches that a manifest or a quiet time has closed, and request one run each until they are inspected."""
     before = _settle(context, stores)
     bounds = Bounds(quiet=timedelta(seconds=settings.upload_quiet_s))
-    tick = notice_batches(stores, Cursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
+    tick = notice_batches(stores, IntakeCursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
     for refusal in tick.refused:
         context.log.warning("%s is not inspected: %s", refusal.key, refusal.reason)
     asked = (

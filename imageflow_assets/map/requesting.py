@@ -17,7 +17,7 @@ from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
-from imageflow_domain.work import Action, End, Run
+from imageflow_domain.work import Action, End, WorkRun
 from imageflow_surveys import states
 from imageflow_surveys.lease import done
 from imageflow_surveys.next_step import next_step
@@ -147,13 +147,13 @@ def _began_at(record: dg.RunRecord, lease: Lease | None) -> datetime:
     return taken_at or record.create_timestamp
 
 
-def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, lease: Lease | None) -> Run:
+def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, lease: Lease | None) -> WorkRun:
     run = record.dagster_run
     is_former = survey.taken_up_at is not None and _began_at(record, lease) < survey.taken_up_at
     is_noted = is_former or run.run_id == survey.settled_run_id
     ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else datetime.now(UTC)
     is_fresh = datetime.now(UTC) - ended_at < _REPEATED_WITHIN
-    return Run(
+    return WorkRun(
         id=run.run_id,
         end=end_of(run),
         retries=is_fresh and will_be_retried(instance, run),

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from anyio import to_thread
 
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import DatabaseUnavailable, Gone, ImageFlowError, NotFound, TooManyRequests, Unavailable
+from imageflow_domain.errors import (
+    DatabaseUnavailable,
+    EventsForgotten,
+    ImageFlowError,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import SurveyState
 from imageflow_domain.survey_events import subject_of
@@ -22,7 +29,7 @@ from imageflow_edge.hub import Following, Hub
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.live.progress_schema import ProgressEvent, TroubleEvent
-from imageflow_surveys.standing import BlockStanding, Standing, standing_of
+from imageflow_surveys.survey_progress import BlockProgress, SurveyProgress, read_progress
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,14 +53,14 @@ _ENDED = frozenset({SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCE
 
 
 @dataclass
-class _Channel:
+class _WatchedSurvey:
     """What is known of one survey, and what changed when."""
 
     survey: str
     epoch: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     number: int = 0
     """Of the newest event."""
-    seen: Standing | None = None
+    seen: SurveyProgress | None = None
     changes: deque[tuple[int, frozenset[Block]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     told: dict[tuple[int | None, DagsterLinks], str] = field(default_factory=dict)
     """The newest event, by the event that its client got before: most of them got the same one."""
@@ -67,7 +74,7 @@ class _Channel:
     watched_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def take(self, seen: Standing) -> None:
+    def take(self, seen: SurveyProgress) -> None:
         before = {} if self.seen is None else {one.block: one for one in self.seen.blocks}
         recovered, self.trouble = self.trouble is not None, None
         if seen != self.seen or recovered:
@@ -83,7 +90,7 @@ class _Channel:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def missed(self, after: int | None) -> list[BlockStanding] | None:
+    def missed(self, after: int | None) -> list[BlockProgress] | None:
         """Return the blocks that changed after an event; `None` where that is not known, and all must be told."""
         assert self.seen is not None  # noqa: S101 - a channel is read before anybody gets it
         first = self.changes[0][0] if self.changes else self.number + 1
@@ -111,7 +118,7 @@ class Watching:
         self._stores = stores
         self._capacity = capacity
         self._hub = hub
-        self._channels: dict[str, _Channel] = {}
+        self._watched: dict[str, _WatchedSurvey] = {}
         self._closed = asyncio.Event()
 
     async def subscribe(
@@ -124,17 +131,17 @@ class Watching:
             Unavailable: Where the database does not answer.
             TooManyRequests: As many clients watch as there may be.
         """
-        if sum(channel.clients for channel in self._channels.values()) >= self._capacity.watchers:
+        if sum(channel.clients for channel in self._watched.values()) >= self._capacity.watchers:
             raise TooManyRequests(
                 f"{self._capacity.watchers} pages watch surveys here already: close some, or ask for the status."
             )
-        channel = self._channels.get(survey)
+        channel = self._watched.get(survey)
         if channel is None or channel.end is not None:
             # one that ended may have been taken up again
-            fresh = channel or _Channel(survey)
+            fresh = channel or _WatchedSurvey(survey)
             seen, fresh.read_s = await self._read(survey)
             fresh.take(seen)
-            channel = self._channels.setdefault(survey, fresh)
+            channel = self._watched.setdefault(survey, fresh)
         end = channel.end
         if end is not None and end[0] == last_event_id:
             return None
@@ -149,10 +156,10 @@ class Watching:
         """End every stream; clients ask again and find whoever serves then."""
         self._closed.set()
         self._hub.close()
-        for channel in self._channels.values():
+        for channel in self._watched.values():
             channel.tell()
 
-    async def _stream(self, channel: _Channel, links: DagsterLinks, after: int | None) -> AsyncIterator[bytes]:
+    async def _stream(self, channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -> AsyncIterator[bytes]:
         channel.clients += 1
         told: int | None = None
         trouble: ImageFlowError | None = None
@@ -180,12 +187,12 @@ class Watching:
             channel.clients -= 1
             channel.watched_at = time.monotonic()
 
-    async def _keep_looking(self, channel: _Channel) -> None:
+    async def _keep_looking(self, channel: _WatchedSurvey) -> None:
         while self._is_watched(channel):
             try:
                 with await self._hub.follow(subject_of(channel.survey)) as following:
                     await self._look_on(channel, following)
-            except Gone:
+            except EventsForgotten:
                 continue  # so much was missed that all is read again
             except DatabaseUnavailable:
                 await self._look(channel)  # which tells of it
@@ -196,10 +203,10 @@ class Watching:
                 _LOG.exception("%s is watched, but its events cannot be read", channel.survey)
                 await self._look(channel)
                 await asyncio.sleep(_RETRY_S)
-        if self._channels.get(channel.survey) is channel:
-            del self._channels[channel.survey]
+        if self._watched.get(channel.survey) is channel:
+            del self._watched[channel.survey]
 
-    async def _look_on(self, channel: _Channel, following: Following) -> None:
+    async def _look_on(self, channel: _WatchedSurvey, following: Following) -> None:
         while self._is_watched(channel):
             while await following.next(0):
                 pass  # one look sees all that has happened
@@ -207,11 +214,11 @@ class Watching:
             await asyncio.sleep(_REST * channel.read_s)
             await following.next(_RETRY_S if channel.trouble else _POLL_S)
 
-    def _is_watched(self, channel: _Channel) -> bool:
+    def _is_watched(self, channel: _WatchedSurvey) -> bool:
         is_left = not channel.clients and time.monotonic() - channel.watched_at > _LINGER_S
         return channel.end is None and not is_left and not self._closed.is_set()
 
-    async def _look(self, channel: _Channel) -> None:
+    async def _look(self, channel: _WatchedSurvey) -> None:
         try:
             seen, channel.read_s = await self._read(channel.survey)
             channel.take(seen)
@@ -226,17 +233,17 @@ class Watching:
         except Exception:  # noqa: BLE001 - told in full, and looked at again
             _LOG.exception("%s is watched, but cannot be read", channel.survey)
 
-    async def _read(self, survey: str) -> tuple[Standing, float]:
+    async def _read(self, survey: str) -> tuple[SurveyProgress, float]:
         """Return how a survey stands, and the seconds that it took to read, without those of waiting for a turn."""
 
-        def read() -> tuple[Standing, float]:
+        def read() -> tuple[SurveyProgress, float]:
             begun = time.monotonic()
-            return standing_of(self._stores, survey), time.monotonic() - begun
+            return read_progress(self._stores, survey), time.monotonic() - begun
 
-        return await to_thread.run_sync(read, limiter=self._capacity.standing_reads)
+        return await to_thread.run_sync(read, limiter=self._capacity.progress_reads)
 
 
-def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> str:
+def _progress(channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -> str:
     seen = channel.seen
     assert seen is not None  # noqa: S101 - a channel is read before anybody gets it
     if (after, links) not in channel.told:

@@ -19,7 +19,7 @@ from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
-from imageflow_inspection.results import Found, find_results
+from imageflow_inspection.results import FoundResult, find_results
 from tests.cli.here import Here, command_line
 from tests.domain.names import ANY_NAMES, CLUTTER
 from tests.e2e.stack import wait_for
@@ -210,7 +210,7 @@ def test_an_interrupted_inspection_says_how_to_go_on_and_does(cli: Here, tmp_pat
     assert {each.result.judged_at for each in before} <= {each.result.judged_at for each in after}
 
 
-def judged(stores: Stores) -> Sequence[Found]:
+def judged(stores: Stores) -> Sequence[FoundResult]:
     """Return what is judged so far of the batch 'cut'."""
     with stores.database.begin() as connection:
         found = batches.page(connection, product="lid", name="cut")

@@ -21,8 +21,8 @@ from imageflow_clients.database.core.event_reading import Reader
 from imageflow_clients.database.core.schema import events as table
 from imageflow_clients.database.core.waking import Bell
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import DatabaseUnavailable, Gone, InvalidInput, NotReady
-from imageflow_domain.events import BEGINNING, MOST_BYTES, Cursor, Event, LoggedEvent
+from imageflow_domain.errors import DatabaseUnavailable, EventsForgotten, InvalidInput, NotReady
+from imageflow_domain.events import BEGINNING, MOST_BYTES, Event, EventCursor, LoggedEvent
 from services.postgres import Postgres
 
 
@@ -57,7 +57,7 @@ def stamped(database: Database, after: int = 0) -> tuple[LoggedEvent, ...]:
         return event_positions.read_all(connection, after=after, limit=10_000)
 
 
-def of(database: Database, subject: str, after: Cursor = BEGINNING, limit: int = 100) -> tuple[LoggedEvent, ...]:
+def of(database: Database, subject: str, after: EventCursor = BEGINNING, limit: int = 100) -> tuple[LoggedEvent, ...]:
     with database.begin() as connection:
         return events.read_subject(connection, f"survey/{subject}", after=after, limit=limit)
 
@@ -88,8 +88,8 @@ def test_a_subjects_events_are_read_in_order_from_any_place(database: Database) 
     assert numbers(of(database, "a", found[1].cursor)) == [2, 3]
     assert numbers(of(database, "a", found[1].cursor, limit=1)) == [2]
     assert of(database, "a", found[3].cursor) == of(database, "nobody") == ()
-    assert Cursor.parse(str(found[1].cursor)) == found[1].cursor
-    assert Cursor.parse("1-x") is None
+    assert EventCursor.parse(str(found[1].cursor)) == found[1].cursor
+    assert EventCursor.parse("1-x") is None
 
 
 def test_an_event_is_logged_with_its_transaction_or_not_at_all(database: Database) -> None:
@@ -276,11 +276,11 @@ def test_old_events_go_once_every_named_reader_is_done_with_them(database: Datab
     assert forget(timedelta(hours=1)) == 0
     assert forget(timedelta(0)) == 2
     assert numbers(stamped(database, after=2)) == [2, 3, 4, 5]
-    with pytest.raises(Gone, match="position 1 "):
+    with pytest.raises(EventsForgotten, match="position 1 "):
         stamped(database, after=1)
     assert numbers(of(database, "a", found[1].cursor)) == [2, 3, 5]
     for too_early in (BEGINNING, found[0].cursor):
-        with pytest.raises(Gone, match="read how it stands"):
+        with pytest.raises(EventsForgotten, match="read its current state"):
             of(database, "a", too_early)
     with database.begin() as connection:
         event_positions.forget_reader(connection, "slow")
@@ -297,10 +297,10 @@ def test_old_events_go_once_every_named_reader_is_done_with_them(database: Datab
 def test_a_place_of_another_log_is_refused(database: Database) -> None:
     log(database, happened("a"))
     (only,) = of(database, "a")
-    for cursor in (Cursor(epoch=only.cursor.epoch, seq=2), Cursor(epoch=only.cursor.epoch + 1, seq=1)):
-        with pytest.raises(Gone):
+    for cursor in (EventCursor(epoch=only.cursor.epoch, seq=2), EventCursor(epoch=only.cursor.epoch + 1, seq=1)):
+        with pytest.raises(EventsForgotten):
             of(database, "a", cursor)
-    with pytest.raises(Gone):
+    with pytest.raises(EventsForgotten):
         stamped(database, after=7)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from imageflow_clients.stores import Stores
-from imageflow_inspection.changed_rules import Changes, Told, changed_rules
+from imageflow_inspection.changed_rules import RuleChanges, Told, changed_rules
 from imageflow_inspection.inspect_batch import inspect_batch
 from tests.inspection.lids import items, lid, next_master, published, taken
 
@@ -12,7 +12,7 @@ def _all(stores: Stores, told: Told, *, limit: int, looked_at: int) -> tuple[lis
     """Call until nothing is left; no call returns more than it may."""
     found: list[str] = []
     while True:
-        changes: Changes = changed_rules(stores, told, limit=limit, looked_at=looked_at)
+        changes: RuleChanges = changed_rules(stores, told, limit=limit, looked_at=looked_at)
         assert len(changes.rules) <= min(limit, looked_at)
         assert changes.faults == ()
         found += [rules.batch for rules in changes.rules]

@@ -11,7 +11,7 @@ from imageflow_mosaic.foreign import foreign_pairs, telling
 from imageflow_mosaic.layout import Tie
 from imageflow_mosaic.plane import Hearing, Plane
 from imageflow_mosaic.resemblance import resemblances
-from imageflow_mosaic.sketch import Proposal, Sighting
+from imageflow_mosaic.sketch import Proposal, SketchMatch
 from imageflow_mosaic.thumbnail import show_the_same, thumbnail
 from tests.mosaic.test_arrangement_by_content import jpeg, resized
 from tests.mosaic.worlds import real, view
@@ -131,7 +131,7 @@ def test_settled_pictures_share_out_what_a_loop_is_off() -> None:
     around = [(0, 1, 200), (1, 2, 200), (2, 3, -200), (3, 0, -198)]
     ties = [Tie(first=a, second=b, offset=Offset(dx_px=dx, dy_px=0), sigma_px=0.1, agreeing=200) for a, b, dx in around]
     hearing = Hearing(
-        look=lambda _a, _b, _offset: Sighting(expected=0, seen=0, squares=0),
+        look=lambda _a, _b, _offset: SketchMatch(expected=0, seen=0, squares=0),
         enough=1,
         seen_share=0.5,
         worth=lambda tie: tie.agreeing,

@@ -13,7 +13,7 @@ from imageflow_clients.database.core import events
 from imageflow_clients.database.inspection.schema import batch_pictures, batches, manifests
 from imageflow_domain import batch_events
 from imageflow_domain.errors import NotFound
-from imageflow_domain.inspection import Batch, BatchState, Picture, Refusal, batch_key
+from imageflow_domain.inspection import Batch, BatchState, Picture, RefusedBatch, batch_key
 
 _WAITS_AGAIN = case((batches.c.source_digest.is_(None), BatchState.CLOSED), else_=BatchState.TAKEN)
 
@@ -370,7 +370,7 @@ def note_manifest(connection: Connection, key: str, batch: int) -> None:
     connection.execute(upsert(manifests).values(key=key, batch_id=batch).on_conflict_do_nothing())
 
 
-def note_refused(connection: Connection, reasons: Mapping[str, str]) -> tuple[Refusal, ...]:
+def note_refused(connection: Connection, reasons: Mapping[str, str]) -> tuple[RefusedBatch, ...]:
     """Note why manifests, folders or files are no batches, by key, and return those that nobody noted before."""
     if not reasons:
         return ()
@@ -380,7 +380,7 @@ def note_refused(connection: Connection, reasons: Mapping[str, str]) -> tuple[Re
         .on_conflict_do_nothing()
         .returning(manifests)
     )
-    return tuple(Refusal(key=row.key, reason=row.reason, noticed_at=row.noticed_at) for row in rows)
+    return tuple(RefusedBatch(key=row.key, reason=row.reason, noticed_at=row.noticed_at) for row in rows)
 
 
 def forget_refusal(connection: Connection, key: str) -> None:
@@ -393,7 +393,7 @@ def noted_manifests(connection: Connection, keys: Iterable[str]) -> frozenset[st
     return frozenset(connection.execute(select(manifests.c.key).where(manifests.c.key.in_(list(keys)))).scalars())
 
 
-def refusals(connection: Connection, *, after: str = "", limit: int = 100) -> tuple[Refusal, ...]:
+def refusals(connection: Connection, *, after: str = "", limit: int = 100) -> tuple[RefusedBatch, ...]:
     """Return up to `limit` uploads that are no batches, by key beyond `after`."""
     rows = connection.execute(
         select(manifests)
@@ -401,7 +401,7 @@ def refusals(connection: Connection, *, after: str = "", limit: int = 100) -> tu
         .order_by(manifests.c.key)
         .limit(limit)
     )
-    return tuple(Refusal(key=row.key, reason=row.reason, noticed_at=row.noticed_at) for row in rows)
+    return tuple(RefusedBatch(key=row.key, reason=row.reason, noticed_at=row.noticed_at) for row in rows)
 
 
 def _batch(row: Row[Any]) -> Batch:

@@ -17,7 +17,7 @@ from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ids import parts_of_survey_id, survey_id
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, Fidelity, Keep, Layer, Mosaic, Survey, SurveySpec, SurveyState
-from imageflow_domain.survey_events import Change, layer_changed, state_changed, subject_of
+from imageflow_domain.survey_events import LayerChange, layer_changed, state_changed, subject_of
 from imageflow_domain.tiles import Frame
 
 _T = schema.surveys
@@ -304,7 +304,7 @@ def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
         placed_at=func.now(),
     )
     _forget_other_cuts(connection, survey, mosaic.revision)
-    events.append(connection, layer_changed(survey, Layer.COORDINATES, Change.DONE))
+    events.append(connection, layer_changed(survey, Layer.COORDINATES, LayerChange.DONE))
 
 
 def forget_placement(connection: Connection, survey: str) -> None:
@@ -313,7 +313,7 @@ def forget_placement(connection: Connection, survey: str) -> None:
     The frame stays, so that addresses and the save's other surveys still fit.
     """
     _change(connection, survey, placed_at=None, cleaned_at=None, overlays=null())
-    events.append(connection, layer_changed(survey, Layer.COORDINATES, Change.REOPENED))
+    events.append(connection, layer_changed(survey, Layer.COORDINATES, LayerChange.REOPENED))
 
 
 def set_overlays(connection: Connection, survey: str, overlays: Sequence[Rect]) -> None:
@@ -325,7 +325,7 @@ def set_encoding(connection: Connection, survey: str, spec: SurveySpec, revision
     """Ask for another encoding of a placed survey: the same pixels under another revision."""
     _change(connection, survey, spec=spec.model_dump(mode="json"), revision=revision)
     _forget_other_cuts(connection, survey, revision)
-    events.append(connection, layer_changed(survey, Layer.TILES, Change.REOPENED))
+    events.append(connection, layer_changed(survey, Layer.TILES, LayerChange.REOPENED))
 
 
 def redrive(connection: Connection, survey: str, spec: SurveySpec, reach_px: int) -> None:
@@ -353,7 +353,7 @@ def publish(connection: Connection, survey: Survey, tiles_total: int) -> None:
         .where(saves.c.game == survey.spec.game, saves.c.save == survey.spec.save)
         .values(latest_survey_id=survey.id)
     )
-    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, Change.DONE))
+    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, LayerChange.DONE))
 
 
 def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str) -> None:
@@ -372,7 +372,7 @@ def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str)
         withheld=why,
         tiles_total=tiles_total,
     )
-    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, Change.DONE))
+    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, LayerChange.DONE))
 
 
 def take_up(connection: Connection, survey: str, carrier: Carrier) -> None:
@@ -389,7 +389,7 @@ def settle(connection: Connection, survey: str, run_id: str) -> None:
 def mark_cleaned(connection: Connection, survey: str) -> None:
     """Note that a survey's last layer is done; raise `NotFound`."""
     _change(connection, survey, cleaned_at=func.now())
-    events.append(connection, layer_changed(survey, Layer.CLEANUP, Change.DONE))
+    events.append(connection, layer_changed(survey, Layer.CLEANUP, LayerChange.DONE))
 
 
 def remove(connection: Connection, survey: Survey) -> None:

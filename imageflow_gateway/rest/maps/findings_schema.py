@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, OpenLoop, Placement, PlacementStatus, Refusal
+from imageflow_domain.placement import DroppedOffset, OpenLoop, PairRefusal, Placement, PlacementStatus
 from imageflow_surveys.findings import (
     ANCHORED_SHARE,
     DecisiveOffsetsKept,
@@ -149,7 +149,7 @@ class MostlyAnchoredFacts(_Found):
     screenshots: int
     share: float
     wanted_share: float
-    overlaps: dict[Refusal, int]
+    overlaps: dict[PairRefusal, int]
     """How many overlaps of screenshots that are not anchored gave no offset, by the reason."""
     reach_px: int
     """Largest error of a believed position against its neighbour's."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import SurveyState
-from imageflow_gateway.standing import percent
+from imageflow_gateway.block_state import percent
 from imageflow_surveys.jobs import JobStatus
 from imageflow_surveys.planned_grid import OnMap, PlannedGrid
 

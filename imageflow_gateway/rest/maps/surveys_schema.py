@@ -9,8 +9,8 @@ from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Keep, Layer, Survey, SurveyState
 from imageflow_domain.tiles import Frame
+from imageflow_gateway.block_state import percent
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_gateway.standing import percent
 from imageflow_surveys.saves import Save
 from imageflow_surveys.surveys import CountedSurvey, SurveyInFull
 from imageflow_surveys.tilejson import FrameFacts

@@ -1607,7 +1607,7 @@ export interface components {
         };
         /**
          * BlockState
-         * @description How one block stands.
+         * @description State of one block.
          */
         BlockState: {
             /** Row */
@@ -2345,11 +2345,11 @@ export interface components {
         Layer: "screenshots" | "pair_offsets" | "coordinates" | "tiles" | "overviews" | "screenshot_cleanup";
         /**
          * LayerFacts
-         * @description How one layer of one block stands.
+         * @description State of one layer of one block.
          */
         LayerFacts: {
             layer: components["schemas"]["Layer"];
-            state: components["schemas"]["Stand"];
+            state: components["schemas"]["LayerState"];
             /** At */
             at: string | null;
             /** Reason */
@@ -2370,6 +2370,12 @@ export interface components {
             /** Partition Url */
             partition_url: string;
         };
+        /**
+         * LayerState
+         * @description State of a layer, of a block or of a survey; the survey's next run makes what is `missing` or `failed`.
+         * @enum {string}
+         */
+        LayerState: "missing" | "running" | "done" | "failed";
         /**
          * LineageFacts
          * @description What one pixel of a map was made from.
@@ -2769,6 +2775,12 @@ export interface components {
             optional: boolean;
         };
         /**
+         * PairRefusal
+         * @description Why no offset between two neighbouring screenshots was verified.
+         * @enum {string}
+         */
+        PairRefusal: "little_overlap" | "plain" | "repeated" | "different";
+        /**
          * Period
          * @description What counts are summed up by; days are those of UTC.
          * @enum {string}
@@ -2994,12 +3006,6 @@ export interface components {
              */
             height_px: number;
         };
-        /**
-         * Refusal
-         * @description Why no offset between two neighbouring screenshots was verified.
-         * @enum {string}
-         */
-        Refusal: "little_overlap" | "plain" | "repeated" | "different";
         /**
          * RefusedFacts
          * @description A manifest, folder or file that is no batch.
@@ -3317,7 +3323,7 @@ export interface components {
          */
         StageState: {
             layer: components["schemas"]["Layer"];
-            state: components["schemas"]["Stand"];
+            state: components["schemas"]["LayerState"];
             /** Done */
             done: number;
             /** Total */
@@ -3356,12 +3362,6 @@ export interface components {
             /** Next */
             next: string | null;
         };
-        /**
-         * Stand
-         * @description How a layer of a block or of a survey stands; what is `missing` or `failed`, the survey's next run makes.
-         * @enum {string}
-         */
-        Stand: "missing" | "running" | "done" | "failed";
         /**
          * Statistics
          * @description Counts by period, in order.
