@@ -35,7 +35,7 @@ class SurveyFailed(ImageFlowError):
 
     def __init__(self, said: str, *, cause: type[ImageFlowError] = ImageFlowError) -> None:
         self.cause = cause
-        """What the failed step met: it tells the exit code."""
+        """The error of the failed step, which determines the exit code."""
         super().__init__(said)
 
 

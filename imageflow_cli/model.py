@@ -40,11 +40,17 @@ def train(folder: Path, version: int, pictures: int, passes: int, validation: in
     """
     from imageflow_models.recipe import make_models
 
-    def tell(what: str) -> None:
+    def on_progress(what: str) -> None:
         click.echo(what, err=True)
 
     made = make_models(
-        folder, version=version, pictures=pictures, passes=passes, validation=validation, seed=seed, tell=tell
+        folder,
+        version=version,
+        pictures=pictures,
+        passes=passes,
+        validation=validation,
+        seed=seed,
+        on_progress=on_progress,
     )
     for path in made:
         click.echo(str(path))

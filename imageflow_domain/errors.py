@@ -121,11 +121,11 @@ class EventsForgotten(NotFound):
 
 
 class Conflict(ImageFlowError):
-    """The thing exists already, or is being changed by somebody else."""
+    """The thing exists already, or is being changed by another call."""
 
 
 class Outdated(Conflict):
-    """Somebody else changed the thing since it was read."""
+    """The thing was changed since it was read."""
 
 
 class NotReady(ImageFlowError):
@@ -172,7 +172,7 @@ class JobDelayed(Unavailable):
         self.survey_id = survey_id
         super().__init__(
             f"Job {job_id} is taken, but not begun yet. {why} The job goes on by itself once Dagster is up: "
-            f"GET /api/jobs/{job_id}/status tells how far it is; do not send it again."
+            f"GET /api/jobs/{job_id}/status shows its progress; do not send it again."
         )
 
 

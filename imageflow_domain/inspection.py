@@ -63,7 +63,7 @@ class Batch:
     switches: int
     """How often one came to count."""
     report_tries: int
-    """How many runs failed to tell Dagster of it."""
+    """How many runs failed to report it to Dagster."""
     closed_at: datetime
 
     @property
@@ -146,7 +146,7 @@ class Inspection:
     begun_at: datetime
     done_at: datetime | None
     reported_at: datetime | None
-    """When Dagster was told that it is the one that counts."""
+    """When it was reported to Dagster as the one that counts."""
 
 
 @dataclass(frozen=True, kw_only=True)

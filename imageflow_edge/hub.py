@@ -1,7 +1,7 @@
-"""Events to everybody in a process who follows a subject: one reader of the log, however many follow.
+"""Events to all followers of a subject in a process: one reader of the log, however many follow.
 
 The hub keeps the newest events of each followed subject. A follower that is further behind reads the log again: it
-loses nothing, and nobody waits for it.
+loses nothing, and delays no other.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass
 class _FollowedSubject:
-    """What happened to one subject since somebody follows it."""
+    """What happened to one subject since it is followed."""
 
     followers: int = 0
     newest: deque[LoggedEvent] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -48,14 +48,14 @@ class _FollowedSubject:
         is_here = len(later) < len(self.newest) and self.newest[-1 - len(later)].cursor == cursor
         return later if not later or is_here or cursor.is_followed_by(later[0].cursor) else None
 
-    def tell(self) -> None:
-        """Wake whoever waits."""
+    def wake(self) -> None:
+        """Wake all followers that wait."""
         self.changed.set()
         self.changed = asyncio.Event()
 
     def finish(self, why: ImageFlowError) -> None:
         self.end = why
-        self.tell()
+        self.wake()
 
 
 class Hub:
@@ -98,7 +98,7 @@ class Hub:
         return following
 
     def close(self) -> None:
-        """End every following; their clients ask again and find whoever serves then."""
+        """End every following; their clients ask again and find the process that serves then."""
         self._is_closed = True
         self._stop(Unavailable("This process stops: ask again."))
 
@@ -171,7 +171,7 @@ class Hub:
                 except DatabaseUnavailable as error:
                     _LOG.warning("events cannot be read: %s", error)
                     await asyncio.sleep(_POLL_S)
-                except Exception:  # noqa: BLE001 - told in full, and tried again: followers depend on it
+                except Exception:  # noqa: BLE001 - logged in full, and tried again: followers depend on it
                     _LOG.exception("events cannot be read")
                     await asyncio.sleep(_POLL_S)
 
@@ -184,15 +184,15 @@ class Hub:
             return event_positions.read_all(connection, after=self._position, limit=_PAGE)
 
     def _hand_out(self, page: tuple[LoggedEvent, ...]) -> None:
-        told = set()
+        subjects = set()
         for one in page:
             channel = self._followed.get(one.event.subject)
             if channel is not None:
                 channel.newest.append(one)
-                told.add(one.event.subject)
+                subjects.add(one.event.subject)
         self._position += len(page)
-        for subject in told:
-            self._followed[subject].tell()
+        for subject in subjects:
+            self._followed[subject].wake()
 
 
 class Following:

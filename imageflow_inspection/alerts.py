@@ -1,4 +1,4 @@
-"""Tell somebody when a batch was given up, when pictures failed, and when quality leaves its limits."""
+"""Alerts: a batch was given up, pictures failed, or quality left its limits."""
 
 import json
 import math
@@ -56,17 +56,17 @@ def quality_limits(before: Sequence[BadShare], pictures: int) -> ControlLimits |
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """What there is to tell somebody of a batch."""
+    """A reason for an alert about a batch."""
 
     kind: AlertKind
     cause: str
-    """Of the same one nobody is told again."""
+    """The same one raises no second alert."""
     message: str
     details: Mapping[str, object]
 
 
 def reasons_of(connection: Connection, batch: Batch, inspection: Inspection) -> tuple[Reason, ...]:
-    """Return what a finished inspection of a batch gives reason to tell, by the batches before it as they count now.
+    """Return the reasons for alerts of a finished inspection, by the batches before it as they count now.
 
     - `pictures_failed`: pictures failed or could not be judged.
     - `quality_drift`: their share left the limits of `quality_limits` over the 25 batches before, on either side.
@@ -102,8 +102,8 @@ def reasons_of(connection: Connection, batch: Batch, inspection: Inspection) -> 
 def raise_alerts(stores: Stores, *, addresses: Sequence[str] = ()) -> tuple[Alert, ...]:
     """Raise alerts of batches that were inspected or given up since the last call; return them.
 
-    Each is raised once, whoever dies on the way: of an inspection, what `reasons_of` returns; of a batch that was given
-    up, and that nobody has taken up again since, `inspection_failed`.
+    Each is raised once, also after a crash on the way: of an inspection, what `reasons_of` returns; of a batch that was
+    given up, and not taken up again since, `inspection_failed`.
 
     Args:
         stores: Where everything is.
@@ -154,7 +154,7 @@ def _given_up(batch: Batch) -> tuple[Reason, ...]:
 
 def _inspected(connection: Connection, batch: Batch, event: Event) -> tuple[Reason, ...]:
     inspection = inspections.get(connection, int(str(event.data["inspection"])))
-    # One that goes on again, for pictures that it could not judge, is told of once it ends again.
+    # One that goes on again, for pictures that it could not judge, is reported once it ends again.
     return () if inspection.done_at is None else reasons_of(connection, batch, inspection)
 
 
@@ -190,7 +190,7 @@ def deliver_alerts(stores: Stores, webhooks: Webhooks) -> Delivered:
     """Send what is due, at most 20 alerts.
 
     One that does not arrive is sent again after half a minute, then after twice that, eight times in all. Whoever dies
-    in between leaves it to be sent again: receivers tell equal ones by their id.
+    in between leaves it to be sent again: receivers recognise equal ones by their id.
     """
     with stores.database.begin() as connection:
         due = rows.due(connection, lease=_LEASE, limit=_SENT_AT_ONCE)

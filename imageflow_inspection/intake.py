@@ -27,7 +27,7 @@ from imageflow_inspection.comparing import (
     Compared,
     Postponed,
     UploadComparer,
-    is_told_by_listing,
+    is_known_by_listing,
 )
 from imageflow_inspection.manifests import MOST_BYTES, close_batch, read_manifest, time_of
 from imageflow_inspection.refusals import KEY_CHARS, Refusals
@@ -366,7 +366,7 @@ def _note_in(connection: Connection, upload: Upload, compared: Compared | None) 
 
 
 def _is_known(connection: Connection, latest: Batch, upload: Upload, compared: Compared | None) -> bool:
-    if is_told_by_listing(latest, upload):
+    if is_known_by_listing(latest, upload):
         if latest.listing == upload.listing or rows.set_upload(connection, latest.id, upload):
             return True  # nobody has looked at it: it is simply what lies there now
         raise Postponed(upload)  # somebody takes it in right now

@@ -16,7 +16,7 @@ from imageflow_pipelines.values import Text as TextValue
 CODE_VERSION = 1
 """Raised when the same outputs and criteria give other verdicts: it makes every earlier inspection stale."""
 
-_MOST_TOLD = 100
+_MOST_LISTED = 100
 _MOST_CHARS = 2_000
 
 
@@ -101,7 +101,7 @@ def _visual(rule: Visual, found: Detections) -> JudgedItem:
             "defects": len(defects),
             "most": rule.most,
             "min_score": rule.min_score,
-            "found": _cleaned(to_json(Detections(tuple(_plain(each) for each in defects[:_MOST_TOLD])))),
+            "found": _cleaned(to_json(Detections(tuple(_plain(each) for each in defects[:_MOST_LISTED])))),
         },
         drawn=tuple(defects),
     )
@@ -140,7 +140,7 @@ class _Reading:
         scale = (limits[1] - limits[0]) / 2 if len(limits) == 2 else abs(limits[0])
         return min(away / scale, 1.0) if scale > 0 else 1.0
 
-    def tell(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         return {
             "measurement": self.name,
             "value": self.value,
@@ -175,7 +175,7 @@ def _measured(readings: list[_Reading | str]) -> JudgedItem:
     read = [reading for reading in readings if isinstance(reading, _Reading)]
     reasons = [reading for reading in readings if isinstance(reading, str)]
     outside = [reading for reading in read if not reading.is_within]
-    details: dict[str, Any] = {"measured": [reading.tell() for reading in read]}
+    details: dict[str, Any] = {"measured": [reading.facts() for reading in read]}
     if reasons:
         details["reason"] = _clean(" ".join(reasons))
     if outside:
@@ -194,7 +194,11 @@ def _text(rule: Text, read: TextValue) -> JudgedItem:
     return JudgedItem(
         verdict=Verdict.PASS if passes else Verdict.FAIL,
         confidence=1.0,
-        details={"read": [_clean(line) for line in lines[:_MOST_TOLD]], "expected": rule.expected, "match": rule.match},
+        details={
+            "read": [_clean(line) for line in lines[:_MOST_LISTED]],
+            "expected": rule.expected,
+            "match": rule.match,
+        },
     )
 
 
@@ -219,38 +223,38 @@ def _is_expected(line: str, expected: str, match: str) -> bool:
 
 def _cut(details: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return details that a row holds: the longest list loses its later half until they do."""
-    told, left_out = dict(details), 0
-    while _bytes_of(told) > MOST_DETAILS_BYTES:
-        longest = max((name for name in told if isinstance(told[name], list)), key=lambda name: len(told[name]))
-        kept = len(told[longest]) // 2
-        left_out += len(told[longest]) - kept
-        told |= {longest: told[longest][:kept], "left_out": left_out}
-    return told
+    facts, left_out = dict(details), 0
+    while _bytes_of(facts) > MOST_DETAILS_BYTES:
+        longest = max((name for name in facts if isinstance(facts[name], list)), key=lambda name: len(facts[name]))
+        kept = len(facts[longest]) // 2
+        left_out += len(facts[longest]) - kept
+        facts |= {longest: facts[longest][:kept], "left_out": left_out}
+    return facts
 
 
-def _bytes_of(told: Any) -> int:
+def _bytes_of(facts: Any) -> int:
     """Return at least how many bytes PostgreSQL spells a value of JSON with: it writes all digits of 1e-300."""
-    match told:
+    match facts:
         case float():
-            return len(format(Decimal(repr(told)), "f"))
+            return len(format(Decimal(repr(facts)), "f"))
         case list():
-            return 2 + sum(_bytes_of(each) + 2 for each in told)
+            return 2 + sum(_bytes_of(each) + 2 for each in facts)
         case dict():
-            return 2 + sum(_bytes_of(key) + _bytes_of(each) + 4 for key, each in told.items())
+            return 2 + sum(_bytes_of(key) + _bytes_of(each) + 4 for key, each in facts.items())
         case _:
-            return len(json.dumps(told, ensure_ascii=False).encode())
+            return len(json.dumps(facts, ensure_ascii=False).encode())
 
 
-def _cleaned(told: Any) -> Any:
-    match told:
+def _cleaned(facts: Any) -> Any:
+    match facts:
         case str():
-            return _clean(told)
+            return _clean(facts)
         case list():
-            return [_cleaned(each) for each in told]
+            return [_cleaned(each) for each in facts]
         case dict():
-            return {key: _cleaned(value) for key, value in told.items()}
+            return {key: _cleaned(value) for key, value in facts.items()}
         case _:
-            return told
+            return facts
 
 
 def _clean(text: str) -> str:

@@ -20,7 +20,7 @@ from imageflow_domain.inspection import (
 )
 from imageflow_domain.page import Page, cut
 
-_TOLD = 20
+_LISTED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ def not_passed(stores: Stores, inspection: int) -> tuple[PictureResult, ...]:
         return tuple(
             result
             for verdict in (Verdict.FAIL, Verdict.UNDECIDED)
-            for result in rows.results(connection, inspection, verdict=verdict, limit=_TOLD)
+            for result in rows.results(connection, inspection, verdict=verdict, limit=_LISTED)
         )
 
 

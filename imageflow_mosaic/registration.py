@@ -46,7 +46,7 @@ FOREIGN_SHARE = 0.4
 Measured on neighbours that do not register exactly: at least 0.62 without loss, at most 0.13 with it.
 """
 
-_TELLING_PATCHES = 64
+_DECIDING_PATCHES = 64
 """So many patches tell whether pixels differ everywhere."""
 
 _COMPARED_PATCHES = 2048
@@ -150,7 +150,7 @@ def _are_foreign(reference: Fingerprint, there: Patches, moving: Fingerprint, he
 
     `None` where the samples are too small to tell.
     """
-    if min(there.hashes.size, here.hashes.size) < _TELLING_PATCHES:
+    if min(there.hashes.size, here.hashes.size) < _DECIDING_PATCHES:
         return None
     # Chosen by the patch itself, so that both pictures choose the same.
     every = np.uint32(max(1, min(there.hashes.size, here.hashes.size) // _COMPARED_PATCHES))

@@ -1,4 +1,4 @@
-"""What one look at a survey found: figures, and how they are told in English. `trust.py` does the looking."""
+"""What one look at a survey found: figures, and their texts in English. `trust.py` does the looking."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -253,10 +253,12 @@ class PositionsHold(Finding):
     @property
     @override
     def text(self) -> str:
-        told = f"{len(self.found)} of {self.screenshots} screenshots were searched for and found"
+        found = f"{len(self.found)} of {self.screenshots} screenshots were searched for and found"
         if not self.found:
-            return f"{told} elsewhere than believed."
-        far = f"{told} up to {self.farthest_px} px from where they were believed to lie; {self.reach_px} were expected."
+            return f"{found} elsewhere than believed."
+        far = (
+            f"{found} up to {self.farthest_px} px from where they were believed to lie; {self.reach_px} were expected."
+        )
         return far if self.holds else far + _ELSEWHERE_HELPS
 
     @property

@@ -41,7 +41,7 @@ def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
 def advance(
     instance: dg.DagsterInstance, stores: Stores, settings: Settings
 ) -> tuple[int, tuple[dg.RunRequest, ...], tuple[Survey, ...]]:
-    """Settle every survey whose run has ended, and tell Dagster its state.
+    """Settle every survey whose run has ended, and report its state to Dagster.
 
     Returns:
         How many surveys are under way, the runs that some of them need, and the surveys whose state changed.
@@ -77,7 +77,7 @@ def settle(
             return None
         survey = rows.get(connection, survey_id)
         if survey.state not in (SurveyState.PLANNED, SurveyState.RUNNING):
-            return None  # somebody cancelled it since
+            return None  # cancelled since
         lease = leases.find(connection, survey_id)
         progress = layers.progress(connection, survey_id)
         taken = layers.shots(connection, survey_id).visited

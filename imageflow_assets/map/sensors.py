@@ -107,6 +107,6 @@ def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceP
             context.log.info("'%s' began '%s'.", notice.folder.prefix, notice.survey.id)
         for file in notice.skipped:
             context.log.warning("'%s/%s' is skipped: %s.", notice.folder.prefix, file.name, file.reason)
-    told = [f"{len(noticed) - len(refused)} surveys begun by uploads."]
-    told += [f"'{notice.folder.prefix}' began no survey: {notice.reason}" for notice in refused[:_REFUSED]]
-    return dg.SkipReason("\n".join(told))
+    lines = [f"{len(noticed) - len(refused)} surveys begun by uploads."]
+    lines += [f"'{notice.folder.prefix}' began no survey: {notice.reason}" for notice in refused[:_REFUSED]]
+    return dg.SkipReason("\n".join(lines))

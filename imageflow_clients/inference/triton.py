@@ -234,7 +234,7 @@ class TritonModels(ModelRegistry):
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:
-    """Wake whoever reads from a connection."""
+    """Wake the thread that reads from a connection."""
     if connection.sock is not None:
         with suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)

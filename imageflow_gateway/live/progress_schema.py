@@ -1,4 +1,4 @@
-"""How a survey stands, as events tell it."""
+"""Progress of a survey, in events."""
 
 from typing import Self
 
@@ -11,7 +11,7 @@ from imageflow_surveys.survey_progress import BlockProgress, LayerState, StagePr
 
 
 class StageState(BaseModel):
-    """How one layer of a survey stands."""
+    """State of one layer of a survey."""
 
     layer: Layer
     state: LayerState
@@ -55,7 +55,7 @@ class ProgressEvent(BaseModel):
 
     @classmethod
     def of(cls, progress: SurveyProgress, blocks: list[BlockProgress], links: DagsterLinks, *, full: bool) -> Self:
-        """Tell of `blocks` alone, which with `full` must be all blocks of the survey."""
+        """Name `blocks` alone, which with `full` must be all blocks of the survey."""
         survey = progress.survey
         return cls(
             survey=survey.id,

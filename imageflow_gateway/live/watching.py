@@ -1,5 +1,5 @@
 """Progress pushed to pages: each survey is read by one, however many clients watch it, and none of them holds a
-connection to the database. What a client is too slow to take is told with the next event."""
+connection to the database. The next event also carries what a client was too slow to take."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ _LINGER_S = 60.0
 """So long a survey is looked after that nobody watches, so that a client which lost its connection goes on."""
 
 _REMEMBERED = 300
-"""Changes that a client may have missed and is told alone; after more it is told everything."""
+"""Changes that a client may have missed and still gets alone; after more changes it gets everything."""
 
 _ENDED = frozenset({SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED})
 
@@ -62,7 +62,7 @@ class _WatchedSurvey:
     """Of the newest event."""
     seen: SurveyProgress | None = None
     changes: deque[tuple[int, frozenset[Block]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    told: dict[tuple[int | None, DagsterLinks], str] = field(default_factory=dict)
+    rendered: dict[tuple[int | None, DagsterLinks], str] = field(default_factory=dict)
     """The newest event, by the event that its client got before: most of them got the same one."""
     trouble: ImageFlowError | None = None
     deleted: bool = False
@@ -82,16 +82,16 @@ class _WatchedSurvey:
             self.seen = seen
             self.number += 1
             self.changes.append((self.number, differ))
-            self.told.clear()
-            self.tell()
+            self.rendered.clear()
+            self.wake()
 
-    def tell(self) -> None:
-        """Wake whoever waits."""
+    def wake(self) -> None:
+        """Wake all clients that wait."""
         self.changed.set()
         self.changed = asyncio.Event()
 
     def missed(self, after: int | None) -> list[BlockProgress] | None:
-        """Return the blocks that changed after an event; `None` where that is not known, and all must be told."""
+        """Return the blocks that changed after an event; `None` where that is unknown: the client gets all."""
         assert self.seen is not None  # noqa: S101 - a channel is read before anybody gets it
         first = self.changes[0][0] if self.changes else self.number + 1
         if after is None or not first - 1 <= after <= self.number:
@@ -153,15 +153,15 @@ class Watching:
         return self._stream(channel, links, int(number[:9]) if resumes else None)
 
     def close(self) -> None:
-        """End every stream; clients ask again and find whoever serves then."""
+        """End every stream; clients ask again and find the process that serves then."""
         self._closed.set()
         self._hub.close()
         for channel in self._watched.values():
-            channel.tell()
+            channel.wake()
 
     async def _stream(self, channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -> AsyncIterator[bytes]:
         channel.clients += 1
-        told: int | None = None
+        sent: int | None = None
         trouble: ImageFlowError | None = None
         try:
             while not self._closed.is_set():
@@ -169,10 +169,10 @@ class Watching:
                 if channel.trouble is not None and channel.trouble is not trouble:
                     trouble = channel.trouble
                     yield _event("trouble", _trouble(trouble).model_dump_json(), None)
-                elif channel.number != told and not channel.deleted and channel.trouble is None:
-                    event = _progress(channel, links, after if told is None else told)
-                    told = channel.number
-                    yield _event("progress", event, f"{channel.epoch}-{told}")
+                elif channel.number != sent and not channel.deleted and channel.trouble is None:
+                    event = _progress(channel, links, after if sent is None else sent)
+                    sent = channel.number
+                    yield _event("progress", event, f"{channel.epoch}-{sent}")
                     continue  # while that was sent, more may have come
                 end = channel.end
                 if end is not None:
@@ -195,7 +195,7 @@ class Watching:
             except EventsForgotten:
                 continue  # so much was missed that all is read again
             except DatabaseUnavailable:
-                await self._look(channel)  # which tells of it
+                await self._look(channel)  # which wakes its clients
                 await asyncio.sleep(_RETRY_S)
             except Unavailable:
                 return
@@ -224,13 +224,13 @@ class Watching:
             channel.take(seen)
         except NotFound:
             channel.deleted = True
-            channel.tell()
+            channel.wake()
         except ImageFlowError as error:
             _LOG.warning("%s is watched, but cannot be read: %s", channel.survey, error)
             if channel.trouble is None:
                 channel.trouble = error
-                channel.tell()
-        except Exception:  # noqa: BLE001 - told in full, and looked at again
+                channel.wake()
+        except Exception:  # noqa: BLE001 - logged in full, and looked at again
             _LOG.exception("%s is watched, but cannot be read", channel.survey)
 
     async def _read(self, survey: str) -> tuple[SurveyProgress, float]:
@@ -246,12 +246,12 @@ class Watching:
 def _progress(channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -> str:
     seen = channel.seen
     assert seen is not None  # noqa: S101 - a channel is read before anybody gets it
-    if (after, links) not in channel.told:
+    if (after, links) not in channel.rendered:
         missed = channel.missed(after)
         blocks = list(seen.blocks) if missed is None else missed
         event = ProgressEvent.of(seen, blocks, links, full=missed is None)
-        channel.told[after, links] = event.model_dump_json()
-    return channel.told[after, links]
+        channel.rendered[after, links] = event.model_dump_json()
+    return channel.rendered[after, links]
 
 
 def _trouble(error: ImageFlowError) -> TroubleEvent:

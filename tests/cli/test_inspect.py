@@ -156,7 +156,7 @@ def test_an_upload_is_closed_by_a_manifest_and_judges_nothing(cli: Here, picture
     manifests = [json.loads(path.read_text()) for path in (objects / keys.INBOX).iterdir()]
     assert {"product": "lid", "batch": "sent"} in manifests
     assert len(list((objects / keys.inspection_upload("lid", "sent")).iterdir())) == 3
-    assert "tells how far it is" in cli.run("inspect", str(pictures), "--product", "lid", "--upload").stderr
+    assert "shows the progress" in cli.run("inspect", str(pictures), "--product", "lid", "--upload").stderr
 
 
 def test_stale_batches_are_listed_with_their_cost_and_judged_again(cli: Here, pictures: Path, tmp_path: Path) -> None:

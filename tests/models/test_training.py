@@ -23,7 +23,7 @@ WEIGHTS = first_weights(np.random.default_rng(3))
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Both bundles of a net that was never trained, calibrated on few pictures."""
-    return write_models(tmp_path_factory.mktemp("made"), WEIGHTS, version=1, validation=60, tell=lambda _: None)
+    return write_models(tmp_path_factory.mktemp("made"), WEIGHTS, version=1, validation=60, on_progress=lambda _: None)
 
 
 def test_the_gate_takes_both_exports_of_a_net(made: tuple[Path, Path]) -> None:

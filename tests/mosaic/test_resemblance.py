@@ -7,7 +7,7 @@ import numpy as np
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.fingerprint import fingerprint
-from imageflow_mosaic.foreign import foreign_pairs, telling
+from imageflow_mosaic.foreign import distinctive, foreign_pairs
 from imageflow_mosaic.layout import Tie
 from imageflow_mosaic.plane import Hearing, Plane
 from imageflow_mosaic.resemblance import resemblances
@@ -114,13 +114,13 @@ def test_frames_without_loss_are_not_foreign_and_compressed_or_scaled_ones_are()
     moved = [np.ascontiguousarray(one[3 * n % 17 :, 5 * n % 19 :]) for n, one in enumerate(frames)]
 
     def foreign(shown: list[Pixels]) -> float:
-        return float(foreign_pairs([telling(fingerprint(one)) for one in shown], [False] * len(shown), []).mean())
+        return float(foreign_pairs([distinctive(fingerprint(one)) for one in shown], [False] * len(shown), []).mean())
 
     assert foreign(moved) == 0
     assert foreign([jpeg(95)(one) for one in moved]) > 0.85
     assert foreign([resized(0.75)(one) for one in moved]) > 0.7
     mixed = [one if n % 2 else jpeg(75)(one) for n, one in enumerate(moved)]
-    found = foreign_pairs([telling(fingerprint(one)) for one in mixed], [False] * len(mixed), [])
+    found = foreign_pairs([distinctive(fingerprint(one)) for one in mixed], [False] * len(mixed), [])
     assert not found[1::2, 1::2].any()
     assert found[::2, 1::2].mean() > 0.85
 

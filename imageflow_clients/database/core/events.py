@@ -116,16 +116,16 @@ def logged(row: Row[Any]) -> LoggedEvent:
 def _write(connection: Connection, pending: Sequence[Event]) -> None:
     by_subject = attrgetter("subject")
     # Sorted: no two transactions wait for each other's subjects.
-    for subject, told in groupby(sorted(pending, key=by_subject), key=by_subject):
-        for life in _lives(told):
+    for subject, own in groupby(sorted(pending, key=by_subject), key=by_subject):
+        for life in _lives(own):
             _write_life(connection, subject, life)
     connection.execute(select(func.pg_notify(CHANNEL, "")))
 
 
-def _lives(told: Iterator[Event]) -> Iterator[list[Event]]:
+def _lives(events: Iterator[Event]) -> Iterator[list[Event]]:
     """Cut a subject's events behind each deletion."""
     life: list[Event] = []
-    for event in told:
+    for event in events:
         life.append(event)
         if event.kind == DELETED:
             yield life

@@ -37,7 +37,7 @@ class AlertFacts(BaseModel):
 
     @classmethod
     def of(cls, found: AlertWithDeliveries) -> Self:
-        """Tell the alert with one delivery for each of its addresses."""
+        """Give the alert one delivery for each of its addresses."""
         alert = found.alert
         return cls(
             id=alert.id,

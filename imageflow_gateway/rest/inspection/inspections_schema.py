@@ -34,7 +34,7 @@ class JudgeFacts(BaseModel):
 
     @classmethod
     def of(cls, by: JudgedBy) -> Self:
-        """Tell what the inspection used, whatever was published since."""
+        """Name what the inspection used, not what was published since."""
         return cls(
             item=by.code,
             type=by.type,

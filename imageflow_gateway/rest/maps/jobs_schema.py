@@ -91,7 +91,7 @@ class PlannedPlaces(BaseModel):
 
     @classmethod
     def of(cls, places: OnMap) -> Self:
-        """Tell where blocks lie without their names."""
+        """Give the places of blocks without their names."""
         return cls(
             survey=places.survey,
             columns=list(places.columns),

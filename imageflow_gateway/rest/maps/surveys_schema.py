@@ -54,7 +54,7 @@ class SurveySummary(BaseModel):
 
     @classmethod
     def of(cls, counted: CountedSurvey) -> Self:
-        """Tell progress in percent of the counted tasks."""
+        """Give progress in percent of the counted tasks."""
         count = counted.count
         return cls.model_validate(_summary(counted.survey, percent(count.done, count.tasks), count.tiles))
 
@@ -176,7 +176,7 @@ class SaveFacts(BaseModel):
 
     @classmethod
     def of(cls, save: Save) -> Self:
-        """Tell the newest survey and the published one, which may be the same."""
+        """Name the newest survey and the published one, which may be the same."""
         return cls(
             game=save.game,
             save=save.save,

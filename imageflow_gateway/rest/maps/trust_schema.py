@@ -105,7 +105,7 @@ class FidelityFacts(BaseModel):
 
     @classmethod
     def of(cls, report: TrustReport) -> Self:
-        """Tell the promise and the largest error that the report found."""
+        """Give the promise and the largest error that the report found."""
         fidelity = report.fidelity
         return cls(
             lossless=fidelity.is_lossless,

@@ -1631,7 +1631,7 @@ export interface components {
         };
         /**
          * By
-         * @description What counts are told apart by.
+         * @description What counts are grouped by.
          * @enum {string}
          */
         By: "product" | "item" | "inspector";
@@ -1860,7 +1860,7 @@ export interface components {
             items: unknown[];
             /**
              * Revision
-             * @description The one that was read: 409 if somebody changed the draft meanwhile.
+             * @description The one that was read: 409 if the draft was changed since.
              */
             revision: number;
         };
@@ -2677,7 +2677,7 @@ export interface components {
         };
         /**
          * ObjectIn
-         * @description An object that a record tells of.
+         * @description The object of a record.
          */
         ObjectIn: {
             /**
@@ -2823,7 +2823,7 @@ export interface components {
         };
         /**
          * PlaceIn
-         * @description Which object a record tells of.
+         * @description Which object a record is about.
          */
         PlaceIn: {
             object: components["schemas"]["ObjectIn"];
@@ -2963,7 +2963,7 @@ export interface components {
         Publication: {
             /**
              * Revision
-             * @description The one that was read: 409 if somebody changed the draft meanwhile.
+             * @description The one that was read: 409 if the draft was changed since.
              */
             revision: number;
         };
@@ -3319,7 +3319,7 @@ export interface components {
         };
         /**
          * StageState
-         * @description How one layer of a survey stands.
+         * @description State of one layer of a survey.
          */
         StageState: {
             layer: components["schemas"]["Layer"];
@@ -4758,7 +4758,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Somebody changed the marker meanwhile. */
+            /** @description The marker was changed since it was read. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -4825,7 +4825,7 @@ export interface operations {
                     "application/json": components["schemas"]["MarkerOut"];
                 };
             };
-            /** @description Somebody changed the marker meanwhile. */
+            /** @description The marker was changed since it was read. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -6009,7 +6009,7 @@ export interface operations {
                     "application/json": components["schemas"]["MasterFacts"];
                 };
             };
-            /** @description It is published, or somebody else changed it since it was read. */
+            /** @description It is published, or was changed since it was read. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6064,7 +6064,7 @@ export interface operations {
                     "application/json": components["schemas"]["MasterFacts"];
                 };
             };
-            /** @description It is published, or somebody else changed it since it was read. */
+            /** @description It is published, or was changed since it was read. */
             409: {
                 headers: {
                     [name: string]: unknown;
