@@ -1,6 +1,6 @@
 """Find what was judged, across batches, and the pictures of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,7 +13,6 @@ from imageflow_domain.inspection import (
     MOST_PICTURES,
     Batch,
     Inspection,
-    Picture,
     PictureResult,
     Verdict,
     Verification,
@@ -43,6 +42,16 @@ class ResultInFull:
     found: FoundResult
     verifications: tuple[Verification, ...]
     """Oldest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPicture:
+    """A picture that is read when it is wanted."""
+
+    version: str
+    """Another one for other bytes."""
+    read: Callable[[], bytes]
+    """Raises `ObjectMissing` where the picture is gone."""
 
 
 def get_inspection(stores: Stores, inspection: int) -> Inspection:
@@ -123,14 +132,26 @@ def result_in_full(stores: Stores, inspection: int, place: int) -> ResultInFull:
         return ResultInFull(found=found, verifications=verifications.of_picture(connection, inspection, place))
 
 
-def read_uploaded(stores: Stores, picture: Picture) -> bytes:
-    """Return a picture as it was uploaded, to the byte; raise `ObjectMissing` where it is gone."""
-    return stores.objects.get(picture.key, next_step="upload the batch again")
+def uploaded_picture(stores: Stores, inspection: int, place: int) -> StoredPicture:
+    """Return the picture of a result as it was uploaded, to the byte; its version is its SHA-256. Raise `NotFound`."""
+    picture = get_result(stores, inspection, place).result.picture
+    return StoredPicture(
+        version=picture.digest, read=lambda: stores.objects.get(picture.key, next_step="upload the batch again")
+    )
 
 
-def read_drawn(stores: Stores, drawn_key: str) -> bytes:
-    """Return a picture with what was found drawn on it, JPEG; raise `ObjectMissing` where it is gone."""
-    return stores.objects.get(drawn_key, next_step="inspect the batch again")
+def drawn_picture(stores: Stores, inspection: int, place: int) -> StoredPicture:
+    """Return the picture of a result with what was found drawn on it, JPEG; raise `NotFound` where nothing is drawn."""
+    result = get_result(stores, inspection, place).result
+    key = result.drawn_key
+    if key is None:
+        raise NotFound(f"Nothing is drawn on picture {place} of inspection {inspection}: its verdict is the reason.")
+    # A picture that could not be judged may be judged, and drawn on, anew.
+    judged_us = int(result.judged_at.timestamp() * 1_000_000)
+    return StoredPicture(
+        version=f"{inspection}-{place}-{judged_us}",
+        read=lambda: stores.objects.get(key, next_step="inspect the batch again"),
+    )
 
 
 def _with_batches(connection: Connection, found: Sequence[PictureResult]) -> tuple[FoundResult, ...]:

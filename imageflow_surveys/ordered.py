@@ -27,6 +27,6 @@ def check_ordered(stores: Stores, spec: SurveySpec) -> None:
     if is_unordered(stores, spec):
         raise InvalidInput(
             f"The positions of the frames of '{spec.game}' are unknown. Upload them (`imageflow upload`), or survey "
-            "them by `imageflow survey run --driver folder`: both arrange them first. Or give the game file a grid or a "
-            "step."
+            "them by `imageflow survey run --driver folder`: both arrange them first. Or give the game file a grid "
+            "or a step."
         )
