@@ -7,7 +7,7 @@ import click
 from imageflow_cli.console import errors, print_json, print_table
 from imageflow_cli.options import as_json, with_settings
 from imageflow_clients.inference.stored_models import ModelStore
-from imageflow_clients.objects import open_object_store
+from imageflow_clients.object_stores import open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelTask

@@ -200,7 +200,7 @@ def _models(settings: Settings, wanted: Plan) -> ModelRegistry | None:
     if not any(ports_of(type(step.component)).context for step in wanted.steps.values()):
         return None
     from imageflow_clients.inference.opening import open_models
-    from imageflow_clients.objects import open_object_store
+    from imageflow_clients.object_stores import open_object_store
 
     return open_models(settings, open_object_store(settings))
 

@@ -11,7 +11,7 @@ from imageflow_cli.making import make_map
 from imageflow_cli.picture_folder import print_skipped
 from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
-from imageflow_clients.database.maps import layers, placements
+from imageflow_clients.database.maps import layers, placements, saves
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_domain.geometry import Position
@@ -41,7 +41,7 @@ def run_any(
     session = open_session(settings)
     if unless_mapped:
         with session.stores.database.begin() as connection:
-            latest = rows.latest(connection, spec.game, spec.save)
+            latest = saves.latest(connection, spec.game, spec.save)
         if latest is not None:
             click.echo(f"'{latest.id}' is mapped already.", err=True)
             return (latest,), {}

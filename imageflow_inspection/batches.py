@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.inspection import batches as rows
-from imageflow_clients.database.inspection import inspections
+from imageflow_clients.database.inspection import inspections, manifests
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, BatchState, Inspection, RefusedBatch
@@ -104,7 +104,7 @@ def ask_again(
 def list_refused(stores: Stores, *, after: str = "", limit: int = 100) -> Page[RefusedBatch]:
     """Return uploads that are no batches, by key beyond `after`, which has at most 200 characters."""
     with stores.database.begin() as connection:
-        found = rows.refusals(connection, after=check_text(after, "`after`", most=200), limit=limit + 1)
+        found = manifests.refusals(connection, after=check_text(after, "`after`", most=200), limit=limit + 1)
     return cut(found, limit, lambda refusal: refusal.key)
 
 

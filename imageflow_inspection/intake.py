@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.inspection import batches as rows
-from imageflow_clients.database.inspection import masters
+from imageflow_clients.database.inspection import manifests, masters
 from imageflow_clients.database.inspection.batches import Upload
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
@@ -143,7 +143,7 @@ def close_now(
         check(pictures)
         batch, _ = _note_in(connection, upload_of(product, name, pictures), compared)
         manifest = close_batch(stores, product, name, now=now)
-        rows.note_manifest(connection, manifest, batch=batch.id)
+        manifests.note_manifest(connection, manifest, batch=batch.id)
         return rows.get(connection, batch.id)
 
 
@@ -203,7 +203,7 @@ def _read_inbox(
 def _unread(stores: Stores, refused: Refusals, after: str) -> Iterator[StoredObject]:
     while page := stores.objects.list_page(keys.INBOX, after=after, limit=_INBOX_PAGE, passed_over=refused.note_name):
         with stores.database.begin() as connection:
-            noted = rows.noted_manifests(connection, [stored.key for stored in page])
+            noted = manifests.noted_manifests(connection, [stored.key for stored in page])
         yield from (each for each in page if each.key not in noted and len(each.key) <= KEY_CHARS)
         after = page[-1].key
 
@@ -346,7 +346,7 @@ def _note(
             upload = upload_of(product, name, list_pictures(stores, product, name))
         batch, is_new = _note_in(connection, upload, compared)
         if manifest_key is not None:
-            rows.note_manifest(connection, manifest_key, batch=batch.id)
+            manifests.note_manifest(connection, manifest_key, batch=batch.id)
     return batch if is_new else None
 
 
@@ -361,7 +361,7 @@ def _note_in(connection: Connection, upload: Upload, compared: Compared | None) 
     if latest is not None and _is_known(connection, latest, upload, compared):
         return latest, False
     batch = rows.add_version(connection, upload)
-    rows.forget_refusal(connection, upload.folder)
+    manifests.forget_refusal(connection, upload.folder)
     return batch, True
 
 

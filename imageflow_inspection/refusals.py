@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection import manifests
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import RefusedBatch
@@ -23,7 +23,7 @@ class Refusals:
         """Note why objects are not inspected, by key; those of which nobody noted it before are added to `new`."""
         if reasons:
             with self._stores.database.begin() as connection:
-                self.new += rows.note_refused(connection, reasons)
+                self.new += manifests.note_refused(connection, reasons)
 
     def note_skipped(self, found: Sequence[StoredObject], folder: str) -> None:
         """Note the files of a batch's folder that are no pictures."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import saves
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.geometry import Rect
@@ -41,10 +41,10 @@ class SaveOverTime:
 def save_over_time(stores: Stores, game: str, save: str) -> SaveOverTime:
     """Return the newest published surveys in the frame of the save's latest one; raise `NotReady`."""
     with stores.database.begin() as connection:
-        latest = rows.latest(connection, game, save)
+        latest = saves.latest(connection, game, save)
         if latest is None:
             raise NotReady(f"Save '{save}' of '{game}' has no map yet: survey it first.")
-        found = rows.in_frame(connection, game, save, latest.placed().frame.number)[-MOST_FRAMES:]
+        found = saves.in_frame(connection, game, save, latest.placed().frame.number)[-MOST_FRAMES:]
     return SaveOverTime(surveys=found)
 
 

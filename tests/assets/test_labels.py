@@ -13,7 +13,7 @@ from imageflow_assets.map.assets import ASSETS as MAP_ASSETS
 from imageflow_assets.map.jobs import JOBS, plan_survey_job
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
-from imageflow_clients.database.maps import schema
+from imageflow_clients.database.maps import schema, tile_schema
 from imageflow_resources.queue import RunLine, line_of
 
 
@@ -33,7 +33,7 @@ def test_every_asset_names_its_owner_its_kind_and_the_columns_of_its_rows(
 
 
 def test_a_column_schema_says_type_key_and_whether_a_value_may_be_missing() -> None:
-    columns = {column.name: column for column in column_schema(schema.tiles).columns}
+    columns = {column.name: column for column in column_schema(tile_schema.tiles).columns}
     assert (columns["layer_id"].type, columns["layer_id"].constraints.nullable) == ("bigint", False)
     assert (columns["digest"].type, columns["digest"].constraints.nullable) == ("text", True)
     assert [name for name, column in columns.items() if "primary_key" in column.tags] == ["layer_id", "z", "x", "y"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from imageflow_clients.database.inspection import batches, masters
+from imageflow_clients.database.inspection import batches, manifests, masters
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch
@@ -75,10 +75,10 @@ def test_a_manifest_whose_pictures_are_not_compared_yet_is_read_again(stores: St
     late = NOW + timedelta(seconds=2)
     first = tick(stores, now=late)
     with stores.database.begin() as connection:
-        assert batches.noted_manifests(connection, noted) == {noted[0]}
+        assert manifests.noted_manifests(connection, noted) == {noted[0]}
     assert tick(stores, first.cursor, now=late).closed == ()
     with stores.database.begin() as connection:
-        assert batches.noted_manifests(connection, noted) == set(noted)
+        assert manifests.noted_manifests(connection, noted) == set(noted)
     assert [a.listing == b.listing for a, b in zip(now_known(stores, before), before, strict=True)] == [False, False]
 
 

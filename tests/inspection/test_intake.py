@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, update
 
 from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection import manifests
 from imageflow_clients.database.inspection.schema import batches
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -193,7 +194,7 @@ def test_what_cannot_be_a_batch_is_noted_with_the_reason(stores: Stores) -> None
     first = tick(stores)
     assert first.closed == ()
     with stores.database.begin() as connection:
-        noted = rows.refusals(connection)
+        noted = manifests.refusals(connection)
     reasons = " ".join(refusal.reason for refusal in noted)
     assert first.refused == tuple(sorted(noted, key=lambda refusal: refusal.noticed_at))
     assert tick(stores, first.cursor).refused == (), "each is told once"
@@ -331,7 +332,7 @@ def test_a_folder_with_too_many_files_of_any_kind_is_refused(
         found = tick(any_stores, now=LATER, **bounds)
         assert found.closed == ()
     with any_stores.database.begin() as connection:
-        (refusal,) = rows.refusals(connection)
+        (refusal,) = manifests.refusals(connection)
     assert "more than 3 files" in refusal.reason
 
 
