@@ -7,8 +7,6 @@ from collections.abc import Collection
 from typing import Self
 from urllib.parse import urlsplit
 
-import httpx
-
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import BadGateway, Forbidden, InvalidInput, Timeout, Unavailable
 
@@ -63,6 +61,9 @@ class Webhooks:
         """
         if address not in self.addresses:
             raise Forbidden(f"'{address}' is not among the addresses of IMAGEFLOW_ALERT_WEBHOOKS.")
+        # Every run worker imports this module, and few of them send.
+        import httpx
+
         headers = {"Content-Type": "application/json", SIGNATURE: self.sign(body, int(time.time()))}
         try:
             with (

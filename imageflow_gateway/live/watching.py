@@ -274,7 +274,9 @@ def _progress(channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -
         missed = channel.missed(after)
         blocks = list(seen.blocks) if missed is None else missed
         event = ProgressEvent.of(seen, blocks, links, full=missed is None)
-        channel.rendered[after, links] = _event("progress", event.model_dump_json(), f"{channel.epoch}-{channel.number}")
+        channel.rendered[after, links] = _event(
+            "progress", event.model_dump_json(), f"{channel.epoch}-{channel.number}"
+        )
     return channel.rendered[after, links]
 
 
