@@ -15,7 +15,7 @@ from imageflow_clients.settings import Settings
     type=click.FloatRange(min=0),
     default=24.0,
     show_default=True,
-    help="How long nobody must have needed a tile.",
+    help="How long a tile must not have been needed.",
 )
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @as_json
@@ -35,7 +35,7 @@ def sweep(settings: Settings, grace_hours: float, dry_run: bool, as_json: bool) 
     would = "would be " if dry_run else ""
     click.echo(f"{swept.deleted} tiles {would}deleted.")
     click.echo(
-        f"{swept.noted} more {would}noted as needed by nobody: the next sweep after {grace_hours:g} h takes them."
+        f"{swept.noted} more {would}noted as not needed: the next sweep after {grace_hours:g} h takes them."
     )
     for survey in swept.surveys:
         click.echo(f"Objects left of the deleted survey '{survey}' {would}deleted.")

@@ -83,7 +83,7 @@ def _open_bucket(settings: ObjectStoreSettings, account: S3Account, bucket: str,
 
 
 def _given(account: S3Account) -> "S3Config":
-    """Return what obstore is told of an account; the rest it finds by itself."""
+    """Return the settings of an account for obstore, which finds the rest by itself."""
     given: S3Config = {}
     if account.endpoint_url is not None:
         given["endpoint"] = account.endpoint_url

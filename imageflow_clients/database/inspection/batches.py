@@ -237,7 +237,7 @@ def get(connection: Connection, batch: int, *, lock: bool = False) -> Batch:
     Args:
         connection: In a transaction.
         batch: Its id.
-        lock: Nobody else changes it until the transaction ends; rows that name it can be added meanwhile.
+        lock: No other transaction changes it until this one ends; rows that name it can be added meanwhile.
     """
     query = select(batches).where(batches.c.id == batch)
     row = connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()

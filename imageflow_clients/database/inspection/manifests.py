@@ -15,7 +15,7 @@ def note_manifest(connection: Connection, key: str, batch: int) -> None:
 
 
 def note_refused(connection: Connection, reasons: Mapping[str, str]) -> tuple[RefusedBatch, ...]:
-    """Note why manifests, folders or files are no batches, by key, and return those that nobody noted before."""
+    """Note why manifests, folders or files are no batches, by key, and return those that were not noted before."""
     if not reasons:
         return ()
     rows = connection.execute(

@@ -71,7 +71,7 @@ def in_frame(connection: Connection, game: str, save: str, frame_number: int) ->
 
 
 def lock_frames(connection: Connection, game: str, save: str) -> None:
-    """Let nobody else choose a frame of this save until the transaction ends."""
+    """Let no other transaction choose a frame of this save until this one ends."""
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"frames of {game}/{save}", 0))))
 
 
