@@ -34,9 +34,7 @@ def sweep(settings: Settings, grace_hours: float, dry_run: bool, as_json: bool) 
         return
     would = "would be " if dry_run else ""
     click.echo(f"{swept.deleted} tiles {would}deleted.")
-    click.echo(
-        f"{swept.noted} more {would}noted as not needed: the next sweep after {grace_hours:g} h takes them."
-    )
+    click.echo(f"{swept.noted} more {would}noted as not needed: the next sweep after {grace_hours:g} h takes them.")
     for survey in swept.surveys:
         click.echo(f"Objects left of the deleted survey '{survey}' {would}deleted.")
     if swept.unfinished:
