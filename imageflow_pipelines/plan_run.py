@@ -189,9 +189,9 @@ class PlanRun:
             except (InvalidInput, NotFound) as error:
                 attempts.append(_attempt(started_s, error))
                 raise StepRefused(step.name, why=str(error)) from error
-            except Exception as error:  # whatever code it runs; the run tells
+            except Exception as error:  # a step may run any code; the run reports it
                 attempts.append(_attempt(started_s, error))
-                if self._stop.is_cancelled:  # and so whatever it used was taken from it
+                if self._stop.is_cancelled:  # which also took away what the step used
                     raise Cancelled(self._stop.reason) from error
                 last = error
             else:
@@ -270,7 +270,7 @@ class PlanRun:
             self._watch(record)
 
     def _hold(self, step: Step, outputs: Outputs) -> None:
-        """Keep the outputs that somebody still reads."""
+        """Keep the outputs that later steps still read."""
         for port, value in outputs.items():
             source = Source(step.name, port)
             if source in self._readers:

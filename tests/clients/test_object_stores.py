@@ -27,7 +27,7 @@ def test_a_url_of_no_store_is_refused(url: str) -> None:
 
 @pytest.fixture
 def s3_requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """An S3 that has one object, `kept`, and refuses whoever writes; gives what it was asked."""
+    """An S3 that has one object, `kept`, and refuses every write; gives the requests that it received."""
     asked: list[str] = []
     listener = socket.create_server(("127.0.0.1", 0))
 

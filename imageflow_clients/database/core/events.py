@@ -33,7 +33,7 @@ _NOW_US = "cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 def append(connection: Connection, event: Event) -> None:
     """Log an event as the last thing that a transaction of `Database.begin` does.
 
-    Raises `RuntimeError` for another connection, whose events nobody would log, and as `Event.check` does.
+    Raises `RuntimeError` for another connection, whose events would not be logged, and as `Event.check` does.
     """
     event.check()
     pending = connection.info.get(_PENDING)
