@@ -1,18 +1,15 @@
 """A thousand pages that watch a 10 x 10 survey: how long a block's change takes from its commit to each of them."""
 
-import asyncio
-import json
 import multiprocessing
-import resource
 import statistics
+import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from bench.figures import Figure, Result
+from bench.hub_clients import READY, Done, Received
 from bench.stack import free_port, running_gateway
 from imageflow_clients.database.core import events
 from imageflow_clients.database.maps import surveys as rows
@@ -34,26 +31,8 @@ _BLOCK_SIDE = 2
 """25 blocks, each of which becomes whole in three layers."""
 
 _P95_MS = 200.0
-_LAST_S = 30.0
-"""So long the last change may take to reach everybody."""
-
-Done = tuple[str, str]
-"""Block and layer that have become whole."""
-
-
-@dataclass
-class _Page:
-    """What one client got, and when; read later, so that receiving costs nothing."""
-
-    got: list[tuple[float, bytes]] = field(default_factory=list)
-
-    def received(self) -> dict[Done, float]:
-        """Return when each block's layer was first told to be done, in seconds since 1970."""
-        first: dict[Done, float] = {}
-        for at, line in self.got:
-            for done in _done_in(line):
-                first.setdefault(done, at)
-        return first
+_REPORT_S = 120.0
+"""So long the clients may take to report what they received."""
 
 
 def run() -> Result:
@@ -69,20 +48,20 @@ def run() -> Result:
 def _measured(settings: Settings) -> Result:
     stores = open_stores(settings)
     survey = plan_survey(stores, _spec(), Carrier.OPERATOR)
-    with running_gateway(settings):  # which raises its own limit
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        pages = asyncio.run(_watched(settings, survey.id))
+    with running_gateway(settings):
+        received = _watched(settings, survey.id)
     committed = _committed(stores, survey)
     stores.database.close()
-    received = [page.received() for page in pages]
-    took_ms = [1000 * (page[done] - at) for page in received for done, at in committed.items() if done in page]
-    lost = sum(done not in page for page in received for done in committed)
+    took_ms = [
+        1000 * (one.done_at[done] - at) for one in received for done, at in committed.items() if done in one.done_at
+    ]
+    lost = sum(done not in one.done_at for one in received for done in committed)
     return Result(
         figures=(
-            Figure(name="clients", value=len(pages), at_least=_CLIENTS),
+            Figure(name="clients", value=len(received), at_least=_CLIENTS),
             Figure(name="changes of blocks", value=len(committed), at_least=3 * (_SIDE // _BLOCK_SIDE) ** 2),
             Figure(name="changes that a client did not get", value=lost, at_most=0),
+            Figure(name="events that a client got twice", value=sum(one.twice for one in received), at_most=0),
             Figure(name="commit to receipt, median", value=statistics.median(took_ms), unit="ms"),
             Figure(
                 name="commit to receipt, 95th percentile",
@@ -110,60 +89,30 @@ def _spec() -> SurveySpec:
 def _committed(stores: Stores, survey: Survey) -> dict[Done, float]:
     """Return when the transactions began that made each block's layer whole: a moment before they were committed."""
     with stores.database.begin() as connection:
-        told = events.read_subject(connection, subject_of(survey.id), after=BEGINNING, limit=10_000)
+        logged = events.read_subject(connection, subject_of(survey.id), after=BEGINNING, limit=10_000)
     return {
         (str(one.event.data["block"]), str(one.event.data["layer"])): one.created_at.timestamp()
-        for one in told
+        for one in logged
         if one.event.kind == "block" and one.event.data["change"] == "done"
     }
 
 
-async def _watched(settings: Settings, survey: str) -> Sequence[_Page]:
-    pages = [_Page() for _ in range(_CLIENTS)]
-    watching = [asyncio.create_task(_watch(settings.gateway_port, survey, page)) for page in pages]
-    while not all(page.got for page in pages):
-        _raise_failed(watching)
-        await asyncio.sleep(0.1)
-    process = multiprocessing.get_context("spawn").Process(target=_survey, args=(settings, survey))
-    process.start()
-    while process.is_alive():
-        await asyncio.sleep(0.1)
-    if process.exitcode != 0:
-        raise RuntimeError("The survey failed.")
-    await asyncio.wait(watching, timeout=_LAST_S)
-    _raise_failed(watching)
-    for task in watching:
-        task.cancel()
-    return pages
-
-
-def _raise_failed(watching: Sequence["asyncio.Task[None]"]) -> None:
-    for task in watching:
-        if task.done():
-            task.result()
-
-
-async def _watch(port: int, survey: str, page: _Page) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
-    request = f"GET /api/v1/surveys/{survey}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
-    writer.write(request.encode())
-    while line := await reader.readline():
-        if line.startswith(b"data: "):
-            page.got.append((time.time(), line))
-        elif line.startswith(b"event: end"):
-            break
-    writer.close()
-
-
-@cache
-def _done_in(line: bytes) -> frozenset[Done]:
-    told = json.loads(line.removeprefix(b"data: "))
-    return frozenset(
-        (block["key"], layer["layer"])
-        for block in told.get("blocks", ())
-        for layer in block["layers"]
-        if layer["state"] == "done"
-    )
+def _watched(settings: Settings, survey: str) -> Sequence[Received]:
+    """Make the survey while the clients watch it, and return what they received."""
+    path = f"/api/v1/surveys/{survey}/events"
+    command = [sys.executable, "-m", "bench.hub_clients", str(settings.gateway_port), path, str(_CLIENTS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as clients:
+        assert clients.stdout is not None
+        if clients.stdout.readline().strip() != READY:
+            raise RuntimeError("The clients got no first event.")
+        process = multiprocessing.get_context("spawn").Process(target=_survey, args=(settings, survey))
+        process.start()
+        process.join()
+        if process.exitcode != 0:
+            clients.kill()
+            raise RuntimeError("The survey failed.")
+        report, _ = clients.communicate(timeout=_REPORT_S)
+    return Received.from_json(report)
 
 
 def _survey(settings: Settings, survey_id: str) -> None:

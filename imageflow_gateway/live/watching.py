@@ -40,7 +40,10 @@ _RETRY_S = 1.0
 """Where the database does not answer."""
 
 _REST = 4.0
-"""For so many times as long as a survey took to read it rests: one of ten thousand blocks may take a second."""
+"""The pause between two reads of a survey, in durations of a read: one of ten thousand blocks may take a second."""
+
+_READS_COMPARED = 4
+"""Reads of which the shortest counts: beside a thousand clients that are sent to, some wait for the interpreter."""
 
 _LINGER_S = 60.0
 """So long a survey is looked after that nobody watches, so that a client which lost its connection goes on."""
@@ -68,8 +71,8 @@ class _WatchedSurvey:
     clients: int = 0
     looks: asyncio.Task[None] | None = None
     """Reads it whenever something happened to it; no survey waits for another one."""
-    read_s: float = 0.0
-    """Seconds that it took to read last."""
+    reads_s: deque[float] = field(default_factory=lambda: deque(maxlen=_READS_COMPARED))
+    """Seconds that the last reads took."""
     beats: int = 0
     """Comments that every client has been sent since the channel began; those that keep quiet connections open."""
     watched_at: float = field(default_factory=time.monotonic)
@@ -152,8 +155,7 @@ class Watching:
         if channel is None or channel.end is not None:
             # one that ended may have been taken up again
             fresh = channel or _WatchedSurvey(survey)
-            seen, fresh.read_s = await self._read(survey)
-            fresh.take(seen)
+            fresh.take(await self._read(fresh))
             channel = self._watched.setdefault(survey, fresh)
         end = channel.end
         if end is not None and end[0] == last_event_id:
@@ -235,7 +237,7 @@ class Watching:
             while await following.next(0):
                 pass  # one look sees all that has happened
             await self._look(channel)
-            await asyncio.sleep(_REST * channel.read_s)
+            await asyncio.sleep(_REST * min(channel.reads_s, default=0.0))
             await following.next(_RETRY_S if channel.trouble else _POLL_S)
 
     def _is_watched(self, channel: _WatchedSurvey) -> bool:
@@ -244,8 +246,7 @@ class Watching:
 
     async def _look(self, channel: _WatchedSurvey) -> None:
         try:
-            seen, channel.read_s = await self._read(channel.survey)
-            channel.take(seen)
+            channel.take(await self._read(channel))
         except NotFound:
             channel.deleted = True
             channel.wake()
@@ -257,14 +258,16 @@ class Watching:
         except Exception:  # noqa: BLE001 - logged in full, and looked at again
             _LOG.exception("%s is watched, but cannot be read", channel.survey)
 
-    async def _read(self, survey: str) -> tuple[SurveyProgress, float]:
-        """Return how a survey stands, and the seconds that it took to read, without those of waiting for a turn."""
+    async def _read(self, channel: _WatchedSurvey) -> SurveyProgress:
+        """Return the survey's progress, and note the seconds that it took to read, without those in the queue."""
 
         def read() -> tuple[SurveyProgress, float]:
             begun = time.monotonic()
-            return read_progress(self._stores, survey), time.monotonic() - begun
+            return read_progress(self._stores, channel.survey), time.monotonic() - begun
 
-        return await to_thread.run_sync(read, limiter=self._capacity.progress_reads)
+        seen, read_s = await to_thread.run_sync(read, limiter=self._capacity.progress_reads)
+        channel.reads_s.append(read_s)
+        return seen
 
 
 def _progress(channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -> bytes:

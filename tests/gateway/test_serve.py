@@ -134,6 +134,25 @@ def test_a_hard_limit_of_open_files_that_is_too_low_is_named_with_what_to_do() -
     assert done.stderr.startswith("150 files and connections may be open at once, and 2000 may be needed: raise")
 
 
+COUNTS_OBJECTS = """
+import atexit, gc
+from imageflow_clients.settings import Settings
+from imageflow_gateway.serve import serve
+
+atexit.register(lambda: print(len(gc.get_objects()), gc.get_freeze_count()))
+serve(Settings())
+"""
+
+
+def test_garbage_collection_passes_over_what_was_loaded_before_the_first_request(
+    settings: Settings, stores: Stores, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    counted, _ = _served_until_terminated(COUNTS_OBJECTS, stores, free_port(), tmp_path)
+    collected, passed_over = map(int, counted.split())
+    assert passed_over > 100_000
+    assert collected < passed_over / 3
+
+
 CLOSES_SLOWLY = """
 import os, signal
 from imageflow_clients.database.core.engine import Database
@@ -151,25 +170,31 @@ serve.serve(Settings())
 def test_a_second_signal_while_the_database_is_closed_ends_it_without_a_traceback(
     settings: Settings, stores: Stores, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    port = free_port()
+    _, log = _served_until_terminated(CLOSES_SLOWLY, stores, free_port(), tmp_path, code=-signal.SIGTERM)
+    assert "Traceback" not in log
+
+
+def _served_until_terminated(program: str, stores: Stores, port: int, home: Path, *, code: int = 0) -> tuple[str, str]:
+    """Terminate a program once it answers at the port; return what it wrote to standard output and error."""
     url = stores.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     environment = {
         **os.environ,
         "IMAGEFLOW_DATABASE_URL": url,
-        "IMAGEFLOW_HOME": str(tmp_path),
+        "IMAGEFLOW_HOME": str(home),
         "IMAGEFLOW_GATEWAY_PORT": str(port),
     }
+    command = [sys.executable, "-c", program]
     with subprocess.Popen(
-        [sys.executable, "-c", CLOSES_SLOWLY], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as gateway:
         until = time.monotonic() + 60
         while not _answers(port):
             assert time.monotonic() < until, "the gateway does not answer"
             time.sleep(0.1)
         gateway.send_signal(signal.SIGTERM)
-        _, log = gateway.communicate(timeout=60)
-    assert gateway.returncode == -signal.SIGTERM
-    assert "Traceback" not in log
+        out, log = gateway.communicate(timeout=60)
+    assert gateway.returncode == code
+    return out, log
 
 
 def _answers(port: int) -> bool:
