@@ -17,7 +17,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def cancelled_with_the_run() -> Iterator[Cancellation]:
     """Yield a switch that is thrown when the run is cancelled, and end the step as cancelled then.
 
-    Dagster itself raises in the main thread alone, which would wait for whatever the others are at.
+    Dagster itself raises in the main thread only, which would wait for the work of the other threads.
     """
     switch = Cancellation()
     if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only

@@ -58,7 +58,7 @@ class _BySize(dg.Executor):
                 yield from _in_process(plan_context, execution_plan)
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             if plan_context.dagster_run.remote_job_origin is None:
-                # Executed where it was asked for, as by the command line: the signal is the cancellation.
+                # Executed by the caller's process, as by the command line: the signal is the cancellation.
                 plan_context.instance.report_run_canceling(plan_context.dagster_run)
             raise
         yield dg.DagsterEvent.engine_event(plan_context, f"Finished steps {how} (pid: {pid})", what)

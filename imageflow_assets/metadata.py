@@ -43,7 +43,7 @@ def picture(name: str, data: bytes, kind: str) -> str:
     """Return a picture as markdown that holds its bytes.
 
     Args:
-        name: Told where it cannot be seen.
+        name: Text for readers that cannot see the picture.
         data: The file.
         kind: jpeg, png or webp.
     """

@@ -27,7 +27,7 @@ _LEAST_S = 0.02
 class Claims(InstanceConcurrencyContext):
     """Claims of a run's steps on slots of pools. One step waits for each pool, and those behind it cost nothing.
 
-    At the end all slots of the run are free: whoever enters it has ended its steps by then.
+    On exit all slots of the run are freed: its steps have ended by then.
     """
 
     def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
@@ -47,7 +47,7 @@ class Claims(InstanceConcurrencyContext):
         return claimed
 
     def free_step(self, step_key: str) -> None:
-        """Give a step's slot back, and let whoever waits look at once."""
+        """Return a step's slot, and let the waiting steps check at once."""
         super().free_step(step_key)
         for waiting in self._pending_claims:
             self._pending_timeouts[waiting] = 0
@@ -68,7 +68,7 @@ class PatientExecution(ActiveExecution):
     """Progress of a plan. Waiting ends with `DagsterExecutionInterruptedError` when the run is cancelled."""
 
     def is_working(self, step_key: str) -> bool:
-        """Whether a step was begun and nothing was heard of its end."""
+        """Whether a step was begun and its end has not been reported."""
         return step_key in self._in_flight
 
     @override

@@ -19,7 +19,7 @@ def alert_of(stores: Stores, settings: Settings, run: dg.DagsterRun, reason: str
         stores: Where alerts are kept.
         settings: Where Dagster's UI is, and who is sent alerts.
         run: Which one failed.
-        reason: Why the run failed, in words.
+        reason: Why the run failed, as a message.
     """
     failed = FailedRun(
         id=run.run_id,

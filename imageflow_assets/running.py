@@ -20,7 +20,7 @@ def execute(
 ) -> dg.RunRecord:
     """Execute a job for one partition in this process and its children; return its run, which has ended.
 
-    SIGINT ends the run within two seconds as cancelled. `why_it_ended` says in words why a run failed.
+    SIGINT ends the run within two seconds as cancelled. `why_it_ended` gives the reason of a failure as a message.
 
     Args:
         job: Made anew by each child: from a function of a module, by `dg.reconstructable`.

@@ -33,7 +33,7 @@ def runs_by_tag(
     """Return runs by the value of a tag, newest first; values that no run bears are left out.
 
     Args:
-        instance: Which one is asked, once.
+        instance: Queried once.
         tag: Its name.
         values: Those that are looked for.
         statuses: Only runs in one of them.
@@ -86,7 +86,7 @@ def _said_of_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str
 
 
 def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Return in words why a run that has ended left something undone."""
+    """Return a message: why a run that has ended left something undone."""
     if run.status is dg.DagsterRunStatus.CANCELED:
         return f"Run {run.run_id} was cancelled."
     if run.status is not dg.DagsterRunStatus.FAILURE:
@@ -123,7 +123,7 @@ def partition_of_step(context: dg.OpExecutionContext | dg.AssetExecutionContext)
 def will_be_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether Dagster itself launches a failed run again, as it does where a worker crashed.
 
-    Its tag says so a moment after the failure does; until then the same question is asked here.
+    Its tag is written a moment after the failure; until then Dagster's rule is applied here.
     """
     if WILL_RETRY_TAG in run.tags:
         return run.tags[WILL_RETRY_TAG] == "true"

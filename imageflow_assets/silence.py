@@ -8,7 +8,7 @@ LISTENED_S = 10.0
 
 
 class SilenceWatch:
-    """Measures, look by look, how long this process has heard nothing of a name.
+    """Measures how long this process has seen no sign of life of a name, from one check to the next.
 
     After a suspended machine resumes, every worker looks dead to the first process that runs: the database's clock went
     on, the monotonic one did not.
@@ -19,7 +19,7 @@ class SilenceWatch:
         self._since: dict[str, float] = {}
 
     def is_dead(self, name: str, silence_s: float, allowed_s: float) -> bool:
-        """Whether a silence is longer than allowed, its last `LISTENED_S` seconds heard by this watch."""
+        """Whether a silence is longer than allowed, its last `LISTENED_S` seconds observed by this watch."""
         if silence_s <= allowed_s - LISTENED_S:
             self._since.pop(name, None)
             return False

@@ -100,7 +100,7 @@ def _is_result(event: dg.DagsterEvent) -> bool:
 
 
 def _end_with(worker: int) -> None:
-    """End this process as soon as the worker has ended, whatever it is at."""
+    """End this process as soon as the worker has ended, also in the middle of a step."""
     try:
         watched = os.pidfd_open(worker)
     except ProcessLookupError:
@@ -123,7 +123,7 @@ class _Steps:
         self._instance = instance
         self._log_key = log_key
         self._log_context = log_context
-        # One value, so that the definitions are loaded once: Dagster keeps those of the last that it was asked for.
+        # One value, so that the definitions are loaded once: Dagster caches those of the last value.
         self._job = work.job.with_repository_load_data(work.repository_load_data)
 
     def execute(self, step_key: str, known_state: KnownExecutionState) -> Iterator[dg.DagsterEvent]:

@@ -61,7 +61,7 @@ class StepChildren:
         child.begin(step_key, known_state)
 
     def news(self, timeout_s: float) -> Iterator[tuple[str, dg.DagsterEvent | Ended | Died]]:
-        """Yield what children have to say of their steps, or nothing after a while.
+        """Yield the events of the children's steps, or nothing after a while.
 
         `Ended` and `Died` are the last of a step.
         """
@@ -115,7 +115,7 @@ class StepChildren:
 
 
 class _Child:
-    """One process. It starts beside the worker's own thread, which would hear no cancellation meanwhile."""
+    """One process. It starts on a thread of its own, so that the worker's thread can react to a cancellation."""
 
     def __init__(self, work: RunWork) -> None:
         self.step_key: str | None = None
@@ -131,7 +131,7 @@ class _Child:
         # Where it fails, the pipe's other end is closed, which the worker takes for a child that died.
         with other, suppress(OSError, EOFError), _ONE_BY_ONE:
             self._process.start()
-            # of a process that nobody else is meant by, even if the server of forks, its parent, was killed
+            # identifies the process, even if the fork server, its parent, was killed
             self._pid_fd = os.pidfd_open(self._process.pid or 0)
 
     def begin(self, step_key: str, known_state: KnownExecutionState) -> None:

@@ -35,12 +35,12 @@ class Waiting(Generic[Row]):
 
 
 def look(instance: dg.DagsterInstance, tag: str, read: Callable[[], Sequence[Waiting[Row]]]) -> Iterator[Waiting[Row]]:
-    """Yield what waits, with its runs; Dagster is not asked where nothing does.
+    """Yield waiting rows with their runs; Dagster is only queried where rows wait.
 
-    What changes while Dagster is asked is left to the next tick: the run that changed it may have ended in between.
+    Rows that change during the query are left to the next tick: the run that changed them may have ended in between.
 
     Args:
-        instance: Which one is asked.
+        instance: Queried for the runs.
         tag: The one that bears the keys.
         read: Reads the rows; called again once Dagster has answered.
     """

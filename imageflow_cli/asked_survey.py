@@ -1,4 +1,4 @@
-"""From `survey run`'s options, and the game's YAML where one is named, to what the survey is asked to do."""
+"""From `survey run`'s options, and the game's YAML where one is named, to the spec of the survey."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def asked_survey(
     lossless_method: int | None,
     **options: Any,
 ) -> SurveySpec:
-    """Return what is asked for: the file's settings, and over them the options.
+    """Return the spec: the file's settings, overridden by the options.
 
     Args:
         options: Those of the drivers, as `driver_parameters` takes them.

@@ -1,7 +1,7 @@
 """Dagster's code server: its address, and whether the child that holds the code is still there.
 
-`dagster code-server` starts a child with the code, and a new one for each "Reload definitions". Nobody but the stack
-starts one in place of a child that was killed.
+`dagster code-server` starts a child with the code, and a new one for each "Reload definitions". Only the stack
+replaces a child that was killed.
 """
 
 import secrets
@@ -56,7 +56,7 @@ class CodeServer:
 
     def has_lost_its_child(self) -> bool:
         """Whether the server answers, and says that it reaches no child; one that is busy has not lost it."""
-        # twice: a reload may have ended the child that was asked first
+        # twice: a reload may have ended the first child meanwhile
         return all(self._reaches_no_child() for _ in range(2))
 
     def _reaches_no_child(self) -> bool:

@@ -99,7 +99,7 @@ def _interrupt() -> None:
 
 
 def _end_dead_run(session: Session, survey: Survey) -> None:
-    """Let Dagster know that the run which had the survey is dead: without a running stack nobody else does."""
+    """Report to Dagster that the survey's former run is dead: without a running stack no sensor does."""
     watch = SilenceWatch()
     while True:
         with session.stores.database.begin() as connection:

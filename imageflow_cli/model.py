@@ -83,7 +83,7 @@ def check(folder: Path, held_out: int | None, as_json: bool) -> None:
         return
     click.echo(f"{card.id} answers {len(bundle.golden.names)} golden pictures as the original did.", err=True)
     if rows:
-        print_table(("on products nobody trained on", ""), rows)
+        print_table(("on held-out products", ""), rows)
 
 
 @model.command()

@@ -1,4 +1,4 @@
-"""What `imageflow pipeline run` reads and writes: pictures in, each output as a file or in words."""
+"""What `imageflow pipeline run` reads and writes: pictures in, each output as a file or as text."""
 
 import json
 from collections.abc import Sequence

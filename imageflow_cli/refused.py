@@ -15,7 +15,7 @@ from imageflow_clients.stores import open_stores
 @as_json
 @with_settings
 def refused(settings: Settings, limit: int, as_json: bool) -> None:
-    """List uploads that became no survey and no batch, with the reason: mend them, and close their folder again."""
+    """List uploads that became no survey and no batch, with the reason: correct them and close their folder again."""
     with open_stores(settings).database.begin() as connection:
         maps = uploads.refused(connection, limit=limit)
         others = manifests.refusals(connection, limit=limit)

@@ -30,7 +30,7 @@ from imageflow_surveys.reread import reread
 def run_any(
     settings: Settings, spec: SurveySpec, *, unless_mapped: bool, bars: bool
 ) -> tuple[tuple[Survey, ...], dict[str, Any]]:
-    """Make the maps that are asked for: one survey, or one of each group where frames lie in no order.
+    """Make the requested maps: one survey, or one of each group where frames have no order.
 
     Args:
         unless_mapped: Return the save's latest survey, where there is one, and do nothing.
@@ -197,7 +197,7 @@ def _print_areas(shots: ShotCount) -> None:
         )
     if shots.unsettled:
         _warn_of(
-            f"The image of {shots.unsettled} areas never stood still, at a second visit neither: it was taken as it "
+            f"The image of {shots.unsettled} areas never settled, not on a second visit either: it was taken as it "
             "was. Pause the game in `prepare`, or name what moves in `settle.ignored`."
         )
 

@@ -99,7 +99,7 @@ def run(
 def arrange(
     settings: Settings, source: Path, masks: tuple[Rect, ...], skip_bad: bool, folder: Path | None, as_json: bool
 ) -> None:
-    """Find out how the frames in the folder SOURCE lie to one another, whatever they are called; survey nothing.
+    """Arrange the frames in the folder SOURCE by their content, regardless of their names; nothing is surveyed.
 
     `--csv` writes each group's positions: with its frames, one of these files is a positions.csv.
     """

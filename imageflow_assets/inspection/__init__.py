@@ -1,1 +1,1 @@
-"""The inspection line: assets of batches, what people say of them, statistics, and the sensors that drive them."""
+"""The inspection line: assets of batches, people's verdicts, statistics, and the sensors that drive them."""

@@ -21,7 +21,7 @@ which batches changed it; from uploads to batches, so that what is older than it
 
 
 def batch_of(context: dg.AssetExecutionContext, stores: Stores) -> Batch:
-    """Return the batch that a run is for: the version that the sensor asked for, else the newest.
+    """Return the batch that a run is for: the version that the sensor requested, else the newest.
 
     Raises:
         InvalidInput: The run has no partition, or one that names no batch.
@@ -33,7 +33,7 @@ def batch_of(context: dg.AssetExecutionContext, stores: Stores) -> Batch:
     with stores.database.begin() as connection:
         if asked is not None:
             batch = rows.get(connection, int(asked))
-            if batch.key == key:  # whoever runs it again may have chosen another partition
+            if batch.key == key:  # a re-execution may name another partition
                 return batch
         return rows.latest(connection, product, name)
 

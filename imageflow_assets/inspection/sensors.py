@@ -82,7 +82,7 @@ def count_statistics(context: dg.SensorEvaluationContext, stores: dg.ResourcePar
 
 @sensor(INSPECTION, minimum_interval_seconds=30)
 def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
-    """Tell what people said of a batch as one event, once all is said or nothing came for a minute."""
+    """Report people's verdicts of a batch as one event, once all are given or none came for a minute."""
     instance = context.instance
 
     def report(event: VerificationEvent) -> None:
@@ -116,7 +116,7 @@ def mark_stale_batches(
     return dg.SensorResult(
         asset_events=[rules_event(rules) for rules in changes.rules],
         cursor=changes.reported.write(),
-        skip_reason=f"{len(changes.rules)} batches are judged by other rules now; nothing runs unless it is asked for.",
+        skip_reason=f"{len(changes.rules)} batches have new rules; runs start only on request.",
     )
 
 

@@ -40,7 +40,7 @@ def unknown_uploads(instance: dg.DagsterInstance, stores: Stores, limit: int) ->
 
 
 def new_uploads(instance: dg.DagsterInstance, stores: Stores, asked: Sequence[dg.RunRequest]) -> tuple[Batch, ...]:
-    """Return the batches that runs are asked for, without those of which Dagster knows this very version's upload."""
+    """Return the batches with a requested run whose version's upload has not been reported to Dagster."""
     with stores.database.begin() as connection:
         found = rows.get_many(connection, [int(request.tags[BATCH_TAG]) for request in asked])
     return tuple(batch for batch in found.values() if _last_reported(instance, batch.key) != str(batch.id))

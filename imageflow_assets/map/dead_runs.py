@@ -22,9 +22,9 @@ _STOPPABLE = [status for status in ALIVE if status is not dg.DagsterRunStatus.CA
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceWatch) -> tuple[str, ...]:
-    """End every unfinished run of ours whose worker is dead by what the watch heard so far, and return their ids.
+    """End our unfinished runs whose worker the watch finds dead, and return their ids.
 
-    It has failed, and Dagster may repeat it; one that somebody cancelled is cancelled.
+    Such a run fails, and Dagster may repeat it; a cancelled run ends as cancelled.
     Dagster's default launcher does not notice when worker and code server die together. Runs of other code, whose
     workers never beat, are left alone.
     """
@@ -57,7 +57,7 @@ def _is_to_beat(run: dg.DagsterRun) -> bool:
 def stop_cancelled_runs(instance: dg.DagsterInstance, stores: Stores) -> tuple[str, ...]:
     """Stop every run of a survey that was cancelled after the run was created, and return their ids.
 
-    Whoever cancelled it stops them too, unless Dagster was down, or a run was launched at that very moment.
+    The cancellation stops them itself, unless Dagster was down or a run was launched at that moment.
     """
     records = instance.get_run_records(dg.RunsFilter(statuses=_STOPPABLE))
     if not records:

@@ -54,7 +54,7 @@ class PlanConfig(dg.Config):
 def register_survey(
     context: dg.OpExecutionContext, config: PlanConfig, stores: dg.ResourceParam[Stores]
 ) -> dg.Output[str]:
-    """Check what is asked for, register it as a survey, and add its partition."""
+    """Check the request, register it as a survey, and add its partition."""
     carrier = Carrier.SENSOR if config.start else Carrier.OPERATOR
     with explained():
         spec = _spec(config)

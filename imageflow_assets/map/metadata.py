@@ -72,7 +72,7 @@ def registered(stores: Stores, survey: Survey, done: Sequence[RegisteredBlocks])
 
 
 def placed(result: Placed, seconds: float) -> Shown:
-    """Show how surely screenshots are placed, with a table of the least sure, and the mosaic that they make."""
+    """Show the confidence of placements, a table of the least confident screenshots, and their mosaic."""
     mosaic = result.mosaic
     return {
         **{status.value: dg.MetadataValue.int(result.count(status)) for status in PlacementStatus},

@@ -48,7 +48,7 @@ def advance(
     """
     with stores.database.begin() as connection:
         surveys = rows.find(connection, states=(SurveyState.PLANNED, SurveyState.RUNNING), limit=None)
-    # Runs are asked for before rows are read again: a run that had ended by then has done its part of them.
+    # Dagster's runs are read before the rows: a run that had ended by then has written its rows.
     runs = runs_by_tag(instance, PARTITION_TAG, {survey.id for survey in surveys})
     requests: list[dg.RunRequest] = []
     changed: list[Survey] = []
@@ -123,7 +123,7 @@ def _reported(instance: dg.DagsterInstance, stores: Stores, before: Survey) -> t
 
 
 def _is_at_work(instance: dg.DagsterInstance, lease: Lease, runs: Sequence[dg.RunRecord]) -> bool:
-    """Whether a run that began since the runs were asked for has the survey."""
+    """Whether a run that began after `runs` were read holds the survey."""
     if any(record.dagster_run.run_id == lease.run_id for record in runs):
         return False
     run = instance.get_run_by_id(lease.run_id)

@@ -43,7 +43,7 @@ surveys = dg.AssetSpec(
 
 
 def report_state(instance: dg.DagsterInstance, survey: Survey) -> None:
-    """Tell Dagster the state of a survey; what was made of the survey stays fresh."""
+    """Report the state of a survey to Dagster; the survey's assets stay fresh."""
     instance.report_runless_asset_event(
         dg.AssetMaterialization(
             surveys.key,
@@ -56,13 +56,13 @@ def report_state(instance: dg.DagsterInstance, survey: Survey) -> None:
                 "grid": str(survey.grid),
                 "areas": survey.grid.rows * survey.grid.cols,
             },
-            tags={DATA_VERSION_TAG: "planned"},  # what a survey was asked to do never changes
+            tags={DATA_VERSION_TAG: "planned"},  # the request of a survey never changes
         )
     )
 
 
 def introduce(instance: dg.DagsterInstance, found: Sequence[Survey]) -> None:
-    """Tell Dagster the state of surveys that it has not heard of."""
+    """Report the state of surveys that Dagster does not know."""
     known = instance.get_materialized_partitions(surveys.key)
     for survey in found:
         if survey.id not in known:
@@ -70,7 +70,7 @@ def introduce(instance: dg.DagsterInstance, found: Sequence[Survey]) -> None:
 
 
 def report_upload(instance: dg.DagsterInstance, notice: "Noticed") -> None:
-    """Tell Dagster what became of an uploaded folder."""
+    """Report the outcome of an uploaded folder to Dagster."""
     begun = {"reason": notice.reason or ""} if notice.survey is None else {"survey": notice.survey.id}
     instance.report_runless_asset_event(
         dg.AssetObservation(map_uploads.key, metadata={"folder": notice.folder.prefix, **begun})

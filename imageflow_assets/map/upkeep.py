@@ -63,7 +63,7 @@ def sweep_objects(
     stores: dg.ResourceParam[Stores],
     after: int,  # noqa: ARG001 - the order alone
 ) -> dg.Output[int]:
-    """Delete the objects that nobody has needed for a day."""
+    """Delete the objects that were unused for a day."""
     with explained():
         swept = sweep(stores, grace=timedelta(hours=config.grace_hours), dry_run=config.dry_run)
     return dg.Output(

@@ -22,7 +22,7 @@ _LAYERS = frozenset(layer.value for layer in Layer)
 
 @contextmanager
 def working(context: Context, stores: Stores, settings: Settings) -> Iterator[HeldSurvey]:
-    """Yield the survey of a step's partition with its lease; errors of the body become failures in words."""
+    """Yield the survey of a step's partition with its lease; errors of the body become failures with a message."""
     with explained(context.retry_number, settings.retry_waits):
         yield _held(context, stores)
 
@@ -32,7 +32,7 @@ def _held(context: Context, stores: Stores) -> HeldSurvey:
     try:
         held = hold(stores, survey, _run_of(context))
     except RunRefused:
-        # by the tag, whoever settles the survey passes this run over
+        # the tag lets the settling of the survey ignore this run
         context.instance.add_run_tags(context.run_id, {REFUSED_TAG: context.run_id})
         raise
     except NotFound as error:

@@ -149,7 +149,7 @@ def test_one_area_that_never_stands_still_is_taken_and_reported(cli: Here, here:
     _write(here, "light", settle=STILL)
     told = _run(cli, "light", grid="4x2")
     assert "8 of 8 screenshots are anchored" in told
-    assert re.search(r"The image of [1-4] areas never stood still, at a second visit neither: it was taken", told)
+    assert re.search(r"The image of [1-4] areas never settled, not on a second visit either: it was taken", told)
     facts = cli.json("survey", "show", "g-light-0001")
     assert (facts["state"], facts["areas"]) == ("completed", 8)
     assert facts["unsettled"] in range(1, 5)
