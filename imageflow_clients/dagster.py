@@ -65,7 +65,7 @@ class DagsterRun:
     """In Dagster's words: STARTED, SUCCESS and so on."""
     tags: Mapping[str, str]
     assets: tuple[str, ...]
-    """Keys of the assets that it was asked for; empty where a whole job was."""
+    """Keys of the requested assets; empty where a whole job was launched."""
     started_at: datetime | None
     ended_at: datetime | None
 
@@ -116,7 +116,7 @@ class Dagster:
             tags: Among them the one that says which partition the run is for.
 
         Raises:
-            DagsterUnavailable: Where the run was not launched, or nobody could say whether it was.
+            DagsterUnavailable: The run was not launched, or it is unknown whether it was.
         """
         params = {
             "selector": {
@@ -208,7 +208,7 @@ class Dagster:
                 f"Dagster does not answer at {self.url} ({type(error).__name__}): start it with `imageflow up`."
             ) from error
         if body.get("errors"):
-            raise DagsterUnavailable(f"Dagster does not understand what it is asked: {body['errors'][0]['message']}")
+            raise DagsterUnavailable(f"Dagster does not understand the query: {body['errors'][0]['message']}")
         return body["data"]
 
 

@@ -1,7 +1,7 @@
 """The PostgreSQL that comes with us: one server a folder, shared by all processes that use it.
 
 The first process that needs the server starts it; it stops by itself some seconds after the last one is gone,
-however that one ended. A crash is mended by whoever connects next. How the server is run is `postgres/`'s affair.
+however that one ended. The next client to connect recovers from a crash. `postgres/` runs the server.
 """
 
 import fcntl
@@ -119,7 +119,7 @@ class EmbeddedPostgres:
         except OSError as error:
             raise DatabaseUnavailable(
                 f"The database's folder '{self._given}' cannot be used: {error.strerror} ('{error.filename}'). "
-                "Mend that, or set IMAGEFLOW_HOME or IMAGEFLOW_DATABASE_URL."
+                "Correct that, or set IMAGEFLOW_HOME or IMAGEFLOW_DATABASE_URL."
             ) from error
 
     def _folder(self) -> ServerFolder:

@@ -22,7 +22,7 @@ def walk_in_order(
         root: Of the store.
         prefix: The folder's, ending with "/", or empty.
         after: A key, or any text to compare with keys.
-        passed_over: Told what cannot be a key, for its name is no UTF-8; the wrong bytes are spelled as \\xff.
+        passed_over: Called with names that cannot be keys, as they are no UTF-8; the wrong bytes are spelled as \\xff.
     """
     for name, is_folder in _entries(root / prefix):
         if not _is_text(name):

@@ -1,6 +1,6 @@
 """Large objects of S3, sent in parts: a part that fails is sent again by itself, and failed uploads are taken back.
 
-obstore sends parts as well, but leaves them where an upload fails: seen by nobody, kept, and paid for.
+obstore sends parts as well, but leaves them where an upload fails: invisible, kept, and paid for.
 """
 
 import hashlib
@@ -85,13 +85,13 @@ class MultipartUploads:
             for page in pages:
                 yield from page.get("Uploads", ())
         except self._client.exceptions.NoSuchUpload:
-            return  # so rclone says that nobody has begun one since it was started
+            return  # rclone's answer where no upload was begun since its start
 
     def _abort(self, upload: Mapping[str, Any]) -> bool:
         try:
             self._client.abort_multipart_upload(Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         except self._client.exceptions.NoSuchUpload:
-            return False  # completed meanwhile, or taken back by somebody else
+            return False  # completed meanwhile, or aborted by another process
         return True
 
     def _send(self, patience: tenacity.Retrying, target: dict[str, str], number: int, part: bytes) -> dict[str, Any]:

@@ -60,12 +60,12 @@ def _open_bucket(settings: ObjectStoreSettings, account: S3Account, bucket: str,
         config=config,
         prefix=prefix or None,
         client_options={
-            # Keys travel unencrypted over http: only within this machine, or when told so.
+            # Keys travel unencrypted over http: only within this machine, or where the setting allows it.
             "allow_http": parts.hostname in _LOOPBACK or account.allow_http,
             "connect_timeout": timedelta(seconds=5),
             "timeout": timedelta(seconds=settings.store_deadline_s),
         },
-        # It gives up a little before the deadline, so that its reason is heard.
+        # It gives up a little before the deadline, so that its reason is reported.
         retry_config={
             "max_retries": 1000,
             "retry_timeout": timedelta(seconds=_RETRIED * settings.store_deadline_s),

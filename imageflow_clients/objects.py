@@ -63,7 +63,7 @@ class ObjectStore:
 
         Args:
             key: In the bucket.
-            bucket: Its name; `None` where whoever tells of the object does not say.
+            bucket: Its name; `None` where it is unknown.
         """
         if isinstance(self._store, LocalStore):
             return key
@@ -141,7 +141,7 @@ class ObjectStore:
                 try:
                     self._requests.make(obstore.delete, self._store, some)
                 except FileNotFoundError:
-                    for key in some:  # somebody else deletes here too: go on with what is left
+                    for key in some:  # others delete here too: continue with what is left
                         self.delete(key)
             count += len(some)
         return count
@@ -181,7 +181,7 @@ class ObjectStore:
             prefix: The folder's.
             after: See above.
             limit: How many are returned at most.
-            passed_over: Told of files that can have no key, as a folder may hold.
+            passed_over: Called with files of a folder that can have no key.
         """
         folder = _check_prefix(prefix)
         with self._explained(prefix):
@@ -198,10 +198,9 @@ class ObjectStore:
     ) -> tuple[tuple[StoredObject, ...], bool]:
         """Return what `list_page` does, or less, at little cost to a server; and whether nothing lies behind it.
 
-        Once asked for a page, MinIO goes on reading for minutes, to the end of the prefix that it was asked about.
-        Whoever pages again and again asks it for one of the folders directly inside after the other. Of a bucket, what
-        lies directly in `prefix` is left out, and so are folders of names that no key of ours has: `passed_over` is
-        told of these.
+        For one page, MinIO reads for minutes, to the end of the requested prefix. Repeated paging therefore requests
+        the folders directly inside one after the other. Of a bucket, objects directly in `prefix` are left out, and so
+        are folders whose names no key of ours has: `passed_over` is called with these.
         """
         if isinstance(self._store, LocalStore):
             page = self.list_page(prefix, after=after, limit=limit, passed_over=passed_over)
@@ -233,7 +232,7 @@ class ObjectStore:
         return tuple(sorted(folder.rstrip("/").rpartition("/")[2] for folder in found["common_prefixes"]))
 
     def sign(self, method: Literal["GET", "PUT"], key: str, *, life: timedelta) -> str:
-        """Return an address by which whoever has it reads or writes one object without keys, for a while.
+        """Return an address with which anyone reads or writes one object without keys, for a while.
 
         Args:
             method: What the address is good for.
@@ -289,7 +288,7 @@ def check_key(key: str) -> str:
 
 
 def is_key(key: str) -> bool:
-    """Tell whether `key` can only mean an object inside the store."""
+    """Whether `key` can only mean an object inside the store."""
     parts = key.split("/")
     return (
         not any(part in {"", ".", ".."} or UNFINISHED.search(part) for part in parts)

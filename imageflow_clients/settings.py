@@ -61,7 +61,7 @@ class DatabaseSettings(HomeSettings):
 
 
 class ObjectStoreSettings(HomeSettings):
-    """Where objects lie, and how patiently a server is asked."""
+    """The object store, and the deadline of its requests."""
 
     object_store_url: str | None = None
     """s3://bucket/prefix or file:///folder. Unset: the folder `objects` in `home`."""

@@ -1,4 +1,4 @@
-"""Processes in which long steps run, so that a cancelled one can be killed whatever it is doing.
+"""Processes in which long steps run, so that a cancelled one can be killed at any point.
 
 Nothing here knows what a step is: any function travels by pickle. Processes are kept warm, and end with their parent.
 """
@@ -19,7 +19,7 @@ from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import StepDied
 from imageflow_domain.isolation import Isolation, Result
 
-# Forking a process that has threads may copy a lock that nobody will ever open.
+# Forking a process that has threads may copy a lock that is never released.
 _SPAWN = get_context("spawn")
 KEPT = 2
 """Idle processes that are not ended; each holds some 100 MB."""
@@ -145,10 +145,10 @@ def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
 
 
 def _as_bytes(error: Exception) -> bytes:
-    """Return an exception as the answer; in words, where it cannot travel itself."""
+    """Return an exception as the answer; as text where it cannot be pickled."""
     try:
         data = pickle.dumps((False, error))
         pickle.loads(data)  # noqa: S301 - written a line above
-    except Exception:  # noqa: BLE001 - whatever its class does when it is copied
+    except Exception:  # noqa: BLE001 - an exception's class may raise anything when it is copied
         return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
     return data

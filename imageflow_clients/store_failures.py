@@ -1,4 +1,4 @@
-"""What went wrong with the object store, in words for people: from what stores and their libraries say."""
+"""Failures of the object store as messages for people, from the texts of stores and their libraries."""
 
 import re
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from imageflow_domain.errors import Conflict, ImageFlowError, InvalidInput, StoreUnavailable
 
 Request = Literal["read", "write", "delete"]
-"""What a store was asked to do with an object; to list objects is to read."""
+"""The operation on an object; listing counts as reading."""
 
 # From the special to the general: the first that fits is said.
 _SENTENCES = (
@@ -20,17 +20,17 @@ _SENTENCES = (
     (
         r"Unauthenticated|SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|ExpiredToken|\b401\b"
         r"|Unable to locate credentials|Missing .*(?:credential|AccessKey)",
-        "refuses our keys: mend AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        "refuses our keys: correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     ),
     (
         r"os error (1|13)\b|Permission ?denied|AccessDenied|\b403\b",
         "does not let this account {request} '{key}': give the account the right to {request}, "
-        "or mend the bucket's name",
+        "or correct the bucket's name",
     ),
     (r"builder error|URL scheme is not allowed", "is reached over http only when AWS_ALLOW_HTTP=true"),
     (
         r"error sending request|connect|dns|\btimed out|ReadTimeout",
-        "does not answer: start it, or mend AWS_ENDPOINT_URL",
+        "does not answer: start it, or correct AWS_ENDPOINT_URL",
     ),
     (r"\b50\d\b|InternalError|Internal Error", "fails with '{key}' and does not say why: its own log may"),
 )
@@ -40,7 +40,7 @@ def explain(label: str, key: str, error: BaseException, *, request: Request = "r
     """Return our error for one of a store; `key` is what the request was about."""
     if isinstance(error, TimeoutError):
         return StoreUnavailable(
-            f"The object store, {label}, did not answer in time: start it, mend AWS_ENDPOINT_URL, "
+            f"The object store, {label}, did not answer in time: start it, correct AWS_ENDPOINT_URL, "
             "or raise IMAGEFLOW_STORE_DEADLINE_S."
         )
     said = str(error)

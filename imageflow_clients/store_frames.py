@@ -38,5 +38,5 @@ class StoreFrames:
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
-        # Listed once: a folder of frames is closed before anybody reads it.
+        # Listed once: a folder of frames is closed before it is read.
         return {stored.key.removeprefix(self._prefix): stored.size for stored in self._store.list_files(self._prefix)}

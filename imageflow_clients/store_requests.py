@@ -52,7 +52,7 @@ class BoundedRequests(Requests):
     def within(self, seconds: float, request: Callable[[], T]) -> T:
         """Return what `request()` returns; raise `TimeoutError` after `seconds`, the wait for a turn included.
 
-        A request that is given up, by its deadline or by Ctrl-C, is waited for by nobody, and ends by itself.
+        After its deadline or Ctrl-C a request is no longer waited for, and ends by itself.
         """
         future: Future[T] = Future()
         self._asked.put((future, request))

@@ -1,4 +1,4 @@
-"""What a listing says of an object, and which files of a folder are none."""
+"""An object as listed, and which files of a folder are none."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ UNFINISHED = re.compile(r"#\d+$")
 
 @dataclass(frozen=True, kw_only=True)
 class StoredObject:
-    """What a listing says of an object. Another content under the key has another `etag`."""
+    """An object as listed. Another content under the key has another `etag`."""
 
     key: str
     size: int

@@ -1,4 +1,4 @@
-"""Files that somebody may be writing, renaming or deleting while they are looked at."""
+"""Files that may be written, renamed or deleted while they are read."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def changed_before(path: Path, instant: float) -> bool:
-    """Tell whether a file was last written before an instant; one that has just vanished was not.
+    """Whether a file was last written before an instant; one that has just vanished was not.
 
     Args:
         path: Not followed where it is a link.

@@ -14,7 +14,7 @@ _Finite = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Wanted(BaseModel):
-    """What whoever made a model says of it; the rest is read from its file."""
+    """A model's description by its author; the rest is read from its file."""
 
     model_config = _Finite
 

@@ -111,7 +111,7 @@ def _check_nodes(nodes: Iterable[NodeProto], model: ModelProto, randomness: Rand
         name = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
         domain = _STANDARD_DOMAINS.get(node.domain)
         if domain is not None:
-            # Whoever runs it prefers its own operator to a function of the same name in the file.
+            # Runtimes prefer their own operator to a function of the same name in the file.
             randomness.check(node, name)
         if (node.domain, node.op_type) in own:
             continue

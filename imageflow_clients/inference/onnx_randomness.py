@@ -1,6 +1,6 @@
-"""Operators of ONNX that may answer the same picture otherwise: by chance, or by what they were asked before.
+"""Operators of ONNX that may answer the same picture differently: at random, or depending on earlier inputs.
 
-Whatever is not surely constant counts as switched on.
+An option that is not proven constant counts as switched on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -53,7 +53,7 @@ class Randomness:
 
 
 def _values(part: GraphProto | FunctionProto) -> Iterator[tuple[str, bool]]:
-    """Yield the name of every value that a part brings, and whether that is false whatever happens."""
+    """Yield the name of every value of a part, and whether the value is always false."""
     if isinstance(part, GraphProto):
         held = {tensor.name for tensor in part.initializer}
         yield from ((tensor.name, _is_false(tensor)) for tensor in part.initializer)
@@ -72,6 +72,6 @@ def _is_false_constant(node: NodeProto) -> bool:
 
 
 def _is_false(tensor: TensorProto) -> bool:
-    """Tell whether a constant is a single false. One without data is what somebody else fills in."""
+    """Whether a constant is a single false. One without data is filled in from outside."""
     held = tensor.raw_data or bytes(map(bool, tensor.int32_data))
     return tensor.data_type == TensorProto.BOOL and len(held) == 1 and not any(held)

@@ -121,7 +121,7 @@ def _options(runtime: Runtime) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = runtime.threads or len(os.sched_getaffinity(0))
     options.inter_op_num_threads = 1
-    # Threads that spin while they wait take the cores from whoever else works here.
+    # Threads that spin while they wait take the cores from other work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     return options

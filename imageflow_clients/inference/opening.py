@@ -10,7 +10,7 @@ from imageflow_domain.inference import ModelRegistry
 
 
 def open_models(settings: InferenceSettings, objects: ObjectStore) -> ModelRegistry:
-    """Return the registered models of a store; raise `InvalidInput` for settings that name nobody who computes."""
+    """Return the registered models of a store; raise `InvalidInput` for settings that name no runtime."""
     store = ModelStore(objects)
     if settings.inference_url is not None:
         return TritonModels(store, Server(settings.inference_url, versions=settings.inference_versions))

@@ -1,4 +1,4 @@
-"""A few tensors of a golden set and what the registered file answers: whoever else computes it is checked by them."""
+"""A few tensors of a golden set and the registered file's answers: they check every other runtime of the model."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imageflow_domain.errors import InvalidInput
 
 MOST_PICTURES = 4
-"""Enough to tell models apart, and soon computed."""
+"""Enough to distinguish models, and quick to compute."""
 
 _Tensors = Mapping[str, NDArray[Any]]
 
@@ -44,7 +44,7 @@ class Sample:
         )
 
     def encode(self) -> bytes:
-        """Return it as bytes of numpy's format, whatever the tensors are called."""
+        """Return it as bytes of numpy's format, independent of the tensors' names."""
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
@@ -64,7 +64,7 @@ class Sample:
             )
 
     def check(self, answered: _Tensors, tolerance: float, *, who: str) -> None:
-        """Compare what somebody answered to the inputs.
+        """Compare a runtime's answers to the inputs with the registered ones.
 
         Args:
             answered: By name.

@@ -81,7 +81,7 @@ class ModelStore:
 
 
 class SharedSessions:
-    """Sessions by model, opened once, whoever asks first; the longest unused ones are let go."""
+    """Sessions by model, each opened once for all threads; the longest unused ones are closed."""
 
     def __init__(self, load: Callable[[ModelId], InferenceSession], *, at_most: int = _OPEN_SESSIONS) -> None:
         self._load = load
@@ -91,9 +91,9 @@ class SharedSessions:
         self._open: OrderedDict[ModelId, InferenceSession] = OrderedDict()
 
     def open(self, model: ModelId) -> InferenceSession:
-        """Return the session of a model; raise what loading raises, and load again when it is asked for next.
+        """Return the session of a model; raise what loading raises, and load again at the next call.
 
-        Threads that ask for a model while it is loaded wait for the one session; other models are loaded meanwhile.
+        Threads that open a model while it is loaded wait for the one session; other models are loaded meanwhile.
         """
         with self._lock:
             turn = self._loading.setdefault(model, threading.Lock())

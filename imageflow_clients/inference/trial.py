@@ -1,4 +1,4 @@
-"""A model's first run, in a process of its own with bounds on memory and time: whatever it does ends there.
+"""A model's first run, in a process of its own with bounds on memory and time: a crash or hang ends there.
 
 `python -m imageflow_clients.inference.trial FOLDER` is that process: it reads `model.onnx` and `inputs.npz`, and writes
 `outputs.npz`.

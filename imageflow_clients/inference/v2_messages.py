@@ -30,7 +30,7 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """The body of a request, and the headers that tell how to read it."""
+    """The body of a request, and the headers that describe its format."""
 
     body: bytes
     headers: Mapping[str, str]

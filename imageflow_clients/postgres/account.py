@@ -68,7 +68,7 @@ class Account:
 def server_account(folder: ServerFolder, programs: Path) -> Account:
     """Return the account for the server of `folder`: our own, or for root that of the data, at first `nobody`.
 
-    Folders above may be closed to everybody but root (a home, a private temporary folder). The server then gets
+    Only root may enter some folders above (a home, a private temporary folder). The server then gets
     the one capability that lets it pass them, the weaker one where that is enough.
     """
     if os.geteuid() != 0:

@@ -44,7 +44,7 @@ class ServerFolder:
 
     @property
     def clients_lock(self) -> Path:
-        """Held shared by every process that may connect; whoever gets it exclusively knows that there is none."""
+        """Held shared by every process that may connect; an exclusive lock proves that there is none."""
         return self.path / "clients.lock"
 
     @property
@@ -83,7 +83,7 @@ class ServerFolder:
 
 
 def check_socket_folder(folder: Path, owner: int) -> None:
-    """Refuse a socket folder that another account could have laid out; /tmp is everybody's."""
+    """Refuse a socket folder that another account could have laid out; every account may write to /tmp."""
     found = folder.lstat()
     if not os.path.isdir(folder) or os.path.islink(folder) or found.st_uid != owner or found.st_mode & 0o077:  # noqa: PTH112,PTH114
         raise DatabaseUnavailable(

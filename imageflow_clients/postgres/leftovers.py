@@ -40,7 +40,7 @@ def end_leftovers(folder: ServerFolder, deadline: float) -> None:
             _signal(processes, signal.SIGKILL)
         time.sleep(_POLL_S)
     if not _names_a_dead_process(folder.pid_file):
-        # Cut short, or its number belongs to another program by now: PostgreSQL would refuse to start for ever.
+        # Cut short, or its number belongs to another program by now: PostgreSQL would always refuse to start.
         folder.pid_file.unlink(missing_ok=True)
 
 

@@ -142,7 +142,7 @@ class Supervisor:
             time.sleep(10 * _POLL_S)
 
     def watch(self, idle_s: float) -> None:
-        """Return when the server has ended: by itself, when told to, or `idle_s` after its last client."""
+        """Return when the server has ended: by itself, on SIGTERM, or `idle_s` after its last client."""
         assert self._server is not None  # noqa: S101 - `start` comes first
         idle_since: float | None = None
         while self._server.poll() is None:
@@ -151,7 +151,7 @@ class Supervisor:
             if not is_linked(self._clients, self._folder.clients_lock):
                 self._stop(self._server, orderly=False)  # the folder is being removed: write nothing more
             elif is_stopped or not any(self._sockets.glob(".s.PGSQL.*")):
-                self._stop(self._server)  # also where somebody tidied up /tmp
+                self._stop(self._server)  # also where /tmp was cleaned up
             elif not try_lock(self._clients, fcntl.LOCK_EX):
                 idle_since = None
             else:
@@ -164,7 +164,7 @@ class Supervisor:
                     fcntl.flock(self._clients, fcntl.LOCK_UN)
 
     def _make_data(self) -> None:
-        """Make the data under a name that nobody looks for, and give them theirs once they are whole."""
+        """Make the data under a temporary name, and rename them once they are whole."""
         making = self._folder.path / "data.new"
         shutil.rmtree(making, ignore_errors=True)
         try:

@@ -76,5 +76,5 @@ def test_runs_that_cannot_be_told_or_stopped_are_no_empty_answer(serve: Serve) -
 
 
 def test_a_dagster_that_speaks_otherwise_is_told_in_its_own_words(serve: Serve) -> None:
-    with pytest.raises(DagsterUnavailable, match="does not understand what it is asked: Unknown field"):
+    with pytest.raises(DagsterUnavailable, match="does not understand the query: Unknown field"):
         serve({"errors": [{"message": "Unknown field"}]}).alive({})

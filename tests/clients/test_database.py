@@ -224,7 +224,7 @@ def test_a_database_that_is_down_is_one_clear_sentence_after_some_patience() -> 
         pass
     assert str(caught.value) == (
         "PostgreSQL at '127.0.0.1:1/db' refuses the connection: Connection refused. "
-        "Start it, or mend IMAGEFLOW_DATABASE_URL."
+        "Start it, or correct IMAGEFLOW_DATABASE_URL."
     )
 
 
@@ -263,7 +263,7 @@ def count_saves(database: Database) -> object:
 def test_a_missing_database_is_said_at_once(given_database: Settings) -> None:
     missing = Settings(database_url=SecretStr(given(given_database).rpartition("/")[0] + "/missing"))
     begun = time.monotonic()
-    with pytest.raises(DatabaseUnavailable, match=r'database "missing" does not exist.*mend IMAGEFLOW_DATABASE_URL'):
+    with pytest.raises(DatabaseUnavailable, match=r'database "missing" does not exist.*correct IMAGEFLOW_DATABASE_URL'):
         open_database(missing)
     assert time.monotonic() - begun < 5
 

@@ -86,7 +86,7 @@ def test_a_wrong_secret_is_said_at_once_whatever_is_asked_and_never_shown(
         lambda: list(wrong.list()),
     ):
         with pytest.raises(
-            StoreUnavailable, match=r"refuses our keys: mend AWS_ACCESS_KEY_ID and AWS_SECRET"
+            StoreUnavailable, match=r"refuses our keys: correct AWS_ACCESS_KEY_ID and AWS_SECRET"
         ) as caught:
             ask()
         assert "hidden1" not in str(caught.value)
@@ -112,7 +112,7 @@ def test_a_missing_bucket_is_said_at_once_whatever_is_asked(
     ):
         # An account that may see its own bucket alone is not told whether there are others.
         with pytest.raises(
-            StoreUnavailable, match=r"has no such bucket: create it|right to \w+, or mend the bucket's name"
+            StoreUnavailable, match=r"has no such bucket: create it|right to \w+, or correct the bucket's name"
         ):
             ask()
     assert time.monotonic() - begun < 5
@@ -162,7 +162,7 @@ def test_a_server_that_is_down_is_given_up_by_the_deadline_in_words(server: Mini
     server.stop()
     for ask in (lambda: store.put("a", b"-"), lambda: list(store.list()), lambda: store.head("a"), store.check):
         begun = time.monotonic()
-        with pytest.raises(StoreUnavailable, match=r"does not answer: start it, or mend AWS_ENDPOINT_URL"):
+        with pytest.raises(StoreUnavailable, match=r"does not answer: start it, or correct AWS_ENDPOINT_URL"):
             ask()
         assert time.monotonic() - begun < 5
 

@@ -111,7 +111,7 @@ def test_wrong_stores_are_one_sentence_before_anything_is_begun(
     for variable, wrong, sentence in (
         ("IMAGEFLOW_DATABASE_URL", postgres.url("not_migrated"), "has no tables of ImageFlow yet"),
         ("AWS_SECRET_ACCESS_KEY", "hidden1", "refuses our keys"),
-        ("IMAGEFLOW_OBJECT_STORE_URL", "s3://missing", "mend the bucket's name"),
+        ("IMAGEFLOW_OBJECT_STORE_URL", "s3://missing", "correct the bucket's name"),
         ("IMAGEFLOW_DATABASE_URL", served.env["IMAGEFLOW_DATABASE_URL"] + "_not", "does not exist"),
     ):
         with within(Cli(home=served.home, env={**served.env, variable: wrong})) as here:

@@ -243,7 +243,7 @@ def test_a_key_from_before_requests_had_parameters_still_answers_its_job(stores:
 
 def test_a_key_that_was_used_for_another_request_is_refused_in_words(stores: Stores, games: Path) -> None:
     first = _begin(stores, games, _request(save_data_id="used"), key="used")
-    with pytest.raises(Conflict, match=rf"'used' was used for job {first.job.id}, which asked for something else"):
+    with pytest.raises(Conflict, match=rf"'used' was used for job {first.job.id}, which had another request"):
         begin_job(stores, DOWN, games, _request(save_data_id="used", seed=5), key="used")
     with stores.database.begin() as connection:
         assert [survey.id for survey in rows.find(connection, game="town", save="used")] == ["town-used-0001"]

@@ -14,7 +14,7 @@ from imageflow_domain.errors import DatabaseUnavailable, InvalidInput
 PATIENCE_S = 15.0
 _PAUSE_S = 0.1
 _TIMEOUT_S = 5
-# What waiting does not mend; libpq gives no code for it, only text.
+# Failures that do not pass by waiting; libpq gives no code for them, only text.
 _FINAL = re.compile(
     r"authentication failed|does not exist|no pg_hba\.conf entry|no password supplied|invalid|resolve host"
 )
@@ -73,4 +73,4 @@ def _sentence(url: URL, embedded: EmbeddedPostgres | None, reason: str) -> str:
     if embedded is not None:
         return f"The embedded PostgreSQL refuses the connection: {reason}. Try again in a moment."
     place = f"{url.host or url.query.get('host', 'localhost')}:{url.port or 5432}/{url.database or ''}"
-    return f"PostgreSQL at '{place}' refuses the connection: {reason}. Start it, or mend IMAGEFLOW_DATABASE_URL."
+    return f"PostgreSQL at '{place}' refuses the connection: {reason}. Start it, or correct IMAGEFLOW_DATABASE_URL."

@@ -126,7 +126,7 @@ def _closed_on_failure(database: Database) -> Iterator[None]:
                 "Grant it what docs/stores.md lists."
             ) from error
         raise
-    except BaseException:  # Ctrl-C too: the pool is nobody else's to close
+    except BaseException:  # Ctrl-C too: no other code closes the pool
         database.close()
         raise
 
@@ -139,6 +139,6 @@ def _unavailable(error: DBAPIError) -> DatabaseUnavailable:
 
 
 def _is_a_failure(record: logging.LogRecord) -> bool:
-    """Tell whether what the pool logs is more than an interruption, which it raises again for us to answer."""
+    """Whether the pool logs a failure, and not an interruption, which it raises again for us to handle."""
     error = record.exc_info[1] if record.exc_info else None
     return error is None or isinstance(error, Exception)

@@ -56,7 +56,7 @@ def read_all(connection: Connection, *, after: int, limit: int) -> tuple[LoggedE
 def position_of(connection: Connection, reader: str) -> int:
     """Return how far a named reader is, and let no other process read by that name until the transaction ends.
 
-    A new reader begins with the events that are stamped after this; nobody stamps any until the transaction ends.
+    A new reader begins with the events that are stamped after this; stamping waits until the transaction ends.
     """
     position = select(_READERS.c.position).where(_READERS.c.reader == reader).with_for_update()
     found: int | None = connection.execute(position).scalar_one_or_none()
@@ -70,7 +70,7 @@ def position_of(connection: Connection, reader: str) -> int:
 
 
 def is_done(connection: Connection, reader: str) -> bool:
-    """Tell whether a named reader is done with all stamped events; not so one that never read."""
+    """Whether a named reader has read all stamped events; false for one that never read."""
     newest = select(func.coalesce(func.max(_T.c.position), 0)).scalar_subquery()
     done = select(literal(1)).where(_READERS.c.reader == reader, _READERS.c.position >= newest)
     return bool(connection.execute(select(done.exists())).scalar_one())
@@ -111,7 +111,7 @@ def forget_old(connection: Connection, age: timedelta) -> int:
     The newest stamped event stays, as positions go on from it.
     """
     too_old = func.now() - age
-    # The events up to one position, and none between: whoever is behind finds out that some are gone.
+    # All events up to one position, without gaps: a reader that is behind notices that some are gone.
     first_kept = select(func.min(_T.c.position)).where(_T.c.created_at >= too_old).scalar_subquery()
     read_by_all = select(func.min(_READERS.c.position)).scalar_subquery()
     newest = select(func.max(_T.c.position)).scalar_subquery()

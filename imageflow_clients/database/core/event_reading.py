@@ -28,7 +28,7 @@ class Reader(StrEnum):
     """Who reads all events. Each has a place of its own, and what it has not read yet is kept.
 
     A reader begins with what is stamped after its first look, unless a migration gives it a place before. A migration
-    also deletes the place of one that is removed: events would wait for it for ever.
+    also deletes the place of one that is removed: otherwise its unread events are kept indefinitely.
     """
 
     ALERTS = "alerts"
@@ -78,7 +78,7 @@ def _hand(
     except _PASSES:
         raise
     except _UNREADABLE:
-        # Raised again, it would stop this reader for ever, and the deletion of old events with it.
+        # Raised again, it would stop this reader permanently, and with it the deletion of old events.
         _LOG.exception(
             "reader %s passes over event %s, '%s' of '%s'", reader, one.position, one.event.kind, one.event.subject
         )

@@ -82,7 +82,7 @@ def read_subject(connection: Connection, subject: str, *, after: EventCursor, li
 
     Raises `EventsForgotten` where the events after that place are not kept any more, or the place is none of this log.
     """
-    newest = head(connection, subject)  # first: the next statement sees whatever this one counts
+    newest = head(connection, subject)  # first: the next statement sees every event that this one counts
     rows = connection.execute(
         select(_T)
         .where(_T.c.subject == subject, tuple_(_T.c.epoch, _T.c.seq) > tuple_(literal(after.epoch), literal(after.seq)))

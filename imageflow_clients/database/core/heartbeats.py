@@ -33,7 +33,7 @@ def seen_at(connection: Connection, name: str) -> datetime | None:
 
 
 def forget(connection: Connection, silence: timedelta) -> None:
-    """Delete the rows of whoever has been silent for longer than this."""
+    """Delete the rows of workers that have been silent for longer than this."""
     connection.execute(delete(_T).where(_T.c.seen_at < func.now() - silence))
 
 

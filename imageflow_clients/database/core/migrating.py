@@ -52,7 +52,7 @@ def check_schema(begin: Begin) -> None:
 
 
 def _is_usable(connection: Connection) -> bool:
-    """Tell whether the schema is this version's, or a newer one that this version may use.
+    """Whether the schema is this version's, or a newer one that this version may use.
 
     Raises `DatabaseUnavailable` for a newer one that it may not use.
     """

@@ -13,7 +13,7 @@ from imageflow_domain.errors import DatabaseUnavailable
 
 
 class Bell:
-    """Rings when somebody notifies a channel. One thread waits; another may close it meanwhile."""
+    """Waits for notifications of a channel. One thread waits; another may close it meanwhile."""
 
     def __init__(self, engine: Engine, channel: str) -> None:
         self._engine = engine
@@ -25,7 +25,7 @@ class Bell:
     def wait(self, timeout_s: float) -> None:
         """Return once the channel is notified, however often, or after `timeout_s`.
 
-        Returns at once when it has just connected, as nobody heard what was notified before. Raises
+        Returns at once when it has just connected, as earlier notifications were not received. Raises
         `DatabaseUnavailable` where the database is not there; the next call connects again.
         """
         with self._waiting:

@@ -75,7 +75,7 @@ def deliveries(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int,
 
 
 def due(connection: Connection, *, lease: timedelta, limit: int) -> tuple[Delivery, ...]:
-    """Return up to `limit` deliveries that are due, the longest due first; nobody else gets them for `lease`."""
+    """Return up to `limit` deliveries that are due, the longest due first, and reserve them for `lease`."""
     mine = (
         select(alert_deliveries.c.alert_id, alert_deliveries.c.address)
         .where(alert_deliveries.c.next_at <= func.now())

@@ -221,13 +221,13 @@ def _newest(product: str, names: Collection[str]) -> Select[tuple[int]]:
 
 def _all_attempts(most: int) -> ColumnElement[int]:
     """Count attempts on, to where `most` of them are left; no run key is used twice."""
-    # One that failed has used its attempts up, unless somebody cancelled it.
+    # A failed batch has used its attempts up, unless it was cancelled.
     used = case((batches.c.state == BatchState.INSPECTED, most), else_=most - 1)
     return ((batches.c.attempts + used) // most) * most
 
 
 def lock_uploaded(connection: Connection, key: str) -> None:
-    """Let nobody else look whether an uploaded picture is there, and write it, until the transaction ends."""
+    """Let one transaction at a time check whether an uploaded picture exists, and write it."""
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"uploaded {key}", 0))))
 
 

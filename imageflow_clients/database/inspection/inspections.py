@@ -1,5 +1,5 @@
-"""Rows of inspections and their results. Another judgement is another inspection, and one that is finished is only
-read, but for pictures that it could not judge: somebody may ask for them again.
+"""Rows of inspections and their results. Another judgement is another inspection, and a finished one is only
+read, except for pictures that it could not judge: these may be judged again on request.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -177,7 +177,7 @@ def forget_undecided(connection: Connection, ids: Collection[int]) -> frozenset[
     Those that people have verified stay.
     """
     undecided = picture_results.c.inspection_id.in_(ids), picture_results.c.verdict == Verdict.UNDECIDED
-    # Whoever verifies one of them just now is waited for: the next statement sees what was committed before it.
+    # Waits for verifications in progress: the next statement sees what they committed.
     connection.execute(select(picture_results.c.place).where(*undecided).with_for_update())
     said = verifications.c
     verified = exists().where(
@@ -192,7 +192,7 @@ def forget_undecided(connection: Connection, ids: Collection[int]) -> frozenset[
 
 
 def hold_result(connection: Connection, inspection: int, place: int) -> bool:
-    """Return whether a picture has a result; nobody removes it until the transaction ends."""
+    """Return whether a picture has a result; it is not removed until the transaction ends."""
     query = select(picture_results.c.place).where(
         picture_results.c.inspection_id == inspection, picture_results.c.place == place
     )

@@ -30,7 +30,7 @@ def get_product(connection: Connection, code: str, *, lock: bool = False) -> Pro
     Args:
         connection: In a transaction.
         code: Of the product.
-        lock: Whoever asks so too waits until the transaction ends.
+        lock: Other calls with it wait until the transaction ends.
     """
     query = select(products).where(products.c.code == code)
     row = connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
@@ -164,7 +164,7 @@ def _refuse(found: Master) -> None:
             "begin a new draft."
         )
     raise Conflict(
-        f"Somebody else changed the draft of '{found.product}' meanwhile (it is at revision {found.revision} now): "
+        f"Another person changed the draft of '{found.product}' meanwhile (it is at revision {found.revision} now): "
         "read it again, then make your change."
     )
 

@@ -97,7 +97,7 @@ batches = Table(
     Column("pictures", Integer, nullable=False, doc="How many there are."),
     Column("bytes", BigInteger, nullable=False, doc="Of all pictures together."),
     Column("attempts", SmallInteger, nullable=False, server_default="0", doc="Runs that gave up on it."),
-    Column("retry_at", DateTime(timezone=True), nullable=True, doc="Before then no other run is asked for."),
+    Column("retry_at", DateTime(timezone=True), nullable=True, doc="No other run is requested before then."),
     Column(
         "report_tries",
         SmallInteger,

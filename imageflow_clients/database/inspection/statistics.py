@@ -1,6 +1,6 @@
 """Rows of daily counts, and of the days that must be counted again.
 
-Touches are only inserted and deleted: whoever counts sees the results of every touch that it takes away.
+Touches are only inserted and deleted: a count sees the results of every touch that it deletes.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -107,7 +107,7 @@ def figures(
 ) -> tuple[Figures, ...]:
     """Return counts by period, from the day `begins` up to but without the day `ends`, in order.
 
-    Pictures as a whole are counted unless items are asked for, the pipelines unless inspectors are.
+    Without `item` or `by_item` whole pictures are counted, without `inspector` or `by_inspector` the pipelines' verdicts.
 
     Args:
         connection: In a transaction.
@@ -176,7 +176,7 @@ _PIPELINES = text(f"""
 
 _PEOPLE = text(f"""
     INSERT INTO statistics {_COLUMNS}
-    -- whatever day the later verdict is of, and whoever gave it
+    -- regardless of the later verdict's day and inspector
     WITH latest AS (
         SELECT v.*
         FROM verifications AS v

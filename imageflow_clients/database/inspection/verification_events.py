@@ -25,7 +25,7 @@ def seal_due(connection: Connection, quiet: timedelta) -> None:
 
 
 def unreported(connection: Connection, limit: int) -> tuple[VerificationEvent, ...]:
-    """Return up to `limit` sealed rows that nobody is known to have reported, oldest first."""
+    """Return up to `limit` sealed rows that are not known to be reported, oldest first."""
     return tuple(VerificationEvent(**row._mapping) for row in connection.execute(_UNREPORTED, {"limit": limit}))
 
 

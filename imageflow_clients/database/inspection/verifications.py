@@ -28,7 +28,7 @@ def add(
 ) -> tuple[Verification, bool]:
     """Insert a verdict; return it, and whether it is new.
 
-    A request that was answered before gives what it gave then. Raises `Conflict` where it asked for something else.
+    A repeated request gets its first answer again. Raises `Conflict` where its content differs.
     """
     row = connection.execute(
         upsert(verifications)

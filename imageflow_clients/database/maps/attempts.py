@@ -24,7 +24,7 @@ class LayerAttempt:
     run_id: str
     began_at: datetime
     reason: str | None
-    """Why it failed, in words for people; `None` while it works, after it succeeded, and where it was killed."""
+    """Why it failed, as a message for people; `None` while it works, after it succeeded, and where it was killed."""
 
 
 def begin(connection: Connection, survey: str, layer: Layer, block: Block | None, run_id: str) -> None:

@@ -16,7 +16,7 @@ _T = schema.jobs
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One request; how far it is, its survey tells."""
+    """One request; its survey has the progress."""
 
     id: int
     survey_id: str
@@ -27,7 +27,7 @@ class Job:
 def begin(connection: Connection, survey: Survey, request: Mapping[str, Any], idempotency_key: str | None) -> Job:
     """Insert the job that begins a survey.
 
-    Waits for whoever inserts the same key at this moment.
+    Waits for a concurrent insert of the same key.
 
     Raises:
         Conflict: Where a job has that key already.
@@ -67,14 +67,14 @@ def find_of_key(connection: Connection, idempotency_key: str, request: Mapping[s
     """Return the job that was begun under a key.
 
     Raises:
-        Conflict: Where it was asked for something else.
+        Conflict: The earlier request of this key differs.
     """
     row = connection.execute(select(_T).where(_T.c.idempotency_key == idempotency_key)).one_or_none()
     if row is None:
         return None
     if row.request != request:
         raise Conflict(
-            f"The idempotency key '{idempotency_key}' was used for job {row.id}, which asked for something else: "
+            f"The idempotency key '{idempotency_key}' was used for job {row.id}, which had another request: "
             "send a new key with a new request."
         )
     return _job(row)

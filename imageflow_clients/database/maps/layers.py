@@ -165,7 +165,7 @@ def _overviews_at(row: Any) -> datetime | None:
 
 
 def shots(connection: Connection, survey: str) -> ShotCount:
-    """Count screenshots one by one: not for what is asked every second, as ten thousand rows take their time."""
+    """Count screenshots one by one: too slow for a query every second, at ten thousand rows."""
     areas = schema.areas
     counted = connection.execute(
         select(areas.c.state, areas.c.settled, func.count().label("areas"))
@@ -225,7 +225,7 @@ def mark_all_cut(connection: Connection, survey: str, revision: str) -> None:
 
 
 def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int) -> None:
-    """Count more tiles of a block, which is not whole yet; no event tells of it."""
+    """Count more tiles of a block, which is not whole yet; no event reports it."""
     connection.execute(update(_BLOCKS).where(_at(survey, block)).values(tiles_cut=_BLOCKS.c.tiles_cut + count))
 
 

@@ -64,7 +64,7 @@ def take(connection: Connection, lease: Lease) -> None:
 
 
 def note_reopened(connection: Connection, lease: Lease, layer: Layer) -> None:
-    """Note that a layer's rows were reopened, so that nobody of the same root run does it again."""
+    """Note that a layer's rows were reopened, so that no run of the same root run does it again."""
     names = _names((*lease.reopened, layer))
     connection.execute(update(_T).where(_T.c.survey_id == lease.survey_id).values(reopened=names))
 

@@ -14,7 +14,7 @@ def find(connection: Connection, game: str, save: str, *, name: str | None = Non
     """Return the markers of a save, by name.
 
     Args:
-        name: Only those whose name contains it, whatever the case of its letters.
+        name: Only those whose name contains it, regardless of case.
     """
     query = select(_T).where(_T.c.game == game, _T.c.save == save).order_by(func.lower(_T.c.name), _T.c.id)
     if name is not None:

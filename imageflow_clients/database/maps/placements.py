@@ -30,7 +30,7 @@ def replace_offsets(
     pairs: Sequence[PairOffset],
     refused: Sequence[RefusedPair],
 ) -> None:
-    """Store the offsets found for the given reference cells, and why others were not, in place of what stood there."""
+    """Store the offsets found for the given reference cells, and why others were not, replacing the former rows."""
     for table in (_PAIRS, _REFUSED):
         connection.execute(
             delete(table).where(

@@ -66,7 +66,7 @@ surveys = Table(
         "spec",
         JSONB,
         nullable=False,
-        doc="All that the survey was asked to do: driver, parameters, source, masks, encoding.",
+        doc="The whole request of the survey: driver, parameters, source, masks, encoding.",
     ),
     Column("state", Text, nullable=False, doc="planned, running, completed, failed or cancelled."),
     Column("carrier", Text, nullable=False, doc="Who starts its runs: the sensor, the command line or an operator."),
@@ -85,7 +85,7 @@ surveys = Table(
     Column("bounds_height_px", Integer, nullable=True, doc="Height of the mosaic."),
     Column("shift_x_px", Integer, nullable=True, doc="From the driver's plane to the frame, to the right."),
     Column("shift_y_px", Integer, nullable=True, doc="From the driver's plane to the frame, down."),
-    Column("placement", Text, nullable=True, doc="Digest of what decides pixels, whatever the encoder."),
+    Column("placement", Text, nullable=True, doc="Digest of what decides pixels, without the encoder."),
     Column("noise", REAL, nullable=True, doc="Of lossy screenshots, in grey levels; empty: lossless."),
     Column(
         "whole_pixels", Boolean, nullable=False, server_default="true", doc="False: scaling made offsets fractional."
@@ -141,7 +141,7 @@ jobs = Table(
     Column("save_data_id", Text, nullable=False),
     Column("survey_id", Text, ForeignKey("surveys.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("idempotency_key", Text, nullable=True, unique=True),
-    Column("request", JSONB, nullable=True),  # as it was asked: the same key may not ask for something else
+    Column("request", JSONB, nullable=True),  # as received: another request may not use the same key
     Column("dag_run_id", Text, nullable=True),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
 )

@@ -28,7 +28,7 @@ _UNKNOWN: Mapping[str, Any] = {
 
 
 def record(connection: Connection, survey: str, sighting: Sighting) -> None:
-    """Note what became of an area, in place of what stood there."""
+    """Note the outcome of an area, replacing the former one."""
     at, off, cell = sighting.position, sighting.uncertainty, sighting.cell
     connection.execute(
         update(_A)

@@ -92,12 +92,12 @@ def get(connection: Connection, survey: str, *, lock: bool = False) -> Survey:
 
 
 def exists(connection: Connection, survey: str) -> bool:
-    """Tell whether a survey has a row; a deleted one has none."""
+    """Whether a survey has a row; a deleted one has none."""
     return connection.execute(select(_T.c.id).where(_T.c.id == survey)).one_or_none() is not None
 
 
 def was_deleted(connection: Connection, survey: str) -> bool:
-    """Tell whether a survey has no row though its name was given out here: of another database's surveys none is."""
+    """Whether a survey has no row though this database gave its name out; false for another database's surveys."""
     game, save, number = parts_of_survey_id(survey)
     saves = schema.saves
     begun = connection.execute(
@@ -184,7 +184,7 @@ def set_carrier(connection: Connection, survey: str, carrier: Carrier) -> None:
 
 
 def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
-    """Note a survey's coordinates; tiles that were cut at another revision count no more. Raises `NotFound`."""
+    """Note a survey's coordinates; tiles of another revision no longer count. Raises `NotFound`."""
     _change(
         connection,
         survey,
@@ -260,7 +260,7 @@ def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str)
 
     Args:
         tiles_total: As for `publish`.
-        why: In words for people.
+        why: As a message for people.
     """
     revision = survey.placed().revision
     _change(
@@ -275,7 +275,7 @@ def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str)
 
 
 def take_up(connection: Connection, survey: str, carrier: Carrier) -> None:
-    """Let a survey be planned anew for whoever starts its runs from now on."""
+    """Set a survey back to planned, and name what starts its runs from now on."""
     set_state(connection, survey, SurveyState.PLANNED)
     _change(connection, survey, carrier=carrier, taken_up_at=func.now())
 

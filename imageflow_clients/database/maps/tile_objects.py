@@ -1,7 +1,7 @@
-"""Rows of tile objects: which may be in the store, and since when nobody has needed them.
+"""Rows of tile objects: which may be in the store, and since when they are unused.
 
 A tile refers to its object before the object is looked for or written, and a sweep deletes under a lock on the
-digest: so no tile that is kept loses its object, whatever dies in between.
+digest: so no tile that is kept loses its object, also where a process dies in between.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ _IS_NEEDED = exists(select(_T.c.digest).where(_T.c.digest == _O.c.digest))
 def refer(connection: Connection, digests: Collection[str]) -> dict[str, int]:
     """Keep these objects from every sweep, and return the bytes of those that are known to be in the store.
 
-    To be called in the transaction that writes the tiles; only once it is committed may anybody look for the others.
+    To be called in the transaction that writes the tiles; the others may be looked for only once it is committed.
     """
     if not digests:
         return {}
@@ -81,7 +81,7 @@ def count_unreferenced_for(connection: Connection, grace: timedelta) -> int:
 
 
 def lock_unneeded(connection: Connection, digest: str) -> bool:
-    """Lock one object against whoever would refer to it; return whether it still is needed by nobody."""
+    """Lock one object against new references; return whether it is still unused."""
     noted = connection.execute(
         select(_O.c.digest).where(_O.c.digest == digest, _O.c.unreferenced_at.is_not(None)).with_for_update()
     ).one_or_none()

@@ -48,7 +48,7 @@ class TileLayer:
     survey_id: str
     revision: str
     placement: str | None
-    """Digest of the placed screenshots that it shows, whatever its encoder; `None` in what older versions wrote."""
+    """Digest of the placed screenshots that it shows, without the encoder; `None` in rows of older versions."""
     encoding: str | None
     """The words that name how its tiles are made; `None` as above."""
     base_id: int | None
@@ -68,7 +68,7 @@ class StoredTile:
 
 @dataclass(frozen=True, kw_only=True)
 class TileRow:
-    """What a layer itself says of one tile."""
+    """A layer's own row of one tile."""
 
     id: TileId
     digest: str | None
@@ -94,7 +94,7 @@ def find_layer(connection: Connection, survey: str, revision: str, *, keep: bool
     """Return the layer of a revision, or `None` where there is none.
 
     Args:
-        keep: Let nobody delete it until the transaction ends.
+        keep: Prevent its deletion until the transaction ends.
     """
     query = select(_L).where(_L.c.survey_id == survey, _L.c.revision == revision)
     row = connection.execute(query.with_for_update(read=True, key_share=True) if keep else query).mappings().first()
@@ -132,14 +132,14 @@ def lock_layer(connection: Connection, layer: TileLayer) -> TileLayer:
 def replace_in_square(
     connection: Connection, layer: TileLayer, native_zoom: int, square: Rect, rows: Sequence[TileRow]
 ) -> None:
-    """Make `rows` all that a layer itself says of one square: native tiles and the parents inside it."""
+    """Replace a layer's own rows of one square by `rows`: native tiles and the parents inside it."""
     inside = or_(*(_inside(z, native_zoom, square) for z in _zooms(native_zoom)))
     connection.execute(delete(_T).where(_T.c.layer_id == layer.id, inside))
     _insert(connection, layer, rows)
 
 
 def put(connection: Connection, layer: TileLayer, rows: Sequence[TileRow]) -> None:
-    """Write what a layer itself says of some tiles."""
+    """Write a layer's own rows of some tiles."""
     query = upsert(_T)
     for row in rows:
         connection.execute(
@@ -150,7 +150,7 @@ def put(connection: Connection, layer: TileLayer, rows: Sequence[TileRow]) -> No
 
 
 def replace_above(connection: Connection, layer: TileLayer, top_zoom: int, rows: Sequence[TileRow]) -> None:
-    """Make `rows` all that a layer itself says of the zooms below `top_zoom`, that of the squares' tops."""
+    """Replace a layer's own rows of the zooms below `top_zoom`, that of the squares' tops, by `rows`."""
     connection.execute(delete(_T).where(_T.c.layer_id == layer.id, _T.c.z < top_zoom))
     _insert(connection, layer, rows)
 
@@ -203,7 +203,7 @@ class Differences:
 
 
 def differences(connection: Connection, layer: TileLayer, other: TileLayer, z: int) -> Differences:
-    """Compare by digest all tiles of one zoom that two layers show, whatever they lie over."""
+    """Compare by digest all tiles of one zoom that two layers show, inherited ones included."""
     here, there = shown_by(layer.id, _T.c.z == z), shown_by(other.id, _T.c.z == z)
     same = and_(here.c.x == there.c.x, here.c.y == there.c.y)
     counted = connection.execute(
@@ -257,11 +257,11 @@ def totals(connection: Connection, layer: TileLayer) -> tuple[int, int]:
 
 
 def retire(connection: Connection, layer: TileLayer) -> None:
-    """Delete a layer; those that it showed through to take its rows over, and show the same as before.
+    """Delete a layer; the layers based on it inherit its rows, and show the same as before.
 
-    Whoever is cutting one of those notices, by its base, that it must look again.
+    A process that is cutting one of those notices by the base that it must read again.
     """
-    # whoever begins a layer over it holds it until the transaction ends, and is an heir from then on
+    # a transaction that begins a layer over it holds its row until it ends; that layer is an heir from then on
     connection.execute(select(_L.c.id).where(_L.c.id == layer.id).with_for_update())
     heirs = connection.execute(select(_L.c.id).where(_L.c.base_id == layer.id).with_for_update()).scalars().all()
     for heir in heirs:

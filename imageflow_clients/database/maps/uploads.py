@@ -24,7 +24,7 @@ def noticed(connection: Connection) -> frozenset[tuple[str, str]]:
 def refused(connection: Connection, *, before: int | None = None, limit: int = 100) -> tuple[RefusedUpload, ...]:
     """Return up to `limit` folders that began no survey, newest first, whose id is below `before`.
 
-    One that was mended and closed again is listed only where it began none then, too.
+    A folder that was corrected and closed again is listed only if it still began none.
     """
     later = _T.alias("later")
     newer = select(later.c.id).where(later.c.prefix == _T.c.prefix, later.c.id > _T.c.id)

@@ -23,7 +23,7 @@ from tests.e2e.stack import EXAMPLE, wait_for
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 SLOW = {**SMALL, "pace_s": 1}
-REFUSED = "give the account the right to write, or mend the bucket's name."
+REFUSED = "give the account the right to write, or correct the bucket's name."
 UPLOADS = "notice_map_uploads"
 
 
