@@ -64,7 +64,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; never show a traceback for an error that a user is meant to read."""
-    # Python would look through all that Dagster's modules hold once more before it ends, for most of a second.
+    # Before it ends, Python would collect garbage in Dagster's modules once more, for most of a second.
     atexit.register(gc.freeze)
     try:
         cli(standalone_mode=False)

@@ -18,11 +18,11 @@ class Kind(StrEnum):
     """How a batch changed."""
 
     WAITING = "waiting"
-    """It was closed, or asked for again: it waits to be inspected."""
+    """It was closed, or is to be inspected again: it waits for its inspection."""
     INSPECTED = "inspected"
     """An inspection counts from now on."""
     GIVEN_UP = "given_up"
-    """No run inspects it unless somebody asks for one."""
+    """No run inspects it until another inspection is requested."""
     VERDICT = "verdict"
     """A person judged a picture, or one item of it."""
 
@@ -39,7 +39,7 @@ def batch_of(event: Event) -> int | None:
 
 
 def waits(batch: Batch) -> Event:
-    """Return the event of a batch that was closed or asked for again."""
+    """Return the event of a batch that was closed, or is to be inspected again."""
     data = {"key": batch.key, "version": batch.version, "attempts": batch.attempts}
     return Event(subject=subject_of(batch.id), kind=Kind.WAITING, data=data)
 

@@ -8,7 +8,7 @@ from imageflow_domain.errors import Cancelled
 
 
 class Cancellation:
-    """Thrown once, from any thread; whoever works looks at it, waits on it, or is called by it.
+    """Thrown once, from any thread; work checks it, waits on it, or is called by it.
 
     A deadline is a timer that throws it: work needs to know of this switch alone.
     """

@@ -97,7 +97,7 @@ class Movement:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StoredFrame:
-    """A frame that is stored already, whoever took it."""
+    """A frame that is stored already, of this or an earlier run."""
 
     cell: Cell
     frame: "NDArray[np.uint8]"

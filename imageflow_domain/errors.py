@@ -36,7 +36,7 @@ class BadFrames(InvalidInput):
         listed = "\n".join(f"  {f.name}: {f.reason}" for f in self.files)
         super().__init__(
             f"{len(self.files)} of the files in '{source}' cannot be used:\n{listed}\n"
-            "Mend or remove them, or pass --skip-bad to leave holes in the map."
+            "Correct or remove them, or pass --skip-bad to leave holes in the map."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a model finds wrong with its input, in words for people."""
+"""Validation errors of a model as messages for people."""
 
 from pydantic import ValidationError
 

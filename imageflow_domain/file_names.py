@@ -29,7 +29,7 @@ _NOTES = frozenset({"readme", "license", "licence"})
 
 
 def holds_control(text: str) -> bool:
-    """Tell whether a text holds a character that no name may: control, line separator, half of a surrogate pair."""
+    """Whether a text holds a character that no name may: control, line separator, half of a surrogate pair."""
     return any(unicodedata.category(sign) in _CONTROL or sign in _NONCHARACTERS for sign in text)
 
 
@@ -97,7 +97,7 @@ def why_skipped(name: str) -> str | None:
 
 
 def is_hidden(part: str) -> bool:
-    """Tell whether a file or folder of this name is hidden, as a Mac's notes on each picture are (`._A.JPG`)."""
+    """Whether a file or folder of this name is hidden, as a Mac's notes on each picture are (`._A.JPG`)."""
     return part.startswith(".") and part not in (".", "..")
 
 

@@ -87,10 +87,10 @@ def forward_neighbours(cell: Cell) -> tuple[Cell, ...]:
 
 
 def neighbours_ahead(cell: Cell, planned: Container[Cell], block_side: int) -> Iterator[Cell]:
-    """Yield the planned cells that a cell is registered with: forward neighbours, or who lies behind a hole there.
+    """Yield the planned cells that a cell is registered with: forward neighbours, or the cells behind a hole there.
 
-    A survey with shots between some of its cells has such holes everywhere else. Nobody farther than in the next block
-    is asked: its screenshots need not be there.
+    A survey with shots between some of its cells has such holes everywhere else. No cell beyond the
+    next block is used: its screenshots need not exist.
     """
     block = block_of(cell, block_side)
     for row, col in FORWARD:

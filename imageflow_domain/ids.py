@@ -22,7 +22,7 @@ def check_name(value: str) -> str:
 
 
 def is_survey_id(value: str) -> bool:
-    """Tell whether `value` has the form `{game}-{save}-{0001}`."""
+    """Whether `value` has the form `{game}-{save}-{0001}`."""
     return _SURVEY.fullmatch(value) is not None
 
 

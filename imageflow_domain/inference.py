@@ -120,7 +120,7 @@ class InferenceSession(Protocol):
             InvalidInput: For inputs that the description does not allow.
             Cancelled: When `cancellation` was thrown before the result was there.
             StepDied: When there is no memory for these inputs.
-            Unavailable: When whoever computes is down or too slow to answer; it may work later.
+            Unavailable: The inference server is down or too slow to answer; it may work later.
         """
         ...
 

@@ -30,7 +30,7 @@ class BatchState(StrEnum):
     CLOSED = "closed"
     """All its pictures have arrived; it waits to be inspected."""
     TAKEN = "taken"
-    """Its pictures are kept under their digests: whatever happens to the upload, the batch stays what it is."""
+    """Its pictures are kept under their digests: changes of the upload do not change the batch."""
     INSPECTED = "inspected"
     FAILED = "failed"
 
@@ -57,7 +57,7 @@ class Batch:
     attempts: int
     """How many runs gave up on it."""
     retry_at: datetime | None
-    """Before then no other run is asked for."""
+    """No other run is requested before then."""
     inspection_id: int | None
     """The one that counts: the latest that was completed."""
     switches: int
@@ -73,7 +73,7 @@ class Batch:
 
     @property
     def run_key(self) -> str:
-        """Asked for once by version and attempt, whoever asks how often."""
+        """One run for each version and attempt, however often it is requested."""
         return f"{self.key}/{self.version}/{self.attempts}"
 
 
@@ -180,7 +180,7 @@ class PictureResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What a person says of a picture, or of one item of it."""
+    """A person's verdict of a picture, or of one item of it."""
 
     id: int
     inspection_id: int
@@ -234,7 +234,7 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Counts of one period. A key that was not asked for is empty and summed over."""
+    """Counts of one period. A key that is not grouped by is empty and summed over."""
 
     begins: date
     product: str

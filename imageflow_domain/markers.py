@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True)
 class MarkerText:
-    """What a person says of a place."""
+    """A person's note on a place."""
 
     name: str
     note: str

@@ -17,7 +17,7 @@ MOST_ITEMS = 64
 
 
 def _printable(value: str) -> str:
-    if not value.isprintable():  # PostgreSQL keeps no NUL, and nobody sees the others
+    if not value.isprintable():  # PostgreSQL keeps no NUL, and the others are invisible
         raise ValueError("holds signs that cannot be printed")
     return value
 
@@ -118,7 +118,7 @@ class Text(_Frozen):
 
     @property
     def keeps_separators(self) -> bool:
-        """Whether they belong to the line: asked for, or `expected` holds some."""
+        """Whether they belong to the line: by the setting, or as `expected` holds some."""
         return self.separators or not self.expected.isprintable()
 
 
@@ -197,7 +197,7 @@ class Master:
     version: int
     state: MasterState
     revision: int
-    """Raised by each change of the draft: whoever changes it names the one that he read."""
+    """Raised by each change of the draft: each change names the revision that it is based on."""
     items: tuple[Item, ...]
     """In the order in which they are inspected."""
     updated_at: datetime

@@ -123,13 +123,13 @@ def _none_of(value: Any, spot: _Spot, root: _Schema) -> str:
 
 
 def _kind_setting(schema: _Schema, root: _Schema) -> str | None:
-    """Return the setting by which mappings of several forms say of which they are."""
+    """Return the setting that names the form of a mapping of several forms."""
     forms = [_resolved(branch, root) for branch in schema.get("oneOf", ())]
     return next((name for form in forms for name, part in form["properties"].items() if "const" in part), None)
 
 
 def _kind_words(branch: _Schema) -> list[str]:
-    """Return the word by which a mapping says of which kind it is."""
+    """Return the words that name the kind of a mapping."""
     return [str(part["const"]) for part in branch.get("properties", {}).values() if "const" in part]
 
 

@@ -82,7 +82,7 @@ class Comparer(Protocol):
     def compare(
         self, before: "NDArray[np.uint8]", after: "NDArray[np.uint8]", expected: Offset, reach_px: int
     ) -> Movement | None:
-        """Return the one offset that both frames agree on; `None` where they show nothing that tells.
+        """Return the one offset that both frames agree on; `None` where they show nothing distinctive.
 
         Args:
             before: RGB, shape (height, width, 3). The same array may come again, and must not change meanwhile.

@@ -13,7 +13,7 @@ class Recipe(BaseModel):
     path: str
     """Of the file, absolute: `survey resume` reads it again."""
     content: dict[str, Any]
-    """What it said: parameters of the survey that differ were asked for besides it."""
+    """Its content: other parameters of the survey came from options."""
     files: dict[str, str] = Field(default_factory=dict)
     """The files beside it that the driver uses, by name: keys of the objects that were stored with the survey, so that
     every process of a deployment has them."""

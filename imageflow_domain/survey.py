@@ -1,4 +1,4 @@
-"""What a survey is asked to do, its states, and the layers that it goes through."""
+"""Specs of surveys, their states, and their layers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ class DriverSpec(BaseModel):
 
 
 class SurveySpec(BaseModel):
-    """All that a survey is asked to do. Stored with the survey; only how its game is driven may be corrected after."""
+    """The request of a survey. Stored with the survey; only how its game is driven may be corrected later."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -111,7 +111,7 @@ class SurveySpec(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
-    """How alike a survey's screenshots show one place, as their own overlaps tell."""
+    """How alike a survey's screenshots show one place, measured in their own overlaps."""
 
     noise: float | None = None
     """Standard deviation of the difference of two screenshots' brightness, in grey levels; `None`: they are equal."""
@@ -151,7 +151,7 @@ class Mosaic:
     shift: Offset
     """From the driver's plane to the frame."""
     placement: str
-    """Digest of screenshots and placement: of whatever decides a tile's pixels, but for its encoder."""
+    """Digest of screenshots and placement: of all that decides a tile's pixels, except its encoder."""
     revision: str
     """Digest of placement, encoding and code."""
     fidelity: Fidelity = LOSSLESS
@@ -166,7 +166,7 @@ class Survey:
     state: SurveyState
     carrier: Carrier
     reason: str | None
-    """Why it failed or was cancelled, or what a planned one has already and needs next, in words for people."""
+    """Why it failed or was cancelled, or what a planned one has already and needs next, as a message for people."""
     grid: Grid
     view: Size
     reach_px: int
@@ -180,11 +180,11 @@ class Survey:
     overlays: tuple[Rect, ...] | None = None
     """Static overlays, in pixels of a screenshot; `None` before the first lossy pair, and for lossless surveys."""
     withheld: str | None = None
-    """Why the map as it is placed now is whole but not published, in words for people."""
+    """Why the map as it is placed now is whole but not published, as a message for people."""
     settled_run_id: str | None = None
     """The newest run whose end the state reflects."""
     taken_up_at: datetime | None = None
-    """When it was taken up again last: runs from before say nothing of its state."""
+    """When it was taken up again last: earlier runs do not affect its state."""
 
     @property
     def block_side(self) -> int:

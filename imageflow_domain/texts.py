@@ -4,7 +4,7 @@ from imageflow_domain.errors import InvalidInput
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether a database keeps `text`."""
+    """Whether a database keeps `text`."""
     return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 

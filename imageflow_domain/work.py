@@ -18,7 +18,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkRun:
-    """A run that was asked for to do some work."""
+    """A run that was requested for some work."""
 
     id: str
     end: End | None
@@ -26,9 +26,9 @@ class WorkRun:
     retries: bool = False
     """Whether Dagster is about to repeat it by itself."""
     why: str = ""
-    """Why it left something undone, in words for people; empty where no message is shown."""
+    """Why it left something undone, as a message for people; empty where no message is shown."""
     is_noted: bool = False
-    """Whether rows say what came of it: the work was taken up again since."""
+    """Whether rows hold its outcome: the work was taken up again since."""
 
 
 @dataclass(frozen=True, kw_only=True)

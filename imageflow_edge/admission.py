@@ -21,7 +21,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of a client, by whatever protocol."""
+    """One call of a client, over any protocol."""
 
     scheme: str
     """`http` or `https`, as the client sees it."""

@@ -59,12 +59,12 @@ class _FollowedSubject:
 
 
 class Hub:
-    """Reads the log while anybody follows a subject. Belongs to one event loop.
+    """Reads the log while a subject has followers. Belongs to one event loop.
 
     Args:
         database: Where the log is.
         log_reads: Followers that read the log at once; others that are behind wait for their turn.
-        linger_s: So long the log is read on when nobody follows anything.
+        linger_s: The log is still read for this time after the last follower left.
     """
 
     def __init__(self, database: Database, *, log_reads: int = 4, linger_s: float = 60.0) -> None:
@@ -112,7 +112,7 @@ class Hub:
         return await to_thread.run_sync(ask, limiter=self._log_reads)
 
     def leave(self, subject: str, channel: _FollowedSubject) -> None:
-        """Forget a channel that nobody follows any more."""
+        """Forget a channel without followers."""
         if channel.followers == 0 and self._followed.get(subject) is channel:
             del self._followed[subject]
         if not self._followed and self._reader is not None and self._rest is None:
@@ -134,7 +134,7 @@ class Hub:
     def _rest_unless_followed(self) -> None:
         self._rest = None
         if not self._followed:
-            self._stop(Unavailable("Nobody followed: ask again."))
+            self._stop(Unavailable("The hub rested, as it had no followers: ask again."))
 
     def _stop(self, why: ImageFlowError) -> None:
         if self._rest is not None:

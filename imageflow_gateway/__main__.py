@@ -14,7 +14,7 @@ _WRONG_INPUT, _UNAVAILABLE, _FAILED = 2, 4, 1
 
 def main() -> int:
     """Return 0 after an orderly end, and else an exit code; the reason goes to standard error as one sentence."""
-    # Python would look through all that modules hold once more before it ends, for half a second.
+    # Before it ends, Python would collect garbage in all modules once more, for half a second.
     atexit.register(gc.freeze)
     try:
         serve(Settings())

@@ -92,7 +92,7 @@ def _announced(headers: Headers) -> int | None:
 
 
 def _bounded(receive: Receive, operation: Operation) -> Receive:
-    """Return a `receive` that stops once more has come than the operation takes."""
+    """Return a `receive` that stops once the body exceeds the operation's limit."""
     taken = 0
 
     async def bounded() -> Message:

@@ -19,7 +19,7 @@ _OLD = re.compile(rf"/api/({'|'.join((*_KEPT, *_DEPRECATED))})(?=/|$)")
 
 
 class Aliases:
-    """Answers old addresses, and says of those that will go which address to use."""
+    """Answers old addresses, and names the new address of those that are deprecated."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -37,7 +37,7 @@ class DagsterLinks:
 
 
 def links_for(settings: Settings, hostname: str | None) -> DagsterLinks:
-    """Return links that whoever asked under `hostname` can follow.
+    """Return links that work for the client that used `hostname`.
 
     Args:
         hostname: Of the request's address; by it Dagster too is reached where this machine serves on every address.

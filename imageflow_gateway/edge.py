@@ -50,7 +50,7 @@ class Edge:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer every HTTP request, whatever is raised below; other protocols pass unchanged."""
+        """Answer every HTTP request, also where an exception is raised below; other protocols pass unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -76,7 +76,7 @@ class _Exchange:
             await self._app(inner, self._receive, self._answer)
         except ClientDisconnect:
             self._status = self._status or _CLOSED_REQUEST
-        except Exception:  # the last net: whatever it is, the client gets an answer and the log the reason
+        except Exception:  # the last net: the client gets an answer and the log the reason
             _LOG.exception("unexpected error", extra={"fields": {"request_id": self._id}})
             if self._status is not None:
                 raise

@@ -22,7 +22,7 @@ class ErrorFacts(BaseModel):
 
     code: str = Field(examples=["NOT_FOUND"])
     message: str
-    """What happened and what to do, in words for people."""
+    """What happened and what to do, as a message for people."""
     details: dict[str, Any] = Field(default_factory=dict)
     timestamp: datetime
 

@@ -29,5 +29,5 @@ def configure_logs(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Each of its lines would tell again what the gateway's own line tells.
+    # Each of its lines would repeat the gateway's own line.
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -22,7 +22,7 @@ most two of them are open files."""
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One field of a form. Its file is closed when the next one is asked for."""
+    """One field of a form. Its file is closed when the next one is requested."""
 
     name: str
     file_name: str | None
@@ -127,7 +127,7 @@ class _Reader:
 
     def _begin(self) -> None:
         self._headers = {}
-        # A file without a name: whatever ends this process, nothing of it is left.
+        # A file without a name: nothing of it is left, however this process ends.
         self._file = tempfile.SpooledTemporaryFile(_SLICE_BYTES, dir=str(self._scratch))  # noqa: SIM115 - closed by its reader
 
     def _on_field(self, data: bytes, start: int, end: int) -> None:

@@ -102,7 +102,7 @@ async def _until_signalled(server: Server, watching: Watching) -> None:
     asking.cancel()
     watching.close()  # pages that wait for news would hold the end up
     server.stop()  # type: ignore[no-untyped-call]  # Granian states no types here
-    # Granian itself would wait for ever for the rest of a body that its sender does not send.
+    # Granian itself would wait indefinitely for the rest of a body that its sender does not send.
     await asyncio.wait({serving}, timeout=_GRACE_S)
     if serving.done():
         serving.result()

@@ -48,7 +48,7 @@ def damaged(error: BaseException) -> UnusableImage:
 
 
 def is_deep(image: ImageFile, data: bytes) -> bool:
-    """Tell whether an image has 16 bits a channel: Pillow cuts some of them to eight without a word."""
+    """Whether an image has 16 bits a channel: Pillow silently cuts some of them to eight."""
     return image.format == "PNG" and data[_PNG_DEPTH_AT] == 16
 
 
@@ -56,7 +56,7 @@ def orientation(image: ImageFile) -> int:
     """Return the orientation that an image's EXIF (or else XMP) states, 1 to 8; 1, upright, where none can be read."""
     try:
         stated = image.getexif().get(_ORIENTATION, 1)
-    except BROKEN:  # the pixels are whole: a block of notes that nobody can read does not change them
+    except BROKEN:  # the pixels are whole: an unreadable block of metadata does not change them
         return 1
     return stated if isinstance(stated, int) and 1 <= stated <= 8 else 1
 

@@ -113,7 +113,7 @@ def _other(data: bytes, rules: IntakeRules) -> Pixels:
         if image.format == "JPEG":
             if not jpeg.is_whole(data):
                 raise ValueError("the JPEG data have no end")
-            # Twice as fast as Pillow, which copies once more. Pillow alone says which way is up: OpenCV reads fewer
+            # Twice as fast as Pillow, which makes another copy. Only Pillow reads the orientation: OpenCV reads fewer
             # phones' EXIF.
             pixels = _with_opencv(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
         elif is_deep(image, data):

@@ -1,4 +1,4 @@
-"""The markers of a JPEG image (ITU-T T.81, annex B), as far as they tell its depth and whether it is whole."""
+"""The markers of a JPEG image (ITU-T T.81, annex B), as far as they give its depth and whether it is whole."""
 
 from imageflow_domain.errors import UnusableImage
 
@@ -16,7 +16,7 @@ def check_depth(data: bytes) -> None:
 
 
 def is_whole(data: bytes) -> bool:
-    """Tell whether the first image of a JPEG file ends; decoders fill what is missing with grey and say nothing.
+    """Whether the first image of a JPEG file ends; decoders silently fill the missing part with grey.
 
     What lies behind that end (a preview, a depth map, a film) is not looked at.
     """

@@ -46,7 +46,7 @@ _READS_COMPARED = 4
 """Reads of which the shortest counts: beside a thousand clients that are sent to, some wait for the interpreter."""
 
 _LINGER_S = 60.0
-"""So long a survey is looked after that nobody watches, so that a client which lost its connection goes on."""
+"""A survey without clients is still read for this time, so that a client which lost its connection continues."""
 
 _REMEMBERED = 300
 """Changes that a client may have missed and still gets alone; after more changes it gets everything."""
@@ -101,7 +101,7 @@ class _WatchedSurvey:
 
     def missed(self, after: int | None) -> list[BlockProgress] | None:
         """Return the blocks that changed after an event; `None` where that is unknown: the client gets all."""
-        assert self.seen is not None  # noqa: S101 - a channel is read before anybody gets it
+        assert self.seen is not None  # noqa: S101 - a channel is read before a client gets it
         first = self.changes[0][0] if self.changes else self.number + 1
         if after is None or not first - 1 <= after <= self.number:
             return None
@@ -272,7 +272,7 @@ class Watching:
 
 def _progress(channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -> bytes:
     seen = channel.seen
-    assert seen is not None  # noqa: S101 - a channel is read before anybody gets it
+    assert seen is not None  # noqa: S101 - a channel is read before a client gets it
     if (after, links) not in channel.rendered:
         missed = channel.missed(after)
         blocks = list(seen.blocks) if missed is None else missed

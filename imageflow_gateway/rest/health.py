@@ -20,7 +20,7 @@ class Health(BaseModel):
 
 @router.get("", summary="The gateway lives")
 async def read_health() -> Health:
-    """Asks nothing of anybody else."""
+    """Answers without any other service."""
     return Health()
 
 

@@ -107,7 +107,7 @@ def figures(
 ) -> tuple[Figures, ...]:
     """Return counts by period, from the day `begins` up to but without the day `ends`, in order.
 
-    Without `item` or `by_item` whole pictures are counted, without `inspector` or `by_inspector` the pipelines' verdicts.
+    Without `item` and `by_item` whole pictures are counted, without `inspector` and `by_inspector` pipelines' verdicts.
 
     Args:
         connection: In a transaction.

@@ -1,1 +1,1 @@
-"""Inspection: products, batches, results, and what people say of them."""
+"""Inspection: products, batches, results, and people's verdicts."""

@@ -1,4 +1,4 @@
-"""What the steps of an item's pipeline gave for a picture: made again when asked for."""
+"""Outputs of the steps of an item's pipeline for a picture, computed again on request."""
 
 from typing import Annotated
 

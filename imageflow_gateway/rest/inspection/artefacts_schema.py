@@ -42,7 +42,7 @@ class FailedStep(BaseModel):
 
     @classmethod
     def of(cls, failed: Failed) -> Self:
-        """Give the reason in words for people."""
+        """Give the reason as a message for people."""
         return cls(step=failed.step, problem=failed.why)
 
 

@@ -85,7 +85,7 @@ async def create_batch(
             await to_thread.run_sync(_keep, upload, part, limiter=gateway.capacity.batch_images)
         batch = await to_thread.run_sync(upload.close, datetime.now(UTC))
     finally:
-        with CancelScope(shield=True):  # a gateway that is told to stop must not leave half a batch
+        with CancelScope(shield=True):  # a gateway that stops must not leave half a batch
             await to_thread.run_sync(upload.take_back)
     response.headers["location"] = f"{PREFIX}/{batch.id}"
     counted = await to_thread.run_sync(gateway.use(use_cases.counted_batch), batch)
@@ -134,7 +134,7 @@ def read_batch(batch: RowId, gateway: GatewayDep, links: LinksDep) -> BatchDetai
 
 @router.post("/{batch}/retry", status_code=202, summary="Try a batch again that failed")
 def retry_batch(batch: RowId, gateway: GatewayDep) -> BatchSummary:
-    """It waits from now on as a new one does. A batch that did not fail is refused in words (409)."""
+    """The batch waits again like a new one. For a batch that did not fail the answer is 409."""
     return BatchSummary.of(gateway.use(use_cases.retry_batch)(batch))
 
 

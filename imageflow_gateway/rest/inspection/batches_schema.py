@@ -98,7 +98,7 @@ class StaleFacts(BaseModel):
 
     batch: BatchSummary
     changes: list[str]
-    """What changed, in words."""
+    """What changed, as text."""
     pictures: int
     seconds: float
     """Of computing, by what its pictures took last time; 0 where the same judgement was made before."""

@@ -109,7 +109,7 @@ def read_picture(
         return Response(status_code=304, headers=headers)
     data = picture.read()
     kind = _media_type(data)
-    if kind is None:  # whatever it is, no page of ours shows it
+    if kind is None:  # an unknown format: no page of ours shows it
         return Response(
             data, media_type="application/octet-stream", headers={**headers, "content-disposition": "attachment"}
         )

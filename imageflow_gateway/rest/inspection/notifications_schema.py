@@ -50,7 +50,7 @@ class RecordIn(BaseModel):
 
 
 class NotificationIn(BaseModel):
-    """What a bucket sends; whatever else stands in it is not read."""
+    """A bucket's notification; other fields are not read."""
 
     Records: list[RecordIn] = Field(default=[], max_length=MOST_RECORDS)
 

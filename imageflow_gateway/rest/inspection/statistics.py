@@ -28,7 +28,7 @@ def read_statistics(
 ) -> Statistics:
     """Pictures count on the day on which their batch was closed, people's verdicts on the day on which they were given.
 
-    Pictures as a whole are counted unless items are asked for, the pipelines unless inspectors are.
+    Without items whole pictures are counted, without inspectors the pipelines' verdicts.
     """
     counted = gateway.use(count_between)(
         period,

@@ -10,7 +10,7 @@ from imageflow_inspection.statistics import Counted
 
 
 class FigureFacts(BaseModel):
-    """Counts of one period; a key that was not asked for is empty."""
+    """Counts of one period; a key that is not grouped by is empty."""
 
     begins: date
     product: str

@@ -1,4 +1,4 @@
-"""Verifications: what people say of pictures, and where they disagree with the pipelines."""
+"""Verifications: people's verdicts of pictures, and where they disagree with the pipelines."""
 
 from typing import Annotated
 

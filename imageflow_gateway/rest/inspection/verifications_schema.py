@@ -1,4 +1,4 @@
-"""What people say of pictures, in requests and responses of the API."""
+"""People's verdicts of pictures, in requests and responses of the API."""
 
 from datetime import datetime
 from typing import Literal, Self

@@ -52,7 +52,7 @@ class GameList(BaseModel):
 
 
 class DriverFacts(BaseModel):
-    """A game driver, and what may be asked of it."""
+    """A game driver and its parameters."""
 
     name: str
     parameters: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Jobs: surveys asked for over the API."""
+"""Jobs: surveys requested over the API."""
 
 from typing import Annotated
 
@@ -55,7 +55,7 @@ def plan_job(request: JobRequest, gateway: GatewayDep) -> JobPlan:
 
 @router.get("/{job_id}/status", summary="How far a job is")
 def read_job_status(job_id: JobId, gateway: GatewayDep) -> JobProgress:
-    """Answer from the metadata database alone, so it may be asked every second."""
+    """Answered from the metadata database alone, so it may be requested every second."""
     return JobProgress.of(gateway.use(job_status)(job_id))
 
 
@@ -67,5 +67,5 @@ def stop_job(job_id: JobId, gateway: GatewayDep) -> JobProgress:
 
 @router.post("/{job_id}/retry", status_code=202, summary="Go on with a job that failed or was cancelled")
 def resume_job(job_id: JobId, gateway: GatewayDep) -> JobProgress:
-    """Make what is missing, and only that. A job that is complete or under way is refused in words (409)."""
+    """Make what is missing, and only that. For a job that is complete or under way the answer is 409."""
     return JobProgress.of(gateway.use(retry_job)(job_id))

@@ -56,9 +56,9 @@ class JobProgress(BaseModel):
     """Dagster's id of the job's first run; null until there is one."""
     survey_id: str
     reason: str | None
-    """Why it failed or was cancelled, in words for people."""
+    """Why it failed or was cancelled, as a message for people."""
     withheld: str | None
-    """Why the map of a completed job is not published, in words for people."""
+    """Why the map of a completed job is not published, as a message for people."""
 
     @classmethod
     def of(cls, job: JobStatus) -> Self:

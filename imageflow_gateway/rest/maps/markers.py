@@ -30,7 +30,7 @@ def read_markers(
     gateway: GatewayDep,
     q: Annotated[str | None, Query(min_length=1, max_length=80, description="Part of the name.")] = None,
 ) -> MarkerList:
-    """By name; of all frames that the save has had, each marker says of which."""
+    """Markers by name, of all frames that the save has had; each names its frame."""
     found = gateway.use(list_markers)(game, save, q and q.replace("\0", ""))
     return MarkerList(markers=[MarkerOut.of(marker) for marker in found])
 
@@ -59,7 +59,7 @@ def edit_marker(
     response: Response,
     if_match: IfMatch = None,
 ) -> MarkerOut:
-    """Change what is given; needs If-Match, so that nobody's change is lost unseen."""
+    """Change what is given; needs If-Match, so that no change is overwritten unseen."""
     changed = MarkerOut.of(
         gateway.use(change_marker)(
             game,

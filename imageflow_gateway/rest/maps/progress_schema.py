@@ -41,7 +41,7 @@ class RunFacts(BaseModel):
         "QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING", "CANCELED"
     ]
     layers: list[Layer]
-    """That it was asked for."""
+    """Layers that it was launched for."""
     started_at: datetime | None
     ended_at: datetime | None
     url: str

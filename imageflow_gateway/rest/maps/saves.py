@@ -44,7 +44,7 @@ async def read_animation(
     frame_ms: Annotated[int, Query(ge=20, le=10_000, description="How long each survey is shown.")] = 700,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The region as each published survey of the save shows it, oldest first, at most 60; it repeats for ever."""
+    """The region as each published survey of the save shows it, oldest first, at most 60; it repeats endlessly."""
     shown = await to_thread.run_sync(gateway.use(save_over_time), game, save)
     headers = {"etag": quoted(f"{shown.version}-{kind}-{max_side}-{frame_ms}"), "cache-control": "no-cache"}
     if matches(if_none_match, headers["etag"]):

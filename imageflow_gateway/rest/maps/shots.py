@@ -58,6 +58,6 @@ def read_screenshot(
 def read_seam(
     survey: SurveyId, row: GridRow, col: GridCol, other_row: GridRow, other_col: GridCol, gateway: GatewayDep
 ) -> Response:
-    """Asked for both ways around, the two pictures are of one size, and equal where both are placed right."""
+    """Requested both ways around, the two pictures have one size, and are equal where both are placed right."""
     data = gateway.use(overlap_picture)(survey, Cell(row=row, col=col), Cell(row=other_row, col=other_col))
     return Response(data, media_type="image/webp", headers={"cache-control": "public, max-age=60"})

@@ -36,9 +36,9 @@ class SurveySummary(BaseModel):
     state: SurveyState
     carrier: Carrier
     reason: str | None
-    """Why it failed or was cancelled, or what a planned one has already and needs next, in words for people."""
+    """Why it failed or was cancelled, or what a planned one has already and needs next, as a message for people."""
     withheld: str | None
-    """Why its map is whole but not published, in words for people; null where it is not withheld."""
+    """Why its map is whole but not published, as a message for people; null where it is not withheld."""
     revision: str | None
     """What its addresses show; null until it has a published map."""
     created_at: datetime
@@ -170,7 +170,7 @@ class SaveFacts(BaseModel):
     save: str
     surveys: int
     newest: SurveySummary
-    """The survey that was begun last, whatever became of it."""
+    """The survey that was begun last, in any state."""
     latest: SurveySummary | None
     """What the save's moving addresses show; null until one is published."""
 

@@ -118,7 +118,7 @@ class FidelityFacts(BaseModel):
 
 
 class WorstShot(BaseModel):
-    """A screenshot that is least surely placed."""
+    """One of the screenshots with the least confident places."""
 
     row: int
     col: int
@@ -141,7 +141,7 @@ class TrustFacts(BaseModel):
 
     survey: str
     withheld: str | None
-    """Why the map is not published, in words for people; null where nothing holds it back."""
+    """Why the map is not published, as a message for people; null where it is not withheld."""
     screenshots: int
     anchored: int
     ambiguous: int

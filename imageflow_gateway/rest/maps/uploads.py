@@ -43,7 +43,7 @@ async def put_map_file(
     """
     key = keys.map_upload_file(game, save, batch, file)
     try:
-        # A file without a name: whatever ends this process, nothing of it is left.
+        # A file without a name: nothing of it is left, however this process ends.
         with tempfile.TemporaryFile(dir=gateway.scratch) as spool:
             async for chunk in request.stream():
                 spool.write(chunk)
@@ -59,6 +59,6 @@ async def put_map_file(
 
 @router.get("/maps/refused", summary="Uploaded folders of frames that began no survey")
 def list_refused_map_uploads(gateway: GatewayDep, after: AfterId = None, limit: Limit = 100) -> RefusedMapUploads:
-    """Newest first, each with the reason. Mend the folder and close it again: it begins its survey then."""
+    """Newest first, each with the reason. Correct the folder and close it again: its survey begins then."""
     page = gateway.use(list_refused)(after=after, limit=limit)
     return RefusedMapUploads(refused=[RefusedMapUpload.of(each) for each in page.items], next=page.next)

@@ -55,7 +55,7 @@ export interface paths {
         };
         /**
          * How far a job is
-         * @description Answer from the metadata database alone, so it may be asked every second.
+         * @description Answered from the metadata database alone, so it may be requested every second.
          */
         get: operations["read_job_status"];
         put?: never;
@@ -97,7 +97,7 @@ export interface paths {
         put?: never;
         /**
          * Go on with a job that failed or was cancelled
-         * @description Make what is missing, and only that. A job that is complete or under way is refused in words (409).
+         * @description Make what is missing, and only that. For a job that is complete or under way the answer is 409.
          */
         post: operations["resume_job"];
         delete?: never;
@@ -215,7 +215,7 @@ export interface paths {
         };
         /**
          * What a screenshot shows where another lies over it
-         * @description Asked for both ways around, the two pictures are of one size, and equal where both are placed right.
+         * @description Requested both ways around, the two pictures have one size, and are equal where both are placed right.
          */
         get: operations["read_seam"];
         put?: never;
@@ -377,7 +377,7 @@ export interface paths {
         };
         /**
          * A region over time
-         * @description The region as each published survey of the save shows it, oldest first, at most 60; it repeats for ever.
+         * @description The region as each published survey of the save shows it, oldest first, at most 60; it repeats endlessly.
          */
         get: operations["read_animation"];
         put?: never;
@@ -397,7 +397,7 @@ export interface paths {
         };
         /**
          * List markers
-         * @description By name; of all frames that the save has had, each marker says of which.
+         * @description Markers by name, of all frames that the save has had; each names its frame.
          */
         get: operations["read_markers"];
         put?: never;
@@ -431,7 +431,7 @@ export interface paths {
         head?: never;
         /**
          * Change a marker
-         * @description Change what is given; needs If-Match, so that nobody's change is lost unseen.
+         * @description Change what is given; needs If-Match, so that no change is overwritten unseen.
          */
         patch: operations["edit_marker"];
         trace?: never;
@@ -508,7 +508,7 @@ export interface paths {
         };
         /**
          * Uploaded folders of frames that began no survey
-         * @description Newest first, each with the reason. Mend the folder and close it again: it begins its survey then.
+         * @description Newest first, each with the reason. Correct the folder and close it again: its survey begins then.
          */
         get: operations["list_refused_map_uploads"];
         put?: never;
@@ -1027,7 +1027,7 @@ export interface paths {
         put?: never;
         /**
          * Try a batch again that failed
-         * @description It waits from now on as a new one does. A batch that did not fail is refused in words (409).
+         * @description The batch waits again like a new one. For a batch that did not fail the answer is 409.
          */
         post: operations["retry_batch"];
         delete?: never;
@@ -1258,7 +1258,7 @@ export interface paths {
          * Counts by day, week or month
          * @description Pictures count on the day on which their batch was closed, people's verdicts on the day on which they were given.
          *
-         *     Pictures as a whole are counted unless items are asked for, the pipelines unless inspectors are.
+         *     Without items whole pictures are counted, without inspectors the pipelines' verdicts.
          */
         get: operations["read_statistics"];
         put?: never;
@@ -1298,7 +1298,7 @@ export interface paths {
         };
         /**
          * The gateway lives
-         * @description Asks nothing of anybody else.
+         * @description Answers without any other service.
          */
         get: operations["read_health"];
         put?: never;
@@ -1874,7 +1874,7 @@ export interface components {
         };
         /**
          * DriverFacts
-         * @description A game driver, and what may be asked of it.
+         * @description A game driver and its parameters.
          */
         DriverFacts: {
             /** Name */
@@ -1967,7 +1967,7 @@ export interface components {
         };
         /**
          * FigureFacts
-         * @description Counts of one period; a key that was not asked for is empty.
+         * @description Counts of one period; a key that is not grouped by is empty.
          */
         FigureFacts: {
             /**
@@ -2666,7 +2666,7 @@ export interface components {
         };
         /**
          * NotificationIn
-         * @description What a bucket sends; whatever else stands in it is not read.
+         * @description A bucket's notification; other fields are not read.
          */
         NotificationIn: {
             /**
@@ -3733,7 +3733,7 @@ export interface components {
         };
         /**
          * WorstShot
-         * @description A screenshot that is least surely placed.
+         * @description One of the screenshots with the least confident places.
          */
         WorstShot: {
             /** Row */
