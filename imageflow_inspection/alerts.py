@@ -183,14 +183,14 @@ class Delivered:
 
     arrived: int
     given_up: tuple[str, ...]
-    """Those that are not sent again, in words: which, where to, why, and what it said."""
+    """One message for each that is not sent again: which alert, its address, the reason, its text."""
 
 
 def deliver_alerts(stores: Stores, webhooks: Webhooks) -> Delivered:
     """Send what is due, at most 20 alerts.
 
-    One that does not arrive is sent again after half a minute, then after twice that, eight times in all. Whoever dies
-    in between leaves it to be sent again: receivers recognise equal ones by their id.
+    One that does not arrive is sent again after half a minute, then after twice that, eight times in all. Where a
+    process dies in between, it is sent again: receivers recognise duplicates by their id.
     """
     with stores.database.begin() as connection:
         due = rows.due(connection, lease=_LEASE, limit=_SENT_AT_ONCE)

@@ -1,4 +1,4 @@
-"""What the steps of an item's pipeline gave for a picture that was judged: made again when asked for, never stored.
+"""Outputs of the steps of an item's pipeline for a judged picture: computed again on request, never stored.
 
 Published pipelines, released components and registered models do not change, so these are what the verdict was made of;
 where another provider computes the models, within the tolerance that their gate allows.
@@ -132,7 +132,7 @@ class Artefacts:
     def _run(self, engine: Engine, wanted: Plan, step: Step, outputs: tuple[str, ...], data: bytes) -> Execution:
         """Do one step, and those before it that are not kept from before: only its own outputs are held.
 
-        The execution's error is a step's own; what is nobody's fault is raised as `Unavailable`.
+        The execution's error is a step's own; other failures are raised as `Unavailable`.
         """
         asked = replace(wanted, outputs={output: Source(step.name, output) for output in outputs})
         stop = Cancellation()
@@ -182,7 +182,7 @@ def _file(value: Value) -> tuple[str, bytes]:
             try:
                 with read_header(data) as header:
                     return f"image/{(header.format or '').lower()}", data
-            except InvalidInput:  # the pipeline passes its source on, whatever that is
+            except InvalidInput:  # the pipeline returns its source, which is no image
                 return "application/octet-stream", data
         case Image() | Mask():
             return "image/png", Encode(format="png")(value).data

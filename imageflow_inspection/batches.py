@@ -95,7 +95,7 @@ def list_stale(
 def ask_again(
     stores: Stores, product: str, *, models: ModelRegistry, names: Collection[str] | None = None
 ) -> tuple[CountedBatch, ...]:
-    """Do what `inspect_again` does, and return the batches that were asked for."""
+    """Do what `inspect_again` does, and return the batches that wait by it, with their counts."""
     asked = inspect_again(stores, product, models=models, names=names)
     with stores.database.begin() as connection:
         return _counted(connection, asked)

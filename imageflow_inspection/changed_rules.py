@@ -29,7 +29,7 @@ class ReportedRules(BaseModel):
     masters: dict[str, int] = {}
     """The newest master, by product, of which every batch was reported."""
     after: tuple[str, int, str] | None = None
-    """Product, master and batch behind which the telling goes on."""
+    """Product, master and batch after which the reporting continues."""
 
     @classmethod
     def read(cls, text: str | None) -> Self:
@@ -114,8 +114,8 @@ def changed_rules(
 def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> BatchRules | None:
     """Return by what a batch would be judged now, where that is not what judged it.
 
-    `changed_rules` passes over a batch whose first inspection goes on while a master is published: whoever finishes it
-    looks here. Raises as `judge_now` does, and `NotReady` for a batch that is not inspected.
+    `changed_rules` passes over a batch whose first inspection goes on while a master is published: its
+    end is checked here. Raises as `judge_now` does, and `NotReady` for a batch that is not inspected.
     """
     with stores.database.begin() as connection:
         batch = batches.get(connection, batch_id)

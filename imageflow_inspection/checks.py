@@ -24,7 +24,7 @@ _NOT_WHOLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What was asked of an inspected batch, and what was found wrong."""
+    """One check of an inspected batch, and the faults that it found."""
 
     name: str
     faults: tuple[str, ...]
@@ -39,7 +39,7 @@ class Check:
 def check_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> tuple[Check, ...]:
     """Check a batch and the inspection that counts: `pictures_judged`, `items_present`, `checksums`, `judge_known`.
 
-    Reads every picture, and mends those that it can, see `read_kept`.
+    Reads every picture, and restores those that it can, see `read_kept`.
 
     Raises `NotReady` for a batch that was not inspected, `StoreUnavailable`.
     """

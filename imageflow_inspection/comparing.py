@@ -20,15 +20,15 @@ _AT_ONCE = 8
 
 
 class Postponed(Unavailable):
-    """An upload is looked at again later: it changes right now, or this tick, which tells nobody, has read enough."""
+    """An upload is compared again later: it is changing now, or this tick has read its share."""
 
     def __init__(self, upload: Upload) -> None:
-        super().__init__(f"What lies in '{upload.folder}' changed while it was looked at: try again in a moment.")
+        super().__init__(f"What lies in '{upload.folder}' changed while it was read: try again in a moment.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """What came of comparing; it says nothing of another version, or of another listing."""
+    """The outcome of comparing; it holds for this version and this listing only."""
 
     batch: int
     """The version that was taken."""
@@ -48,12 +48,12 @@ class UploadComparer:
     def compare(
         self, upload: Upload, pictures: Sequence[StoredObject], *, may_be_fewer: bool = False
     ) -> Compared | None:
-        """Compare an upload with the newest version of its batch; `None` where rows and listing tell already.
+        """Compare an upload with the newest version of its batch; `None` where rows and listing decide already.
 
         Args:
             upload: What lies there now.
             pictures: As they are listed.
-            may_be_fewer: What is left of the batch's pictures is the same batch: somebody deletes uploads.
+            may_be_fewer: A part of the batch's pictures counts as the same batch: the upload is being deleted.
 
         Raises `Postponed` where it is for another tick to read them.
         """
@@ -89,7 +89,7 @@ class UploadComparer:
         try:
             return all(threads.map(is_equal, taken))
         finally:
-            threads.shutdown(cancel_futures=True)  # the first that differs tells
+            threads.shutdown(cancel_futures=True)  # the first difference decides
 
 
 def _all_before(moment: datetime, pictures: Sequence[StoredObject]) -> bool:
@@ -97,5 +97,5 @@ def _all_before(moment: datetime, pictures: Sequence[StoredObject]) -> bool:
 
 
 def is_known_by_listing(latest: Batch, upload: Upload) -> bool:
-    """Tell whether nothing has to be read: it is listed as before, or nobody has looked at what lay there before."""
+    """Whether nothing has to be read: the listing is as before, or the former upload was not read yet."""
     return latest.listing == upload.listing or latest.state is BatchState.CLOSED

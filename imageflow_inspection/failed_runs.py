@@ -24,7 +24,7 @@ class FailedRun:
     partition: str | None
     """What it was for: a survey's id, a batch's key or a day; none for a job without partitions."""
     reason: str
-    """In words, with what to do where that is known."""
+    """As a message, with what to do where that is known."""
     url: str
     """Of its page in Dagster's UI."""
 
@@ -62,7 +62,7 @@ class _Subject:
     batch: Batch | None = None
 
 
-_AGAIN = "Once that is mended, re-execute the run from failure:"
+_AGAIN = "Once that is corrected, re-execute the run from failure:"
 
 
 def _subject(connection: Connection, run: FailedRun) -> _Subject:
@@ -73,7 +73,7 @@ def _subject(connection: Connection, run: FailedRun) -> _Subject:
         )
     if surveys.exists(connection, partition):
         again = (
-            f"Once that is mended, `imageflow survey resume {partition}` goes on, or re-execute the run from failure:"
+            f"Once that is corrected, run `imageflow survey resume {partition}`, or re-execute the run from failure:"
         )
         return _Subject(named=f"of survey '{partition}'", next_step=again, details={"survey": partition})
     batch = _batch(connection, partition)

@@ -50,12 +50,12 @@ def judge_now(connection: Connection, product: str, models: ModelRegistry | None
 def load_models(judge: Judge, models: ModelRegistry | None) -> frozenset[str]:
     """Load every model that a judge asks, so that no picture is blamed for one that cannot run.
 
-    Returns who computes them, e.g. 'cpu' or 'triton'; nobody where no pipeline asks a model.
+    Returns the names of their runtimes, e.g. 'cpu' or 'triton'; none where no pipeline uses a model.
 
     Raises:
         NotFound: For an unknown model.
         InvalidInput: For one that cannot be run, or is not the one that was registered.
-        Unavailable: When whoever computes is down.
+        Unavailable: The inference server is down.
     """
     names = {name for by in judge.judged_by for name in by.models}
     return frozenset((models or NoModels()).open(ModelId.parse(name)).provider for name in sorted(names))

@@ -1,7 +1,7 @@
 """Judge every picture of a batch by every item of its product's master.
 
-A picture's results are committed together, once: whatever was killed goes on with the pictures that are left, and a
-second call gives the same rows.
+A picture's results are committed together, once: after a kill the next call continues with the remaining
+pictures, and a second call gives the same rows.
 """
 
 import os
@@ -32,7 +32,7 @@ from imageflow_pipelines.reuse import Reuse
 from imageflow_pipelines.values import Encoded, Value
 
 Watch = Callable[[int, int], None]
-"""Told how many pictures are judged, and how many there are."""
+"""Called with the number of judged pictures and of all pictures."""
 
 _REUSE_BYTES = 256 * 2**20
 _MOST_BYTES = 2**30
@@ -64,7 +64,7 @@ def inspect_batch(
         threads: Pictures at once at most, fewer where they are large; as many as this process has cores, if not
             given.
         cancellation: Stops between pictures and within their pipelines.
-        watch: Told of progress, from this thread.
+        watch: Called with the progress, from this thread.
 
     Raises:
         NotFound: For an unknown batch, pipeline or model.
@@ -108,7 +108,7 @@ def inspect_batch(
         former = batches.get(connection, batch_id, lock=True)
         finished_inspection = inspections.finish(connection, inspection.id)
         if finished_inspection.pictures < len(pictures):  # see `inspect_again`
-            raise Unavailable(f"Pictures of '{batch.key}' were asked for again meanwhile: inspect the batch again.")
+            raise Unavailable(f"Pictures of '{batch.key}' wait to be judged again: inspect the batch again.")
         if former.inspection_id != inspection.id or former.state is not BatchState.INSPECTED:
             batches.set_inspected(connection, batch_id, inspection.id)
             reports.set_unreported(connection, inspection.id)
@@ -151,7 +151,7 @@ def _drawn(outputs: Mapping[str, Value | None]) -> bytes | None:
 
 
 def _died(error: ImageFlowError | None) -> bool:
-    """Tell whether a step died of its input, or of what else happened just then."""
+    """Whether a step's process died, by its input or another cause."""
     return error is not None and isinstance(error.__cause__, StepDied)
 
 

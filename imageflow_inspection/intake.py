@@ -1,7 +1,7 @@
 """Notice uploaded batches, each once: a function of a cursor, the store and the rows, which any tick may repeat.
 
-Rows are committed before the cursor that stands behind them is returned, and batches that wait are told every time:
-whoever asks for runs does so under `Batch.run_key`, and so asks once.
+Rows are committed before the cursor behind them is returned, and every tick returns all waiting batches: runs are
+requested under `Batch.run_key`, and so once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +91,7 @@ class Tick:
     waiting: tuple[Batch, ...]
     """All that are to be inspected, oldest first, those of earlier ticks included."""
     refused: tuple[RefusedBatch, ...]
-    """What was uploaded and is no batch, each told once."""
+    """Uploads that are no batch, each reported once."""
 
 
 def notice_batches(stores: Stores, cursor: IntakeCursor, *, now: datetime, bounds: Bounds | None = None) -> Tick:
@@ -119,7 +119,7 @@ def close_now(
 ) -> Batch:
     """Close an uploaded batch by a manifest, and note it at once instead of at the next tick.
 
-    The manifest is written just before the rows are committed: whoever dies in between leaves it to a tick. Returns the
+    The manifest is written just before the rows are committed: after a crash in between, a tick notes it. Returns the
     batch: another one only if its pictures are others than before.
 
     Args:
@@ -127,8 +127,8 @@ def close_now(
         product: Its code.
         name: Of the batch.
         now: The time.
-        check: Told the pictures that lie there, while nobody else closes or takes back a batch of the product; the
-            batch is not closed if it raises.
+        check: Called with the uploaded pictures, while no other batch of the product is closed or taken back; the batch
+            is not closed if it raises.
 
     Raises:
         InvalidInput: Where there are no pictures, or too many.
@@ -148,16 +148,16 @@ def close_now(
 
 
 def run_gave_up(stores: Stores, batch: Batch, reason: str, *, for_good: bool = False) -> Batch:
-    """Note that the run which `batch.run_key` asked for failed: another is asked for, three each time it is taken up.
+    """Note that the run of `batch.run_key` failed: another is requested, three each time the batch is taken up.
 
     A pause comes before each, half a minute and then twice that, so that what is down has time to come back.
-    Telling it again of the same `Batch` changes nothing.
+    A second call for the same `Batch` changes nothing.
 
     Args:
         stores: Where it is noted.
-        batch: As it was when the run was asked for.
+        batch: As it was when the run was requested.
         reason: Why, for people.
-        for_good: None other is asked for: somebody cancelled it.
+        for_good: No other run is requested: this one was cancelled.
     """
     most = 1 if for_good else ATTEMPTS
     with stores.database.begin() as connection:
@@ -268,7 +268,7 @@ def _close_quiet(
     before: datetime,
     most: int,
 ) -> tuple[list[Batch], str | None]:
-    """Close those folders that nobody writes to any more and that are not what is known of them.
+    """Close the folders that are no longer written to and that differ from their rows.
 
     Returns them, and behind which key folders are left if there were more than `most`, or more to compare.
     """
@@ -368,8 +368,8 @@ def _note_in(connection: Connection, upload: Upload, compared: Compared | None) 
 def _is_known(connection: Connection, latest: Batch, upload: Upload, compared: Compared | None) -> bool:
     if is_known_by_listing(latest, upload):
         if latest.listing == upload.listing or rows.set_upload(connection, latest.id, upload):
-            return True  # nobody has looked at it: it is simply what lies there now
-        raise Postponed(upload)  # somebody takes it in right now
+            return True  # the upload was not read yet: the row takes the present listing
+        raise Postponed(upload)  # it is being taken in now
     if compared is None or (compared.batch, compared.listing) != (latest.id, upload.listing):
         raise Postponed(upload)
     if compared.is_same:

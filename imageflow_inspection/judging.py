@@ -22,7 +22,7 @@ _MOST_CHARS = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedItem:
-    """What one item's criteria say of one picture."""
+    """The result of one item's criteria for one picture."""
 
     verdict: Verdict
     confidence: float
@@ -151,7 +151,7 @@ class _Reading:
 
 
 def _length(rule: Tolerance, measured: Measurements) -> _Reading | str:
-    # 9.9 + 0.1 is 10, whatever adding binary fractions leaves.
+    # 9.9 + 0.1 is 10, without the rounding error of binary fractions.
     least, most = round(rule.nominal_mm - rule.minus_mm, 9), round(rule.nominal_mm + rule.plus_mm, 9)
     return _read(measured, rule.measurement, "mm", least=least, most=most)
 

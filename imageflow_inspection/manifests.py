@@ -17,7 +17,7 @@ _KEY = re.compile(rf"{keys.INBOX}/([0-9]{{13}})-[0-9a-fA-F-]{{32,36}}\.json")
 
 
 class Manifest(BaseModel):
-    """What it says; whatever else its writer adds is not read."""
+    """Its content; other fields are not read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

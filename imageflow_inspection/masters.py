@@ -102,7 +102,7 @@ def change_draft(stores: Stores, product: str, version: int, items: Any, *, revi
         product: Its code.
         version: Of the draft.
         items: As for `create_draft`.
-        revision: The one that was read: a draft that somebody else changed meanwhile is left as it is.
+        revision: The one that was read: a draft that was changed meanwhile is left as it is.
 
     Raises:
         NotFound: For an unknown master.

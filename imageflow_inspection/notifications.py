@@ -14,7 +14,7 @@ from imageflow_inspection.manifests import close_batch
 
 @dataclass(frozen=True, kw_only=True)
 class CreatedObject:
-    """An object that somebody wrote."""
+    """An object that was written."""
 
     key: str
     """In the bucket, in which the store may be a folder."""
@@ -32,7 +32,7 @@ class ClosedBatch:
 def close_marked(stores: Stores, created: Iterable[CreatedObject], *, now: datetime) -> tuple[ClosedBatch, ...]:
     """Write a manifest for each batch whose `_DONE` was written, and return these batches.
 
-    Being told twice inspects once. Whoever reads the manifest finds out whether product and pictures are there.
+    A repeated notification inspects once. The reader of the manifest checks that product and pictures exist.
     """
     closed = tuple(dict.fromkeys(batch for each in created if (batch := _closed_by(stores, each)) is not None))
     for batch in closed:

@@ -69,7 +69,7 @@ def publish_product(
 
     Raises:
         Faulty: For what is wrong, with each fault's path.
-        Conflict: Where another pipeline has the name and version of one, or somebody works on a draft.
+        Conflict: Where another pipeline has the name and version of one, or the product has a draft.
     """
     for text in pipelines:
         publish_pipeline(stores, read_spec(text).to_data())

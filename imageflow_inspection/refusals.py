@@ -13,14 +13,14 @@ KEY_CHARS = 200
 
 
 class Refusals:
-    """Notes what was uploaded and is not inspected, and keeps what nobody noted before."""
+    """Notes uploads that are not inspected, and keeps those that were not noted before."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self.new: list[RefusedBatch] = []
 
     def note(self, reasons: Mapping[str, str]) -> None:
-        """Note why objects are not inspected, by key; those of which nobody noted it before are added to `new`."""
+        """Note why objects are not inspected, by key; those that were not noted before are added to `new`."""
         if reasons:
             with self._stores.database.begin() as connection:
                 self.new += manifests.note_refused(connection, reasons)

@@ -21,7 +21,7 @@ class StaleBatch:
     batch: Batch
     inspection: Inspection
     changes: tuple[str, ...]
-    """What changed, in words, e.g. "item 'spots': criteria"."""
+    """What changed, as text, e.g. "item 'spots': criteria"."""
     pictures: int
     seconds: float
     """Of computing, by what its pictures took last time; 0 where the judgement was made before."""
@@ -56,9 +56,9 @@ def stale_batches(
 def inspect_again(
     stores: Stores, product: str, *, models: ModelRegistry | None = None, names: Collection[str] | None = None
 ) -> tuple[Batch, ...]:
-    """Ask for stale batches of a product to be inspected again: they wait from now on, as new ones do.
+    """Let stale batches of a product wait for another inspection, like new ones.
 
-    So do those that failed: what they failed of may be mended by now. Of inspected ones that are named, pictures that
+    So do those that failed: the cause may be corrected by now. Of inspected ones that are named, pictures that
     could not be judged are judged anew, as a step may have died or run out of its time for a reason that has passed;
     those that people have verified stay as they are.
 
@@ -69,7 +69,7 @@ def inspect_again(
         names: Only these batches; those among them that are neither stale nor failed, and whose pictures were all
             judged or verified, are left alone. All that are stale or failed, if not given.
 
-    Returns the batches that were asked for now; one that waits already is not among them.
+    Returns the batches that wait by this call; one that waited already is not among them.
     Raises as `stale_batches` does.
     """
     asked: list[Batch] = []

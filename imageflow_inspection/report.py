@@ -21,7 +21,7 @@ _SIDE_PX = 320
 _QUALITY = 75
 
 CHECK_OF_ALERT = {AlertKind.PICTURES_FAILED: "pictures_pass", AlertKind.QUALITY_DRIFT: "quality_steady"}
-"""These checks fail for what is nobody's fault but the products'."""
+"""These checks fail by defects of products only."""
 
 CHECKS = {
     "pictures_judged": "Every picture of the batch has a result.",
@@ -54,7 +54,7 @@ class Report:
     checks: tuple[Check, ...]
     """Those of `CHECKS`."""
     reasons: tuple[Reason, ...]
-    """Why somebody is alerted, if there is a reason."""
+    """Reasons for an alert; empty where there is none."""
     wrong: tuple[PictureResult, ...]
     """Up to 20 pictures that failed, then up to 20 that could not be judged."""
     previews: tuple[Preview, ...]
@@ -93,7 +93,7 @@ def report_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None 
 
 
 def note_reported(stores: Stores, report: Report) -> None:
-    """Note that Dagster keeps a report: until then it is made again, whoever dies."""
+    """Note that Dagster keeps a report: after a crash before that, it is made again."""
     with stores.database.begin() as connection:
         reports.set_reported(connection, report.inspection.id)
 
@@ -130,6 +130,6 @@ def _as_taken(stores: Stores, batch: Batch, picture: Picture) -> Image | None:
     try:
         return DecodeV2()(Encoded(read_kept(stores, batch, picture)))
     except (ObjectMissing, ObjectDamaged):
-        return None  # the check `checksums` tells
+        return None  # the check `checksums` reports it
     except InvalidInput:
         return None  # it is undecided for that

@@ -118,7 +118,7 @@ def get_result(stores: Stores, inspection: int, place: int) -> FoundResult:
     """Return the result of one picture; raise `NotFound`."""
     with stores.database.begin() as connection:
         batch = batches.get(connection, rows.get(connection, inspection).batch_id)
-        # A number of any size may be asked for; columns hold those of pictures.
+        # The requested number may have any size; columns hold those of pictures.
         found = rows.results(connection, inspection, after=min(max(place, 0), MOST_PICTURES) - 1, limit=1)
     if not found or found[0].picture.place != place:
         raise NotFound(f"Inspection {inspection} has no result for picture {place}: it has {batch.pictures}.")

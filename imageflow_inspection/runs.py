@@ -18,7 +18,7 @@ _REPORT = "/report/"
 
 
 def report_key(batch: Batch) -> str:
-    """Name what tells Dagster that another inspection counts: another name each time, as it may have counted before."""
+    """Name the report that another inspection counts: a new name each time, as it may have counted before."""
     return f"{batch.key}/{batch.version}{_REPORT}{batch.switches}"
 
 
@@ -32,5 +32,5 @@ def tags_of(batch: Batch, key: str) -> dict[str, str]:
     return {
         BATCH_TAG: str(batch.id),
         RUN_TAG: key,
-        "dagster/max_retries": "0",  # what failed is asked for again by the sensor
+        "dagster/max_retries": "0",  # the sensor requests failed work again
     }

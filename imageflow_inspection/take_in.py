@@ -22,7 +22,7 @@ def take_in(stores: Stores, batch_id: int) -> tuple[Picture, ...]:
 
     Raises:
         InvalidInput: For a folder without pictures, or a picture that is too large; the message names it.
-        Conflict: Where somebody goes on writing to the folder.
+        Conflict: The folder is still being written to.
         StoreUnavailable: Or `DatabaseUnavailable`; it may be called again.
     """
     with stores.database.begin() as connection:
@@ -36,7 +36,7 @@ def take_in(stores: Stores, batch_id: int) -> tuple[Picture, ...]:
         if upload_of(batch.product, batch.name, list_pictures(stores, batch.product, batch.name)).listing == listing:
             break
     else:
-        raise Conflict(f"Somebody is still writing to '{batch.folder}': close the batch once all of it is there.")
+        raise Conflict(f"'{batch.folder}' is still being written to: close the batch once all of it is there.")
     sha = hashlib.sha256()
     for picture in pictures:
         sha.update(f"{picture.name}\0{picture.digest}\n".encode())

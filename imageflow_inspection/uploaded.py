@@ -1,4 +1,4 @@
-"""What a listing says of an uploaded batch."""
+"""An uploaded batch as listed."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ def list_pictures(stores: Stores, product: str, name: str) -> tuple[StoredObject
 
 
 def list_folder(stores: Stores, folder: str) -> tuple[StoredObject, ...]:
-    """Return what lies in the folder of a batch, by name, or as much as tells that it is too much."""
+    """Return what lies in the folder of a batch, by name, or as many as show that there are too many."""
     return stores.objects.list_page(f"{folder}/", limit=_MOST_FILES + 1)
 
 

@@ -23,7 +23,7 @@ _MOST_FILES = 2 * MOST_PICTURES
 
 
 def new_batch_name(now: datetime) -> str:
-    """Return a name that nobody else has: the time, and a few random signs."""
+    """Return a unique name: the time, and a few random characters."""
     return f"{now.strftime('%Y%m%d_%H%M%S')}_{secrets.token_hex(2)}"
 
 
@@ -33,7 +33,7 @@ class BatchUpload:
     The same pictures may be sent again under the same name, and are then the same batch; with others beside them, they
     are its next version. What would replace or leave out a picture that is there is refused.
 
-    Whoever sends files that may be no pictures asks `takes` of each; `close` then names all that are wrong.
+    For files that may be no pictures, call `takes` with each; `close` then names all that are wrong.
     """
 
     def __init__(self, stores: Stores, product: str, name: str) -> None:
@@ -59,11 +59,11 @@ class BatchUpload:
 
     @property
     def skipped(self) -> Sequence[BadFile]:
-        """Files that are no pictures, as `takes` told."""
+        """Files that are no pictures, by `takes`."""
         return self._skipped
 
     def takes(self, name: str) -> bool:
-        """Tell whether a file is to be added, by its name alone.
+        """Whether a file is to be added, by its name alone.
 
         A file that is no picture is skipped. After a name that is wrong nothing is taken, and names are only looked at.
 
@@ -99,7 +99,7 @@ class BatchUpload:
             raise TooLarge(f"'{picture}' has {len(data):,} bytes, more than {MAX_ENCODED_BYTES:,}: make it smaller.")
         key = keys.inspection_upload_file(self.product, self.name, picture)
         with self._stores.database.begin() as connection:
-            batches.lock_uploaded(connection, key)  # of two that send another one at once, one must hear of it
+            batches.lock_uploaded(connection, key)  # of two different pictures sent at once, one must be refused
             there = self._stores.objects.head(key)
             if there is None:
                 self._put.append(key)
@@ -145,7 +145,7 @@ class BatchUpload:
         if self._is_closed or not self._put:
             return
         with self._stores.database.begin() as connection:
-            masters.get_product(connection, self.product, lock=True)  # whoever closes the batch is done, or waits
+            masters.get_product(connection, self.product, lock=True)  # a closing of the batch has ended, or waits
             if self._closed_last(connection) == self._closed_before:
                 self._stores.objects.delete_many(self._put)
         self._put = []

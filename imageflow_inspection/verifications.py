@@ -32,5 +32,5 @@ def list_disagreements(
 
 
 def _storable(name: str) -> str:
-    """Return a name that a database can look for; nobody is called otherwise."""
+    """Return a name that a database can search for; no stored name has other characters."""
     return name.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

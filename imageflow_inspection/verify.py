@@ -1,4 +1,4 @@
-"""What people say of pictures, kept beside what the pipelines said, and reported to Dagster as one event a batch."""
+"""People's verdicts of pictures, kept beside those of the pipelines, and reported to Dagster as one event a batch."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -83,7 +83,7 @@ def events_to_report(stores: Stores, *, quiet: timedelta = QUIET) -> tuple[Verif
     """Return the events that are to be reported, oldest first; the same ones until they are `reported`.
 
     A batch's verdicts become one event once all its pictures are verified, or when none came for `quiet`. They are read
-    from the event log; whoever dies on the way leaves them to the next call.
+    from the event log; after a crash, the next call reads them again.
     """
     read_on(stores.database, Reader.VERDICTS, _gather)
     with stores.database.begin() as connection:
@@ -106,13 +106,13 @@ def report_events(
     *,
     quiet: timedelta = QUIET,
 ) -> tuple[VerificationEvent, ...]:
-    """Report each event once, whoever died while reporting; return those that were reported now.
+    """Report each event once, also after a crash; return those that were reported now.
 
     Args:
         stores: Where they wait.
-        report: Tells an event, with its id, to whoever keeps events.
-        is_there: Tells whether an event of that id was told before. It is asked of every event: one may have been
-            told by somebody who died before it could be noted.
+        report: Stores an event with its id.
+        is_there: Returns whether an event of that id was stored before. It is called for every event: a process may
+            have died after storing one, before noting it.
         quiet: See `events_to_report`.
     """
     reported = []

@@ -115,7 +115,7 @@ def test_who_closes_what_is_written_meanwhile_is_told_to_try_again(stores: Store
     written = replace(stores, objects=Watched(stores.objects, lambda key: stores.objects.put(key, b"one")))
     with BatchUpload(written, "lid", "b1") as upload:
         upload.add("p0000.png", b"one")
-        with pytest.raises(Postponed, match="'uploads/inspection/lid/b1' changed while it was looked at: try again"):
+        with pytest.raises(Postponed, match="'uploads/inspection/lid/b1' changed while it was read: try again"):
             upload.close(NOW)
     assert there(stores) == ["p0000.png"]
     with BatchUpload(stores, "lid", "b1") as upload:
