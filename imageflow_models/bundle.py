@@ -1,4 +1,4 @@
-"""A model in a folder, as whoever trained it hands it over: file, card, and a golden set with the original's answers.
+"""A model in a folder, as its author delivers it: file, card, and a golden set with the original's answers.
 
 model.onnx
 model.json      name, version, task, labels, mean, std, tolerance

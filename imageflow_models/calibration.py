@@ -24,7 +24,7 @@ def calibrate(
     Args:
         weights: Of the trained net.
         products: For validation, at least a few hundred good ones.
-        answers: What the net with these weights says of them.
+        answers: Outputs of the net with these weights for them.
     """
     good = np.array([product.is_good for product in products])
     calibrated = dict(weights)

@@ -107,7 +107,7 @@ class _Graph:
                 self._add("Concat", [larger, layer.fine], layer.name, axis=1)
 
     def finish_boxes(self) -> list[onnx.ValueInfoProto]:
-        """Turn what the last layers say of each cell into `boxes` and `scores`."""
+        """Turn the outputs of the last layers for each cell into `boxes` and `scores`."""
         rows = self._constant("rows", np.array([0, CELLS * CELLS, -1], np.int64))
         lengths = self._add(
             "Mul", [self._add("Softplus", [SIDES], "sides"), self._constant("cell", _scalar(CELL_PX))], "lengths"

@@ -41,7 +41,7 @@ def make_models(
         passes: How often each of them is shown.
         validation: How many others the thresholds are set by.
         seed: Of the weights and of the order.
-        on_progress: Called with the progress, in words.
+        on_progress: Called with the progress, as text.
 
     Raises `Unavailable` where JAX is not installed.
     """
@@ -67,7 +67,7 @@ def write_models(
         folder: The bundles' folders are made in it.
         weights: As `training.train` gives them.
         version: Of both models.
-        on_progress: Called with the progress, in words.
+        on_progress: Called with the progress, as text.
         validation: How many pictures the thresholds are set by.
     """
     from imageflow_models.training import answer

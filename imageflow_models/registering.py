@@ -34,7 +34,7 @@ def register_bundle(store: ModelStore, bundle: Bundle) -> Card:
 
 
 def register_sent(stores: Stores, folder: Path) -> Card:
-    """Register the bundle that somebody sent; see `register`. Messages do not name the folder, which is ours."""
+    """Register a bundle from the API; see `register`. Messages do not name the folder, which is ours."""
     try:
         bundle = read_bundle(folder)
     except (InvalidInput, NotFound) as error:

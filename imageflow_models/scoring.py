@@ -13,7 +13,7 @@ LEAST_OVERLAP = 0.1
 """Intersection over union below which a box is not that of a defect."""
 LEAST_COVER = 0.5
 """Share of a defect's pixels that its boxes have to cover together. Boxes of scratches are a few pixels wide, and one
-may be found in pieces: overlap alone would ask for a precision that nobody who inspects needs."""
+may be found in pieces: overlap alone would demand a precision that inspections do not need."""
 
 Judge = Callable[[Drawn], Sequence[Detection]]
 """Returns what is wrong with the product of a picture, without looking at the truth."""

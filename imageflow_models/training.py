@@ -66,7 +66,7 @@ def train(plan: TrainingPlan, on_progress: Callable[[str], None]) -> Weights:
 
     Args:
         plan: How long. The same plan gives the same weights on the same kind of machine.
-        on_progress: Called from time to time with the progress, in words.
+        on_progress: Called from time to time with the progress, as text.
     """
     examples = _draw(plan.pictures, on_progress)
     random = np.random.default_rng(plan.seed)

@@ -17,7 +17,7 @@ MIN_STATIC_SHARE = 0.94
 MIN_COMPARED_PX = 1024
 
 _ANALYSED_PX = 1 << 16
-"""About so many pixels tell which colours run."""
+"""About so many pixels are analysed to find the colours of animations."""
 
 _RUNNING_RATE = 0.05
 """A colour that differs more often than this belongs to running animation.

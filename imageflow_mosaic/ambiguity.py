@@ -1,6 +1,6 @@
 """Shots that no verified offset ties to the map: which places their pixels allow, and which of these is likeliest.
 
-All anchored neighbours are heard together, pixel by pixel. A place that they allow is as good as any other that they
+All anchored neighbours are compared together, pixel by pixel. A place that they allow is as good as any other that they
 allow; between these the nominal position decides, by the errors that it was seen to have elsewhere.
 """
 
@@ -61,7 +61,7 @@ def settle_ambiguous(
     rests on where the shot was believed to be.
 
     Args:
-        load: Reads one shot, RGB of shape (height, width, 3). Asked for loose shots and their neighbours only; few are
+        load: Reads one shot, RGB of shape (height, width, 3). Called for loose shots and their neighbours only; few are
             held at a time.
         masks: Rectangles of the head-up display.
         reach_px: Largest error of a nominal position.
@@ -97,7 +97,7 @@ def _lossy_groups(
 ) -> set[int]:
     """Return the groups whose pixels differ everywhere from those of the anchored shots beside them.
 
-    What too little is seen of to tell is taken for what most verified offsets are.
+    A group with too few samples counts as lossy or lossless like most verified offsets.
     """
     mostly = 2 * sum(not pair.is_exact for pair in kept) > len(kept)
 

@@ -70,7 +70,7 @@ class Arrangement:
 
 
 def _say_nothing(what: str, done: int, total: int) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""
 
 
 def arrange(
@@ -160,7 +160,7 @@ def _looked(
 
 
 def _foreign(looks: Sequence[Look], same: Sequence[int], ties: Sequence[Tie]) -> Pairs:
-    """Return which pairs of pictures that nothing ties together yet may be told by their content alone."""
+    """Return which pairs of pictures without a tie may be compared by their content alone."""
     group = np.array(labels(ties, len(looks)))
     original = np.array([_root(same, number) == number for number in range(len(looks))])
     if np.unique(group[original]).size == 1:

@@ -37,7 +37,7 @@ _ROUNDING = 0.5
 """Grey levels by which any two resampled shots may differ."""
 
 _FULL = 256
-"""Agreement and weights are whole numbers: their sums are exact, whatever rectangle is asked for."""
+"""Agreement and weights are whole numbers: their sums are exact for every requested rectangle."""
 
 _WORK_PX = 512
 """Side of the largest piece blended at once: what is at work stays in the processor's cache."""

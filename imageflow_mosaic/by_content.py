@@ -77,7 +77,7 @@ class ContentMatch:
 
 
 def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMatch | PairRefusal:
-    """Return the shift that the pairings agree on, or why content does not tell.
+    """Return the shift that the pairings agree on, or why content does not decide.
 
     Args:
         pairings: Their moving pictures are all shifted alike from where each is expected.
@@ -144,7 +144,7 @@ class _Fits:
     def refuting(self, best: Fit, rivals: Sequence[Candidate]) -> int | None:
         """Return how many sub-windows refute the rival that is refuted least; `None` where that is not refuted.
 
-        Noise is the same at both, so it is no more than what differs at either.
+        Noise is the same at both, so it is at most the difference at either.
         """
         least = best.differing(best.calm).agreeing
         for rival in map(self.of, rivals):

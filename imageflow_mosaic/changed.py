@@ -180,7 +180,7 @@ def clusters(parts: Sequence[ChangedCells]) -> tuple[Cluster, ...]:
 def _connected(cells: ChangedCells) -> tuple[int, NDArray[np.int64]]:
     """Return how many groups of touching cells there are, and to which each cell belongs."""
     wide = int(cells.col.max()) + 3
-    key = (cells.row + 1) * wide + cells.col + 1  # a column to spare: no row's end touches the next row's beginning
+    key = (cells.row + 1) * wide + cells.col + 1  # a spare column: no row's end touches the next row's beginning
     order = np.argsort(key)
     ordered = key[order]
     begins, ends = [], []

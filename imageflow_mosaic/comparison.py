@@ -24,11 +24,11 @@ _HELD_BYTES = 300_000_000
 
 Load = Callable[[str], Pixels]
 OnProgress = Callable[[str, int, int], None]
-"""Hears what is being done, how much of it is done, and of how much."""
+"""Called with the name of the work, how much of it is done, and of how much."""
 
 
 class Overlays:
-    """What stands still in the pictures of the commonest size, looked for when it is first asked for.
+    """What stands still in the pictures of the commonest size, detected at the first call.
 
     Args:
         names: Of all pictures.

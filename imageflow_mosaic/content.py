@@ -18,7 +18,7 @@ COARSE_PX = 4
 """Side of the square of pixels that one pixel of the relief stands for."""
 
 _BACKGROUND = 2.0
-"""Standard deviation, in pixels of the relief, of the blur that is taken off: what is larger tells no place."""
+"""Standard deviation, in pixels of the relief, of the blur that is subtracted: larger structures identify no place."""
 
 Floats = NDArray[np.floating]
 """Single precision."""
@@ -75,7 +75,7 @@ def content_of(pixels: Pixels, hidden: Sequence[Rect] = ()) -> Content:
 
 
 def without_background(small: Floats, shown: Floats | None) -> Floats:
-    """Return a small picture without what is larger than a few of its pixels, which tells no place.
+    """Return a small picture without structures larger than a few pixels, which do not identify a place.
 
     Args:
         shown: 1 where nothing is hidden, else 0; the relief is 0 there.

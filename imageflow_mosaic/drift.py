@@ -30,7 +30,7 @@ _CLEARLY = 2.0
 """Standard errors by which one of both must have placed the anchored screenshots better to be believed alone."""
 
 _MOST_CORRECTED = 1.5
-"""A nominal position is corrected by no more than so many times the largest error seen: drift need not go on."""
+"""A nominal position is corrected by at most so many times the largest error seen: drift need not continue."""
 
 _SHARED = 1.35
 """Errors of steps in one row or column are alike, which makes their sums vary by so much more."""
@@ -116,7 +116,7 @@ def _varies(off: NDArray[np.float64]) -> NDArray[np.float64]:
 def _gain_of_steps(errors: Mapping[Cell, NDArray[np.float64]], own: NDArray[np.float64]) -> float:
     """Return how much better steps would have placed the anchored screenshots than nominal positions.
 
-    In standard errors of the mean; negative where nominal positions are better, 0 where too few are anchored to tell.
+    In standard errors of the mean; negative where nominal positions are better, 0 where too few are anchored.
     """
     bias = {step: np.median(grown, axis=0) for step in _STEPS if len(grown := _grown(errors, step)) >= _FEW}
     gained = np.array(

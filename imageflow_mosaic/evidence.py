@@ -15,10 +15,10 @@ Shifts = NDArray[np.int64]
 """Places to try, shape (shifts, 2): x and y, in pixels from where the shot lies now."""
 
 _POINTS = (4, 12, 48, 256)
-"""Telling pixels looked at in each neighbour, round by round; few shifts are left for the later ones."""
+"""Distinctive pixels compared in each neighbour, round by round; few shifts are left for the later rounds."""
 
 _MOST_LOOKS = 2_000_000
-"""Above so many shifts times pixels a round is left out: where so much is left, a few pixels more tell nothing."""
+"""Above so many shifts times pixels a round is left out: with so many shifts left, a few more pixels decide nothing."""
 
 _MOST_WHOLE = 100
 """Shifts that are compared on every pixel; where more are left, the pixels say next to nothing."""
@@ -33,7 +33,7 @@ _UNSEEN_RATE = 1e-3
 """What is taken for granted of a colour that was hardly seen: so many pixels of it, and so many of these differ."""
 
 _TOLERANCE = 4
-"""So many times the noise is too much for a shift: waves that stood alike in the pairs learnt from may differ now."""
+"""So many times the noise refutes a shift: waves that were equal in the pairs learnt from may differ now."""
 
 _CLEARLY = 8
 """So many times the noise refutes a shift for good."""
@@ -98,7 +98,7 @@ class Animation:
 
     @property
     def distinctive_noise_rate(self) -> float:
-        """Share of telling pixels that differ although the place is right: cars drive where there is much to see."""
+        """Share of distinctive pixels that differ although the place is right: cars drive in distinctive areas."""
         return _DISTINCTIVE_NOISE_RATE + 2 * self._missed / max(1, self._looked)
 
     def still(self, picture: Fingerprint) -> NDArray[np.uint32]:
@@ -128,7 +128,7 @@ class Evidence:
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
-        """Which shifts may be right: no more is unequal there than `_TOLERANCE` times the noise."""
+        """Which shifts may be right: at most `_TOLERANCE` times the noise is unequal there."""
         return self.unequal <= _TOLERANCE * self.noise_px
 
     @property
@@ -153,10 +153,10 @@ class Evidence:
 def weigh(witnesses: Sequence[Witness], shifts: Shifts, animation: Animation) -> Evidence:
     """Compare the shots in question with all their placed neighbours at every shift.
 
-    A few telling pixels go first and refute most shifts; what is left is compared whole.
+    A few distinctive pixels are compared first and refute most shifts; the remaining ones are compared whole.
 
     Args:
-        shifts: Most likely first: where too many are left, the others are judged by the telling pixels alone.
+        shifts: Most likely first: where too many are left, the others are judged by the distinctive pixels alone.
     """
     count = len(shifts)
     unequal, compared = np.zeros(count), np.zeros(count)

@@ -24,12 +24,12 @@ FINE = 4
 
 _COLOUR_BITS = 12
 COLOURS = 1 << _COLOUR_BITS
-"""Colours told apart."""
+"""Colours that are distinguished."""
 
 MOST_IN_PALETTE = 256
-"""A picture of no more colours was drawn from a palette and lost nothing: compression and scaling make thousands.
+"""A picture of at most so many colours has a palette and lost nothing: compression and scaling make thousands.
 
-Of a grey picture that tells nothing: there are no more shades of grey, whatever was lost.
+This does not hold for grey pictures: there are only 256 shades of grey, with or without loss.
 """
 
 _COUNTED_ROWS = 4
@@ -62,7 +62,7 @@ class Fingerprint:
     masks: tuple[Rect, ...]
     """What belongs to the head-up display, clipped to the picture."""
     overlays: Callable[[], Sequence[Rect]]
-    """Tells what else stands still while the map moves: hidden where content is compared, and asked for only there."""
+    """Returns what else stands still while the map moves: hidden, and computed, only where content is compared."""
     coarse: Patches
     """One in `COARSE` of all patches outside the masks."""
 
@@ -83,12 +83,12 @@ class Fingerprint:
 
     @cached_property
     def content(self) -> Content:
-        """What is compared where pixels differ slightly everywhere; made when it is first asked for."""
+        """What is compared where pixels differ slightly everywhere; computed at first use."""
         return content_of(self.pixels, (*self.masks, *_clipped(self.overlays(), self.rect)))
 
     @cached_property
     def has_palette(self) -> bool:
-        """Whether the picture shows colours, and no more of them than a palette holds."""
+        """Whether the picture shows colours, and at most as many as a palette holds."""
         rows = np.ascontiguousarray(self.pixels[::_COUNTED_ROWS])
         if (rows == rows[..., :1]).all():
             return False
@@ -119,7 +119,7 @@ def fingerprint(
     Args:
         pixels: RGB, shape (height, width, 3). Kept as it is: it must not change any more.
         masks: Rectangles of the head-up display, in pixels of the picture; they may reach beyond it.
-        overlays: Tells rectangles of what else stands still while the map moves; they may reach beyond the picture.
+        overlays: Returns rectangles of what else stands still while the map moves; they may reach beyond the picture.
 
     Raises:
         InvalidInput: For pixels of another shape or type.

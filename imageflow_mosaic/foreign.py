@@ -1,7 +1,7 @@
 """Which pictures have next to no patch in common with the others, as compression and scaling leave them.
 
 Screenshots without loss repeat their game's sprites, wherever they were taken; ones that were compressed or scaled
-repeat nothing. What tells it of two pictures is `registration.differ_everywhere`; here it is told of all pairs at once.
+repeat nothing. `registration.differ_everywhere` decides it for two pictures, this module for all pairs at once.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _ONE_IN = 16
 """Of the sparse sample's patches, chosen by their hashes, so that all pictures choose the same ones."""
 
 _DISTINCTIVE = 32
-"""Fewer patches tell nothing."""
+"""Fewer patches decide nothing."""
 
 _USUAL_SHARE = 0.3
 """A picture shares more with the others on average unless its pixels differ everywhere: with a loss 0.2 at most, where

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Held(Generic[T]):
-    """Makes something of a screenshot, and keeps it until others have been asked for.
+    """Computes a value of a screenshot, and keeps it until others have been requested.
 
     Args:
         make: Reads the screenshot of a cell, and returns what is compared of it.

@@ -1,4 +1,4 @@
-"""What is held of each picture by which it is found among many, whatever its place; pixels are not."""
+"""Data held of each picture to find it among many, at any place; pixels are not held."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def look_at(pixels: Pixels, masks: Sequence[Rect]) -> Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Distinguished:
-    """Ties by what they say of their two pictures."""
+    """Ties by the relation of their two pictures."""
 
     overlaps: tuple[Tie, ...]
     """They overlap."""
@@ -54,7 +54,7 @@ class Distinguished:
 
 
 def distinguished(ties: Sequence[Tie], looks: Sequence[Look]) -> Distinguished:
-    """Tell ties apart by the thumbnails of their pictures."""
+    """Classify ties by the thumbnails of their pictures."""
     overlaps: list[Tie] = []
     doubles: list[Tie] = []
     displays: list[Tie] = []

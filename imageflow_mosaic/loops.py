@@ -98,7 +98,7 @@ def open_loops(pairs: Sequence[PairOffset]) -> tuple[OpenLoop, ...]:
 
 
 def _table(cells: NDArray[np.int64], chosen: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Numbers of the chosen pairs by direction and first cell, -1 where there is none; one row and column to spare.
+    """Numbers of the chosen pairs by direction and first cell, -1 where there is none; with one spare row and column.
 
     Args:
         cells: Of all pairs: the first one's row and column, and the second one's.

@@ -44,7 +44,7 @@ def settle_loose(
     whole pixels.
 
     Args:
-        load: Reads one screenshot, RGB of shape (height, width, 3). Asked for loose ones and their neighbours only.
+        load: Reads one screenshot, RGB of shape (height, width, 3). Called for loose ones and their neighbours only.
         hidden: Rectangles of every screenshot that show no map.
         reach_px: Largest error of a nominal position against its neighbour's.
         only: Numbers of the groups that are placed; the others stay.
@@ -150,7 +150,7 @@ def _as_predicted(group: Group, predicted: Mapping[Cell, Predicted], *, whole: b
     """Return a group where dead reckoning has it, each screenshot as far as it is sure; unmoved where it has none.
 
     Args:
-        whole: Screenshots lie at whole pixels: half a pixel tells whether a place is right, else one pixel.
+        whole: Screenshots lie at whole pixels: a place is right within half a pixel, else within one pixel.
     """
     known = [(p, predicted[p.cell]) for p in group if p.cell in predicted]
     if not known:

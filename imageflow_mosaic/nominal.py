@@ -1,4 +1,4 @@
-"""How far nominal positions are off, learnt from the anchored shots: where another shot should lie, and how surely."""
+"""Errors of nominal positions, learnt from the anchored shots: where another shot should lie, and how probably."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ LEAST_FRAMES = 6
 """Fewer frames may agree by chance."""
 
 _LEAST_DIFFERENT = 5.0
-"""Frames with different maps around an overlay, as far as medians tell: six of them count as 7 to 11."""
+"""Frames with different maps around an overlay, estimated by medians: six of them count as 7 to 11."""
 
 _DEVIATION = 1.4826
 """Standard deviations in a median deviation from the median, of normal values."""
@@ -93,7 +93,7 @@ class _Statistics:
 def sample_of(cells: Collection[Cell], count: int = MOST_FRAMES) -> tuple[Cell, ...]:
     """Return `count` cells spread over the grid, in their own order; all of them where there are fewer.
 
-    The same cells give the same sample, in whatever order they come: those nearest to the points of a Halton sequence.
+    The same cells give the same sample, in any order: those nearest to the points of a Halton sequence.
     """
     left = sorted(set(cells))
     chosen: list[Cell] = []
@@ -117,7 +117,7 @@ def find_overlays(frames: Sequence[Pixels], masks: Sequence[Rect] = ()) -> tuple
     20 % opacity in 24 frames, 35 % in six. Rectangles are up to 12 px larger on each side than what they enclose.
 
     Nothing is returned for what only some frames show, where fewer than `LEAST_FRAMES` are given, and where the map
-    around shows the same in too many frames to tell (open water, repeated texture in step with the camera).
+    around is equal in too many frames (open water, repeated texture in step with the camera).
 
     Args:
         frames: RGB, shape (height, width, 3), all of one size, lossy or not; those of `sample_of`, in its order.
@@ -250,7 +250,7 @@ def _is_shown(frames: Sequence[Pixels], statistics: _Statistics, edges: Mask) ->
 def _differs_around(frames: Sequence[Pixels], shape: Mask, nowhere: Mask) -> bool:
     """Whether the map around a group differs from frame to frame.
 
-    Medians tell that: in means, a few frames with steep gradients would hide that most frames show the same.
+    Medians decide: in means, a few frames with steep gradients would hide that most frames show the same.
 
     Args:
         shape: The group with its holes.

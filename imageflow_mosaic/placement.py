@@ -52,7 +52,7 @@ _FULL_WEIGHT_PX = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Solution:
-    """All shots placed, as far as offsets between them tell."""
+    """All shots placed, as far as offsets between them allow."""
 
     placements: tuple[Placement, ...]
     """By cell. Group 0 is anchored; the others lie where their nominal positions say, each rigid in itself."""
@@ -61,7 +61,7 @@ class Solution:
     kept: tuple[PairOffset, ...] = ()
     """Offsets that the solution fulfils to half a pixel."""
     fidelity: Fidelity = LOSSLESS
-    """What the offsets tell of the screenshots."""
+    """Fidelity of the screenshots, measured by the offsets."""
 
 
 def place(areas: Sequence[Area], pairs: Sequence[PairOffset], *, reach_px: int) -> Solution:
@@ -151,7 +151,7 @@ class _Graph:
         return residuals
 
     def undecided(self, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Kept edges that a dropped one contradicts with equal right: no loop tells which of the two is wrong."""
+        """Kept edges that a dropped one contradicts with equal right: no loop decides which of the two is wrong."""
         ours = kept & self.closed
         ties = coo_matrix((np.ones(ours.sum()), (self.first[ours], self.second[ours])), shape=(self.nodes, self.nodes))
         _, firm = connected_components(ties, directed=False)

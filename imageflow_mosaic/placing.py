@@ -17,7 +17,7 @@ from imageflow_mosaic.search import Reach, Searched, search
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedShots:
-    """Where all screenshots of a survey lie, in pixels of its plane, and what tells so."""
+    """Where all screenshots of a survey lie, in pixels of its plane, and the evidence."""
 
     solution: Solution
     placements: tuple[Placement, ...]
@@ -50,7 +50,7 @@ def place_shots(
         masks: Rectangles of the head-up display.
         reach_px: Largest error of a nominal position against its neighbour's.
         reach: How far from its place a screenshot may lie that nothing ties to the map.
-        overlays: Tells what else stands still; asked for where screenshots are lossy.
+        overlays: Returns what else stands still; called where screenshots are lossy.
     """
 
     def settled(solution: Solution, *, reach_holds: bool) -> tuple[Placement, ...]:
@@ -82,7 +82,7 @@ def place_shots(
 
 
 def _corrected(placements: Sequence[Placement], areas: Sequence[Area], found: set[Cell]) -> tuple[Placement, ...]:
-    """Say of the screenshots that were found how far off they were believed to lie, seen from the others."""
+    """Add to the found screenshots how far their expected places were off, relative to the others."""
     nominal = {area.cell: area.position for area in areas if area.position is not None}
     off = {
         p.cell: (p.x_px - nominal[p.cell].x_px, p.y_px - nominal[p.cell].y_px) for p in placements if p.cell in nominal

@@ -1,7 +1,7 @@
 """Pictures that ties join, and where each lies in its group: which ties are believed, and which are not.
 
 A tie that joins two groups is believed where other pictures of both, which would then overlap, show the same there.
-What shows the same is told by patches or by thumbnails: `Hearing` says which.
+Equal content is detected by patches or by thumbnails: `Hearing` selects which.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ _EXACT_SIGMA_PX = 0.01
 """What stands for 0 where sure ties and less sure ones hold one group together."""
 
 _MOST_WITNESSES = 16
-"""Pairs of pictures that are heard about one tie."""
+"""Pairs of pictures that are compared for one tie."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Hearing:
     seen_share: float
     """Of that, what must be seen: where a tie is right most is, where it is wrong next to nothing."""
     worth: Callable[[Tie], int]
-    """How sure a tie is by itself: the surest are heard first."""
+    """Confidence of a tie by itself: the most confident ones are examined first."""
     sure: int
     """Worth of a tie that is believed where there are no others."""
     least: int
@@ -83,7 +83,7 @@ class Plane:
 
         The surest go first. A tie that joins two groups is believed where other pictures of both, which would then
         overlap, show the same there; where they contradict it, it is not. Where there are none, it must be sure by
-        itself. What was not believed is heard again whenever groups have grown.
+        itself. Ties that were not believed are examined again whenever groups have grown.
         """
         waiting = sorted(ties, key=lambda tie: -hearing.worth(tie))
         refused: list[Tie] = []

@@ -1,7 +1,7 @@
 """Two screenshots to the offset between them: patches vote, equality of pixels decides.
 
-Where pixels differ slightly everywhere, as JPEG and scaling make them, `by_content` decides instead. Which of the two
-it is, the two screenshots alone tell: screenshots without loss have patches in common, even where they show different
+Where pixels differ slightly everywhere, as JPEG and scaling make them, `by_content` decides instead. The two
+screenshots alone decide between both: screenshots without loss have patches in common, even where they show different
 places, because a game draws its map from the same sprites all over.
 
 The vote is a Hough transform over patches that occur once in either picture's part that can overlap; see D. Ballard,
@@ -25,7 +25,7 @@ from imageflow_mosaic.fingerprint import COARSE, FINE, PATCH_PX, Fingerprint, Pa
 from imageflow_mosaic.subwindows import SIDE_PX
 
 MIN_VOTES = {COARSE: 24, FINE: 48}
-"""By density of the sample: fewer patches than these prove nothing, whatever the pixels say."""
+"""By density of the sample: fewer patches than these prove nothing, also where the pixels agree."""
 
 _MIN_LEAD = 2
 """The winner must have so many times the runner-up's votes."""
@@ -47,7 +47,7 @@ Measured on neighbours that do not register exactly: at least 0.62 without loss,
 """
 
 _DECIDING_PATCHES = 64
-"""So many patches tell whether pixels differ everywhere."""
+"""So many patches decide whether pixels differ everywhere."""
 
 _COMPARED_PATCHES = 2048
 """About so many of either picture are looked for in the other one."""
@@ -140,7 +140,7 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
 def differ_everywhere(reference: Fingerprint, moving: Fingerprint) -> bool | None:
     """Whether two pictures have next to no patch in common, as compression and scaling leave them.
 
-    `None` where they show too little to tell.
+    `None` where they show too little.
     """
     return _are_foreign(reference, reference.coarse, moving, moving.coarse)
 
@@ -148,7 +148,7 @@ def differ_everywhere(reference: Fingerprint, moving: Fingerprint) -> bool | Non
 def _are_foreign(reference: Fingerprint, there: Patches, moving: Fingerprint, here: Patches) -> bool | None:
     """Whether samples of two pictures have next to no patch in common though not both were drawn from a palette.
 
-    `None` where the samples are too small to tell.
+    `None` where the samples are too small.
     """
     if min(there.hashes.size, here.hashes.size) < _DECIDING_PATCHES:
         return None

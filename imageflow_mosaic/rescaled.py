@@ -51,7 +51,7 @@ def find_rescaled(
         pictures: Numbers of those that may have another scale.
         references: Thumbnails of those that they are held against, by number.
         sure: Sub-windows that must agree.
-        done: Hears how many of the scales have been tried.
+        done: Called with the number of scales tried.
     """
     small = {picture: _at_scales(held.of(picture).pixels, masks) for picture in pictures}
     numbers = list(references)
@@ -76,7 +76,7 @@ def find_rescaled(
 
 
 def _likeliest(found: Sequence[tuple[Proposal, float, int]]) -> Iterator[tuple[Proposal, float, int]]:
-    """Yield the likeliest proposals of each picture, whatever the scale; the pictures one after the other."""
+    """Yield the likeliest proposals of each picture at any scale; the pictures one after the other."""
     left: dict[int, int] = {}
     chosen = []
     for one in sorted(found, key=lambda one: -one[0].score):

@@ -72,7 +72,7 @@ class Resemblances:
         """Return the pairs that resemble each other at some offset, the likeliest first.
 
         Args:
-            done: Hears how many pictures have been compared with all others.
+            done: Called with the number of pictures compared with all others.
         """
         found: list[tuple[float, int, int, int, int]] = []
         count = len(self.reliefs)

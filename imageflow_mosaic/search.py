@@ -214,7 +214,7 @@ class _Gathered:
             yield np.flatnonzero(self._groups == group).tolist()
 
     def _foreign(self, plane: Plane) -> Pairs:
-        """Return which pairs of different groups may overlap and may be told by their content alone."""
+        """Return which pairs of different groups may overlap and be compared by their content alone."""
         group = np.array([plane.group(number) for number in range(len(self.places))])
         if np.unique(group).size == 1:
             return np.zeros((len(self.places),) * 2, np.bool_)
@@ -234,4 +234,4 @@ class _Gathered:
 
 
 def _no_progress(what: str, done: int, total: int) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""

@@ -19,7 +19,7 @@ _AROUND = tuple(
     for radius, turns in ((20, 5), (40, 9))
     for turn in (2 * math.pi * number / turns for number in range(turns))
 )
-"""Pixels around a patch, seen from its corner, that a rare hash tells as well: sprites repeat, their order seldom."""
+"""Pixels around a patch, seen from its corner, that a rare hash covers as well: sprites repeat, their order seldom."""
 
 _REACH_PX = 40
 _ODD = np.uint32(0x9E3779B1)
@@ -52,7 +52,7 @@ class Sketch:
     y_px: NDArray[np.int16]
     hashes: NDArray[np.uint32]
     rare: Patches
-    """Patches whose hashes tell what stands around them as well: found again among thousands of pictures."""
+    """Patches whose hashes cover their surroundings as well: unique among thousands of pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +214,7 @@ def _both(begins: NDArray[np.intp], size: int) -> Iterator[tuple[NDArray[np.intp
 
 
 def _with_surroundings(patches: Patches, numbers: NDArray[np.uint32], masks: Sequence[Rect]) -> Patches:
-    """The patches whose surroundings lie in the picture and under no mask; their hashes tell these as well.
+    """The patches whose surroundings lie in the picture and under no mask; their hashes cover these as well.
 
     Args:
         numbers: One for each pixel of the picture, shape (height, width).

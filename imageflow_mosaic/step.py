@@ -1,4 +1,4 @@
-"""The grid's step, from neighbouring pictures whose positions nobody knows."""
+"""The grid's step, from neighbouring pictures of unknown positions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ _SMOOTH = 1.0
 """Standard deviation in px of the blur that takes off what compression and scaling change."""
 
 _DETAIL_PX = 25
-"""Side of the square whose mean is taken off: sub-windows are told apart by edges, not by brightness."""
+"""Side of the square whose mean is subtracted: sub-windows are distinguished by edges, not by brightness."""
 
 _LEAST_DETAIL = 6.0
 """Variance, in squared grey levels, of a sub-window that has anything to compare."""

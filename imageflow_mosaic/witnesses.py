@@ -73,7 +73,7 @@ def _any(proposal: Proposal) -> bool:  # noqa: ARG001 - the filter that lets all
 
 
 class ContentTies:
-    """What the content of pictures tells whose pixels differ everywhere.
+    """Ties by content, of pictures whose pixels differ everywhere.
 
     Args:
         looks: Of all pictures, by number.

@@ -13,7 +13,7 @@ JsonValue = Any
 
 
 def to_json(value: Value) -> JsonValue:
-    """Return a value as what `json.dumps` takes. Of pictures it tells size and digest: pixels belong in files."""
+    """Return a value as what `json.dumps` takes. Pictures are given by size and digest: pixels belong in files."""
     match value:
         case Encoded(data):
             return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

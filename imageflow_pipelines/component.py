@@ -142,7 +142,7 @@ def _claimed_px(data: bytes) -> int:
         with read_header(data) as header:
             return header.width * header.height
     except InvalidInput:
-        return len(data)  # whoever decodes it says what is wrong
+        return len(data)  # decoding reports what is wrong
 
 
 @cache

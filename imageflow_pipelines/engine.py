@@ -1,6 +1,6 @@
 """Runs plans: steps in topological order, branches side by side, every step timed, tried again, stopped and reused.
 
-A run is a pure function of the plan, the sources and whoever computes the models: neither the order in which parallel
+A run is a pure function of the plan, the sources and the models' runtime: neither the order in which parallel
 steps happen to run nor how many threads there are changes a byte.
 """
 
@@ -23,7 +23,7 @@ from imageflow_pipelines.reuse import Reuse
 
 
 class NoModels(ModelRegistry):
-    """The registry of whoever has no models."""
+    """A registry without models."""
 
     @override
     def describe(self, model: ModelId) -> ModelDescription:
@@ -81,8 +81,8 @@ class Engine:
     ) -> Execution:
         """Run a plan on encoded pictures, by the names of the spec's inputs.
 
-        Whatever steps raise becomes the execution's `error`. Raises `InvalidInput` for sources that the plan does not
-        ask for or lacks, `TooLarge` for one of more than 64 MiB.
+        Exceptions of steps become the execution's `error`. Raises `InvalidInput` for sources that the plan does not
+        take or that are missing, `TooLarge` for one of more than 64 MiB.
         """
         _check_sources(plan, sources)
         asked = cancellation or Cancellation()

@@ -231,7 +231,7 @@ def _cycle_faults(edges: Mapping[str, _Edges], order: list[str]) -> Iterator[Fau
 def _value_faults(
     kinds: Mapping[str, type[Component]], edges: Mapping[str, _Edges], order: list[str]
 ) -> Iterator[Fault]:
-    """Follow every value from the sources on, and tell where it is of a kind that is not taken."""
+    """Follow every value from the sources on, and report where its kind is not accepted."""
     given: dict[Source, type[Value]] = {}
     for name in order:
         ports = ports_of(kinds[name])

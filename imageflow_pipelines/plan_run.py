@@ -22,7 +22,7 @@ from imageflow_pipelines.step_keys import step_keys
 from imageflow_pipelines.values import Encoded, Value, size_bytes
 
 Watch = Callable[[StepRecord], None]
-"""Told when a step begins and when it is over, from the thread that runs it; must return at once."""
+"""Called when a step begins and when it ends, from the thread that runs it; must return at once."""
 
 Inputs = dict[str, Value | tuple[Value, ...]]
 

@@ -1,4 +1,4 @@
-"""Every component there is, by name and version. A released version never changes: specs that name it replay for ever.
+"""Every component, by name and version. A released version never changes: specs that name it stay reproducible.
 
 To change what a component gives, copy its file to `components/<name>_v2.py`, raise `version` there, say in `changes`
 what differs, and add a line here.

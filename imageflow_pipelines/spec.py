@@ -34,7 +34,7 @@ References = Annotated[
     Annotated[Reference, Tag("<one>")] | Annotated[list[Reference], Tag("<many>")],
     Discriminator(lambda value: "<many>" if isinstance(value, list) else "<one>"),
 ]
-"""One edge, or several. By discriminator, so that a fault is told of the one that was meant."""
+"""One edge, or several. By discriminator, so that errors name the intended form."""
 ComponentReference = Annotated[str, AfterValidator(_component)]
 
 

@@ -22,7 +22,7 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """Pixels, 8 bits a channel: RGB of shape (height, width, 3), or grey, shape (height, width). Nobody writes them."""
+    """Pixels, 8 bits a channel: RGB of shape (height, width, 3), or grey, shape (height, width). Read-only."""
 
     pixels: Pixels
 
@@ -59,7 +59,7 @@ class Image:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """Pixels that count, shape (height, width), uint8: 255 where they do, 0 elsewhere. Nobody writes them."""
+    """Pixels that count, shape (height, width), uint8: 255 where they do, 0 elsewhere. Read-only."""
 
     pixels: Pixels
 
@@ -124,7 +124,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Detections:
-    """Whatever was found; none is a result too."""
+    """The detections; an empty set is a result too."""
 
     items: tuple[Detection, ...] = ()
 

@@ -27,7 +27,7 @@ def shared_models(settings: InferenceSettings, objects: ObjectStore) -> ModelReg
 
 
 class InferenceResource(dg.ConfigurableResource[ModelRegistry]):
-    """The registered models, computed here or by a server; one is loaded when somebody first asks for it."""
+    """The registered models, computed here or by a server; each is loaded at its first use."""
 
     object_store: dg.ResourceDependency[ObjectStore]
     provider: str | None = Field(

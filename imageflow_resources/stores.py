@@ -71,7 +71,7 @@ def beating(stores: Stores, name: str) -> Iterator[None]:
                 with stores.database.begin() as connection:
                     heartbeats.beat(connection, name)
             except DatabaseUnavailable as error:
-                # The work itself will fail on it, in words; the next beat may reach a fresh server.
+                # The work itself will fail with a message; the next beat may reach a fresh server.
                 dg.get_dagster_logger().warning("No heartbeat: %s", error)
             over.wait(BEAT_S)
 

@@ -30,7 +30,7 @@ class KeptValues(dg.IOManager):
             data = _type_of(context).dump_json(obj, warnings="error")
         except PydanticSerializationError as error:
             raise InvalidInput(
-                f"The value for '{key}' is not what its step declares ({error}): mend the op."
+                f"The value for '{key}' is not what its step declares ({error}): correct the op."
             ) from error
         self._objects.put(key, data)
 

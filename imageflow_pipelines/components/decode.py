@@ -56,7 +56,7 @@ def _jpeg(data: bytes) -> Pixels:
     # The decoder fills what is missing with grey and says nothing. Neither marker occurs within a scan's data.
     if data.find(b"\xff\xda", max(data.rfind(b"\xff\xd9"), 0)) >= 0:
         raise ValueError("the JPEG data have no end")
-    # A third faster than Pillow, which copies once more.
+    # A third faster than Pillow, which makes another copy.
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if pixels is None:
         raise ValueError("the decoder gives no pixels")

@@ -35,7 +35,7 @@ class TemplateMatch(Component):
             )
         small = template.grey()
         if small.min() == small.max():
-            raise InvalidInput("The template is of one brightness: nothing can be told apart by it.")
+            raise InvalidInput("The template has one brightness: it matches everywhere.")
         scores = cv2.matchTemplate(image.grey(), small, cv2.TM_CCOEFF_NORMED)
         # Over places of one brightness the quotient is none; sums in floats differ in their last digits.
         scores = np.round(np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0), 5)
