@@ -49,7 +49,7 @@ def save_over_time(stores: Stores, game: str, save: str) -> SaveOverTime:
 
 
 def animate(stores: Stores, save: SaveOverTime, region: Rect, *, max_side_px: int, frame_ms: int, kind: Kind) -> bytes:
-    """Return a region as each survey shows it, one frame a survey; it repeats for ever.
+    """Return a region as each survey shows it, one frame a survey; it repeats endlessly.
 
     A region that is not larger than `max_side_px` is shown pixel by pixel, WebP without loss; a larger one is
     shrunk. What a survey does not cover is black.

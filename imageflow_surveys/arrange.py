@@ -57,7 +57,7 @@ def _nothing(connection: Connection, surveys: Sequence[Survey]) -> None:
 
 
 def _say_nothing(what: str, done: int, total: int) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""
 
 
 def arrange_frames(
@@ -107,15 +107,15 @@ def plan_groups(
 ) -> tuple[Survey, ...]:
     """Register a survey of each group, the largest first, all in one transaction.
 
-    Each opens a frame of its own: pixels do not tell how groups lie to one another. A survey takes the frames of one
-    size, that of most frames of the group; `of_another_size` tells which it leaves out.
+    Each opens a frame of its own: pixels do not show how groups lie to one another. A survey takes the frames of one
+    size, that of most frames of the group; `of_another_size` lists those left out.
 
     Args:
-        spec: What each survey is asked to do; the frames are those of its source.
+        spec: The request of each survey; the frames are those of its source.
         along: Writes what must stand or fall with the surveys, in the same transaction.
 
     Raises:
-        InvalidInput: Where no two frames overlap, or a grid is asked for.
+        InvalidInput: No two frames overlap, or the spec has a grid.
     """
     if spec.grid is not None:
         raise InvalidInput("Frames in no order get a grid of their own: leave the grid out.")

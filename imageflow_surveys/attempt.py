@@ -25,7 +25,7 @@ def attempt(stores: Stores, survey_id: str, layer: Layer, block: Block | None, r
     try:
         yield
     except ImageFlowError as error:
-        # without a database nobody can be told here; the error itself goes on to whoever runs the body
+        # without a database the failure cannot be noted; the error itself reaches the caller
         with suppress(DatabaseUnavailable), stores.database.begin() as connection:
             attempts.fail(connection, survey_id, layer, block, run_id, str(error))
         raise

@@ -1,6 +1,6 @@
 """Do several blocks of a layer, those that are not whole, and add up what came of them.
 
-Each takes the id of the run that works, where one does: pages then tell who works on a block.
+Each takes the id of the run that works, where one does: pages then show which run works on a block.
 """
 
 import time
@@ -140,7 +140,7 @@ def _each(
     run_id: str | None,
     work: Callable[[Block], T],
 ) -> list[T]:
-    """Work on the blocks whose layer is not whole: whoever planned them may have planned long ago."""
+    """Work on the blocks whose layer is not whole: the plan of the run may be old."""
 
     def done() -> Iterator[T]:
         for block in states.missing(stores, survey, layer, blocks):

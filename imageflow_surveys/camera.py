@@ -36,7 +36,7 @@ def driver_of(
 
     Args:
         staging: What this machine has for games; by default an Xvfb for each, in the stores' scratch folder.
-        survey: The survey that is captured, whose stored frames tell a game that was started anew where it is.
+        survey: The survey that is captured, whose stored frames locate the camera of a restarted game.
     """
     return open_driver(
         spec.driver,
@@ -138,7 +138,7 @@ class Camera:
             try:
                 driver = self._stack.enter_context(driver)
             except GameNeverSettled as error:
-                _LOG.warning("The game did not get through its start, and is started once more. %s", error)
+                _LOG.warning("The game did not get through its start, and is started again. %s", error)
                 self._close(error)
                 self.restarts += 1
                 driver = self._stack.enter_context(self._opened())

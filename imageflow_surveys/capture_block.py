@@ -37,7 +37,7 @@ def capture_block(
 ) -> Captured:
     """Store every screenshot of a block; a block that was broken off goes on where it stopped.
 
-    Areas whose image did not settle, and holes, are visited once more at the end: by then more is known of the edges
+    Areas whose image did not settle, and holes, are visited again at the end: by then more is known of the edges
     of the world.
 
     Raises:

@@ -128,7 +128,7 @@ def changes_between(stores: Stores, survey: Survey, since: Survey) -> Changes:
 
 
 class Comparisons:
-    """Comparisons of surveys, each made once: what one says of two revisions stays true."""
+    """Comparisons of surveys, each made once: revisions do not change."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores

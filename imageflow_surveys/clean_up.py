@@ -26,7 +26,7 @@ class Cleaned:
     kept: int
     deleted: int
     why_kept: str | None
-    """Why screenshots are kept that the survey asks to delete, in words for people."""
+    """Why screenshots are kept although the survey's policy is to delete them, as a message for people."""
     bytes_freed: int
     lineage_key: str
 
@@ -34,8 +34,8 @@ class Cleaned:
 def clean_up(stores: Stores, survey: Survey) -> Cleaned:
     """Write the sealed record, then delete or keep the screenshots as the survey asks.
 
-    A survey whose map is withheld, or of which too few screenshots are anchored, keeps them, whatever it asks: they
-    tell what is wrong with it. A deletion is noted before the first object goes, so that a process that dies half-way
+    A survey whose map is withheld, or of which too few screenshots are anchored, keeps them in any case: they
+    show what is wrong with it. A deletion is noted before the first object goes, so that a process that dies half-way
     is finished by the next.
 
     Raises:
@@ -94,7 +94,7 @@ def _check_whole(connection: Connection, survey: Survey) -> None:
 def _check_sealed(connection: Connection, survey: Survey, stored: Mapping[Cell, StoredShot]) -> Survey:
     """Return a survey that still is as it was sealed, or raise `NotReady`; until the transaction ends, it stays so.
 
-    Whoever takes a block again comes before, and this waits for the next map, or finds what is noted here.
+    A process that takes a block again either comes before, and this waits for the next map, or finds this note.
     """
     now = rows.get(connection, survey.id, lock=True)
     _check_whole(connection, survey)

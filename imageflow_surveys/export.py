@@ -23,7 +23,7 @@ _BATCH = 64
 """Tiles that are read ahead: all that is held of the map."""
 
 Advance = Callable[[int, int], object]
-"""Is told how many tiles are written, and how many there are to write."""
+"""Called with the number of tiles written, and of all tiles to write."""
 
 
 @dataclass(frozen=True, kw_only=True)

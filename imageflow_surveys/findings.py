@@ -132,7 +132,7 @@ class Causes:
 
     @property
     def in_all(self) -> int:
-        """How many such overlaps there are, whatever the reason."""
+        """How many such overlaps there are, for any reason."""
         return sum(self.overlaps.values())
 
     @property

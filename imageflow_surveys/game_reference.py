@@ -80,7 +80,7 @@ def _default(value: Any) -> str:
 
 
 def _value(field: Mapping[str, Any], root: Mapping[str, Any]) -> str:
-    """Say in words what a field takes."""
+    """Describe the values that a field accepts."""
     if "$ref" in field:
         name = str(field["$ref"]).rpartition("/")[2]
         target = root["$defs"][name]

@@ -123,7 +123,7 @@ def load_game(folder: Path, game: str) -> GameFile:
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """Return what a file says of a game: a game file's content, also where it has the `x11` driver's parameters alone.
+    """Return a file's description of a game: a game file's content, also if it has only the `x11` driver's parameters.
 
     The driver checks its parameters where it is opened. Raises `InvalidInput` with a sentence for every other mistake.
     """
@@ -131,7 +131,7 @@ def read_content(path: Path) -> dict[str, Any]:
 
 
 def check_content(content: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what a text says of a game, as `read_content` does of a file's.
+    """Return a text's description of a game, as `read_content` does for a file.
 
     Args:
         name: What messages call it.

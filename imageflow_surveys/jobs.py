@@ -36,7 +36,7 @@ class JobStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """A job that was asked for."""
+    """A requested job."""
 
     status: JobStatus
     is_new: bool
@@ -47,7 +47,7 @@ def begin_job(stores: Stores, dagster: Dagster, games: Path, request: JobRequest
     """Register job and survey in one transaction and launch its run; the sensor then settles the survey.
 
     Args:
-        key: Requests that are equal and have the same idempotency key ask for one job.
+        key: Equal requests with the same idempotency key begin one job.
 
     Raises:
         NotFound: No such game or savegame.

@@ -24,7 +24,7 @@ class LeasingRun:
     root_id: str
     """The first run of a chain of retries and re-executions; its own id where it is no repetition."""
     layers: Collection[Layer]
-    """What it was asked to make."""
+    """Those that it was launched for."""
     only_missing: bool
     """Whether it leaves alone what is whole even where all of its layers are."""
     created_at: Callable[[], datetime]
@@ -83,7 +83,7 @@ def hold(stores: Stores, survey_id: str, run: LeasingRun) -> HeldSurvey:
 
 
 def makes_again(progress: Progress, run: LeasingRun) -> bool:
-    """Whether a run makes its layers anew: a person asked for layers of which nothing is missing. Pure."""
+    """Whether a run makes its layers anew: a person requested layers of which nothing is missing. Pure."""
     return not run.only_missing and _whole(progress).issuperset(run.layers)
 
 

@@ -9,7 +9,7 @@ from imageflow_domain.markers import Marker, MarkerText
 from imageflow_domain.survey import Survey
 
 MOST_MARKERS = 5000
-"""Of one save: a list of more is nobody's to read."""
+"""Of one save: nobody reads a longer list."""
 
 
 def list_markers(stores: Stores, game: str, save: str, name: str | None = None) -> tuple[Marker, ...]:
@@ -69,7 +69,7 @@ def change_marker(
 
     Raises:
         NotFound: Where the marker is not there.
-        Outdated: Where somebody changed it meanwhile.
+        Outdated: It was changed meanwhile.
         InvalidInput: Where the place lies outside the frame.
     """
     with stores.database.begin() as connection:

@@ -1,4 +1,4 @@
-"""Stored frames that tell a driver where its camera is: those beside an area, and those at the start of its row."""
+"""Stored frames by which a driver locates its camera: those beside an area, and those at the start of its row."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _MOST_FIRST = 12
 """Of those at the start of a row or column."""
 
 _HELD = 6
-"""Decoded frames that are kept: the same ones are asked for along a whole row."""
+"""Decoded frames that are kept: the same ones are used along a whole row."""
 
 
 class NeighbouringFrames:
@@ -61,7 +61,7 @@ class NeighbouringFrames:
             return sightings.turn(connection, self._survey.id)
 
     def _seen(self, rows: range) -> list[SeenArea]:
-        """Return the areas of some rows whose frames tell where they lie, by cell."""
+        """Return the areas of some rows whose frames determine their places, by cell."""
         with self._stores.database.begin() as connection:
             seen = seen_areas(connection, self._survey, within=rows)
         return [one for one in seen if one.is_tied and one.uncertainty is not None and one.area.position is not None]
@@ -78,7 +78,7 @@ class NeighbouringFrames:
         held = self._held.get(digest)
         try:
             frame = shots.load(seen.cell) if held is None else held.frame
-        except NotFound:  # whoever registers it says so; a camera finds its place by the others
+        except NotFound:  # registration reports it; a camera finds its place by the others
             return None
         found = StoredFrame(cell=seen.cell, frame=frame, position=position, uncertainty=uncertainty)
         self._held[digest] = found

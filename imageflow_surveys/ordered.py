@@ -8,7 +8,7 @@ from imageflow_surveys.camera import frames_of
 
 
 def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
-    """Tell whether a survey's frames have to be arranged first.
+    """Whether a survey's frames have to be arranged first.
 
     They do where the parameters of the folder driver say so, and where their places are unknown: no `positions.csv`,
     no name like `r03_c11.png`, no grid and no step.

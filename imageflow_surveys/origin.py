@@ -91,7 +91,7 @@ def trace_place(stores: Stores, dagster: Dagster, survey_id: str, x_px: int, y_p
 
 
 class _Rows:
-    """What rows say of a survey's layers: since when they are done, and which run began them last."""
+    """A survey's layers by their rows: since when they are done, and which run began them last."""
 
     def __init__(self, connection: Connection, survey: Survey) -> None:
         self._survey = survey.id

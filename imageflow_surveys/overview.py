@@ -39,7 +39,7 @@ class Overview:
     tiles_whole: TilesWhole
     """Whether every promised tile is there, looked at before publishing."""
     withheld: str | None
-    """Why the revision was not published, in words for people."""
+    """Why the revision was not published, as a message for people."""
 
 
 def make_overviews(stores: Stores, survey: Survey, *, publish_despite_errors: bool = False) -> Overview:
@@ -78,10 +78,10 @@ def make_overviews(stores: Stores, survey: Survey, *, publish_despite_errors: bo
         # what shows through is another layer's now: compare again
         return make_overviews(stores, survey, publish_despite_errors=publish_despite_errors)
     whole = trust.tiles_whole(stores, survey)
-    # what is public already stays so: the checks tell
+    # a public map stays public: the checks report its faults
     withheld = None if publish_despite_errors or survey.is_published else _error(stores, survey, whole)
     with stores.database.begin() as connection:
-        # one transaction: whoever asks sees the old map or the new one, whole
+        # one transaction: readers see the old map or the new one, whole
         if withheld is None:
             rows.publish(connection, survey, count)
         else:
@@ -97,7 +97,7 @@ def make_overviews(stores: Stores, survey: Survey, *, publish_despite_errors: bo
 
 
 def _error(stores: Stores, survey: Survey, whole: TilesWhole) -> str | None:
-    """Return what is wrong with a map that nobody may see in place of a sound one; `None` where nothing is."""
+    """Return the faults for which a map must not replace a sound one; `None` where there are none."""
     looks = (trust.loops_close, trust.shots_placed, trust.decisive_offsets_kept)
     found = [whole, *(look(stores, survey) for look in looks)]
     wrong = [one.text for one in found if one.severity is Severity.ERROR and not one.holds]
@@ -140,7 +140,7 @@ class _Pyramid:
         self._lossy = not survey.placed().fidelity.is_lossless
         self._made: dict[TileId, Pixels] = {}
         self.rows: list[TileRow] = []
-        """What the layer itself has to say of the levels above the tops."""
+        """The layer's own rows of the levels above the tops."""
 
     def build(self) -> None:
         """Store every tile above the tops that is not the base's."""

@@ -24,7 +24,7 @@ from imageflow_surveys.stored_pictures import read_encoded_screenshot, read_scre
 
 @dataclass(frozen=True, kw_only=True)
 class FoundPicture:
-    """A stored screenshot at the width that was asked for."""
+    """A stored screenshot at the requested width."""
 
     tag: str
     """Equal for equal pictures, different for different ones."""
@@ -82,7 +82,7 @@ def _picture(stores: Stores, survey: Survey, cell: Cell, shot: StoredShot, width
 def overlap_picture(stores: Stores, survey_id: str, cell: Cell, other: Cell) -> bytes:
     """Return what a screenshot shows where another one lies over it, as lossless WebP.
 
-    Asked for both ways around, the pictures are of one size, and equal where both are placed right.
+    Requested both ways around, the pictures have one size, and are equal where both are placed right.
 
     Raises:
         NotFound: Where one of them has no place, or they do not overlap; and as `find_picture`.

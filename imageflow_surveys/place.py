@@ -86,7 +86,7 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
     _check_anchored(stores, survey, places, planned)
     bounds = _bounds(places, survey.view)
     with stores.database.begin() as connection:
-        # One after another: the first survey of a save opens its frame, and whoever comes second joins it.
+        # One after another: the first survey of a save opens its frame, and the second one joins it.
         saves.lock_frames(connection, survey.spec.game, survey.spec.save)
         frame, shift, new_frame = _frame(stores, survey, shots, areas, places, bounds)
         places = tuple(replace(p, x_px=p.x_px + shift.dx_px, y_px=p.y_px + shift.dy_px) for p in places)

@@ -1,4 +1,4 @@
-"""Begin a survey: check what it is asked to do, lay out its areas, and register it."""
+"""Begin a survey: check its request, lay out its areas, and register it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

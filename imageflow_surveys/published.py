@@ -36,7 +36,7 @@ class PublishedMap:
 
 
 class PublishedMaps:
-    """Answers in microseconds what was asked a moment ago; otherwise by one indexed query."""
+    """Answers repeated questions in microseconds, others by one indexed query."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores

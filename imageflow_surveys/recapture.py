@@ -81,7 +81,7 @@ def count_anchored(stores: Stores, recapture: Recapture) -> int:
 
 
 def bridging_positions(commanded: Mapping[Cell, Position], unsure: frozenset[Cell]) -> dict[Cell, Position]:
-    """Return the shots half a step around each unsure cell, where two opposite neighbours tell the way.
+    """Return the shots half a step around each unsure cell, where two opposite neighbours show the way.
 
     Args:
         commanded: By cells of the doubled grid, whose rows and columns are even.

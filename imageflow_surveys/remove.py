@@ -1,4 +1,4 @@
-"""Delete a survey: its rows and its own objects. Tiles that nobody else shows go with the sweeps to come."""
+"""Delete a survey: its rows and its own objects. Later sweeps delete tiles that no other survey shows."""
 
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.database.maps import tiles
@@ -18,7 +18,7 @@ def remove_survey(stores: Stores, survey: Survey) -> None:
         Conflict: While a run is at work on it.
     """
     with stores.database.begin() as connection:
-        # locked: whoever takes it up meanwhile finds it gone
+        # locked: a run that takes it up meanwhile finds it gone
         states.check_idle(connection, rows.get(connection, survey.id, lock=True))
         for layer in tiles.layers_of_survey(connection, survey.id):
             tiles.retire(connection, layer)

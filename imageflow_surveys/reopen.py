@@ -1,4 +1,4 @@
-"""Ask for blocks anew that are whole, so that whoever works on what is missing makes them again."""
+"""Set whole blocks back to missing, so that the next run makes them again."""
 
 from collections.abc import Collection
 

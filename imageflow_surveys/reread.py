@@ -90,7 +90,7 @@ def reread(stores: Stores, survey_id: str, path: Path | None = None) -> Reread:
 
 
 def _is_for_others(change: ChangedSetting, survey: Survey, before: Mapping[str, Any]) -> bool:
-    """Tell whether a change is for the surveys to come, as this one was asked for something else at its start."""
+    """Whether a change is for later surveys only, as this one's request overrode the setting."""
     setting = change.path.partition(".")[0]
     if setting == "grid":
         return "grid" not in before or survey.spec.grid != Grid.model_validate(before["grid"])
@@ -100,7 +100,7 @@ def _is_for_others(change: ChangedSetting, survey: Survey, before: Mapping[str, 
 
 
 def _corrected(survey: Survey, before: Mapping[str, Any], recipe: Recipe) -> SurveySpec:
-    """Return what a survey is asked to do by another file, and by what was asked for besides the one before."""
+    """Return a survey's spec by another file, and by the options that overrode the former one."""
     old, new = _parameters(before), _parameters(recipe.content)
     besides = {name: value for name, value in survey.spec.driver.parameters.items() if old.get(name) != value}
     driver = DriverSpec(name=recipe.content["driver"]["name"], parameters={**new, **besides})

@@ -20,7 +20,7 @@ class Retention:
     keep: int | None = None
     """How many published surveys of each save stay, the newest ones; `None`: all."""
     older_than: timedelta = timedelta(0)
-    """Younger surveys stay, whatever their number."""
+    """Younger surveys stay, regardless of their number."""
 
 
 def expired_surveys(stores: Stores, rule: Retention) -> tuple[Survey, ...]:

@@ -9,7 +9,7 @@ PARTITION_TAG = "dagster/partition"
 """Dagster's own; the partition of a run of the map is the survey's id."""
 JOB_TAG = "imageflow/job"
 ONLY_MISSING_TAG = "imageflow/only_missing"
-"""On a run that never makes anew what is whole, whatever else is."""
+"""On a run that makes missing parts only, also where nothing is missing."""
 REFUSED_TAG = "imageflow/refused"
 """On a run that had to stand back: another run was at work on its survey, or its survey was cancelled.
 
@@ -36,6 +36,6 @@ def run_key(survey_id: str, after: str | None) -> str:
     """Name the run that follows another one, so that it is never requested twice.
 
     Args:
-        after: The survey's newest run, whatever became of it; `None` for its first.
+        after: The survey's newest run, with any result; `None` for its first.
     """
     return f"{survey_id}/{'first' if after is None else f'after-{after}'}"

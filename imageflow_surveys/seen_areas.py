@@ -21,7 +21,7 @@ class SeenArea:
     """An area that has a screenshot, or is still to get one."""
 
     area: Area
-    """Its position is where it was measured, in the survey's plane; where nobody measured, as commanded."""
+    """Its position is where it was measured, in the survey's plane; as commanded, where it was not measured."""
     uncertainty: Uncertainty | None
     """Of a measured position within its session; `None`: as sure as the survey's reach says."""
     session: int | None

@@ -29,7 +29,7 @@ def decide(
         progress: What of it is done.
         run: The one that began last; `None` where there is none.
         fruitless: Runs that failed since one made progress, this one included.
-        launching: Whether somebody else is about to launch its first run.
+        launching: Whether another process is about to launch its first run.
     """
     step = next_step(progress)
     is_missing, is_ours = step is not None, survey.carrier is Carrier.SENSOR

@@ -51,7 +51,7 @@ def shift_into_frame(
         shots: Its screenshots.
         areas: Its commanded positions.
         places: Where its screenshots lie in the solved plane.
-        overlays: Tells what stands still in its screenshots.
+        overlays: Returns what stands still in its screenshots.
 
     Returns:
         `None` where the two do not agree: another place, another zoom, or a map that has changed all over.

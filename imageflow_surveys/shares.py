@@ -70,7 +70,7 @@ def shares_of(survey: Survey, layer: Layer, blocks: Collection[Block], *, slots:
 
 
 def _cut(blocks: Sequence[Block], shots: Sequence[int], a_share: float) -> list[tuple[Block, ...]]:
-    """Cut where the running count passes the next multiple of `a_share`: no more parts than the count asks for."""
+    """Cut where the running count passes the next multiple of `a_share`: as many parts as the count requires."""
     parts: list[list[Block]] = []
     before = 0
     for block, count in zip(blocks, shots, strict=True):

@@ -19,7 +19,7 @@ from imageflow_surveys.stored_pictures import read_screenshot, take_again
 
 @dataclass(frozen=True)
 class Shots:
-    """The screenshots of one survey by cell; each is read and decoded when asked for."""
+    """The screenshots of one survey by cell; each is read and decoded at its use."""
 
     stores: Stores
     survey: Survey

@@ -34,7 +34,7 @@ class SquareSource(Protocol):
     """Gives the pixels of one block's squares."""
 
     label: str
-    """What a person is told that the tiles were made from."""
+    """The name that people see of what the tiles were made from."""
 
     def inputs(self, square: Rect) -> dict[TileId, str]:
         """Return, for every native tile of a square that shows something, the digest of what it is made from."""
@@ -157,7 +157,7 @@ class NativeTileSource(SquareSource):
 
     @override
     def inputs(self, square: Rect) -> dict[TileId, str]:
-        # A tile of an older version does not say what it was composed from: it is told by its pixels.
+        # A tile of an older version has no digest of its inputs: its pixels identify it.
         return {tile: shown.inputs or shown.digest for tile, shown in self._native(square).items()}
 
     @override

@@ -66,7 +66,7 @@ def settle(
 ) -> bool:
     """Bring a survey's state in line with the end of its newest run; return whether it was.
 
-    It is not where the survey changed since it was read: another run took its lease, or somebody cancelled it.
+    It is not where the survey changed since it was read: another run took its lease, or it was cancelled.
 
     Args:
         lease: The survey's, read with it.
@@ -86,7 +86,7 @@ def settle(
 
 
 def cancel(stores: Stores, survey_id: str, reason: str) -> None:
-    """End a survey because somebody stopped it."""
+    """End a survey because it was stopped."""
     with stores.database.begin() as connection:
         rows.get(connection, survey_id, lock=True)
         rows.set_state(connection, survey_id, SurveyState.CANCELLED, reason)

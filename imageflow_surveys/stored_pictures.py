@@ -24,7 +24,7 @@ def digest_of(data: bytes) -> str:
 
 
 def take_again(survey: Survey, cell: Cell) -> str:
-    """Say how to take the screenshot of an area again, and no more than its block; the run config can be pasted."""
+    """Say how to take the screenshot of an area again, with its block only; the run config can be pasted."""
     block = block_of(cell, survey.block_side).key
     config = f"{{ops: {{screenshots: {{config: {{blocks: [{block}]}}}}}}}}"
     return f"materialise screenshots of '{survey.id}' again, limited to block {block} by the run config {config}"

@@ -35,7 +35,7 @@ class LayerProgress:
     at: datetime | None
     """Since when it is done."""
     reason: str | None
-    """Why it failed, in words for people."""
+    """Why it failed, as a message for people."""
     run_id: str | None
     """Of the run that made it, is making it, or failed at it; `None` where none is known."""
 

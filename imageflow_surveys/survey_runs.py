@@ -14,7 +14,7 @@ _MOST_RUNS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class SurveyRun:
-    """One run, and which of the map's layers it was asked for."""
+    """One run, and the layers of the map that it was launched for."""
 
     run: DagsterRun
     layers: tuple[Layer, ...]

@@ -21,26 +21,26 @@ from imageflow_domain.ids import is_survey_id
 from imageflow_surveys.values import forget_old_values
 
 GRACE = timedelta(hours=24)
-"""How long a tile's object must have been needed by nobody."""
+"""How long a tile's object must have been unused."""
 
 UNFINISHED = timedelta(hours=1)
-"""How old a file must be that somebody began to write: far longer than any writing takes."""
+"""How old an unfinished file must be: far longer than any writing takes."""
 
 _ABANDONED = timedelta(hours=24)
-"""For how long nothing has changed in a working folder of a game that nobody drives any more."""
+"""For how long nothing has changed in an abandoned working folder of a game."""
 
 _FORGOTTEN = timedelta(days=30)
-"""When nobody asks any more when a run's worker gave its last sign of life: no survey runs for so long."""
+"""Age from which a worker's heartbeat is deleted: no survey runs that long."""
 
 _BATCH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Swept:
-    """What came of a sweep, or would have come of it."""
+    """The result of a sweep, or of a dry run."""
 
     noted: int
-    """Objects that this sweep was the first to find needed by nobody."""
+    """Objects that this sweep was the first to find unused."""
     deleted: int
     """Tiles whose objects were deleted."""
     surveys: tuple[str, ...]
@@ -50,7 +50,7 @@ class Swept:
     scratch: int
     """Working folders of games whose process was killed."""
     values: int
-    """What steps of runs handed to one another, long ago."""
+    """Old values between steps of runs."""
     unread_events: int
     """Events of the log that its slowest reader has still to read; they are kept."""
 
@@ -61,8 +61,8 @@ def sweep(
     """Delete unused objects; may run beside anything else, and be killed at any moment.
 
     Args:
-        grace: Between the sweep that first finds an object needed by nobody and the one that deletes it.
-        unfinished: How old a half-written file must be; less than the default only where nobody writes.
+        grace: Between the sweep that first finds an object unused and the one that deletes it.
+        unfinished: How old a half-written file must be; less than the default only where no process writes.
         dry_run: Only count.
     """
     if dry_run:
@@ -103,7 +103,7 @@ def sweep(
 
 
 def _unreferenced(stores: Stores, grace: timedelta) -> Iterator[str]:
-    """Yield every object that has been needed by nobody for so long, also those whose deletion was broken off."""
+    """Yield every object that has been unused for `grace`, also those whose deletion was interrupted."""
     after = ""
     while True:
         with stores.database.begin() as connection:
@@ -115,11 +115,11 @@ def _unreferenced(stores: Stores, grace: timedelta) -> Iterator[str]:
 
 
 def _delete(stores: Stores, digest: str) -> bool:
-    """Delete one tile's objects unless somebody needs them after all; return whether they went."""
+    """Delete one tile's objects unless they are in use again; return whether they were deleted."""
     with stores.database.begin() as connection:
         if not tile_objects.lock_unneeded(connection, digest):
             return False
-        # noted first: whoever refers to it after a crash between here and there looks for the object
+        # noted first: a new reference after a crash in between looks for the object
         tile_objects.note_missing(connection, digest)
     with stores.database.begin() as connection:
         if not tile_objects.lock_unneeded(connection, digest):
@@ -133,7 +133,7 @@ def _delete(stores: Stores, digest: str) -> bool:
 def _leftover_surveys(stores: Stores) -> Iterator[str]:
     """Yield names of surveys that were deleted and have objects: their names are never used again.
 
-    What another database calls its own, or nobody does, stays.
+    Objects of another database, or of no known one, stay.
     """
     for name in stores.objects.list_folders(keys.SURVEYS):
         if not is_survey_id(name):

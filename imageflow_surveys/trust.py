@@ -125,7 +125,7 @@ def tiles_whole(stores: Stores, survey: Survey) -> TilesWhole:
 
 
 def least_sure(places: Sequence[Placement], count: int) -> tuple[Placement, ...]:
-    """Return the screenshots that are least surely placed, worst first."""
+    """Return the screenshots with the least confident places, worst first."""
     return tuple(sorted(places, key=_confidence)[:count])
 
 

@@ -69,13 +69,13 @@ class Seam:
 
 @dataclass(frozen=True, kw_only=True)
 class WorstShot:
-    """A screenshot that is least surely placed."""
+    """One of the screenshots with the least confident places."""
 
     placement: Placement
     weakest: PairOffset | None
     """Of its verified offsets."""
     seam: Seam | None
-    """The weakest one; of a screenshot without verified offsets the largest; `None` where it overlaps nobody."""
+    """The weakest one; of a screenshot without verified offsets the largest; `None` where it overlaps none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ class ReportedSurvey:
 
 
 class TrustReports:
-    """Reports of surveys, each made once: what a report says of one placement stays true."""
+    """Reports of surveys, each made once: a placement does not change."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores

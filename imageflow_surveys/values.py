@@ -1,4 +1,4 @@
-"""Take away what steps of runs handed to one another, once nobody goes on with these runs."""
+"""Delete values between steps of runs, once these runs are not continued any more."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ KEPT = timedelta(days=30)
 
 
 def forget_values_of(stores: Stores, runs: Iterable[str]) -> int:
-    """Delete the values of runs that nobody executes again; return how many there were."""
+    """Delete the values of runs that are not executed again; return how many there were."""
     return sum(stores.objects.delete_prefix(f"{keys.step_values_of(run)}/") for run in runs)
 
 

@@ -128,7 +128,7 @@ def test_a_start_that_failed_is_tried_once_more(stores: Stores, caplog: pytest.L
     with Camera(lambda: _SlowToStart(driver_of_city(survey.spec), moment)) as camera:
         result = capture_block(stores, survey, ONLY, camera)
     assert (result.shots, camera.restarts) == (9, 1)
-    assert "is started once more. prepare.1: no change within 30 s" in caplog.text
+    assert "is started again. prepare.1: no change within 30 s" in caplog.text
 
 
 def test_a_start_that_failed_twice_is_given_up(stores: Stores) -> None:
