@@ -42,7 +42,7 @@ BENCHES = {
     "capture": "moving a live game and grabbing the settled picture",
     "memory": "largest process of a 400-shot survey",
     "engine": "pictures through pipelines, against the bare library calls",
-    "inference": "the shipped model on products nobody trained on; sessions against the bare runtime",
+    "inference": "the shipped model on held-out products; sessions against the bare runtime",
     "inspection": "a tick over a million keys; a batch on two cores, against one",
     "uploads": "200 pictures put into the bucket of a running stack by one command",
     "incremental": "a later survey of a save in which little has changed, against the first",
@@ -57,7 +57,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def hardware() -> dict[str, str | int | float]:
-    """Return the machine in words that name no host: processor, cores, memory, Python."""
+    """Return the machine without its name: processor, cores, memory, Python."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,

@@ -71,10 +71,10 @@ _ALWAYS = (Kind.UP, Kind.EVERYTHING, *OF_S3)
 
 
 class Machine:
-    """A stack in a home of its own, with its stores, to be killed part by part. It starts what nobody else does again.
+    """A stack in a home of its own, with its stores, to be killed part by part. It restarts what has no supervisor.
 
     What the stack itself starts again (its services, PostgreSQL, runs) is left to it; `imageflow up` and the S3 server
-    are started again as whoever keeps them up would.
+    are started again as their supervisor would.
     """
 
     def __init__(self, up: Up, server: "Minio | Rclone | None", proxy: Proxy | None) -> None:
@@ -135,7 +135,7 @@ class Machine:
         return _kill(self._victims(kind, dice)) or None
 
     def has(self, kind: Kind) -> bool:
-        """Tell whether there is something of that kind now."""
+        """Whether there is something of that kind now."""
         return kind in _ALWAYS or bool(self._victims(kind, random.Random()))  # noqa: S311 - any one will do
 
     def workers(self) -> list[psutil.Process]:

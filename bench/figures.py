@@ -14,7 +14,7 @@ class Figure:
     """
 
     name: str
-    """What was measured, in words: 'registration CPU a shot / decoding it, city 1280x1024'."""
+    """What was measured, as text: 'registration CPU a shot / decoding it, city 1280x1024'."""
     value: float
     unit: str = ""
     """'s', 'ms', 'MB', '%'; empty for a ratio or a count."""
@@ -32,7 +32,7 @@ class Figure:
 
     @property
     def target(self) -> str:
-        """The target in words; empty without one."""
+        """The target as text; empty without one."""
         if self.at_most is not None:
             return f"<= {self.at_most:g} {self.unit}".strip()
         if self.at_least is not None:

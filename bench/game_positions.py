@@ -37,7 +37,7 @@ def compare(shots: Shots, survey: Survey, places: Mapping[Cell, Placement], turn
     """Compare placed screenshots with an arrangement of the same screenshots in no order.
 
     Args:
-        turn: Of the world: an arrangement cannot tell places apart that lie a whole turn from one another.
+        turn: Of the world: an arrangement cannot distinguish places that lie a whole turn from one another.
     """
     cells = {str(cell): cell for cell in places}
     arrangement = arrange(tuple(cells), lambda name: shots.load(cells[name]), survey.spec.masks)

@@ -75,7 +75,7 @@ class Outcome:
     wrong: int
     """Anchored screenshots that do not lie where the arrangement has most of their group."""
     unconfirmed: int
-    """Anchored screenshots of which the arrangement does not tell where they lie."""
+    """Anchored screenshots that the arrangement does not place."""
     overlaps: int
     """Pairs of anchored screenshots that overlap."""
     least_equal: float

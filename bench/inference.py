@@ -1,4 +1,4 @@
-"""Models: the shipped one's scores on products nobody trained on, and what a session costs beside the bare runtime."""
+"""Models: the shipped one's scores on held-out products, and the cost of a session beside the bare runtime."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""A published survey, of 100 x 100 areas if not told otherwise, laid straight into the stores: to bench its readers.
+"""A published survey, of 100 x 100 areas by default, written straight into the stores: to bench its readers.
 
 Its tiles are a piece of the city, repeated; they are cut, averaged and encoded as any survey's, equal ones once.
 """

@@ -32,7 +32,7 @@ _NEW = keys.inspection_upload_file("p000", "new", "p.png")
 
 
 def main(layout: str, folder: str) -> None:
-    """Fill the stores, and leave one batch that nobody has noticed."""
+    """Fill the stores, and leave one batch that is not yet noticed."""
     settings = Settings()
     stores = open_stores(settings)
     stores.objects.put(_NEW, b"new")

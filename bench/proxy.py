@@ -73,7 +73,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _close(end: socket.socket) -> None:
-    """Close a socket under whoever waits on it."""
+    """Close a socket while a thread waits on it."""
     with suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
     end.close()

@@ -37,7 +37,7 @@ class Outcome:
 
     unsure: int
     distinctive: int
-    """Of the unsure shots, those that show anything but waves: nobody can place the others by their pixels."""
+    """Of the unsure shots, those that show anything but waves: the others cannot be placed by their pixels."""
     exact_before: int
     """Of the unsure shots, those that lay exactly all the same."""
     exact: int
@@ -128,7 +128,7 @@ def _places(stores: Stores, survey: Survey) -> dict[Cell, Placement]:
 
 
 def _errors(stores: Stores, survey: Survey, places: Mapping[Cell, Placement]) -> dict[Cell, bool]:
-    """Tell of each shot whether it lies elsewhere than the city says, after the shift that most anchored ones have."""
+    """Return of each shot whether it differs from the city's truth, after the shift of most anchored ones."""
     driver = CityDriver(CityParameters.model_validate(survey.spec.driver.parameters))
     driver.areas(survey.spec.grid)
     with stores.database.begin() as connection:

@@ -46,7 +46,7 @@ class Measured:
     grown_mb: float
     """Since the first tick, which loads what stays."""
     asked: list[str]
-    """Partitions of the runs that were asked for."""
+    """Partitions of the requested runs."""
     others_s: dict[str, float]
     """The slowest of the first two ticks of each other sensor."""
 
@@ -96,7 +96,7 @@ def _minio(folder: Path) -> Iterator[tuple[str, Path, Mapping[str, str]]]:
 def _python(home: Path, variables: Mapping[str, str], *module: str) -> str:
     """Run a module in a home; return what it prints."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("IMAGEFLOW_", "DAGSTER_"))}
-    # Files that were just written are those of a batch that nobody writes to any more.
+    # Files that were just written count as a batch that is no longer written to.
     environment = {**clean, "IMAGEFLOW_HOME": str(home), "IMAGEFLOW_UPLOAD_QUIET_S": "0", **variables}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", *module], env=environment, stdout=subprocess.PIPE, text=True, check=True

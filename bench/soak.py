@@ -75,7 +75,7 @@ def _round(seed: int, city: Shown, live: Shown) -> Iterator[dict[str, Any]]:
                 yield {"store": store, "game": game, **_told(trial)}
                 if faults:
                     break
-    except Exception:  # noqa: BLE001 - whatever a kill led to is a finding, and the next round goes on
+    except Exception:  # noqa: BLE001 - every result of a kill is a finding, and the next round goes on
         faults = (traceback.format_exc(),)
         yield {"store": store, "game": "", "strikes": {}, "retries": 0, "faults": faults}
     if faults:

@@ -30,7 +30,7 @@ class Stack:
     gateway: str
     dagster: str
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60), compare=False, repr=False)
-    """One for all requests: whoever looks must take nothing from what is measured."""
+    """One for all requests: observing must take no time from what is measured."""
 
     def survey(self, game: str, save: str, timeout_s: float, **more: Any) -> tuple[str, float]:
         """Ask for a job and wait for its end; return its survey and the seconds from the request to the map.

@@ -24,7 +24,7 @@ PATIENCE_S = 900.0
 
 _PAUSE_S = (0.5, 4.0)
 _IN_RECOVERY = 0.25
-"""Share of the kills that do not wait until the last one is mended; the others strike while work goes on."""
+"""Share of the kills that do not wait for the recovery from the last one; the others strike while work goes on."""
 
 _LOOK_S = 1.0
 _BRIEFLY_S = 0.25
@@ -42,9 +42,9 @@ class Strike:
 
     kind: Kind
     after_s: float
-    """Since the survey was asked for."""
+    """Since the survey was requested."""
     progress: float | None
-    """Percent of the survey's tasks done by then; `None` where nobody answered."""
+    """Percent of the survey's tasks done by then; `None` without an answer."""
     processes: int
 
 
@@ -62,7 +62,7 @@ class Trial:
 
 
 class _Job:
-    """A survey that somebody waits for over the API, whatever is down meanwhile."""
+    """A survey that a client waits for over the API, also while processes are down."""
 
     def __init__(self, machine: Machine, game: str, save: str) -> None:
         self._api = f"{machine.gateway}/api/jobs"
@@ -71,7 +71,7 @@ class _Job:
         self._began = time.monotonic()
         self.retries = 0
         self.wrong_answers: list[str] = []
-        """What no client may be told, whatever is down."""
+        """Answers that no client may get, whatever is down."""
         request = {"game_id": game, "save_data_id": save}
         while (answer := self._ask("POST", "", json=request, headers={"Idempotency-Key": save})) is None:
             time.sleep(_LOOK_S)
@@ -83,7 +83,7 @@ class _Job:
         return time.monotonic() - self._began
 
     def status(self) -> Mapping[str, Any] | None:
-        """Return how far it is, having taken it up again where it was given up; `None` where nobody answers."""
+        """Return how far it is, having taken it up again where it was given up; `None` without an answer."""
         status = self._ask("GET", f"/{self._id}/status")
         if status is not None and status["status"] in {"failed", "cancelled"}:
             print(f"{self.survey} is {status['status']}, and taken up again: {status['reason']}", flush=True)
@@ -173,7 +173,7 @@ def _await_work(machine: Machine, job: _Job, kind: Kind, dice: random.Random) ->
 
 
 def _await_end(machine: Machine, job: _Job) -> bool:
-    """Wait until a survey is completed and nobody works any more; return whether that came."""
+    """Wait until a survey is completed and no work is left; return whether that came."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         status = job.status()

@@ -81,7 +81,7 @@ def _watch(home: Path, watched: Watched, over: threading.Event) -> None:
 
 
 def database_of(home: Path) -> list[psutil.Process]:
-    """Return the processes of a home's embedded PostgreSQL, its first one first; they belong to nobody's family."""
+    """Return the processes of a home's embedded PostgreSQL, its first one first; they have no parent among ours."""
     data = home.resolve() / "postgres" / "data"
     try:
         postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))

@@ -1,4 +1,4 @@
-"""Whether a survey and its stores are whole: what it shows, which object each row names, and what nobody names."""
+"""Whether a survey and its stores are whole: what it shows, the objects of each row, and objects without a row."""
 
 import gzip
 import json
@@ -60,7 +60,7 @@ def shown_by(stores: Stores, survey: Survey, *, exact: bool = True) -> Shown:
 
 
 def faults_of(stores: Stores, survey: Survey, reference: Shown) -> Iterator[str]:
-    """Yield what is not as it must be of a survey that nobody works on any more, and of all objects in its stores."""
+    """Yield the faults of a survey without work in progress, and of all objects in its stores."""
     if survey.state is not SurveyState.COMPLETED:
         yield f"{survey.id} is {survey.state}: {survey.reason}"
         return
@@ -85,7 +85,7 @@ def _places(shown: Shown) -> list[tuple[int, ...]]:
 
 
 def _look_alike(ours: bytes, theirs: bytes) -> bool:
-    """Whether two tiles differ visibly in no more pixels than a few sprites' borders have."""
+    """Whether two tiles differ visibly in at most the pixels of a few sprites' borders."""
     apart = np.abs(decode_tile(ours).astype(np.int16) - decode_tile(theirs))
     return int(np.count_nonzero(apart.max(axis=-1) > _ENCODER_LEVELS)) <= _SPRITES_PX
 

@@ -27,7 +27,7 @@ class Account:
             if not about.st_mode & bit:
                 raise Unavailable(
                     f"The game runs as '{self.name}', who cannot enter '{step}': set IMAGEFLOW_SCRATCH to a folder "
-                    "that everybody can enter, such as one in /var/tmp."
+                    "that every account can enter, such as one in /var/tmp."
                 )
 
     def own(self, path: Path, mode: int) -> None:

@@ -1,7 +1,7 @@
 """What a game shows beyond its land: black, or the colours of a picture of it. Pure.
 
-A plain sea or desert looks the same at every place, too, so that a frame alone never tells: only what is known to lie
-beyond the land counts.
+A plain sea or desert looks the same at every place, too, so that a frame alone never proves it: only known pictures of
+what lies beyond the land count.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ MOST_COLOURS = 256
 
 _DARK = 16
 _SAMPLED = 16
-"""One in so many rows and columns tells most frames apart."""
+"""One in so many rows and columns distinguishes most frames."""
 
 Picture = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""

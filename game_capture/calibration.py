@@ -8,7 +8,7 @@ from imageflow_domain.capture import Movement
 from imageflow_domain.geometry import Offset
 
 PROBES = 6
-"""Moves that are looked at; where these do not tell, the configuration is believed."""
+"""Moves that are measured; where these do not decide, the configuration is believed."""
 
 _STILL = 4
 """Probes that all show a camera at rest: it is no lost press."""
@@ -17,7 +17,7 @@ _PROBE_PX = 48
 """A probe goes about so far: enough to be seen, and little enough to be seen whole."""
 
 _REPEATS_OF_LOST = 3
-"""Probes that must tell the same again where lost presses explain it as well: one in ten may be lost."""
+"""Probes that must repeat a result that lost presses explain as well: one in ten may be lost."""
 
 _EQUAL_PX = 2.0
 _ALIKE = 0.1
@@ -34,9 +34,9 @@ class Calibration:
     still: int = 0
     """Probes that did not move the camera at all."""
     measured_px: float | None = None
-    """What the last probe that moved it told of one press."""
+    """Distance of one press, by the last probe that moved the camera."""
     repeats: int = 0
-    """Probes before the last that told the same."""
+    """Earlier probes with the same result."""
     is_done: bool = False
     went_back: bool = False
     """Whether the last probe moved the camera the wrong way."""
@@ -126,7 +126,7 @@ def is_still(seen: Movement) -> bool:
 
 
 def is_sure(seen: Movement | None) -> TypeGuard[Movement]:
-    """Whether a movement may be believed whatever was pressed."""
+    """Whether a movement may be believed regardless of the presses."""
     return seen is not None and seen.is_only and seen.windows >= SURE_WINDOWS
 
 

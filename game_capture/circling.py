@@ -1,4 +1,4 @@
-"""Takes a camera to areas, and notices when it has gone around the world: `turning` decides what frames tell."""
+"""Takes a camera to areas, and notices when it has gone around the world: `turning` interprets the frames."""
 
 import logging
 from collections.abc import Callable

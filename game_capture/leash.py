@@ -2,8 +2,8 @@
 
 Run as a program of its own, by `processes.py`: `python leash.py LIFELINE PATIENCE ACCOUNT COMMAND...`. LIFELINE is
 the reading end of a pipe whose writing end only the owner holds: a parent-death signal alone would fire when the
-owner's *thread* ends. PATIENCE is how many seconds lie between asking to end and killing. ACCOUNT is UID:GID of whom
-the command runs as, or empty.
+owner's *thread* ends. PATIENCE is the number of seconds between SIGTERM and SIGKILL. ACCOUNT is the UID:GID of the
+command, or empty.
 Imports the standard library only, so that it starts in a few milliseconds.
 """
 
@@ -108,7 +108,7 @@ def _end_all(patience_s: float) -> None:
 
 
 def _has_children() -> bool:
-    """Reap those that have ended, and tell whether others are left."""
+    """Reap those that have ended; return whether others are left."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -24,7 +24,7 @@ SURE_WINDOWS = 24
 """So many support a movement that no whole presses explain: an edge stopped the camera, or it slid along one."""
 
 PUSHES = 2
-"""Moves in a row that do not advance, before a move back tells an edge from a camera that does not obey."""
+"""Moves in a row that do not advance, before a move back distinguishes an edge from a camera that does not obey."""
 
 PUSHED_PRESSES = 4
 """Presses of these moves, at least: fewer may all be lost."""
@@ -33,7 +33,7 @@ _ALL_LOST = 0.001
 """So unlikely must it be that all of them were lost, as far as presses were lost before."""
 
 _FIRM_PRESSES = 3
-"""A move that is to tell something has so many presses at least, where they fit into a hop."""
+"""A move that is to decide something has so many presses at least, where they fit into a hop."""
 
 PATIENCE = 4
 """Moves in a row that bring a camera no nearer that slides along a slanting edge; twice as many where it does not."""
@@ -45,7 +45,7 @@ _LOST, _OF_PRESSES = 1, 32
 """Presses that count as lost, and as sent, before any was seen."""
 
 _LOST_MORE = 2.0
-"""Of a move that nobody saw, so many times more presses may be lost than of others on average."""
+"""Of an unmeasured move, so many times more presses may be lost than of others on average."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Belief:
-    """Where the camera is believed to be, and what its last moves told."""
+    """Where the camera is believed to be, and the results of its last moves."""
 
     at: Position
     uncertainty: Uncertainty = EXACT
@@ -107,7 +107,7 @@ class Belief:
     missing: Move | None = None
     """The last presses whose effect was not seen: they are lost, or late."""
     obeys: bool = True
-    """False where it went neither forward nor back: whatever holds it is no edge."""
+    """False where it went neither forward nor back: it is not held by an edge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +257,7 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
     if belief.phase is Phase.BACK:
         if not advanced:
             return replace(_going(belief), obeys=False)
-        # where presses back are lost, those before may be lost as well: they tell of no edge
+        # where presses back are lost, those before may be lost as well: they prove no edge
         is_whole = not _is_short(offset, move, rules)
         return replace(belief, phase=Phase.RETURN) if is_whole else replace(_going(belief), edges=frozenset())
     if belief.phase is Phase.RETURN:
@@ -279,7 +279,7 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
 
 
 def _telling_presses(belief: Belief) -> int:
-    """Return how many presses without effect tell that something stops the camera."""
+    """Return how many presses without effect prove that something stops the camera."""
     return max(PUSHED_PRESSES, ceil(log(_ALL_LOST) / log(min(0.9, belief.lost / belief.pressed))))
 
 

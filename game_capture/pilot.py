@@ -78,7 +78,7 @@ class Reached:
     position: Position
     """In the plane of this start of the game."""
     uncertainty: Uncertainty | None
-    """`None` without a comparer: nobody measured."""
+    """`None` without a comparer: it was not measured."""
     offset: Position | None
     """From that plane to the survey's, as far as it is known."""
     is_there: bool
@@ -305,7 +305,7 @@ class Pilot:
         return self._shown
 
     def _anchor(self, cell: Cell) -> bool:
-        """Compare the view with stored frames beside an area where the camera's place is not sure; tell if it moved.
+        """Compare the view with stored frames beside an area where the camera's place is uncertain; return if it moved.
 
         A game that was started anew learns so where it is.
         """

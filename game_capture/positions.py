@@ -54,7 +54,7 @@ class _Collector:
 
 
 def is_picture_name(name: str) -> bool:
-    """Tell whether a file is meant to be a frame: everything but the marker and what `why_skipped` tells."""
+    """Whether a file counts as a frame: all but the marker and those with a reason by `why_skipped`."""
     return why_skipped(name) is None and name != DONE_MARKER
 
 
@@ -65,7 +65,7 @@ def skipped_files(names: Iterable[str]) -> tuple[BadFile, ...]:
 
 
 def tell_no_cell(names: Iterable[str]) -> bool:
-    """Tell whether nothing about a source says where its frames lie: no list, and no name like `r03_c11.png`."""
+    """Whether a source does not give its frames' places: no list, and no name like `r03_c11.png`."""
     every = list(names)
     return POSITIONS_FILE not in every and not any(_NAME.fullmatch(name) for name in filter(is_picture_name, every))
 
@@ -76,7 +76,7 @@ def index_by_name(names: Iterable[str]) -> Index:
     for name in filter(is_picture_name, names):
         match = _NAME.fullmatch(name)
         if match is None:
-            found.blame(name, f"its name tells no cell: call it like r03_c11.png, or list it in {POSITIONS_FILE}")
+            found.blame(name, f"its name has no cell: call it like r03_c11.png, or list it in {POSITIONS_FILE}")
             continue
         cell = Cell(row=int(match[1]), col=int(match[2]))
         if max(cell.row, cell.col) > MAX_CELL:

@@ -40,7 +40,7 @@ class Leashed:
         folder: Where the command runs.
         descriptors: Open files to hand on.
         patience_s: From asking the command to end until it is killed; 0 where it has nothing to save.
-        account: Whom the command runs as; `None`: as this process. Only root may name one.
+        account: Of the command; `None`: this process's. Only root may name one.
     """
 
     def __init__(

@@ -33,13 +33,13 @@ class SettleRule(BaseModel):
     on_timeout: Literal["take", "hole", "fail"] = "take"
     """What becomes of an area whose picture still changes then: take it as it is, leave a hole in the map, or fail.
 
-    Taken or not, it is visited once more at the end.
+    Taken or not, it is visited again at the end.
     """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Watched:
-    """The latest picture, and whether it stood still."""
+    """The latest picture, and whether it settled."""
 
     picture: Picture
     is_settled: bool

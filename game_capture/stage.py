@@ -42,7 +42,7 @@ class Stage:
         screen: The display's size.
         home: An existing folder for this run alone, in the staging's scratch folder; `stop` removes it.
         staging: Which display it is.
-        account: Whom the program runs as; `None`: as this process. It then has a folder and a cookie of its own.
+        account: Of the program; `None`: this process's. It then has a folder and a cookie of its own.
 
     Raises `Unavailable` where the account cannot enter the scratch folder.
     """
@@ -73,7 +73,7 @@ class Stage:
         had or not fit, and `GameDied`.
         """
         if self._account is not None:
-            # whoever owns a folder can put links into it: from here on nothing is written there by us
+            # the folder's owner can put links into it: from here on we write nothing there
             for path in (*self.folder.rglob("*"), self.folder):
                 self._account.own(path, 0o700 if path.is_dir() else 0o600)
         self._display.start()
@@ -165,7 +165,7 @@ class Stage:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def last_seen(self) -> NDArray[np.uint8] | None:
-        """Return what was grabbed last and tells a person anything, as RGB; `None` before."""
+        """Return the last grabbed picture of use to a person, as RGB; `None` before."""
         return None if self._seen is None else to_rgb(self._seen)
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What stands at the same place in every frame though the camera was moved: a menu, a dialog, a panel over the map.
 
-Frames are compared by squares. A square that is equal in all frames tells something only where nothing else in the
-frame looks like it: open water, desert and snow repeat themselves, and look the same wherever the camera is. Knows
+Frames are compared by squares. A square that is equal in all frames counts only where nothing else in the frame
+looks like it: open water, desert and snow repeat themselves, and look the same wherever the camera is. Knows
 neither games nor drivers.
 """
 
@@ -20,7 +20,7 @@ _ONE_IN = 2
 """One in so many rows and columns of pixels is looked at."""
 
 _CLOSES = 2
-"""Squares that do not tell between ones that do, such as the plain ground between a panel's letters, on each side."""
+"""Plain squares between distinctive ones, such as the plain ground between a panel's letters, on each side."""
 
 _TELLING = 4
 """Squares that nothing else in a frame looks like: words and buttons have as many."""
@@ -42,7 +42,7 @@ class Standing:
     share: float
     """Of all squares that no mask touches, 0 to 1."""
     is_all: bool
-    """Whether the frames are equal all over, and show something that tells: plain ground alone looks so, too."""
+    """Whether the frames are equal all over, and show something distinctive: plain ground alone is equal, too."""
 
 
 def squares_of(picture: Picture, masks: Sequence[Rect] = ()) -> Squares:
@@ -69,7 +69,7 @@ def squares_of(picture: Picture, masks: Sequence[Rect] = ()) -> Squares:
 
 
 def standing(frames: Sequence[Squares]) -> Standing:
-    """Return what stands still in all frames, which show different places of the map, as far as that can be told.
+    """Return what stands still in all frames, which show different places of the map, as far as that can be seen.
 
     Args:
         frames: Two or more of one shape, those that were masked alike.

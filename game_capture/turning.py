@@ -45,7 +45,7 @@ _SAMPLED = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """A turn as two frames tell of it."""
+    """A turn as measured by two frames."""
 
     length_px: float
     off_px: float
@@ -53,7 +53,7 @@ class Sight:
 
 
 class Turning:
-    """What is known of a world's turn, and what frames tell of it.
+    """A world's turn as far as it is known, and its measurements.
 
     Args:
         view: Size of a frame.
@@ -119,7 +119,7 @@ class Turning:
         return None
 
     def confirmed(self, axis: Axis, cell: Cell, first: Sight, second: Sight | None) -> bool:
-        """Take over a turn that a second place tells of as well; tell whether it does.
+        """Take over a turn that a second place confirms; return whether it does.
 
         Args:
             cell: The area where it was seen first.

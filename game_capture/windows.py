@@ -38,7 +38,7 @@ def windows_on(environment: Mapping[str, str]) -> tuple[Rect, ...]:
 
 
 def windows_in(told: str) -> tuple[Rect, ...]:
-    """Read what xdotool told of windows; the first one is the screen itself."""
+    """Read xdotool's list of windows; the first one is the screen itself."""
     found = [[int(number) for number in one] for one in _GEOMETRY.findall(told)]
     return tuple(Rect(x_px=x, y_px=y, width_px=width, height_px=height) for x, y, width, height in found[1:])
 
@@ -54,7 +54,7 @@ def why_unfit(windows: Sequence[Rect], crop: Rect, wanted: Size) -> str | None:
     Args:
         windows: All of the display, of which the largest is the game's.
         crop: What is captured, in pixels of the screen.
-        wanted: The window's size as the game was asked for it.
+        wanted: The window's requested size.
     """
     if not windows:
         return None

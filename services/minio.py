@@ -84,7 +84,7 @@ class Minio(S3Server):
         self.set_policy({**POLICY, "Statement": rights} if read_only else POLICY)
 
     def notify(self, queue: str, *, prefix: str, suffix: str) -> None:
-        """Tell a queue, by its ARN, of every object that is written under such a key, as `mc event add` sets it."""
+        """Notify a queue, by its ARN, of every object that is written under such a key, as `mc event add` sets it."""
         config = QueueConfig(
             events=["s3:ObjectCreated:*"],
             config_id="written",

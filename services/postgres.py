@@ -1,4 +1,4 @@
-"""PostgreSQL as others would give it: over TCP with password authentication, and an account with no more than it needs.
+"""PostgreSQL as a provider offers it: over TCP with password authentication, and an account with minimal rights.
 
 Its programs are those of the wheel that ImageFlow uses for its embedded server; the server is another one.
 """

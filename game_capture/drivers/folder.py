@@ -1,4 +1,4 @@
-"""Frames that somebody has taken already: files of one folder, checked before any work starts."""
+"""Frames that were taken before: files of one folder, checked before any work starts."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,7 @@ class FolderParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     step: tuple[Annotated[int, Field(ge=1, le=16_383)], Annotated[int, Field(ge=1, le=16_383)]] | None = None
-    """Pixels from a frame to its right and to its lower neighbour, where no positions.csv tells."""
+    """Pixels from a frame to its right and to its lower neighbour, where there is no positions.csv."""
     skip_bad: bool = False
     """Leave holes where files cannot be used, instead of refusing the folder."""
     reach_px: int = Field(default=160, ge=1, le=4096)
@@ -37,7 +37,7 @@ class FolderParameters(BaseModel):
     follow_links: bool = False
     """Follow symbolic links that lead out of the folder; only the command line sets it, for its own user."""
     unordered: bool = False
-    """Neither names nor a list tell where the frames lie: only areas that name their files can be grabbed."""
+    """Neither names nor a list give the frames' places: only areas that name their files can be grabbed."""
     size: tuple[Annotated[int, Field(ge=1, le=16_383)], Annotated[int, Field(ge=1, le=16_383)]] | None = None
     """Width and height of the frames to take, in pixels; others are left out. By default the size that most have."""
 
@@ -75,7 +75,7 @@ class FolderDriver(GameDriver):
     @property
     @override
     def capabilities(self) -> Capabilities:
-        """Raises as `check` does: the view is the size that was asked for, or that most frames have."""
+        """Raises as `check` does: the view is the requested size, or that of most frames."""
         view = self._checked[0]
         return Capabilities(
             view=view, moves_freely=self.moves_freely, retakes=False, reach_px=self._parameters.reach_px
@@ -110,11 +110,11 @@ class FolderDriver(GameDriver):
     def areas(self, grid: Grid | None) -> tuple[Area, ...]:
         """Return the areas that have a usable frame, after `check`; those outside `grid` are left out.
 
-        Raises `InvalidInput` for frames in no order: somebody has to compare them first.
+        Raises `InvalidInput` for frames in no order: they have to be compared first.
         """
         if self._parameters.unordered:
             raise InvalidInput(
-                f"Nothing tells where the frames in '{self._frames.label}' lie: survey them with `imageflow survey "
+                f"The places of the frames in '{self._frames.label}' are unknown: survey them with `imageflow survey "
                 f"run`, which arranges them, or list them in {POSITIONS_FILE}."
             )
         shots = self._checked[1]

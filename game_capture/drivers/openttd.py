@@ -58,7 +58,7 @@ class OpenttdParameters(BaseModel):
     paused: bool = True
     """The game stands still."""
     reach_px: int = Field(default=128, ge=1, le=4096)
-    """The ground's height, which moves a picture up, differs by no more between neighbours."""
+    """The ground's height, which moves a picture up, differs by at most this between neighbours."""
     start_timeout_s: float = Field(default=120.0, gt=0, le=3600)
     """From the start until the map must be shown."""
     settle_timeout_s: float = Field(default=10.0, gt=0, le=600)
@@ -178,7 +178,7 @@ class OpenttdDriver(GameDriver):
         name = f"region{self._screenshots}"
         console.command(f"screenshot normal size {size.width_px} {size.height_px} {name}")
         pixels = self._read_screenshot(console, name)
-        # A box that tells of the screenshot covers the view for a while.
+        # A message box about the screenshot covers the view for a while.
         deadline = time.monotonic() + _SCREENSHOT_S
         while self._parameters.paused and not np.array_equal(to_rgb(console.grab(self._frame)), before):
             if time.monotonic() > deadline:

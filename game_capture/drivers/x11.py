@@ -59,7 +59,7 @@ _CALM = SettleRule(equal_grabs=11, interval_s=0.05, timeout_s=3.0)
 
 
 class X11Driver(GameDriver):
-    """Scrolls a program from cell to cell, by whichever way is asked for.
+    """Scrolls a program from cell to cell, by the configured way.
 
     Args:
         staging: Each run gets a folder of its own in its scratch folder.
@@ -260,8 +260,8 @@ class X11Driver(GameDriver):
     def _check_window_is_there(self, stage: Stage) -> None:
         """Raise `GameDied` where a display is plain because the game's window is gone.
 
-        A game may show one colour, too: beyond its world's edge. Where the display never told of a window, the
-        process alone tells.
+        A game may show one colour, too: beyond its world's edge. Where the display never listed a window, only
+        the process is checked.
         """
         deadline = time.monotonic() + _END_S
         while self._has_known_window and not stage.windows():

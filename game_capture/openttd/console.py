@@ -1,4 +1,4 @@
-"""A running OpenTTD that is told what to do through its console, and asked whether it has done it."""
+"""A running OpenTTD, controlled and queried through its console."""
 
 import contextlib
 import re

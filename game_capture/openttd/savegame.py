@@ -17,7 +17,7 @@ _LARGEST_SIDE = 4096
 
 
 def map_size(path: Path) -> tuple[int, int]:
-    """Return a savegame's map width and height in tiles; raise `InvalidInput` where the file does not tell."""
+    """Return a savegame's map width and height in tiles; raise `InvalidInput` where the file does not hold them."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER_BYTES)

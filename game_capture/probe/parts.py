@@ -19,13 +19,13 @@ Picture = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""
 
 _LEAST_SHARE = 0.02
-"""Of a square's pixels in all pairs that must tell something."""
+"""Of a square's pixels in all pairs that must be distinctive."""
 
 _MAP_SHARE = 0.3
-"""Of the telling pixels that must have moved with the camera."""
+"""Of the distinctive pixels that must have moved with the camera."""
 
 _LINE_SHARE = 0.9
-"""Of the telling pixels of a line outside a crop, so that the line is taken in."""
+"""Of the distinctive pixels of a line outside a crop, so that the line is taken in."""
 
 _LEAST_CROP = 0.1
 """Of the window."""
@@ -44,7 +44,7 @@ class Part(IntEnum):
     """What a square shows."""
 
     UNKNOWN = 0
-    """Plain ground, which tells nothing."""
+    """Plain ground, which is not distinctive."""
     MAP = 1
     ANIMATED = 2
     """It changes while the camera rests, and is not seen to be a panel."""
@@ -74,7 +74,7 @@ class Evidence:
 
 
 def evidence_of(pairs: Sequence[Pair]) -> Evidence:
-    """Return what one to sixty pairs of pictures of one size tell of each pixel."""
+    """Return the evidence of one to sixty pairs of pictures of one size for each pixel."""
     shape = pairs[0].before.shape[:2]
     moved, stood, neither = (np.zeros(shape, np.uint8) for _ in range(3))
     for pair in pairs:
@@ -257,7 +257,7 @@ def _to_the_pixel(rect: Rect, evidence: Evidence) -> Rect:
 
 def _sides(begin: int, end: int, size: int, evidence: Evidence, span: tuple[int, int], *, axis: int) -> tuple[int, int]:
     def share(at: int) -> float | None:
-        """Of a line's telling pixels that moved with the camera; `None` where too few tell."""
+        """Of a line's distinctive pixels that moved with the camera; `None` where these are too few."""
         line = (slice(*span), at) if axis else (at, slice(*span))
         moved = int(evidence.moved[line].sum())
         told = moved + int(evidence.stood[line].sum()) + int(evidence.neither[line].sum())

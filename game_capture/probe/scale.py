@@ -25,7 +25,7 @@ class Trial:
     units: int
     """Presses, notches, pushes or pixels of the pointer; below 0 to the left and up."""
     along_px: float | None
-    """How far the camera went along that axis, below 0 to the left and up; `None` where nothing tells."""
+    """How far the camera went along that axis, below 0 to the left and up; `None` where nothing is distinctive."""
     across_px: float = 0.0
     """How far it went along the other axis."""
 
@@ -45,7 +45,7 @@ class Scale:
     moves: int
     """How many were seen."""
     unseen: int
-    """Moves of which the pictures told nothing."""
+    """Moves that the pictures did not show."""
     sent: int
     """Units of the moves that were seen."""
     lost: int
@@ -97,7 +97,7 @@ def scale_of(trials: Sequence[Trial], *, may_lose: bool) -> Scale | None:
 
 
 def _fitting(went: Sequence[tuple[int, float]]) -> float:
-    """Return the distance of one unit that explains most moves, each as no more units than were sent."""
+    """Return the distance of one unit that explains most moves, each as at most the units that were sent."""
 
     def explained(unit_px: float) -> tuple[int, float]:
         fits = 0

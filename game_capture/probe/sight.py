@@ -52,7 +52,7 @@ class Sight:
         self._restless = restless
 
     def moved(self, before: Picture, after: Picture) -> Offset | None:
-        """Return how far the camera moved, zero where the pictures are equal; `None` where nothing tells.
+        """Return how far the camera moved, zero where the pictures are equal; `None` where nothing is distinctive.
 
         What stands at the same place in both is taken as a panel.
         """
@@ -73,7 +73,7 @@ class Sight:
         return seen.offset
 
     def _inside(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """The restless squares of the box, as near as whole squares tell."""
+        """The restless squares of the box, to whole squares."""
         assert self._restless is not None  # noqa: S101  asked only then
         top, left = self.box.y_px // SQUARE_PX, self.box.x_px // SQUARE_PX
         inside = np.zeros(shape, np.bool_)

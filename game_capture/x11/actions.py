@@ -295,7 +295,7 @@ def perform(
 
 
 def _awaits_change(following: Sequence[Action]) -> bool:
-    """Tell whether the next action that is not a plain wait looks for a change."""
+    """Whether the next action that is not a plain wait looks for a change."""
     coming = next((action for action in following if not isinstance(action, Wait)), None)
     return isinstance(coming, WaitUntil) and coming.wait_until.changed
 
@@ -358,7 +358,7 @@ def _is_shown(action: IfShown, hands: Hands, picture: NDArray[np.uint8]) -> bool
 
 
 def contains(screen: Screen, picture: NDArray[np.uint8], *, tolerance: float) -> bool:
-    """Tell whether a screen shows a picture somewhere, to `tolerance` grey levels (root mean square).
+    """Whether a screen shows a picture somewhere, to `tolerance` grey levels (root mean square).
 
     Args:
         picture: RGB, uint8, shape (height, width, 3).

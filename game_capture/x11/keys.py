@@ -1,6 +1,6 @@
 """Names of keys, as X and xdotool spell them.
 
-Whatever reaches xdotool must be one word: its language can start programs.
+Each argument of xdotool must be one word: its language can start programs.
 """
 
 import difflib
