@@ -1,4 +1,4 @@
-/** Which page an address shows. The map page is small by itself: the others are loaded when they are asked for. */
+/** Which page an address shows. The map page is small by itself: the others are loaded on request. */
 import { Button } from "@mantine/core";
 import { Component, type ReactNode, Suspense } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";

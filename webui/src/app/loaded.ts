@@ -1,4 +1,4 @@
-/** Pages that are loaded when they are asked for. */
+/** Pages that are loaded on request. */
 import { type ComponentType, lazy } from "react";
 
 /** The script of a page cannot be loaded: the server was updated meanwhile and has another one, or is away. */

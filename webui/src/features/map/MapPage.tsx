@@ -40,7 +40,7 @@ export function MapPage({ survey }: { survey: string | null }) {
   );
 }
 
-/** What is told of places in one frame is told in no other. */
+/** Identifies a frame: places of one frame mean nothing in another. */
 function frameOf({ imageflow: { game, save, frame } }: TileJson): string {
   return [game, save, frame.number, frame.native_zoom].join("/");
 }

@@ -124,9 +124,9 @@ function MarkerForm({ view, draft, marker, onDone }: {
     },
     onError: async (error) => {
       if (!(error instanceof Refusal && (error.code === "OUTDATED" || error.isMissing))) return;
-      await refresh(); // the panel tells of one that is gone
+      await refresh(); // the panel says that a marker is gone
       const now = queries.getQueryData(queryKey)?.find((one) => one.id === marker?.id);
-      if (now !== undefined) setRead(now.etag); // it is told of now: to save again is a choice
+      if (now !== undefined) setRead(now.etag); // the change is shown now: to save again is a choice
     },
   });
   const told = write.error instanceof Refusal && write.error.code === "OUTDATED" ? texts.outdated : write.error?.message;

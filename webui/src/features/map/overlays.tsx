@@ -1,4 +1,4 @@
-/** What may lie over the map: the grid, the blocks, and shots that are not surely placed. */
+/** What may lie over the map: the grid, the blocks, and low-confidence shots. */
 import { Skeleton, Switch } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
@@ -13,7 +13,7 @@ import { Panel } from "@/shared/ui/Panel";
 
 import { OVERLAYS, type OverlayName } from "./link";
 
-/** Keep the canvas over the map at what is asked for. */
+/** Keep the canvas over the map at the chosen overlays. */
 export function useOverlays(view: MapView | null, { survey, revision }: MapFacts, shown: readonly OverlayName[]): void {
   const wants = (name: OverlayName) => shown.includes(name);
   const areas = useQuery({ ...areasQuery(survey, revision), enabled: wants("grid") || wants("ambiguous") }).data;

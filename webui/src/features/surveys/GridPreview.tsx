@@ -1,4 +1,4 @@
-/** The grid that is asked for, drawn over the latest map of the save. */
+/** The requested grid, drawn over the latest map of the save. */
 import "@/shared/map/map.css";
 
 import { useQuery } from "@tanstack/react-query";

@@ -1,4 +1,4 @@
-/** Start a survey: which game and save, how large a grid, and what the driver may be told. */
+/** Start a survey: which game and save, how large a grid, and the driver's parameters. */
 import "./surveys.css";
 
 import { Button, NumberInput, Select, Skeleton, Switch, TextInput } from "@mantine/core";
@@ -18,7 +18,7 @@ import { GridPreview } from "./GridPreview";
 
 const SAVE = /^[a-z0-9_]{1,64}$/;
 const MOST = 1000;
-const SETTLED_MS = 250; // after the last key, before the server is asked where the grid would lie
+const SETTLED_MS = 250; // after the last key, before the server is asked for the grid's place
 const FIRST_SAVE = "main";
 
 export default function StartPage() {

@@ -122,7 +122,7 @@ function valueOf(field: Field, text: string | boolean): unknown {
   return text;
 }
 
-/** `drift_px` in words: `Drift (px)`. */
+/** `drift_px` as a label: `Drift (px)`. */
 export function titleOf(name: string): string {
   const unit = /_(px|s|ms)$/.exec(name)?.[1];
   const words = (unit === undefined ? name : name.slice(0, -unit.length - 1)).replaceAll("_", " ");

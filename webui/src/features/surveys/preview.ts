@@ -1,4 +1,4 @@
-/** How a planned grid is drawn: where it lies, the server tells. */
+/** How a planned grid is drawn, at the place that the server gives. */
 import type { PlannedPlaces, Rect } from "@/shared/api/types";
 import type { Paint } from "@/shared/map/overlay";
 import { strokeTwice } from "@/shared/map/paints";

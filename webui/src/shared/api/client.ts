@@ -56,7 +56,7 @@ export async function ask<T>(address: string, { method = "GET", body, headers, s
 export async function refusal(response: Response, method: Method): Promise<Refusal | ServerGone> {
   const told = errorOf(await response.json().catch(() => null));
   const message = told?.message ?? `The server answered ${response.status}.`;
-  // A write that failed is told at its button; a read that failed for want of a server or a store is asked again.
+  // A failed write is shown at its button; a read that failed for want of a server or a store is repeated.
   if (AWAY.has(response.status) && method === "GET") return new ServerGone(message);
   return new Refusal(response.status, told?.code ?? `HTTP_${response.status}`, message, told?.details);
 }

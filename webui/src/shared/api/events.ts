@@ -1,4 +1,4 @@
-/** Live progress of one survey: pushed by the server, and asked for where pushing does not get through. */
+/** Live progress of one survey: pushed by the server, and polled where pushing does not get through. */
 import { useEffect, useState } from "react";
 
 import { ask, part } from "./client";
@@ -16,7 +16,7 @@ export interface Live {
   blocks: ReadonlyMap<string, Block>;
   /** Why nothing newer is known, in the server's words. */
   trouble: string | null;
-  /** How it is told: pushed, asked for every three seconds, or over. */
+  /** How it arrives: pushed, polled every three seconds, or over. */
   by: "push" | "poll" | "over";
 }
 
@@ -36,7 +36,7 @@ export function follow(before: Live | null, event: Progress): Live {
   };
 }
 
-/** What polling tells: less than the events do, and later. */
+/** The result of polling: less than the events, and later. */
 function polled(before: Live | null, survey: SurveyDetail, job: Job | null, list: BlockList): Live {
   return {
     state: survey.state,
@@ -64,7 +64,7 @@ type Tell = (next: (before: Live | null) => Live | null) => void;
 /**
  * Follow a survey until it ends, by events where they get through and by asking where they do not.
  *
- * A page that nobody sees follows nothing: a browser opens only six connections to a server for all its tabs.
+ * A hidden page follows nothing: a browser opens only six connections to a server for all its tabs.
  *
  * @returns What stops it.
  */
@@ -103,13 +103,13 @@ export function watch(id: string, tell: Tell): () => void {
     const mine = timer;
     try {
       const next = await poll(id);
-      if (timer !== mine) return; // the stream is back, or nobody looks any more
+      if (timer !== mine) return; // the stream is back, or the page is hidden
       tell(next);
       if (next(null).by === "over") {
         end();
         return;
       }
-      // Whatever was answered but events has closed the stream for good; now somebody answers again.
+      // Any answer other than events has closed the stream for good; now the server answers again.
       if (source?.readyState === EventSource.CLOSED) open();
     } catch {
       // The page's other questions say that the server is gone; this one is only asked again.
@@ -125,7 +125,7 @@ export function watch(id: string, tell: Tell): () => void {
   return end;
 }
 
-/** A survey's state as the page asked for it, and when the answer came (ms since 1970). */
+/** A survey's state as requested by the page, and when the answer came (ms since 1970). */
 export interface Asked {
   state: SurveyState;
   at: number;

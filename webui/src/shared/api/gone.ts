@@ -1,4 +1,4 @@
-/** Whether the server is away: told once for the whole page, whichever question noticed it. */
+/** Whether the server is away: shown once for the whole page, whichever request noticed it. */
 import { type QueryClient, QueryClient as Client, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useSyncExternalStore } from "react";
 
@@ -6,7 +6,7 @@ import { Refusal, ServerGone } from "./client";
 
 const ASK_AGAIN_MS = 2000;
 
-/** Questions to a server that is away are asked until it is back; a refusal is an answer. */
+/** Requests to a server that is away are repeated until it is back; a refusal is an answer. */
 export function makeQueryClient(): QueryClient {
   return new Client({
     defaultOptions: {
@@ -38,7 +38,7 @@ export function useServerGone(): Gone | null {
   return failure === null ? null : { message: failure.message, isAskedAgain: failure instanceof ServerGone };
 }
 
-/** A failure of the server's own: an answer, and so not asked for again, but no page has words for it. */
+/** A failure of the server's own: an answer, so the request is not repeated, but no page has a text for it. */
 function isFault(error: Error | null): boolean {
   return error instanceof Refusal && error.status >= 500;
 }

@@ -18,7 +18,7 @@ export const surveysQuery = () =>
     refetchInterval: LIVE_MS,
   });
 
-/** Surveys newest first, page by page: all pages that are shown are asked for together, and so lose none between them. */
+/** Surveys newest first, page by page: all shown pages are requested together, and so lose none between them. */
 export const surveyPagesQuery = (filter: { game: string | null; state: string | null }) =>
   infiniteQueryOptions({
     queryKey: ["surveys", "pages", filter],

@@ -1,4 +1,4 @@
-/** How many tiles of what is shown cannot be read, in words; nothing while all can. */
+/** How many of the shown tiles cannot be read, as text; nothing while all can. */
 import { Icon } from "../ui/Icon";
 
 export function BrokenTiles({ count, words }: { count: number; words: (count: number) => string }) {

@@ -1,4 +1,4 @@
-/** One colour scale for how surely a screenshot is placed: red at 0, through amber, to green at 1. */
+/** One colour scale for the confidence of a screenshot's place: red at 0, through amber, to green at 1. */
 
 export function hueOf(confidence: number): number {
   return Math.round(4 + 146 * Math.min(1, Math.max(0, confidence)));

@@ -1,4 +1,4 @@
-/** What overlays draw: the survey's grid, its blocks, and shots that are not surely placed. */
+/** What overlays draw: the survey's grid, its blocks, and low-confidence shots. */
 import type { Areas, PlacedBlock, Rect } from "../api/types";
 import { colourOf } from "./confidence";
 import type { Paint, Pen } from "./overlay";

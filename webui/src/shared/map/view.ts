@@ -11,7 +11,7 @@ const MARGIN_PX = 24; // around a map that is shown whole
 const NARROW_PX = 560; // there, tools would lie over the map's right edge
 const TOOLS_PX = 44;
 const BROKEN = "tile-broken";
-const AGAIN_MS = 4000; // until a tile is asked for anew that the server could not give
+const AGAIN_MS = 4000; // until a tile that the server could not give is requested again
 
 export interface Pixel {
   x: number;
@@ -206,7 +206,7 @@ export class MapView {
     try {
       response = await fetch(address, { signal: this.#gone.signal, cache: "no-cache" });
     } catch {
-      this.#askLater(tile, address); // the page tells of a server that is away
+      this.#askLater(tile, address); // the page shows that the server is away
       return;
     }
     if (response.status >= 500) {

@@ -75,7 +75,7 @@ export const en = {
     overlays: {
       grid: "Survey grid", gridNote: "The outline of every screenshot",
       blocks: "Blocks", blocksNote: "The unit of capture, work and retry",
-      ambiguous: "Ambiguous shots", ambiguousNote: "Coloured by how surely they are placed",
+      ambiguous: "Ambiguous shots", ambiguousNote: "Coloured by their confidence",
       markers: "Markers", markersNote: "Named places of this save",
       unsure: "0 % sure", sure: "100 % sure",
       noAmbiguous: "Every screenshot of this survey is anchored.",
@@ -91,7 +91,7 @@ export const en = {
     },
     markers: {
       search: "Search markers", add: "Add a marker here", addHint: "It is set in the middle of the map.",
-      none: "No markers yet. Name a place, and everybody who opens this save finds it.",
+      none: "No markers yet. Name a place, and everyone who opens this save finds it.",
       noMatch: (words: string) => `No marker is called '${words}'.`,
       name: "Name", note: "Note", colour: "Colour",
       otherFrame: "In another frame",

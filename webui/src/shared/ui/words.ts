@@ -1,4 +1,4 @@
-/** Surveys, times and shares in words. */
+/** Surveys, times and shares as text. */
 import type { Survey } from "../api/types";
 import type { Texts } from "../texts";
 
