@@ -1,7 +1,7 @@
 """Runs a command and counts the processor time of all that it starts: `python -m tests.reaper COMMAND...`.
 
 A process whose parent ended before it, such as a killed stack's service or a game, becomes a child of this one, which
-waits for it. Otherwise nobody's count would have it.
+waits for it. Otherwise no count would contain it.
 """
 
 import ctypes

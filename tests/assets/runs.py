@@ -49,9 +49,9 @@ def add_run(
     """Record a run as Dagster's launcher would have left it; return its id.
 
     Args:
-        age_s: Since it was asked for.
+        age_s: Since it was requested.
         changed_ago_s: Since its status changed; by default it has had it from its beginning.
-        location: Of the code that it runs; none for a run within the process that asked for it.
+        location: Of the code that it runs; none for a run within the process that requested it.
     """
     run = dg.DagsterRun(
         job_name="__ASSET_JOB",
@@ -82,7 +82,7 @@ def _origin(location: str) -> RemoteJobOrigin:
 
 
 def ended(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.DagsterRunStatus) -> str:
-    """Record the run that a request asked for, as it ended."""
+    """Record the requested run, as it ended."""
     partition = {} if request.partition_key is None else {PARTITION_TAG: request.partition_key}
     return add_run(instance, status, {**request.tags, **partition})
 
@@ -219,7 +219,7 @@ def materialise(
 
 
 def shown_states(instance: dg.DagsterInstance, survey: str) -> list[object]:
-    """Return the states that Dagster was told of a survey, newest first."""
+    """Return the states of a survey that were reported to Dagster, newest first."""
     found = instance.fetch_materializations(dg.AssetRecordsFilter(surveys.key, [survey]), limit=100).records
     return [each.asset_materialization.metadata["state"].value for each in found if each.asset_materialization]
 

@@ -1,4 +1,4 @@
-"""A map line without maps: graph assets of shares, partitioned by survey, whose steps do what a file tells them.
+"""A map line without maps: graph assets of shares, partitioned by survey, whose steps follow a file.
 
 Run workers and their children load it as they load the product's definitions. Each share notes in the folder
 SHARES_FOLDER who did it and when; a file there makes it slow, fail or hang.
@@ -93,7 +93,7 @@ def do_share(
         if (folder() / "deaf").exists():
             _be_deaf()
         if (folder() / f"wrong-{share.number}").exists():
-            raise dg.Failure("This share is wrong: mend it.", allow_retries=False)
+            raise dg.Failure("This share is wrong: correct it.", allow_retries=False)
         while (folder() / "busy").exists():
             sum(range(1000))
         while (folder() / "slow").exists():

@@ -1,4 +1,4 @@
-"""Who owns what, and which columns the rows behind an asset have: seen by whoever knows Dagster's UI alone."""
+"""Who owns what, and which columns the rows behind an asset have: visible to people who know only Dagster's UI."""
 
 import dagster as dg
 import pytest

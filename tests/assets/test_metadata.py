@@ -1,4 +1,4 @@
-"""What people see in Dagster's UI is what is meant, whatever pictures are called."""
+"""Dagster's UI shows what is meant, with any names of pictures."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A run bears what passes by itself, goes on where it stopped, and tells what came of it."""
+"""A run survives passing failures, continues where it stopped, and reports its result."""
 
 from dataclasses import replace
 

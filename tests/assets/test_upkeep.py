@@ -89,7 +89,7 @@ def test_a_survey_that_a_persons_run_is_at_work_on_is_not_deleted(stores: Stores
         delete_survey(instance, stores, survey)
     assert states.read(stores, survey.id)
     assert instance.has_run(run)
-    beat(stores, run, ago_s=3600)  # its worker was killed, and nobody failed the run
+    beat(stores, run, ago_s=3600)  # its worker was killed, and the run was not failed
     delete_survey(instance, stores, survey)
     assert not instance.has_run(run)
 

@@ -1,6 +1,6 @@
 """Real workers of runs: each a process of its own, as Dagster's launcher starts them.
 
-They are forked by a process that has imported the definitions once, which spares each worker two seconds of imports.
+They are forked by a process that has imported the definitions once, which saves each worker two seconds of imports.
 """
 
 import os

@@ -79,7 +79,7 @@ def _other_frame(page: Page) -> None:
 
 
 _HOME = Path(tempfile.gettempdir()) / "imageflow"
-"""Pages name it: a folder that looks alike whoever takes the pictures."""
+"""Pages name it: a folder of the same name on every machine."""
 
 _CITY = "city-main-0001"
 _LIVE = "live_city-pictures-0001"
@@ -167,7 +167,7 @@ def main() -> None:
     try:
         _HOME.mkdir()
     except FileExistsError:
-        sys.exit(f"{_HOME} is there already: wait until whoever made it is done, or remove it.")
+        sys.exit(f"{_HOME} is there already: wait until its process is done, or remove it.")
     try:
         with running_stand(_HOME) as stand:
             empty = Gateway(_HOME / "empty")

@@ -253,7 +253,7 @@ def open_page(
     locale: str = "en",
     complain: Callable[[str], None] = print,
 ) -> Page:
-    """Open an address in a context of its own; tell what the page complains of, of the content security policy too."""
+    """Open an address in a context of its own; report the page's errors, those of the security policy included."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=scheme,  # type: ignore[arg-type]

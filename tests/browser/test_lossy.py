@@ -1,4 +1,4 @@
-"""Pages of surveys from JPEG screenshots: they have a history, nothing has changed, and how exact they are is told."""
+"""Pages of surveys from JPEG screenshots: they have a history, nothing has changed, and their accuracy is shown."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What lies over the map: the grid, blocks, and shots that are not surely placed."""
+"""What lies over the map: the grid, blocks, and low-confidence shots."""
 
 import re
 from typing import Any

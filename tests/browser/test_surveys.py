@@ -81,7 +81,7 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     waiting = look("/maps/live_city-watched-0001")
     expect(waiting.get_by_role("heading", name="live_city · watched · 1")).to_be_visible()
 
-    # somebody else's page, which has seen the end, sees it go on
+    # another person's page, which has seen the end, sees it go on
     other = look("/surveys/live_city-watched-0001")
     expect(other.locator("#told-by")).to_have_text("Ended", timeout=LONG_MS)
     page.get_by_role("button", name="Go on").click()

@@ -1,4 +1,4 @@
-"""The `imageflow` command within this process, which spares two seconds of imports a call."""
+"""The `imageflow` command within this process, which saves two seconds of imports a call."""
 
 import io
 import os

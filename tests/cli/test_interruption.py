@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    """For what is asked and resumed afterwards; the surveys that are interrupted have processes of their own."""
+    """For later commands; the surveys that are interrupted have processes of their own."""
     with command_line(tmp_path_factory.mktemp("interrupted") / "home") as cli:
         yield cli
 

@@ -1,4 +1,4 @@
-"""`imageflow pipeline` as a user has it: results in files or words, every fault told, the exit code says its kind."""
+"""`imageflow pipeline` as a user has it: results as files or text, every fault with an exit code of its kind."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A way to a server on which one answer is lost: the request was done, and whoever asked never hears of it."""
+"""A way to a server on which one answer is lost: the request was done, and the client gets no answer."""
 
 import http.client
 import threading

@@ -1,4 +1,4 @@
-"""The event log on a real PostgreSQL: what is kept, in which order it is read, and by whom it is read once."""
+"""The event log on a real PostgreSQL: what is kept, in which order it is read, and that each reader reads it once."""
 
 import json
 import signal
@@ -263,7 +263,7 @@ def test_old_events_go_once_every_named_reader_is_done_with_them(database: Datab
     log(database, *(happened("a", number) for number in range(4)))
     log(database, Event(subject="survey/b", kind=events.DELETED, data={"number": 4}))
     found = stamped(database)
-    log(database, happened("a", 5))  # nobody stamped it yet
+    log(database, happened("a", 5))  # not stamped yet
 
     def forget(age: timedelta) -> int:
         with database.begin() as connection:

@@ -1,4 +1,4 @@
-"""Named readers of the event log: each event is theirs once, whoever is killed, raises or begins meanwhile."""
+"""Named readers of the event log: each gets every event once, through kills, exceptions and new readers."""
 
 import os
 import signal
@@ -144,7 +144,7 @@ def test_a_reader_without_anything_to_read_waits_for_nobody_and_locks_nothing(da
 
     read_on(database, "one", fail)
     with ThreadPoolExecutor(1) as pool, database.begin() as connection:
-        event_positions.position_of(connection, "one")  # somebody else reads
+        event_positions.position_of(connection, "one")  # another process reads
         pool.submit(read_on, database, "one", fail).result(timeout=60)
 
 

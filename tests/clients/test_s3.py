@@ -1,4 +1,4 @@
-"""What only servers do: addresses for a while, uploads in parts, deadlines; and what they refuse, in words."""
+"""What only servers do: addresses for a while, uploads in parts, deadlines; and the messages of what they refuse."""
 
 import json
 import os
@@ -110,7 +110,7 @@ def test_a_missing_bucket_is_said_at_once_whatever_is_asked(
         lambda: missing.put("a", bytes(MULTIPART_BYTES)),
         lambda: missing.get("a", next_step="-"),
     ):
-        # An account that may see its own bucket alone is not told whether there are others.
+        # An account that may see only its own bucket does not learn whether there are others.
         with pytest.raises(
             StoreUnavailable, match=r"has no such bucket: create it|right to \w+, or correct the bucket's name"
         ):

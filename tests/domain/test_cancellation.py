@@ -1,4 +1,4 @@
-"""The switch that stops work: thrown once, seen by whoever looks, waits or asked to be called."""
+"""The switch that stops work: thrown once, seen by checks, waits and callbacks."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Names of files: any that a file can have is good, clutter is told from pictures, look-alikes stay apart."""
+"""Names of files: any that a file can have is good, clutter is distinguished from pictures, look-alikes stay apart."""
 
 import unicodedata
 

@@ -26,7 +26,7 @@ EVERY = [
     Work(tries=tries, most_tries=MOST, is_missing=missing, is_ours=ours, ends_when_cancelled=ends)
     for tries, missing, ours, ends in product((0, MOST - 1, MOST), (True, False), (True, False), (True, False))
 ]
-"""Every kind of work that nobody else is at."""
+"""Every kind of work without a run."""
 
 
 def _ended(end: End | None, *, retries: bool = False, is_noted: bool = False, name: str = "r1") -> WorkRun:

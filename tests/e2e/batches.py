@@ -19,7 +19,7 @@ _TOLD = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... 
 
 
 def assert_inspected_and_told(stack: Stack, stores: Stores, verdicts: Sequence[Verdict]) -> None:
-    """Wait for the batch `b1` of lids; its results, one run's events, and what people say are told once."""
+    """Wait for the batch `b1` of lids; its results, one run's events and people's verdicts are reported once."""
     batch = await_reported(stack, stores, "lid", "b1", 120)
     found = results(stores, batch)
     assert [result.verdict for result in found] == list(verdicts)
@@ -28,7 +28,7 @@ def assert_inspected_and_told(stack: Stack, stores: Stores, verdicts: Sequence[V
         assert told(stack, asset) == ["lid-b1"], asset
     for result in found:
         verify(stores, result.inspection_id, result.picture.place, Verdict.PASS, inspector="ada")
-    wait_for(lambda: told(stack, "human_verdicts") or None, 60, lambda: "no verdicts were told")
+    wait_for(lambda: told(stack, "human_verdicts") or None, 60, lambda: "no verdicts were reported")
     today = datetime.now(UTC).date().isoformat()
     wait_for(lambda: today in told(stack, "disagreements") or None, 120, lambda: "nothing was counted")
     assert told(stack, "human_verdicts") == ["lid-b1"]

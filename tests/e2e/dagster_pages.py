@@ -154,7 +154,7 @@ class Pages:
         self.page.get_by_placeholder("Filter…").fill(f"type:{kind}")
 
     def show_partition(self, asset: str, survey: str) -> Page:
-        """Open what an asset's page tells of one partition."""
+        """Open an asset's page at one partition."""
         self.open(f"/assets/{asset}?view=partitions&partition={survey}")
         expect(self.page.get_by_text("Latest materialization")).to_be_visible()
         return self.page

@@ -28,7 +28,7 @@ _HIDE_PLACE = """place => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(place, "...");
 }"""
-"""Stack traces tell where the code lies."""
+"""Stack traces show the folder of the code."""
 
 _EXAMPLE = "openttd-example-0001"
 _CITY = "{view: [320, 256], drift_px: 8, paused: true}"

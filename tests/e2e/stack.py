@@ -80,7 +80,7 @@ class Stack:
         return answer["data"]
 
     def survey(self, survey: str) -> dict[str, Any]:
-        """Return what the API tells of a survey."""
+        """Return a survey as the API gives it."""
         facts: dict[str, Any] = (
             HTTP.get(f"{self.gateway}/api/v1/surveys/{survey}", timeout=30).raise_for_status().json()
         )

@@ -1,4 +1,4 @@
-"""Batches put into the store of a running stack: inspected without a click, once, whatever is killed."""
+"""Batches put into the store of a running stack: inspected without a click, once, through kills."""
 
 import os
 import signal
@@ -116,7 +116,7 @@ def test_a_cancelled_run_ends_within_seconds_and_its_batch_says_so(stack: Stack,
     assert judged < 300
     failed = wait_for(lambda: in_state(home, "part", "cancelled", BatchState.FAILED), 60, lambda: "not given up")
     assert failed.reason == f"Run {run['runId']} was cancelled."
-    assert len(results(home, batch, finished=False)) == judged, "nobody goes on with it"
+    assert len(results(home, batch, finished=False)) == judged, "no run continues it"
 
 
 @pytest.mark.timeout(1800)
@@ -126,7 +126,7 @@ def test_a_backfill_over_many_batches_judges_each_once_by_the_changed_master(
     old = judged_before
     next_master(home, "many", items(most_spots=1))
     keys = sorted(old)
-    wait_for(lambda: all_told(stack, "batch_rules", keys), 120, lambda: "Dagster was not told of the new rules")
+    wait_for(lambda: all_told(stack, "batch_rules", keys), 120, lambda: "the new rules were not reported to Dagster")
     begun = stack.graphql(
         _BACKFILL,
         params={

@@ -59,7 +59,7 @@ def test_a_job_s_run_is_launched_at_once_bears_its_number_and_makes_a_map(stack:
     assert done["completed_tasks"] == done["total_tasks"]
     assert done["tiles_created"] > 0
     runs = _runs(stack, begun["survey_id"])
-    assert [run["status"] for run in runs] == ["SUCCESS"], "none was asked for twice"
+    assert [run["status"] for run in runs] == ["SUCCESS"], "none was requested twice"
     tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in runs]
     assert {run["imageflow/job"] for run in tags} == {str(begun["job_id"])}
 

@@ -122,7 +122,7 @@ class _Killing:
 
 
 class _Doomed:
-    """A driver that tells of every grab."""
+    """A driver that reports every grab."""
 
     def __init__(self, driver: GameDriver, killing: _Killing) -> None:
         self._driver = driver

@@ -1,4 +1,4 @@
-"""The hub over a real event log: nothing is lost, nothing comes twice, order is kept, whatever happens to anybody."""
+"""The hub over a real event log: nothing is lost, nothing comes twice, order is kept, in every failure."""
 
 import asyncio
 import signal
@@ -117,7 +117,7 @@ def test_a_client_goes_on_at_another_hub_where_it_was(database: Database) -> Non
         if after is None:
             await later(log, database, "a", *expected)
         assert await heard(following, len(expected)) == expected
-        hub.close()  # as a process that is killed: what happens now nobody hears
+        hub.close()  # as a process that is killed: the next event reaches no hub
         await later(log, database, "a", missed)
         return following.cursor
 
@@ -300,7 +300,7 @@ def test_who_begins_to_follow_while_the_hub_finds_its_place_again_misses_nothing
 
 
 def _held_up(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
-    """Hold the question for the newest position up; return what tells that it was asked, and what lets it go on."""
+    """Hold the question for the newest position up; return an event that it was asked, and one that lets it go on."""
     last_position = event_positions.last_position
     asked, goes_on = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Whatever is killed while a survey runs, it ends with the same map as an undisturbed one, and leaves nothing behind.
+"""After any kill during a survey, it ends with the same map as an undisturbed one, and leaves nothing behind.
 
 IMAGEFLOW_FAULT_SEED plays an earlier run's dice again; the seed is printed.
 """

@@ -1,4 +1,4 @@
-"""What the fault tests look at would tell of damage, of loss and of leftovers."""
+"""The checks of the fault tests detect damage, loss and leftovers."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -60,7 +60,7 @@ class Board:
         header = f"P6 {WORLD[0]} {WORLD[1]} 255\n".encode()
         self.picture = tk.PhotoImage(data=header + pixels.tobytes(), format="PPM")
         self.image = self.canvas.create_image(0, 0, image=self.picture, anchor="nw")
-        # Tk keeps colours as they are: a minimap in one colour does not tell where it is
+        # Tk keeps colours as they are: a minimap in one colour does not show where it is
         self.minimap = (width - WORLD[0] // MINIMAP, height - WORLD[1] // MINIMAP)
         self.canvas.create_rectangle(*self.minimap, width, height, fill="#304050", width=0)
         self.light = self.canvas.create_rectangle(*LIGHT, fill="#ffffff", width=0) if "light" in self.words else 0

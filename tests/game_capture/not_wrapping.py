@@ -1,4 +1,4 @@
-"""What stored frames tell of a world that does not wrap around."""
+"""Stored frames of a world that does not wrap around."""
 
 from collections.abc import Sequence
 

@@ -109,4 +109,4 @@ def test_with_keys_lost_and_a_slanting_edge_every_area_is_seen_or_outside(tmp_pa
         assert abs(one.position.x_px - min(wanted.x_px, last)) <= 16
         assert abs(one.position.y_px - wanted.y_px) <= 16
     unsure = {str(cell): one.uncertainty for cell, one in taken.grabbed.items() if one.uncertainty != EXACT}
-    assert sure >= 15, f"only frames that show the lake alone cannot tell: {unsure}"
+    assert sure >= 15, f"only frames that show the lake alone are undecided: {unsure}"

@@ -1,4 +1,4 @@
-"""What every game driver keeps to, whatever game it drives; see the port's docstring."""
+"""The contract of every game driver; see the port's docstring."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def test_the_user_s_own_folders_are_left_alone(games: Games, tmp_path: Path, mon
 
 def test_an_x11_game_that_never_stands_still_is_reported(games: Games) -> None:
     command = cast("tuple[str, ...]", games.spec("x11").parameters["command"])
-    # The title screen's trains keep moving, where no game is asked for.
+    # The title screen's trains keep moving, where no game is requested.
     command = command[: command.index("-g")]
     rule = {"timeout_s": 2.0, "equal_grabs": 40}
     driver = games.open("x11", command=command, settle=rule, start_timeout_s=3.0, prepare=[])

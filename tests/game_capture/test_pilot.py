@@ -46,7 +46,7 @@ class Camera:
     dice: Random = field(default_factory=lambda: Random(3))  # noqa: S311  dice, no secret
     presses: int = 0
     now_s: float = 0.0
-    """Its own time: looks and waits take what they would take, and nobody waits for it."""
+    """Its own time: looks and waits take what they would take, in no real time."""
 
     def press(self, axis: Axis, presses: int, to: Position) -> None:
         number = 0 if axis is Axis.X else 1

@@ -1,4 +1,4 @@
-"""What a driver starts ends with it, whatever it does; displays do not collide, and let nobody else in."""
+"""A driver's processes end with it in every case; displays do not collide, and refuse other accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys, drags, wheel, edge and minimap: what is sent adds up to the distance that was asked for."""
+"""Keys, drags, wheel, edge and minimap: what is sent adds up to the requested distance."""
 
 import pytest
 

@@ -25,7 +25,7 @@ class Clock:
 
 
 def showing(*values: int) -> Callable[[], NDArray[np.uint8]]:
-    """Pictures of these grey values, the last one for ever."""
+    """Pictures of these grey values, the last one repeated."""
     left = list(values)
 
     def grab() -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What a machine has for games counts, whatever the survey says: its display, its timeouts."""
+"""The machine's settings for games override the survey's: its display, its timeouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands still in the first frames is told from a map that repeats itself."""
+"""What stands still in the first frames is distinguished from a map that repeats itself."""
 
 import csv
 from collections.abc import Sequence

@@ -189,7 +189,7 @@ def test_the_rest_of_a_row_lies_outside_once_the_world_begins_again(
 ) -> None:
     survey = Survey(Camera(pixels=world(turn_px, 1920, seed=phase), at=[phase, 640], loses=loses))
     survey.run(Grid(rows=3, cols=11), order)
-    assert survey.known in (Turn(x_px=turn_px), Turn()), "what is not sure is not told to other games"
+    assert survey.known in (Turn(x_px=turn_px), Turn()), "uncertain turns are not given to other games"
     assert survey.past == {Cell(row=row, col=col) for row in range(3) for col in range(11) if col * 224 >= turn_px - 16}
 
 

@@ -1,4 +1,4 @@
-"""A window that does not show what is to be captured is told from one that does."""
+"""A window that does not show what is to be captured is distinguished from one that does."""
 
 import re
 from pathlib import Path

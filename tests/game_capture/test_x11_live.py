@@ -1,4 +1,4 @@
-"""The `x11` driver on a small program of our own: ways to scroll, what surrounds the program, and as whom it runs."""
+"""The `x11` driver on a small program of our own: ways to scroll, what surrounds the program, and its account."""
 
 import os
 import sys
@@ -188,7 +188,7 @@ def test_a_game_runs_as_another_account_with_a_folder_and_a_cookie_of_its_own(ga
     own = (games.folder, *games.folder.parents)
     for folder in (folder for folder in own if folder.is_relative_to("/tmp/")):  # noqa: S108
         folder.chmod(folder.stat().st_mode | 0o011)  # pytest's folders are closed to others
-    # OpenTTD, as the Python of these tests may lie where nobody else can read it
+    # OpenTTD, as the Python of these tests may lie where other accounts cannot read it
     parameters = games.spec("x11").parameters
     (games.folder / "dragged.cfg").rename(games.folder / "given.cfg")
     command = [

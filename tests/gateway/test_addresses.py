@@ -69,7 +69,7 @@ def _answered_twice(app: FastAPI) -> dict[str, list[str]]:
 
 
 def _is_named(path: str, page: str) -> bool:
-    """Tell whether a page has an address in full: with other names of its parts, a picture's ending, or no prefix."""
+    """Whether a page has an address in full: with other names of its parts, a picture's ending, or no prefix."""
     parts = re.split(r"(\.?{.*?})", path.removeprefix("/api/v1"))
     address = "".join(_PART[part[0]] if "{" in part else re.escape(part) for part in parts)
     return re.search(rf"(?:[ `]|/api|/api/v1){address}[`? ]", page) is not None

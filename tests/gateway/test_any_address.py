@@ -1,4 +1,4 @@
-"""Whatever is asked for, the gateway has an answer to it that is not its own failure."""
+"""Every request gets an answer that is no failure of the gateway."""
 
 from typing import Any
 from urllib.parse import quote

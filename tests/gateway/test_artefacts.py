@@ -130,7 +130,7 @@ def test_pictures_that_wait_for_their_turn_hold_up_nobody(
 
 
 class _Down:
-    """A registry whose models nobody computes just now."""
+    """A registry whose models have no runtime at present."""
 
     def describe(self, model: ModelId) -> ModelDescription:
         raise Unavailable("The server is down: start it.")

@@ -1,4 +1,4 @@
-"""Batches over the API by any names that files have; clutter is skipped, wrong names are told at once."""
+"""Batches over the API by any names that files have; clutter is skipped, wrong names are reported at once."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

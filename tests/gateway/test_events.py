@@ -1,4 +1,4 @@
-"""Progress pushed to pages, from a gateway that really streams: what is told, in which order, and to how many."""
+"""Progress pushed to pages, from a gateway that really streams: which events, in which order, to how many clients."""
 
 import asyncio
 import json
@@ -136,7 +136,7 @@ def test_a_client_that_lost_its_connection_goes_on_where_it_was(served: Any, sto
         missed = next(events)
     assert not missed.data["full"]
     assert set(_states(missed, Layer.SCREENSHOTS)) == {block.key for block in running.blocks()[:2]}
-    # an id of another gateway, or of nobody: everything is told again
+    # an id of another gateway, or an unknown one: everything is sent again
     for unknown in ("0123456789ab-1", "nonsense", f"{first.id.split('-')[0]}-999999999999", "-1"):
         with _watch(served, running.id, unknown) as events:
             assert next(events).data["full"]
@@ -160,7 +160,7 @@ def test_the_stream_ends_with_the_survey_and_is_not_begun_again(
         f"{served.url}/api/v1/surveys/{running.id}/events", headers={"last-event-id": told[1].id}, trust_env=False
     )
     assert (again.status_code, again.content) == (204, b"")
-    # taken up again it is told again
+    # taken up again, it has events again
     states.take_up(stores, running.id, Carrier.OPERATOR)
     with _watch(served, running.id, told[1].id) as events:
         assert next(events).data["state"] == "planned"

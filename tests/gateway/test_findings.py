@@ -1,4 +1,4 @@
-"""Findings are told in figures, with no more offenders than a page shows."""
+"""Findings are given in figures, with at most as many offenders as a page shows."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Whatever is asked: a clear answer in the one shape, never a failure of ours, and little memory."""
+"""Every request gets a clear answer in the one shape, never a failure of ours, and takes little memory."""
 
 import random
 import tracemalloc
@@ -16,7 +16,7 @@ NASTY = [
     "{}", "[]", "city", "first", "city-first-0001", "city-nobody-0001", "city-first-9999999999", "gif", "webp",
 ]  # fmt: skip
 DOWN = {"DAGSTER_UNAVAILABLE", "UNAVAILABLE"}
-"""What nobody started in these tests."""
+"""Nothing of these is started in these tests."""
 
 ROUNDS = 40
 

@@ -39,7 +39,7 @@ def batch() -> str:
 
 @pytest.fixture(params=["S3", "MinIO"])
 def event(request: pytest.FixtureRequest, batch: str) -> dict[str, Any]:
-    """The marker of `batch`, as each of them tells that it was written."""
+    """The notification of `batch`'s marker, as each of them sends it."""
     key = f"uploads/inspection/lid/{batch}/_DONE"
     if request.param == "S3":
         bucket = {"name": "imageflow", "arn": "arn:aws:s3:::imageflow"}

@@ -86,7 +86,7 @@ def asked(large: Stores, settings: Settings) -> Iterator[Any]:
 
 
 def _best_s(client: Any, address: str) -> float:
-    """The quickest of some warm answers: the others tell what else the machine does."""
+    """The quickest of some warm answers: the others contain other work of the machine."""
     client.get(address)
     taken = []
     for _ in range(7):
@@ -112,7 +112,7 @@ def test_areas_are_below_a_megabyte(asked: Any) -> None:
     [("/blocks", QUICK_S), ("/trust", QUICK_S), ("", QUICK_S), ("/areas", 0.5), ("/lineage?x=120000&y=100000", 1.0)],
 )
 def test_what_a_page_asks_for_is_answered_at_once_when_warm(asked: Any, what: str, limit_s: float) -> None:
-    """The last two read every area anew: they are asked for once a page, and once a click."""
+    """The last two read every area anew: they are requested once a page, and once a click."""
     assert _best_s(asked, f"/api/v1/surveys/{SURVEY}{what}") < limit_s
 
 

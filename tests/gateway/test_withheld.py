@@ -1,4 +1,4 @@
-"""A map that is whole and was not published: what the API tells of it, and what moving addresses show meanwhile."""
+"""A map that is whole and was not published: the API's answers about it, and what moving addresses show meanwhile."""
 
 import json
 from typing import Any

@@ -31,7 +31,7 @@ class Computing:
     models: ModelRegistry
     provider: str
     recover: Callable[[], None] = lambda: None
-    """Frees whoever computes from a run that nobody waits for any more: KServe does not notice."""
+    """Ends a run in the server that its client no longer waits for: KServe does not notice."""
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Small ONNX models whose answers are known beforehand, and ones that nobody should run."""
+"""Small ONNX models whose answers are known beforehand, and harmful ones."""
 
 from collections.abc import Sequence
 from typing import Any

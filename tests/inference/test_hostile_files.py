@@ -1,4 +1,4 @@
-"""Files that nobody should run: each is refused with a reason, and nothing outside them is read."""
+"""Harmful files: each is refused with a reason, and nothing outside them is read."""
 
 import random
 from contextlib import suppress

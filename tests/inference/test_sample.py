@@ -1,4 +1,4 @@
-"""A sample is what was written, and tells answers that are close from those that are not."""
+"""A sample is what was written, and distinguishes answers that are close from those that are not."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What every session promises, whoever computes."""
+"""What every session promises, with any runtime."""
 
 import threading
 import time

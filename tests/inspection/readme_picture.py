@@ -26,7 +26,7 @@ GAP_PX = 12
 
 
 def first_with(kind: DefectKind, seeds: "count[int]") -> Drawn:
-    """Return the first product that nobody trained on whose only defect is of a kind."""
+    """Return the first held-out product whose only defect is of a kind."""
     drawn = (draw(Split.HELD_OUT, seed) for seed in seeds)
     return next(product for product in drawn if [defect.kind for defect in product.defects] == [kind])
 

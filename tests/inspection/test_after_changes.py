@@ -179,7 +179,7 @@ def test_limits_are_those_of_what_counts_now_of_other_batches(stores: Stores) ->
     ):
         batch = taken(stores, name, pictures)
         inspect_batch(stores, batch.id)
-    taken(stores, "other", [lid()] * 5)  # nobody has judged it: the version before it still counts
+    taken(stores, "other", [lid()] * 5)  # it is not judged: the version before it still counts
     inspect_batch(stores, taken(stores, "replaced", [lid()] * 4).id)  # closed later: none of it was before
     with stores.database.begin() as connection:
         found = shares_before(connection, batch, 25)

@@ -1,4 +1,4 @@
-"""What the event log tells of a batch: each change once, and nothing where nothing changed."""
+"""A batch's events in the log: each change once, and nothing where nothing changed."""
 
 from typing import Any
 

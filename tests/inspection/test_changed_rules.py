@@ -1,4 +1,4 @@
-"""Batches whose rules changed are told a few at a time, each once, wherever a call stops."""
+"""Batches whose rules changed are reported a few at a time, each once, wherever a call stops."""
 
 import pytest
 

@@ -49,7 +49,7 @@ def test_a_whole_batch_passes_and_each_damage_fails_its_own_check(stores: Stores
     assert broken(stores, batch.id) == told
     stores.objects.put(upload, lid())
     assert set(broken(stores, batch.id)) == seen
-    assert stores.objects.get(key, next_step="") == lid(), "it was mended"
+    assert stores.objects.get(key, next_step="") == lid(), "it was restored"
 
 
 def test_text_that_no_database_keeps_is_refused_in_words(stores: Stores) -> None:

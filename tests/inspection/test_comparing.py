@@ -21,7 +21,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 class Watched:
-    """The objects of a store, whose reader is told of."""
+    """The objects of a store, with a callback for reads."""
 
     def __init__(self, objects: Any, watch: Callable[[str], None]) -> None:
         self._objects = objects

@@ -1,4 +1,4 @@
-"""The readers that tell of verdicts and raise alerts: killed anywhere, they lose nothing and tell nothing twice."""
+"""The readers that report verdicts and raise alerts: killed anywhere, they lose nothing and report nothing twice."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Batches are judged right, once, whatever is killed, and former judgements stay."""
+"""Batches are judged right, once, through kills, and former judgements stay."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

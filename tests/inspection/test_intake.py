@@ -1,4 +1,4 @@
-"""Uploads become batches: each once, whatever order, restart or re-upload."""
+"""Uploads become batches: each once, in any order, through restarts and repeated uploads."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -197,7 +197,7 @@ def test_what_cannot_be_a_batch_is_noted_with_the_reason(stores: Stores) -> None
         noted = manifests.refusals(connection)
     reasons = " ".join(refusal.reason for refusal in noted)
     assert first.refused == tuple(sorted(noted, key=lambda refusal: refusal.noticed_at))
-    assert tick(stores, first.cursor).refused == (), "each is told once"
+    assert tick(stores, first.cursor).refused == (), "each is reported once"
     for said in ("no pictures in", "no product 'unknown'", "It is no manifest (product", "readme.txt' is no manifest"):
         assert said in reasons
     published(stores, "unknown")
@@ -276,7 +276,7 @@ def test_a_name_that_is_no_utf_8_stops_nothing_and_is_told_once(stores: Stores, 
 
 
 def _put_raw(stores: Stores, key: str, data: bytes) -> None:
-    """Put an object as others do, whatever its name."""
+    """Put an object as other programs do, under any name."""
     uploads = stores.objects.where("uploads")
     if uploads.startswith("s3://"):
         obstore.put(stores.objects._store, key, data)

@@ -1,4 +1,4 @@
-"""No verdict comes of bytes that were not taken in; what is lost or damaged is mended by uploading it again."""
+"""No verdict is based on bytes that were not taken in; uploading restores what is lost or damaged."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -88,7 +88,7 @@ def test_another_batch_with_the_same_picture_is_judged_by_what_was_uploaded(stor
     assert data is None or len(data) != picture.bytes
     spoil(stores, picture.key, data)
     other = taken(stores, "b2", PICTURES[:2])
-    assert kept(stores, picture) == PICTURES[1], "another size tells, without reading it"
+    assert kept(stores, picture) == PICTURES[1], "another size is enough, without reading it"
     same_size = bytes(picture.bytes)
     spoil(stores, picture.key, data and same_size)
     done = inspect_batch(stores, other.id)

@@ -1,4 +1,4 @@
-"""A marker that a bucket tells of closes its batch, once, and is no part of it."""
+"""A bucket's notification of a marker closes its batch, once, and the marker is no part of it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ def written(stores: Stores, key: str) -> CreatedObject:
 
 
 def mark(stores: Stores, batch: str) -> CreatedObject:
-    """Write the marker, last, and return what the bucket then tells of."""
+    """Write the marker, last, and return the bucket's notification."""
     key = f"{keys.inspection_upload('lid', batch)}/{keys.DONE_MARKER}"
     stores.objects.put(key, b"")
     return written(stores, key)

@@ -1,4 +1,4 @@
-"""What waited in the outbox of verdicts, and alerts that nobody had raised yet, are carried over by the migration."""
+"""Waiting rows of the outbox of verdicts, and alerts that were not raised yet, are carried over by the migration."""
 
 from datetime import timedelta
 

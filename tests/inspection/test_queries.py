@@ -1,4 +1,4 @@
-"""Whatever page is asked for, the database looks at about the rows that it gives, however many there are."""
+"""For every page the database reads about the rows that it returns, however many there are."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

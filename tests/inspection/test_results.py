@@ -1,4 +1,4 @@
-"""Which results a search shows: those that count, unless former ones are asked for."""
+"""Which results a search shows: those that count, unless former ones are requested."""
 
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch

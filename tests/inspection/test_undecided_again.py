@@ -1,4 +1,4 @@
-"""Pictures that could not be judged for a passing reason are judged anew when somebody asks; what people said stays."""
+"""Pictures that could not be judged for a passing reason are judged anew on request; people's verdicts stay."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -57,7 +57,7 @@ def test_undecided_pictures_of_a_named_batch_are_judged_anew_but_those_that_peop
     assert verdicts(stores, first) == [PASS, UNDECIDED, PASS, UNDECIDED]
     said = verify(stores, first.id, 3, FAIL, inspector="ada", item="unlike")
     ill.is_well = True
-    assert inspect_again(stores, "lid", models=ill.models) == (), "nobody named one"
+    assert inspect_again(stores, "lid", models=ill.models) == (), "none was named"
     (asked,) = inspect_again(stores, "lid", models=ill.models, names=["b1", "b3"])
     assert (asked.id, asked.state, asked.inspection_id) == (batch.id, BatchState.TAKEN, first.id)
     assert asked.run_key == "lid-b1/1/3"

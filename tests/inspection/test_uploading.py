@@ -69,7 +69,7 @@ def test_a_next_version_that_breaks_off_takes_back_its_own_pictures_alone(stores
 
 
 class Slow:
-    """The objects of a store, which takes its time between telling that one is not there and writing it."""
+    """The objects of a store, with a delay between finding that one is not there and writing it."""
 
     def __init__(self, objects: Any) -> None:
         self._objects = objects
@@ -81,7 +81,7 @@ class Slow:
     def head(self, key: str) -> StoredObject | None:
         there: StoredObject | None = self._objects.head(key)
         if there is None:
-            with suppress(BrokenBarrierError):  # whoever is alone here goes on after a while
+            with suppress(BrokenBarrierError):  # a single thread goes on after a while
                 self._both.wait(0.5)
         return there
 

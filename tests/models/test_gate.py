@@ -1,4 +1,4 @@
-"""The gate: who is let in, and what those who are not are told."""
+"""The gate: which models pass, and the messages for those that do not."""
 
 import io
 import random

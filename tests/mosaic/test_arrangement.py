@@ -1,4 +1,4 @@
-"""Pictures in no order are arranged exactly, and what does not belong is told apart."""
+"""Pictures in no order are arranged exactly, and pictures that do not belong are recognised."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ def test_a_display_over_every_picture_joins_nothing_once_it_is_masked() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_group_is_ever_wrong_where_a_city_repeats_its_houses(seed: int) -> None:
-    """Narrow overlaps of small pictures, in which single houses repeat: what cannot be told is left alone."""
+    """Narrow overlaps of small pictures, in which single houses repeat: undecidable ones are left alone."""
     surveyed = city(Grid(rows=8, cols=8), seed=seed + 50, view=(320, 256), drift_px=8, water=0.1 + 0.2 * (seed % 2))
     pictures, truth = shuffled(surveyed)
     for group in arranged(pictures).groups:

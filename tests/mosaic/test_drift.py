@@ -30,7 +30,7 @@ def _walked(seed: int, bias_px: float = 2.0, spread_px: float = 1.0) -> dict[Cel
 
 
 def _scattered(seed: int, spread_px: float = 5.0) -> dict[Cell, Point]:
-    """What a driver believes that is told where to go, and misses each time anew."""
+    """Positions of a driver that gets targets, and misses each by a new error."""
     dice = np.random.default_rng(seed)
     return {cell: (x + dice.normal(0, spread_px), y + dice.normal(0, spread_px)) for cell, (x, y) in _truth().items()}
 

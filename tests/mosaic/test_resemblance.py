@@ -1,4 +1,4 @@
-"""Thumbnails propose where pictures whose pixels differ everywhere may overlap; patches tell which ones those are."""
+"""Thumbnails propose where pictures whose pixels differ everywhere may overlap; patches detect such pictures."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Screenshots far from where they are believed to lie are found, exactly; what cannot be told is left alone."""
+"""Screenshots far from where they are believed to lie are found, exactly; undecidable ones are left alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The step of a grid whose positions nobody knows."""
+"""The step of a grid of unknown positions."""
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_diagonal_pairs_stand_in_for_a_missing_direction() -> None:
     known = frames(3, 2)
     del known[Cell(row=0, col=1)], known[Cell(row=1, col=0)], known[Cell(row=2, col=1)]
     with pytest.raises(InvalidInput, match="--step"):
-        estimate_step(known)  # only diagonals are left: two steps cannot be told from one sum
+        estimate_step(known)  # only diagonals are left: one sum does not determine two steps
     known = frames(3, 2)
     del known[Cell(row=1, col=0)], known[Cell(row=0, col=0)]
     assert estimate_step({cell: frame for cell, frame in known.items() if cell != Cell(row=2, col=1)}) == FrameStep(

@@ -29,7 +29,7 @@ class Noted(Component):
 
 
 class Flaky(Component):
-    """Fails `times` times, in the way that is asked for."""
+    """Fails `times` times, in the requested way."""
 
     name: ClassVar[str] = "flaky"
     version: ClassVar[int] = 1
@@ -85,7 +85,7 @@ class Dier(Component):
 
 
 class Waiter(Component):
-    """Waits until it is told to stop, as a model's session does."""
+    """Waits for its cancellation, as a model's session does."""
 
     name: ClassVar[str] = "waiter"
     version: ClassVar[int] = 1
@@ -99,7 +99,7 @@ class Waiter(Component):
         if self.breaks:
             raise ConnectionError("the model server hung up")
         context.cancellation.check()
-        raise AssertionError("nobody stopped it")
+        raise AssertionError("it was not stopped")
 
 
 class Meeter(Component):

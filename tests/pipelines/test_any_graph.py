@@ -106,7 +106,7 @@ def test_whatever_a_step_cannot_use_ends_the_run_in_words_that_name_it(spec: Pip
         return
     assert isinstance(execution.error, ImageFlowError)
     named = execution.error.step  # type: ignore[attr-defined]
-    assert str(execution.error).startswith(f"Step '{named}': ")  # refused in words, never failed by a crash
+    assert str(execution.error).startswith(f"Step '{named}': ")  # refused with a message, never failed by a crash
     assert execution.steps[named].attempts[-1].error
 
 

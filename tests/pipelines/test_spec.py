@@ -1,4 +1,4 @@
-"""Specs as text: both notations say the same, and every fault is told with its path."""
+"""Specs as text: both notations are equal, and every fault is reported with its path."""
 
 import json
 from typing import Any

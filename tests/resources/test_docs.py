@@ -1,4 +1,4 @@
-"""docs/resources.md names every field that a resource has, and no variable that nobody reads."""
+"""docs/resources.md names every field that a resource has, and no variable that is not read."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Dagster's own storage on a PostgreSQL of somebody else, reached over TCP by an account that owns nothing."""
+"""Dagster's own storage on a PostgreSQL of another provider, reached over TCP by an account that owns nothing."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

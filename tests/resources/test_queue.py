@@ -1,4 +1,4 @@
-"""Runs wait in lines: whatever is queued of the map, an inspection begins."""
+"""Runs wait in lines: however many runs of the map are queued, an inspection begins."""
 
 from collections.abc import Callable, Iterator, Sequence
 

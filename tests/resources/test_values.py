@@ -92,7 +92,7 @@ def untyped():  # type: ignore[no-untyped-def]
 
 @dg.op
 def take(value: Any) -> None:
-    """Take whatever comes."""
+    """Accept any value."""
 
 
 @dg.job

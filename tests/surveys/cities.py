@@ -115,7 +115,7 @@ def reopened(stores: Stores, survey: Survey, layer: Layer, blocks: Iterable[Bloc
 
 
 def carried(stores: Stores, survey: Survey) -> Survey:
-    """Bring a survey by its next steps to its end, whatever it has already."""
+    """Bring a survey by its next steps to its end, from any state."""
     for _ in range(len(Layer) + 1):
         with stores.database.begin() as connection:
             step = next_step(layers.progress(connection, survey.id))

@@ -1,4 +1,4 @@
-"""A later survey of a save makes only what differs; and whatever earlier ones are deleted, it shows the same."""
+"""A later survey of a save makes only what differs; and shows the same after earlier ones are deleted."""
 
 from dataclasses import replace
 

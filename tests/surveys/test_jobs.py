@@ -26,7 +26,7 @@ from tests.surveys.cities import carried
 from tests.surveys.operators import run
 
 DOWN = Dagster(url="http://127.0.0.1:9")
-"""Nobody listens there."""
+"""No process listens there."""
 
 TOWN = """
 title: A small town

@@ -101,7 +101,7 @@ def test_screenshots_of_a_block_that_is_not_whole_count_as_progress(stores: Stor
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_repetition_goes_on_with_what_its_root_run_set_out_to_do(stores: Stores, again: bool) -> None:
-    """Whatever is whole by then: it was whole before, or the first run made it so."""
+    """For every set of whole layers: they were whole before, or the first run made them so."""
     survey = planned(stores, city(f"lease_repeated_{again:d}"))
     if again:
         carried(stores, survey)

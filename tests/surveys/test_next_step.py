@@ -1,4 +1,4 @@
-"""What a survey needs next follows from what it has, whatever killed it before."""
+"""What a survey needs next follows from what it has, also after a kill."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Which runs and which code made a place: runs from rows, code versions from what Dagster tells."""
+"""Which runs and which code made a place: runs from rows, code versions from Dagster."""
 
 from collections.abc import Callable, Mapping, Sequence
 

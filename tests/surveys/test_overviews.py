@@ -73,7 +73,7 @@ def test_publishing_names_the_block_whose_tiles_are_missing(stores: Stores) -> N
 
 
 def test_overviews_do_not_depend_on_the_lossless_copies(stores: Stores) -> None:
-    """They only spare work: what is lost is averaged again from the sharp tiles."""
+    """They only save work: lost ones are averaged again from the sharp tiles."""
     wanted = digests(stores, published(stores, city("copies", seed=9)))
     survey = cut(stores, city("no_copies", seed=9))
     assert [stores.objects.delete(stored.key) for stored in list(stores.objects.list("lossless"))]
@@ -188,7 +188,7 @@ def test_what_was_withheld_is_published_once_nothing_is_wrong_any_more(stores: S
 
 
 def test_overviews_of_a_withheld_map_are_looked_at_one_by_one_when_they_are_made_again(stores: Stores) -> None:
-    """An object that an earlier survey has written is lost: nobody else would write it again."""
+    """An object that an earlier survey has written is lost: no other step would write it again."""
     first = published(stores, city("lost_top", seed=79))
     stores.objects.delete(keys.tile(digests(stores, first)[TileId(z=0, x=0, y=0)]))
     second = cut(stores, city("lost_top", seed=79))
@@ -206,7 +206,7 @@ def test_a_warning_does_not_keep_a_map_from_being_published(stores: Stores) -> N
 
 
 def test_a_revision_that_is_public_stays_so_when_it_is_made_again(stores: Stores) -> None:
-    """Its addresses may be cached anywhere; the checks tell what is wrong."""
+    """Its addresses may be cached anywhere; the checks show what is wrong."""
     before = published(stores, city("stays_public"))
     _open_a_loop(stores, before)
     again = reopened(stores, before, Layer.TILES)

@@ -84,7 +84,7 @@ def test_another_layer_of_the_same_run_is_reopened_too(stores: Stores) -> None:
     asked = run("r1", layers=[Layer.SCREENSHOTS, Layer.PAIR_OFFSETS])
     assert _blocks(stores, hold(stores, survey.id, asked), Layer.SCREENSHOTS) == survey.blocks()
     capture_blocks(stores, survey, survey.blocks())
-    # taken again, they are registered again without being asked for
+    # taken again, they are registered again without a request
     assert _blocks(stores, hold(stores, survey.id, asked), Layer.PAIR_OFFSETS) == survey.blocks()
     assert hold(stores, survey.id, asked).lease.reopened == (Layer.SCREENSHOTS, Layer.PAIR_OFFSETS)
 
@@ -130,7 +130,7 @@ def test_of_named_blocks_whole_ones_are_made_again_and_missing_ones_are_made(sto
 
 @pytest.mark.parametrize("only_missing", [False, True])
 def test_named_blocks_that_are_whole_are_made_again_alone(stores: Stores, only_missing: bool) -> None:
-    """Also where other blocks are missing, and whoever launched the run: they were asked for by name."""
+    """Also where other blocks are missing, and for every launcher: they were requested by name."""
     survey = planned(stores, city(f"layer_named_again_{only_missing:d}", **FOUR))
     capture_blocks(stores, survey, [FIRST, SECOND])
     held = hold(stores, survey.id, run("r1", layers=[Layer.SCREENSHOTS], only_missing=only_missing))

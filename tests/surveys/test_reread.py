@@ -121,7 +121,7 @@ def test_what_drives_the_game_is_taken_over_and_told(stores: Stores, game: Path)
     ]
     now = states.read(stores, survey.id)
     assert now.spec.driver.parameters["scroll"]["pause_ms"] == 90
-    assert now.spec.driver.parameters["start_wait_s"] == 7, "was asked for besides the file"
+    assert now.spec.driver.parameters["start_wait_s"] == 7, "was given besides the file"
     assert now.reach_px == 99
     assert reader_of(stores, now.spec)("town.sav") == b"the second town"
     assert reread(stores, survey.id).changes == ()

@@ -1,4 +1,4 @@
-"""Every square of the mosaic belongs to exactly one block, whatever the block size."""
+"""Every square of the mosaic belongs to exactly one block, at any block size."""
 
 from datetime import UTC, datetime
 

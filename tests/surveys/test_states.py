@@ -1,4 +1,4 @@
-"""A survey's states: who takes it up, how it is settled when its run has ended, and how somebody stops it."""
+"""A survey's states: who takes it up, how it is settled when its run has ended, and how it is stopped."""
 
 import pytest
 from sqlalchemy import text

@@ -1,4 +1,4 @@
-"""What the event log tells of a survey: every change that pages show, once, with the change itself."""
+"""A survey's events in the log: every change that pages show, once, with the change itself."""
 
 from datetime import timedelta
 from typing import Any
@@ -39,7 +39,7 @@ def test_states_and_blocks_of_a_survey_are_events(stores: Stores) -> None:
     with stores.database.begin() as connection:
         attempts.begin(connection, survey.id, Layer.SCREENSHOTS, second, "run-1")
         attempts.fail(connection, survey.id, Layer.SCREENSHOTS, second, "run-1", "It is too dark.")
-        attempts.fail(connection, survey.id, Layer.SCREENSHOTS, second, "another run", "of which nobody knows")
+        attempts.fail(connection, survey.id, Layer.SCREENSHOTS, second, "another run", "which is unknown")
     capture_blocks(stores, survey, [first])
     with stores.database.begin() as connection:
         layers.reopen_registration(connection, survey.id, [first])

@@ -1,4 +1,4 @@
-"""A sweep takes what nobody needs, in two passes, and never what somebody is about to need."""
+"""A sweep deletes unused objects, in two passes, and never those that are about to be used."""
 
 import os
 import shutil
@@ -91,7 +91,7 @@ def test_sweeps_beside_a_survey_take_none_of_its_tiles(stores: Stores, settings:
         try:
             while not over.is_set():
                 sweep(own, grace=NOW)
-        except Exception as error:  # noqa: BLE001 - told by the test itself
+        except Exception as error:  # noqa: BLE001 - reported by the test itself
             failures.append(error)
         finally:
             own.database.close()

@@ -78,7 +78,7 @@ def _stale(instance: dg.DagsterInstance, asset: str, batch: str) -> StaleStatus:
 
 
 def _tell(instance: dg.DagsterInstance, stores: Stores, cursor: str | None) -> tuple[list[str], str]:
-    """Do a tick of the sensor that tells Dagster what is stale, events included."""
+    """Do a tick of the sensor that reports stale batches to Dagster, events included."""
     result = evaluate(mark_stale_batches, instance, stores, cursor)
     for event in result.asset_events:
         instance.report_runless_asset_event(event)

@@ -90,7 +90,7 @@ def test_each_version_of_an_upload_is_told_once_with_its_size(stores: Stores, in
     (first,) = _uploads(instance, stores)
     assert (first.partition, first.metadata["pictures"].value) == ("lid-b1", 2)
     assert first.metadata["folder"].value == "uploads/inspection/lid/b1"
-    assert _uploads(instance, stores) == [], "its run is not begun yet, and is asked for again"
+    assert _uploads(instance, stores) == [], "its run is not begun yet, and is requested again"
     inspect(instance, stores, "b1", [lid(), lid(spots=1)])
     put(stores, "b1", [lid(), lid(spots=2)])
     (second,) = _uploads(instance, stores)

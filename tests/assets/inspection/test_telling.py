@@ -130,7 +130,7 @@ def test_a_day_whose_runs_all_failed_holds_up_none_that_changed_later(
 def test_a_day_that_is_counted_while_dagster_is_asked_is_not_counted_again(
     stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between reading our rows and asking who is at a day, somebody else's run of it may end."""
+    """Between reading our rows and Dagster's runs, another run of the day may end."""
     published(stores)
     inspect(instance, stores, "b1", [lid()])
     assert len(_days(instance, stores)) == 1

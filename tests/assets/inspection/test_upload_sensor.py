@@ -1,4 +1,4 @@
-"""The sensor of uploads asks for one run a batch until it is inspected, whatever is killed, uploaded again or fails."""
+"""The sensor of uploads requests one run a batch until it is inspected, through kills, new uploads and failures."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -169,7 +169,7 @@ def test_a_run_that_a_person_cancelled_is_not_repeated(stores: Stores, instance:
 def test_a_batch_that_was_inspected_but_not_reported_is_told_to_dagster(
     stores: Stores, instance: dg.DagsterInstance
 ) -> None:
-    """Its worker was killed in between, or somebody inspected it without Dagster."""
+    """Its worker was killed in between, or it was inspected without Dagster."""
     published(stores)
     batch = taken(stores, "b1", [lid(), lid(spots=1)])
     inspection = inspect_batch(stores, batch.id)
@@ -214,7 +214,7 @@ def test_what_a_run_has_judged_and_not_reported_yet_is_left_to_it(stores: Stores
 def test_a_run_that_ends_while_dagster_is_asked_is_not_repeated(
     stores: Stores, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """Between reading our rows and asking who is at a batch, somebody else's run of it may end."""
+    """Between reading our rows and Dagster's runs, another run of the batch may end."""
     published(stores)
     batch = taken(stores, "b1", [lid(), lid(spots=1)])
     if how == "reported":

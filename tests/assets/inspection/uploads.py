@@ -1,4 +1,4 @@
-"""Batches of lids as somebody uploads them, and the ticks and runs that follow."""
+"""Batches of lids as clients upload them, and the ticks and runs that follow."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

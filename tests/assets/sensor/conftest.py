@@ -1,4 +1,4 @@
-"""Empty stores for each test: a tick of the sensor sees all surveys, and tells a new Dagster instance of each."""
+"""Empty stores for each test: a tick of the sensor sees all surveys, and reports each to a new Dagster instance."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

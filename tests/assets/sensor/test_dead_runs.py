@@ -18,7 +18,7 @@ LONG_AGO_S = 3600.0
 
 
 class _Clock:
-    """Seconds that pass only when told to."""
+    """Seconds that pass only on command."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -173,5 +173,5 @@ def test_runs_of_a_survey_that_was_cancelled_while_dagster_was_down_are_stopped(
     states.cancel(stores, survey.id, "Cancelled over the API.")
     after = add_run(instance, dg.DagsterRunStatus.QUEUED, {PARTITION_TAG: survey.id})
     assert stop_cancelled_runs(instance, stores) == (before,)
-    assert after not in stopped, "whoever materialises it since takes it up again"
+    assert after not in stopped, "a later materialisation takes it up again"
     assert stopped == [before]

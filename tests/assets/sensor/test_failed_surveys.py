@@ -1,4 +1,4 @@
-"""Runs that fail without progress are counted, and the third one in a row fails its survey in words."""
+"""Runs that fail without progress are counted, and the third one in a row fails its survey with a reason."""
 
 from pathlib import Path
 
