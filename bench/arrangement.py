@@ -106,7 +106,7 @@ def _exact(placed: Truth, truth: Truth) -> int:
 
 
 def _measure(folder: Path) -> None:
-    """Arrange a folder's shots, and print what it took and what came of it."""
+    """Arrange a folder's shots, and print its costs and its result."""
     compared = 0
 
     def on_progress(what: str, done: int, total: int) -> None:  # noqa: ARG001 - what arrange calls

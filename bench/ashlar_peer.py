@@ -57,7 +57,7 @@ def _tolerant(nccw: Any) -> Any:
 
 
 def main(path: str, reach_px: float) -> None:
-    """Align, and print what came of it."""
+    """Align, and print the result."""
     given = np.load(path)
     reader = _Reader(given["frames"], given["positions"])
     ashlar.reg.utils.nccw = _tolerant(ashlar.reg.utils.nccw)

@@ -1,6 +1,6 @@
 """What can be killed under a running survey: a machine of its own, found process by process, never by name alone.
 
-How a survey is carried through that, and what is checked after, is `bench.trial`'s and `bench.wholeness`' affair.
+`bench.trial` runs the survey through these kills, and `bench.wholeness` checks it after.
 """
 
 import random

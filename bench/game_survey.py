@@ -1,4 +1,4 @@
-"""One survey of a real game under chosen circumstances, and what came of it."""
+"""One survey of a real game under chosen circumstances, and its result."""
 
 import hashlib
 import os
@@ -65,7 +65,7 @@ class Circumstances:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a survey."""
+    """The result of a survey."""
 
     planned: int
     taken: int

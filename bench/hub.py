@@ -32,7 +32,7 @@ _BLOCK_SIDE = 2
 
 _P95_MS = 200.0
 _REPORT_S = 120.0
-"""So long the clients may take to report what they received."""
+"""How long the clients may take to report what they received."""
 
 
 def run() -> Result:

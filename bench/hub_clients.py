@@ -21,7 +21,7 @@ READY = "ready"
 """The line that says that every client has its first event."""
 
 _LAST_S = 30.0
-"""So long the last event may take to reach every client once standard input is closed."""
+"""How long the last event may take to reach every client once standard input is closed."""
 
 _LOOK_S = 1.0
 

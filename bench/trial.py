@@ -20,7 +20,7 @@ from imageflow_surveys import states
 from imageflow_surveys.sweep import sweep
 
 PATIENCE_S = 900.0
-"""So long may a survey take after its last kill; a machine may have much else to do."""
+"""How long a survey may take after its last kill; the machine may have other work."""
 
 _PAUSE_S = (0.5, 4.0)
 _IN_RECOVERY = 0.25
@@ -50,7 +50,7 @@ class Strike:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What came of one survey."""
+    """The result of one survey."""
 
     survey: str
     strikes: tuple[Strike, ...]

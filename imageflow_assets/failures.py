@@ -21,7 +21,7 @@ PICTURE = "picture"
 
 @contextmanager
 def explained(retry_number: int = 0, waits_s: Sequence[float] = ()) -> Iterator[None]:
-    """Raise `dg.Failure` in place of a domain error, or ask for another attempt where that can help.
+    """Raise `dg.Failure` in place of a domain error, or request another attempt where that can help.
 
     Args:
         retry_number: How many times the step was repeated already.

@@ -1,4 +1,4 @@
-"""Who owns assets, jobs and sensors, how they are tagged, and the columns of the rows that an asset stands for."""
+"""Owners and tags of assets, jobs and sensors, and the columns of the rows behind an asset."""
 
 import inspect
 from collections.abc import Callable, Mapping

@@ -102,7 +102,7 @@ def why_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
         said = entry.user_message or entry.message
         if "outside the execution context" not in said:
             return said
-        return f"Run {run.run_id} ended without a word: its worker could not be started, or was killed."
+        return f"Run {run.run_id} ended without a message: its worker could not be started, or was killed."
     return f"Run {run.run_id} failed."
 
 

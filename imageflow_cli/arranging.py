@@ -29,7 +29,7 @@ _TITLES = {
 def arrange(
     stores: Stores, source: str | None, parameters: Mapping[str, Any], masks: Sequence[Rect], *, bars: bool
 ) -> ArrangedFrames:
-    """Arrange frames under progress bars, and print what came of it; arguments and errors are `arrange_frames`'s."""
+    """Arrange frames under progress bars, and print the result; arguments and errors are `arrange_frames`'s."""
     with _progress_bar(shown=bars) as on_progress:
         frames = arrange_frames(stores, source, parameters, masks, on_progress)
     _print(frames)
@@ -55,7 +55,7 @@ def arrange_only(
 
 
 def report(frames: ArrangedFrames, surveys: Sequence[Survey] = ()) -> dict[str, Any]:
-    """Return what became of each frame, for programs.
+    """Return the outcome of each frame, for programs.
 
     Args:
         surveys: Of the groups, in their order, where they were surveyed.

@@ -77,7 +77,7 @@ def _run_unordered(session: Session, spec: SurveySpec, *, bars: bool) -> tuple[t
 
 
 def recapture_survey(settings: Settings, survey_id: str, *, bars: bool) -> tuple[Survey, dict[str, int]]:
-    """Take a survey again with shots between its areas, to the end; return the new one and what came of it.
+    """Take a survey again with shots between its areas, to the end; return the new one and its result.
 
     Its errors are `plan_recapture`'s and `SurveyFailed`.
     """

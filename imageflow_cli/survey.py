@@ -19,7 +19,7 @@ from imageflow_domain.survey import WITHHELD_NEXT, Keep, Survey
 
 @click.group()
 def survey() -> None:
-    """Survey a game's map, and look at what came of it."""
+    """Survey a game's map, and look at the results."""
 
 
 @survey.command()

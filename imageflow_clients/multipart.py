@@ -64,7 +64,7 @@ class MultipartUploads:
             raise PartsFailed(str(error)) from error
 
     def take_back(self, *, older_than: timedelta) -> int:
-        """Take back uploads that were begun so long ago and never completed: their processes were killed.
+        """Abort uploads of at least this age that were never completed: their processes were killed.
 
         Returns how many; raises `PartsFailed`.
         """

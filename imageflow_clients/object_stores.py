@@ -1,4 +1,4 @@
-"""Opens the object store that settings name: a folder, or a bucket of S3. Who we are to S3 is `s3_account`'s affair."""
+"""Opens the object store that settings name: a folder, or a bucket of S3. `s3_account` has the credentials for S3."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ def open_object_store(settings: ObjectStoreSettings, account: S3Account | None =
 
     Args:
         settings: Say which store.
-        account: Who we are to an S3 server; by default what the environment says.
+        account: For an S3 server; by default from the environment.
 
     Raises `StoreUnavailable` or `InvalidInput`.
     """

@@ -1,8 +1,7 @@
 """The object store: a folder, or a bucket of S3. Objects are written whole or not at all.
 
-Who we are to S3 is `s3_account`'s affair.
-How requests are bounded is `store_requests`' affair, how large objects travel `multipart`'s, and what is said where
-they fail `store_failures`'.
+`s3_account` has the credentials for S3, `store_requests` the bounds of requests, `multipart` the transfer of large
+objects, and `store_failures` the messages of failures.
 """
 
 import time

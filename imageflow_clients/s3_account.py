@@ -1,4 +1,4 @@
-"""Who this process is to an S3 server, and where that listens: by the usual `AWS_*` variables, or as given."""
+"""Credentials and address of an S3 server: by the usual `AWS_*` variables, or as given."""
 
 import os
 from collections.abc import Mapping

@@ -72,7 +72,7 @@ class ObjectStoreSettings(HomeSettings):
 
 
 class InferenceSettings(BaseModel):
-    """Who computes registered models."""
+    """The runtime of registered models."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
@@ -97,10 +97,10 @@ class GameSettings(HomeSettings):
     game_display: str | None = None
     """An X display that is there already (:1), for one game at a time. Unset: each game has an Xvfb of its own."""
     game_display_timeout_s: float | None = Field(default=None, gt=0, le=3600)
-    """From asking for a display until it answers. Unset: 20."""
+    """From the start of a display until it answers. Unset: 20."""
     game_start_timeout_s: float | None = Field(default=None, gt=0, le=3600)
     """From a game's start until its map stands still; takes precedence over the survey's own. Each `wait_until` of
-    `prepare` and `home` waits so long at least. Unset: the survey's own."""
+    `prepare` and `home` waits at least this long. Unset: the survey's own."""
     game_answer_timeout_s: float | None = Field(default=None, gt=0, le=600)
     """How long a game's console may take to answer one command. Unset: 10."""
     game_settle_timeout_s: float | None = Field(default=None, gt=0, le=600)
@@ -187,7 +187,7 @@ class RetentionSettings(BaseModel):
 
 
 class AlertSettings(BaseModel):
-    """Who is sent alerts."""
+    """The receivers of alerts."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
@@ -214,7 +214,7 @@ class UploadSettings(BaseModel):
     model_limit_bytes: int = Field(default=600_000_000, ge=1)
     """A model with its golden set that is uploaded in one request."""
     upload_quiet_s: float = Field(default=300, ge=0)
-    """A batch without a manifest is complete when nothing was written to its folder for so long."""
+    """A batch without a manifest is complete when nothing was written to its folder for this long."""
 
 
 PARTS: tuple[type[BaseModel], ...] = (

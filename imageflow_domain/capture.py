@@ -1,4 +1,4 @@
-"""What came of one area of a survey: its frame, where it was seen to lie, how sure that is, and what the area is."""
+"""The result of one area of a survey: its frame, where it was seen to lie, how sure that is, and what the area is."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AreaState(StrEnum):
-    """What became of an area. Until it is known the area is only planned."""
+    """The outcome of an area. Until it is known the area is only planned."""
 
     TAKEN = "taken"
     """It has a screenshot."""

@@ -1,4 +1,4 @@
-"""Files that lie beside a game's YAML, as a driver asks for them; where they are kept is others' business."""
+"""Files that lie beside a game's YAML, as drivers request them, wherever they are stored."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
 """The port of inference: models by name and version, sessions over named tensors.
 
-Who runs them (ONNX Runtime, Triton) and where the files lie is the clients' business; which picture becomes which
-tensor is the pipelines' business. The three tasks below are where they meet.
+Clients know the runtimes (ONNX Runtime, Triton) and the files; pipelines know which picture becomes which tensor.
+The three tasks below are where they meet.
 """
 
 import re
@@ -101,7 +101,7 @@ class InferenceSession(Protocol):
 
     @property
     def provider(self) -> str:
-        """Who computes, e.g. 'cpu', 'cuda', 'triton'. The same provider gives the same bytes on the same machine."""
+        """Of the runtime, e.g. 'cpu', 'cuda', 'triton'. The same provider gives the same bytes on the same machine."""
         ...
 
     @property

@@ -136,7 +136,7 @@ class Inspection:
     code_version: int
     judged_by: tuple[JudgedBy, ...]
     providers: tuple[str, ...]
-    """Who computed its models, e.g. 'cpu', 'triton': several, where it was stopped and went on elsewhere."""
+    """Providers that computed its models, e.g. 'cpu', 'triton': several, where it was stopped and went on elsewhere."""
     pictures: int
     passed: int
     failed: int
@@ -164,7 +164,7 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureResult:
-    """What became of one picture: all items, and what they make together."""
+    """The outcome of one picture: all items, and what they make together."""
 
     inspection_id: int
     picture: Picture
@@ -286,7 +286,7 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertDelivery:
-    """What became of an alert at one of the addresses that it is sent to."""
+    """The outcome of an alert at one of the addresses that it is sent to."""
 
     alert_id: int
     address: str

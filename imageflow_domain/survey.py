@@ -274,7 +274,7 @@ class ShotCount:
 
     @property
     def visited(self) -> int:
-        """Areas of which it is known what became of them."""
+        """Areas whose outcome is known."""
         return self.taken + self.outside + self.holes
 
 

@@ -8,7 +8,7 @@ from imageflow_domain.survey import Layer, SurveyState
 
 
 class LayerChange(StrEnum):
-    """What became of a layer, or of one block of it."""
+    """The outcome of a layer, or of one block of it."""
 
     BEGUN = "begun"
     DONE = "done"

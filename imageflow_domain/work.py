@@ -1,6 +1,6 @@
 """The one rule of what is due for work that rows say is missing: the work and its runs in, an action out. Pure.
 
-Surveys, batches, reports and days follow it; what an action means for one of them is its own use case's affair.
+Surveys, batches, reports and days follow it; their use cases define what an action means for them.
 """
 
 from collections.abc import Sequence

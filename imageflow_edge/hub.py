@@ -213,7 +213,7 @@ class Following:
         self.cursor, self._is_behind = cursor, is_behind
 
     async def next(self, timeout_s: float) -> tuple[LoggedEvent, ...]:
-        """Return the next events, 1,000 at most, in order; none where nothing happened for so long.
+        """Return the next events, 1,000 at most, in order; none where nothing happened within the timeout.
 
         Raises:
             EventsForgotten: The log does not keep the missed events any more: read the current state, and follow anew.

@@ -100,7 +100,7 @@ async def _until_signalled(server: Server, watching: Watching) -> None:
     asking = asyncio.create_task(asked.wait())
     await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)
     asking.cancel()
-    watching.close()  # pages that wait for news would hold the end up
+    watching.close()  # streams that wait for events would delay the end
     server.stop()  # type: ignore[no-untyped-call]  # Granian states no types here
     # Granian itself would wait indefinitely for the rest of a body that its sender does not send.
     await asyncio.wait({serving}, timeout=_GRACE_S)

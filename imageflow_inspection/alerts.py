@@ -160,7 +160,7 @@ def _inspected(connection: Connection, batch: Batch, event: Event) -> tuple[Reas
 
 @dataclass(frozen=True, kw_only=True)
 class AlertWithDeliveries:
-    """An alert, and what became of it at each of its addresses."""
+    """An alert, and its outcome at each of its addresses."""
 
     alert: Alert
     deliveries: tuple[AlertDelivery, ...]
@@ -179,7 +179,7 @@ def list_alerts(
 
 @dataclass(frozen=True, kw_only=True)
 class Delivered:
-    """What became of the alerts that were due."""
+    """The outcome of the alerts that were due."""
 
     arrived: int
     given_up: tuple[str, ...]

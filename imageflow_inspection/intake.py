@@ -78,7 +78,7 @@ class Bounds:
     """What is read to find out that pictures which were uploaded again are those that were taken."""
     waiting: int = 1_000
     quiet: timedelta = timedelta(minutes=5)
-    """A folder that no manifest closed is closed when nothing was written to it for so long."""
+    """A folder that no manifest closed is closed when nothing was written to it for this long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ def _unread(stores: Stores, refused: Refusals, after: str) -> Iterator[StoredObj
 def _close_by_manifest(
     stores: Stores, comparer: UploadComparer, refused: Refusals, stored: StoredObject
 ) -> Batch | None:
-    """Close the batch that a manifest names, and note in the same transaction what became of the manifest."""
+    """Close the batch that a manifest names, and note the manifest's outcome in the same transaction."""
     try:
         if time_of(stored.key) is None or stored.size > MOST_BYTES:
             raise InvalidInput(f"'{stored.key}' is no manifest: write them to {keys.INBOX}/{{utc_ms}}-{{uuid}}.json.")

@@ -49,7 +49,7 @@ class ProductFile(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedProduct:
-    """What became of a file."""
+    """The outcome of a file."""
 
     master: Master
     is_new: bool

@@ -46,7 +46,7 @@ Reach = Callable[[Cell], Uncertainty]
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """What came of a search."""
+    """The result of a search."""
 
     offsets: tuple[PairOffset, ...] = ()
     """Verified ones that were found, each to or from a screenshot that was searched for; by their cells."""

@@ -1,4 +1,4 @@
-"""What became of one run: its outputs, and what each step did and when."""
+"""The outcome of one run: its outputs, and what each step did and when."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

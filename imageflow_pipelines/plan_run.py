@@ -236,7 +236,7 @@ class PlanRun:
     def _context(self, stop: Cancellation) -> Context:
         return Context(models=self._means.models, cancellation=stop)
 
-    # What came of it
+    # The result
 
     def _over(self, step: Step, record: StepRecord, outputs: Outputs) -> None:
         too_much = False
@@ -297,7 +297,7 @@ class PlanRun:
         )
 
     def execution(self) -> Execution:
-        """Return what became of the run, once `work` has returned."""
+        """Return the outcome of the run, once `work` has returned."""
         never = {
             name: StepRecord(step=name, status=StepStatus.CANCELLED)
             for name in self._plan.steps

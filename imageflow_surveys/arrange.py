@@ -39,7 +39,7 @@ class ArrangedFrames:
 
     @property
     def summary(self) -> str:
-        """What became of the frames, in a sentence."""
+        """The outcome of the frames, in a sentence."""
         found = self.arrangement
         sizes = ", ".join(str(len(group.pictures)) for group in found.groups)
         left = [

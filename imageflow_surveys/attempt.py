@@ -1,4 +1,4 @@
-"""Note who works on a block, and why that failed, where pages and the next run find it."""
+"""Note which run works on a block, and why it failed, for pages and the next run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

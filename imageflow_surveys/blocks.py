@@ -1,4 +1,4 @@
-"""Do several blocks of a layer, those that are not whole, and add up what came of them.
+"""Do several blocks of a layer, those that are not whole, and add up the results.
 
 Each takes the id of the run that works, where one does: pages then show which run works on a block.
 """
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class CapturedBlocks:
-    """What came of several blocks' screenshots."""
+    """The result of several blocks' screenshots."""
 
     shots: int = 0
     kept: int = 0
@@ -40,7 +40,7 @@ class CapturedBlocks:
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredBlocks:
-    """What came of several blocks' offsets."""
+    """The result of several blocks' offsets."""
 
     shots: int = 0
     pairs: int = 0
@@ -52,7 +52,7 @@ class RegisteredBlocks:
 
 @dataclass(frozen=True, kw_only=True)
 class CutBlocks:
-    """What came of several blocks' tiles."""
+    """The result of several blocks' tiles."""
 
     squares: int = 0
     tiles: int = 0

@@ -18,7 +18,7 @@ from imageflow_surveys.camera import Camera
 
 @dataclass(frozen=True, kw_only=True)
 class Captured:
-    """What came of one block."""
+    """The result of one block."""
 
     shots: int
     kept: int

@@ -21,7 +21,7 @@ from imageflow_surveys.trust import judge_anchored
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaned:
-    """What came of a survey's cleanup."""
+    """The result of a survey's cleanup."""
 
     kept: int
     deleted: int

@@ -22,7 +22,7 @@ from imageflow_surveys.tile_writing import write_missing
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """What came of one block."""
+    """The result of one block."""
 
     squares: int
     tiles: int
@@ -71,7 +71,7 @@ def cut_block(stores: Stores, survey: Survey, block: Block) -> Cut:
 
 @dataclass(frozen=True, kw_only=True)
 class _Done:
-    """What came of one square."""
+    """The result of one square."""
 
     tiles: int
     composed: int

@@ -28,7 +28,7 @@ Advance = Callable[[int, int], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What came of an export."""
+    """The result of an export."""
 
     tiles: int
     written: int

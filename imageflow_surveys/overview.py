@@ -28,7 +28,7 @@ THUMBNAIL_PX = 768
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What came of a survey's upper levels."""
+    """The result of a survey's upper levels."""
 
     levels: int
     tiles: int

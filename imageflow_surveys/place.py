@@ -36,7 +36,7 @@ class Placed:
     placements: tuple[Placement, ...]
     dropped: tuple[DroppedOffset, ...]
     searched: Searched
-    """What came of the search for screenshots that neighbours did not tie to the map."""
+    """The result of the search for screenshots that neighbours did not tie to the map."""
     mosaic: Mosaic
     new_frame: bool
     """The save had no frame yet, or this survey does not agree with its latest one."""

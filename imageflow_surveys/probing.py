@@ -33,7 +33,7 @@ _NEEDS_A_SCALE = {scroll.model_fields["by"].default: scroll.scale for scroll in 
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
-    """What came of a probe."""
+    """The result of a probe."""
 
     report: Report
     text: str

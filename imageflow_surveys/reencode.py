@@ -1,4 +1,4 @@
-"""Ask for a survey's tiles in another encoding: the same pixels, under a new revision."""
+"""Request a survey's tiles in another encoding: the same pixels, under a new revision."""
 
 from imageflow_clients.database.maps import layers
 from imageflow_clients.database.maps import surveys as rows

@@ -21,7 +21,7 @@ _HALO_ROWS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
-    """What came of one block."""
+    """The result of one block."""
 
     shots: int
     pairs: int

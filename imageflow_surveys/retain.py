@@ -10,7 +10,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey, SurveyState
 
 REVISION_LIFE = timedelta(days=30)
-"""So long a tile's address may be cached, and is answered after a newer revision has taken its place."""
+"""How long a tile's address may be cached, and is answered after a newer revision has taken its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def expired_surveys(stores: Stores, rule: Retention) -> tuple[Survey, ...]:
 
 
 def retire_revisions(stores: Stores, *, older_than: timedelta = REVISION_LIFE, dry_run: bool = False) -> int:
-    """Delete the tiles' rows of revisions that a newer one has superseded so long ago; return how many there were."""
+    """Delete the tiles' rows of revisions that were superseded at least this long ago; return how many there were."""
     return sum(1 for _ in _retired(stores, older_than, dry_run=dry_run))
 
 

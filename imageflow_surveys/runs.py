@@ -1,6 +1,6 @@
 """The run that makes a survey: its job, its tags and its key. Pure.
 
-Who requests it, and when, is the business of the sensor, the gateway and the command line.
+The sensor, the gateway and the command line decide when to request it.
 """
 
 from collections.abc import Mapping

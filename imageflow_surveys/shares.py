@@ -38,7 +38,7 @@ class _Size:
     fewest: int
     """About ten seconds of work: another process is not worth its start for less."""
     most: int
-    """A minute and a half: so long may a share work on alone when all others are done, or after one failed."""
+    """A minute and a half: how long a share may run alone after all others are done, or after one failed."""
 
 
 _SIZES = {

@@ -13,7 +13,7 @@ from imageflow_domain.grid import Block
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
 
 SILENCE_S = 30.0
-"""Workers say every five seconds that they are alive; one that was silent for so long is dead."""
+"""Workers send a heartbeat every five seconds; one that was silent for this long is dead."""
 
 
 def read(stores: Stores, survey: str) -> Survey:

@@ -39,7 +39,7 @@ class ClosedFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class Noticed:
-    """What became of one closed folder."""
+    """The outcome of one closed folder."""
 
     folder: ClosedFolder
     survey: Survey | None

@@ -7,7 +7,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 
 KEPT = timedelta(days=30)
-"""For so long, a run that failed can go on where it stopped."""
+"""How long a failed run can continue where it stopped."""
 
 
 def forget_values_of(stores: Stores, runs: Iterable[str]) -> int:
@@ -16,7 +16,7 @@ def forget_values_of(stores: Stores, runs: Iterable[str]) -> int:
 
 
 def forget_old_values(stores: Stores, older_than: timedelta = KEPT) -> int:
-    """Delete values that were kept so long ago; return how many."""
+    """Delete values of at least this age; return how many."""
     before = datetime.now(UTC) - older_than
     return stores.objects.delete_many(
         stored.key for stored in stores.objects.list(f"{keys.STEP_VALUES}/") if stored.last_modified < before

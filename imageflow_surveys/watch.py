@@ -68,7 +68,7 @@ class Watch:
         self._seen = 0
 
     def see(self, cell: Cell, grabbed: Grabbed) -> None:
-        """Look at what came of an area, before it is stored.
+        """Check the result of an area, before it is stored.
 
         Raises:
             NoMap: Where this and the ones before show the same at the same place, over more than `MOST_STILL` of the

@@ -264,7 +264,7 @@ def perform(
 
     Args:
         where: The setting that lists them; messages name it.
-        least_timeout_s: Each `wait_until` waits so long at least: a slow machine's patience.
+        least_timeout_s: Each `wait_until` waits at least this long, for slow machines.
         done: Called after each with its place in the settings, such as `prepare.3`.
 
     Raises:

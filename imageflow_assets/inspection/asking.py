@@ -18,7 +18,7 @@ from imageflow_inspection.intake import run_gave_up
 from imageflow_inspection.runs import RUN_TAG, report_key, tags_of
 
 _AT_ONCE = 100
-"""Runs that one tick asks for: Dagster takes a third of a second for each."""
+"""Runs that one tick requests: Dagster takes a third of a second for each."""
 
 _DAYS_LOOKED_AT = 4_000
 """More than there are: days whose runs all failed wait before those that changed later."""
@@ -29,7 +29,7 @@ def inspect_waiting(
 ) -> tuple[dg.RunRequest, ...]:
     """Return the runs that batches need which wait to be inspected; note those whose run gave up.
 
-    At most one run is at a batch at a time, launched by any process. A batch's key names the attempt: each is one run.
+    At most one run at a time works on a batch, launched by any process. A batch's key names the attempt: each is one run.
     """
     if not waiting:
         return ()

@@ -14,7 +14,7 @@ TRIES = 3
 def is_followed_up(run: dg.DagsterRun) -> bool:
     """Whether a failed run needs no alert of its own.
 
-    The sensors ask for another one, or, of the last run that inspects a batch, the batch is given up with an alert.
+    The sensors request another one, or, of the last run that inspects a batch, the batch is given up with an alert.
     """
     last = f"/{TRIES - 1}"
     if (key := run.tags.get(RUN_TAG)) is not None:

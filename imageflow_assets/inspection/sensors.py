@@ -69,7 +69,7 @@ def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> tuple[Batch,
 
 @sensor(INSPECTION, asset_selection=dg.AssetSelection.assets(*OF_DAYS), minimum_interval_seconds=60)
 def count_statistics(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-    """Ask for a run over each day whose counts changed."""
+    """Request a run over each day whose counts changed."""
     settled = (context.instance.root_directory, "days")
     if settled not in _SETTLED:
         added = settling.rebuild_days(context.instance, stores)

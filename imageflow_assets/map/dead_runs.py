@@ -13,7 +13,7 @@ from imageflow_surveys.runs import ONLY_MISSING_TAG, PARTITION_TAG
 from imageflow_surveys.states import SILENCE_S
 
 FIRST_SIGN_S = 120.0
-"""So long may a new run's worker take to give its first sign."""
+"""How long a new run's worker may take to send its first heartbeat."""
 
 _LAUNCHED = [status for status in ALIVE if status is not dg.DagsterRunStatus.QUEUED]
 """A queue may hold a run for as long as it likes; from then on it has a worker."""

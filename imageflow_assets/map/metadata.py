@@ -89,7 +89,7 @@ def placed(result: Placed, seconds: float) -> Shown:
 
 
 def _searched(result: Placed) -> Shown:
-    """Show what came of the search for screenshots that neighbours did not tie to the map; nothing where none was."""
+    """Show the result of the search for screenshots that neighbours did not tie to the map; nothing where none was."""
     searched = result.searched
     if not searched.sought:
         return {}

@@ -25,7 +25,7 @@ from imageflow_surveys.runs import LAUNCH_S, MAP_JOB, PARTITION_TAG, REFUSED_TAG
 from imageflow_surveys.settling import Settle, decide
 
 _REPEATED_WITHIN = timedelta(minutes=2)
-"""So long after a worker crashed Dagster may take to repeat its run."""
+"""How long Dagster may take to repeat the run of a crashed worker."""
 
 
 def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:

@@ -1,1 +1,1 @@
-"""Models: their files, who computes them (ONNX Runtime here, Triton elsewhere), and where they are registered."""
+"""Models: their files, their runtimes (ONNX Runtime here, Triton elsewhere), and their registry."""

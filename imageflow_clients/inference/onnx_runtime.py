@@ -19,7 +19,7 @@ _MEMORY_WORDS = ("alloc", "memory", "bad_alloc")
 
 
 class Provider(StrEnum):
-    """Who computes, the quickest first."""
+    """Runtimes' providers, the quickest first."""
 
     TENSORRT = "tensorrt"
     CUDA = "cuda"
@@ -98,7 +98,7 @@ def _load(model: ModelDescription, data: bytes, runtime: Runtime) -> tuple[ort.I
         except Exception as error:  # noqa: BLE001 - its classes have no common root; the next provider is tried
             refused = error
             continue
-        if session.get_providers()[0] == _PROVIDERS[provider][0]:  # it falls back without a word otherwise
+        if session.get_providers()[0] == _PROVIDERS[provider][0]:  # it falls back silently otherwise
             return session, provider
     if runtime.provider not in (None, Provider.CPU):
         raise Unavailable(f"This machine cannot compute with '{runtime.provider}': use another provider.") from refused

@@ -1,4 +1,4 @@
-"""Who computes registered models, by the settings: the one place where that is chosen."""
+"""Chooses the runtime of registered models, by the settings."""
 
 from imageflow_clients.inference.onnx_runtime import Provider, Runtime
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels

@@ -124,7 +124,7 @@ class Watching:
     """Reads how the watched surveys stand when they change, and hands it to every client that watches them.
 
     Args:
-        beat_s: A client that got nothing for so long, or at most twice as long, gets a comment: proxies and browsers
+        beat_s: A client that got nothing for this long, or at most twice as long, gets a comment: proxies and browsers
             end quiet connections.
     """
 

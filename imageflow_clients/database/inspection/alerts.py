@@ -62,7 +62,7 @@ def page(
 
 
 def deliveries(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int, tuple[AlertDelivery, ...]]:
-    """Return what became of alerts at each of their addresses, by alert; those without addresses are left out."""
+    """Return the outcome of alerts at each of their addresses, by alert; those without addresses are left out."""
     rows = connection.execute(
         select(alert_deliveries)
         .where(alert_deliveries.c.alert_id.in_(alert_ids))

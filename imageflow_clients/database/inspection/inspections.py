@@ -50,7 +50,7 @@ def begin(
 
 
 def note_providers(connection: Connection, inspection: int, providers: Collection[str]) -> None:
-    """Note who computes an inspection's models from now on, beside those who did before."""
+    """Add the providers that compute an inspection's models from now on to the former ones."""
     row = connection.execute(
         select(inspections.c.providers).where(inspections.c.id == inspection).with_for_update()
     ).one()
@@ -102,7 +102,7 @@ def add_result(
     drawn_key: str | None,
     items: Sequence[Judgement],
 ) -> None:
-    """Insert what became of a picture, all items at once; a result that is there already stays."""
+    """Insert the outcome of a picture, all items at once; a result that is there already stays."""
     added = connection.execute(
         upsert(picture_results)
         .values(

@@ -20,7 +20,7 @@ def add_verdict(connection: Connection, batch: int, given_at: datetime) -> None:
 
 
 def seal_due(connection: Connection, quiet: timedelta) -> None:
-    """Seal the open rows of batches whose pictures are all verified, or of which nothing was said for so long."""
+    """Seal the open rows of batches whose pictures are all verified, or that got no verdict for this long."""
     connection.execute(_SEAL, {"quiet_s": quiet.total_seconds()})
 
 

@@ -230,7 +230,7 @@ def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int)
 
 
 def reopen_capture(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
-    """Ask for blocks' screenshots again: what was registered with them no longer counts."""
+    """Set blocks' screenshots back to missing: what was registered with them no longer counts."""
     steps = ((0, 0), *_BEFORE)
     around = {(block.row + row, block.col + col) for block in blocks for row, col in steps}
     _reopen(connection, survey, Layer.SCREENSHOTS, {(block.row, block.col) for block in blocks})
@@ -238,12 +238,12 @@ def reopen_capture(connection: Connection, survey: str, blocks: Collection[Block
 
 
 def reopen_registration(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
-    """Ask for blocks' offsets again."""
+    """Set blocks' offsets back to missing."""
     _reopen(connection, survey, Layer.PAIR_OFFSETS, {(block.row, block.col) for block in blocks})
 
 
 def reopen_cut(connection: Connection, survey: str, blocks: Collection[Block]) -> None:
-    """Ask for blocks' tiles again, every one of them; those that are there stay until then."""
+    """Set all tiles of blocks back to missing; existing ones stay until they are replaced."""
     _reopen(connection, survey, Layer.TILES, {(block.row, block.col) for block in blocks})
 
 

@@ -1,4 +1,4 @@
-"""Rows of what became of each area, and of the sessions in which games were driven."""
+"""Rows of the outcome of each area, and of the sessions in which games were driven."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -46,7 +46,7 @@ def record(connection: Connection, survey: str, sighting: Sighting) -> None:
 
 
 def forget(connection: Connection, survey: str, cells: Iterable[Cell]) -> None:
-    """Ask for areas anew: whether they lie in the world is found out again."""
+    """Set areas back to planned: whether they lie in the world is determined again."""
     connection.execute(update(_A).where(_A.c.survey_id == survey, among(_A.c.row, _A.c.col, cells)).values(_UNKNOWN))
 
 

@@ -207,7 +207,7 @@ def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
 
 
 def forget_placement(connection: Connection, survey: str) -> None:
-    """Ask for a new placement of other screenshots, over which other things may lie.
+    """Request a new placement of other screenshots, which may have other overlays.
 
     The frame stays, so that addresses and the save's other surveys still fit.
     """
@@ -221,7 +221,7 @@ def set_overlays(connection: Connection, survey: str, overlays: Sequence[Rect]) 
 
 
 def set_encoding(connection: Connection, survey: str, spec: SurveySpec, revision: str) -> None:
-    """Ask for another encoding of a placed survey: the same pixels under another revision."""
+    """Request another encoding of a placed survey: the same pixels under another revision."""
     _change(connection, survey, spec=spec.model_dump(mode="json"), revision=revision)
     _forget_other_cuts(connection, survey, revision)
     events.append(connection, layer_changed(survey, Layer.TILES, LayerChange.REOPENED))

@@ -58,7 +58,7 @@ def mark_unreferenced(connection: Connection) -> int:
 
 
 def unreferenced_for(connection: Connection, grace: timedelta, *, after: str, limit: int) -> tuple[str, ...]:
-    """Return up to `limit` objects beyond `after` that were noted as not needed at least so long ago, by digest."""
+    """Return up to `limit` objects beyond `after` that have been noted as unused for at least this long, by digest."""
     rows = connection.execute(
         select(_O.c.digest)
         .where(_O.c.unreferenced_at <= func.now() - grace, _O.c.digest > after)
@@ -75,7 +75,7 @@ def count_unreferenced(connection: Connection) -> int:
 
 
 def count_unreferenced_for(connection: Connection, grace: timedelta) -> int:
-    """Return how many objects were noted as not needed at least so long ago, and still are not."""
+    """Return how many objects have been noted as unused for at least this long, and still are."""
     query = select(func.count()).select_from(_O).where(_O.c.unreferenced_at <= func.now() - grace, ~_IS_NEEDED)
     return connection.execute(query).scalar_one()
 

@@ -10,7 +10,7 @@ from imageflow_inspection.alerts import AlertWithDeliveries
 
 
 class DeliveryFacts(BaseModel):
-    """What became of an alert at one address."""
+    """The outcome of an alert at one address."""
 
     address: str
     attempts: int

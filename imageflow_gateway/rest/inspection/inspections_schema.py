@@ -73,7 +73,7 @@ class InspectionDetail(InspectionSummary):
     """Digest of all that verdicts depend on beside the pictures."""
     judged_by: list[JudgeFacts]
     providers: list[str]
-    """Who computed its models, e.g. 'cpu', 'triton'."""
+    """Providers that computed its models, e.g. 'cpu', 'triton'."""
 
     @classmethod
     @override
@@ -98,7 +98,7 @@ class ResultLinks(BaseModel):
 
 
 class ResultSummary(BaseModel):
-    """What became of one picture."""
+    """The outcome of one picture."""
 
     inspection_id: int
     place: int
@@ -150,7 +150,7 @@ class ItemResult(BaseModel):
 
 
 class ResultDetail(ResultSummary):
-    """What became of one picture, and why."""
+    """The outcome of one picture, and why."""
 
     judgements: list[ItemResult]
     verifications: list[VerificationFacts]

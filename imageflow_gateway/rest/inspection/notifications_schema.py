@@ -1,4 +1,4 @@
-"""Notifications of buckets, as S3 and MinIO send them, and what came of one."""
+"""Notifications of buckets, as S3 and MinIO send them, and the answer to one."""
 
 from collections.abc import Sequence
 from typing import Self

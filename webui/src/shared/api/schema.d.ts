@@ -1815,7 +1815,7 @@ export interface components {
         };
         /**
          * DeliveryFacts
-         * @description What became of an alert at one address.
+         * @description The outcome of an alert at one address.
          */
         DeliveryFacts: {
             /** Address */
@@ -3058,7 +3058,7 @@ export interface components {
         };
         /**
          * ResultDetail
-         * @description What became of one picture, and why.
+         * @description The outcome of one picture, and why.
          */
         ResultDetail: {
             /** Inspection Id */
@@ -3121,7 +3121,7 @@ export interface components {
         };
         /**
          * ResultSummary
-         * @description What became of one picture.
+         * @description The outcome of one picture.
          */
         ResultSummary: {
             /** Inspection Id */
