@@ -8,6 +8,10 @@ import shutil
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -27,6 +31,8 @@ _SIDE = 100
 _ASKED = 1_000
 _WARM_UP = 50
 _P95_MS = 50.0
+_AT_ONCE = 8
+_RATED_S = 10.0
 _NEEDS_BYTES = 10_000_000_000
 
 _FILL = (
@@ -66,7 +72,7 @@ _FILL = (
 
 
 def run() -> Result:
-    """Return the 95th percentile of a thousand answers, one after the other, about surveys chosen at random."""
+    """Return the times of a thousand answers in turn, about random surveys, and the rate of several clients."""
     with tempfile.TemporaryDirectory() as folder:
         free = shutil.disk_usage(folder).free
         if free < _NEEDS_BYTES:
@@ -86,6 +92,7 @@ def _measured(settings: Settings) -> Result:
     stores.database.close()
     with running_gateway(settings):
         asked_ms = _asked(settings.gateway_url)
+        rate = _rate(settings.gateway_port)
     return Result(
         figures=(
             Figure(name="tiles in the database", value=_TILES),
@@ -98,6 +105,7 @@ def _measured(settings: Settings) -> Result:
                 unit="ms",
                 at_most=_P95_MS,
             ),
+            Figure(name=f"GET status, {_AT_ONCE} clients at once", value=rate, unit="/s"),
         )
     )
 
@@ -127,3 +135,27 @@ def _asked(url: str) -> list[float]:
             client.get(f"/api/jobs/{chosen.randint(1, _SURVEYS)}/status").raise_for_status()
             took_ms.append(1000 * (time.perf_counter() - begin))
     return took_ms[_WARM_UP:]
+
+
+def _rate(port: int) -> float:
+    """Return answers a second to several clients, each of which sends its next request after an answer."""
+    deadline = time.monotonic() + _RATED_S
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(_AT_ONCE) as clients:
+        answered = sum(clients.map(lambda client: _answered(port, client, deadline), range(_AT_ONCE)))
+    return answered / (time.perf_counter() - begin)
+
+
+def _answered(port: int, client: int, deadline: float) -> int:
+    """Count a client's answers until a time. Not by httpx, which costs about as much as the answer."""
+    chosen = random.Random(client)  # noqa: S311 - the same jobs each time
+    answered = 0
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        while time.monotonic() < deadline:
+            connection.request("GET", f"/api/jobs/{chosen.randint(1, _SURVEYS)}/status")
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != HTTPStatus.OK:
+                raise RuntimeError(f"The status was not answered: {answer.status}")
+            answered += 1
+    return answered

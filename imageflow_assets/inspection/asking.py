@@ -29,7 +29,7 @@ def inspect_waiting(
 ) -> tuple[dg.RunRequest, ...]:
     """Return the runs that batches need which wait to be inspected; note those whose run gave up.
 
-    At most one run at a time works on a batch, launched by any process. A batch's key names the attempt: each is one run.
+    At most one run at a time works on a batch, launched by any process. A batch's key names the attempt, one run each.
     """
     if not waiting:
         return ()
