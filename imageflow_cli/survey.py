@@ -182,7 +182,7 @@ def list_(settings: Settings, game: str | None, save: str | None, as_json: bool)
 @as_json
 @with_settings
 def show(settings: Settings, survey_id: str, as_json: bool) -> None:
-    """Show how far a survey is, and how sure of its map."""
+    """Show the progress of a survey, and the confidence of its map."""
     from imageflow_clients.database.maps import layers, placements
     from imageflow_clients.stores import open_stores
     from imageflow_surveys import states

@@ -39,7 +39,7 @@ WITHHELD_NEXT = (
 
 
 class SurveyState(StrEnum):
-    """How a survey stands: `planned` until a run takes it up, `running` until it ends in one of the others."""
+    """State of a survey: `planned` until a run takes it up, `running` until it ends in one of the others."""
 
     PLANNED = "planned"
     RUNNING = "running"

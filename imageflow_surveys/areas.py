@@ -23,7 +23,7 @@ class SurveyAreas:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockPlace:
-    """How a block stands, and where it lies."""
+    """State and position of a block."""
 
     progress: BlockProgress
     bounds: Rect | None

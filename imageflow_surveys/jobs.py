@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class JobStatus:
-    """How far a job is."""
+    """Progress of a job."""
 
     job: Job
     survey: Survey
@@ -79,7 +79,7 @@ def begin_job(stores: Stores, dagster: Dagster, games: Path, request: JobRequest
 
 
 def job_status(stores: Stores, job_id: int) -> JobStatus:
-    """Return how far a job is, from the database alone; raise `NotFound`."""
+    """Return the progress of a job, from the database alone; raise `NotFound`."""
     with stores.database.begin() as connection:
         job = rows.get(connection, job_id)
         return JobStatus(

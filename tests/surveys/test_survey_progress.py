@@ -1,4 +1,4 @@
-"""How a survey stands by stage and block, from its rows: marks, attempts, the lease and the worker's heartbeat."""
+"""State of a survey by stage and block, from its rows: marks, attempts, the lease and the worker's heartbeat."""
 
 from datetime import timedelta
 

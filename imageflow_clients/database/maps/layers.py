@@ -1,4 +1,4 @@
-"""How far a survey is: which blocks and layers are whole, and which attempts failed."""
+"""Progress of a survey: which blocks and layers are whole, and which attempts failed."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping

@@ -127,7 +127,7 @@ def list_refused_uploads(
 
 @router.get("/{batch}", summary="One batch")
 def read_batch(batch: RowId, gateway: GatewayDep, links: LinksDep) -> BatchDetail:
-    """Its state, how far its inspection is, and every inspection of it."""
+    """Its state, the progress of its inspection, and every inspection of it."""
     found = gateway.use(use_cases.batch_in_full)(batch)
     return BatchDetail.in_full(found, dagster_url=links.batch(found.batch.key))
 

@@ -53,7 +53,7 @@ def plan_job(request: JobRequest, gateway: GatewayDep) -> JobPlan:
     return JobPlan.of(gateway.use(plan_grid)(survey_spec(gateway.settings.games, request)))
 
 
-@router.get("/{job_id}/status", summary="How far a job is")
+@router.get("/{job_id}/status", summary="Progress of a job")
 def read_job_status(job_id: JobId, gateway: GatewayDep) -> JobProgress:
     """Answered from the metadata database alone, so it may be requested every second."""
     return JobProgress.of(gateway.use(job_status)(job_id))

@@ -43,7 +43,7 @@ class JobBegun(BaseModel):
 
 
 class JobProgress(BaseModel):
-    """How far a job is."""
+    """Progress of a job."""
 
     job_id: int
     status: JobState

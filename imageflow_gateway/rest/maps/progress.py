@@ -1,4 +1,4 @@
-"""How a survey stands, by block and by run."""
+"""State of a survey, by block and by run."""
 
 from fastapi import APIRouter
 
@@ -11,7 +11,7 @@ from imageflow_surveys.survey_runs import list_runs
 router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
 
 
-@router.get("/blocks", summary="How every block stands")
+@router.get("/blocks", summary="State of every block")
 def read_blocks(survey: SurveyId, gateway: GatewayDep, links: LinksDep) -> BlockList:
     """Screenshots, offsets and tiles of each block, the runs that made them, and where it lies."""
     found = gateway.use(blocks_of)(survey)

@@ -1,4 +1,4 @@
-"""How a survey stands, block by block and run by run, in the API."""
+"""State of a survey, block by block and run by run, in the API."""
 
 from datetime import datetime
 from typing import Literal, Self
@@ -14,14 +14,14 @@ from imageflow_surveys.survey_runs import SurveyRun
 
 
 class PlacedBlockState(BlockState):
-    """How one block stands, and where it lies."""
+    """State and position of one block."""
 
     bounds: Rect | None
     """What its pictures show together; null for a block of holes."""
 
     @classmethod
     def at(cls, place: BlockPlace, links: DagsterLinks) -> Self:
-        """Add what the block's pictures show together to how it stands."""
+        """Add the block's rectangle of the map to its state."""
         return cls(**dict(BlockState.of(place.progress, links)), bounds=place.bounds)
 
 

@@ -1,4 +1,4 @@
-"""Surveys: which there are, how each stands, and its thumbnail."""
+"""Surveys: list, state and thumbnail."""
 
 from typing import Annotated
 

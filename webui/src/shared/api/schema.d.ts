@@ -54,7 +54,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How far a job is
+         * Progress of a job
          * @description Answered from the metadata database alone, so it may be requested every second.
          */
         get: operations["read_job_status"];
@@ -234,7 +234,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How every block stands
+         * State of every block
          * @description Screenshots, offsets and tiles of each block, the runs that made them, and where it lies.
          */
         get: operations["read_blocks"];
@@ -1005,7 +1005,7 @@ export interface paths {
         };
         /**
          * One batch
-         * @description Its state, how far its inspection is, and every inspection of it.
+         * @description Its state, the progress of its inspection, and every inspection of it.
          */
         get: operations["read_batch"];
         put?: never;
@@ -2261,7 +2261,7 @@ export interface components {
         };
         /**
          * JobProgress
-         * @description How far a job is.
+         * @description Progress of a job.
          */
         JobProgress: {
             /** Job Id */
@@ -2832,7 +2832,7 @@ export interface components {
         };
         /**
          * PlacedBlockState
-         * @description How one block stands, and where it lies.
+         * @description State and position of one block.
          */
         PlacedBlockState: {
             /** Row */
@@ -3482,7 +3482,7 @@ export interface components {
         };
         /**
          * SurveyState
-         * @description How a survey stands: `planned` until a run takes it up, `running` until it ends in one of the others.
+         * @description State of a survey: `planned` until a run takes it up, `running` until it ends in one of the others.
          * @enum {string}
          */
         SurveyState: "planned" | "running" | "completed" | "failed" | "cancelled";
