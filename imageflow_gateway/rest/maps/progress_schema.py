@@ -21,7 +21,7 @@ class PlacedBlockState(BlockState):
 
     @classmethod
     def at(cls, place: BlockPlace, links: DagsterLinks) -> Self:
-        """Add the block's rectangle of the map to its state."""
+        """Add the rectangle of the block's pictures to its state."""
         return cls(**dict(BlockState.of(place.progress, links)), bounds=place.bounds)
 
 
