@@ -151,15 +151,25 @@ class Course:
 
     def _look_at_rest(self) -> NDArray[np.bool_]:
         self._tell("Looking at the picture at rest", 0, 1)
-        self._rig.look()  # what `home` did may go on for a while
-        restless = changed_squares(self._rig.rest(_REST_S, _REST_GRABS))
-        if restless.mean() > _DRIFTING_SHARE and self._asked.may_park:
-            restless = self._look_elsewhere(restless)
+        restless, drifting_share = self._at_rest()
+        if drifting_share > _DRIFTING_SHARE and self._asked.may_park:
+            restless = self._look_elsewhere(restless, drifting_share)
         self._rig.ignore(restless)
         self._tell("Looking at the picture at rest", 1, 1)
         return restless
 
-    def _look_elsewhere(self, restless: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _at_rest(self) -> tuple[NDArray[np.bool_], float]:
+        """Return what changes at rest, and the share of squares that changed since the pointer went where it rests.
+
+        A pointer that scrolls may have brought the camera to the end of the world, where it stands still.
+        """
+        self._rig.look()  # what `home` did may go on for a while
+        pictures = self._rig.rest(_REST_S, _REST_GRABS)
+        unparked = self._rig.unparked
+        since = pictures if unparked is None else [unparked, *pictures]
+        return changed_squares(pictures), float(changed_squares(since).mean())
+
+    def _look_elsewhere(self, restless: NDArray[np.bool_], drifting_share: float) -> NDArray[np.bool_]:
         """See whether the picture stands still with the pointer farther from the window's edge, which may scroll."""
         rig, corner = self._rig, self._rig.park
         window = rig.window
@@ -167,9 +177,8 @@ class Course:
         for place in (inside, middle(rig.crop)):
             rig.park = place
             rig.restart()
-            rig.look()
-            again = changed_squares(rig.rest(_REST_S, _REST_GRABS))
-            if again.mean() < restless.mean() / 2:
+            again, share = self._at_rest()
+            if share < drifting_share / 2:
                 return again
         rig.park = corner
         rig.restart()
@@ -180,7 +189,7 @@ class Course:
         ways = self._asked.ways
         for number, way in enumerate(ways):
             self._tell("Trying ways to scroll", number, len(ways))
-            if not (way.is_second_choice and any(one.moves for one in tried)):
+            if not (way.is_second_choice and any(one.is_steady for one in tried)):
                 tried.append(self._try(way))
         self._tell("Trying ways to scroll", len(ways), len(ways))
         return tried

@@ -40,6 +40,12 @@ _START_PATIENCE_S = 10.0
 _BEGUN_SHARE = 0.02
 """So much of a picture changes where a camera begins to move."""
 
+_FLICKER_S = 1.0
+_MOST_FLICKER = 0.25
+"""Share of a picture that may change from one grab to the next while the camera stands: more is a camera that moves."""
+
+_FLICKER_SLACK = 1.5
+
 _SPARSE = 2
 """One in so many rows and columns is compared to see whether a picture changes."""
 
@@ -57,7 +63,7 @@ class Rig:
     """One program under trial. A context manager: leaving it ends the program.
 
     Args:
-        parameters: How it is started and prepared; its `scroll` is not used.
+        parameters: How it is started and prepared; of its `scroll`, only a minimap's first place is used.
         pictures: Receives what is shown after each step of the first start.
     """
 
@@ -84,6 +90,12 @@ class Rig:
         self.calm: NDArray[np.bool_] | None = None
         """Pixels of the window that stand still while the camera rests; `None`: all."""
         self._patience_s = _PATIENCE_S
+        self._flicker_share = 0.0
+        """Of a picture: so much may change by itself wherever the camera stands, such as water."""
+        self._sent_to = Position(x_px=0, y_px=0)
+        """Where the camera was sent last, in units from its first place."""
+        self.unparked: Picture | None = None
+        """What the window showed last before the pointer went where it rests."""
         self.was_restless = False
         """Whether the first picture after the start kept changing."""
 
@@ -116,6 +128,7 @@ class Rig:
         except (GameDied, GameNeverSettled) as error:
             raise type(error)(f"{error} {self._seen(stage)}") from error
         self._is_first = False
+        self._sent_to = Position(x_px=0, y_px=0)
 
     def _prepare(self, stage: Stage) -> None:
         parameters = self._parameters
@@ -126,12 +139,14 @@ class Rig:
         wait_until_shown(stage, self.crop, wait_s=parameters.start_wait_s, timeout_s=timeout_s)
         if not parameters.begins_by_waiting:
             patience_s = max(1.0, min(_START_PATIENCE_S, timeout_s - (time.monotonic() - began)))
-            self._wait_until_still(stage, patience_s)
+            _, is_still = self._wait_until_still(stage, patience_s)
+            self.was_restless = self.was_restless or (self._is_first and not is_still)
         self._save(stage, "start", "after the start")
-        for where, actions in (("prepare", parameters.prepare), ("home", parameters.home)):
+        for where, actions in (("prepare", parameters.prepare), ("home", parameters.home_actions)):
             patience_s = self._staging.start_timeout_s or 0.0
             pictures = self._actions_pictures
             perform(actions, stage, pictures, where=where, least_timeout_s=patience_s, done=self._saved)
+        self.unparked = to_rgb(self._wait_until_still(stage, _RESTLESS_PATIENCE_S)[0])
         self._park(stage)
         stage.check_alive()
         if self._is_first:
@@ -143,11 +158,17 @@ class Rig:
                 raise OtherWindow(f"{why} {self._seen(stage)}", picture=shown, window=game_window(windows))
 
     def go(self, way: Way, axis: Axis, units: int) -> None:
-        """Scroll by so many units, below 0 to the left and up; raise `GameDied`."""
+        """Scroll by so many units, below 0 to the left and up.
+
+        Raises:
+            GameDied: Where the program ends.
+            PositionUnreachable: Where that leads beyond a minimap.
+        """
         stage = self._running()
         both = (units, 0) if axis is Axis.X else (0, units)
-        to = Position(x_px=both[0], y_px=both[1])
+        to = Position(x_px=self._sent_to.x_px + both[0], y_px=self._sent_to.y_px + both[1])
         way.scroll.move(stage.send, Move(units=both, to=to, crop=self.crop, window=self.window))
+        self._sent_to = to
         if not isinstance(way.scroll, EdgeScroll):  # that one ends in the middle of the crop
             self._park(stage)
 
@@ -163,10 +184,11 @@ class Rig:
         else:
             last = _sparse_of(before)
             while time.monotonic() - began < self.lag_s:
-                if self._changed_share(last, _sparse(self._running().grab(self.window))) > _BEGUN_SHARE:
+                begun_share = max(_BEGUN_SHARE, self._flicker_share)
+                if self._changed_share(last, _sparse(self._running().grab(self.window))) > begun_share:
                     break
                 time.sleep(_LOOK_S)
-        return to_rgb(self._wait_until_still(self._running(), self._patience_s))
+        return to_rgb(self._wait_until_still(self._running(), self._patience_s)[0])
 
     def watch(self, before: Picture, for_s: float) -> tuple[Picture, Settling]:
         """Return what the window shows in the end, and how it came to stand still; raise `GameDied`.
@@ -178,16 +200,19 @@ class Rig:
         stage = self._running()
         began = time.monotonic()
         last = _sparse_of(before)
-        grabs: list[tuple[float, bool]] = []
+        shares: list[tuple[float, float]] = []
         while True:
             at_s = time.monotonic() - began
             screen = stage.grab(self.window)
             now = _sparse(screen)
-            grabs.append((at_s, self._differ(last, now)))
+            shares.append((at_s, self._changed_share(last, now)))
             last = now
-            changed_s = max((at for at, changed in grabs if changed), default=0.0)
-            if at_s > for_s and (at_s - changed_s > self.still_s or at_s > for_s + self._patience_s):
-                return to_rgb(screen), settling_of(grabs)
+            changed_s = max((at for at, share in shares if share > self._flicker_share), default=0.0)
+            is_over = at_s > for_s + self._patience_s
+            if is_over:
+                self._learn_flicker(shares)
+            if is_over or (at_s > for_s and at_s - changed_s > self.still_s):
+                return to_rgb(screen), settling_of([(at, share > self._flicker_share) for at, share in shares])
             time.sleep(_LOOK_S / 3)
 
     def rest(self, for_s: float, grabs: int) -> Sequence[Picture]:
@@ -226,24 +251,30 @@ class Rig:
         x, y = self.park
         stage.send(f"mousemove {x} {y}")
 
-    def _wait_until_still(self, stage: Stage, patience_s: float) -> Screen:
+    def _wait_until_still(self, stage: Stage, patience_s: float) -> tuple[Screen, bool]:
+        """Return the last picture, and whether the camera was seen to stand."""
         began = since = time.monotonic()
         screen = stage.grab(self.window)
         last = _sparse(screen)
+        shares: list[tuple[float, float]] = []
         while time.monotonic() - since < self.still_s:
             if time.monotonic() - began > patience_s:
-                self.was_restless = self.was_restless or self._is_first
-                break
+                self._learn_flicker(shares)
+                return screen, False
             time.sleep(_LOOK_S)
             screen = stage.grab(self.window)
             now = _sparse(screen)
-            if self._differ(last, now):
+            shares.append((time.monotonic() - began, self._changed_share(last, now)))
+            if shares[-1][1] > self._flicker_share:
                 since = time.monotonic()
             last = now
-        return screen
+        return screen, True
 
-    def _differ(self, one: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
-        return self._changed_share(one, other) > 0
+    def _learn_flicker(self, shares: Sequence[tuple[float, float]]) -> None:
+        """Take what changes little and on and on for what changes by itself, so that it is waited for only once."""
+        most = max((share for at_s, share in shares if at_s > shares[-1][0] - _FLICKER_S), default=0.0)
+        if most <= _MOST_FLICKER:
+            self._flicker_share = max(self._flicker_share, min(_MOST_FLICKER, _FLICKER_SLACK * most))
 
     def _changed_share(self, one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
         changed = one != other
