@@ -113,7 +113,7 @@ class Course:
         tried = self._tried = self._try_ways()
         moving = sorted((one for one in tried if one.moves), key=preference)
         if not moving:
-            raise NoMap(nothing_moved(tried), picture=rig.look())
+            raise NoMap(nothing_moved(tried, float(self._restless.mean())), picture=rig.look())
         evidence = evidence_of(self._pairs)
         parts = parts_of(evidence, self._restless, len(self._pairs))
         found = crop_of(evidence, parts)
@@ -139,13 +139,14 @@ class Course:
             chosen=chosen,
             pause=pause,
             settle_s=max((one.last_s for one in settlings), default=0.0),
-            waiting=waiting_for(settlings, is_restless=restless_share > RESTLESS_SHARE),
+            waiting=waiting_for(settlings, is_restless=restless_share > RESTLESS_SHARE and not rig.flicker_share),
             crop=rig.crop,
             found_crop=found and found.shifted(Offset(dx_px=rig.window.x_px, dy_px=rig.window.y_px)),
             masks=masks,
             ignored=ignored,
             restless_share=restless_share,
             edges=edges,
+            flicker_share=rig.flicker_share,
             starts_restless=rig.was_restless,
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 from game_capture.probe.report import RESTLESS_SHARE, Report
@@ -11,6 +12,9 @@ from imageflow_domain.geometry import Rect
 
 _STEP = 0.7
 """Of the crop's side: neighbouring areas then overlap by three tenths."""
+
+_LEAST_EQUAL = 0.5
+"""Share of the pixels that must be equal: a camera that moves leaves less."""
 
 _MOST_STEP = 0.8
 """A step that is configured is kept up to here."""
@@ -130,7 +134,11 @@ def _settle(report: Report, given: Mapping[str, Any]) -> Proposed | None:
     waiting = report.waiting
     is_restless = report.restless_share > RESTLESS_SHARE
     wanted: dict[str, Any] = {"equal_grabs": waiting.equal_grabs, "interval_s": waiting.interval_s}
-    if is_restless:
+    if is_restless and report.flicker_share:
+        window, crop = report.window, report.crop
+        spread = report.flicker_share * window.width_px * window.height_px / (crop.width_px * crop.height_px)
+        wanted["equal_share"] = max(_LEAST_EQUAL, floor(100 * (1 - spread)) / 100)
+    elif is_restless:
         wanted = {"equal_grabs": 1}
     if report.ignored:
         wanted["ignored"] = [rect.model_dump() for rect in report.ignored]
@@ -144,7 +152,8 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
     advice = []
     if report.restless_share > RESTLESS_SHARE:
         advice.append(
-            f"{report.restless_share:.0%} of the map changes by itself: pause the game in `prepare` if that can be."
+            f"{report.restless_share:.0%} of the map changes by itself: pause the game in `prepare`, or switch off "
+            "animations in its settings, which `files` can bring."
         )
     if report.starts_restless and report.restless_share <= RESTLESS_SHARE:
         advice.append(

@@ -90,8 +90,8 @@ class Rig:
         self.calm: NDArray[np.bool_] | None = None
         """Pixels of the window that stand still while the camera rests; `None`: all."""
         self._patience_s = _PATIENCE_S
-        self._flicker_share = 0.0
-        """Of a picture: so much may change by itself wherever the camera stands, such as water."""
+        self.flicker_share = 0.0
+        """Share of the window that may differ from one grab to the next wherever the camera stands, such as water."""
         self._sent_to = Position(x_px=0, y_px=0)
         """Where the camera was sent last, in units from its first place."""
         self.unparked: Picture | None = None
@@ -184,7 +184,7 @@ class Rig:
         else:
             last = _sparse_of(before)
             while time.monotonic() - began < self.lag_s:
-                begun_share = max(_BEGUN_SHARE, self._flicker_share)
+                begun_share = max(_BEGUN_SHARE, self.flicker_share)
                 if self._changed_share(last, _sparse(self._running().grab(self.window))) > begun_share:
                     break
                 time.sleep(_LOOK_S)
@@ -207,12 +207,12 @@ class Rig:
             now = _sparse(screen)
             shares.append((at_s, self._changed_share(last, now)))
             last = now
-            changed_s = max((at for at, share in shares if share > self._flicker_share), default=0.0)
+            changed_s = max((at for at, share in shares if share > self.flicker_share), default=0.0)
             is_over = at_s > for_s + self._patience_s
             if is_over:
                 self._learn_flicker(shares)
             if is_over or (at_s > for_s and at_s - changed_s > self.still_s):
-                return to_rgb(screen), settling_of([(at, share > self._flicker_share) for at, share in shares])
+                return to_rgb(screen), settling_of([(at, share > self.flicker_share) for at, share in shares])
             time.sleep(_LOOK_S / 3)
 
     def rest(self, for_s: float, grabs: int) -> Sequence[Picture]:
@@ -265,7 +265,7 @@ class Rig:
             screen = stage.grab(self.window)
             now = _sparse(screen)
             shares.append((time.monotonic() - began, self._changed_share(last, now)))
-            if shares[-1][1] > self._flicker_share:
+            if shares[-1][1] > self.flicker_share:
                 since = time.monotonic()
             last = now
         return screen, True
@@ -274,7 +274,7 @@ class Rig:
         """Take what changes little and on and on for what changes by itself, so that it is waited for only once."""
         most = max((share for at_s, share in shares if at_s > shares[-1][0] - _FLICKER_S), default=0.0)
         if most <= _MOST_FLICKER:
-            self._flicker_share = max(self._flicker_share, min(_MOST_FLICKER, _FLICKER_SLACK * most))
+            self.flicker_share = max(self.flicker_share, min(_MOST_FLICKER, _FLICKER_SLACK * most))
 
     def _changed_share(self, one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
         changed = one != other

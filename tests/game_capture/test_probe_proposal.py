@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from game_capture.probe.moves import nothing_moved
 from game_capture.probe.proposal import propose
 from game_capture.probe.report import Edge, Pause, Report, Tried
 from game_capture.probe.scale import Scale, Trial, scale_of
@@ -110,3 +111,20 @@ def test_a_camera_that_stands_at_the_lower_right_and_units_that_go_too_far_are_p
     advice = propose(replace(report, edges=edges), {}, KEYS, default_park=CORNER).advice
     assert advice[0].startswith("One press goes so far that neighbouring areas hardly overlap")
     assert "stops at once when it is sent right and down: bring it to the upper left" in advice[1]
+
+
+def test_a_camera_is_waited_for_where_little_of_the_map_flickers_from_one_grab_to_the_next() -> None:
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), restless_share=0.4, flicker_share=0.15)
+    settle = propose(report, {}, KEYS, default_park=CORNER).parameters["settle"].value
+    # the crop is 15/16 of the window, and all that flickers may lie in it
+    assert settle == {
+        "equal_grabs": report.waiting.equal_grabs,
+        "interval_s": report.waiting.interval_s,
+        "equal_share": 0.84,
+    }
+
+
+def test_where_nothing_moved_the_message_names_what_hides_a_camera_that_moves() -> None:
+    tried = [Tried(way=way_of(KEYS), across=None, down=None, changed_otherwise=True)]
+    assert "30% of the picture changes by itself" in nothing_moved(tried, restless_share=0.3)
+    assert "by itself" not in nothing_moved(tried, restless_share=0.0)

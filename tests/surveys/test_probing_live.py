@@ -106,7 +106,9 @@ def test_held_keys_are_tried_where_tapped_ones_move_the_camera_unevenly(tmp_path
 
 
 def test_the_scale_of_a_minimap_is_measured_from_its_first_place_on(tmp_path: Path) -> None:
-    minimap = "scroll: {by: minimap, minimap: {x_px: 240, y_px: 140, width_px: 160, height_px: 120}, first: [262, 153]}\n"
+    minimap = (
+        "scroll: {by: minimap, minimap: {x_px: 240, y_px: 140, width_px: 160, height_px: 120}, first: [262, 153]}\n"
+    )
     probed = _probe(tmp_path, BOARD + minimap, edges=True)
     scroll = parse_yaml(probed.text, "it")["scroll"]
     assert scroll["camera_px_per_px"] == [board.MINIMAP, board.MINIMAP]
