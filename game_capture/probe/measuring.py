@@ -48,6 +48,12 @@ Tell = Callable[[str, int, int], None]
 
 _REST_S, _REST_GRABS = 2.5, 10
 
+_RESTS = 3
+"""So often a picture is looked at that changes most of itself."""
+
+_PUSH_S = 1.0
+"""Long enough for a camera to go farther than a tile."""
+
 
 _WATCHED = 4
 """Moves along each axis that are watched as they settle."""
@@ -99,6 +105,8 @@ class Course:
         """Which way, by its units, each way to scroll moved the camera first."""
         self._longest = dict.fromkeys(Axis, 1)
         """The most units of a move that the pictures told of."""
+        self._rested_s = 0.0
+        """From the end of the start until the camera was seen at rest."""
         self._shown: Picture | None = None
 
     def run(self) -> Report:
@@ -147,6 +155,7 @@ class Course:
             restless_share=restless_share,
             edges=edges,
             flicker_share=rig.flicker_share,
+            late_s=rig.late_s,
             starts_restless=rig.was_restless,
         )
 
@@ -154,7 +163,9 @@ class Course:
         self._tell("Looking at the picture at rest", 0, 1)
         restless, drifting_share = self._at_rest()
         if drifting_share > _DRIFTING_SHARE and self._asked.may_park:
-            restless = self._look_elsewhere(restless, drifting_share)
+            restless, drifting_share = self._look_elsewhere(drifting_share)
+        if restless.mean() <= _DRIFTING_SHARE < drifting_share:
+            self._rig.late_s = self._rested_s
         self._rig.ignore(restless)
         self._tell("Looking at the picture at rest", 1, 1)
         return restless
@@ -162,28 +173,35 @@ class Course:
     def _at_rest(self) -> tuple[NDArray[np.bool_], float]:
         """Return what changes at rest, and the share of squares that changed since the pointer went where it rests.
 
-        A pointer that scrolls may have brought the camera to the end of the world, where it stands still.
+        A pointer that scrolls may have brought the camera to the end of the world, where it stands still; and a map may
+        come up after a picture that stood still.
         """
-        self._rig.look()  # what `home` did may go on for a while
-        pictures = self._rig.rest(_REST_S, _REST_GRABS)
-        unparked = self._rig.unparked
-        since = pictures if unparked is None else [unparked, *pictures]
-        return changed_squares(pictures), float(changed_squares(since).mean())
+        rig = self._rig
+        for _ in range(_RESTS):
+            rig.look()  # what `home` did may go on for a while
+            self._rested_s = rig.up_s
+            pictures = rig.rest(_REST_S, _REST_GRABS)
+            restless = changed_squares(pictures)
+            if restless.mean() <= _DRIFTING_SHARE:
+                break
+        since = pictures if rig.unparked is None else [rig.unparked, *pictures]
+        return restless, float(changed_squares(since).mean())
 
-    def _look_elsewhere(self, restless: NDArray[np.bool_], drifting_share: float) -> NDArray[np.bool_]:
+    def _look_elsewhere(self, drifting_share: float) -> tuple[NDArray[np.bool_], float]:
         """See whether the picture stands still with the pointer farther from the window's edge, which may scroll."""
-        rig, corner = self._rig, self._rig.park
-        window = rig.window
+        rig, corner, window = self._rig, self._rig.park, self._rig.window
         inside = (window.right_px - _FROM_EDGE_PX, window.bottom_px - _FROM_EDGE_PX)
-        for place in (inside, middle(rig.crop)):
+        for place in (corner, inside, middle(rig.crop)):
             rig.park = place
-            rig.restart()
-            again, share = self._at_rest()
-            if share < drifting_share / 2:
-                return again
-        rig.park = corner
+            before = rig.push_away(_PUSH_S)
+            rig.rest_pointer()
+            after = rig.look(before)
+            if changed_squares([before, after, *rig.rest(_REST_S, _REST_GRABS)]).mean() < drifting_share / 2:
+                break
+        else:
+            rig.park = corner
         rig.restart()
-        return restless
+        return self._at_rest()
 
     def _try_ways(self) -> list[Tried]:
         tried: list[Tried] = []

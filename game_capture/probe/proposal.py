@@ -160,6 +160,11 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
             "The first picture after the start does not stand still, which a survey waits for: begin `prepare` with "
             "{wait_s: 5}, or better with a `wait_until` that names a pixel's colour."
         )
+    if report.late_s:
+        advice.append(
+            f"The map came up {report.late_s:.0f} s after the first picture that stood still, and a survey would begin "
+            "without it: end `prepare` with a `wait_until` that names a pixel's colour by which it is there."
+        )
     if not report.chosen.is_steady:
         advice.append(f"No way to scroll was steady: {report.chosen.way.name} is the least unsteady one.")
     if any(px > _MOST_STEP * side for px, side in zip(step, sides, strict=True)):

@@ -94,6 +94,9 @@ class Rig:
         """Share of the window that may differ from one grab to the next wherever the camera stands, such as water."""
         self._sent_to = Position(x_px=0, y_px=0)
         """Where the camera was sent last, in units from its first place."""
+        self.late_s = 0.0
+        """From the end of a start until the program shows what it shows then: each start waits so long."""
+        self._started_s = 0.0
         self.unparked: Picture | None = None
         """What the window showed last before the pointer went where it rests."""
         self.was_restless = False
@@ -128,6 +131,7 @@ class Rig:
         except (GameDied, GameNeverSettled) as error:
             raise type(error)(f"{error} {self._seen(stage)}") from error
         self._is_first = False
+        self._started_s = time.monotonic()
         self._sent_to = Position(x_px=0, y_px=0)
 
     def _prepare(self, stage: Stage) -> None:
@@ -146,6 +150,7 @@ class Rig:
             patience_s = self._staging.start_timeout_s or 0.0
             pictures = self._actions_pictures
             perform(actions, stage, pictures, where=where, least_timeout_s=patience_s, done=self._saved)
+        time.sleep(self.late_s)
         self.unparked = to_rgb(self._wait_until_still(stage, _RESTLESS_PATIENCE_S)[0])
         self._park(stage)
         stage.check_alive()
@@ -156,6 +161,27 @@ class Rig:
             if why is not None:
                 shown = to_rgb(stage.grab(stage.screen))
                 raise OtherWindow(f"{why} {self._seen(stage)}", picture=shown, window=game_window(windows))
+
+    @property
+    def up_s(self) -> float:
+        """How long ago the program was prepared."""
+        return time.monotonic() - self._started_s
+
+    def push_away(self, for_s: float) -> Picture:
+        """Push the pointer into the upper left corner, then return what is shown with it in the middle of the crop.
+
+        A camera that a corner moves has then room for the way down and to the right.
+        """
+        stage = self._running()
+        stage.send(f"mousemove {self.window.x_px} {self.window.y_px}")
+        time.sleep(for_s)
+        x, y = middle(self.crop)
+        stage.send(f"mousemove {x} {y}")
+        return self.look()
+
+    def rest_pointer(self) -> None:
+        """Bring the pointer where it rests; raise `GameDied`."""
+        self._park(self._running())
 
     def go(self, way: Way, axis: Axis, units: int) -> None:
         """Scroll by so many units, below 0 to the left and up.

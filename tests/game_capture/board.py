@@ -8,6 +8,7 @@ squares; the window shows a part of it, with a minimap in its lower right corner
 `dialog` covers a part until Escape is pressed.
 `menu` covers all, and takes every key, until its button is clicked: `MENU_BUTTON`.
 `panel` covers the left of the map for good.
+`late=MS`: a cover of its own lies over all for so long, and stands still.
 `popup=N`: at the Nth key, a dialog comes up that takes every later key.
 `dies=N`: it ends at the Nth key; with `once=FILE` only where that file is not there yet, which it then writes.
 `hides=N`: its window goes at the Nth key, and it lives on.
@@ -73,6 +74,8 @@ class Board:
         if "panel" in self.words:
             self.cover(PANEL, height)
         self.menu = self.cover(width, height) if "menu" in self.words else 0
+        if "late" in self.words:
+            self.root.after(int(self.words["late"]), self.canvas.delete, self.cover(width, height))
         self.popup = 0
         self.dialog = self.canvas.create_rectangle(60, 60, 160, 120, fill="#ffffff", width=0) if dialog else 0
         self.drag_from: tuple[int, int] | None = None

@@ -92,6 +92,15 @@ def test_a_corner_that_scrolls_is_no_place_to_rest_though_the_camera_stands_stil
     assert content["scroll"]["px_per_press"] == [board.STEP, board.STEP]
 
 
+def test_a_map_that_comes_up_late_is_waited_for_and_its_corner_is_not_blamed(tmp_path: Path) -> None:
+    keys = "scroll: {by: keys}\ncrop: {x_px: 0, y_px: 0, width_px: 240, height_px: 260}\n"
+    probed = _probe(tmp_path, _with("late=4000") + keys)
+    assert probed.report.park == (399, 259)
+    assert probed.report.late_s > 1
+    assert any("after the first picture that stood still" in advice for advice in probed.advice)
+    assert parse_yaml(probed.text, "it")["scroll"]["px_per_press"] == [board.STEP, board.STEP]
+
+
 def test_a_light_that_comes_into_view_is_not_taken_for_a_camera_that_moves_on(tmp_path: Path) -> None:
     keys = "scroll: {by: keys}\ncrop: {x_px: 0, y_px: 0, width_px: 240, height_px: 260}\n"
     probed = _probe(tmp_path, _with("light") + keys)
