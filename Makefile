@@ -13,6 +13,9 @@ LIVE := tests/e2e/test_live_openttd.py $(wildcard tests/surveys/test_*_live.py)
 BATCH := $(addprefix tests/e2e/test_,real_stores.py stack_on_servers.py wheel.py inspection.py)
 TIMES := build/test-times
 
+# Each of the many processes that tests start would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench games soak screenshots dagster-screenshots pictures pins webui types reference clean help
 
 help: ## Show this list

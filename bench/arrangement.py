@@ -109,13 +109,13 @@ def _measure(folder: Path) -> None:
     """Arrange a folder's shots, and print what it took and what came of it."""
     compared = 0
 
-    def tell(what: str, done: int, total: int) -> None:  # noqa: ARG001 - what arrange calls
+    def on_progress(what: str, done: int, total: int) -> None:  # noqa: ARG001 - what arrange calls
         nonlocal compared
         compared += what == "comparing"
 
     names = [path.name for path in folder.iterdir()]
     with spending() as spent:
-        found = arrange(names, lambda name: decode_picture((folder / name).read_bytes()), (), tell)
+        found = arrange(names, lambda name: decode_picture((folder / name).read_bytes()), (), on_progress)
     print(json.dumps(_facts(found) | {"wall_s": spent.wall_s, "cpu_s": spent.cpu_s, "compared": compared}))
 
 

@@ -9,7 +9,7 @@ import cv2
 from sqlalchemy import func, select
 
 from bench.figures import Figure, Result, spending
-from imageflow_clients.database.maps import schema, screenshots, tiles
+from imageflow_clients.database.maps import screenshots, tile_schema, tiles
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.grid import Grid
@@ -126,7 +126,7 @@ def _make(stores: Stores, survey: Survey, changed_areas: float) -> _Made:
     objects = _objects(stores) - before
     with stores.database.begin() as connection:
         layer = tiles.layer_of(connection, survey.id, survey.placed().revision)
-        table = schema.tiles
+        table = tile_schema.tiles
         rows = connection.execute(
             select(func.count()).select_from(table).where(table.c.layer_id == layer.id)
         ).scalar_one()
@@ -150,4 +150,4 @@ def _changed(stores: Stores, first: Survey, survey: Survey) -> float:
 
 def _objects(stores: Stores) -> int:
     with stores.database.begin() as connection:
-        return connection.execute(select(func.count()).select_from(schema.tile_objects)).scalar_one()
+        return connection.execute(select(func.count()).select_from(tile_schema.tile_objects)).scalar_one()

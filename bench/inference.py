@@ -18,7 +18,7 @@ from imageflow_clients.inference.onnx_runtime import OnnxSession, Provider, Runt
 from imageflow_clients.inference.sample import Sample
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.inference.triton import Server, TritonModels
-from imageflow_clients.objects import open_object_store
+from imageflow_clients.object_stores import open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.inference import InferenceSession

@@ -12,7 +12,7 @@ from bench.inspecting import own_stores, publish
 from bench.sensor_ticks import sensor_ticks
 from imageflow_domain import keys
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.intake import Cursor, notice_batches
+from imageflow_inspection.intake import IntakeCursor, notice_batches
 from imageflow_inspection.take_in import take_in
 
 BATCH = 64
@@ -38,7 +38,7 @@ def _cores() -> tuple[Figure, ...]:
         publish(stores, "cores")
         for place in range(BATCH):
             stores.objects.put(keys.inspection_upload_file("cores", "b1", f"p{place:03d}.jpg"), _picture(place))
-        (batch,) = notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1)).closed
+        (batch,) = notice_batches(stores, IntakeCursor(), now=datetime.now(UTC) + timedelta(hours=1)).closed
         take_in(stores, batch.id)
         rates = {1: 0.0, 2: 0.0}
         for _ in range(3):

@@ -10,7 +10,7 @@ import numpy as np
 from game_capture.city.view import render
 from game_capture.city.world import World
 from game_capture.drivers.city import CityDriver, CityParameters
-from imageflow_clients.database.maps import layers, placements, tile_objects, tiles
+from imageflow_clients.database.maps import layers, placements, saves, tile_objects, tiles
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.database.maps.tiles import TileRow
 from imageflow_clients.stores import Stores
@@ -64,7 +64,7 @@ def _place(stores: Stores, survey: Survey) -> None:
     bottom = max(place.y_px for place in truth.values()) + survey.view.height_px
     bounds = Rect(x_px=0, y_px=0, width_px=int(right), height_px=int(bottom))
     with stores.database.begin() as connection:
-        number = rows.begin_frame(connection, survey.spec.game, survey.spec.save)
+        number = saves.begin_frame(connection, survey.spec.game, survey.spec.save)
         frame, shift = first_frame(bounds, number)
         mosaic = Mosaic(
             frame=frame,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from imageflow_clients.database.maps import schema, screenshots, tiles
+from imageflow_clients.database.maps import schema, screenshots, tile_schema, tiles
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -110,7 +110,7 @@ def _named_by_rows(stores: Stores, survey: Survey) -> set[str]:
     with stores.database.begin() as connection:
         shots = screenshots.stored(connection, survey.id)
         shown = {tile.digest for tile in tiles.every(connection, survey.id, survey.published().revision)}
-        noted = select(schema.tile_objects.c.digest).where(schema.tile_objects.c.bytes.is_not(None))
+        noted = select(tile_schema.tile_objects.c.digest).where(tile_schema.tile_objects.c.bytes.is_not(None))
         shown |= set(connection.execute(noted).scalars())
     return {
         *(shot.object_key for shot in shots.values()),
@@ -123,7 +123,7 @@ def _named_by_rows(stores: Stores, survey: Survey) -> set[str]:
 def _may_be_there(stores: Stores) -> Iterator[str]:
     """Yield the keys of lossless copies, which are kept for some zooms and can be made again."""
     with stores.database.begin() as connection:
-        digests = connection.execute(select(schema.tile_objects.c.digest)).scalars().all()
+        digests = connection.execute(select(tile_schema.tile_objects.c.digest)).scalars().all()
     yield from map(keys.lossless, digests)
 
 

@@ -10,7 +10,7 @@ from imageflow_domain.geometry import Offset
 PROBES = 6
 """Moves that are looked at; where these do not tell, the configuration is believed."""
 
-_STILL = 3
+_STILL = 4
 """Probes that all show a camera at rest: it is no lost press."""
 
 _PROBE_PX = 48

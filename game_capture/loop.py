@@ -6,12 +6,14 @@ camera does not advance the world has an edge. A wrong sight is worse than none:
 else explains it, several sub-windows support it, and it fits whole presses.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import ceil, inf
+from math import ceil, inf, log
 
 from game_capture.axis import Axis as Axis
+from game_capture.rules import FIT_PX
+from game_capture.rules import Move as Move
+from game_capture.rules import Rules as Rules
 from imageflow_domain.capture import EXACT, Movement, Uncertainty
 from imageflow_domain.geometry import Offset, Position
 
@@ -25,7 +27,10 @@ PUSHES = 2
 """Moves in a row that do not advance, before a move back tells an edge from a camera that does not obey."""
 
 PUSHED_PRESSES = 4
-"""Presses of these moves: fewer may all be lost."""
+"""Presses of these moves, at least: fewer may all be lost."""
+
+_ALL_LOST = 0.001
+"""So unlikely must it be that all of them were lost, as far as presses were lost before."""
 
 _FIRM_PRESSES = 3
 """A move that is to tell something has so many presses at least, where they fit into a hop."""
@@ -36,31 +41,11 @@ PATIENCE = 4
 MOST_MOVES = 12
 """To one place, beyond thrice those that the distance needs."""
 
-_FIT_PX = 2.0
-_FIT_SHARE = 0.1
-"""How far from whole presses a movement may be: of a press."""
-
 _LOST, _OF_PRESSES = 1, 32
 """Presses that count as lost, and as sent, before any was seen."""
 
 _LOST_MORE = 2.0
 """Of a move that nobody saw, so many times more presses may be lost than of others on average."""
-
-_NEAR_PX = 16.0
-"""No move is worth less: frames lie where they are seen to lie, not where they were sent to."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Move:
-    """Presses along one axis; below 0 to the left, and up."""
-
-    axis: Axis
-    presses: int
-
-    @property
-    def direction(self) -> int:
-        """1 to the right or down, -1 to the left or up."""
-        return 1 if self.presses > 0 else -1
 
 
 @dataclass(frozen=True)
@@ -79,37 +64,6 @@ class GivenUp:
 
 
 Next = Move | Arrived | AtEdge | GivenUp
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What is known of how the camera moves."""
-
-    press_px: Mapping[Axis, float]
-    """How far one press moves the camera."""
-    hop_px: Mapping[Axis, float]
-    """The longest move: the frames before and after it overlap."""
-
-    def expected_px(self, move: Move) -> float:
-        """Return how far the camera goes if no press is lost; below 0 to the left, and up."""
-        return move.presses * self.press_px[move.axis]
-
-    def fits(self, off_px: float, axis: Axis) -> bool:
-        """Whether a distance is one that whole presses go."""
-        press_px = self.press_px[axis]
-        rest = abs(off_px - round(off_px / press_px) * press_px)
-        return rest <= max(_FIT_PX, _FIT_SHARE * press_px)
-
-    def presses(self, distance_px: float, axis: Axis) -> int:
-        """Return the presses that go nearest to a distance; none for less than half a press, or a few pixels."""
-        if abs(distance_px) <= min(_NEAR_PX, self.hop_px[axis] / 8):
-            return 0
-        return round(distance_px / self.press_px[axis])
-
-    def hop(self, presses: int, axis: Axis) -> int:
-        """Return the presses of a move's first hop."""
-        longest = max(1, int(self.hop_px[axis] / self.press_px[axis] + 0.5))
-        return max(-longest, min(longest, presses))
 
 
 class Phase(StrEnum):
@@ -235,14 +189,13 @@ def is_accepted(seen: Movement, move: Move, rules: Rules, missing: Move | None =
     if not seen.is_only or seen.windows < (LEAST_WINDOWS if is_plain else SURE_WINDOWS):
         return False
     # keys are lost or late, not made
-    farthest = abs(rules.expected_px(move)) + max(0.0, late_along) + max(_FIT_PX, rules.press_px[move.axis] / 2)
-    return min(0.0, late_along) - _FIT_PX <= along <= farthest
+    farthest = abs(rules.expected_px(move)) + max(0.0, late_along) + max(FIT_PX, rules.press_px[move.axis] / 2)
+    return min(0.0, late_along) - FIT_PX <= along <= farthest
 
 
 def is_short(seen: Movement, move: Move, rules: Rules) -> bool:
-    """Whether a movement is at least half a press shorter than its move."""
-    along = move.direction * _along(seen.offset, move.axis)
-    return along < abs(rules.expected_px(move)) - rules.press_px[move.axis] / 2
+    """Whether a movement is at least half a press, or a few pixels, shorter than its move."""
+    return _is_short(seen.offset, move, rules)
 
 
 def has_late_presses(seen: Movement, move: Move, rules: Rules) -> bool:
@@ -258,30 +211,38 @@ def has_late_presses(seen: Movement, move: Move, rules: Rules) -> bool:
 
 def _is_late(across: float, late_px: float, axis: Axis, rules: Rules) -> bool:
     """Whether a movement aside is none, or one of whole presses that were missing."""
-    if abs(across) <= _FIT_PX:
+    if abs(across) <= FIT_PX:
         return True
-    return across * late_px > 0 and abs(across) <= abs(late_px) + _FIT_PX and rules.fits(across, axis)
+    return across * late_px > 0 and abs(across) <= abs(late_px) + FIT_PX and rules.fits(across, axis)
 
 
 def is_lost_presses(off: Position, belief: Belief, rules: Rules) -> bool:
     """Whether whole presses that may be lost explain how far the camera is from where it is believed to be."""
     allowed = belief.uncertainty
     return (
-        abs(off.x_px) <= allowed.x_px + _FIT_PX
-        and abs(off.y_px) <= allowed.y_px + _FIT_PX
+        abs(off.x_px) <= allowed.x_px + FIT_PX
+        and abs(off.y_px) <= allowed.y_px + FIT_PX
         and rules.fits(off.x_px, Axis.X)
         and rules.fits(off.y_px, Axis.Y)
     )
 
 
-def shifted(belief: Belief, offset: Offset) -> Belief:
-    """Return what is believed after a movement that is sure whatever was pressed."""
-    at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)
-    return replace(_going(belief), at=at, moves=belief.moves + 1, edges=frozenset(), missing=None)
+def shifted(belief: Belief, move: Move, offset: Offset) -> Belief:
+    """Return what is believed after a movement that is sure, though it is not known how far one press goes."""
+    presses = abs(move.presses)
+    return replace(
+        _going(belief),
+        at=belief.at + Position(x_px=offset.dx_px, y_px=offset.dy_px),
+        moves=belief.moves + 1,
+        edges=frozenset(),
+        lost=belief.lost + (presses if _is_still(offset) else 0),
+        pressed=belief.pressed + presses,
+        missing=None,
+    )
 
 
 def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Belief:
-    at = Position(x_px=belief.at.x_px + offset.dx_px, y_px=belief.at.y_px + offset.dy_px)
+    at = belief.at + Position(x_px=offset.dx_px, y_px=offset.dy_px)
     advanced = move.direction * _along(offset, move.axis) >= rules.press_px[move.axis] / 2
     late = belief.missing
     late_px = rules.expected_px(late) if late is not None and late.axis is not move.axis else 0.0
@@ -294,24 +255,32 @@ def _after_sight(belief: Belief, move: Move, offset: Offset, rules: Rules) -> Be
         missing=_missing(late, move, offset, rules),
     )
     if belief.phase is Phase.BACK:
-        return replace(belief, phase=Phase.RETURN) if advanced else replace(_going(belief), obeys=False)
+        if not advanced:
+            return replace(_going(belief), obeys=False)
+        # where presses back are lost, those before may be lost as well: they tell of no edge
+        is_whole = not _is_short(offset, move, rules)
+        return replace(belief, phase=Phase.RETURN) if is_whole else replace(_going(belief), edges=frozenset())
     if belief.phase is Phase.RETURN:
-        back_px = rules.hop(_FIRM_PRESSES, move.axis) * rules.press_px[move.axis]
-        went_px = move.direction * _along(offset, move.axis)
-        is_edge = advanced and went_px < back_px + rules.press_px[move.axis] / 2
+        stopped = belief.stopped or belief
+        off_px = abs(move.axis.of(at) - move.axis.of(stopped.at))
+        is_edge = advanced and off_px <= max(FIT_PX, rules.press_px[move.axis] / 2)
         return _at_edge(belief, move) if is_edge else replace(_going(belief), edges=frozenset())
-    if advanced:
-        done = round(abs(_along(offset, move.axis)) / rules.press_px[move.axis])
-        lost = max(0, abs(move.presses) - done)
-        return replace(_going(belief), lost=belief.lost + lost, pressed=belief.pressed + abs(move.presses))
     way = (move.axis, move.direction)
     again = belief.pushed == way
-    pushes = belief.pushes + 1 if again else 1
     presses = abs(move.presses) + (belief.pushed_presses if again else 0)
+    if advanced:
+        done = round(abs(_along(offset, move.axis)) / rules.press_px[move.axis])
+        return replace(_going(belief), lost=belief.lost + max(0, presses - done), pressed=belief.pressed + presses)
+    pushes = belief.pushes + 1 if again else 1
     pushed = replace(belief, pushed=way, pushes=pushes, pushed_presses=presses)
-    if pushes < PUSHES or presses < PUSHED_PRESSES:
+    if pushes < PUSHES or presses < _telling_presses(belief):
         return replace(pushed, phase=Phase.GOING)
     return replace(pushed, phase=Phase.BACK, stopped=belief)
+
+
+def _telling_presses(belief: Belief) -> int:
+    """Return how many presses without effect tell that something stops the camera."""
+    return max(PUSHED_PRESSES, ceil(log(_ALL_LOST) / log(min(0.9, belief.lost / belief.pressed))))
 
 
 def _at_edge(belief: Belief, move: Move) -> Belief:
@@ -343,7 +312,7 @@ def _nearer(belief: Belief) -> Belief:
     if belief.to is None or belief.phase is not Phase.GOING:
         return belief
     distance_px = _distance_px(belief.at, belief.to)
-    if distance_px < belief.nearest_px - _FIT_PX:
+    if distance_px < belief.nearest_px - FIT_PX:
         return replace(belief, nearest_px=distance_px, idle=0)
     return replace(belief, idle=belief.idle + 1)
 
@@ -372,13 +341,18 @@ def _unseen(belief: Belief, move: Move, seen: Movement | None, rules: Rules) -> 
     )
 
 
+def _is_short(offset: Offset, move: Move, rules: Rules) -> bool:
+    along = move.direction * _along(offset, move.axis)
+    return along < abs(rules.expected_px(move)) - max(FIT_PX, rules.press_px[move.axis] / 2)
+
+
 def _going(belief: Belief) -> Belief:
     """Return the belief with nothing suspected."""
     return replace(belief, phase=Phase.GOING, pushed=None, pushes=0, pushed_presses=0, stopped=None)
 
 
 def _is_still(offset: Offset) -> bool:
-    return max(abs(offset.dx_px), abs(offset.dy_px)) <= _FIT_PX
+    return max(abs(offset.dx_px), abs(offset.dy_px)) <= FIT_PX
 
 
 def _along(offset: Offset, axis: Axis) -> int:

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from imageflow_images.intake import Rules
+from imageflow_images.intake import IntakeRules
 from imageflow_images.intake import decode_rgb as decode_image
 
 MAX_BYTES = 256 * 1024 * 1024
 
-_RULES = Rules(
+_RULES = IntakeRules(
     most_px=64_000_000,  # an 8K screen has 33 million
     most_side_px=16_383,  # WebP, in which screenshots are stored, holds no wider or higher picture
 )

@@ -207,7 +207,7 @@ class Pilot:
             since_stop = self._since_stop(after)
             self._believe(loop.moved(self._belief, move, seen, self._rules, since_stop=since_stop))
         else:
-            self._belief = loop.shifted(self._belief, seen.offset)
+            self._belief = loop.shifted(self._belief, move, seen.offset)
             self._made[move.axis] += move.presses if calibration.moves(move, seen) else 0
         if not calibration.is_done:
             self._calibrate(move, seen, after.frame)

@@ -10,7 +10,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from imageflow_assets.executor import by_size_executor
-from imageflow_assets.map.silence import SilenceWatch
+from imageflow_assets.silence import SilenceWatch
 from imageflow_assets.values import step_values
 from imageflow_clients.settings import Settings
 from imageflow_resources.configured import configured_resources

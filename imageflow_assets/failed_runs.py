@@ -4,16 +4,12 @@ import dagster as dg
 from dagster._core.storage.tags import SENSOR_NAME_TAG
 
 from imageflow_assets.inspection.follow_up import is_followed_up
-from imageflow_assets.runs import partition_of, why_it_ended, will_be_retried
+from imageflow_assets.run_alerts import alert_of
+from imageflow_assets.runs import why_it_ended, will_be_retried
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Unavailable
-from imageflow_domain.inspection import Alert
-from imageflow_inspection.failed_runs import FailedRun, raise_run_failed
 from imageflow_surveys.runs import REFUSED_TAG, SENSOR
-
-_ASSETS_JOB = "__ASSET_JOB"
-"""The job under which Dagster runs a selection of assets."""
 
 
 @dg.run_failure_sensor(
@@ -36,25 +32,6 @@ def alert_failed_runs(
         raise dg.DagsterError(f"The alert of run {run.run_id} waits. {error}") from error
     if alert is not None:
         context.log.warning(alert.message)
-
-
-def alert_of(stores: Stores, settings: Settings, run: dg.DagsterRun, reason: str) -> Alert | None:
-    """Raise the alert of a run, once; return it, or `None` where it was raised before.
-
-    Args:
-        stores: Where alerts are kept.
-        settings: Where Dagster's UI is, and who is sent alerts.
-        run: Which one failed.
-        reason: Why the run failed, in words.
-    """
-    failed = FailedRun(
-        id=run.run_id,
-        job=None if run.job_name == _ASSETS_JOB else run.job_name,
-        partition=partition_of(run),
-        reason=reason,
-        url=f"{settings.dagster_url}/runs/{run.run_id}",
-    )
-    return raise_run_failed(stores, failed, addresses=settings.alert_addresses)
 
 
 def _is_followed_up(run: dg.DagsterRun) -> bool:

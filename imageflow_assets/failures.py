@@ -13,7 +13,7 @@ import dagster as dg
 from imageflow_domain.errors import CaptureError, GameMissing, ImageFlowError, NoMap, Unavailable
 
 ERROR = "error"
-"""Metadata of a failed step: the name of the domain error's class, by which the command line tells its exit code."""
+"""Metadata of a failed step: the name of the domain error's class, which determines the exit code of a command."""
 
 PICTURE = "picture"
 """Metadata of a failed step: key of the object that shows what a game showed then."""

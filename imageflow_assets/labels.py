@@ -17,7 +17,7 @@ _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchem
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class LineLabels:
     """One of the two lines of assets: its group, its owners and its tags."""
 
     name: str
@@ -33,13 +33,13 @@ class Line:
         return {LINE_TAG: self.name}
 
 
-MAP = Line(name=queue.Line.MAP.value)
-INSPECTION = Line(name=queue.Line.INSPECTION.value)
-SHORT = {LINE_TAG: queue.Line.UPKEEP.value}
+MAP = LineLabels(name=queue.RunLine.MAP.value)
+INSPECTION = LineLabels(name=queue.RunLine.INSPECTION.value)
+SHORT = {LINE_TAG: queue.RunLine.UPKEEP.value}
 """Tags of jobs that make no asset: their runs do not wait in the queue behind those of surveys and batches."""
 
 
-def sensor(line: Line, **options: Any) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
+def sensor(line: LineLabels, **options: Any) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
     """Make a sensor of a line, which runs by default; Dagster shows the function's docstring as its description.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import dagster as dg
 
 from imageflow_assets.runs import at_work, end_of, runs_by_tag
-from imageflow_domain.work import Run
+from imageflow_domain.work import WorkRun
 
 Row = TypeVar("Row")
 
@@ -29,9 +29,9 @@ class Waiting(Generic[Row]):
     """Whether a run works on the partition, launched by any process."""
 
     @property
-    def ends(self) -> tuple[Run, ...]:
+    def ends(self) -> tuple[WorkRun, ...]:
         """The runs as the rule takes them."""
-        return tuple(Run(id=run.run_id, end=end_of(run)) for run in self.runs)
+        return tuple(WorkRun(id=run.run_id, end=end_of(run)) for run in self.runs)
 
 
 def look(instance: dg.DagsterInstance, tag: str, read: Callable[[], Sequence[Waiting[Row]]]) -> Iterator[Waiting[Row]]:

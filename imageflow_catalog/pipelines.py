@@ -30,24 +30,24 @@ def publish_pipeline(stores: Stores, data: Any) -> PublishedPipeline:
         Conflict: Where another spec has its name and version.
     """
     spec = plan(parse_spec(data)).spec
-    told = spec.to_data()
-    if not all(is_storable(each) for each in _texts(told)):
+    canonical = spec.to_data()
+    if not all(is_storable(each) for each in _texts(canonical)):
         raise InvalidInput("The pipeline holds signs that are no text: leave them out.")
-    digest = hashlib.sha256(canonical_json(told)).hexdigest()
+    digest = hashlib.sha256(canonical_json(canonical)).hexdigest()
     with stores.database.begin() as connection:
-        rows.add(connection, spec.pipeline, spec.version, told, digest)
+        rows.add(connection, spec.pipeline, spec.version, canonical, digest)
         return rows.get(connection, spec.pipeline, spec.version)
 
 
-def _texts(told: Any) -> Iterator[str]:
-    match told:
+def _texts(data: Any) -> Iterator[str]:
+    match data:
         case str():
-            yield told
+            yield data
         case list():
-            for each in told:
+            for each in data:
                 yield from _texts(each)
         case dict():
-            for key, each in told.items():
+            for key, each in data.items():
                 yield key
                 yield from _texts(each)
 

@@ -14,7 +14,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
-from imageflow_mosaic.comparison import Tell
+from imageflow_mosaic.comparison import OnProgress
 from imageflow_surveys.arrange import ArrangedFrames, arrange_frames, of_another_size, of_one_size, positions_csv
 
 _SHOWN = 20
@@ -30,8 +30,8 @@ def arrange(
     stores: Stores, source: str | None, parameters: Mapping[str, Any], masks: Sequence[Rect], *, bars: bool
 ) -> ArrangedFrames:
     """Arrange frames under progress bars, and print what came of it; arguments and errors are `arrange_frames`'s."""
-    with _told(shown=bars) as tell:
-        frames = arrange_frames(stores, source, parameters, masks, tell)
+    with _progress_bar(shown=bars) as on_progress:
+        frames = arrange_frames(stores, source, parameters, masks, on_progress)
     _print(frames)
     return frames
 
@@ -107,7 +107,7 @@ def _print(frames: ArrangedFrames) -> None:
     sizes = [len(group.pictures) for group in found.groups]
     click.echo(f"{sum(sizes)} frames overlap, in {_count(sizes, 'group')}: {_listed(map(str, sizes))}.", err=True)
     if len(sizes) > 1:
-        click.echo("Each group is a map of its own: nothing tells how groups lie to one another.", err=True)
+        click.echo("Each group is a map of its own: the positions of groups to one another are unknown.", err=True)
     _say(f"{_count(found.strays, 'frame')} belong to no group", found.strays)
     _say(
         f"{_count(found.doubles, 'frame')} show the same as another and are left out",
@@ -126,7 +126,7 @@ def _print(frames: ArrangedFrames) -> None:
         [f"{one.name} (the same place as {one.of} at {one.scale:.4g} times the size)" for one in found.rescaled],
     )
     _say(
-        f"{_count(found.doubts, 'pair')} may overlap, but too little of them tells so, or other frames contradict it",
+        f"{_count(found.doubts, 'pair')} may overlap, but the evidence is too weak, or other frames contradict it",
         [f"{doubt.first} and {doubt.second}" for doubt in found.doubts],
     )
     _say(
@@ -151,13 +151,13 @@ def _listed(names: Sequence[str] | Iterator[str]) -> str:
 
 
 @contextmanager
-def _told(*, shown: bool) -> Iterator[Tell]:
+def _progress_bar(*, shown: bool) -> Iterator[OnProgress]:
     columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors, disable=not shown) as bars:
         tasks = {what: bars.add_task(title, total=None, start=False) for what, title in _TITLES.items()}
 
-        def tell(what: str, done: int, total: int) -> None:
+        def on_progress(what: str, done: int, total: int) -> None:
             bars.start_task(tasks[what])
             bars.update(tasks[what], completed=done, total=total)
 
-        yield tell
+        yield on_progress

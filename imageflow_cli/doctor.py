@@ -25,7 +25,7 @@ _LOW_DISK_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Examined:
     """One thing that was looked at."""
 
     name: str
@@ -50,22 +50,22 @@ def doctor(settings: Settings, as_json: bool) -> None:
         raise Unavailable(f"Missing: {', '.join(missing)}.")
 
 
-def _mark(look: Look) -> Text:
+def _mark(look: Examined) -> Text:
     if look.found:
         return Text("ok", style="green")
     return Text("missing", style="red") if look.needed else Text("absent", style="yellow")
 
 
-def _looks(settings: Settings) -> Iterator[Look]:
-    yield Look(
+def _looks(settings: Settings) -> Iterator[Examined]:
+    yield Examined(
         name="Python",
         found=sys.version_info >= (3, 11),
         needed=True,
         text=f"{platform.python_version()}; 3.11 or newer is needed",
     )
-    yield Look(name="ImageFlow", found=True, needed=True, text=importlib.metadata.version("imageflow"))
+    yield Examined(name="ImageFlow", found=True, needed=True, text=importlib.metadata.version("imageflow"))
     free = psutil.disk_usage(str(_existing(settings))).free
-    yield Look(
+    yield Examined(
         name="Disk",
         found=free > _LOW_DISK_BYTES,
         needed=True,
@@ -79,34 +79,34 @@ def _looks(settings: Settings) -> Iterator[Look]:
         ("openttd", "openttd openttd-opengfx", "the openttd driver"),
     ):
         path = shutil.which(program) or shutil.which(program, path=_GAMES_PATH)
-        yield Look(
+        yield Examined(
             name=program, found=path is not None, needed=False, text=path or f"{what}: apt-get install {package}"
         )
     for name, port in (("Map's port", settings.gateway_port), ("Dagster's port", settings.dagster_port)):
         free_port = is_free(settings.host, port)
         text = f"{port} is free" if free_port else f"{port} is in use: by `imageflow up`, or by another program"
-        yield Look(name=name, found=free_port, needed=False, text=text)
+        yield Examined(name=name, found=free_port, needed=False, text=text)
 
 
-def _stores(settings: Settings) -> Iterator[Look]:
+def _stores(settings: Settings) -> Iterator[Examined]:
     try:
         stores = open_stores(settings)
         stores.objects.check()
         with stores.database.begin() as connection:
             version = connection.exec_driver_sql("SHOW server_version").scalar_one()
     except ImageFlowError as error:
-        yield Look(name="Stores", found=False, needed=True, text=str(error))
+        yield Examined(name="Stores", found=False, needed=True, text=str(error))
         return
     embedded = "embedded" if settings.database_url is None else "given by IMAGEFLOW_DATABASE_URL"
-    yield Look(name="PostgreSQL", found=True, needed=True, text=f"{version}, {embedded}")
-    yield Look(name="Object store", found=True, needed=True, text=stores.objects.label)
+    yield Examined(name="PostgreSQL", found=True, needed=True, text=f"{version}, {embedded}")
+    yield Examined(name="Object store", found=True, needed=True, text=stores.objects.label)
 
 
-def _games(folder: Path) -> Look:
+def _games(folder: Path) -> Examined:
     count = len(list_games(folder))
     text = f"{count} game {'file' if count == 1 else 'files'} in '{folder}'"
     hint = "" if count else ": the API starts only what a file there names; IMAGEFLOW_GAMES names another folder"
-    return Look(name="Games", found=count > 0, needed=False, text=text + hint)
+    return Examined(name="Games", found=count > 0, needed=False, text=text + hint)
 
 
 def _existing(settings: Settings) -> Path:

@@ -21,7 +21,7 @@ def game() -> None:
     help="Of a file with this driver's parameters alone, as --config takes it for x11.",
 )
 def schema(parameters: str | None) -> None:
-    """Print the JSON Schema of a game's YAML, which tells every setting with its default.
+    """Print the JSON Schema of a game's YAML: every setting with its default.
 
     Editors check a file against it whose first line is
 

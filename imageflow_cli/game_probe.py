@@ -18,7 +18,7 @@ from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput, NoMap
 
 if TYPE_CHECKING:
-    from imageflow_surveys.probing import Described, Probed, Tell
+    from imageflow_surveys.probing import Described, OnProgress, Probed
 
 _WIDTH = 28
 
@@ -140,8 +140,8 @@ def _probe(settings: Settings, game: "Described", folder: Path, *, edges: bool) 
 
     make_folder(folder)
     staging = GameDriverResource.of(settings).staging()
-    with on_signals(_interrupt, signal.SIGINT, signal.SIGTERM), _told() as tell:
-        probed = probe_game(game, staging=staging, pictures=folder, edges=edges, tell=tell)
+    with on_signals(_interrupt, signal.SIGINT, signal.SIGTERM), _progress_bar() as on_progress:
+        probed = probe_game(game, staging=staging, pictures=folder, edges=edges, on_progress=on_progress)
     click.echo(f"Pictures of what the window showed are in '{folder}'.", err=True)
     return probed
 
@@ -183,20 +183,20 @@ def _size(text: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _told() -> Iterator["Tell"]:
+def _progress_bar() -> Iterator["OnProgress"]:
     """Draw one bar for each part of the work, on a terminal; elsewhere, print its name once."""
     columns = (TextColumn("{task.description:<31}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks = {}
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bars:
 
-        def tell(what: str, done: int, total: int) -> None:
+        def on_progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
                 if not errors.is_terminal:
                     click.echo(f"{what} ...", err=True)
             bars.update(tasks[what], completed=done, total=total)
 
-        yield tell
+        yield on_progress
 
 
 def _interrupt() -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from imageflow_cli.console import errors, print_json, print_table
 from imageflow_cli.options import NAME, as_json, with_settings
 from imageflow_cli.picture_folder import as_json as skipped_json
-from imageflow_cli.picture_folder import files_of, tell_skipped
+from imageflow_cli.picture_folder import files_of, print_skipped
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import make_folder, whole_file
@@ -30,7 +30,7 @@ from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, Inspection, Judgement, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.reinspect import StaleBatch, inspect_again, stale_batches
-from imageflow_inspection.results import Found, find_results
+from imageflow_inspection.results import FoundResult, find_results
 from imageflow_inspection.take_in import take_in
 from imageflow_inspection.uploading import BatchUpload, new_batch_name
 
@@ -86,15 +86,15 @@ def inspect(
     stores = open_stores(settings)
     pictures, skipped = _pictures(folder)
     if not as_json:
-        tell_skipped(skipped)
+        print_skipped(skipped)
     with _sent(stores, pictures, product, batch, as_json=as_json) as sent:
         closed = sent.close(datetime.now(UTC))
     if upload:
-        _tell_upload(closed, skipped, settings.gateway_url, as_json=as_json)
+        _print_upload(closed, skipped, settings.gateway_url, as_json=as_json)
         return
     take_in(stores, closed.id)
     done = _judge(stores, closed, open_models(settings, stores.objects), as_json=as_json)
-    _tell(stores, closed, done, marked, skipped, as_json=as_json)
+    _print_result(stores, closed, done, marked, skipped, as_json=as_json)
     if done.passed < done.pictures:
         raise SystemExit(NOT_PASSED)
 
@@ -128,15 +128,15 @@ def _sent(
         yield upload
 
 
-def _tell_upload(sent: Batch, skipped: Sequence[BadFile], gateway_url: str, *, as_json: bool) -> None:
+def _print_upload(sent: Batch, skipped: Sequence[BadFile], gateway_url: str, *, as_json: bool) -> None:
     if as_json:
-        told = {"product": sent.product, "batch": sent.name, "version": sent.version, "pictures": sent.pictures}
-        print_json({**told, "skipped": skipped_json(skipped)})
+        facts = {"product": sent.product, "batch": sent.name, "version": sent.version, "pictures": sent.pictures}
+        print_json({**facts, "skipped": skipped_json(skipped)})
         return
     click.echo(sent.key)
     click.echo(
         f"{sent.pictures} pictures uploaded. A running stack inspects them by itself: "
-        f"{gateway_url}/api/v1/batches?product={sent.product}&name={sent.name} tells how far it is.",
+        f"{gateway_url}/api/v1/batches?product={sent.product}&name={sent.name} shows the progress.",
         err=True,
     )
 
@@ -163,7 +163,7 @@ def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool
             raise click.Abort from error
 
 
-def _tell(
+def _print_result(
     stores: Stores,
     batch: Batch,
     done: Inspection,
@@ -172,7 +172,7 @@ def _tell(
     *,
     as_json: bool,
 ) -> None:
-    found: list[Found] = []
+    found: list[FoundResult] = []
     while page := find_results(stores, inspection=done.id, after=found[-1].key if found else None, limit=_PAGE).items:
         found += page
     for each in found:
@@ -184,8 +184,8 @@ def _tell(
         for each in found:
             print_json(_as_json(stores, each))
         counts = {"passed": done.passed, "failed": done.failed, "undecided": done.undecided}
-        told = {"batch": batch.key, "inspection": done.id, "pictures": done.pictures, **counts}
-        print_json({**told, "marked": where, "skipped": skipped_json(skipped)})
+        facts = {"batch": batch.key, "inspection": done.id, "pictures": done.pictures, **counts}
+        print_json({**facts, "marked": where, "skipped": skipped_json(skipped)})
         return
     print_table(("picture", "judgement", "confidence", "why"), [_row(each) for each in found])
     click.echo(
@@ -197,7 +197,7 @@ def _tell(
         click.echo(f"Marked pictures: {where}", err=True)
 
 
-def _row(each: Found) -> tuple[str, Text, str, str]:
+def _row(each: FoundResult) -> tuple[str, Text, str, str]:
     result = each.result
     why = [_why(item) for item in result.items if item.verdict is not Verdict.PASS]
     verdict = Text(result.verdict.value, style=_COLOURS[result.verdict])
@@ -211,7 +211,7 @@ def _why(item: Judgement) -> str:
     return item.item
 
 
-def _as_json(stores: Stores, each: Found) -> dict[str, object]:
+def _as_json(stores: Stores, each: FoundResult) -> dict[str, object]:
     result = each.result
     return {
         "picture": result.picture.name,
@@ -238,8 +238,8 @@ def _stale(settings: Settings, product: str, batch: str | None, *, again: bool, 
         found += page
     if as_json and not again:
         for each in found:
-            told = {"batch": each.batch.key, "changes": each.changes, "pictures": each.pictures}
-            print_json({**told, "seconds": each.seconds})
+            facts = {"batch": each.batch.key, "changes": each.changes, "pictures": each.pictures}
+            print_json({**facts, "seconds": each.seconds})
         return
     if not again:
         print_table(
@@ -249,7 +249,7 @@ def _stale(settings: Settings, product: str, batch: str | None, *, again: bool, 
         click.echo(_cost(product, found), err=True)
         return
     for each in found:
-        _tell_again(each.batch, each.inspection, _judge(stores, each.batch, models, as_json=as_json), as_json=as_json)
+        _print_again(each.batch, each.inspection, _judge(stores, each.batch, models, as_json=as_json), as_json=as_json)
 
 
 def _again(stores: Stores, product: str, name: str, models: ModelRegistry, *, as_json: bool) -> None:
@@ -260,13 +260,13 @@ def _again(stores: Stores, product: str, name: str, models: ModelRegistry, *, as
         with stores.database.begin() as connection:
             was = inspections.get_many(connection, [batch.inspection_id or 0]).get(batch.inspection_id or 0)
         take_in(stores, batch.id)
-        _tell_again(batch, was, _judge(stores, batch, models, as_json=as_json), as_json=as_json)
+        _print_again(batch, was, _judge(stores, batch, models, as_json=as_json), as_json=as_json)
 
 
-def _tell_again(batch: Batch, was: Inspection | None, done: Inspection, *, as_json: bool) -> None:
+def _print_again(batch: Batch, was: Inspection | None, done: Inspection, *, as_json: bool) -> None:
     if as_json:
-        told = {"passed": done.passed, "failed": done.failed, "undecided": done.undecided}
-        print_json({"batch": batch.key, "inspection": done.id, **told})
+        facts = {"passed": done.passed, "failed": done.failed, "undecided": done.undecided}
+        print_json({"batch": batch.key, "inspection": done.id, **facts})
         return
     before = "" if was is None else f" (were {was.passed}, {was.failed}, {was.undecided})"
     click.echo(f"{batch.name}: {done.passed} passed, {done.failed} failed, {done.undecided} undecided{before}.")

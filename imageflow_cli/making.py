@@ -10,10 +10,10 @@ from imageflow_assets.map import requesting
 from imageflow_assets.map.alone import map_job
 from imageflow_assets.map.dead_runs import fail_dead_runs
 from imageflow_assets.map.partitions import SURVEYS
-from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.states import report_state
 from imageflow_assets.running import execute
 from imageflow_assets.runs import error_of, picture_of, why_it_ended
+from imageflow_assets.silence import SilenceWatch
 from imageflow_cli.session import Session
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import whole_file
@@ -35,7 +35,7 @@ class SurveyFailed(ImageFlowError):
 
     def __init__(self, said: str, *, cause: type[ImageFlowError] = ImageFlowError) -> None:
         self.cause = cause
-        """What the failed step met: it tells the exit code."""
+        """The error of the failed step, which determines the exit code."""
         super().__init__(said)
 
 

@@ -7,7 +7,7 @@ import click
 from imageflow_cli.console import errors, print_json, print_table
 from imageflow_cli.options import as_json, with_settings
 from imageflow_clients.inference.stored_models import ModelStore
-from imageflow_clients.objects import open_object_store
+from imageflow_clients.object_stores import open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelTask
@@ -40,11 +40,17 @@ def train(folder: Path, version: int, pictures: int, passes: int, validation: in
     """
     from imageflow_models.recipe import make_models
 
-    def tell(what: str) -> None:
+    def on_progress(what: str) -> None:
         click.echo(what, err=True)
 
     made = make_models(
-        folder, version=version, pictures=pictures, passes=passes, validation=validation, seed=seed, tell=tell
+        folder,
+        version=version,
+        pictures=pictures,
+        passes=passes,
+        validation=validation,
+        seed=seed,
+        on_progress=on_progress,
     )
     for path in made:
         click.echo(str(path))

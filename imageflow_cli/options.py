@@ -7,7 +7,7 @@ import click
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import Grid
+from imageflow_domain.grid_text import parse_grid
 from imageflow_domain.ids import check_name, check_survey_id
 
 
@@ -35,7 +35,7 @@ def _pair(text: str) -> tuple[int, int]:
     return x, y
 
 
-GRID = _Parsed("COLSxROWS", Grid.parse)
+GRID = _Parsed("COLSxROWS", parse_grid)
 RECT = _Parsed("X,Y,W,H", Rect.parse)
 PAIR = _Parsed("X,Y", _pair)
 NAME = _Parsed("NAME", check_name)

@@ -14,7 +14,7 @@ _WEBP_SIDE = 16_383
 
 
 def check_picture_file(path: Path, part: Rect) -> None:
-    """Tell whether a region may become the file `path`, before it is composed.
+    """Return whether a region may become the file `path`, before it is composed.
 
     Raises:
         InvalidInput: For another ending than .png or .webp, or a side that WebP cannot hold.

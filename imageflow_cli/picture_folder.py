@@ -45,7 +45,7 @@ def files_of(folder: Path, why_skipped: Callable[[str], str | None]) -> tuple[li
     return taken, skipped
 
 
-def tell_skipped(skipped: Sequence[BadFile]) -> None:
+def print_skipped(skipped: Sequence[BadFile]) -> None:
     """Say on standard error what is skipped, if anything is."""
     if skipped:
         listed = ", ".join(f"{file.name} ({file.reason})" for file in skipped[:_SHOWN])

@@ -71,7 +71,9 @@ def run(
     if len(images) == 1 and failures:
         raise failures[0]
     if failures:
-        raise InvalidInput(f"{len(failures)} of {len(images)} pictures failed, as told above; the others are done.")
+        raise InvalidInput(
+            f"{len(failures)} of {len(images)} pictures failed for the reasons above; the others are done."
+        )
 
 
 @pipeline.command()
@@ -82,13 +84,13 @@ def check(spec: Path, as_json: bool) -> None:
     checked = plan(_spec(spec))
     older = older_versions(checked.spec)
     if as_json:
-        told = {"pipeline": checked.spec.pipeline, "version": checked.spec.version, "order": list(checked.steps)}
-        print_json({**told, "older_versions": [asdict(each) for each in older]})
+        facts = {"pipeline": checked.spec.pipeline, "version": checked.spec.version, "order": list(checked.steps)}
+        print_json({**facts, "older_versions": [asdict(each) for each in older]})
         return
     click.echo(f"{checked.spec.pipeline} {checked.spec.version}: {' -> '.join(checked.steps)}")
     for each in older:
         click.echo(f"{_older(each)}.", err=True)
-    _tell_changes(older)
+    _print_changes(older)
 
 
 @pipeline.command()
@@ -150,7 +152,7 @@ def list_pipelines(settings: Settings, older: bool, as_json: bool) -> None:
         ("pipeline", "older versions"),
         [(published.reference, "; ".join(map(_older, steps))) for published, steps in shown],
     )
-    _tell_changes([each for _, steps in shown for each in steps])
+    _print_changes([each for _, steps in shown for each in steps])
 
 
 @pipeline.command()
@@ -179,10 +181,10 @@ def _older(each: OlderVersion) -> str:
     return f"{each.step} uses {each.uses}, the newest is {each.newest}"
 
 
-def _tell_changes(older: Iterable[OlderVersion]) -> None:
+def _print_changes(older: Iterable[OlderVersion]) -> None:
     """Say what later versions change, each once."""
-    told = {reference: changes for each in older for reference, changes in each.changes.items()}
-    for reference, changes in told.items():
+    facts = {reference: changes for each in older for reference, changes in each.changes.items()}
+    for reference, changes in facts.items():
         click.echo(f"{reference}: {changes}", err=True)
 
 
@@ -198,7 +200,7 @@ def _models(settings: Settings, wanted: Plan) -> ModelRegistry | None:
     if not any(ports_of(type(step.component)).context for step in wanted.steps.values()):
         return None
     from imageflow_clients.inference.opening import open_models
-    from imageflow_clients.objects import open_object_store
+    from imageflow_clients.object_stores import open_object_store
 
     return open_models(settings, open_object_store(settings))
 

@@ -21,7 +21,7 @@ _ENDINGS = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"RIFF", "webp"))
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """One output: its name, what to tell of it, and its file if it became one."""
+    """One output: its name, a description of it, and its file if it became one."""
 
     output: str
     said: str
@@ -53,7 +53,7 @@ def check_pictures(images: Sequence[Path], out: Path | None) -> None:
 
 
 def write(execution: Execution, image: Path, out: Path | None) -> tuple[Written, ...]:
-    """Write each output of a run that succeeded, `{stem}.{output}.{ending}`; without a folder, only tell of it."""
+    """Write each output of a run that succeeded, `{stem}.{output}.{ending}`; without a folder, only describe it."""
     return tuple(_written(name, value, image.stem, out) for name, value in execution.outputs.items())
 
 
@@ -66,8 +66,8 @@ def _written(name: str, value: Value | None, stem: str, out: Path | None) -> Wri
     path = out / derived_name(stem, f".{name}.{ending}")
     with whole_file(path) as partial:
         partial.write_bytes(data)
-    told = "" if isinstance(value, Encoded | Image | Mask) else f" ({_said(value)})"
-    return Written(output=name, said=f"{path}{told}", file=path)
+    summary = "" if isinstance(value, Encoded | Image | Mask) else f" ({_said(value)})"
+    return Written(output=name, said=f"{path}{summary}", file=path)
 
 
 def _file(value: Value) -> tuple[bytes, str]:

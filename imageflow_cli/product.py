@@ -72,13 +72,13 @@ def show(settings: Settings, code: str, version: int | None) -> None:
         master = judging if version is None else masters.get(connection, code, version)
     if master is None:
         raise NotReady(f"The product '{code}' has no published master: publish one, or name a draft by --version.")
-    told = {
+    facts = {
         "product": found.code,
         "name": found.name,
         "description": found.description,
         "items": [item.model_dump(mode="json", exclude_defaults=True) for item in master.items],
     }
-    click.echo(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True), nl=False)
 
 
 def _all_products(connection: Connection) -> list[Product]:

@@ -1,4 +1,4 @@
-"""Progress bars of a survey, drawn from the database: whoever does the work, the bars are right."""
+"""Progress bars of a survey, drawn from the database: they are right whichever process does the work."""
 
 import threading
 from collections.abc import Iterator

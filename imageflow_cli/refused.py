@@ -4,7 +4,7 @@ import click
 
 from imageflow_cli.console import print_json, print_table, visible
 from imageflow_cli.options import as_json, with_settings
-from imageflow_clients.database.inspection import batches
+from imageflow_clients.database.inspection import manifests
 from imageflow_clients.database.maps import uploads
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
@@ -18,7 +18,7 @@ def refused(settings: Settings, limit: int, as_json: bool) -> None:
     """List uploads that became no survey and no batch, with the reason: mend them, and close their folder again."""
     with open_stores(settings).database.begin() as connection:
         maps = uploads.refused(connection, limit=limit)
-        others = batches.refusals(connection, limit=limit)
+        others = manifests.refusals(connection, limit=limit)
     found = [
         *(("map", each.prefix, each.reason, each.noticed_at) for each in maps),
         *(("inspection", each.key, each.reason, each.noticed_at) for each in others),

@@ -8,10 +8,10 @@ import click
 
 from imageflow_assets.map import records
 from imageflow_cli.making import make_map
-from imageflow_cli.picture_folder import tell_skipped
+from imageflow_cli.picture_folder import print_skipped
 from imageflow_cli.progress import survey_bars
 from imageflow_cli.session import Session, open_session
-from imageflow_clients.database.maps import layers, placements
+from imageflow_clients.database.maps import layers, placements, saves
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.settings import Settings
 from imageflow_domain.geometry import Position
@@ -41,11 +41,11 @@ def run_any(
     session = open_session(settings)
     if unless_mapped:
         with session.stores.database.begin() as connection:
-            latest = rows.latest(connection, spec.game, spec.save)
+            latest = saves.latest(connection, spec.game, spec.save)
         if latest is not None:
             click.echo(f"'{latest.id}' is mapped already.", err=True)
             return (latest,), {}
-    tell_skipped(skipped_files_of(session.stores, spec))
+    print_skipped(skipped_files_of(session.stores, spec))
     if is_unordered(session.stores, spec):
         return _run_unordered(session, spec, bars=bars)
     return (_run_one(session, spec, bars=bars),), {}
@@ -172,7 +172,7 @@ def _report(session: Session, survey: Survey) -> None:
     click.echo(f"{anchored} of {len(places)} screenshots are anchored; {tiles} tiles.", err=True)
     if anchored > 1:
         click.echo(f"{str(fidelity).capitalize()}.", err=True)
-    _tell_areas(shots)
+    _print_areas(shots)
     if survey.overlays:
         masks = " ".join(f"--mask {rect}" for rect in survey.overlays)
         click.echo(f"The same lies over the map in every screenshot; to leave it out, survey with {masks}", err=True)
@@ -187,7 +187,7 @@ def _report(session: Session, survey: Survey) -> None:
         _warn(look(session.stores, survey))
 
 
-def _tell_areas(shots: ShotCount) -> None:
+def _print_areas(shots: ShotCount) -> None:
     """Say which areas have no screenshot, or one that was not still."""
     if shots.outside:
         click.echo(f"Beyond the world's edge: {shots.outside} areas, which the map does without.", err=True)

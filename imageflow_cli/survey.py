@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from imageflow_cli.console import print_json, print_table
+from imageflow_cli.old_surveys import encode, lineage, prune
 from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json, with_settings
-from imageflow_cli.upkeep import encode, lineage, prune
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
@@ -266,7 +266,7 @@ def coordinates(settings: Settings, survey_id: str, path: Path) -> None:
 
 @survey.command()
 @click.argument("survey_id", metavar="SURVEY", type=SURVEY)
-@click.option("--region", type=RECT, help="Part of the map, in pixels of its frame; `survey show` tells its bounds.")
+@click.option("--region", type=RECT, help="Part of the map, in pixels of its frame; `survey show` prints its bounds.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help=".png or .webp")
 @with_settings
 def image(settings: Settings, survey_id: str, region: Rect | None, output: Path) -> None:

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from imageflow_cli.console import errors, print_json
 from imageflow_cli.options import NAME, as_json, with_settings
 from imageflow_cli.picture_folder import as_json as skipped_json
-from imageflow_cli.picture_folder import files_of, tell_skipped
+from imageflow_cli.picture_folder import files_of, print_skipped
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -30,7 +30,7 @@ def upload(settings: Settings, folder: Path, game: str, save: str, as_json: bool
 
     files, skipped = _files(folder, settings.upload_limit_bytes)
     if not as_json:
-        tell_skipped(skipped)
+        print_skipped(skipped)
     now = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     batch = f"{now}_{secrets.token_hex(2)}"
     prefix = keys.map_upload(game, save, batch)

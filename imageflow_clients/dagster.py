@@ -58,7 +58,7 @@ mutation($runs: [String!]!) {
 
 @dataclass(frozen=True, kw_only=True)
 class DagsterRun:
-    """A run as Dagster's webserver tells it."""
+    """A run as Dagster's webserver reports it."""
 
     id: str
     status: str
@@ -139,7 +139,7 @@ class Dagster:
         wanted = {"tags": [{"key": name, "value": value} for name, value in tags.items()], "statuses": _ALIVE}
         found = self._ask(_FIND, {"filter": wanted})["runsOrError"]
         if found["__typename"] != "Runs":
-            raise DagsterUnavailable(f"Dagster does not tell its runs: {found.get('message', found['__typename'])}")
+            raise DagsterUnavailable(f"Dagster does not list its runs: {found.get('message', found['__typename'])}")
         return tuple(run["runId"] for run in found["results"])
 
     def runs(self, tags: Mapping[str, str], *, limit: int) -> tuple[DagsterRun, ...]:
@@ -147,7 +147,7 @@ class Dagster:
         wanted = {"tags": [{"key": name, "value": value} for name, value in tags.items()]}
         found = self._ask(_LIST, {"filter": wanted, "limit": limit})["runsOrError"]
         if found["__typename"] != "Runs":
-            raise DagsterUnavailable(f"Dagster does not tell its runs: {found.get('message', found['__typename'])}")
+            raise DagsterUnavailable(f"Dagster does not list its runs: {found.get('message', found['__typename'])}")
         return tuple(
             DagsterRun(
                 id=run["runId"],
@@ -177,10 +177,10 @@ class Dagster:
         variables: dict[str, Any] = {}
         for n, (asset, partition) in enumerate(wanted):
             variables |= {f"k{n}": {"path": [asset]}, f"p{n}": [partition]}
-        told = self._ask(f"query({heads}) {{ {asked} }}", variables)
+        answered = self._ask(f"query({heads}) {{ {asked} }}", variables)
         found = {}
         for n, key in enumerate(wanted):
-            for event in told[f"a{n}"].get("assetMaterializations", ()):
+            for event in answered[f"a{n}"].get("assetMaterializations", ()):
                 tags = {tag["key"]: tag["value"] for tag in event["tags"]}
                 found[key] = Materialization(run_id=event["runId"], code_version=tags.get(_CODE_VERSION))
         return found

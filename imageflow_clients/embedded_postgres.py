@@ -230,13 +230,13 @@ def _end_supervisor(folder: ServerFolder) -> bool:
     supervisor = open_lock(folder.supervisor_lock)
     try:
         deadline = time.monotonic() + _STOP_S
-        told = 0
+        signalled = 0
         while not try_lock(supervisor, fcntl.LOCK_EX):
             # Its number is in the file that it holds locked, so it is no other process.
             pid = int(os.pread(supervisor, 20, 0) or b"0")
-            if pid and pid != told:
+            if pid and pid != signalled:
                 os.kill(pid, signal.SIGTERM)
-                told = pid
+                signalled = pid
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_S)

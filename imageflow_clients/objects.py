@@ -12,7 +12,6 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -21,8 +20,6 @@ from obstore.store import LocalStore, S3Store
 from imageflow_clients.folder_walk import walk_in_order
 from imageflow_clients.folder_writes import put_in_folder
 from imageflow_clients.multipart import MULTIPART_BYTES, TAKING_BACK_S, MultipartUploads, PartsFailed
-from imageflow_clients.s3_account import S3Account
-from imageflow_clients.settings import ObjectStoreSettings
 from imageflow_clients.store_failures import Request, explain
 from imageflow_clients.store_requests import BoundedRequests, DirectRequests
 from imageflow_clients.stored_object import UNFINISHED, StoredObject
@@ -32,15 +29,12 @@ from imageflow_domain.file_names import holds_control
 
 if TYPE_CHECKING:
     from obstore import ListStream, ObjectMeta
-    from obstore.store import S3Config
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KEY_BYTES = 1024
 _DELETED_AT_ONCE = 500
 _FOLDERS_A_PAGE = 200
 _LONGEST_LIFE = timedelta(days=7)
 _CHECK_S = 5.0
-_RETRIED = 0.8
 
 
 class ObjectStore:
@@ -50,7 +44,7 @@ class ObjectStore:
     keys, no bucket) is not tried again. A listing is one request for each thousand objects.
     """
 
-    def __init__(self, store: LocalStore | S3Store, *, label: str, bucket: "_Bucket | None" = None) -> None:
+    def __init__(self, store: LocalStore | S3Store, *, label: str, bucket: "Bucket | None" = None) -> None:
         self._store = store
         self._bucket = bucket
         self._requests = DirectRequests() if bucket is None else bucket.requests
@@ -271,7 +265,7 @@ class ObjectStore:
             raise explain(self.label, key, error, request=request) from error
 
 
-class _Bucket:
+class Bucket:
     """What only a bucket of a server has: bounded requests, and uploads in parts."""
 
     def __init__(self, requests: BoundedRequests, parts: MultipartUploads) -> None:
@@ -279,31 +273,12 @@ class _Bucket:
         self.parts = parts
 
     def put_in_parts(self, key: str, data: bytes) -> None:
+        """Write a large object within the deadline; what fails takes its parts back."""
         seconds = self.requests.deadline_s
         deadline = time.monotonic() + seconds
         self.requests.within(
             seconds + 2 * TAKING_BACK_S, lambda: self.parts.put(key, data, seconds=deadline - time.monotonic())
         )
-
-
-def open_object_store(settings: ObjectStoreSettings, account: S3Account | None = None) -> ObjectStore:
-    """Return the store of these settings; S3 is first asked when used.
-
-    Args:
-        settings: Say which store.
-        account: Who we are to an S3 server; by default what the environment says.
-
-    Raises `StoreUnavailable` or `InvalidInput`.
-    """
-    url = settings.object_store_url
-    if url is None:
-        return _open_folder(settings.home_path / "objects")
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
-        return _open_folder(Path(unquote(parts.path)))
-    if parts.scheme == "s3" and parts.netloc:
-        return _open_bucket(settings, account or S3Account.of_environment(), parts.netloc, parts.path.strip("/"))
-    raise InvalidInput("IMAGEFLOW_OBJECT_STORE_URL must look like s3://bucket/prefix or file:///folder.")
 
 
 def check_key(key: str) -> str:
@@ -333,61 +308,6 @@ def _stored(meta: "ObjectMeta") -> StoredObject:
     return StoredObject(
         key=meta["path"], size=meta["size"], etag=(meta["e_tag"] or "").strip('"'), last_modified=meta["last_modified"]
     )
-
-
-def _open_folder(folder: Path) -> ObjectStore:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return ObjectStore(LocalStore(folder, automatic_cleanup=True), label=f"the folder '{folder}'")
-    except (BaseError, OSError) as error:
-        raise explain(f"the folder '{folder}'", str(folder), error, request="write") from error
-
-
-def _open_bucket(settings: ObjectStoreSettings, account: S3Account, bucket: str, prefix: str) -> ObjectStore:
-    parts = urlsplit(account.endpoint_url or "")
-    label = f"'s3://{bucket}' at {parts.netloc.rpartition('@')[2] or 'AWS'}"
-    config: S3Config = {"virtual_hosted_style_request": False, **_given(account)}
-    store = S3Store(
-        bucket,
-        config=config,
-        prefix=prefix or None,
-        client_options={
-            # Keys travel unencrypted over http: only within this machine, or when told so.
-            "allow_http": parts.hostname in _LOOPBACK or account.allow_http,
-            "connect_timeout": timedelta(seconds=5),
-            "timeout": timedelta(seconds=settings.store_deadline_s),
-        },
-        # It gives up a little before the deadline, so that its reason is heard.
-        retry_config={
-            "max_retries": 1000,
-            "retry_timeout": timedelta(seconds=_RETRIED * settings.store_deadline_s),
-            "backoff": {"max_backoff": timedelta(seconds=min(2, settings.store_deadline_s / 10))},
-        },
-    )
-    return ObjectStore(
-        store,
-        label=label,
-        bucket=_Bucket(
-            BoundedRequests(deadline_s=settings.store_deadline_s, at_once=settings.store_requests),
-            MultipartUploads(bucket, f"{prefix}/" if prefix else "", account=account),
-        ),
-    )
-
-
-def _given(account: S3Account) -> "S3Config":
-    """Return what obstore is told of an account; the rest it finds by itself."""
-    given: S3Config = {}
-    if account.endpoint_url is not None:
-        given["endpoint"] = account.endpoint_url
-    if account.region is not None:
-        given["region"] = account.region
-    if account.access_key_id is not None:
-        given["access_key_id"] = account.access_key_id
-    if account.secret_access_key is not None:
-        given["secret_access_key"] = account.secret_access_key.get_secret_value()
-    if account.session_token is not None:
-        given["session_token"] = account.session_token.get_secret_value()
-    return given
 
 
 def _read(store: LocalStore | S3Store, key: str) -> bytes:

@@ -28,7 +28,7 @@ class ArchiveTile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ViewerStart:
     """Where an archive's viewer finds the map: degrees of longitude and latitude, and the zoom to begin with."""
 
     west: float
@@ -43,7 +43,7 @@ def write_archive(
     file: BinaryIO,
     tiles: Iterable[ArchiveTile],
     read: Callable[[Sequence[ArchiveTile]], Iterator[bytes]],
-    place: Place,
+    place: ViewerStart,
     metadata: Mapping[str, Any],
 ) -> int:
     """Write an archive of WebP tiles, and return how many distinct ones it holds.

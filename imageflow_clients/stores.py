@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imageflow_clients.database.core.engine import Database, open_database
-from imageflow_clients.objects import ObjectStore, open_object_store
+from imageflow_clients.object_stores import open_object_store
+from imageflow_clients.objects import ObjectStore
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import StoreUnavailable
 

@@ -7,10 +7,8 @@ from collections.abc import Collection
 from typing import Self
 from urllib.parse import urlsplit
 
-import httpx
-
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import InvalidInput, Refused, Unavailable
+from imageflow_domain.errors import BadGateway, Forbidden, InvalidInput, Timeout, Unavailable
 
 SIGNATURE = "X-ImageFlow-Signature"
 """`t={seconds since 1970},v1={HMAC-SHA256, in hex, of "{t}.{body}"}`."""
@@ -24,10 +22,12 @@ class Webhooks:
     Args:
         addresses: The only ones that are ever sent to.
         secret: What receivers check the signature with.
+        timeout_s: By when a receiver answers.
     """
 
-    def __init__(self, addresses: Collection[str], secret: str) -> None:
+    def __init__(self, addresses: Collection[str], secret: str, *, timeout_s: float = _TIMEOUT_S) -> None:
         self.addresses = tuple(addresses)
+        self._timeout_s = timeout_s
         self._secret = secret.encode()
 
     @classmethod
@@ -51,22 +51,32 @@ class Webhooks:
     def post(self, address: str, body: bytes) -> None:
         """Send JSON to an address.
 
-        Redirects are not followed: they would lead elsewhere. Raises `Refused` for an address that is not in the
-        settings, `Unavailable` where it does not answer, or not with 2xx, within ten seconds.
+        Redirects are not followed: they would lead elsewhere.
+
+        Raises:
+            Forbidden: For an address that is not in the settings.
+            Timeout: Where it does not answer in time.
+            BadGateway: Where its answer is not 2xx.
+            Unavailable: Where it cannot be reached.
         """
         if address not in self.addresses:
-            raise Refused(f"'{address}' is not among the addresses of IMAGEFLOW_ALERT_WEBHOOKS.")
+            raise Forbidden(f"'{address}' is not among the addresses of IMAGEFLOW_ALERT_WEBHOOKS.")
+        # Every run worker imports this module, and few of them send.
+        import httpx
+
         headers = {"Content-Type": "application/json", SIGNATURE: self.sign(body, int(time.time()))}
         try:
             with (
-                httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False) as client,
+                httpx.Client(timeout=self._timeout_s, follow_redirects=False, trust_env=False) as client,
                 client.stream("POST", address, content=body, headers=headers) as answer,  # its body is not read
             ):
                 status = answer.status_code
+        except httpx.TimeoutException as error:
+            raise Timeout(f"'{address}' did not take the alert within {self._timeout_s:g} s.") from error
         except httpx.HTTPError as error:
             raise Unavailable(f"'{address}' did not take the alert: {error or type(error).__name__}.") from error
         if not 200 <= status < 300:
-            raise Unavailable(f"'{address}' did not take the alert: it answered {status}.")
+            raise BadGateway(f"'{address}' did not take the alert: it answered {status}.")
 
     def sign(self, body: bytes, seconds: int) -> str:
         """Return the signature of a body that is sent at that time."""

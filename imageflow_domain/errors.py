@@ -74,28 +74,16 @@ class ImageTooLarge(UnusableImage, TooLarge):
     """An image of more pixels than are taken at once."""
 
 
-class Refused(ImageFlowError):
-    """The request comes from where nobody may change anything."""
-
-
 class Unauthenticated(ImageFlowError):
     """The call needs credentials that prove who makes it."""
 
 
 class Forbidden(ImageFlowError):
-    """The principal may not do this."""
+    """The call is not allowed: not from this page, at this address, or for this principal."""
 
 
 class TooManyRequests(ImageFlowError):
     """More calls than are answered at once; the same call may succeed later."""
-
-
-class Timeout(ImageFlowError):
-    """The work was not done in time."""
-
-
-class BadGateway(ImageFlowError):
-    """Another server that the answer needs gave none that can be used."""
 
 
 class NotFound(ImageFlowError):
@@ -128,12 +116,16 @@ class Gone(NotFound):
     """It was there, and was deleted on purpose."""
 
 
+class EventsForgotten(NotFound):
+    """The event log does not keep the events after a reader's place any more, or the place is none of this log."""
+
+
 class Conflict(ImageFlowError):
-    """The thing exists already, or is being changed by somebody else."""
+    """The thing exists already, or is being changed by another call."""
 
 
 class Outdated(Conflict):
-    """Somebody else changed the thing since it was read."""
+    """The thing was changed since it was read."""
 
 
 class NotReady(ImageFlowError):
@@ -146,6 +138,14 @@ class Cancelled(ImageFlowError):
 
 class Unavailable(ImageFlowError):
     """Something that the work needs is not there or down; the same call may succeed later."""
+
+
+class Timeout(Unavailable):
+    """The work was not done in time."""
+
+
+class BadGateway(Unavailable):
+    """Another server that the work needs gave an answer that cannot be used."""
 
 
 class StepDied(Unavailable):
@@ -172,7 +172,7 @@ class JobDelayed(Unavailable):
         self.survey_id = survey_id
         super().__init__(
             f"Job {job_id} is taken, but not begun yet. {why} The job goes on by itself once Dagster is up: "
-            f"GET /api/jobs/{job_id}/status tells how far it is; do not send it again."
+            f"GET /api/jobs/{job_id}/status shows its progress; do not send it again."
         )
 
 

@@ -40,7 +40,7 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Cursor:
+class EventCursor:
     """A place among one subject's events. Later events have greater cursors."""
 
     epoch: int
@@ -52,17 +52,17 @@ class Cursor:
         return f"{self.epoch}-{self.seq}"
 
     @classmethod
-    def parse(cls, text: str) -> "Cursor | None":
+    def parse(cls, text: str) -> "EventCursor | None":
         """Return the cursor that `str` gave; `None` for any other text."""
         found = _CURSOR.fullmatch(text)
         return None if found is None else cls(epoch=int(found[1]), seq=int(found[2]))
 
-    def is_followed_by(self, later: "Cursor") -> bool:
+    def is_followed_by(self, later: "EventCursor") -> bool:
         """Return whether `later` is the next place of the same life, or the first place after none at all."""
         return later.seq == self.seq + 1 and (later.epoch == self.epoch or self == BEGINNING)
 
 
-BEGINNING = Cursor(epoch=0, seq=0)
+BEGINNING = EventCursor(epoch=0, seq=0)
 """Before the first event of any subject."""
 
 
@@ -71,7 +71,7 @@ class LoggedEvent:
     """An event as the log keeps it."""
 
     event: Event
-    cursor: Cursor
+    cursor: EventCursor
     position: int | None
     """Among the events of all subjects, from 1 without gaps; `None` until it is stamped."""
     created_at: datetime

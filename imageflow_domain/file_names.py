@@ -129,9 +129,9 @@ def derived_name(name: str, ending: str) -> str:
     derived = f"{name}{ending}"
     if fault_of(derived) is None:
         return derived
-    told_apart = f"~{hashlib.sha256(name.encode()).hexdigest()[:16]}{ending}"
-    kept = name.replace("/", "_").encode()[: MOST_NAME_BYTES - len(told_apart.encode())]
-    return f"{kept.decode(errors='ignore')}{told_apart}"
+    distinct = f"~{hashlib.sha256(name.encode()).hexdigest()[:16]}{ending}"
+    kept = name.replace("/", "_").encode()[: MOST_NAME_BYTES - len(distinct.encode())]
+    return f"{kept.decode(errors='ignore')}{distinct}"
 
 
 class NameIndex:

@@ -2,11 +2,8 @@
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from imageflow_domain.errors import InvalidInput
 
 BLOCK_SIDE = 10
 """Areas on a block's side, unless a survey says otherwise."""
@@ -42,15 +39,6 @@ class Block:
         """The rows of the grid that the block lies in, `side` areas being on a block's side."""
         return range(self.row * side, (self.row + 1) * side)
 
-    @classmethod
-    def parse(cls, key: str) -> Self:
-        """Read a block's `key`, such as `r00c01`; raise `InvalidInput` for anything else."""
-        try:
-            row, col = key.removeprefix("r").split("c")
-            return cls(row=int(row), col=int(col))
-        except ValueError as error:
-            raise InvalidInput(f"'{key}' is not a block: it looks like 'r00c01'.") from error
-
 
 class Grid(BaseModel):
     """Rows and columns of areas."""
@@ -64,15 +52,6 @@ class Grid(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.cols}x{self.rows}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `COLSxROWS`; raise `InvalidInput` for anything else."""
-        try:
-            cols, rows = (int(part) for part in text.lower().split("x"))
-            return cls(rows=rows, cols=cols)
-        except ValueError as error:
-            raise InvalidInput(f"'{text}' is not a grid: write COLUMNSxROWS, each 1 to {GRID_SIDE}.") from error
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, row by row."""

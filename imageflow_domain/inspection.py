@@ -63,7 +63,7 @@ class Batch:
     switches: int
     """How often one came to count."""
     report_tries: int
-    """How many runs failed to tell Dagster of it."""
+    """How many runs failed to report it to Dagster."""
     closed_at: datetime
 
     @property
@@ -89,7 +89,7 @@ def parts_of_batch_key(key: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class RefusedBatch:
     """A manifest, folder or file that was uploaded, and is no batch."""
 
     key: str
@@ -146,7 +146,7 @@ class Inspection:
     begun_at: datetime
     done_at: datetime | None
     reported_at: datetime | None
-    """When Dagster was told that it is the one that counts."""
+    """When it was reported to Dagster as the one that counts."""
 
 
 @dataclass(frozen=True, kw_only=True)

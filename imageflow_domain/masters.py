@@ -212,7 +212,7 @@ def read_items(data: Any) -> tuple[Item, ...]:
         raise InvalidMaster("The items are not right:", faults_of(error)) from error
     codes = [item.code for item in items]
     twice = [
-        Fault(path=f"items.{place}.code", reason=f"there is a '{code}' before it: codes tell items apart")
+        Fault(path=f"items.{place}.code", reason=f"there is a '{code}' before it: codes must differ")
         for place, code in enumerate(codes)
         if code in codes[:place]
     ]

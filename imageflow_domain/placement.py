@@ -49,7 +49,7 @@ class PairOffset:
         return self.offset.dy_px + self.rest_y_px
 
 
-class Refusal(StrEnum):
+class PairRefusal(StrEnum):
     """Why no offset between two neighbouring screenshots was verified."""
 
     LITTLE_OVERLAP = "little_overlap"
@@ -68,7 +68,7 @@ class RefusedPair:
 
     reference: Cell
     moving: Cell
-    reason: Refusal
+    reason: PairRefusal
 
 
 class PlacementStatus(StrEnum):

@@ -279,7 +279,7 @@ class ShotCount:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class NextLayer:
     """What a survey needs next: one layer, over the blocks that lack it."""
 
     layer: Layer

@@ -7,7 +7,7 @@ from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, SurveyState
 
 
-class Change(StrEnum):
+class LayerChange(StrEnum):
     """What became of a layer, or of one block of it."""
 
     BEGUN = "begun"
@@ -27,7 +27,7 @@ def state_changed(survey: str, state: SurveyState) -> Event:
     return Event(subject=subject_of(survey), kind="state", data={"state": state})
 
 
-def layer_changed(survey: str, layer: Layer, change: Change, block: Block | None = None) -> Event:
+def layer_changed(survey: str, layer: Layer, change: LayerChange, block: Block | None = None) -> Event:
     """Return the event of a layer, or of one block of it."""
     data = {"layer": layer, "change": change}
     if block is None:

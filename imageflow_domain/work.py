@@ -17,7 +17,7 @@ class End(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class WorkRun:
     """A run that was asked for to do some work."""
 
     id: str
@@ -63,7 +63,7 @@ class Action(StrEnum):
     GIVE_UP = "give up"
 
 
-def decide(work: Work, runs: Sequence[Run]) -> Action:
+def decide(work: Work, runs: Sequence[WorkRun]) -> Action:
     """Return what is due for some work.
 
     Args:

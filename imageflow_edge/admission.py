@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from imageflow_domain.access import LOCAL_OPERATOR, Principal
-from imageflow_domain.errors import Refused, TooLarge
+from imageflow_domain.errors import Forbidden, TooLarge
 from imageflow_edge.addresses import Addresses, Origin
 
 
@@ -43,7 +43,7 @@ def admit(call: Call, own: Addresses) -> Principal:
     nor by letting its own name point at this machine (DNS rebinding).
 
     Raises:
-        Refused: For a write that does not come from this deployment's own pages, or to its own address.
+        Forbidden: For a write that does not come from this deployment's own pages, or to its own address.
         TooLarge: For more bytes than the operation takes.
     """
     if call.operation.is_write:
@@ -62,9 +62,9 @@ def _check_write(call: Call, own: Addresses) -> None:
     called = Origin.parse(f"{call.scheme}://{call.authority}")
     if called is None or not own.has(called):
         ours = own.public or f"http://127.0.0.1:{own.port}"
-        raise Refused(
+        raise Forbidden(
             f"Writes are taken on this deployment's own address only, not on '{call.scheme}://{call.authority}': use "
             f"{ours}. Behind a proxy, set IMAGEFLOW_PUBLIC_URL and IMAGEFLOW_TRUSTED_PROXIES."
         )
     if call.origin is not None and Origin.parse(call.origin) != called:
-        raise Refused(f"Writes are taken from this deployment's own pages only, not from '{call.origin}'.")
+        raise Forbidden(f"Writes are taken from this deployment's own pages only, not from '{call.origin}'.")

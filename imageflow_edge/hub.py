@@ -1,7 +1,7 @@
-"""Events to everybody in a process who follows a subject: one reader of the log, however many follow.
+"""Events to all followers of a subject in a process: one reader of the log, however many follow.
 
 The hub keeps the newest events of each followed subject. A follower that is further behind reads the log again: it
-loses nothing, and nobody waits for it.
+loses nothing, and delays no other.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from sqlalchemy import Connection
 from imageflow_clients.database.core import event_positions, events
 from imageflow_clients.database.core.engine import Database
 from imageflow_clients.database.core.waking import Bell
-from imageflow_domain.errors import DatabaseUnavailable, Gone, ImageFlowError, Unavailable
-from imageflow_domain.events import BEGINNING, Cursor, LoggedEvent
+from imageflow_domain.errors import DatabaseUnavailable, EventsForgotten, ImageFlowError, Unavailable
+from imageflow_domain.events import BEGINNING, EventCursor, LoggedEvent
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ T = TypeVar("T")
 
 
 @dataclass
-class _Channel:
-    """What happened to one subject since somebody follows it."""
+class _FollowedSubject:
+    """What happened to one subject since it is followed."""
 
     followers: int = 0
     newest: deque[LoggedEvent] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -42,20 +42,20 @@ class _Channel:
     """Why nothing more comes of this channel."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def after(self, cursor: Cursor) -> tuple[LoggedEvent, ...] | None:
+    def after(self, cursor: EventCursor) -> tuple[LoggedEvent, ...] | None:
         """Return the events after a place; `None` where the log may have more of them."""
         later = tuple(takewhile(lambda one: one.cursor > cursor, reversed(self.newest)))[::-1]
         is_here = len(later) < len(self.newest) and self.newest[-1 - len(later)].cursor == cursor
         return later if not later or is_here or cursor.is_followed_by(later[0].cursor) else None
 
-    def tell(self) -> None:
-        """Wake whoever waits."""
+    def wake(self) -> None:
+        """Wake all followers that wait."""
         self.changed.set()
         self.changed = asyncio.Event()
 
     def finish(self, why: ImageFlowError) -> None:
         self.end = why
-        self.tell()
+        self.wake()
 
 
 class Hub:
@@ -71,20 +71,20 @@ class Hub:
         self._database = database
         self._linger_s = linger_s
         self._log_reads = CapacityLimiter(log_reads)
-        self._channels: dict[str, _Channel] = {}
+        self._followed: dict[str, _FollowedSubject] = {}
         self._position = 0
         self._beginning = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
         self._rest: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    async def follow(self, subject: str, after: Cursor | None = None) -> "Following":
+    async def follow(self, subject: str, after: EventCursor | None = None) -> "Following":
         """Return what happens to a subject after a place, by default from now on.
 
         Read how the subject stands after this call and not before: what happens in between is known twice at worst.
         Raises `DatabaseUnavailable`, and `Unavailable` once the hub is closed.
         """
-        channel = self._channels.setdefault(subject, _Channel())
+        channel = self._followed.setdefault(subject, _FollowedSubject())
         following = Following(self, subject, channel)
         try:
             await self._begin()
@@ -98,7 +98,7 @@ class Hub:
         return following
 
     def close(self) -> None:
-        """End every following; their clients ask again and find whoever serves then."""
+        """End every following; their clients ask again and find the process that serves then."""
         self._is_closed = True
         self._stop(Unavailable("This process stops: ask again."))
 
@@ -111,11 +111,11 @@ class Hub:
 
         return await to_thread.run_sync(ask, limiter=self._log_reads)
 
-    def leave(self, subject: str, channel: _Channel) -> None:
+    def leave(self, subject: str, channel: _FollowedSubject) -> None:
         """Forget a channel that nobody follows any more."""
-        if channel.followers == 0 and self._channels.get(subject) is channel:
-            del self._channels[subject]
-        if not self._channels and self._reader is not None and self._rest is None:
+        if channel.followers == 0 and self._followed.get(subject) is channel:
+            del self._followed[subject]
+        if not self._followed and self._reader is not None and self._rest is None:
             self._rest = asyncio.get_running_loop().call_later(self._linger_s, self._rest_unless_followed)
 
     async def _begin(self) -> None:
@@ -133,7 +133,7 @@ class Hub:
 
     def _rest_unless_followed(self) -> None:
         self._rest = None
-        if not self._channels:
+        if not self._followed:
             self._stop(Unavailable("Nobody followed: ask again."))
 
     def _stop(self, why: ImageFlowError) -> None:
@@ -146,14 +146,14 @@ class Hub:
         self._finish(why)
 
     def _finish(self, why: ImageFlowError) -> None:
-        for channel in self._channels.values():
+        for channel in self._followed.values():
             channel.finish(why)
-        self._channels.clear()
+        self._followed.clear()
 
     async def _read_on(self) -> None:
         alone = CapacityLimiter(1)
         has_more = False
-        gone: Gone | None = None
+        gone: EventsForgotten | None = None
         with Bell(self._database.engine, events.CHANNEL) as bell:
             while True:
                 try:
@@ -166,12 +166,12 @@ class Hub:
                     )
                     self._hand_out(page)
                     has_more = len(page) == _PAGE
-                except Gone as error:
+                except EventsForgotten as error:
                     gone = error
                 except DatabaseUnavailable as error:
                     _LOG.warning("events cannot be read: %s", error)
                     await asyncio.sleep(_POLL_S)
-                except Exception:  # noqa: BLE001 - told in full, and tried again: followers depend on it
+                except Exception:  # noqa: BLE001 - logged in full, and tried again: followers depend on it
                     _LOG.exception("events cannot be read")
                     await asyncio.sleep(_POLL_S)
 
@@ -184,21 +184,21 @@ class Hub:
             return event_positions.read_all(connection, after=self._position, limit=_PAGE)
 
     def _hand_out(self, page: tuple[LoggedEvent, ...]) -> None:
-        told = set()
+        subjects = set()
         for one in page:
-            channel = self._channels.get(one.event.subject)
+            channel = self._followed.get(one.event.subject)
             if channel is not None:
                 channel.newest.append(one)
-                told.add(one.event.subject)
+                subjects.add(one.event.subject)
         self._position += len(page)
-        for subject in told:
-            self._channels[subject].tell()
+        for subject in subjects:
+            self._followed[subject].wake()
 
 
 class Following:
     """One follower's place among the events of a subject. Close it, or use it as a context manager."""
 
-    def __init__(self, hub: Hub, subject: str, channel: _Channel) -> None:
+    def __init__(self, hub: Hub, subject: str, channel: _FollowedSubject) -> None:
         self._hub = hub
         self._subject = subject
         self._channel = channel
@@ -208,7 +208,7 @@ class Following:
         self.cursor = BEGINNING
         """Of the last event that was handed out."""
 
-    def begin(self, cursor: Cursor, *, is_behind: bool) -> None:
+    def begin(self, cursor: EventCursor, *, is_behind: bool) -> None:
         """Set where it begins, and whether the log may have more than the hub does."""
         self.cursor, self._is_behind = cursor, is_behind
 
@@ -216,7 +216,7 @@ class Following:
         """Return the next events, 1,000 at most, in order; none where nothing happened for so long.
 
         Raises:
-            Gone: Events were missed that the log does not have any more: read how the subject stands, and follow anew.
+            EventsForgotten: The log does not keep the missed events any more: read the current state, and follow anew.
             DatabaseUnavailable: The next call goes on.
             Unavailable: The hub is closed.
         """

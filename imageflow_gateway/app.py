@@ -19,7 +19,7 @@ from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.edge import Edge
 from imageflow_gateway.gateway import UseCases
 from imageflow_gateway.live import progress as live_progress
-from imageflow_gateway.live.gateway import LiveGateway
+from imageflow_gateway.live.live_gateway import LiveGateway
 from imageflow_gateway.live.watching import Watching
 from imageflow_gateway.pages import documents
 from imageflow_gateway.rest import health

@@ -19,7 +19,7 @@ class Capacity:
         """Images whose pipeline steps are done: each may take a core and two gigabytes."""
         self.models = CapacityLimiter(1)
         """Models that are tried: each may take all cores and four gigabytes."""
-        self.standing_reads = CapacityLimiter(4)
+        self.progress_reads = CapacityLimiter(4)
         """Surveys whose progress is read from the database."""
         self.watchers = 1000
         """Clients that watch surveys; more are refused."""

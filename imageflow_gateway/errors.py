@@ -70,7 +70,7 @@ def error_response(
 
 
 def domain_response(error: domain.ImageFlowError) -> JSONResponse:
-    """Tell an error of ours as the table says."""
+    """Answer an error of ours as the table says."""
     answer = answer_for(error)
     if answer.status >= 500:
         _LOG.warning("%s: %s", answer.code, error)
@@ -84,7 +84,7 @@ def domain_response(error: domain.ImageFlowError) -> JSONResponse:
 
 
 def unexpected_response(request_id: str) -> JSONResponse:
-    """Tell an error that nobody foresaw: nothing of its inside, but the id under which it is logged."""
+    """Answer an unexpected error: with the id under which it is logged, and nothing of its inside."""
     return error_response(
         500,
         "INTERNAL_ERROR",
@@ -115,8 +115,8 @@ async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
         }
         for fault in error.errors()
     ]
-    told = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in fields)
-    return error_response(422, "VALIDATION_FAILED", f"The request is not right: {told}.", details={"fields": fields})
+    listed = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in fields)
+    return error_response(422, "VALIDATION_FAILED", f"The request is not right: {listed}.", details={"fields": fields})
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:

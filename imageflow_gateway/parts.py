@@ -62,7 +62,7 @@ async def parts(request: Request, *, most_bytes: int, scratch: Path) -> AsyncIte
 
 
 def cannot_hold(scratch: Path, error: OSError) -> StoreUnavailable:
-    """Return what is told of an upload that could not be kept."""
+    """Return the error of an upload that could not be kept."""
     return StoreUnavailable(
         f"'{scratch}' cannot hold the upload ({error.strerror}): {_NEXT_STEPS.get(error.errno or 0, _WRITABLE)}, "
         "then try again."

@@ -16,7 +16,7 @@ from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_edge.openness import check_openness
 from imageflow_gateway.app import create_app
-from imageflow_gateway.live.gateway import LiveGateway
+from imageflow_gateway.live.live_gateway import LiveGateway
 from imageflow_gateway.live.watching import Watching
 from imageflow_gateway.logs import configure_logs
 from imageflow_gateway.open_files import allow_open_files

@@ -21,7 +21,7 @@ _EXACT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class IntakeRules:
     """What one kind of reader takes, beside what no reader takes."""
 
     most_px: int
@@ -31,7 +31,7 @@ class Rules:
     """PNG of 16 bits a channel becomes 8: x / 257, rounded. Refused otherwise."""
 
 
-def decode_rgb(data: bytes, rules: Rules) -> Pixels:
+def decode_rgb(data: bytes, rules: IntakeRules) -> Pixels:
     """Return an image as RGB, shape (height, width, 3), C-contiguous, turned upright as its EXIF says.
 
     Grey, palette, 1-bit and opaque-alpha images are converted without loss.
@@ -49,7 +49,7 @@ def decode_rgb(data: bytes, rules: Rules) -> Pixels:
     return cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB).astype(np.uint8, copy=False)
 
 
-def decode_rgba(data: bytes, rules: Rules) -> Pixels:
+def decode_rgba(data: bytes, rules: IntakeRules) -> Pixels:
     """Return an image as RGBA, shape (height, width, 4). Raises as `decode_rgb` does, but takes transparency."""
     pixels = _decode(data, rules)
     if pixels.shape[2] == 4:
@@ -57,7 +57,7 @@ def decode_rgba(data: bytes, rules: Rules) -> Pixels:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False)
 
 
-def check_kind(image: ImageFile, data: bytes, rules: Rules) -> None:
+def check_kind(image: ImageFile, data: bytes, rules: IntakeRules) -> None:
     """Raise `UnusableImage` or `ImageTooLarge` for an image that is not read, by its header alone."""
     _check_size(image.width, image.height, rules)
     if is_deep(image, data) and not rules.reduces_depth:
@@ -71,7 +71,7 @@ def check_kind(image: ImageFile, data: bytes, rules: Rules) -> None:
         raise UnusableImage(f"is an animation of {frames} pictures: give single ones")
 
 
-def _check_size(width_px: int, height_px: int, rules: Rules) -> None:
+def _check_size(width_px: int, height_px: int, rules: IntakeRules) -> None:
     if width_px * height_px > rules.most_px:
         raise ImageTooLarge(
             f"has {width_px:,} x {height_px:,} pixels, more than {rules.most_px:,} in all: cut it into smaller ones"
@@ -83,7 +83,7 @@ def _check_size(width_px: int, height_px: int, rules: Rules) -> None:
         )
 
 
-def _decode(data: bytes, rules: Rules) -> Pixels:
+def _decode(data: bytes, rules: IntakeRules) -> Pixels:
     """Return RGB or RGBA, whichever the image has."""
     webp_size = still_webp_size(data)
     if webp_size is not None:
@@ -103,7 +103,7 @@ def _still_webp(data: bytes) -> Pixels:
     return cv2.cvtColor(pixels, code, dst=pixels).astype(np.uint8, copy=False)
 
 
-def _other(data: bytes, rules: Rules) -> Pixels:
+def _other(data: bytes, rules: IntakeRules) -> Pixels:
     if data.startswith(b"\x89PNG"):
         with read_header(data) as image:
             check_kind(image, data, rules)

@@ -1,4 +1,4 @@
-"""Tell somebody when a batch was given up, when pictures failed, and when quality leaves its limits."""
+"""Alerts: a batch was given up, pictures failed, or quality left its limits."""
 
 import json
 import math
@@ -11,11 +11,11 @@ from imageflow_clients.database import Connection
 from imageflow_clients.database.core.event_reading import Reader, read_on
 from imageflow_clients.database.inspection import alerts as rows
 from imageflow_clients.database.inspection import batches, inspections
-from imageflow_clients.database.inspection.alerts import Delivery, Share
+from imageflow_clients.database.inspection.alerts import BadShare, Delivery
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.batch_events import Kind, batch_of
-from imageflow_domain.errors import Refused, Unavailable
+from imageflow_domain.errors import Forbidden, Unavailable
 from imageflow_domain.events import Event, LoggedEvent
 from imageflow_domain.inspection import Alert, AlertDelivery, AlertKind, Batch, BatchState, Inspection
 from imageflow_domain.page import Page, cut
@@ -31,7 +31,7 @@ _SENT_AT_ONCE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ControlLimits:
     """Between which shares a batch's bad pictures are as those of the batches before."""
 
     usual: float
@@ -40,7 +40,7 @@ class Limits:
     batches: int
 
 
-def quality_limits(before: Sequence[Share], pictures: int) -> Limits | None:
+def quality_limits(before: Sequence[BadShare], pictures: int) -> ControlLimits | None:
     """Return the three-sigma limits of a p-chart for a batch of that many pictures.
 
     `None` with fewer than 5 batches or 100 pictures before it. One more good and bad picture are assumed, half each,
@@ -51,22 +51,22 @@ def quality_limits(before: Sequence[Share], pictures: int) -> Limits | None:
         return None
     usual = (sum(share.bad for share in before) + 0.5) / (seen + 1)
     width = _SIGMAS * math.sqrt(usual * (1 - usual) / pictures)
-    return Limits(usual=usual, least=max(usual - width, 0.0), most=min(usual + width, 1.0), batches=len(before))
+    return ControlLimits(usual=usual, least=max(usual - width, 0.0), most=min(usual + width, 1.0), batches=len(before))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """What there is to tell somebody of a batch."""
+    """A reason for an alert about a batch."""
 
     kind: AlertKind
     cause: str
-    """Of the same one nobody is told again."""
+    """The same one raises no second alert."""
     message: str
     details: Mapping[str, object]
 
 
 def reasons_of(connection: Connection, batch: Batch, inspection: Inspection) -> tuple[Reason, ...]:
-    """Return what a finished inspection of a batch gives reason to tell, by the batches before it as they count now.
+    """Return the reasons for alerts of a finished inspection, by the batches before it as they count now.
 
     - `pictures_failed`: pictures failed or could not be judged.
     - `quality_drift`: their share left the limits of `quality_limits` over the 25 batches before, on either side.
@@ -102,8 +102,8 @@ def reasons_of(connection: Connection, batch: Batch, inspection: Inspection) -> 
 def raise_alerts(stores: Stores, *, addresses: Sequence[str] = ()) -> tuple[Alert, ...]:
     """Raise alerts of batches that were inspected or given up since the last call; return them.
 
-    Each is raised once, whoever dies on the way: of an inspection, what `reasons_of` returns; of a batch that was given
-    up, and that nobody has taken up again since, `inspection_failed`.
+    Each is raised once, also after a crash on the way: of an inspection, what `reasons_of` returns; of a batch that was
+    given up, and not taken up again since, `inspection_failed`.
 
     Args:
         stores: Where everything is.
@@ -154,12 +154,12 @@ def _given_up(batch: Batch) -> tuple[Reason, ...]:
 
 def _inspected(connection: Connection, batch: Batch, event: Event) -> tuple[Reason, ...]:
     inspection = inspections.get(connection, int(str(event.data["inspection"])))
-    # One that goes on again, for pictures that it could not judge, is told of once it ends again.
+    # One that goes on again, for pictures that it could not judge, is reported once it ends again.
     return () if inspection.done_at is None else reasons_of(connection, batch, inspection)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldAlert:
+class AlertWithDeliveries:
     """An alert, and what became of it at each of its addresses."""
 
     alert: Alert
@@ -168,13 +168,13 @@ class ToldAlert:
 
 def list_alerts(
     stores: Stores, *, product: str | None = None, after: int | None = None, limit: int = 100
-) -> Page[ToldAlert]:
+) -> Page[AlertWithDeliveries]:
     """Return alerts, newest first, whose id is below `after`; of one product, if that is given."""
     with stores.database.begin() as connection:
         found = rows.page(connection, product=product, before=after, limit=limit + 1)
         page = cut(found, limit, lambda alert: str(alert.id))
         sent = rows.deliveries(connection, [alert.id for alert in page.items])
-    return page.each(lambda alert: ToldAlert(alert=alert, deliveries=sent.get(alert.id, ())))
+    return page.each(lambda alert: AlertWithDeliveries(alert=alert, deliveries=sent.get(alert.id, ())))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +190,7 @@ def deliver_alerts(stores: Stores, webhooks: Webhooks) -> Delivered:
     """Send what is due, at most 20 alerts.
 
     One that does not arrive is sent again after half a minute, then after twice that, eight times in all. Whoever dies
-    in between leaves it to be sent again: receivers tell equal ones by their id.
+    in between leaves it to be sent again: receivers recognise equal ones by their id.
     """
     with stores.database.begin() as connection:
         due = rows.due(connection, lease=_LEASE, limit=_SENT_AT_ONCE)
@@ -217,9 +217,9 @@ def _deliver(stores: Stores, webhooks: Webhooks, delivery: Delivery) -> _NotSent
     """Send an alert; return why it did not arrive."""
     try:
         webhooks.post(delivery.address, _body(delivery.alert))
-    except (Refused, Unavailable) as error:
+    except (Forbidden, Unavailable) as error:
         # A refused address was taken out of the settings meanwhile.
-        is_last = isinstance(error, Refused) or delivery.attempts + 1 >= _ATTEMPTS
+        is_last = isinstance(error, Forbidden) or delivery.attempts + 1 >= _ATTEMPTS
         again_in = None if is_last else _FIRST_WAIT * 2**delivery.attempts
         with stores.database.begin() as connection:
             rows.set_failed(connection, delivery, str(error), again_in=again_in)

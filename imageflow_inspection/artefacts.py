@@ -15,7 +15,7 @@ from imageflow_clients.database.inspection import inspections
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, StepFailed, StepRefused, Unavailable
+from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, StepFailed, StepRefused, Timeout, Unavailable
 from imageflow_domain.inference import ModelRegistry
 from imageflow_images.header import read_header
 from imageflow_inspection.kept_pictures import read_kept
@@ -78,7 +78,8 @@ class Artefacts:
         Raises:
             NotFound: Where there is no such result, or no such item was judged.
             ObjectMissing: When the picture is gone; `ObjectDamaged` when it is another one.
-            Unavailable: Where something that a step needs is down, or one takes too long.
+            Timeout: Where a step takes too long.
+            Unavailable: Where something that a step needs is down.
         """
         wanted, data = self._read(inspection, place, item)
         with self._engine() as engine:
@@ -144,7 +145,7 @@ class Artefacts:
             timer.cancel()
         match execution.error:
             case Cancelled():
-                raise Unavailable(
+                raise Timeout(
                     f"Step '{step.name}' takes longer than {self._longest_s:g} s: `imageflow pipeline run` has all the "
                     "time that it needs."
                 )

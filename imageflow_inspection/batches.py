@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.inspection import batches as rows
-from imageflow_clients.database.inspection import inspections
+from imageflow_clients.database.inspection import inspections, manifests
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
-from imageflow_domain.inspection import Batch, BatchState, Inspection, Refusal
+from imageflow_domain.inspection import Batch, BatchState, Inspection, RefusedBatch
 from imageflow_domain.page import Page, cut
 from imageflow_domain.texts import check_text
 from imageflow_inspection.intake import try_again
@@ -101,10 +101,10 @@ def ask_again(
         return _counted(connection, asked)
 
 
-def list_refused(stores: Stores, *, after: str = "", limit: int = 100) -> Page[Refusal]:
+def list_refused(stores: Stores, *, after: str = "", limit: int = 100) -> Page[RefusedBatch]:
     """Return uploads that are no batches, by key beyond `after`, which has at most 200 characters."""
     with stores.database.begin() as connection:
-        found = rows.refusals(connection, after=check_text(after, "`after`", most=200), limit=limit + 1)
+        found = manifests.refusals(connection, after=check_text(after, "`after`", most=200), limit=limit + 1)
     return cut(found, limit, lambda refusal: refusal.key)
 
 

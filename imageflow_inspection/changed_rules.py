@@ -1,4 +1,4 @@
-"""Which batches Dagster must be told of because a master that was published judges them otherwise.
+"""Batches to report to Dagster because a published master judges them otherwise.
 
 Published pipelines and registered models never change: another one always comes with another master.
 """
@@ -20,25 +20,25 @@ from imageflow_inspection.judging import CODE_VERSION
 _PAGE = 1000
 
 
-class Told(BaseModel):
-    """What Dagster was told so far."""
+class ReportedRules(BaseModel):
+    """What was reported to Dagster so far."""
 
     model_config = ConfigDict(frozen=True)
 
     code_version: int = CODE_VERSION
     masters: dict[str, int] = {}
-    """The newest master, by product, of which every batch was told."""
+    """The newest master, by product, of which every batch was reported."""
     after: tuple[str, int, str] | None = None
     """Product, master and batch behind which the telling goes on."""
 
     @classmethod
     def read(cls, text: str | None) -> Self:
-        """Return what `write` wrote; nothing for none, or for what other code wrote: all is told anew."""
+        """Return what `write` wrote; nothing for none, or for what other code wrote: all is reported anew."""
         try:
-            told = cls.model_validate_json(text or "{}")
+            reported = cls.model_validate_json(text or "{}")
         except ValidationError:
             return cls()
-        return told if told.code_version == CODE_VERSION else cls()
+        return reported if reported.code_version == CODE_VERSION else cls()
 
     def write(self) -> str:
         """Return text that `read` takes, as a sensor's cursor keeps it."""
@@ -46,7 +46,7 @@ class Told(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class BatchRules:
     """By what a batch would be judged now."""
 
     batch: str
@@ -55,33 +55,38 @@ class Rules:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
-    """What Dagster is to be told next."""
+class RuleChanges:
+    """What is to be reported to Dagster next."""
 
-    told: Told
-    """Once Dagster was told of `rules`."""
-    rules: tuple[Rules, ...]
+    reported: ReportedRules
+    """Once `rules` were reported to Dagster."""
+    rules: tuple[BatchRules, ...]
     faults: tuple[str, ...]
     """Of products whose batches cannot be judged now."""
 
 
 def changed_rules(
-    stores: Stores, told: Told, *, models: ModelRegistry | None = None, limit: int = 200, looked_at: int = 20_000
-) -> Changes:
-    """Return up to `limit` batches, products in order, whose rules are not those that were told.
+    stores: Stores,
+    reported: ReportedRules,
+    *,
+    models: ModelRegistry | None = None,
+    limit: int = 200,
+    looked_at: int = 20_000,
+) -> RuleChanges:
+    """Return up to `limit` batches, products in order, whose rules are not those that were reported.
 
-    Of a product that nothing was told of yet, only batches that were judged by other rules are returned.
+    Of a product of which nothing was reported yet, only batches that were judged by other rules are returned.
 
     Args:
         stores: Where everything is.
-        told: What the call before returned.
+        reported: What the call before returned.
         models: The registered ones.
         limit: How many are returned at most.
         looked_at: How many are looked at; the next call goes on behind them.
     """
-    known = dict(told.masters)
+    known = dict(reported.masters)
     left = looked_at
-    found: list[Rules] = []
+    found: list[BatchRules] = []
     faults: list[str] = []
     with stores.database.begin() as connection:
         for product, version in masters.published_versions(connection).items():
@@ -94,19 +99,19 @@ def changed_rules(
             except ImageFlowError as error:
                 faults.append(f"{product}: {error}")
                 continue
-            last = told.after[2] if told.after is not None and told.after[:2] == (product, version) else ""
+            last = reported.after[2] if reported.after is not None and reported.after[:2] == (product, version) else ""
             for name, rules in _rules(connection, judge, last, everything=product in known):
                 if len(found) == limit or left == 0:
-                    here = Told(masters=known, after=(product, version, last))
-                    return Changes(told=here, rules=tuple(found), faults=tuple(faults))
+                    here = ReportedRules(masters=known, after=(product, version, last))
+                    return RuleChanges(reported=here, rules=tuple(found), faults=tuple(faults))
                 last, left = name, left - 1
                 if rules is not None:
                     found.append(rules)
             known[product] = version
-    return Changes(told=Told(masters=known), rules=tuple(found), faults=tuple(faults))
+    return RuleChanges(reported=ReportedRules(masters=known), rules=tuple(found), faults=tuple(faults))
 
 
-def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> Rules | None:
+def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | None = None) -> BatchRules | None:
     """Return by what a batch would be judged now, where that is not what judged it.
 
     `changed_rules` passes over a batch whose first inspection goes on while a master is published: whoever finishes it
@@ -118,14 +123,16 @@ def changed_meanwhile(stores: Stores, batch_id: int, *, models: ModelRegistry | 
             raise NotReady(f"Batch '{batch.key}' is not inspected yet.")
         judge = judge_now(connection, batch.product, models)
         is_other = inspections.get(connection, batch.inspection_id).identity != judge.identity
-    return Rules(batch=batch.key, judge=judge) if is_other else None
+    return BatchRules(batch=batch.key, judge=judge) if is_other else None
 
 
-def _rules(connection: Connection, judge: Judge, after: str, *, everything: bool) -> Iterator[tuple[str, Rules | None]]:
-    """Yield a product's inspected batches by name, with the rules of those that are to be told."""
+def _rules(
+    connection: Connection, judge: Judge, after: str, *, everything: bool
+) -> Iterator[tuple[str, BatchRules | None]]:
+    """Yield a product's inspected batches by name, with the rules of those that are to be reported."""
     while page := batches.latest_inspected(connection, judge.master.product, after=after, limit=_PAGE):
         counting = inspections.get_many(connection, [each.inspection_id or 0 for each in page])
         for batch in page:
             is_other = counting[batch.inspection_id or 0].identity != judge.identity
-            yield batch.name, Rules(batch=batch.key, judge=judge) if everything or is_other else None
+            yield batch.name, BatchRules(batch=batch.key, judge=judge) if everything or is_other else None
         after = page[-1].name

@@ -16,7 +16,7 @@ from imageflow_inspection.kept_pictures import read_kept
 from imageflow_pipelines.engine import NoModels
 
 _AT_ONCE = 8
-_TOLD = 5
+_LISTED = 5
 _NOT_WHOLE = (
     "is not kept as it was taken in: upload this picture again under the same name, then inspect the batch again"
 )
@@ -68,8 +68,8 @@ def check_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None =
 
 
 def _some(names: Sequence[str], what: str) -> tuple[str, ...]:
-    told = tuple(f"'{name}' {what}" for name in names[:_TOLD])
-    return told if len(names) <= _TOLD else (*told, f"and {len(names) - _TOLD:,} more")
+    listed = tuple(f"'{name}' {what}" for name in names[:_LISTED])
+    return listed if len(names) <= _LISTED else (*listed, f"and {len(names) - _LISTED:,} more")
 
 
 def _damaged(stores: Stores, batch: Batch, pictures: Sequence[Picture]) -> list[str]:

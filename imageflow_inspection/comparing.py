@@ -37,7 +37,7 @@ class Compared:
     is_same: bool
 
 
-class Comparer:
+class UploadComparer:
     """Compares uploads with what was taken of their batches, until a tick has read its share."""
 
     def __init__(self, stores: Stores, *, most_bytes: int = MOST_COMPARED_BYTES) -> None:
@@ -59,7 +59,7 @@ class Comparer:
         """
         with self._stores.database.begin() as connection:
             latest = rows.latest_of(connection, [(upload.product, upload.name)]).get((upload.product, upload.name))
-            if latest is None or is_told_by_listing(latest, upload):
+            if latest is None or is_known_by_listing(latest, upload):
                 return None
             taken = {picture.name: picture for picture in rows.pictures(connection, latest.id)}
         uploaded = {stored.key.removeprefix(f"{upload.folder}/"): stored for stored in pictures}
@@ -96,6 +96,6 @@ def _all_before(moment: datetime, pictures: Sequence[StoredObject]) -> bool:
     return all(stored.last_modified <= moment for stored in pictures)
 
 
-def is_told_by_listing(latest: Batch, upload: Upload) -> bool:
+def is_known_by_listing(latest: Batch, upload: Upload) -> bool:
     """Tell whether nothing has to be read: it is listed as before, or nobody has looked at what lay there before."""
     return latest.listing == upload.listing or latest.state is BatchState.CLOSED

@@ -23,8 +23,8 @@ def draw(picture: bytes, found: Sequence[Detection], items: Sequence[Judgement],
         reader: What the pipeline that found it read the picture with: another version may turn it another way.
     """
     image = reader(Encoded(picture))
-    told = "\n".join(f"{item.item}: {item.verdict.value}" for item in items if item.verdict is not Verdict.PASS)
-    drawn = Overlay()(image, detections=(Detections(tuple(found)),), text=Text(told))
+    caption = "\n".join(f"{item.item}: {item.verdict.value}" for item in items if item.verdict is not Verdict.PASS)
+    drawn = Overlay()(image, detections=(Detections(tuple(found)),), text=Text(caption))
     return Encode(format="jpeg", quality=_QUALITY)(drawn).data
 
 

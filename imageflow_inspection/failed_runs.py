@@ -1,4 +1,4 @@
-"""Tell somebody of a run of Dagster that failed and is not tried again by itself, of either line of assets."""
+"""The alert of a run of Dagster that failed and is not tried again by itself, of either line of assets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

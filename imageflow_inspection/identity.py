@@ -74,5 +74,8 @@ def _judged_by(item: Item, pipeline_digest: str, wanted: Plan, models: ModelRegi
 
 
 def _identity(judged_by: list[JudgedBy], code_version: int) -> str:
-    told = {"code": code_version, "items": sorted((asdict(each) for each in judged_by), key=lambda each: each["code"])}
-    return hashlib.sha256(canonical_json(told)).hexdigest()
+    content = {
+        "code": code_version,
+        "items": sorted((asdict(each) for each in judged_by), key=lambda each: each["code"]),
+    }
+    return hashlib.sha256(canonical_json(content)).hexdigest()

@@ -23,7 +23,7 @@ from imageflow_images.header import read_header
 from imageflow_inspection.byte_budget import ByteBudget
 from imageflow_inspection.drawing import draw, reader_of
 from imageflow_inspection.identity import Judge, judge_now, load_models
-from imageflow_inspection.judging import CODE_VERSION, Judged, combine, judge, undecided
+from imageflow_inspection.judging import CODE_VERSION, JudgedItem, combine, judge, undecided
 from imageflow_inspection.kept_pictures import read_kept
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution
@@ -178,7 +178,7 @@ class _Inspector:
             self._inspect(picture, data)
 
     def _inspect(self, picture: Picture, data: bytes) -> None:
-        judged: dict[str, tuple[bool, Judged]] = {}
+        judged: dict[str, tuple[bool, JudgedItem]] = {}
         items = []
         for item in self._by.master.items:
             begun_s = perf_counter()
@@ -207,7 +207,7 @@ class _Inspector:
                 items=items,
             )
 
-    def _judge(self, code: str, data: bytes) -> Judged:
+    def _judge(self, code: str, data: bytes) -> JudgedItem:
         plan = self._by.plans[code]
         item = next(each for each in self._by.master.items if each.code == code)
         execution = self._run(plan, data)
@@ -227,7 +227,7 @@ class _Inspector:
         return self._engine.run(plan, {plan.spec.inputs[0]: data}, cancellation=self._stop)
 
     def _draw(
-        self, picture: Picture, data: bytes, judged: dict[str, tuple[bool, Judged]], items: list[Judgement]
+        self, picture: Picture, data: bytes, judged: dict[str, tuple[bool, JudgedItem]], items: list[Judgement]
     ) -> str | None:
         wrong = {code: answer for code, (_, answer) in judged.items() if answer.verdict is not Verdict.PASS}
         found = [each for _, answer in judged.values() for each in answer.drawn]

@@ -14,20 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.inspection import batches as rows
-from imageflow_clients.database.inspection import masters
+from imageflow_clients.database.inspection import manifests, masters
 from imageflow_clients.database.inspection.batches import Upload
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, ObjectMissing
 from imageflow_domain.ids import check_name
-from imageflow_domain.inspection import Batch, BatchState, Refusal
+from imageflow_domain.inspection import Batch, BatchState, RefusedBatch
 from imageflow_inspection.comparing import (
     MOST_COMPARED_BYTES,
     Compared,
-    Comparer,
     Postponed,
-    is_told_by_listing,
+    UploadComparer,
+    is_known_by_listing,
 )
 from imageflow_inspection.manifests import MOST_BYTES, close_batch, read_manifest, time_of
 from imageflow_inspection.refusals import KEY_CHARS, Refusals
@@ -41,7 +41,7 @@ PAUSE = timedelta(seconds=30)
 _INBOX_PAGE = 1000
 
 
-class Cursor(BaseModel):
+class IntakeCursor(BaseModel):
     """Where a tick goes on. It holds two marks, however much there is."""
 
     model_config = ConfigDict(frozen=True)
@@ -85,29 +85,29 @@ class Bounds:
 class Tick:
     """What one tick found."""
 
-    cursor: Cursor
+    cursor: IntakeCursor
     closed: tuple[Batch, ...]
     """Batches, or versions of them, that are new."""
     waiting: tuple[Batch, ...]
     """All that are to be inspected, oldest first, those of earlier ticks included."""
-    refused: tuple[Refusal, ...]
+    refused: tuple[RefusedBatch, ...]
     """What was uploaded and is no batch, each told once."""
 
 
-def notice_batches(stores: Stores, cursor: Cursor, *, now: datetime, bounds: Bounds | None = None) -> Tick:
+def notice_batches(stores: Stores, cursor: IntakeCursor, *, now: datetime, bounds: Bounds | None = None) -> Tick:
     """Notice what was uploaded and closed since the cursor, and one more page of everything.
 
     Raises `StoreUnavailable` or `DatabaseUnavailable`; the same cursor is then good for the next try.
     """
     most = bounds or Bounds()
-    comparer = Comparer(stores, most_bytes=most.compared_bytes)
+    comparer = UploadComparer(stores, most_bytes=most.compared_bytes)
     refused = Refusals(stores)
     inbox_ms, from_inbox = _read_inbox(stores, comparer, refused, cursor.inbox_ms, now, most)
     sweep_after, from_sweep = _sweep(stores, comparer, refused, cursor.sweep_after, now, most)
     with stores.database.begin() as connection:
         waiting = rows.waiting(connection, most.waiting)
     return Tick(
-        cursor=Cursor(inbox_ms=inbox_ms, sweep_after=sweep_after),
+        cursor=IntakeCursor(inbox_ms=inbox_ms, sweep_after=sweep_after),
         closed=(*from_inbox, *from_sweep),
         waiting=waiting,
         refused=tuple(refused.new),
@@ -136,14 +136,14 @@ def close_now(
         Postponed: Where the pictures change meanwhile.
     """
     found = list_pictures(stores, product, name)
-    compared = Comparer(stores).compare(upload_of(product, name, found), found)
+    compared = UploadComparer(stores).compare(upload_of(product, name, found), found)
     with stores.database.begin() as connection:
         masters.get_product(connection, product, lock=True)
         pictures = list_pictures(stores, product, name)
         check(pictures)
         batch, _ = _note_in(connection, upload_of(product, name, pictures), compared)
         manifest = close_batch(stores, product, name, now=now)
-        rows.note_manifest(connection, manifest, batch=batch.id)
+        manifests.note_manifest(connection, manifest, batch=batch.id)
         return rows.get(connection, batch.id)
 
 
@@ -178,7 +178,7 @@ def try_again(stores: Stores, batch_id: int) -> Batch:
 
 
 def _read_inbox(
-    stores: Stores, comparer: Comparer, refused: Refusals, inbox_ms: int, now: datetime, most: Bounds
+    stores: Stores, comparer: UploadComparer, refused: Refusals, inbox_ms: int, now: datetime, most: Bounds
 ) -> tuple[int, list[Batch]]:
     now_ms = int(now.timestamp() * 1000)
     overlap_ms = int(OVERLAP.total_seconds() * 1000)
@@ -203,12 +203,14 @@ def _read_inbox(
 def _unread(stores: Stores, refused: Refusals, after: str) -> Iterator[StoredObject]:
     while page := stores.objects.list_page(keys.INBOX, after=after, limit=_INBOX_PAGE, passed_over=refused.note_name):
         with stores.database.begin() as connection:
-            noted = rows.noted_manifests(connection, [stored.key for stored in page])
+            noted = manifests.noted_manifests(connection, [stored.key for stored in page])
         yield from (each for each in page if each.key not in noted and len(each.key) <= KEY_CHARS)
         after = page[-1].key
 
 
-def _close_by_manifest(stores: Stores, comparer: Comparer, refused: Refusals, stored: StoredObject) -> Batch | None:
+def _close_by_manifest(
+    stores: Stores, comparer: UploadComparer, refused: Refusals, stored: StoredObject
+) -> Batch | None:
     """Close the batch that a manifest names, and note in the same transaction what became of the manifest."""
     try:
         if time_of(stored.key) is None or stored.size > MOST_BYTES:
@@ -232,7 +234,7 @@ def _close_by_manifest(stores: Stores, comparer: Comparer, refused: Refusals, st
 
 
 def _sweep(
-    stores: Stores, comparer: Comparer, refused: Refusals, after: str, now: datetime, most: Bounds
+    stores: Stores, comparer: UploadComparer, refused: Refusals, after: str, now: datetime, most: Bounds
 ) -> tuple[str, list[Batch]]:
     """Look at one page of all uploads; return behind which key the next one begins, and what was closed."""
     page, is_last = stores.objects.list_page_of_folders(
@@ -260,7 +262,7 @@ def _folder_of(stored: StoredObject) -> str:
 
 def _close_quiet(
     stores: Stores,
-    comparer: Comparer,
+    comparer: UploadComparer,
     refused: Refusals,
     folders: Sequence[tuple[str, tuple[StoredObject, ...]]],
     before: datetime,
@@ -324,7 +326,7 @@ def _name_of(folder: str, found: Sequence[StoredObject]) -> tuple[str, str] | No
 
 def _note(
     stores: Stores,
-    comparer: Comparer,
+    comparer: UploadComparer,
     product: str,
     name: str,
     pictures: Sequence[StoredObject],
@@ -344,7 +346,7 @@ def _note(
             upload = upload_of(product, name, list_pictures(stores, product, name))
         batch, is_new = _note_in(connection, upload, compared)
         if manifest_key is not None:
-            rows.note_manifest(connection, manifest_key, batch=batch.id)
+            manifests.note_manifest(connection, manifest_key, batch=batch.id)
     return batch if is_new else None
 
 
@@ -359,12 +361,12 @@ def _note_in(connection: Connection, upload: Upload, compared: Compared | None) 
     if latest is not None and _is_known(connection, latest, upload, compared):
         return latest, False
     batch = rows.add_version(connection, upload)
-    rows.forget_refusal(connection, upload.folder)
+    manifests.forget_refusal(connection, upload.folder)
     return batch, True
 
 
 def _is_known(connection: Connection, latest: Batch, upload: Upload, compared: Compared | None) -> bool:
-    if is_told_by_listing(latest, upload):
+    if is_known_by_listing(latest, upload):
         if latest.listing == upload.listing or rows.set_upload(connection, latest.id, upload):
             return True  # nobody has looked at it: it is simply what lies there now
         raise Postponed(upload)  # somebody takes it in right now

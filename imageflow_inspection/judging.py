@@ -16,12 +16,12 @@ from imageflow_pipelines.values import Text as TextValue
 CODE_VERSION = 1
 """Raised when the same outputs and criteria give other verdicts: it makes every earlier inspection stale."""
 
-_MOST_TOLD = 100
+_MOST_LISTED = 100
 _MOST_CHARS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedItem:
     """What one item's criteria say of one picture."""
 
     verdict: Verdict
@@ -33,7 +33,7 @@ class Judged:
     """The picture with what was found, where the pipeline draws it itself."""
 
 
-def judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
+def judge(item: Item, outputs: Mapping[str, Value | None]) -> JudgedItem:
     """Return what an item's criteria make of its pipeline's outputs.
 
     Confidence is 0 to 1. VISUAL: the score of the defect that decided, or one minus that of the strongest that was too
@@ -44,7 +44,7 @@ def judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
     return replace(judged, details=_cut(judged.details))
 
 
-def _judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
+def _judge(item: Item, outputs: Mapping[str, Value | None]) -> JudgedItem:
     rule = item.rule
     value = outputs.get(rule.output)
     if value is None:
@@ -62,12 +62,12 @@ def _judge(item: Item, outputs: Mapping[str, Value | None]) -> Judged:
             return undecided(f"The pipeline's '{rule.output}' is nothing that {item.type} criteria can judge.")
 
 
-def undecided(reason: str) -> Judged:
+def undecided(reason: str) -> JudgedItem:
     """Return the verdict on a picture that could not be judged."""
-    return Judged(verdict=Verdict.UNDECIDED, confidence=0.0, details={"reason": _clean(reason)})
+    return JudgedItem(verdict=Verdict.UNDECIDED, confidence=0.0, details={"reason": _clean(reason)})
 
 
-def combine(items: Mapping[str, tuple[bool, Judged]]) -> tuple[Verdict, float]:
+def combine(items: Mapping[str, tuple[bool, JudgedItem]]) -> tuple[Verdict, float]:
     """Return the picture's verdict and confidence.
 
     Fails if a required item fails; is undecided if none fails and one could not be judged; passes otherwise. The
@@ -85,7 +85,7 @@ def combine(items: Mapping[str, tuple[bool, Judged]]) -> tuple[Verdict, float]:
     return Verdict.PASS, min((judged.confidence for judged in deciding), default=1.0)
 
 
-def _visual(rule: Visual, found: Detections) -> Judged:
+def _visual(rule: Visual, found: Detections) -> JudgedItem:
     named = [each for each in found.items if not rule.labels or each.label in rule.labels]
     large = [each for each in named if _is_large(rule, each)]
     defects = sorted((each for each in large if each.score >= rule.min_score), key=lambda each: -each.score)
@@ -94,14 +94,14 @@ def _visual(rule: Visual, found: Detections) -> Judged:
         confidence = defects[rule.most].score  # without it the picture would have passed
     else:
         confidence = 1 - max((each.score for each in large if each.score < rule.min_score), default=0.0)
-    return Judged(
+    return JudgedItem(
         verdict=verdict,
         confidence=min(max(confidence, 0.0), 1.0),
         details={
             "defects": len(defects),
             "most": rule.most,
             "min_score": rule.min_score,
-            "found": _cleaned(to_json(Detections(tuple(_plain(each) for each in defects[:_MOST_TOLD])))),
+            "found": _cleaned(to_json(Detections(tuple(_plain(each) for each in defects[:_MOST_LISTED])))),
         },
         drawn=tuple(defects),
     )
@@ -140,7 +140,7 @@ class _Reading:
         scale = (limits[1] - limits[0]) / 2 if len(limits) == 2 else abs(limits[0])
         return min(away / scale, 1.0) if scale > 0 else 1.0
 
-    def tell(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         return {
             "measurement": self.name,
             "value": self.value,
@@ -171,30 +171,34 @@ def _read(measured: Measurements, name: str, unit: str, *, least: float | None, 
     return _Reading(name=name, value=found[0].value, unit=unit, least=least, most=most)
 
 
-def _measured(readings: list[_Reading | str]) -> Judged:
+def _measured(readings: list[_Reading | str]) -> JudgedItem:
     read = [reading for reading in readings if isinstance(reading, _Reading)]
     reasons = [reading for reading in readings if isinstance(reading, str)]
     outside = [reading for reading in read if not reading.is_within]
-    details: dict[str, Any] = {"measured": [reading.tell() for reading in read]}
+    details: dict[str, Any] = {"measured": [reading.facts() for reading in read]}
     if reasons:
         details["reason"] = _clean(" ".join(reasons))
     if outside:
         sure = max(reading.confidence for reading in outside)
-        return Judged(verdict=Verdict.FAIL, confidence=sure, details=details)
+        return JudgedItem(verdict=Verdict.FAIL, confidence=sure, details=details)
     if reasons:
-        return Judged(verdict=Verdict.UNDECIDED, confidence=0.0, details=details)
-    return Judged(verdict=Verdict.PASS, confidence=min(reading.confidence for reading in read), details=details)
+        return JudgedItem(verdict=Verdict.UNDECIDED, confidence=0.0, details=details)
+    return JudgedItem(verdict=Verdict.PASS, confidence=min(reading.confidence for reading in read), details=details)
 
 
-def _text(rule: Text, read: TextValue) -> Judged:
+def _text(rule: Text, read: TextValue) -> JudgedItem:
     expected = rule.expected.casefold() if rule.ignore_case else rule.expected
     lines = _lines(rule, read.text)
     compared = [line.casefold() if rule.ignore_case else line for line in lines]
     passes = any(_is_expected(line, expected, rule.match) for line in compared)
-    return Judged(
+    return JudgedItem(
         verdict=Verdict.PASS if passes else Verdict.FAIL,
         confidence=1.0,
-        details={"read": [_clean(line) for line in lines[:_MOST_TOLD]], "expected": rule.expected, "match": rule.match},
+        details={
+            "read": [_clean(line) for line in lines[:_MOST_LISTED]],
+            "expected": rule.expected,
+            "match": rule.match,
+        },
     )
 
 
@@ -219,38 +223,38 @@ def _is_expected(line: str, expected: str, match: str) -> bool:
 
 def _cut(details: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return details that a row holds: the longest list loses its later half until they do."""
-    told, left_out = dict(details), 0
-    while _bytes_of(told) > MOST_DETAILS_BYTES:
-        longest = max((name for name in told if isinstance(told[name], list)), key=lambda name: len(told[name]))
-        kept = len(told[longest]) // 2
-        left_out += len(told[longest]) - kept
-        told |= {longest: told[longest][:kept], "left_out": left_out}
-    return told
+    facts, left_out = dict(details), 0
+    while _bytes_of(facts) > MOST_DETAILS_BYTES:
+        longest = max((name for name in facts if isinstance(facts[name], list)), key=lambda name: len(facts[name]))
+        kept = len(facts[longest]) // 2
+        left_out += len(facts[longest]) - kept
+        facts |= {longest: facts[longest][:kept], "left_out": left_out}
+    return facts
 
 
-def _bytes_of(told: Any) -> int:
+def _bytes_of(facts: Any) -> int:
     """Return at least how many bytes PostgreSQL spells a value of JSON with: it writes all digits of 1e-300."""
-    match told:
+    match facts:
         case float():
-            return len(format(Decimal(repr(told)), "f"))
+            return len(format(Decimal(repr(facts)), "f"))
         case list():
-            return 2 + sum(_bytes_of(each) + 2 for each in told)
+            return 2 + sum(_bytes_of(each) + 2 for each in facts)
         case dict():
-            return 2 + sum(_bytes_of(key) + _bytes_of(each) + 4 for key, each in told.items())
+            return 2 + sum(_bytes_of(key) + _bytes_of(each) + 4 for key, each in facts.items())
         case _:
-            return len(json.dumps(told, ensure_ascii=False).encode())
+            return len(json.dumps(facts, ensure_ascii=False).encode())
 
 
-def _cleaned(told: Any) -> Any:
-    match told:
+def _cleaned(facts: Any) -> Any:
+    match facts:
         case str():
-            return _clean(told)
+            return _clean(facts)
         case list():
-            return [_cleaned(each) for each in told]
+            return [_cleaned(each) for each in facts]
         case dict():
-            return {key: _cleaned(value) for key, value in told.items()}
+            return {key: _cleaned(value) for key, value in facts.items()}
         case _:
-            return told
+            return facts
 
 
 def _clean(text: str) -> str:

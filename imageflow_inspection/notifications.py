@@ -1,4 +1,4 @@
-"""Objects that a bucket tells of: a marker beside a batch's pictures closes the batch, and nothing else means anything.
+"""Notifications of a bucket: a marker beside a batch's pictures closes the batch, and nothing else means anything.
 
 How servers spell their notifications is the gateway's affair.
 """

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection import manifests
 from imageflow_clients.stored_object import StoredObject
 from imageflow_clients.stores import Stores
-from imageflow_domain.inspection import Refusal
+from imageflow_domain.inspection import RefusedBatch
 from imageflow_inspection.uploaded import skipped_among
 
 KEY_CHARS = 200
@@ -17,13 +17,13 @@ class Refusals:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self.new: list[Refusal] = []
+        self.new: list[RefusedBatch] = []
 
     def note(self, reasons: Mapping[str, str]) -> None:
         """Note why objects are not inspected, by key; those of which nobody noted it before are added to `new`."""
         if reasons:
             with self._stores.database.begin() as connection:
-                self.new += rows.note_refused(connection, reasons)
+                self.new += manifests.note_refused(connection, reasons)
 
     def note_skipped(self, found: Sequence[StoredObject], folder: str) -> None:
         """Note the files of a batch's folder that are no pictures."""

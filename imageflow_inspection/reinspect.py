@@ -115,16 +115,16 @@ def what_changed(inspection: Inspection, now: Sequence[JudgedBy]) -> tuple[str, 
     """Say what would judge otherwise now, item by item."""
     old = {by.code: by for by in inspection.judged_by}
     new = {by.code: by for by in now}
-    told = [] if inspection.code_version == CODE_VERSION else ["the code that judges"]
-    told += [f"item '{code}' is new" for code in new if code not in old]
-    told += [f"item '{code}' was removed" for code in old if code not in new]
+    changes = [] if inspection.code_version == CODE_VERSION else ["the code that judges"]
+    changes += [f"item '{code}' is new" for code in new if code not in old]
+    changes += [f"item '{code}' was removed" for code in old if code not in new]
     for code in new.keys() & old.keys():
-        differs = [name for name in _TOLD if getattr(old[code], name) != getattr(new[code], name)]
-        told += [f"item '{code}': {_TOLD[name]}" for name in differs]
-    return tuple(sorted(told))
+        differs = [name for name in _WORDS if getattr(old[code], name) != getattr(new[code], name)]
+        changes += [f"item '{code}': {_WORDS[name]}" for name in differs]
+    return tuple(sorted(changes))
 
 
-_TOLD = {
+_WORDS = {
     "type": "type",
     "required": "whether it is required",
     "criteria": "criteria",

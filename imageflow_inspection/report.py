@@ -77,7 +77,7 @@ def report_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None 
         inspection = inspections.get(connection, batch.inspection_id or 0)
         reasons = reasons_of(connection, batch, inspection)
     wrong = not_passed(stores, inspection.id)
-    told = [
+    reported = [
         Check(name=name, faults=tuple(reason.message for reason in reasons if reason.kind is kind))
         for kind, name in CHECK_OF_ALERT.items()
     ]
@@ -85,7 +85,7 @@ def report_batch(stores: Stores, batch_id: int, *, models: ModelRegistry | None 
     return Report(
         batch=batch,
         inspection=inspection,
-        checks=(*checks, *told),
+        checks=(*checks, *reported),
         reasons=reasons,
         wrong=wrong,
         previews=tuple(shown),

@@ -1,6 +1,6 @@
 """Find what was judged, across batches, and the pictures of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,18 +13,17 @@ from imageflow_domain.inspection import (
     MOST_PICTURES,
     Batch,
     Inspection,
-    Picture,
     PictureResult,
     Verdict,
     Verification,
 )
 from imageflow_domain.page import Page, cut
 
-_TOLD = 20
+_LISTED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundResult:
     """A picture's result, and the batch that it belongs to."""
 
     batch: Batch
@@ -40,9 +39,19 @@ class Found:
 class ResultInFull:
     """A picture's result, and what people said of it."""
 
-    found: Found
+    found: FoundResult
     verifications: tuple[Verification, ...]
     """Oldest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPicture:
+    """A picture that is read when it is wanted."""
+
+    version: str
+    """Another one for other bytes."""
+    read: Callable[[], bytes]
+    """Raises `ObjectMissing` where the picture is gone."""
 
 
 def get_inspection(stores: Stores, inspection: int) -> Inspection:
@@ -63,7 +72,7 @@ def find_results(
     former: bool = False,
     after: tuple[int, int] | None = None,
     limit: int = 100,
-) -> Page[Found]:
+) -> Page[FoundResult]:
     """Return results, of the newest inspection first, pictures in order.
 
     Args:
@@ -75,7 +84,7 @@ def find_results(
         ends: Only those that were judged before this day.
         verdict: Only those with this verdict.
         former: Also those of finished inspections that count no longer, and of versions that were replaced.
-        after: Only those behind this `Found.key`.
+        after: Only those behind this `FoundResult.key`.
         limit: At most so many.
     """
     with stores.database.begin() as connection:
@@ -101,11 +110,11 @@ def not_passed(stores: Stores, inspection: int) -> tuple[PictureResult, ...]:
         return tuple(
             result
             for verdict in (Verdict.FAIL, Verdict.UNDECIDED)
-            for result in rows.results(connection, inspection, verdict=verdict, limit=_TOLD)
+            for result in rows.results(connection, inspection, verdict=verdict, limit=_LISTED)
         )
 
 
-def get_result(stores: Stores, inspection: int, place: int) -> Found:
+def get_result(stores: Stores, inspection: int, place: int) -> FoundResult:
     """Return the result of one picture; raise `NotFound`."""
     with stores.database.begin() as connection:
         batch = batches.get(connection, rows.get(connection, inspection).batch_id)
@@ -113,7 +122,7 @@ def get_result(stores: Stores, inspection: int, place: int) -> Found:
         found = rows.results(connection, inspection, after=min(max(place, 0), MOST_PICTURES) - 1, limit=1)
     if not found or found[0].picture.place != place:
         raise NotFound(f"Inspection {inspection} has no result for picture {place}: it has {batch.pictures}.")
-    return Found(batch=batch, result=found[0])
+    return FoundResult(batch=batch, result=found[0])
 
 
 def result_in_full(stores: Stores, inspection: int, place: int) -> ResultInFull:
@@ -123,17 +132,29 @@ def result_in_full(stores: Stores, inspection: int, place: int) -> ResultInFull:
         return ResultInFull(found=found, verifications=verifications.of_picture(connection, inspection, place))
 
 
-def read_uploaded(stores: Stores, picture: Picture) -> bytes:
-    """Return a picture as it was uploaded, to the byte; raise `ObjectMissing` where it is gone."""
-    return stores.objects.get(picture.key, next_step="upload the batch again")
+def uploaded_picture(stores: Stores, inspection: int, place: int) -> StoredPicture:
+    """Return the picture of a result as it was uploaded, to the byte; its version is its SHA-256. Raise `NotFound`."""
+    picture = get_result(stores, inspection, place).result.picture
+    return StoredPicture(
+        version=picture.digest, read=lambda: stores.objects.get(picture.key, next_step="upload the batch again")
+    )
 
 
-def read_drawn(stores: Stores, drawn_key: str) -> bytes:
-    """Return a picture with what was found drawn on it, JPEG; raise `ObjectMissing` where it is gone."""
-    return stores.objects.get(drawn_key, next_step="inspect the batch again")
+def drawn_picture(stores: Stores, inspection: int, place: int) -> StoredPicture:
+    """Return the picture of a result with what was found drawn on it, JPEG; raise `NotFound` where nothing is drawn."""
+    result = get_result(stores, inspection, place).result
+    key = result.drawn_key
+    if key is None:
+        raise NotFound(f"Nothing is drawn on picture {place} of inspection {inspection}: its verdict is the reason.")
+    # A picture that could not be judged may be judged, and drawn on, anew.
+    judged_us = int(result.judged_at.timestamp() * 1_000_000)
+    return StoredPicture(
+        version=f"{inspection}-{place}-{judged_us}",
+        read=lambda: stores.objects.get(key, next_step="inspect the batch again"),
+    )
 
 
-def _with_batches(connection: Connection, found: Sequence[PictureResult]) -> tuple[Found, ...]:
+def _with_batches(connection: Connection, found: Sequence[PictureResult]) -> tuple[FoundResult, ...]:
     inspected = rows.get_many(connection, sorted({result.inspection_id for result in found}))
     of = batches.get_many(connection, sorted({inspection.batch_id for inspection in inspected.values()}))
-    return tuple(Found(batch=of[inspected[result.inspection_id].batch_id], result=result) for result in found)
+    return tuple(FoundResult(batch=of[inspected[result.inspection_id].batch_id], result=result) for result in found)

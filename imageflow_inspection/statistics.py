@@ -18,7 +18,7 @@ _DEFAULT_DAYS = 30
 
 
 class By(StrEnum):
-    """What counts are told apart by."""
+    """What counts are grouped by."""
 
     PRODUCT = "product"
     ITEM = "item"

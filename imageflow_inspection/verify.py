@@ -1,4 +1,4 @@
-"""What people say of pictures, kept beside what the pipelines said, and told to Dagster as one event a batch."""
+"""What people say of pictures, kept beside what the pipelines said, and reported to Dagster as one event a batch."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -115,14 +115,14 @@ def report_events(
             told by somebody who died before it could be noted.
         quiet: See `events_to_report`.
     """
-    told = []
+    reported = []
     for event in events_to_report(stores, quiet=quiet):
         if not is_there(event):
             report(event)
-            told.append(event)
+            reported.append(event)
         with stores.database.begin() as connection:
             verification_events.set_reported(connection, event.id)
-    return tuple(told)
+    return tuple(reported)
 
 
 def _check(verdict: Verdict, inspector: str, notes: str, seconds: float, request_id: str | None) -> None:

@@ -17,7 +17,7 @@ _CIRCLE = np.stack([f(np.linspace(0, 2 * math.pi, 48, endpoint=False)) for f in 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Canvas:
+class ProductCanvas:
     """A square of pixels on which a product lies somewhere, turned and scaled.
 
     Shapes are given in the product's own axes: the origin is its middle, its half height is about 1.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imageflow_models.canvas import Canvas, Coverage, Points
+from imageflow_models.canvas import Coverage, Points, ProductCanvas
 
 SIZE_PX = 192
 LEAST_CONTRAST = 0.05
@@ -142,7 +142,7 @@ class _Drawing:
         self._random = random
         self._kinds = kinds
         self._design = _DESIGNS[int(random.integers(len(_DESIGNS)))]
-        self._canvas = Canvas(
+        self._canvas = ProductCanvas(
             size_px=SIZE_PX,
             middle_px=(SIZE_PX / 2 + self._between(-8, 8), SIZE_PX / 2 + self._between(-8, 8)),
             unit_px=self._between(62, 74),
@@ -336,7 +336,7 @@ def _over(picture: Light, coverage: Coverage, light: Light) -> Light:
     return result
 
 
-def _mark(canvas: Canvas, mark: str, x: float, y: float) -> Coverage:
+def _mark(canvas: ProductCanvas, mark: str, x: float, y: float) -> Coverage:
     """Return what is printed on a label; no mark is another one's mirror image."""
     if mark == "triangle":
         return canvas.polygon(np.array([(x - 0.15, y + 0.13), (x + 0.15, y + 0.13), (x, y - 0.15)]))

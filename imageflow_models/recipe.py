@@ -23,7 +23,14 @@ _OUTPUTS = {ModelTask.DETECT: ("boxes", "scores"), ModelTask.ANOMALY: ("heat",)}
 
 
 def make_models(
-    folder: Path, *, version: int, pictures: int, passes: int, validation: int, seed: int, tell: Callable[[str], None]
+    folder: Path,
+    *,
+    version: int,
+    pictures: int,
+    passes: int,
+    validation: int,
+    seed: int,
+    on_progress: Callable[[str], None],
 ) -> tuple[Path, Path]:
     """Train a net and write a bundle of a model that detects, and one of a model that heats; return their folders.
 
@@ -34,16 +41,16 @@ def make_models(
         passes: How often each of them is shown.
         validation: How many others the thresholds are set by.
         seed: Of the weights and of the order.
-        tell: Is told how far it is.
+        on_progress: Called with the progress, in words.
 
     Raises `Unavailable` where JAX is not installed.
     """
     try:
-        from imageflow_models.training import Plan, train
+        from imageflow_models.training import TrainingPlan, train
     except ModuleNotFoundError as error:
         raise Unavailable("Training needs JAX, which is not installed: pip install 'imageflow[train]'.") from error
-    weights = train(Plan(pictures=pictures, passes=passes, seed=seed), tell)
-    return write_models(folder, weights, version=version, tell=tell, validation=validation)
+    weights = train(TrainingPlan(pictures=pictures, passes=passes, seed=seed), on_progress)
+    return write_models(folder, weights, version=version, on_progress=on_progress, validation=validation)
 
 
 def write_models(
@@ -51,7 +58,7 @@ def write_models(
     weights: Mapping[str, NDArray[np.float32]],
     *,
     version: int,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
     validation: int,
 ) -> tuple[Path, Path]:
     """Calibrate and export trained weights, and write both bundles; the originals of their answers are JAX's.
@@ -60,12 +67,12 @@ def write_models(
         folder: The bundles' folders are made in it.
         weights: As `training.train` gives them.
         version: Of both models.
-        tell: Is told how far it is.
+        on_progress: Called with the progress, in words.
         validation: How many pictures the thresholds are set by.
     """
     from imageflow_models.training import answer
 
-    tell(f"calibrating on {validation} pictures")
+    on_progress(f"calibrating on {validation} pictures")
     products = [draw(Split.VALIDATION, seed) for seed in range(validation)]
     parts = [
         answer(weights, np.stack([product.pixels for product in products[i : i + _AT_ONCE]]))

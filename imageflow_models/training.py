@@ -45,7 +45,7 @@ _RARE = math.log(0.01 / 0.99)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainingPlan:
     """How much to train. The defaults take about a quarter of an hour of one core."""
 
     pictures: int = 10_000
@@ -61,14 +61,14 @@ class _Examples:
     heat: NDArray[np.uint8]
 
 
-def train(plan: Plan, tell: Callable[[str], None]) -> Weights:
+def train(plan: TrainingPlan, on_progress: Callable[[str], None]) -> Weights:
     """Return the weights of a net that was trained on drawn products.
 
     Args:
         plan: How long. The same plan gives the same weights on the same kind of machine.
-        tell: Is told from time to time how far it is.
+        on_progress: Called from time to time with the progress, in words.
     """
-    examples = _draw(plan.pictures, tell)
+    examples = _draw(plan.pictures, on_progress)
     random = np.random.default_rng(plan.seed)
     weights = {name: jnp.asarray(value) for name, value in first_weights(random).items()}
     moments = (jax.tree.map(jnp.zeros_like, weights), jax.tree.map(jnp.zeros_like, weights))
@@ -78,7 +78,7 @@ def train(plan: Plan, tell: Callable[[str], None]) -> Weights:
         loss, weights, moments = _improve(weights, moments, batch, step, _rate(step / steps))
         shown = float(loss) if step == 0 else 0.98 * shown + 0.02 * float(loss)
         if (step + 1) % 100 == 0 or step + 1 == steps:
-            tell(f"step {step + 1} of {steps}, loss {shown:.4f}")
+            on_progress(f"step {step + 1} of {steps}, loss {shown:.4f}")
     return {name: np.asarray(value) for name, value in weights.items()}
 
 
@@ -100,7 +100,7 @@ def answer(weights: Mapping[str, NDArray[np.float32]], pictures: NDArray[np.uint
     return {"scores": np.asarray(scores), "boxes": np.asarray(boxes), "heat": np.asarray(heat)}
 
 
-def _draw(count: int, tell: Callable[[str], None]) -> _Examples:
+def _draw(count: int, on_progress: Callable[[str], None]) -> _Examples:
     cv2.setNumThreads(1)
     pixels = np.empty((count, SIZE_PX, SIZE_PX, 3), np.uint8)
     targets = []
@@ -109,7 +109,7 @@ def _draw(count: int, tell: Callable[[str], None]) -> _Examples:
         pixels[seed] = drawn.pixels
         targets.append(target_of(drawn))
         if (seed + 1) % 1000 == 0:
-            tell(f"drew {seed + 1} of {count} pictures")
+            on_progress(f"drew {seed + 1} of {count} pictures")
     return _Examples(
         pixels=pixels,
         scores=np.stack([target.scores for target in targets]),

@@ -102,14 +102,14 @@ def _lossy_groups(
     mostly = 2 * sum(not pair.is_exact for pair in kept) > len(kept)
 
     def is_lossy(group: Sequence[Placement]) -> bool:
-        told = [
+        votes = [
             differs
             for shot in group
             for near in _around(shot.cell)
             if near in anchored
             and (differs := differ_everywhere(pictures.of(near), pictures.of(shot.cell))) is not None
         ]
-        return 2 * sum(told) > len(told) if told else mostly
+        return 2 * sum(votes) > len(votes) if votes else mostly
 
     return {number for number, group in groups.items() if is_lossy(group)}
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
-from imageflow_mosaic.comparison import Load, Overlays, Pictures, Tell, labels, verified
+from imageflow_mosaic.comparison import Load, OnProgress, Overlays, Pictures, labels, verified
 from imageflow_mosaic.foreign import foreign_pairs
 from imageflow_mosaic.groups import Group, groups_of
 from imageflow_mosaic.layout import Tie
-from imageflow_mosaic.looks import Look, look_at, told_apart
+from imageflow_mosaic.looks import Look, distinguished, look_at
 from imageflow_mosaic.plane import Plane
 from imageflow_mosaic.rescaled import SCALES, find_rescaled
 from imageflow_mosaic.resemblance import Pairs
@@ -77,7 +77,7 @@ def arrange(
     names: Sequence[str],
     load: Load,
     masks: Sequence[Rect] = (),
-    tell: Tell = _say_nothing,
+    on_progress: OnProgress = _say_nothing,
     *,
     most_by_content: int | None = None,
 ) -> Arrangement:
@@ -92,7 +92,8 @@ def arrange(
         names: Of all pictures; their order decides nothing but which of two equal ones stays.
         load: Reads one: RGB, shape (height, width, 3), of any size. Called from two threads.
         masks: Rectangles of the head-up display in every picture.
-        tell: Hears of "looking", "comparing", and where pixels differ everywhere of "correlating" and "rescaling".
+        on_progress: Called with "looking", "comparing", and where pixels differ everywhere, "correlating" and
+            "rescaling".
         most_by_content: Pictures whose pixels differ everywhere that are correlated; `None` for any number.
 
     Raises:
@@ -102,12 +103,12 @@ def arrange(
     if not order:
         return Arrangement(groups=(), strays=(), doubles=(), rescaled=(), doubts=())
     with ThreadPoolExecutor(_THREADS) as threads:
-        looks, same = _looked(order, load, masks, tell, threads)
+        looks, same = _looked(order, load, masks, on_progress, threads)
         overlays = Overlays(order, [look.thumbnail.size for look in looks], load, masks)
         held = Pictures(order, load, masks, overlays)
         sketches = [look.sketch for look in looks]
         proposals = [p for p in propose(sketches) if same[p.first] == p.first and same[p.second] == p.second]
-        apart = told_apart(list(verified(proposals, len(order), held, _SLACK_PX, tell)), looks)
+        apart = distinguished(list(verified(proposals, len(order), held, _SLACK_PX, on_progress)), looks)
         for double in apart.doubles:
             _note_double(double, same)
         known = [*apart.overlaps, *apart.doubles]
@@ -119,12 +120,12 @@ def arrange(
                 f"others: no more than {most_by_content} are compared here. Survey the folder with `imageflow survey "
                 "run`, which compares any number, or upload a positions.csv with them."
             )
-        content = ContentTies(looks, foreign, held, known, threads, tell) if foreign.any() else None
+        content = ContentTies(looks, foreign, held, known, threads, on_progress) if foreign.any() else None
         plane = Plane([look.thumbnail.size for look in looks])
         refused = [*apart.displays, *_joined(plane, sketches, masks, apart.overlaps, content, same)]
         groups = groups_of(order, [look.thumbnail.size for look in looks], plane)
         strays = _strays(order, groups, same)
-        rescaled = _rescaled(order, groups, strays, foreign, looks, held, masks, threads, tell)
+        rescaled = _rescaled(order, groups, strays, foreign, looks, held, masks, threads, on_progress)
     return Arrangement(
         groups=groups,
         strays=strays,
@@ -139,7 +140,7 @@ def arrange(
 
 
 def _looked(
-    names: Sequence[str], load: Load, masks: Sequence[Rect], tell: Tell, threads: Executor
+    names: Sequence[str], load: Load, masks: Sequence[Rect], on_progress: OnProgress, threads: Executor
 ) -> tuple[list[Look], list[int]]:
     """Return what is held of all pictures, and for each picture the first one of equal pixels."""
 
@@ -154,7 +155,7 @@ def _looked(
         same.append(first.setdefault(identity, number))
         # What is seen twice would outvote what overlaps.
         looks.append(found if same[number] == number else replace(found, sketch=without_patches(found.sketch)))
-        tell("looking", number + 1, len(names))
+        on_progress("looking", number + 1, len(names))
     return looks, same
 
 
@@ -165,7 +166,7 @@ def _foreign(looks: Sequence[Look], same: Sequence[int], ties: Sequence[Tie]) ->
     if np.unique(group[original]).size == 1:
         return np.zeros((len(looks),) * 2, np.bool_)
     foreign = foreign_pairs(
-        [look.telling for look in looks],
+        [look.distinctive for look in looks],
         [look.has_palette for look in looks],
         [(tie.first, tie.second) for tie in ties],
     )
@@ -225,7 +226,7 @@ def _rescaled(
     held: Pictures,
     masks: Sequence[Rect],
     threads: Executor,
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> tuple[Rescaled, ...]:
     """Return what shows the same as a picture of a group at another scale; without groups, as another stray."""
     number_of = {name: number for number, name in enumerate(names)}
@@ -241,7 +242,7 @@ def _rescaled(
         masks,
         SURE_SUBWINDOWS,
         threads,
-        lambda done: tell("rescaling", done, len(SCALES)),
+        lambda done: on_progress("rescaling", done, len(SCALES)),
     )
     return tuple(
         Rescaled(name=names[one.picture], of=names[one.of], scale=one.scale)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imageflow_domain.geometry import Offset
-from imageflow_domain.placement import Refusal
+from imageflow_domain.placement import PairRefusal
 from imageflow_mosaic.content import Floats, Pairing
 from imageflow_mosaic.correlation import Candidate, candidates
 from imageflow_mosaic.subwindows import AGREES, SIDE_PX, Differing, Fit, fit, reliefs_of
@@ -76,7 +76,7 @@ class ContentMatch:
     """Standard deviation of the difference of two pictures' brightness where they agree, in grey levels."""
 
 
-def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMatch | Refusal:
+def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMatch | PairRefusal:
     """Return the shift that the pairings agree on, or why content does not tell.
 
     Args:
@@ -87,16 +87,16 @@ def register_by_content(pairings: Sequence[Pairing], reach_px: int) -> ContentMa
     found = candidates(pairings, searched_px, _CANDIDATES)
     within = [candidate for candidate in found if _longest(candidate.shift) <= reach_px + _SAME_PX]
     if not within:
-        return Refusal.PLAIN
+        return PairRefusal.PLAIN
     fits = _Fits(pairings, searched_px)
     likeliest = fits.likeliest(within, reach_px)
     if likeliest is None:
-        return Refusal.DIFFERENT if fits.compared(within) >= _MIN_AGREEING else Refusal.PLAIN
+        return PairRefusal.DIFFERENT if fits.compared(within) >= _MIN_AGREEING else PairRefusal.PLAIN
     candidate, best = likeliest
     rivals = [other for other in found if other.score >= _RIVAL_SHARE * candidate.score]
     refuting = fits.refuting(best, rivals) if len(rivals) < _CANDIDATES else None
     if refuting is None:
-        return Refusal.REPEATED
+        return PairRefusal.REPEATED
     differing = best.differing(best.calm)
     return ContentMatch(
         shift=best.shift,

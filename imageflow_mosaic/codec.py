@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageflow_domain.errors import InvalidInput
-from imageflow_images.intake import Rules, decode_rgb, decode_rgba
+from imageflow_images.intake import IntakeRules, decode_rgb, decode_rgba
 
 Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 80_000_000
 """Larger pictures are refused unread: twice an 8K screen, and below the size at which Pillow warns of a bomb."""
 
-_RULES = Rules(most_px=MAX_PIXELS)
+_RULES = IntakeRules(most_px=MAX_PIXELS)
 
 
 def encode_screenshot(pixels: Pixels) -> bytes:

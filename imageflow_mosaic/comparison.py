@@ -23,7 +23,7 @@ _HELD_BYTES = 300_000_000
 """Of pixels that are held while pairs are verified."""
 
 Load = Callable[[str], Pixels]
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Hears what is being done, how much of it is done, and of how much."""
 
 
@@ -82,7 +82,12 @@ class Pictures:
 
 
 def verified(
-    proposals: Sequence[Proposal], count: int, pictures: Pictures, reach_px: int, tell: Tell, known: Sequence[Tie] = ()
+    proposals: Sequence[Proposal],
+    count: int,
+    pictures: Pictures,
+    reach_px: int,
+    on_progress: OnProgress,
+    known: Sequence[Tie] = (),
 ) -> dict[Tie, Match]:
     """Return what the pictures confirm, with its match: of each picture the best proposals, then some out of its group.
 
@@ -90,7 +95,7 @@ def verified(
         proposals: The likeliest first.
         count: Of all pictures.
         reach_px: How far from a proposed offset the right one may lie.
-        tell: Hears of "comparing".
+        on_progress: Called with "comparing".
         known: Ties that are verified already.
     """
     ties: dict[Tie, Match] = {}
@@ -103,7 +108,7 @@ def verified(
             match = register(pictures.of(proposal.first), pictures.of(proposal.second), proposal.offset, reach_px)
             if match is not None:
                 ties[_tie(proposal, match)] = match
-            tell("comparing", done, len(chosen))
+            on_progress("comparing", done, len(chosen))
     return ties
 
 

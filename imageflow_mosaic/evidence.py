@@ -39,7 +39,7 @@ _CLEARLY = 8
 """So many times the noise refutes a shift for good."""
 
 _LUCK_PX = 2.0
-_TELLING_NOISE_RATE = 0.02
+_DISTINCTIVE_NOISE_RATE = 0.02
 _LEARNT_POINTS = 4096
 
 
@@ -74,7 +74,7 @@ class Animation:
         self._missed_still += np.bincount(mine[missed], minlength=COLOURS)
         self._missed_still += np.bincount(theirs[missed], minlength=COLOURS)
         place = np.array([offset.dx_px, offset.dy_px])
-        x, y = _telling(still_here, still_there.shape, -place, np.zeros(2, np.int64), _LEARNT_POINTS)
+        x, y = _distinctive(still_here, still_there.shape, -place, np.zeros(2, np.int64), _LEARNT_POINTS)
         missed_points, looked = _look(still_here, still_there, x, y, place[None])
         self._looked += int(looked[0])
         self._missed += int(missed_points[0])
@@ -97,9 +97,9 @@ class Animation:
         return summed
 
     @property
-    def telling_noise_rate(self) -> float:
+    def distinctive_noise_rate(self) -> float:
         """Share of telling pixels that differ although the place is right: cars drive where there is much to see."""
-        return _TELLING_NOISE_RATE + 2 * self._missed / max(1, self._looked)
+        return _DISTINCTIVE_NOISE_RATE + 2 * self._missed / max(1, self._looked)
 
     def still(self, picture: Fingerprint) -> NDArray[np.uint32]:
         """Return the picture's numbers; all that runs is 1, what is masked or lies at the rim of what runs is 0."""
@@ -171,11 +171,11 @@ def weigh(witnesses: Sequence[Witness], shifts: Shifts, animation: Animation) ->
             there, here = pictures[id(witness.placed)], pictures[id(witness.shot)]
             offset = np.array([witness.offset.dx_px, witness.offset.dy_px])
             for source, target, sign in ((here, there, 1), (there, here, -1)):
-                x, y = _telling(source, target.shape, -sign * offset, reach, points)
+                x, y = _distinctive(source, target.shape, -sign * offset, reach, points)
                 wrong, seen = _look(source, target, x, y, sign * (offset + shifts[alive]))
                 unequal[alive] += wrong
                 compared[alive] += seen
-                alive = alive[unequal[alive] <= _LUCK_PX + animation.telling_noise_rate * compared[alive]]
+                alive = alive[unequal[alive] <= _LUCK_PX + animation.distinctive_noise_rate * compared[alive]]
     refuted = np.ones(count, np.bool_)
     refuted[alive] = False
     unequal[alive], compared[alive] = 0.0, 0.0
@@ -199,7 +199,7 @@ def weigh(witnesses: Sequence[Witness], shifts: Shifts, animation: Animation) ->
     return Evidence(unequal=unequal, compared=compared, noise_px=_NOISE_PX + noise)
 
 
-def _telling(
+def _distinctive(
     source: NDArray[np.uint32], target: tuple[int, ...], offset: NDArray[np.int64], reach: NDArray[np.int64], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Still pixels of `source` that differ from their left neighbour, where `target` can lie over it; evenly chosen."""

@@ -16,7 +16,7 @@ from imageflow_mosaic.registration import FOREIGN_SHARE
 _ONE_IN = 16
 """Of the sparse sample's patches, chosen by their hashes, so that all pictures choose the same ones."""
 
-_TELLING = 32
+_DISTINCTIVE = 32
 """Fewer patches tell nothing."""
 
 _USUAL_SHARE = 0.3
@@ -26,7 +26,7 @@ all were moved by whole blocks of the compression."""
 Hashes = NDArray[np.uint32]
 
 
-def telling(picture: Fingerprint) -> Hashes:
+def distinctive(picture: Fingerprint) -> Hashes:
     """Return the hashes of the few patches of a picture that are looked for in all others; some are repeated."""
     hashes = picture.coarse.hashes
     return hashes[hashes < 2**32 // _ONE_IN]
@@ -46,16 +46,16 @@ def foreign_pairs(
         Shape (pictures, pictures), symmetric.
     """
     shares = _shares(samples)
-    few = np.array([one.size < _TELLING for one in samples], np.bool_)
-    untold = few[:, None] | few[None, :]
-    np.fill_diagonal(untold, val=True)
-    usual = np.ma.masked_array(shares, untold)
+    few = np.array([one.size < _DISTINCTIVE for one in samples], np.bool_)
+    undistinguished = few[:, None] | few[None, :]
+    np.fill_diagonal(undistinguished, val=True)
+    usual = np.ma.masked_array(shares, undistinguished)
     for first, second in known:
         usual[first, second] = usual[second, first] = np.ma.masked
     apart = usual.mean(axis=1).filled(1.0) < _USUAL_SHARE
     exact = np.array(palettes, np.bool_)
-    untold |= exact[:, None] & exact[None, :]
-    foreign: NDArray[np.bool_] = (shares < FOREIGN_SHARE) & ~untold & (apart[:, None] | apart[None, :])
+    undistinguished |= exact[:, None] & exact[None, :]
+    foreign: NDArray[np.bool_] = (shares < FOREIGN_SHARE) & ~undistinguished & (apart[:, None] | apart[None, :])
     return foreign
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.fingerprint import fingerprint
-from imageflow_mosaic.foreign import Hashes, telling
+from imageflow_mosaic.foreign import Hashes, distinctive
 from imageflow_mosaic.layout import Tie
 from imageflow_mosaic.sketch import Sketch, sketch
 from imageflow_mosaic.thumbnail import Thumbnail, show_the_same, thumbnail
@@ -21,7 +21,7 @@ class Look:
 
     sketch: Sketch
     thumbnail: Thumbnail
-    telling: Hashes
+    distinctive: Hashes
     has_palette: bool
 
 
@@ -36,13 +36,13 @@ def look_at(pixels: Pixels, masks: Sequence[Rect]) -> Look:
     return Look(
         sketch=sketch(picture),
         thumbnail=thumbnail(pixels, masks),
-        telling=telling(picture),
+        distinctive=distinctive(picture),
         has_palette=picture.has_palette,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldApart:
+class Distinguished:
     """Ties by what they say of their two pictures."""
 
     overlaps: tuple[Tie, ...]
@@ -53,7 +53,7 @@ class ToldApart:
     """They only show the same panel: it agrees where pictures of different places would lie upon each other."""
 
 
-def told_apart(ties: Sequence[Tie], looks: Sequence[Look]) -> ToldApart:
+def distinguished(ties: Sequence[Tie], looks: Sequence[Look]) -> Distinguished:
     """Tell ties apart by the thumbnails of their pictures."""
     overlaps: list[Tie] = []
     doubles: list[Tie] = []
@@ -64,4 +64,4 @@ def told_apart(ties: Sequence[Tie], looks: Sequence[Look]) -> ToldApart:
             overlaps.append(tie)
         else:
             (doubles if show_the_same(first, second) else displays).append(tie)
-    return ToldApart(overlaps=tuple(overlaps), doubles=tuple(doubles), displays=tuple(displays))
+    return Distinguished(overlaps=tuple(overlaps), doubles=tuple(doubles), displays=tuple(displays))

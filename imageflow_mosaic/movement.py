@@ -25,7 +25,7 @@ _AGREEING = 0.9
 _DETAIL = 16
 """Pixels of a sub-window that must differ from their left neighbour: plain ground agrees everywhere."""
 
-_TELLING_WINDOWS = 16
+_DECIDING_WINDOWS = 16
 """The vote's winner that so many sub-windows support is the only one.
 
 At the rim of a whole range of moves next to nothing overlaps, so that no patches refute the offsets there. On 60 pairs
@@ -54,7 +54,7 @@ class FrameComparer:
         if not isinstance(found, Match):
             return None
         windows = found.votes if found.sigma_px > 0 else agreeing_windows(reference, moving, found.offset)
-        return Movement(offset=found.offset, windows=windows, is_only=found.decisive or windows >= _TELLING_WINDOWS)
+        return Movement(offset=found.offset, windows=windows, is_only=found.decisive or windows >= _DECIDING_WINDOWS)
 
     def _of(self, pixels: Pixels) -> Fingerprint:
         for held in self._held:

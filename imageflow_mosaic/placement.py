@@ -37,7 +37,7 @@ _CONTENT_DOUBT = 5.0
 
 _LEAST_WEIGHT = 1e-9
 
-_TELLING_PAIRS = 4
+_DECIDING_PAIRS = 4
 _WHOLE_RMS_PX = 0.12
 """Offsets found by content whose fractions are smaller, in the root mean square, are whole ones."""
 
@@ -257,7 +257,7 @@ def are_whole(pairs: Sequence[PairOffset]) -> bool:
     Fractions that scaling made are spread over the pixel, with a root mean square of 0.29 px.
     """
     rests = np.array([(p.rest_x_px, p.rest_y_px) for p in pairs if not p.is_exact], np.float64)
-    return rests.size == 0 or bool(len(rests) >= _TELLING_PAIRS and np.sqrt((rests**2).mean()) <= _WHOLE_RMS_PX)
+    return rests.size == 0 or bool(len(rests) >= _DECIDING_PAIRS and np.sqrt((rests**2).mean()) <= _WHOLE_RMS_PX)
 
 
 def whole_pixels(pair: PairOffset) -> PairOffset:

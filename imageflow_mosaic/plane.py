@@ -14,7 +14,7 @@ from scipy.sparse.linalg import spsolve
 
 from imageflow_domain.geometry import Offset, Size
 from imageflow_mosaic.layout import Tie
-from imageflow_mosaic.sketch import Sighting
+from imageflow_mosaic.sketch import SketchMatch
 
 _EXACT_SIGMA_PX = 0.01
 """What stands for 0 where sure ties and less sure ones hold one group together."""
@@ -27,7 +27,7 @@ _MOST_WITNESSES = 16
 class Hearing:
     """How ties of one kind are believed."""
 
-    look: Callable[[int, int, Offset], Sighting]
+    look: Callable[[int, int, Offset], SketchMatch]
     """Says what two pictures, by number, show of one another at an offset."""
     enough: int
     """What other pictures would have to show for a tie to be believed by it, or not."""

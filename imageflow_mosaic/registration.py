@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import PairOffset, Refusal
+from imageflow_domain.placement import PairOffset, PairRefusal
 from imageflow_mosaic.agreement import Agreement, agreement_at, overlap
 from imageflow_mosaic.by_content import ContentMatch, register_by_content
 from imageflow_mosaic.content import Pairing
@@ -46,7 +46,7 @@ FOREIGN_SHARE = 0.4
 Measured on neighbours that do not register exactly: at least 0.62 without loss, at most 0.13 with it.
 """
 
-_TELLING_PATCHES = 64
+_DECIDING_PATCHES = 64
 """So many patches tell whether pixels differ everywhere."""
 
 _COMPARED_PATCHES = 2048
@@ -97,7 +97,7 @@ def register(reference: Fingerprint, moving: Fingerprint, expected: Offset, reac
     return found if isinstance(found, Match) else None
 
 
-def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px: int) -> Match | Refusal:
+def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px: int) -> Match | PairRefusal:
     """Return the offset at which `moving` continues `reference`, or why none is verified.
 
     Patches that are unique in both overlap windows vote; the winner must have twice the runner-up's votes, from places
@@ -114,7 +114,7 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
     """
     windows = _windows(reference, moving, expected, reach_px)
     if windows is None:
-        return Refusal.LITTLE_OVERLAP
+        return PairRefusal.LITTLE_OVERLAP
     there, here = _inside(reference.coarse, windows[0]), _inside(moving.coarse, windows[1])
     found = _judged(reference, moving, _Ballot(there, here, expected, reach_px), COARSE)
     if isinstance(found, Match):
@@ -134,7 +134,7 @@ def look(reference: Fingerprint, moving: Fingerprint, expected: Offset, reach_px
         if isinstance(seen, ContentMatch):
             return _by_content(expected, seen)
         found = seen
-    return Refusal.LITTLE_OVERLAP if _overlap_px(reference, moving, expected) < MIN_OVERLAP_PX else found
+    return PairRefusal.LITTLE_OVERLAP if _overlap_px(reference, moving, expected) < MIN_OVERLAP_PX else found
 
 
 def differ_everywhere(reference: Fingerprint, moving: Fingerprint) -> bool | None:
@@ -150,7 +150,7 @@ def _are_foreign(reference: Fingerprint, there: Patches, moving: Fingerprint, he
 
     `None` where the samples are too small to tell.
     """
-    if min(there.hashes.size, here.hashes.size) < _TELLING_PATCHES:
+    if min(there.hashes.size, here.hashes.size) < _DECIDING_PATCHES:
         return None
     # Chosen by the patch itself, so that both pictures choose the same.
     every = np.uint32(max(1, min(there.hashes.size, here.hashes.size) // _COMPARED_PATCHES))
@@ -215,14 +215,14 @@ class _Ballot:
         return bool(np.maximum(seen, other[::-1, ::-1]).min() >= contradictions)
 
 
-def _judged(reference: Fingerprint, moving: Fingerprint, ballot: _Ballot, density: int) -> Match | Refusal:
+def _judged(reference: Fingerprint, moving: Fingerprint, ballot: _Ballot, density: int) -> Match | PairRefusal:
     if ballot.patches < MIN_VOTES[density]:
-        return Refusal.PLAIN
+        return PairRefusal.PLAIN
     if ballot.votes < MIN_VOTES[density] or ballot.votes < _MIN_LEAD * ballot.runner_up or not ballot.is_spread:
-        return Refusal.REPEATED
+        return PairRefusal.REPEATED
     agreement = agreement_at(reference, moving, ballot.offset)
     if not agreement.holds:
-        return Refusal.DIFFERENT
+        return PairRefusal.DIFFERENT
     return _match(ballot, agreement, decisive=ballot.refutes_all_others(reference, moving, CONTRADICTIONS[density]))
 
 

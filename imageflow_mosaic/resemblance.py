@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imageflow_domain.geometry import Offset
 from imageflow_mosaic.content import Floats
-from imageflow_mosaic.sketch import Proposal, Sighting
+from imageflow_mosaic.sketch import Proposal, SketchMatch
 from imageflow_mosaic.thumbnail import SMALL_PX, Thumbnail, relief
 
 REACH_PX = 16
@@ -102,18 +102,18 @@ class Resemblances:
             for score, i, j, dx, dy in found
         )
 
-    def look(self, first: int, second: int, offset: Offset) -> Sighting:
+    def look(self, first: int, second: int, offset: Offset) -> SketchMatch:
         """Return what two thumbnails say about an offset, in squared grey levels: open water says next to nothing."""
         dx, dy = round(offset.dx_px / self.pixel_px), round(offset.dy_px / self.pixel_px)
         one, other = self.reliefs[first], self.reliefs[second]
         left, top = max(0, dx), max(0, dy)
         right, bottom = min(one.shape[1], other.shape[1] + dx), min(one.shape[0], other.shape[0] + dy)
         if min(right - left, bottom - top) < _MIN_OVERLAP // 2:
-            return Sighting(expected=0, seen=0, squares=0)
+            return SketchMatch(expected=0, seen=0, squares=0)
         there = one[top:bottom, left:right]
         here = other[top - dy : bottom - dy, left - dx : right - dx]
         expected = max(float((there * there).sum()), float((here * here).sum()))
-        return Sighting(expected=round(expected), seen=round(float((there * here).sum())), squares=0)
+        return SketchMatch(expected=round(expected), seen=round(float((there * here).sum())), squares=0)
 
 
 def resemblances(thumbnails: Sequence[Thumbnail]) -> Resemblances:

@@ -22,7 +22,7 @@ from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.comparison import Overlays, Pictures, verified
 from imageflow_mosaic.fingerprint import COARSE
 from imageflow_mosaic.foreign import foreign_pairs
-from imageflow_mosaic.looks import Look, look_at, told_apart
+from imageflow_mosaic.looks import Look, distinguished, look_at
 from imageflow_mosaic.plane import Plane
 from imageflow_mosaic.registration import MIN_VOTES
 from imageflow_mosaic.resemblance import Pairs
@@ -101,10 +101,10 @@ def search(
     chosen = sorted(_nearest(loose, anchored)[:MOST_SOUGHT], key=_cell)
     with ThreadPoolExecutor(_THREADS) as threads:
         looks = _looked(chosen, load, masks, threads)
-        telling = [place for place in chosen if not _is_plain(looks[place.cell])]
-        beside = _beside(telling, anchored, view, reach) if telling else []
+        distinctive = [place for place in chosen if not _is_plain(looks[place.cell])]
+        beside = _beside(distinctive, anchored, view, reach) if distinctive else []
         looks |= _looked(beside, load, masks, threads)
-        pictures = _Gathered(sorted([*telling, *beside], key=_cell), looks, view, reach)
+        pictures = _Gathered(sorted([*distinctive, *beside], key=_cell), looks, view, reach)
         offsets = pictures.ties(load, masks, threads) if len(pictures.places) > 1 else ()
     return Searched(offsets=offsets, sought=tuple(place.cell for place in chosen), left_out=len(loose) - len(chosen))
 
@@ -175,15 +175,15 @@ class _Gathered:
         overlays = Overlays(names, [self._view] * count, read, masks)
         pictures = Pictures(names, read, masks, overlays)
         proposals = [p for p in propose([look.sketch for look in self._looks]) if self._is_wanted(p)]
-        matches = verified(proposals, count, pictures, _SLACK_PX, _tell_nobody)
-        apart = told_apart(list(matches), self._looks)
+        matches = verified(proposals, count, pictures, _SLACK_PX, _no_progress)
+        apart = distinguished(list(matches), self._looks)
         exact = hearing_by_patches([look.sketch for look in self._looks], masks)
         plane = self._plane()
         refused = plane.join([*apart.overlaps, *apart.doubles], exact)
         foreign = self._foreign(plane)
         if foreign.any():
             known = [*apart.overlaps, *apart.doubles]
-            content = ContentTies(self._looks, foreign, pictures, known, threads, _tell_nobody, self._is_wanted)
+            content = ContentTies(self._looks, foreign, pictures, known, threads, _no_progress, self._is_wanted)
             matches |= content.matches
             plane.join([*content.overlaps, *content.doubles], content.hearing)
             plane.join(refused, replace(exact, slack_px=NEAR_PX))
@@ -224,7 +224,7 @@ class _Gathered:
         # pictures that overlap have patches in common even where they were compressed
         known = np.argwhere((apart < view).all(axis=2) & (self._groups[:, None] == self._groups[None, :]))
         foreign = foreign_pairs(
-            [look.telling for look in self._looks],
+            [look.distinctive for look in self._looks],
             [look.has_palette for look in self._looks],
             [(first, second) for first, second in known.tolist() if first < second],
         )
@@ -233,5 +233,5 @@ class _Gathered:
         return foreign
 
 
-def _tell_nobody(what: str, done: int, total: int) -> None:
+def _no_progress(what: str, done: int, total: int) -> None:
     """Nobody listens."""

@@ -69,7 +69,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sighting:
+class SketchMatch:
     """What two sketches say about an offset between their pictures."""
 
     expected: int
@@ -114,7 +114,7 @@ def _filled(sparse: Patches, dense: Patches) -> Patches:
     return _joined(sparse, _smallest(_taken(dense, new), max(0, _PATCHES - sparse.hashes.size)))
 
 
-def look_again(first: Sketch, second: Sketch, offset: Offset, masks: Sequence[Rect] = ()) -> Sighting:
+def look_again(first: Sketch, second: Sketch, offset: Offset, masks: Sequence[Rect] = ()) -> SketchMatch:
     """Return what two sketches say about an offset: nearly all that is expected is seen there, or next to nothing.
 
     Args:
@@ -137,7 +137,7 @@ def look_again(first: Sketch, second: Sketch, offset: Offset, masks: Sequence[Re
         expected += hashes.size
         seen += int(np.count_nonzero(found))
         squares = int(np.unique(x[found] // _SQUARE_PX << np.int64(32) | y[found] // _SQUARE_PX).size)
-    return Sighting(expected=expected, seen=seen, squares=squares)
+    return SketchMatch(expected=expected, seen=seen, squares=squares)
 
 
 def propose(sketches: Sequence[Sketch]) -> tuple[Proposal, ...]:

@@ -13,14 +13,14 @@ from imageflow_mosaic.registration import register
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class FrameStep:
     """Pixels from a picture's top left corner to its right and to its lower neighbour's."""
 
     right: Offset
     down: Offset
 
 
-def estimate_step(frames: Mapping[Cell, Fingerprint]) -> Step:
+def estimate_step(frames: Mapping[Cell, Fingerprint]) -> FrameStep:
     """Return the step of a grid of pictures whose neighbours overlap.
 
     Every neighbouring pair is registered anywhere within the whole frame; steps are the middle of what was found, and
@@ -50,7 +50,7 @@ def estimate_step(frames: Mapping[Cell, Fingerprint]) -> Step:
         raise InvalidInput(
             f"No two pictures {missing} show enough of the same place to estimate the step: pass it with --step X,Y."
         )
-    return Step(right=_middle(right), down=_middle(lower))
+    return FrameStep(right=_middle(right), down=_middle(lower))
 
 
 def _found(frames: Mapping[Cell, Fingerprint], rows: int, cols: int) -> list[Offset]:

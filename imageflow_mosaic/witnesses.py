@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from imageflow_domain.geometry import Rect
-from imageflow_mosaic.comparison import Pictures, Tell, verified
+from imageflow_mosaic.comparison import OnProgress, Pictures, verified
 from imageflow_mosaic.layout import Tie
-from imageflow_mosaic.looks import Look, told_apart
+from imageflow_mosaic.looks import Look, distinguished
 from imageflow_mosaic.plane import Hearing
 from imageflow_mosaic.registration import Match
 from imageflow_mosaic.resemblance import Pairs, resemblances
@@ -81,7 +81,7 @@ class ContentTies:
         pictures: Gives their pixels.
         known: Ties that are verified already.
         threads: Two of them.
-        tell: Hears of "correlating" and "comparing".
+        on_progress: Called with "correlating" and "comparing".
         wanted: Says which proposals are verified.
     """
 
@@ -92,15 +92,15 @@ class ContentTies:
         pictures: Pictures,
         known: Sequence[Tie],
         threads: Executor,
-        tell: Tell,
+        on_progress: OnProgress,
         wanted: Callable[[Proposal], bool] = _any,
     ) -> None:
         count = len(looks)
         self._near = resemblances([look.thumbnail for look in looks])
-        proposals = self._near.propose(foreign, threads, lambda done: tell("correlating", done, count))
+        proposals = self._near.propose(foreign, threads, lambda done: on_progress("correlating", done, count))
         likely = [proposal for proposal in proposals if wanted(proposal)]
-        self.matches: dict[Tie, Match] = verified(likely, count, pictures, self._near.reach_px, tell, known)
-        apart = told_apart(list(self.matches), looks)
+        self.matches: dict[Tie, Match] = verified(likely, count, pictures, self._near.reach_px, on_progress, known)
+        apart = distinguished(list(self.matches), looks)
         self.overlaps = apart.overlaps
         self.doubles = tuple(tie for tie in apart.doubles if self._is_seen(tie))
         self.displays = (*apart.displays, *(tie for tie in apart.doubles if not self._is_seen(tie)))

@@ -26,7 +26,7 @@ class StepStatus(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class StepAttempt:
     """One try of a step."""
 
     seconds: float
@@ -44,7 +44,7 @@ class StepRecord:
     """Since the run began."""
     seconds: float = 0.0
     """All attempts and the waits between them."""
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[StepAttempt, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

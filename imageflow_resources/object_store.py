@@ -9,7 +9,8 @@ from pydantic import Field, SecretStr
 from typing_extensions import override
 
 from imageflow_clients import s3_account
-from imageflow_clients.objects import ObjectStore, open_object_store
+from imageflow_clients.object_stores import open_object_store
+from imageflow_clients.objects import ObjectStore
 from imageflow_clients.s3_account import S3Account
 from imageflow_clients.settings import ObjectStoreSettings
 from imageflow_resources.variables import account_var, env_var

@@ -22,7 +22,7 @@ from imageflow_resources.instance_settings import settings_of
 LINE_TAG = "imageflow/line"
 
 
-class Line(StrEnum):
+class RunLine(StrEnum):
     """What a run belongs to."""
 
     MAP = "map"
@@ -32,29 +32,29 @@ class Line(StrEnum):
 
 
 _ASSETS = {
-    **{layer.value: Line.MAP for layer in Layer},
-    **dict.fromkeys(("batch_images", "batch_rules", "inspection_results", "batch_report"), Line.INSPECTION),
+    **{layer.value: RunLine.MAP for layer in Layer},
+    **dict.fromkeys(("batch_images", "batch_rules", "inspection_results", "batch_report"), RunLine.INSPECTION),
 }
 _UPKEEP_RUNS = 2
 
 
-def line_of(run: dg.DagsterRun) -> Line:
+def line_of(run: dg.DagsterRun) -> RunLine:
     """Return a run's line, by its assets; a job that names none says so itself, by the tag `imageflow/line`."""
-    if run.tags.get(LINE_TAG) in set(Line):
-        return Line(run.tags[LINE_TAG])
-    lines = {_ASSETS.get(asset.path[-1], Line.UPKEEP) for asset in run.asset_selection or ()}
-    return next((line for line in Line if line in lines), Line.UPKEEP)
+    if run.tags.get(LINE_TAG) in set(RunLine):
+        return RunLine(run.tags[LINE_TAG])
+    lines = {_ASSETS.get(asset.path[-1], RunLine.UPKEEP) for asset in run.asset_selection or ()}
+    return next((line for line in RunLine if line in lines), RunLine.UPKEEP)
 
 
-def runs_of_lines(settings: Settings) -> Mapping[Line, int]:
+def runs_of_lines(settings: Settings) -> Mapping[RunLine, int]:
     """Return how many runs of each line may be under way.
 
     One for each slot of its pools, and another that starts its worker while it waits.
     """
     return {
-        Line.MAP: settings.capture_pool + settings.coords_pool + settings.tiles_pool + 1,
-        Line.INSPECTION: settings.inspection_pool + 1,
-        Line.UPKEEP: _UPKEEP_RUNS,
+        RunLine.MAP: settings.capture_pool + settings.coords_pool + settings.tiles_pool + 1,
+        RunLine.INSPECTION: settings.inspection_pool + 1,
+        RunLine.UPKEEP: _UPKEEP_RUNS,
     }
 
 

@@ -1,6 +1,7 @@
 """One region of a map over the surveys of a save, as a moving picture."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
 
@@ -8,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import saves
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, NotReady
 from imageflow_domain.geometry import Rect
@@ -25,25 +26,36 @@ MOST_PIXELS = 30_000_000
 Kind = Literal["gif", "webp"]
 
 
-def surveys_over_time(stores: Stores, game: str, save: str) -> tuple[Survey, ...]:
-    """Return the published surveys in the frame of the save's latest one, oldest first; raise `NotReady`."""
+@dataclass(frozen=True, kw_only=True)
+class SaveOverTime:
+    """The published surveys of a save that lie in one frame, oldest first."""
+
+    surveys: tuple[Survey, ...]
+
+    @property
+    def version(self) -> str:
+        """Another one for other surveys, and for other tiles of one of them."""
+        return "-".join(survey.published().revision[:8] for survey in self.surveys)
+
+
+def save_over_time(stores: Stores, game: str, save: str) -> SaveOverTime:
+    """Return the newest published surveys in the frame of the save's latest one; raise `NotReady`."""
     with stores.database.begin() as connection:
-        latest = rows.latest(connection, game, save)
+        latest = saves.latest(connection, game, save)
         if latest is None:
             raise NotReady(f"Save '{save}' of '{game}' has no map yet: survey it first.")
-        return rows.in_frame(connection, game, save, latest.placed().frame.number)[-MOST_FRAMES:]
+        found = saves.in_frame(connection, game, save, latest.placed().frame.number)[-MOST_FRAMES:]
+    return SaveOverTime(surveys=found)
 
 
-def animate(
-    stores: Stores, surveys: Sequence[Survey], region: Rect, *, max_side_px: int, frame_ms: int, kind: Kind
-) -> bytes:
+def animate(stores: Stores, save: SaveOverTime, region: Rect, *, max_side_px: int, frame_ms: int, kind: Kind) -> bytes:
     """Return a region as each survey shows it, one frame a survey; it repeats for ever.
 
     A region that is not larger than `max_side_px` is shown pixel by pixel, WebP without loss; a larger one is
     shrunk. What a survey does not cover is black.
 
     Args:
-        surveys: Published ones of one frame.
+        save: The surveys to show.
         region: In pixels of the frame.
         max_side_px: Of the picture's longer side.
         frame_ms: How long each survey is shown.
@@ -52,6 +64,7 @@ def animate(
         NotReady: Where there is no survey.
         InvalidInput: Where the region lies outside every map, or the frames have more than `MOST_PIXELS` together.
     """
+    surveys = save.surveys
     if not surveys:
         raise NotReady("There is no map of this save to show: survey it first.")
     side_px = surveys[-1].published().frame.side_px

@@ -8,7 +8,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.placement import AreaStates
 from imageflow_domain.survey import Survey
-from imageflow_surveys.standing import BlockStanding, standing_of
+from imageflow_surveys.survey_progress import BlockProgress, read_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class SurveyAreas:
 class BlockPlace:
     """How a block stands, and where it lies."""
 
-    standing: BlockStanding
+    progress: BlockProgress
     bounds: Rect | None
     """What its screenshots show together; `None` for a block of holes."""
 
@@ -49,15 +49,15 @@ def areas_of(stores: Stores, survey: str) -> SurveyAreas:
 
 def blocks_of(stores: Stores, survey: str) -> SurveyBlocks:
     """Return every block of a survey, row by row; raise `NotFound`."""
-    standing = standing_of(stores, survey)
-    found = standing.survey
+    progress = read_progress(stores, survey)
+    found = progress.survey
     with stores.database.begin() as connection:
         rects = area_states.block_rects(connection, survey, found.block_side, found.view)
     shift = found.mosaic.shift if found.mosaic else Offset(dx_px=0, dy_px=0)
     return SurveyBlocks(
         placed=found.mosaic is not None,
         blocks=tuple(
-            BlockPlace(standing=one, bounds=rects[one.block].shifted(shift) if one.block in rects else None)
-            for one in standing.blocks
+            BlockPlace(progress=one, bounds=rects[one.block].shifted(shift) if one.block in rects else None)
+            for one in progress.blocks
         ),
     )

@@ -18,7 +18,7 @@ from imageflow_domain.geometry import Rect
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, DriverSpec, Survey, SurveySpec
 from imageflow_mosaic.arrangement import Arrangement, arrange
-from imageflow_mosaic.comparison import Tell
+from imageflow_mosaic.comparison import OnProgress
 from imageflow_mosaic.groups import Arranged, Group
 from imageflow_surveys.camera import frames_of
 from imageflow_surveys.plan import checked_plan
@@ -65,7 +65,7 @@ def arrange_frames(
     source: str | None,
     parameters: Mapping[str, Any],
     masks: Sequence[Rect],
-    tell: Tell = _say_nothing,
+    on_progress: OnProgress = _say_nothing,
     *,
     most: int | None = None,
     most_by_content: int | None = None,
@@ -76,7 +76,7 @@ def arrange_frames(
         source: An absolute folder, or an upload's prefix.
         parameters: Of the folder driver.
         masks: Rectangles of the head-up display in every picture.
-        tell: Hears how far the work is.
+        on_progress: Called with the part of the work, and how far it is.
         most: Frames that may be compared; `None` for any number.
         most_by_content: Of them, those that were compressed with loss or scaled.
 
@@ -94,7 +94,7 @@ def arrange_frames(
     driver = open_driver(spec, frames=frames, staging=Staging(scratch=stores.scratch))
     assert isinstance(driver, FolderDriver)  # noqa: S101 - the registry's own name for it
     driver.check()
-    arrangement = arrange(driver.usable, driver.picture, masks, tell, most_by_content=most_by_content)
+    arrangement = arrange(driver.usable, driver.picture, masks, on_progress, most_by_content=most_by_content)
     return ArrangedFrames(driver=driver, arrangement=arrangement, left_out=driver.skipped)
 
 

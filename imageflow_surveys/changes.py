@@ -17,6 +17,7 @@ from imageflow_domain.survey import Fidelity, Survey
 from imageflow_domain.tiles import TILE_PX
 from imageflow_mosaic.changed import ChangedCells, Cluster, changed_cells, changed_lossy_cells, clusters
 from imageflow_mosaic.codec import Pixels
+from imageflow_surveys import states
 from imageflow_surveys.stored_pictures import read_tile
 from imageflow_surveys.ttl_cache import TtlCache
 
@@ -72,7 +73,15 @@ class Changes:
         return sum(place.changed_px for place in self.places)
 
 
-def check_comparable(survey: Survey, since: Survey) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ComparablePair:
+    """Two published surveys in one frame."""
+
+    survey: Survey
+    since: Survey
+
+
+def _check_comparable(survey: Survey, since: Survey) -> None:
     """Raise `Conflict` unless two published surveys lie in one frame; `NotReady` before they are published."""
     here, there = survey.published(), since.published()
     if (survey.spec.game, survey.spec.save) != (since.spec.game, since.spec.save):
@@ -95,7 +104,7 @@ def changes_between(stores: Stores, survey: Survey, since: Survey) -> Changes:
         ObjectMissing: Where a tile's row stands but its object is gone.
         ObjectDamaged: Where its object is no tile.
     """
-    check_comparable(survey, since)
+    _check_comparable(survey, since)
     here, there = survey.published(), since.published()
     native_zoom = here.frame.native_zoom
     with stores.database.begin() as connection:
@@ -125,8 +134,21 @@ class Comparisons:
         self._stores = stores
         self._kept: TtlCache[Hashable, Changes] = TtlCache(ttl_s=_KEPT_S, size=_KEPT)
 
-    def between(self, survey: Survey, since: Survey) -> Changes:
+    def pair(self, survey_id: str, since_id: str) -> ComparablePair:
+        """Return two surveys that can be compared: this takes no time, `of` may take seconds.
+
+        Raises:
+            NotFound: Where one of them does not exist.
+            NotReady: Before both are published.
+            Conflict: Where they lie in different frames.
+        """
+        survey, since = states.read(self._stores, survey_id), states.read(self._stores, since_id)
+        _check_comparable(survey, since)
+        return ComparablePair(survey=survey, since=since)
+
+    def of(self, pair: ComparablePair) -> Changes:
         """Return what `changes_between` does, and raise what it raises."""
+        survey, since = pair.survey, pair.since
         key = (survey.id, survey.published().revision, since.id, since.published().revision)
         return self._kept.get(key, lambda: changes_between(self._stores, survey, since))
 

@@ -14,7 +14,7 @@ from imageflow_domain.survey import Layer, Survey
 from imageflow_domain.tiles import LEVELS_IN_SQUARE, TILE_PX, TileId
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.pyramid import CutTile, make_tile, parent_of
-from imageflow_surveys.sources import Source, source_of
+from imageflow_surveys.sources import SquareSource, source_of
 from imageflow_surveys.squares import squares_of
 from imageflow_surveys.stored_pictures import read_tile
 from imageflow_surveys.tile_writing import write_missing
@@ -82,7 +82,7 @@ class _Done:
 class _Square:
     """One square of a survey, to be cut against what the base layer shows of it."""
 
-    def __init__(self, stores: Stores, survey: Survey, source: Source, rect: Rect, *, again: bool) -> None:
+    def __init__(self, stores: Stores, survey: Survey, source: SquareSource, rect: Rect, *, again: bool) -> None:
         self._stores = stores
         self._survey = survey
         self._source = source

@@ -9,7 +9,7 @@ from typing import BinaryIO, TypeVar
 
 from imageflow_clients.database.maps import tiles
 from imageflow_clients.database.maps.tiles import StoredTile
-from imageflow_clients.pmtiles_archive import ArchiveTile, Place, write_archive
+from imageflow_clients.pmtiles_archive import ArchiveTile, ViewerStart, write_archive
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
 from imageflow_surveys.stored_pictures import read_encoded_tile
@@ -68,7 +68,7 @@ def export_archive(stores: Stores, survey: Survey, file: BinaryIO, advance: Adva
         file,
         shown,
         read,
-        Place(west=west, south=south, east=east, north=north, centre=(longitude, latitude), centre_zoom=zoom),
+        ViewerStart(west=west, south=south, east=east, north=north, centre=(longitude, latitude), centre_zoom=zoom),
         {
             "type": "baselayer",
             "format": "webp",

@@ -1,4 +1,4 @@
-"""What one look at a survey found: figures, and how they are told in English. `trust.py` does the looking."""
+"""What one look at a survey found: figures, and their texts in English. `trust.py` does the looking."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, OpenLoop, Placement, Refusal
+from imageflow_domain.placement import DroppedOffset, OpenLoop, PairRefusal, Placement
 from imageflow_mosaic.correlation import MIN_OVERLAP_PX
 
 ANCHORED_SHARE = 0.9
@@ -126,7 +126,7 @@ class DecisiveOffsetsKept(Finding):
 class Causes:
     """Why screenshots are not anchored: their overlaps with neighbours that gave no offset, by reason."""
 
-    overlaps: Mapping[Refusal, int]
+    overlaps: Mapping[PairRefusal, int]
     reach_px: int
     """Of the survey: the largest error of a believed position against its neighbour's."""
 
@@ -136,32 +136,32 @@ class Causes:
         return sum(self.overlaps.values())
 
     @property
-    def most(self) -> Refusal | None:
+    def most(self) -> PairRefusal | None:
         """The most frequent reason; the one that is listed first among equals."""
-        return max(Refusal, key=lambda reason: self.overlaps.get(reason, 0)) if self.in_all else None
+        return max(PairRefusal, key=lambda reason: self.overlaps.get(reason, 0)) if self.in_all else None
 
     @property
     def text(self) -> str:
         """How often there was which reason, and what helps against the most frequent one; empty for none."""
         if self.most is None:
             return ""
-        counts = [f"{count} {_SHOWS[r]}" for r in Refusal if (count := self.overlaps.get(r, 0))]
+        counts = [f"{count} {_SHOWS[r]}" for r in PairRefusal if (count := self.overlaps.get(r, 0))]
         helps = _HELPS[self.most].format(reach_px=self.reach_px, common_px=2 * self.reach_px + MIN_OVERLAP_PX)
         return f" Of {self.in_all} overlaps of the others without an offset, {', '.join(counts)}. {helps}"
 
 
 _SHOWS = {
-    Refusal.LITTLE_OVERLAP: "are next to nothing where the screenshots are believed to lie",
-    Refusal.PLAIN: "show next to no detail (open water, plain ground)",
-    Refusal.REPEATED: "fit in several places (repeated structure)",
-    Refusal.DIFFERENT: "show different things",
+    PairRefusal.LITTLE_OVERLAP: "are next to nothing where the screenshots are believed to lie",
+    PairRefusal.PLAIN: "show next to no detail (open water, plain ground)",
+    PairRefusal.REPEATED: "fit in several places (repeated structure)",
+    PairRefusal.DIFFERENT: "show different things",
 }
 
 _HELPS = {
-    Refusal.LITTLE_OVERLAP: "Take screenshots closer together: neighbours need {common_px} px in common.",
-    Refusal.PLAIN: "More screenshots between these help (`imageflow survey recapture`), or exact positions.",
-    Refusal.REPEATED: "More screenshots between these help (`imageflow survey recapture`), or exact positions.",
-    Refusal.DIFFERENT: "Cover what lies over the map with --mask, let the game stand still, or raise --reach "
+    PairRefusal.LITTLE_OVERLAP: "Take screenshots closer together: neighbours need {common_px} px in common.",
+    PairRefusal.PLAIN: "More screenshots between these help (`imageflow survey recapture`), or exact positions.",
+    PairRefusal.REPEATED: "More screenshots between these help (`imageflow survey recapture`), or exact positions.",
+    PairRefusal.DIFFERENT: "Cover what lies over the map with --mask, let the game stand still, or raise --reach "
     "where positions are more than {reach_px} px off.",
 }
 
@@ -253,10 +253,12 @@ class PositionsHold(Finding):
     @property
     @override
     def text(self) -> str:
-        told = f"{len(self.found)} of {self.screenshots} screenshots were searched for and found"
+        found = f"{len(self.found)} of {self.screenshots} screenshots were searched for and found"
         if not self.found:
-            return f"{told} elsewhere than believed."
-        far = f"{told} up to {self.farthest_px} px from where they were believed to lie; {self.reach_px} were expected."
+            return f"{found} elsewhere than believed."
+        far = (
+            f"{found} up to {self.farthest_px} px from where they were believed to lie; {self.reach_px} were expected."
+        )
         return far if self.holds else far + _ELSEWHERE_HELPS
 
     @property

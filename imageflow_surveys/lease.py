@@ -17,7 +17,7 @@ class RunRefused(Conflict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class LeasingRun:
     """A run of Dagster that is about to work on a survey."""
 
     id: str
@@ -33,7 +33,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class HeldSurvey:
     """A survey, and the lease by which a run works on it."""
 
     survey: Survey
@@ -48,7 +48,7 @@ class Held:
         return layer in self.whole and not self.lease.again
 
 
-def hold(stores: Stores, survey_id: str, run: Run) -> Held:
+def hold(stores: Stores, survey_id: str, run: LeasingRun) -> HeldSurvey:
     """Take the survey's lease for a run, or confirm that the run has it; the survey is running from then on.
 
     A run that a person began makes the survey theirs: the sensor then requests no more runs for it.
@@ -62,7 +62,7 @@ def hold(stores: Stores, survey_id: str, run: Run) -> Held:
         survey = rows.get(connection, survey_id)
         progress = layers.progress(connection, survey_id)
     if before is not None and before.run_id == run.id and survey.state is SurveyState.RUNNING:
-        return Held(survey=survey, lease=before, whole=_whole(progress), is_new=False)
+        return HeldSurvey(survey=survey, lease=before, whole=_whole(progress), is_new=False)
     if before is not None and before.run_id != run.id and not run.has_ended(before.run_id):
         raise _taken(survey_id, before.run_id)
     created_at = run.created_at()
@@ -79,10 +79,10 @@ def hold(stores: Stores, survey_id: str, run: Run) -> Held:
         if not run.only_missing and survey.carrier is Carrier.SENSOR:
             rows.set_carrier(connection, survey_id, Carrier.OPERATOR)
         rows.set_state(connection, survey_id, SurveyState.RUNNING)
-        return Held(survey=rows.get(connection, survey_id), lease=lease, whole=_whole(progress), is_new=True)
+        return HeldSurvey(survey=rows.get(connection, survey_id), lease=lease, whole=_whole(progress), is_new=True)
 
 
-def makes_again(progress: Progress, run: Run) -> bool:
+def makes_again(progress: Progress, run: LeasingRun) -> bool:
     """Whether a run makes its layers anew: a person asked for layers of which nothing is missing. Pure."""
     return not run.only_missing and _whole(progress).issuperset(run.layers)
 
@@ -92,7 +92,7 @@ def _whole(progress: Progress) -> frozenset[Layer]:
     return frozenset(blocks | progress.done_layers)
 
 
-def _lease(survey_id: str, run: Run, before: Lease | None, progress: Progress, taken: int) -> Lease:
+def _lease(survey_id: str, run: LeasingRun, before: Lease | None, progress: Progress, taken: int) -> Lease:
     """Return the lease of a run; a repetition goes on with what the run before it set out to do."""
     goes_on = before is not None and before.root_run_id == run.root_id
     return Lease(

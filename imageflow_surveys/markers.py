@@ -2,7 +2,7 @@
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.maps import markers as rows
-from imageflow_clients.database.maps import surveys as survey_rows
+from imageflow_clients.database.maps import saves
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict, InvalidInput, NotFound, NotReady, Outdated
 from imageflow_domain.markers import Marker, MarkerText
@@ -102,14 +102,14 @@ def _locked(connection: Connection, game: str, save: str, marker: int, version: 
 
 
 def _latest(connection: Connection, game: str, save: str) -> Survey:
-    latest = survey_rows.latest(connection, game, save)
+    latest = saves.latest(connection, game, save)
     if latest is None:
         raise NotReady(f"Save '{save}' of '{game}' has no map yet: survey it first, then mark its places.")
     return latest
 
 
 def _of_frame(connection: Connection, game: str, save: str, frame_number: int) -> Survey:
-    found = survey_rows.in_frame(connection, game, save, frame_number)
+    found = saves.in_frame(connection, game, save, frame_number)
     if not found:
         raise Conflict(f"No map of this save shows frame {frame_number}: mark the place on the latest map instead.")
     return found[-1]

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from imageflow_clients.database import Connection
-from imageflow_clients.database.maps import dependencies
-from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import dependencies, saves
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_domain.grid import Cell
 from imageflow_domain.ports import Area
@@ -45,7 +44,7 @@ def plan_needs(connection: Connection, survey: Survey, areas: Sequence[Area]) ->
 
 
 def _frame(connection: Connection, survey: Survey, bounds: Rect) -> tuple[Frame, Offset]:
-    latest = rows.latest(connection, survey.spec.game, survey.spec.save)
+    latest = saves.latest(connection, survey.spec.game, survey.spec.save)
     if latest is not None and latest.mosaic is not None:
         frame, shift = latest.mosaic.frame, latest.mosaic.shift
         if bounds.shifted(shift).intersection(_whole(frame)) == bounds.shifted(shift):

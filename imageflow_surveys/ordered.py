@@ -1,4 +1,4 @@
-"""Whether anything tells where a survey's frames lie; `arrange` finds it out where nothing does."""
+"""Whether the positions of a survey's frames are known; `arrange` finds them where they are not."""
 
 from game_capture.positions import tell_no_cell
 from imageflow_clients.stores import Stores
@@ -18,14 +18,15 @@ def is_unordered(stores: Stores, spec: SurveySpec) -> bool:
     if spec.driver.parameters.get("unordered"):
         return True
     frames = frames_of(stores, spec.source, spec.driver.parameters)
-    told = spec.grid is not None or spec.driver.parameters.get("step") is not None
-    return frames is not None and not told and tell_no_cell(frames.names())
+    is_stated = spec.grid is not None or spec.driver.parameters.get("step") is not None
+    return frames is not None and not is_stated and tell_no_cell(frames.names())
 
 
 def check_ordered(stores: Stores, spec: SurveySpec) -> None:
     """Raise `InvalidInput` where a survey's frames have to be arranged first, which takes longer than a request may."""
     if is_unordered(stores, spec):
         raise InvalidInput(
-            f"Nothing tells where the frames of '{spec.game}' lie. Upload them (`imageflow upload`), or survey them by "
-            "`imageflow survey run --driver folder`: both arrange them first. Or give the game file a grid or a step."
+            f"The positions of the frames of '{spec.game}' are unknown. Upload them (`imageflow upload`), or survey "
+            "them by `imageflow survey run --driver folder`: both arrange them first. Or give the game file a grid "
+            "or a step."
         )

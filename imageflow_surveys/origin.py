@@ -35,7 +35,7 @@ class Made:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class PlaceOrigin:
     """What made a place."""
 
     made: tuple[Made, ...]
@@ -50,7 +50,7 @@ class TracedPlace:
 
     survey: Survey
     lineage: Lineage
-    origin: Origin
+    origin: PlaceOrigin
 
 
 def trace_place(stores: Stores, dagster: Dagster, survey_id: str, x_px: int, y_px: int) -> TracedPlace:
@@ -85,7 +85,9 @@ def trace_place(stores: Stores, dagster: Dagster, survey_id: str, x_px: int, y_p
             parts += made.part(layer, None)
     events = _events(dagster, parts)
     completed = tuple(_with_event(part, events or {}) for part in parts)
-    return TracedPlace(survey=survey, lineage=lineage, origin=Origin(made=completed, versions_known=events is not None))
+    return TracedPlace(
+        survey=survey, lineage=lineage, origin=PlaceOrigin(made=completed, versions_known=events is not None)
+    )
 
 
 class _Rows:

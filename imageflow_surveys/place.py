@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from imageflow_clients.database import Connection
-from imageflow_clients.database.maps import dependencies, layers, placements, screenshots, sightings, tiles
+from imageflow_clients.database.maps import dependencies, layers, placements, saves, screenshots, sightings, tiles
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.capture import Turn, Uncertainty
@@ -87,7 +87,7 @@ def place_survey(stores: Stores, survey: Survey) -> Placed:
     bounds = _bounds(places, survey.view)
     with stores.database.begin() as connection:
         # One after another: the first survey of a save opens its frame, and whoever comes second joins it.
-        rows.lock_frames(connection, survey.spec.game, survey.spec.save)
+        saves.lock_frames(connection, survey.spec.game, survey.spec.save)
         frame, shift, new_frame = _frame(stores, survey, shots, areas, places, bounds)
         places = tuple(replace(p, x_px=p.x_px + shift.dx_px, y_px=p.y_px + shift.dy_px) for p in places)
         digest = _digest(survey, frame, places, shots, solution.fidelity)
@@ -170,7 +170,7 @@ def _frame(
         if shift is not None and _fits(bounds.shifted(shift), frame):
             return frame, shift, False
     with stores.database.begin() as connection:
-        number = _own_frame(connection, survey) or rows.begin_frame(connection, survey.spec.game, survey.spec.save)
+        number = _own_frame(connection, survey) or saves.begin_frame(connection, survey.spec.game, survey.spec.save)
     frame, shift = first_frame(bounds, number)
     return frame, shift, True
 
@@ -181,7 +181,7 @@ def _whose_frame(connection: Connection, survey: Survey) -> Survey | None:
     Of a save without a map: the oldest other survey that is placed and still has its screenshots.
     """
     game, save = survey.spec.game, survey.spec.save
-    latest = rows.latest(connection, game, save)
+    latest = saves.latest(connection, game, save)
     if latest is not None and latest.is_published:
         return latest
     others = [other for other in rows.find(connection, game=game, save=save) if other.id != survey.id]
@@ -259,7 +259,7 @@ def open_tile_layer(connection: Connection, survey: Survey, mosaic: Mosaic) -> N
     A layer that reaches beyond the mosaic is none to begin over: it would show through there.
     """
     base = None
-    for shown in (rows.get(connection, survey.id), rows.latest(connection, survey.spec.game, survey.spec.save)):
+    for shown in (rows.get(connection, survey.id), saves.latest(connection, survey.spec.game, survey.spec.save)):
         if shown is None or shown.published_revision is None or shown.mosaic is None:
             continue
         is_itself = shown.id == survey.id and shown.published_revision == mosaic.revision

@@ -13,7 +13,7 @@ from imageflow_domain.grid import GRID_SIDE, Cell, Grid, forward_neighbours
 from imageflow_domain.ports import Area, GameDriver
 from imageflow_domain.survey import Carrier, Keep, Survey, SurveySpec
 from imageflow_mosaic.fingerprint import fingerprint
-from imageflow_mosaic.step import Step, estimate_step
+from imageflow_mosaic.step import FrameStep, estimate_step
 from imageflow_surveys.camera import driver_of
 from imageflow_surveys.files_beside import store_files
 from imageflow_surveys.needs import plan_needs
@@ -27,7 +27,7 @@ def _nothing(connection: Connection, survey: Survey) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SurveyPlan:
     """A survey that can be registered: nothing about it is wrong."""
 
     spec: SurveySpec
@@ -80,7 +80,7 @@ def plan_survey(
         return rows.get(connection, survey.id)
 
 
-def checked_plan(driver: GameDriver, spec: SurveySpec, areas: Sequence[Area] | None = None) -> Plan:
+def checked_plan(driver: GameDriver, spec: SurveySpec, areas: Sequence[Area] | None = None) -> SurveyPlan:
     """Return what a survey of this driver will be.
 
     Args:
@@ -99,7 +99,7 @@ def checked_plan(driver: GameDriver, spec: SurveySpec, areas: Sequence[Area] | N
         step = _step(driver, areas, spec)
         areas = tuple(_at_step(area, step) for area in areas)
     grid = grid or grid_of(areas)
-    return Plan(
+    return SurveyPlan(
         spec=spec,
         grid=grid,
         view=capabilities.view,
@@ -157,7 +157,7 @@ def _check_masks(spec: SurveySpec, view: Size) -> None:
         raise InvalidInput(f"The masks cover the whole picture of {size}: name only what is not the map.")
 
 
-def _step(driver: GameDriver, areas: tuple[Area, ...], spec: SurveySpec) -> Step:
+def _step(driver: GameDriver, areas: tuple[Area, ...], spec: SurveySpec) -> FrameStep:
     by_cell = {area.cell: area for area in areas}
     chosen: dict[Cell, Area] = {}
     # Evenly spread corners of 2 x 2 neighbourhoods: one corner may be open water.
@@ -170,7 +170,7 @@ def _step(driver: GameDriver, areas: tuple[Area, ...], spec: SurveySpec) -> Step
     return estimate_step(frames)
 
 
-def _at_step(area: Area, step: Step) -> Area:
+def _at_step(area: Area, step: FrameStep) -> Area:
     row, col = area.cell.row, area.cell.col
     return Area(
         cell=area.cell,

@@ -8,13 +8,16 @@ from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.grid import Block
+from imageflow_domain.grid_text import parse_block
 from imageflow_domain.survey import Layer, Survey
-from imageflow_surveys.lease import Held
+from imageflow_surveys.lease import HeldSurvey
 from imageflow_surveys.reopen import reopen
 from imageflow_surveys.shares import Share, shares_of
 
 
-def plan_layer(stores: Stores, held: Held, layer: Layer, named: Sequence[str], *, slots: int) -> tuple[Share, ...]:
+def plan_layer(
+    stores: Stores, held: HeldSurvey, layer: Layer, named: Sequence[str], *, slots: int
+) -> tuple[Share, ...]:
     """Return the shares of a layer that a run is to do, its rows reopened where they are made again.
 
     Blocks that are named are made again in any case, others where none is missing. Rows are reopened once for a run and
@@ -55,7 +58,7 @@ def _missing(connection: Connection, survey: Survey, layer: Layer) -> frozenset[
 
 def _blocks(survey: Survey, named: Sequence[str]) -> frozenset[Block]:
     every = frozenset(survey.blocks())
-    wanted = frozenset(Block.parse(key) for key in named)
+    wanted = frozenset(parse_block(key) for key in named)
     if unknown := sorted(wanted - every):
         last = max(every)
         raise InvalidInput(

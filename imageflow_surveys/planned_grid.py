@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import saves
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Position, Rect, Size
 from imageflow_domain.grid import Block, Cell, Grid, block_of
@@ -53,7 +53,7 @@ def plan_grid(stores: Stores, spec: SurveySpec) -> PlannedGrid:
     grid = spec.grid or grid_of(areas)
     side = spec.block_side
     with stores.database.begin() as connection:
-        latest = rows.latest(connection, spec.game, spec.save)
+        latest = saves.latest(connection, spec.game, spec.save)
     places = {area.cell: area.position for area in areas if area.position is not None}
     is_known = latest is not None and len(places) == len(areas)
     return PlannedGrid(

@@ -24,7 +24,7 @@ from imageflow_surveys.game_yaml import mapping_of
 from imageflow_surveys.games import check_content
 from imageflow_surveys.probed_yaml import with_measured
 
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 
 _ONE = [1, 1]
 _SOME_SCROLL = {"by": "keys", "px_per_press": _ONE}
@@ -89,7 +89,7 @@ def described(text: str, *, where: str, folder: Path, title: str) -> Described:
     )
 
 
-def probe_game(game: Described, *, staging: Staging, pictures: Path, edges: bool, tell: Tell) -> Probed:
+def probe_game(game: Described, *, staging: Staging, pictures: Path, edges: bool, on_progress: OnProgress) -> Probed:
     """Start a game, save what it shows after each step, measure how it is driven, and write that into its YAML.
 
     Args:
@@ -111,12 +111,12 @@ def probe_game(game: Described, *, staging: Staging, pictures: Path, edges: bool
         may_park=parameters.park is None,
         edges=edges,
     )
-    tell("Starting the game", 0, 1)
+    on_progress("Starting the game", 0, 1)
     rig = Rig(parameters, staging=staging, read_beside=lambda name: read_local(game.folder, name), pictures=saved)
     with rig:
-        tell("Starting the game", 1, 1)
+        on_progress("Starting the game", 1, 1)
         try:
-            report = Course(rig, asked, FrameComparer, tell).run()
+            report = Course(rig, asked, FrameComparer, on_progress).run()
         except NoMap as error:
             path = saved.save(error.picture, "no-camera", "nothing moved the camera")
             raise NoMap(f"{error} The last picture is '{path}'.", picture=error.picture) from error

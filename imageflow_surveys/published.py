@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from imageflow_clients.database.maps import saves, tiles
 from imageflow_clients.database.maps import surveys as rows
-from imageflow_clients.database.maps import tiles
 from imageflow_clients.database.maps.tiles import StoredTile
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
@@ -82,7 +82,7 @@ class PublishedMaps:
 
     def _read_latest(self, of: tuple[str, str] | None) -> PublishedMap:
         with self._stores.database.begin() as connection:
-            survey = rows.latest(connection, *of) if of else rows.latest_of_all(connection)
+            survey = saves.latest(connection, *of) if of else saves.latest_of_all(connection)
         if survey is None:
             where = f"of game '{of[0]}', save '{of[1]}'" if of else "of any save"
             raise NotFound(f"No survey {where} is published yet: `imageflow survey run --help` shows how to make one.")

@@ -28,7 +28,7 @@ _FREE = frozenset({"title", "savegames", "keep", "encoding"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ChangedSetting:
     """One setting that a corrected file gives another value."""
 
     path: str
@@ -49,7 +49,7 @@ class Reread:
     """`None`: the survey has none."""
     found: bool = True
     """The file is still there; where not, the survey goes on as it was begun."""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ChangedSetting, ...] = ()
     """What was taken over."""
 
 
@@ -89,7 +89,7 @@ def reread(stores: Stores, survey_id: str, path: Path | None = None) -> Reread:
     return Reread(path=str(file), changes=changes)
 
 
-def _is_for_others(change: Change, survey: Survey, before: Mapping[str, Any]) -> bool:
+def _is_for_others(change: ChangedSetting, survey: Survey, before: Mapping[str, Any]) -> bool:
     """Tell whether a change is for the surveys to come, as this one was asked for something else at its start."""
     setting = change.path.partition(".")[0]
     if setting == "grid":
@@ -112,7 +112,7 @@ def _corrected(survey: Survey, before: Mapping[str, Any], recipe: Recipe) -> Sur
     return survey.spec.model_copy(update=update)
 
 
-def _check(stores: Stores, survey: Survey, spec: SurveySpec, changes: tuple[Change, ...]) -> None:
+def _check(stores: Stores, survey: Survey, spec: SurveySpec, changes: tuple[ChangedSetting, ...]) -> None:
     """Raise `InvalidInput` for a change of what decides which areas there are, and what they show."""
     fixed = fixed_settings(spec.driver)
     stays = []
@@ -147,17 +147,17 @@ def _check_areas(stores: Stores, survey: Survey, driver: GameDriver) -> None:
         )
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[ChangedSetting]:
     """Yield what two files say differently; the driver's parameters by their own names."""
     kinds = [content.get("driver", {}).get("name") for content in (before, after)]
     if kinds[0] != kinds[1]:
-        yield Change(path="driver.name", before=kinds[0], after=kinds[1])
+        yield ChangedSetting(path="driver.name", before=kinds[0], after=kinds[1])
     besides = [{name: value for name, value in content.items() if name != "driver"} for content in (before, after)]
     yield from _differ("", besides[0], besides[1])
     yield from _differ("", _parameters(before), _parameters(after))
 
 
-def _differ(path: str, before: Any, after: Any) -> Iterator[Change]:
+def _differ(path: str, before: Any, after: Any) -> Iterator[ChangedSetting]:
     if before == after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -165,15 +165,15 @@ def _differ(path: str, before: Any, after: Any) -> Iterator[Change]:
             here = f"{path}.{name}" if path else str(name)
             yield from _differ(here, before.get(name, _ABSENT), after.get(name, _ABSENT))
     else:
-        yield Change(path=path, before=before, after=after)
+        yield ChangedSetting(path=path, before=before, after=after)
 
 
-def _changed_files(survey: Survey, folder: Path, names: tuple[str, ...]) -> Iterator[Change]:
+def _changed_files(survey: Survey, folder: Path, names: tuple[str, ...]) -> Iterator[ChangedSetting]:
     stored = survey.spec.recipe.files if survey.spec.recipe else {}
     for name in names:
         key = keys.game_file(survey.id, digest_of(read_local(folder, name)))
         if name in stored and stored[name] != key:
-            yield Change(path=name, before="the file as it was", after="another content")
+            yield ChangedSetting(path=name, before="the file as it was", after="another content")
 
 
 def _masks(content: Mapping[str, Any]) -> tuple[Rect, ...]:

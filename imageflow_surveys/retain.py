@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from imageflow_clients.database.maps import saves, tiles
 from imageflow_clients.database.maps import surveys as rows
-from imageflow_clients.database.maps import tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey, SurveyState
 
@@ -33,7 +33,7 @@ def expired_surveys(stores: Stores, rule: Retention) -> tuple[Survey, ...]:
     before = datetime.now(UTC) - rule.older_than
     with stores.database.begin() as connection:
         surveys = rows.find(connection, limit=None)
-        latest = rows.latest_ids(connection)
+        latest = saves.latest_ids(connection)
     kept: dict[tuple[str, str], int] = {}
     expired: list[Survey] = []
     for survey in surveys:  # newest first

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from imageflow_clients.database.maps import layers
-from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import layers, saves
 from imageflow_clients.stores import Stores
 from imageflow_surveys.surveys import CountedSurvey
 
@@ -24,7 +23,7 @@ class Save:
 def list_saves(stores: Stores) -> tuple[Save, ...]:
     """Return every save that has a survey, by game and name."""
     with stores.database.begin() as connection:
-        found = rows.saves(connection)
+        found = saves.counted(connection)
         named = {survey.id for save in found for survey in (save.newest, save.latest) if survey}
         counts = layers.task_counts(connection, named)
     return tuple(

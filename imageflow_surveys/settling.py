@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from imageflow_domain import work
 from imageflow_domain.survey import Carrier, Progress, Survey, SurveyState
-from imageflow_domain.work import Action, Run, Work
+from imageflow_domain.work import Action, Work, WorkRun
 from imageflow_surveys.next_step import next_step
 
 MOST_FRUITLESS = 3
@@ -19,7 +19,9 @@ class Settle:
     reason: str | None = None
 
 
-def decide(survey: Survey, progress: Progress, run: Run | None, *, fruitless: int, launching: bool) -> Action | Settle:
+def decide(
+    survey: Survey, progress: Progress, run: WorkRun | None, *, fruitless: int, launching: bool
+) -> Action | Settle:
     """Return what is due for a survey that is planned or running: to wait, to request a run, or how it is settled.
 
     Args:

@@ -30,7 +30,7 @@ _HELD_BYTES = 400_000_000
 """Decoded screenshots that are kept for the next squares."""
 
 
-class Source(Protocol):
+class SquareSource(Protocol):
     """Gives the pixels of one block's squares."""
 
     label: str
@@ -45,7 +45,7 @@ class Source(Protocol):
         ...
 
 
-def source_of(stores: Stores, survey: Survey, layer: TileLayer, squares: Sequence[Rect]) -> Source:
+def source_of(stores: Stores, survey: Survey, layer: TileLayer, squares: Sequence[Rect]) -> SquareSource:
     """Return what these squares can be composed from.
 
     Screenshots where all of them are stored. Where some were deleted, the native tiles of the published revision, if
@@ -78,7 +78,7 @@ def _touching(connection: Connection, survey: Survey, squares: Sequence[Rect]) -
     return placements.placements(connection, survey.id, corners=corners)
 
 
-class ScreenshotSource(Source):
+class ScreenshotSource(SquareSource):
     """Composes from anchored shots, with ambiguous ones only where no anchored one shows the place.
 
     Lossy shots are blended.
@@ -147,7 +147,7 @@ class ScreenshotSource(Source):
 
 
 @dataclass(frozen=True)
-class NativeTileSource(Source):
+class NativeTileSource(SquareSource):
     """Gives back the pixels of a survey's own native tiles, which are stored without loss."""
 
     stores: Stores

@@ -13,6 +13,7 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PairOffset, Placement, PlacementStatus
 from imageflow_domain.survey import Fidelity, Survey
 from imageflow_mosaic.loops import CLOSED_PX, walk
+from imageflow_surveys import states
 from imageflow_surveys.findings import (
     DecisiveOffsetsKept,
     LoopsClose,
@@ -139,6 +140,14 @@ def trust_report(stores: Stores, survey: Survey) -> TrustReport:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReportedSurvey:
+    """A survey, and what can be said for and against it."""
+
+    survey: Survey
+    report: TrustReport
+
+
 class TrustReports:
     """Reports of surveys, each made once: what a report says of one placement stays true."""
 
@@ -146,10 +155,11 @@ class TrustReports:
         self._stores = stores
         self._kept: TtlCache[Hashable, TrustReport] = TtlCache(ttl_s=_KEPT_S, size=_KEPT)
 
-    def of(self, survey: Survey) -> TrustReport:
-        """Return the report of a survey; raise `NotReady` before it is placed."""
+    def of(self, survey_id: str) -> ReportedSurvey:
+        """Return a survey with its report; raise `NotFound`, and `NotReady` before it is placed."""
+        survey = states.read(self._stores, survey_id)
         key = (survey.id, survey.placed().placement, survey.finished_at)
-        return self._kept.get(key, lambda: trust_report(self._stores, survey))
+        return ReportedSurvey(survey=survey, report=self._kept.get(key, lambda: trust_report(self._stores, survey)))
 
 
 def worst_shots(

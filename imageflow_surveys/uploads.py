@@ -128,8 +128,8 @@ def _begin(stores: Stores, folder: ClosedFolder) -> tuple[Noticed, ...]:
     skipped: tuple[BadFile, ...] = ()
 
     def note(connection: Connection, surveys: Sequence[Survey], remark: str = "") -> None:
-        told = f"Skipped: {', '.join(f'{file.name} ({file.reason})' for file in skipped)}." if skipped else ""
-        reason = f"{remark} {told}".strip() or None
+        left_out = f"Skipped: {', '.join(f'{file.name} ({file.reason})' for file in skipped)}." if skipped else ""
+        reason = f"{remark} {left_out}".strip() or None
         uploads.note(connection, folder.prefix, folder.closing_etag, survey=surveys[0].id, reason=reason)
 
     try:

@@ -87,7 +87,7 @@ class Watch:
         is_held = found.is_all and self._goes_on and self._seen >= LATER
         if found.share > MOST_STILL or is_held:
             cells = [one.cell for one in self._shown]
-            raise NoMap(self._told(found, before, picture), picture=picture, cells=cells)
+            raise NoMap(self._message(found, before, picture), picture=picture, cells=cells)
 
     def panels(self) -> tuple[Rect, ...]:
         """Return rectangles of what stands still over less of the picture, once `LATER` screenshots were seen."""
@@ -96,7 +96,7 @@ class Watch:
         rects = _rectangles(standing([one.squares for one in self._shown]))
         return tuple(rect for rect in rects if min(rect.width_px, rect.height_px) >= _LEAST_PX)
 
-    def _told(self, found: Standing, before: Picture, picture: Picture) -> str:
+    def _message(self, found: Standing, before: Picture, picture: Picture) -> str:
         first, last = self._shown[0].cell, self._shown[-1].cell
         where = f"The {len(self._shown)} screenshots from {first} to {last} show the same at the same place"
         if found.is_all or found.share > _WHOLLY_STILL:

@@ -42,6 +42,40 @@ VIOLATIONS = {
         "imageflow_pipelines/components/crop.py",
         "import imageflow_pipelines.components.resize",
     ),
+    "No package has a cycle among its modules": ("imageflow_models/canvas.py", "import imageflow_models.products"),
+    "Assets of the map and of inspection do not import each other": (
+        "imageflow_assets/map/requesting.py",
+        "import imageflow_assets.inspection.follow_up",
+    ),
+    "Commands do not import each other": ("imageflow_cli/up.py", "import imageflow_cli.migrate"),
+    "Clients do not import each other; stores join them": (
+        "imageflow_clients/objects.py",
+        "import imageflow_clients.database.core.heartbeats",
+    ),
+    "Kinds of games do not import each other, nor do display and steering": (
+        "game_capture/openttd/console.py",
+        "import game_capture.x11.keys",
+    ),
+    "Engine, plan, registry, components and values of pipelines are rows": (
+        "imageflow_pipelines/plan.py",
+        "import imageflow_pipelines.execution",
+    ),
+    "Registration, placement and composition do not import each other": (
+        "imageflow_mosaic/compose.py",
+        "import imageflow_mosaic.placement",
+    ),
+    "Layers of the map line do not import each other": (
+        "imageflow_surveys/cut_block.py",
+        "import imageflow_surveys.place",
+    ),
+    "Steps of an inspection do not import each other": (
+        "imageflow_inspection/report.py",
+        "import imageflow_inspection.take_in",
+    ),
+    "What decides what is due, and what judges a picture, reads no store": (
+        "imageflow_surveys/settling.py",
+        "import imageflow_clients.database.maps.surveys",
+    ),
 }
 """By contract: the file in which a line breaks it, and that line."""
 
@@ -62,6 +96,11 @@ def test_the_page_shows_the_packages_as_the_contracts_have_them() -> None:
 def test_every_package_is_in_a_row() -> None:
     packages = {path.parent.name for path in ROOT.glob("imageflow_*/__init__.py")} | {"game_capture"}
     assert {package for row in rows() for package in row} == packages
+
+
+def test_every_package_is_searched_for_cycles() -> None:
+    (searched,) = [one["ancestors"] for one in contracts() if one["type"] == "acyclic_siblings"]
+    assert set(searched) == {package for row in rows() for package in row}
 
 
 def test_no_route_opens_a_transaction_holds_stores_or_makes_a_client() -> None:

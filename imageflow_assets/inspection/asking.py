@@ -53,9 +53,9 @@ def inspect_waiting(
 
 
 def report_inspected(instance: dg.DagsterInstance, stores: Stores) -> tuple[dg.RunRequest, ...]:
-    """Return the runs that tell Dagster of inspections that it was not told of.
+    """Return the runs that report inspections which Dagster does not know.
 
-    A run's worker died between judging and reporting, or somebody inspected without Dagster. After three runs that
+    A run's worker died between judging and reporting, or an inspection ran without Dagster. After three runs that
     failed it is left to people, who see them.
     """
 

@@ -17,7 +17,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch
 from imageflow_domain.isolation import Isolation
-from imageflow_inspection.changed_rules import Rules, changed_meanwhile
+from imageflow_inspection.changed_rules import BatchRules, changed_meanwhile
 from imageflow_inspection.identity import judge_now
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.judging import CODE_VERSION
@@ -44,13 +44,13 @@ inspection_uploads = dg.AssetSpec(
 )
 
 
-def told_upload(batch: Batch) -> dg.AssetMaterialization:
-    """Return what tells Dagster of the upload of a batch: another version of it has another data version."""
+def upload_event(batch: Batch) -> dg.AssetMaterialization:
+    """Return the event that reports the upload of a batch: another version of it has another data version."""
     return dg.AssetMaterialization(
         inspection_uploads.key,
         partition=batch.key,
         metadata=shown.uploaded(batch),
-        tags={BATCH_TAG: str(batch.id), **shown.told_version(batch.listing)},
+        tags={BATCH_TAG: str(batch.id), **shown.version_tags(batch.listing)},
     )
 
 
@@ -158,27 +158,27 @@ def batch_report(
     yield dg.MaterializeResult(
         metadata=shown.reported(report), check_results=[shown.check_result(check) for check in report.checks]
     )
-    # Dagster keeps it by now: whoever dies before this line makes the sensor ask for it again.
+    # Dagster keeps it by now: after a crash before this line, the sensor requests it again.
     with explained():
         rules = changed_meanwhile(stores, batch.id, models=models)
         if rules is not None:
-            context.instance.report_runless_asset_event(told_rules(rules))
+            context.instance.report_runless_asset_event(rules_event(rules))
         note_reported(stores, report)
 
 
-def told_rules(rules: Rules) -> dg.AssetMaterialization:
-    """Return what tells Dagster that a batch is judged by other rules now: its results are stale from then on."""
+def rules_event(rules: BatchRules) -> dg.AssetMaterialization:
+    """Return the event that reports other rules of a batch to Dagster: its results are stale from then on."""
     return dg.AssetMaterialization(
         batch_rules.key,
         partition=rules.batch,
         metadata=shown.rules(rules.judge),
-        tags=shown.told_version(rules.judge.identity),
+        tags=shown.version_tags(rules.judge.identity),
     )
 
 
 human_verdicts = dg.AssetSpec(
     "human_verdicts",
-    description="What people say of a batch's pictures, told once all are verified or a minute after the last verdict.",
+    description="Verdicts of people, reported once all pictures are verified or a minute after the last verdict.",
     partitions_def=BATCHES,
     deps=[inspection_results],
     group_name=LINE.name,

@@ -29,7 +29,7 @@ _ROWS = 50
 
 
 def data_version(digest: str) -> dg.DataVersion:
-    """Return the version by which Dagster tells whether something changed: the first digits of a digest."""
+    """Return the version by which Dagster detects a change: the first digits of a digest."""
     return dg.DataVersion(digest[:DATA_VERSION_CHARS])
 
 
@@ -39,7 +39,7 @@ def results_version(batch: Batch, inspection: Inspection) -> dg.DataVersion:
     return dg.DataVersion(f"{str(batch.source_digest)[:half]}-{inspection.identity[:half]}")
 
 
-def told_version(digest: str) -> Mapping[str, str]:
+def version_tags(digest: str) -> Mapping[str, str]:
     """Return the tags of an event that no run makes, which give it its data version."""
     return {DATA_VERSION_TAG: data_version(digest).value, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
 
@@ -95,7 +95,7 @@ def inspected(batch: Batch, inspection: Inspection, wrong: Sequence[PictureResul
 
 def reported(report: Report) -> Shown:
     """Show what a person has to look at: pictures that did not pass, with their defects, and reasons for alerts."""
-    shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{plain(_told(each))}" for each in report.previews]
+    shown = [f"{picture(each.name, each.jpeg, 'jpeg')}\n{plain(_line(each))}" for each in report.previews]
     return {
         **_batch(report.batch),
         **_counts(report.inspection),
@@ -105,13 +105,13 @@ def reported(report: Report) -> Shown:
     }
 
 
-def _told(preview: Preview) -> str:
-    told = f"{preview.name}: {preview.verdict}"
-    return told if preview.lost is None else f"{told}. {preview.lost}"
+def _line(preview: Preview) -> str:
+    line = f"{preview.name}: {preview.verdict}"
+    return line if preview.lost is None else f"{line}. {preview.lost}"
 
 
 def verified(event: VerificationEvent) -> Shown:
-    """Show the verdicts that an event tells of, and how far people have come with its batch."""
+    """Show the verdicts of an event, and the progress of people with its batch."""
     return {
         "verdicts": dg.MetadataValue.int(event.verifications),
         "verified_pictures": dg.MetadataValue.int(event.verified_pictures),

@@ -1,4 +1,4 @@
-"""Sensors of inspection: uploads become inspections, what people say and what changed is told. All run by default."""
+"""Sensors of inspection: they request runs for uploads, and report verdicts and changed rules. All run by default."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import dagster as dg
 
 from imageflow_assets.inspection import asking, settling
 from imageflow_assets.inspection import metadata as shown
-from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS, human_verdicts, told_rules, told_upload
+from imageflow_assets.inspection.assets import OF_BATCHES, OF_DAYS, human_verdicts, rules_event, upload_event
 from imageflow_assets.inspection.partitions import BATCHES
 from imageflow_assets.labels import INSPECTION, sensor
 from imageflow_clients.settings import Settings
@@ -15,16 +15,16 @@ from imageflow_clients.webhooks import Webhooks
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, VerificationEvent, batch_key
 from imageflow_inspection.alerts import deliver_alerts, raise_alerts
-from imageflow_inspection.changed_rules import Told, changed_rules
-from imageflow_inspection.intake import Bounds, Cursor, notice_batches
+from imageflow_inspection.changed_rules import ReportedRules, changed_rules
+from imageflow_inspection.intake import Bounds, IntakeCursor, notice_batches
 from imageflow_inspection.verify import report_events
 
 _EVENT_TAG = "imageflow/verification_event"
 _LOOKED_BACK = 1_000
-"""Events of one batch among which one that was told before is looked for."""
+"""Events of one batch among which one that was reported before is looked for."""
 
 _UPLOADS = 100
-"""Of batches from before, which one tick tells of: Dagster takes up to 50 ms for each."""
+"""Batches from before that one tick reports: Dagster takes up to 50 ms for each."""
 
 _SETTLED: set[tuple[str, str]] = set()
 """Homes of the instances, and which sensor has looked there in this process for what Dagster lacks."""
@@ -37,7 +37,7 @@ def inspect_uploads(
     """Notice batches that a manifest or a quiet time has closed, and request one run each until they are inspected."""
     before = _settle(context, stores)
     bounds = Bounds(quiet=timedelta(seconds=settings.upload_quiet_s))
-    tick = notice_batches(stores, Cursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
+    tick = notice_batches(stores, IntakeCursor.read(context.cursor), now=datetime.now(UTC), bounds=bounds)
     for refusal in tick.refused:
         context.log.warning("%s is not inspected: %s", refusal.key, refusal.reason)
     asked = (
@@ -47,14 +47,14 @@ def inspect_uploads(
     uploads = {batch.id: batch for batch in (*before, *settling.new_uploads(context.instance, stores, asked))}
     return dg.SensorResult(
         run_requests=asked,
-        asset_events=[told_upload(batch) for batch in uploads.values()],
+        asset_events=[upload_event(batch) for batch in uploads.values()],
         cursor=tick.cursor.write(),
         skip_reason=None if asked else f"Nothing to request: {len(tick.waiting)} batches are being inspected.",
     )
 
 
 def _settle(context: dg.SensorEvaluationContext, stores: Stores) -> tuple[Batch, ...]:
-    """Bring Dagster's partitions in line with our rows; return batches of whose uploads it is to be told now."""
+    """Bring Dagster's partitions in line with our rows; return batches whose uploads are to be reported now."""
     settled = (context.instance.root_directory, "batches")
     if settled in _SETTLED:
         return ()
@@ -88,7 +88,7 @@ def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
     def report(event: VerificationEvent) -> None:
         key = batch_key(event.product, event.name)
         instance.add_dynamic_partitions(str(BATCHES.name), [key])
-        tags = {_EVENT_TAG: str(event.id), **shown.told_version(str(event.id))}
+        tags = {_EVENT_TAG: str(event.id), **shown.version_tags(str(event.id))}
         instance.report_runless_asset_event(
             dg.AssetMaterialization(human_verdicts.key, partition=key, metadata=shown.verified(event), tags=tags)
         )
@@ -96,11 +96,11 @@ def report_verdicts(context: dg.SensorEvaluationContext, stores: dg.ResourcePara
     def is_there(event: VerificationEvent) -> bool:
         of_batch = dg.AssetRecordsFilter(human_verdicts.key, [batch_key(event.product, event.name)])
         records = instance.fetch_materializations(of_batch, limit=_LOOKED_BACK).records
-        told = (record.asset_materialization for record in records)
-        return any((each.tags or {}).get(_EVENT_TAG) == str(event.id) for each in told if each is not None)
+        materialised = (record.asset_materialization for record in records)
+        return any((each.tags or {}).get(_EVENT_TAG) == str(event.id) for each in materialised if each is not None)
 
-    told = report_events(stores, report, is_there)
-    return dg.SkipReason(f"{len(told)} batches' verdicts were told; no run is needed for that.")
+    events = report_events(stores, report, is_there)
+    return dg.SkipReason(f"Verdicts of {len(events)} batches were reported; that needs no run.")
 
 
 @sensor(INSPECTION, minimum_interval_seconds=30)
@@ -109,13 +109,13 @@ def mark_stale_batches(
     stores: dg.ResourceParam[Stores],
     models: dg.ResourceParam[ModelRegistry],
 ) -> dg.SensorResult:
-    """Tell Dagster of each batch that a new master judges otherwise: its results are stale from then on."""
-    changes = changed_rules(stores, Told.read(context.cursor), models=models)
+    """Report to Dagster each batch that a new master judges otherwise: its results are stale from then on."""
+    changes = changed_rules(stores, ReportedRules.read(context.cursor), models=models)
     for fault in changes.faults:
         context.log.warning("Batches cannot be judged now: %s", fault)
     return dg.SensorResult(
-        asset_events=[told_rules(rules) for rules in changes.rules],
-        cursor=changes.told.write(),
+        asset_events=[rules_event(rules) for rules in changes.rules],
+        cursor=changes.reported.write(),
         skip_reason=f"{len(changes.rules)} batches are judged by other rules now; nothing runs unless it is asked for.",
     )
 

@@ -43,11 +43,11 @@ def new_uploads(instance: dg.DagsterInstance, stores: Stores, asked: Sequence[dg
     """Return the batches that runs are asked for, without those of which Dagster knows this very version's upload."""
     with stores.database.begin() as connection:
         found = rows.get_many(connection, [int(request.tags[BATCH_TAG]) for request in asked])
-    return tuple(batch for batch in found.values() if _last_told(instance, batch.key) != str(batch.id))
+    return tuple(batch for batch in found.values() if _last_reported(instance, batch.key) != str(batch.id))
 
 
-def _last_told(instance: dg.DagsterInstance, batch: str) -> str | None:
-    """Return the id of the batch of which the newest event of an upload tells; none where there is no event."""
+def _last_reported(instance: dg.DagsterInstance, batch: str) -> str | None:
+    """Return the id of the batch that the newest event of an upload reports; none where there is no event."""
     of_batch = dg.AssetRecordsFilter(inspection_uploads.key, [batch])
     events = (record.asset_materialization for record in instance.fetch_materializations(of_batch, limit=1).records)
     return next(((event.tags or {}).get(BATCH_TAG) for event in events if event is not None), None)

@@ -1,4 +1,4 @@
-"""Surveys that a version before 0.5 completed: Dagster is told once that all assets of the map have them.
+"""Surveys that a version before 0.5 completed: they are reported to Dagster once, for all assets of the map.
 
 Up to 0.4, three of the assets had a partition for each block of a survey. Now all are partitioned by survey, and such
 a survey would look missing, stale or failed. Nothing is computed anew, and the older events stay.
@@ -36,7 +36,7 @@ _LEFT = "imageflow/surveys_to_adopt"
 
 _BATCH = 10
 
-_SHOWN = {"made_by": dg.MetadataValue.text("A version before 0.5: this asset's older events tell when and how.")}
+_SHOWN = {"made_by": dg.MetadataValue.text("A version before 0.5: this asset's older events show when and how.")}
 
 
 def adopt_surveys(

@@ -14,7 +14,7 @@ from imageflow_assets.map.layers import block_layer
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import map_uploads, surveys
 from imageflow_assets.map.working import working
-from imageflow_clients.database.maps import schema
+from imageflow_clients.database.maps import schema, tile_schema
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Layer
@@ -108,7 +108,7 @@ tiles = block_layer(
     shown.cut,
     upstream=(Layer.COORDINATES.value,),
     description="Tiles of the native zoom, and the parents that lie inside a square of 2,048 pixels.",
-    **_described(schema.tiles, "image"),
+    **_described(tile_schema.tiles, "image"),
 )
 
 
@@ -120,7 +120,7 @@ tiles = block_layer(
     group_name=MAP.name,
     owners=MAP.owners,
     tags=MAP.tags,
-    metadata=rows_of(schema.tiles),
+    metadata=rows_of(tile_schema.tiles),
     kinds={"image"},
 )
 def overviews(

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.runs import ALIVE
+from imageflow_assets.silence import SilenceWatch
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database.core import heartbeats
 from imageflow_clients.database.maps import surveys as rows

@@ -14,7 +14,8 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.faults import describe_faults
 from imageflow_domain.geometry import Rect
-from imageflow_domain.grid import BLOCK_SIDE, Grid
+from imageflow_domain.grid import BLOCK_SIDE
+from imageflow_domain.grid_text import parse_grid
 from imageflow_domain.survey import Carrier, Encoding, Layer, SurveySpec
 from imageflow_surveys.ordered import check_ordered
 from imageflow_surveys.plan import plan_survey
@@ -113,7 +114,7 @@ def _spec(config: PlanConfig) -> SurveySpec:
                 "save": config.save,
                 "driver": {"name": config.driver, "parameters": config.parameters},
                 "source": config.source or None,
-                "grid": Grid.parse(config.grid) if config.grid else None,
+                "grid": parse_grid(config.grid) if config.grid else None,
                 "masks": [Rect.parse(mask) for mask in config.masks],
                 "reach_px": config.reach_px,
                 "block_side": config.block_side,

@@ -18,13 +18,13 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotReady
 from imageflow_domain.survey import Layer, Survey
 from imageflow_resources.pools import POOL_OF_LAYER, slots_of
-from imageflow_surveys.lease import Held
+from imageflow_surveys.lease import HeldSurvey
 from imageflow_surveys.plan_layer import left_of, plan_layer
 from imageflow_surveys.shares import Share
 
 T = TypeVar("T")
 
-Work = Callable[[Any, Held, Share], T]
+Work = Callable[[Any, HeldSurvey, Share], T]
 """Does a share with the step's resources."""
 
 Show = Callable[[Stores, Survey, Sequence[T]], Shown]

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from imageflow_assets.failed_runs import alert_of
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.states import report_state
+from imageflow_assets.run_alerts import alert_of
 from imageflow_assets.runs import end_of, failed_step, runs_by_tag, why_it_ended, will_be_retried
 from imageflow_assets.waiting import add_missing, with_partitions
 from imageflow_clients.database.core import heartbeats
@@ -17,7 +17,7 @@ from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
-from imageflow_domain.work import Action, End, Run
+from imageflow_domain.work import Action, End, WorkRun
 from imageflow_surveys import states
 from imageflow_surveys.lease import done
 from imageflow_surveys.next_step import next_step
@@ -41,7 +41,7 @@ def rebuild_partitions(instance: dg.DagsterInstance, stores: Stores) -> int:
 def advance(
     instance: dg.DagsterInstance, stores: Stores, settings: Settings
 ) -> tuple[int, tuple[dg.RunRequest, ...], tuple[Survey, ...]]:
-    """Settle every survey whose run has ended, and tell Dagster its state.
+    """Settle every survey whose run has ended, and report its state to Dagster.
 
     Returns:
         How many surveys are under way, the runs that some of them need, and the surveys whose state changed.
@@ -77,7 +77,7 @@ def settle(
             return None
         survey = rows.get(connection, survey_id)
         if survey.state not in (SurveyState.PLANNED, SurveyState.RUNNING):
-            return None  # somebody cancelled it since
+            return None  # cancelled since
         lease = leases.find(connection, survey_id)
         progress = layers.progress(connection, survey_id)
         taken = layers.shots(connection, survey_id).visited
@@ -147,13 +147,13 @@ def _began_at(record: dg.RunRecord, lease: Lease | None) -> datetime:
     return taken_at or record.create_timestamp
 
 
-def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, lease: Lease | None) -> Run:
+def _ended(instance: dg.DagsterInstance, survey: Survey, record: dg.RunRecord, lease: Lease | None) -> WorkRun:
     run = record.dagster_run
     is_former = survey.taken_up_at is not None and _began_at(record, lease) < survey.taken_up_at
     is_noted = is_former or run.run_id == survey.settled_run_id
     ended_at = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else datetime.now(UTC)
     is_fresh = datetime.now(UTC) - ended_at < _REPEATED_WITHIN
-    return Run(
+    return WorkRun(
         id=run.run_id,
         end=end_of(run),
         retries=is_fresh and will_be_retried(instance, run),

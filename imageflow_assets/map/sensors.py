@@ -10,8 +10,8 @@ from imageflow_assets.map.adoption import adopt_surveys
 from imageflow_assets.map.assets import BY_LAYER, coordinates, overviews
 from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results
 from imageflow_assets.map.jobs import map_of_survey
-from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.states import introduce, report_cancelled, report_upload
+from imageflow_assets.silence import SilenceWatch
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_resources.pools import set_pools
@@ -107,6 +107,6 @@ def notice_map_uploads(context: dg.SensorEvaluationContext, stores: dg.ResourceP
             context.log.info("'%s' began '%s'.", notice.folder.prefix, notice.survey.id)
         for file in notice.skipped:
             context.log.warning("'%s/%s' is skipped: %s.", notice.folder.prefix, file.name, file.reason)
-    told = [f"{len(noticed) - len(refused)} surveys begun by uploads."]
-    told += [f"'{notice.folder.prefix}' began no survey: {notice.reason}" for notice in refused[:_REFUSED]]
-    return dg.SkipReason("\n".join(told))
+    lines = [f"{len(noticed) - len(refused)} surveys begun by uploads."]
+    lines += [f"'{notice.folder.prefix}' began no survey: {notice.reason}" for notice in refused[:_REFUSED]]
+    return dg.SkipReason("\n".join(lines))

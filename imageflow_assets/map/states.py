@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 map_uploads = dg.AssetSpec(
     "map_uploads",
     description="Folders of screenshots under uploads/maps/, each closed by its positions.csv or a _DONE object. An "
-    "event tells which survey a folder began, or why it began none.",
+    "event names the survey that a folder began, or why it began none.",
     group_name=MAP.name,
     owners=MAP.owners,
     tags=MAP.tags,
@@ -31,7 +31,7 @@ map_uploads = dg.AssetSpec(
 surveys = dg.AssetSpec(
     "surveys",
     description="Surveys as they were planned by uploads, the API, the command line or the job plan_survey. The newest "
-    "event of a partition tells the survey's state: planned, running, completed, failed or cancelled, and the reason.",
+    "event of a partition shows the survey's state: planned, running, completed, failed or cancelled, and the reason.",
     partitions_def=SURVEYS,
     deps=[map_uploads],
     group_name=MAP.name,
@@ -81,7 +81,7 @@ def report_upload(instance: dg.DagsterInstance, notice: "Noticed") -> None:
 
 
 def report_cancelled(instance: dg.DagsterInstance, stores: Stores, until: str | None) -> str | None:
-    """Tell Dagster of surveys that were cancelled by somebody who has no access to it, as over the API.
+    """Report to Dagster the surveys that were cancelled without it, as over the API.
 
     Args:
         until: What the last call returned.

@@ -28,7 +28,7 @@ class SweepConfig(dg.Config):
     """How a sweep is made."""
 
     grace_hours: float = Field(
-        default=GRACE.total_seconds() / 3600, ge=0, description="How long nobody must have needed a tile's object."
+        default=GRACE.total_seconds() / 3600, ge=0, description="How long a tile's object must not have been needed."
     )
     dry_run: bool = Field(default=False, description="Only count.")
 

@@ -12,7 +12,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import NotFound
 from imageflow_domain.survey import Layer
-from imageflow_surveys.lease import Held, Run, RunRefused, hold
+from imageflow_surveys.lease import HeldSurvey, LeasingRun, RunRefused, hold
 from imageflow_surveys.runs import ONLY_MISSING_TAG, REFUSED_TAG
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
@@ -21,13 +21,13 @@ _LAYERS = frozenset(layer.value for layer in Layer)
 
 
 @contextmanager
-def working(context: Context, stores: Stores, settings: Settings) -> Iterator[Held]:
+def working(context: Context, stores: Stores, settings: Settings) -> Iterator[HeldSurvey]:
     """Yield the survey of a step's partition with its lease; errors of the body become failures in words."""
     with explained(context.retry_number, settings.retry_waits):
         yield _held(context, stores)
 
 
-def _held(context: Context, stores: Stores) -> Held:
+def _held(context: Context, stores: Stores) -> HeldSurvey:
     survey = partition_of_step(context)
     try:
         held = hold(stores, survey, _run_of(context))
@@ -46,7 +46,7 @@ def _held(context: Context, stores: Stores) -> Held:
     return held
 
 
-def _run_of(context: Context) -> Run:
+def _run_of(context: Context) -> LeasingRun:
     instance, run = context.instance, context.run
 
     def has_ended(run_id: str) -> bool:
@@ -54,7 +54,7 @@ def _run_of(context: Context) -> Run:
         return other is None or other.is_finished
 
     selected = context.job_def.asset_layer.executable_asset_keys
-    return Run(
+    return LeasingRun(
         id=run.run_id,
         root_id=run.root_run_id or run.run_id,
         layers=tuple(Layer(name) for name in {key.to_user_string() for key in selected} & _LAYERS),

@@ -19,7 +19,7 @@ from imageflow_clients.inference import v2_messages
 from imageflow_clients.inference.stored_models import ModelStore, SharedSessions
 from imageflow_clients.inference.tensor_check import check_inputs
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import InvalidInput, NotFound, Unavailable
+from imageflow_domain.errors import BadGateway, InvalidInput, NotFound, Timeout, Unavailable
 from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
 
 _BINARY = "binary_tensor_data"
@@ -63,7 +63,15 @@ class Server:
     def infer(
         self, model: ModelId, message: v2_messages.Message, cancellation: Cancellation
     ) -> dict[str, NDArray[Any]]:
-        """Return a model's answer; raise `InvalidInput` for a refused input, `Unavailable` or `Cancelled`."""
+        """Return a model's answer.
+
+        Raises:
+            InvalidInput: For an input that the server refuses.
+            Timeout: Where the server does not answer in time.
+            BadGateway: For an answer that cannot be used.
+            Unavailable: Where the server cannot be reached.
+            Cancelled: If it is to stop meanwhile.
+        """
         path = f"{self.path(model)}/infer"
         status, headers, body = self._ask("POST", path, message.body, message.headers, cancellation)
         if status != http.HTTPStatus.OK:
@@ -78,7 +86,7 @@ class Server:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise Unavailable(f"What answers at {self.url} is no inference server: check the address.")
+            raise BadGateway(f"What answers at {self.url} is no inference server: check the address.")
         return found
 
     def _refuse(self, status: int, body: bytes) -> None:
@@ -87,7 +95,7 @@ class Server:
             said = str(json.loads(body).get("error", said))
         if http.HTTPStatus.BAD_REQUEST <= status < http.HTTPStatus.INTERNAL_SERVER_ERROR and status not in (408, 429):
             raise InvalidInput(f"The inference server at {self.url} refuses this: {said}")
-        raise Unavailable(f"The inference server at {self.url} failed ({status}): {said}")
+        raise BadGateway(f"The inference server at {self.url} failed ({status}): {said}")
 
     def _ask(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], cancellation: Cancellation
@@ -104,6 +112,11 @@ class Server:
                 connection.close()
                 cancellation.check()
                 # A server closes connections that were long idle; only a fresh one says that it is down.
+                if is_fresh and isinstance(error, TimeoutError):
+                    raise Timeout(
+                        f"The inference server at {self.url} did not answer within {self._seconds:g} s: look at its "
+                        "load, then try again."
+                    ) from error
                 if is_fresh:
                     raise Unavailable(
                         f"The inference server at {self.url} does not answer ({error or type(error).__name__}): "
@@ -149,14 +162,14 @@ class TritonSession:
     def run(self, inputs: Mapping[str, NDArray[Any]], cancellation: Cancellation) -> Mapping[str, NDArray[Any]]:
         """Ask the server; a cancellation closes the connection.
 
-        Raises `Unavailable` where the server refuses inputs that fit the description: the picture is not to blame.
+        Raises `BadGateway` where the server refuses inputs that fit the description: the picture is not to blame.
         """
         check_inputs(self.model, inputs, self.max_batch)
         try:
             return self.answer(inputs, cancellation)
         except InvalidInput as error:
             # Servers answer so while they unload a model or load it again: the picture is not to blame.
-            raise Unavailable(
+            raise BadGateway(
                 f"{error} What was sent is what model '{self.model.id}' takes: see that the server holds it whole, "
                 "then try again."
             ) from error
@@ -166,7 +179,7 @@ class TritonSession:
         message = v2_messages.request(inputs, self._outputs, binary=self._binary, cancellation=cancellation)
         answered = self._server.infer(self.model.id, message, cancellation)
         if missing := [name for name in self._outputs if name not in answered]:
-            raise Unavailable(f"The inference server at {self._server.url} gave no {missing}: does it hold this model?")
+            raise BadGateway(f"The inference server at {self._server.url} gave no {missing}: does it hold this model?")
         return {name: answered[name] for name in self._outputs}
 
 
@@ -221,7 +234,7 @@ class TritonModels(ModelRegistry):
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:
-    """Wake whoever reads from a connection."""
+    """Wake the thread that reads from a connection."""
     if connection.sock is not None:
         with suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)

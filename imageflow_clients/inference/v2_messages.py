@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import Unavailable
+from imageflow_domain.errors import BadGateway
 from imageflow_domain.inference import TensorType
 
 _NAMES = {
@@ -76,7 +76,7 @@ def _head(name: str, values: NDArray[Any]) -> dict[str, Any]:
 
 
 def answer(body: bytes, header_length: str | None, server: str) -> dict[str, NDArray[Any]]:
-    """Return the tensors of an answer; raise `Unavailable` for one that does not keep to the protocol."""
+    """Return the tensors of an answer; raise `BadGateway` for one that does not keep to the protocol."""
     try:
         length = len(body) if header_length is None else int(header_length)
         rest = memoryview(body)[length:]
@@ -90,7 +90,7 @@ def answer(body: bytes, header_length: str | None, server: str) -> dict[str, NDA
                 values, rest = np.frombuffer(rest[:size], dtype.newbyteorder("<")).astype(dtype), rest[size:]
             tensors[str(tensor["name"])] = values.reshape(tensor["shape"])
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise Unavailable(
+        raise BadGateway(
             f"The inference server at {server} answered what is not of its protocol: look at its log."
         ) from error
     return tensors

@@ -88,17 +88,17 @@ def _own(folder: ServerFolder, programs: Path, idle_s: float, report: int) -> in
         supervisor = Supervisor(folder, programs, log)
         supervisor.start()
     except DatabaseUnavailable as error:
-        _tell(report, str(error).encode())
+        _report(report, str(error).encode())
         return 1
     except OSError as error:
-        _tell(report, _explain(folder, f"{error.strerror}: '{error.filename}'", error.errno).encode())
+        _report(report, _explain(folder, f"{error.strerror}: '{error.filename}'", error.errno).encode())
         return 1
-    _tell(report, _READY)
+    _report(report, _READY)
     supervisor.watch(idle_s)
     return 0
 
 
-def _tell(report: int, message: bytes) -> None:
+def _report(report: int, message: bytes) -> None:
     # The one who asked may be gone; the server is for others as well.
     with suppress(BrokenPipeError):
         os.write(report, message)
@@ -147,10 +147,10 @@ class Supervisor:
         idle_since: float | None = None
         while self._server.poll() is None:
             got = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, _WATCH_S)
-            told = got is not None and got.si_signo == signal.SIGTERM
+            is_stopped = got is not None and got.si_signo == signal.SIGTERM
             if not is_linked(self._clients, self._folder.clients_lock):
                 self._stop(self._server, orderly=False)  # the folder is being removed: write nothing more
-            elif told or not any(self._sockets.glob(".s.PGSQL.*")):
+            elif is_stopped or not any(self._sockets.glob(".s.PGSQL.*")):
                 self._stop(self._server)  # also where somebody tidied up /tmp
             elif not try_lock(self._clients, fcntl.LOCK_EX):
                 idle_since = None

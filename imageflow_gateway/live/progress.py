@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 
 from imageflow_gateway.addresses import SurveyId
 from imageflow_gateway.gateway import LinksDep
-from imageflow_gateway.live.gateway import LiveGatewayDep
+from imageflow_gateway.live.live_gateway import LiveGatewayDep
 from imageflow_gateway.live.progress_schema import ProgressEvent, TroubleEvent
 
 router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])

@@ -1,20 +1,20 @@
-"""How a survey stands, as events tell it."""
+"""Progress of a survey, in events."""
 
 from typing import Self
 
 from pydantic import BaseModel, Field
 
 from imageflow_domain.survey import Layer, SurveyState
+from imageflow_gateway.block_state import BlockState, percent
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_gateway.standing import BlockState, percent
-from imageflow_surveys.standing import BlockStanding, StageStanding, Stand, Standing
+from imageflow_surveys.survey_progress import BlockProgress, LayerState, StageProgress, SurveyProgress
 
 
 class StageState(BaseModel):
-    """How one layer of a survey stands."""
+    """State of one layer of a survey."""
 
     layer: Layer
-    state: Stand
+    state: LayerState
     done: int
     total: int
     """Blocks, or 1 where the layer has none."""
@@ -25,7 +25,7 @@ class StageState(BaseModel):
     """In Dagster's UI."""
 
     @classmethod
-    def of(cls, stage: StageStanding, links: DagsterLinks) -> Self:
+    def of(cls, stage: StageProgress, links: DagsterLinks) -> Self:
         """Add the address of the run that is making the layer, or failed at it."""
         return cls(
             layer=stage.layer,
@@ -54,16 +54,16 @@ class ProgressEvent(BaseModel):
     blocks: list[BlockState]
 
     @classmethod
-    def of(cls, standing: Standing, blocks: list[BlockStanding], links: DagsterLinks, *, full: bool) -> Self:
-        """Tell of `blocks` alone, which with `full` must be all blocks of the survey."""
-        survey = standing.survey
+    def of(cls, progress: SurveyProgress, blocks: list[BlockProgress], links: DagsterLinks, *, full: bool) -> Self:
+        """Name `blocks` alone, which with `full` must be all blocks of the survey."""
+        survey = progress.survey
         return cls(
             survey=survey.id,
             state=survey.state,
             reason=survey.reason,
-            progress=percent(standing.tasks_done, standing.tasks),
-            tiles=standing.tiles_cut,
-            stages=[StageState.of(stage, links) for stage in standing.stages],
+            progress=percent(progress.tasks_done, progress.tasks),
+            tiles=progress.tiles_cut,
+            stages=[StageState.of(stage, links) for stage in progress.stages],
             full=full,
             blocks=[BlockState.of(block, links) for block in blocks],
         )

@@ -1,5 +1,5 @@
 """Progress pushed to pages: each survey is read by one, however many clients watch it, and none of them holds a
-connection to the database. What a client is too slow to take is told with the next event."""
+connection to the database. The next event also carries what a client was too slow to take."""
 
 import asyncio
 import json
@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from anyio import to_thread
 
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import DatabaseUnavailable, Gone, ImageFlowError, NotFound, Unavailable
+from imageflow_domain.errors import (
+    DatabaseUnavailable,
+    EventsForgotten,
+    ImageFlowError,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import SurveyState
 from imageflow_domain.survey_events import subject_of
@@ -22,7 +29,7 @@ from imageflow_edge.hub import Following, Hub
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks
 from imageflow_gateway.live.progress_schema import ProgressEvent, TroubleEvent
-from imageflow_surveys.standing import BlockStanding, Standing, standing_of
+from imageflow_surveys.survey_progress import BlockProgress, SurveyProgress, read_progress
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,22 +46,22 @@ _LINGER_S = 60.0
 """So long a survey is looked after that nobody watches, so that a client which lost its connection goes on."""
 
 _REMEMBERED = 300
-"""Changes that a client may have missed and is told alone; after more it is told everything."""
+"""Changes that a client may have missed and still gets alone; after more changes it gets everything."""
 
 _ENDED = frozenset({SurveyState.COMPLETED, SurveyState.FAILED, SurveyState.CANCELLED})
 
 
 @dataclass
-class _Channel:
+class _WatchedSurvey:
     """What is known of one survey, and what changed when."""
 
     survey: str
     epoch: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     number: int = 0
     """Of the newest event."""
-    seen: Standing | None = None
+    seen: SurveyProgress | None = None
     changes: deque[tuple[int, frozenset[Block]]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    newest: dict[tuple[int | None, DagsterLinks], bytes] = field(default_factory=dict)
+    rendered: dict[tuple[int | None, DagsterLinks], bytes] = field(default_factory=dict)
     """The newest event, by the event that its client got before: most of them got the same one."""
     trouble: ImageFlowError | None = None
     deleted: bool = False
@@ -68,7 +75,7 @@ class _Channel:
     watched_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def take(self, seen: Standing) -> None:
+    def take(self, seen: SurveyProgress) -> None:
         before = {} if self.seen is None else {one.block: one for one in self.seen.blocks}
         recovered, self.trouble = self.trouble is not None, None
         if seen != self.seen or recovered:
@@ -76,21 +83,21 @@ class _Channel:
             self.seen = seen
             self.number += 1
             self.changes.append((self.number, differ))
-            self.newest.clear()
-            self.tell()
+            self.rendered.clear()
+            self.wake()
 
-    def tell(self) -> None:
-        """Wake whoever waits."""
+    def wake(self) -> None:
+        """Wake all clients that wait."""
         self.changed.set()
         self.changed = asyncio.Event()
 
     def beat(self) -> None:
         """Let every client that gets nothing else now get a comment: a timer for each would cost as much as events."""
         self.beats += 1
-        self.tell()
+        self.wake()
 
-    def missed(self, after: int | None) -> list[BlockStanding] | None:
-        """Return the blocks that changed after an event; `None` where that is not known, and all must be told."""
+    def missed(self, after: int | None) -> list[BlockProgress] | None:
+        """Return the blocks that changed after an event; `None` where that is unknown: the client gets all."""
         assert self.seen is not None  # noqa: S101 - a channel is read before anybody gets it
         first = self.changes[0][0] if self.changes else self.number + 1
         if after is None or not first - 1 <= after <= self.number:
@@ -123,7 +130,7 @@ class Watching:
         self._capacity = capacity
         self._hub = hub
         self._beat_s = beat_s
-        self._channels: dict[str, _Channel] = {}
+        self._watched: dict[str, _WatchedSurvey] = {}
         self._closed = asyncio.Event()
         self._heart: asyncio.Task[None] | None = None
 
@@ -134,19 +141,20 @@ class Watching:
 
         Raises:
             NotFound: There is no such survey.
-            Unavailable: Where the database does not answer, or as many clients watch as there may be.
+            Unavailable: Where the database does not answer.
+            TooManyRequests: As many clients watch as there may be.
         """
-        if sum(channel.clients for channel in self._channels.values()) >= self._capacity.watchers:
-            raise Unavailable(
+        if sum(channel.clients for channel in self._watched.values()) >= self._capacity.watchers:
+            raise TooManyRequests(
                 f"{self._capacity.watchers} pages watch surveys here already: close some, or ask for the status."
             )
-        channel = self._channels.get(survey)
+        channel = self._watched.get(survey)
         if channel is None or channel.end is not None:
             # one that ended may have been taken up again
-            fresh = channel or _Channel(survey)
+            fresh = channel or _WatchedSurvey(survey)
             seen, fresh.read_s = await self._read(survey)
             fresh.take(seen)
-            channel = self._channels.setdefault(survey, fresh)
+            channel = self._watched.setdefault(survey, fresh)
         end = channel.end
         if end is not None and end[0] == last_event_id:
             return None
@@ -160,17 +168,17 @@ class Watching:
         return self._stream(channel, links, int(number[:9]) if resumes else None)
 
     def close(self) -> None:
-        """End every stream; clients ask again and find whoever serves then."""
+        """End every stream; clients ask again and find the process that serves then."""
         self._closed.set()
         self._hub.close()
         if self._heart is not None:
             self._heart.cancel()
-        for channel in self._channels.values():
-            channel.tell()
+        for channel in self._watched.values():
+            channel.wake()
 
-    async def _stream(self, channel: _Channel, links: DagsterLinks, after: int | None) -> AsyncIterator[bytes]:
+    async def _stream(self, channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -> AsyncIterator[bytes]:
         channel.clients += 1
-        told: int | None = None
+        sent: int | None = None
         trouble: ImageFlowError | None = None
         beats = channel.beats
         try:
@@ -179,9 +187,9 @@ class Watching:
                 if channel.trouble is not None and channel.trouble is not trouble:
                     trouble = channel.trouble
                     yield _event("trouble", _trouble(trouble).model_dump_json(), None)
-                elif channel.number != told and not channel.deleted and channel.trouble is None:
-                    event = _progress(channel, links, after if told is None else told)
-                    told, beats = channel.number, channel.beats
+                elif channel.number != sent and not channel.deleted and channel.trouble is None:
+                    event = _progress(channel, links, after if sent is None else sent)
+                    sent, beats = channel.number, channel.beats
                     yield event
                     continue  # while that was sent, more may have come
                 end = channel.end
@@ -200,18 +208,18 @@ class Watching:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._beat_s)
-            for channel in self._channels.values():
+            for channel in self._watched.values():
                 channel.beat()
 
-    async def _keep_looking(self, channel: _Channel) -> None:
+    async def _keep_looking(self, channel: _WatchedSurvey) -> None:
         while self._is_watched(channel):
             try:
                 with await self._hub.follow(subject_of(channel.survey)) as following:
                     await self._look_on(channel, following)
-            except Gone:
+            except EventsForgotten:
                 continue  # so much was missed that all is read again
             except DatabaseUnavailable:
-                await self._look(channel)  # which tells of it
+                await self._look(channel)  # which wakes its clients
                 await asyncio.sleep(_RETRY_S)
             except Unavailable:
                 return
@@ -219,10 +227,10 @@ class Watching:
                 _LOG.exception("%s is watched, but its events cannot be read", channel.survey)
                 await self._look(channel)
                 await asyncio.sleep(_RETRY_S)
-        if self._channels.get(channel.survey) is channel:
-            del self._channels[channel.survey]
+        if self._watched.get(channel.survey) is channel:
+            del self._watched[channel.survey]
 
-    async def _look_on(self, channel: _Channel, following: Following) -> None:
+    async def _look_on(self, channel: _WatchedSurvey, following: Following) -> None:
         while self._is_watched(channel):
             while await following.next(0):
                 pass  # one look sees all that has happened
@@ -230,44 +238,46 @@ class Watching:
             await asyncio.sleep(_REST * channel.read_s)
             await following.next(_RETRY_S if channel.trouble else _POLL_S)
 
-    def _is_watched(self, channel: _Channel) -> bool:
+    def _is_watched(self, channel: _WatchedSurvey) -> bool:
         is_left = not channel.clients and time.monotonic() - channel.watched_at > _LINGER_S
         return channel.end is None and not is_left and not self._closed.is_set()
 
-    async def _look(self, channel: _Channel) -> None:
+    async def _look(self, channel: _WatchedSurvey) -> None:
         try:
             seen, channel.read_s = await self._read(channel.survey)
             channel.take(seen)
         except NotFound:
             channel.deleted = True
-            channel.tell()
+            channel.wake()
         except ImageFlowError as error:
             _LOG.warning("%s is watched, but cannot be read: %s", channel.survey, error)
             if channel.trouble is None:
                 channel.trouble = error
-                channel.tell()
-        except Exception:  # noqa: BLE001 - told in full, and looked at again
+                channel.wake()
+        except Exception:  # noqa: BLE001 - logged in full, and looked at again
             _LOG.exception("%s is watched, but cannot be read", channel.survey)
 
-    async def _read(self, survey: str) -> tuple[Standing, float]:
+    async def _read(self, survey: str) -> tuple[SurveyProgress, float]:
         """Return how a survey stands, and the seconds that it took to read, without those of waiting for a turn."""
 
-        def read() -> tuple[Standing, float]:
+        def read() -> tuple[SurveyProgress, float]:
             begun = time.monotonic()
-            return standing_of(self._stores, survey), time.monotonic() - begun
+            return read_progress(self._stores, survey), time.monotonic() - begun
 
-        return await to_thread.run_sync(read, limiter=self._capacity.standing_reads)
+        return await to_thread.run_sync(read, limiter=self._capacity.progress_reads)
 
 
-def _progress(channel: _Channel, links: DagsterLinks, after: int | None) -> bytes:
+def _progress(channel: _WatchedSurvey, links: DagsterLinks, after: int | None) -> bytes:
     seen = channel.seen
     assert seen is not None  # noqa: S101 - a channel is read before anybody gets it
-    if (after, links) not in channel.newest:
+    if (after, links) not in channel.rendered:
         missed = channel.missed(after)
         blocks = list(seen.blocks) if missed is None else missed
         event = ProgressEvent.of(seen, blocks, links, full=missed is None)
-        channel.newest[after, links] = _event("progress", event.model_dump_json(), f"{channel.epoch}-{channel.number}")
-    return channel.newest[after, links]
+        channel.rendered[after, links] = _event(
+            "progress", event.model_dump_json(), f"{channel.epoch}-{channel.number}"
+        )
+    return channel.rendered[after, links]
 
 
 def _trouble(error: ImageFlowError) -> TroubleEvent:

@@ -8,12 +8,12 @@ from PIL import ImageOps
 
 from imageflow_domain.errors import TooLarge, UnusableImage
 from imageflow_images.header import BROKEN, damaged, is_deep, read_header
-from imageflow_images.intake import Rules, check_kind
+from imageflow_images.intake import IntakeRules, check_kind
 from imageflow_pipelines.component import Component, Needs
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES, MAX_PICTURE_PX
 from imageflow_pipelines.values import Encoded, Image, Pixels
 
-_RULES = Rules(most_px=MAX_PICTURE_PX)
+_RULES = IntakeRules(most_px=MAX_PICTURE_PX)
 
 
 class Decode(Component):

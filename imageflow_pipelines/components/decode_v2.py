@@ -3,12 +3,12 @@
 from typing import ClassVar
 
 from imageflow_domain.errors import TooLarge
-from imageflow_images.intake import Rules, decode_rgb
+from imageflow_images.intake import IntakeRules, decode_rgb
 from imageflow_pipelines.component import Component, Needs
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES, MAX_PICTURE_PX
 from imageflow_pipelines.values import Encoded, Image
 
-_RULES = Rules(most_px=MAX_PICTURE_PX, reduces_depth=True)
+_RULES = IntakeRules(most_px=MAX_PICTURE_PX, reduces_depth=True)
 
 
 class DecodeV2(Component):

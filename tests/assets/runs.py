@@ -16,8 +16,8 @@ from imageflow_assets.definitions import build_defs, defs
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import request_surveys
-from imageflow_assets.map.silence import SilenceWatch
 from imageflow_assets.map.states import surveys
+from imageflow_assets.silence import SilenceWatch
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database.core import heartbeats
 from imageflow_clients.database.core.schema import run_heartbeats

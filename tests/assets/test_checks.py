@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, delete, update
 
 from imageflow_assets.map.checks import OF_COORDINATES, OF_OVERVIEWS, results
-from imageflow_clients.database.maps import schema, tiles
+from imageflow_clients.database.maps import schema, tile_schema, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.survey import Layer, Survey
@@ -25,7 +25,7 @@ _SEVERITIES = {
     "positions_hold": _WARN,
     "tiles_whole": _ERROR,
 }
-_PAIRS, _PLACES, _TILES = schema.pair_offsets, schema.coordinates, schema.tiles
+_PAIRS, _PLACES, _TILES = schema.pair_offsets, schema.coordinates, tile_schema.tiles
 
 Evaluate = Callable[[str, Survey], dg.AssetCheckResult]
 

@@ -13,8 +13,8 @@ from imageflow_assets.map.assets import ASSETS as MAP_ASSETS
 from imageflow_assets.map.jobs import JOBS, plan_survey_job
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
-from imageflow_clients.database.maps import schema
-from imageflow_resources.queue import Line, line_of
+from imageflow_clients.database.maps import schema, tile_schema
+from imageflow_resources.queue import RunLine, line_of
 
 
 @pytest.mark.parametrize("asset", [*ASSETS, *MAP_ASSETS], ids=lambda asset: asset.key.to_user_string())
@@ -33,7 +33,7 @@ def test_every_asset_names_its_owner_its_kind_and_the_columns_of_its_rows(
 
 
 def test_a_column_schema_says_type_key_and_whether_a_value_may_be_missing() -> None:
-    columns = {column.name: column for column in column_schema(schema.tiles).columns}
+    columns = {column.name: column for column in column_schema(tile_schema.tiles).columns}
     assert (columns["layer_id"].type, columns["layer_id"].constraints.nullable) == ("bigint", False)
     assert (columns["digest"].type, columns["digest"].constraints.nullable) == ("text", True)
     assert [name for name, column in columns.items() if "primary_key" in column.tags] == ["layer_id", "z", "x", "y"]
@@ -58,10 +58,10 @@ def test_sensors_jobs_and_schedules_say_what_they_do_and_whose_they_are(
 def test_runs_of_short_jobs_do_not_wait_behind_surveys_and_batches(
     made: dg.JobDefinition | dg.ScheduleDefinition,
 ) -> None:
-    assert line_of(dg.DagsterRun(job_name=made.name, tags=dict(made.tags))) is Line.UPKEEP
+    assert line_of(dg.DagsterRun(job_name=made.name, tags=dict(made.tags))) is RunLine.UPKEEP
 
 
 @pytest.mark.parametrize("name", ["map_of_survey", "resume_survey", "retile_surveys"])
 def test_runs_of_jobs_that_make_a_map_wait_in_the_line_of_the_map(name: str) -> None:
     tags = defs.resolve_job_def(name).tags
-    assert line_of(dg.DagsterRun(job_name=name, tags=dict(tags))) is Line.MAP
+    assert line_of(dg.DagsterRun(job_name=name, tags=dict(tags))) is RunLine.MAP

@@ -81,7 +81,7 @@ def _state(cli: Here, save: str) -> tuple[str, str | None]:
 def test_a_menu_left_open_is_named_and_the_corrected_game_is_surveyed_whole(cli: Here, here: Path) -> None:
     _write(here, "menu")
     told = _run(cli, "menu", expect=5)
-    assert "The camera stood still when it was sent right, 3 times in a row: see by `prepare`" in told
+    assert "The camera stood still when it was sent right, 4 times in a row: see by `prepare`" in told
     picture = _picture(here, "menu", told)
     assert picture.shape == (140, 240, 3)
     assert not np.array_equal(picture, WORLD[:140, :240])

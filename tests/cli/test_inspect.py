@@ -19,7 +19,7 @@ from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
-from imageflow_inspection.results import Found, find_results
+from imageflow_inspection.results import FoundResult, find_results
 from tests.cli.here import Here, command_line
 from tests.domain.names import ANY_NAMES, CLUTTER
 from tests.e2e.stack import wait_for
@@ -156,7 +156,7 @@ def test_an_upload_is_closed_by_a_manifest_and_judges_nothing(cli: Here, picture
     manifests = [json.loads(path.read_text()) for path in (objects / keys.INBOX).iterdir()]
     assert {"product": "lid", "batch": "sent"} in manifests
     assert len(list((objects / keys.inspection_upload("lid", "sent")).iterdir())) == 3
-    assert "tells how far it is" in cli.run("inspect", str(pictures), "--product", "lid", "--upload").stderr
+    assert "shows the progress" in cli.run("inspect", str(pictures), "--product", "lid", "--upload").stderr
 
 
 def test_stale_batches_are_listed_with_their_cost_and_judged_again(cli: Here, pictures: Path, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_an_interrupted_inspection_says_how_to_go_on_and_does(cli: Here, tmp_pat
     assert {each.result.judged_at for each in before} <= {each.result.judged_at for each in after}
 
 
-def judged(stores: Stores) -> Sequence[Found]:
+def judged(stores: Stores) -> Sequence[FoundResult]:
     """Return what is judged so far of the batch 'cut'."""
     with stores.database.begin() as connection:
         found = batches.page(connection, product="lid", name="cut")

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from imageflow_clients.settings import Settings
 from imageflow_domain import keys
-from imageflow_inspection.intake import Cursor, notice_batches
+from imageflow_inspection.intake import IntakeCursor, notice_batches
 from imageflow_resources.stores import shared_stores
 from imageflow_surveys.uploads import notice_uploads
 from tests.cli.here import Here, command_line
@@ -30,7 +30,7 @@ def test_uploads_that_became_nothing_are_listed_with_the_reason(cli: Here, tmp_p
     stores.objects.put(keys.map_upload_file("city", "a", "monday", keys.DONE_MARKER), b"")
     notice_uploads(stores)
     stores.objects.put(keys.inspection_upload_file("nothing", "b1", "a.png"), b"no picture")
-    notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1))
+    notice_batches(stores, IntakeCursor(), now=datetime.now(UTC) + timedelta(hours=1))
     of_maps, of_inspection = json.loads(cli.run("refused", "--json").stdout)
     assert (of_maps["line"], of_maps["key"]) == ("map", "uploads/maps/city/a/monday")
     assert "r00_c00.png" in of_maps["reason"]

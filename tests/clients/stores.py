@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from imageflow_clients.objects import ObjectStore, open_object_store
+from imageflow_clients.object_stores import open_object_store
+from imageflow_clients.objects import ObjectStore
 from imageflow_clients.settings import Settings
 from services.minio import Minio
 from services.rclone import Rclone

@@ -21,8 +21,8 @@ from imageflow_clients.database.core.event_reading import Reader
 from imageflow_clients.database.core.schema import events as table
 from imageflow_clients.database.core.waking import Bell
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import DatabaseUnavailable, Gone, InvalidInput, NotReady
-from imageflow_domain.events import BEGINNING, MOST_BYTES, Cursor, Event, LoggedEvent
+from imageflow_domain.errors import DatabaseUnavailable, EventsForgotten, InvalidInput, NotReady
+from imageflow_domain.events import BEGINNING, MOST_BYTES, Event, EventCursor, LoggedEvent
 from services.postgres import Postgres
 
 
@@ -57,7 +57,7 @@ def stamped(database: Database, after: int = 0) -> tuple[LoggedEvent, ...]:
         return event_positions.read_all(connection, after=after, limit=10_000)
 
 
-def of(database: Database, subject: str, after: Cursor = BEGINNING, limit: int = 100) -> tuple[LoggedEvent, ...]:
+def of(database: Database, subject: str, after: EventCursor = BEGINNING, limit: int = 100) -> tuple[LoggedEvent, ...]:
     with database.begin() as connection:
         return events.read_subject(connection, f"survey/{subject}", after=after, limit=limit)
 
@@ -88,8 +88,8 @@ def test_a_subjects_events_are_read_in_order_from_any_place(database: Database) 
     assert numbers(of(database, "a", found[1].cursor)) == [2, 3]
     assert numbers(of(database, "a", found[1].cursor, limit=1)) == [2]
     assert of(database, "a", found[3].cursor) == of(database, "nobody") == ()
-    assert Cursor.parse(str(found[1].cursor)) == found[1].cursor
-    assert Cursor.parse("1-x") is None
+    assert EventCursor.parse(str(found[1].cursor)) == found[1].cursor
+    assert EventCursor.parse("1-x") is None
 
 
 def test_an_event_is_logged_with_its_transaction_or_not_at_all(database: Database) -> None:
@@ -276,11 +276,11 @@ def test_old_events_go_once_every_named_reader_is_done_with_them(database: Datab
     assert forget(timedelta(hours=1)) == 0
     assert forget(timedelta(0)) == 2
     assert numbers(stamped(database, after=2)) == [2, 3, 4, 5]
-    with pytest.raises(Gone, match="position 1 "):
+    with pytest.raises(EventsForgotten, match="position 1 "):
         stamped(database, after=1)
     assert numbers(of(database, "a", found[1].cursor)) == [2, 3, 5]
     for too_early in (BEGINNING, found[0].cursor):
-        with pytest.raises(Gone, match="read how it stands"):
+        with pytest.raises(EventsForgotten, match="read its current state"):
             of(database, "a", too_early)
     with database.begin() as connection:
         event_positions.forget_reader(connection, "slow")
@@ -297,61 +297,11 @@ def test_old_events_go_once_every_named_reader_is_done_with_them(database: Datab
 def test_a_place_of_another_log_is_refused(database: Database) -> None:
     log(database, happened("a"))
     (only,) = of(database, "a")
-    for cursor in (Cursor(epoch=only.cursor.epoch, seq=2), Cursor(epoch=only.cursor.epoch + 1, seq=1)):
-        with pytest.raises(Gone):
+    for cursor in (EventCursor(epoch=only.cursor.epoch, seq=2), EventCursor(epoch=only.cursor.epoch + 1, seq=1)):
+        with pytest.raises(EventsForgotten):
             of(database, "a", cursor)
-    with pytest.raises(Gone):
+    with pytest.raises(EventsForgotten):
         stamped(database, after=7)
-
-
-def test_a_commit_rings_once_however_much_it_logs_and_a_rollback_does_not(database: Database) -> None:
-    with Bell(database.engine, events.CHANNEL) as bell:
-        bell.wait(0)
-        log(database, *(happened(name, number) for name in "abc" for number in range(10)))
-        begun = time.monotonic()
-        bell.wait(30)
-        assert time.monotonic() - begun < 20
-        with pytest.raises(NotReady):
-            log_then_fail(database)
-        begun = time.monotonic()
-        bell.wait(0.5)
-        assert time.monotonic() - begun > 0.4
-
-
-def test_a_bell_that_is_closed_while_somebody_waits_ends_its_connection(database: Database) -> None:
-    bell = Bell(database.engine, events.CHANNEL)
-    bell.wait(0)
-    with ThreadPoolExecutor(1) as pool:
-        waits = pool.submit(bell.wait, 0.3)
-        time.sleep(0.1)
-        bell.close()
-        waits.result()
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
-    until = time.monotonic() + 10
-    while count(database, query) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert count(database, query) == 0
-
-
-def test_a_bell_that_may_not_listen_closes_its_connection(database: Database) -> None:
-    before = set(_connections(database))
-    bell = Bell(database.engine, "")
-    for _ in range(3):
-        with pytest.raises(DatabaseUnavailable, match="zero-length"):
-            bell.wait(0)
-    until = time.monotonic() + 10
-    while set(_connections(database)) > before and time.monotonic() < until:
-        time.sleep(0.05)
-    assert set(_connections(database)) <= before
-
-
-def _connections(database: Database) -> list[int]:
-    query = text(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-        "AND application_name = 'imageflow'"
-    )
-    with database.begin() as connection:
-        return list(connection.execute(query).scalars())
 
 
 def count(database: Database, query: object) -> int:

@@ -1,10 +1,8 @@
 import os
 import random
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +12,8 @@ import pytest
 
 from imageflow_clients import objects
 from imageflow_clients.multipart import MULTIPART_BYTES
-from imageflow_clients.objects import ObjectStore, open_object_store
+from imageflow_clients.object_stores import open_object_store
+from imageflow_clients.objects import ObjectStore
 from imageflow_clients.settings import Settings
 from imageflow_clients.store_frames import StoreFrames
 from imageflow_clients.unfinished import files_below
@@ -259,7 +258,8 @@ def test_what_does_not_fit_on_the_disk_leaves_the_former_object_whole(
     folder_store.put("kept", b"former")
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from imageflow_clients.objects import open_object_store; from imageflow_clients.settings import Settings\n"
+        "from imageflow_clients.object_stores import open_object_store\n"
+        "from imageflow_clients.settings import Settings\n"
         "store = open_object_store(Settings(home=Path(sys.argv[1])))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
@@ -287,7 +287,8 @@ def test_a_full_disk_is_one_clear_sentence_and_nothing_stays_of_the_object(small
 def test_a_writer_that_is_killed_leaves_no_half_object(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from imageflow_clients.objects import open_object_store; from imageflow_clients.settings import Settings\n"
+        "from imageflow_clients.object_stores import open_object_store\n"
+        "from imageflow_clients.settings import Settings\n"
         "store = open_object_store(Settings(home=Path(sys.argv[1])))\n"
         "for number in range(1000):\n"
         "    store.put(f'n/{number}', bytes([number % 256]) * 3_000_000)\n"
@@ -323,66 +324,6 @@ def test_frames_of_an_uploaded_folder_are_its_own_files_only(store: ObjectStore)
         StoreFrames(store, "uploads/maps/g/empty").names()
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises((StoreUnavailable, Conflict), match="file"):
-        open_object_store(Settings(object_store_url=(tmp_path / "file" / "folder").as_uri()))
-
-
-@pytest.mark.parametrize("url", ["http://host/x", "s3://", "folder", "file://host/x", "file:x"])
-def test_a_url_of_no_store_is_refused(url: str) -> None:
-    with pytest.raises(InvalidInput, match="must look like s3://bucket/prefix or file:///folder"):
-        open_object_store(Settings(object_store_url=url))
-
-
-@pytest.fixture
-def s3_requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """An S3 that has one object, `kept`, and refuses whoever writes; gives what it was asked."""
-    asked: list[str] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                head = connection.recv(65536).decode().splitlines()
-                asked.append(head[0].rpartition(" ")[0])
-                answer = {
-                    "GET /bucket/pre/fix/kept": '200 OK\r\nLast-Modified: Sat, 01 Jan 2028 00:00:00 GMT\r\nETag: "1"',
-                    "PUT /bucket/pre/fix/kept": "403 Forbidden",
-                }.get(asked[-1], "404 Not Found")
-                body = "data" if answer.startswith("200") else "<Error><Code>NoSuchKey</Code></Error>"
-                connection.sendall(
-                    f"HTTP/1.1 {answer}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
-                )
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden1")
-    yield asked
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join()
-
-
-def test_a_bucket_is_asked_by_path_below_its_prefix_and_its_refusals_are_explained(s3_requests: list[str]) -> None:
-    store = open_object_store(Settings(object_store_url="s3://bucket/pre/fix"))
-    assert store.get("kept", next_step="-") == b"data"
-    with pytest.raises(ObjectMissing):
-        store.get("gone", next_step="-")
-    with pytest.raises(StoreUnavailable, match="does not let this account write 'kept': give") as caught:
-        store.put("kept", b"new")
-    assert "hidden1" not in str(caught.value)
-    assert s3_requests == ["GET /bucket/pre/fix/kept", "GET /bucket/pre/fix/gone", "PUT /bucket/pre/fix/kept"]
-
-
 @pytest.mark.parametrize(
     ("key", "bucket", "here"),
     [
@@ -406,20 +347,3 @@ def test_a_whole_bucket_and_a_folder_are_told_of_by_their_own_keys(store: Object
     place = store.where("a/b").removeprefix("s3://")
     told = ("a/b", None) if store.where("a/b") == place else (place.partition("/")[2], place.partition("/")[0])
     assert store.key_of(told[0], bucket=told[1]) == "a/b"
-
-
-def test_a_bucket_that_does_not_answer_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden1")
-    store = open_object_store(Settings(object_store_url="s3://bucket", store_deadline_s=1))
-    with pytest.raises(StoreUnavailable, match=r"'s3://bucket' at 127\.0\.0\.1:1, does not answer: start it"):
-        store.put("kept", b"new")
-
-
-def test_keys_go_unencrypted_to_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://example.invalid")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden1")
-    with pytest.raises(StoreUnavailable, match="AWS_ALLOW_HTTP=true"):
-        open_object_store(Settings(object_store_url="s3://bucket")).get("kept", next_step="-")

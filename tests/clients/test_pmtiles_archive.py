@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pmtiles.reader import MemorySource, Reader, all_tiles
 
-from imageflow_clients.pmtiles_archive import ArchiveTile, Place, write_archive
+from imageflow_clients.pmtiles_archive import ArchiveTile, ViewerStart, write_archive
 from imageflow_domain.errors import NotReady
 from imageflow_domain.tiles import TileId
 
-PLACE = Place(west=-90.0, south=-45.5, east=12.25, north=60.0, centre=(-38.875, 7.25), centre_zoom=1)
+PLACE = ViewerStart(west=-90.0, south=-45.5, east=12.25, north=60.0, centre=(-38.875, 7.25), centre_zoom=1)
 
 
 def written(contents: Mapping[TileId, bytes]) -> bytes:

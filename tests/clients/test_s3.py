@@ -20,7 +20,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from imageflow_clients.multipart import MULTIPART_BYTES
-from imageflow_clients.objects import ObjectStore, open_object_store
+from imageflow_clients.object_stores import open_object_store
+from imageflow_clients.objects import ObjectStore
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput, ObjectMissing, StoreUnavailable
 from services.minio import POLICY, Minio

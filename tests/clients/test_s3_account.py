@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from imageflow_clients.multipart import MULTIPART_BYTES
-from imageflow_clients.objects import ObjectStore, open_object_store
+from imageflow_clients.object_stores import open_object_store
+from imageflow_clients.objects import ObjectStore
 from imageflow_clients.s3_account import S3Account
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import StoreUnavailable

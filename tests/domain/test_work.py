@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from imageflow_domain.work import Action, End, Run, Work, decide
+from imageflow_domain.work import Action, End, Work, WorkRun, decide
 
 WAIT, REQUEST, FINISH = Action.WAIT, Action.REQUEST, Action.FINISH
 HAND_BACK, CANCEL, GIVE_UP = Action.HAND_BACK, Action.CANCEL, Action.GIVE_UP
@@ -29,8 +29,8 @@ EVERY = [
 """Every kind of work that nobody else is at."""
 
 
-def _ended(end: End | None, *, retries: bool = False, is_noted: bool = False, name: str = "r1") -> Run:
-    return Run(id=name, end=end, retries=retries, is_noted=is_noted)
+def _ended(end: End | None, *, retries: bool = False, is_noted: bool = False, name: str = "r1") -> WorkRun:
+    return WorkRun(id=name, end=end, retries=retries, is_noted=is_noted)
 
 
 @pytest.mark.parametrize(("ours", "missing", "left"), list(DUE))

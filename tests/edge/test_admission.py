@@ -3,7 +3,7 @@
 import pytest
 
 from imageflow_domain.access import LOCAL_OPERATOR
-from imageflow_domain.errors import InvalidInput, Refused, TooLarge
+from imageflow_domain.errors import Forbidden, InvalidInput, TooLarge
 from imageflow_edge.addresses import Addresses, public_origin
 from imageflow_edge.admission import Call, Operation, admit
 
@@ -68,7 +68,7 @@ def test_own_pages_and_programs_may_write(own: Addresses, scheme: str, authority
     ],
 )
 def test_no_other_page_or_address_may_write(own: Addresses, scheme: str, authority: str, origin: str | None) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(Forbidden):
         admit(call(authority, origin, scheme=scheme), own)
 
 
@@ -83,13 +83,13 @@ def test_more_bytes_than_the_operation_takes_are_refused_before_they_are_read() 
 
 
 def test_a_refusal_names_the_address_to_use_and_the_settings_of_a_proxy() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Forbidden) as refused:
         admit(call("maps.example.com", None), LOCAL)
     assert str(refused.value) == (
         "Writes are taken on this deployment's own address only, not on 'http://maps.example.com': use "
         "http://127.0.0.1:8080. Behind a proxy, set IMAGEFLOW_PUBLIC_URL and IMAGEFLOW_TRUSTED_PROXIES."
     )
-    with pytest.raises(Refused, match=r"use https://maps\.example\.com\."):
+    with pytest.raises(Forbidden, match=r"use https://maps\.example\.com\."):
         admit(call("maps.example.com", None), PUBLIC)
 
 

@@ -1,11 +1,17 @@
 """Every error of ours has one answer in each protocol."""
 
+import ast
+
 import grpc
 import pytest
 
 from imageflow_domain import errors
 from imageflow_domain.errors import GameDied, ImageFlowError
 from imageflow_edge.error_table import TABLE, Answer, answer_for
+from tests.architecture import ROOT, rows
+
+_FOR_LOGINS = {"Unauthenticated"}
+"""Raised once there are logins."""
 
 
 def _classes(parent: type[ImageFlowError] = ImageFlowError) -> list[type[ImageFlowError]]:
@@ -15,6 +21,18 @@ def _classes(parent: type[ImageFlowError] = ImageFlowError) -> list[type[ImageFl
 def test_only_what_nobody_foresaw_is_answered_as_a_failure_of_ours() -> None:
     failures = {cls.__name__ for cls in _classes() if answer_for(cls.__new__(cls)).status == 500}
     assert failures == {"ImageFlowError", "Cancelled", "NothingAnchored", "StepFailed"}
+
+
+def test_every_error_of_the_table_is_raised_somewhere() -> None:
+    sources = [path for row in rows() for package in row for path in (ROOT / package).rglob("*.py")]
+    made = {
+        node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute))
+    }
+    never = {cls.__name__ for cls in TABLE if not made & {kind.__name__ for kind in _classes(cls)}}
+    assert never == _FOR_LOGINS
 
 
 def test_an_error_that_is_not_listed_is_answered_as_its_parent() -> None:

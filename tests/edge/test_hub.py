@@ -18,8 +18,8 @@ from imageflow_clients.database.core import event_positions, events
 from imageflow_clients.database.core.engine import Database, migrate_database, open_database
 from imageflow_clients.database.core.event_reading import Reader
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import DatabaseUnavailable, Gone, Unavailable
-from imageflow_domain.events import BEGINNING, Cursor, Event
+from imageflow_domain.errors import DatabaseUnavailable, EventsForgotten, Unavailable
+from imageflow_domain.events import BEGINNING, Event, EventCursor
 from imageflow_edge.hub import Following, Hub
 from services.postgres import Postgres
 from tests.clients.test_event_log import log_of_another_version
@@ -111,7 +111,7 @@ def test_a_slow_follower_loses_nothing_and_delays_nobody(database: Database) -> 
 
 
 def test_a_client_goes_on_at_another_hub_where_it_was(database: Database) -> None:
-    async def follow(after: Cursor | None, expected: list[int], missed: int) -> Cursor:
+    async def follow(after: EventCursor | None, expected: list[int], missed: int) -> EventCursor:
         hub = Hub(database)
         following = await hub.follow("survey/a", after)
         if after is None:
@@ -221,7 +221,10 @@ def test_a_follower_from_before_what_is_kept_is_told_so(database: Database) -> N
 
     async def follow() -> None:
         hub = Hub(database)
-        with await hub.follow("survey/a", BEGINNING) as following, pytest.raises(Gone, match="read how it stands"):
+        with (
+            await hub.follow("survey/a", BEGINNING) as following,
+            pytest.raises(EventsForgotten, match="read its current state"),
+        ):
             await following.next(1)
         with await hub.follow("survey/a") as following:
             await later(log, database, "a", 3)
@@ -258,7 +261,7 @@ def test_a_hub_that_lost_its_place_while_the_database_fails_reads_on_once_it_is_
         monkeypatch.setattr(event_positions, "last_position", fail_twice)
         await later(lose_the_place, database)
         await later(log, database, "a", 1)
-        with pytest.raises(Gone):
+        with pytest.raises(EventsForgotten):
             await heard(following, 2)  # the last of which it cannot hear
         assert not failures
         with await hub.follow("survey/a") as again:
@@ -289,7 +292,7 @@ def test_who_begins_to_follow_while_the_hub_finds_its_place_again_misses_nothing
         with database.begin() as connection:
             event_positions.stamp(connection)
         goes_on.set()
-        with pytest.raises(Gone):
+        with pytest.raises(EventsForgotten):
             await following.next(5)
         hub.close()
 

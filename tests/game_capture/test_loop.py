@@ -142,6 +142,19 @@ def test_a_camera_that_goes_beyond_where_it_stood_still_was_at_no_edge() -> None
     assert not belief.edges
 
 
+def test_where_presses_back_are_lost_those_before_may_be_lost_as_well() -> None:
+    belief, said = _led(HOME, Position(x_px=1024, y_px=0), sight(0), sight(0), sight(-64), sight(0))
+    assert said[-1] == Move(axis=Axis.X, presses=16), "it goes on"
+    assert not belief.edges
+    assert belief.at == Position(x_px=-64, y_px=0)
+
+
+def test_the_more_presses_were_lost_the_more_have_to_tell_of_an_edge() -> None:
+    losing = replace(HOME, lost=16, pressed=32)
+    _, said = _led(losing, Position(x_px=256, y_px=0), sight(0), sight(0), sight(0))
+    assert [step.presses for step in said if isinstance(step, Move)] == [4, 4, 4, -3]
+
+
 def test_a_camera_that_does_not_come_back_either_is_at_no_edge() -> None:
     belief, said = _led(HOME, Position(x_px=1024, y_px=0), sight(0), sight(0), sight(0))
     assert said[-1] == GivenUp()

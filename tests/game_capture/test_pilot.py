@@ -117,6 +117,12 @@ def stored(x: int, y: int, camera: Camera) -> StoredFrame:
 SNAKE = [place(col * 224, row * 176) for row in range(3) for col in (range(4) if row % 2 == 0 else reversed(range(4)))]
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_where_most_presses_are_lost_no_edge_is_seen_in_the_middle_of_the_world(seed: int) -> None:
+    sailing = pilot(Camera(loses=0.7, dice=Random(seed)))  # noqa: S311  no secret
+    assert not any(sailing.go(CELL, there).is_at_edge for there in SNAKE)
+
+
 @pytest.mark.parametrize("loses", [0.0, 0.1, 0.3])
 def test_a_camera_that_loses_presses_comes_to_every_place(loses: float) -> None:
     camera = Camera(loses=loses)

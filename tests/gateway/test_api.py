@@ -163,7 +163,7 @@ def test_what_is_not_there_is_told_in_the_same_shape(
 def test_writes_from_elsewhere_are_refused_before_they_are_read(client: Any) -> None:
     for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
         answer = client.post("/api/jobs", json=JOB, headers=headers)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "REFUSED")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")
         assert "access-control-allow-origin" not in answer.headers
 
 

@@ -15,7 +15,7 @@ from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import Unavailable
+from imageflow_domain.errors import Timeout, Unavailable
 from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId
 from imageflow_gateway.app import create_app
 from imageflow_inspection.artefacts import Artefact, Artefacts
@@ -158,6 +158,6 @@ def test_what_takes_too_long_is_given_up(stores: Stores, product: str) -> None:
     done, data = cv2.imencode(".png", noise)
     assert done
     inspection = inspect_batch(stores, taken(stores, "slow", [data.tobytes()], product=product).id)
-    with pytest.raises(Unavailable, match="imageflow pipeline run"):
+    with pytest.raises(Timeout, match="imageflow pipeline run"):
         list(Artefacts(stores, NoModels(), longest_s=0.001).of(inspection.id, 0, "spots"))
     assert list(Artefacts(stores, NoModels()).of(inspection.id, 0, "spots"))

@@ -8,7 +8,7 @@ from imageflow_clients.database.inspection import batches
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.file_names import shown
-from imageflow_inspection.intake import Cursor, notice_batches
+from imageflow_inspection.intake import IntakeCursor, notice_batches
 from imageflow_inspection.manifests import close_batch
 from imageflow_inspection.take_in import take_in
 from tests.domain.names import ANY_NAMES, CLUTTER, NO_NAMES
@@ -35,7 +35,7 @@ def test_pictures_of_any_name_are_one_batch_by_form_and_by_bucket(client: Any, s
     for name in ANY_NAMES:
         stores.objects.put(f"{keys.inspection_upload(product, 'b2')}/{name}", lid())
     close_batch(stores, product, "b2", now=datetime.now(UTC))
-    notice_batches(stores, Cursor(), now=datetime.now(UTC))
+    notice_batches(stores, IntakeCursor(), now=datetime.now(UTC))
     with stores.database.begin() as connection:
         by_form, by_bucket = (batches.latest(connection, product, name) for name in ("b1", "b2"))
     taken_in = [take_in(stores, batch.id) for batch in (by_form, by_bucket)]

@@ -149,7 +149,7 @@ def test_events_arrive_while_they_happen(proxied: Proxied, survey: Survey) -> No
 def test_a_page_of_another_site_is_refused_through_the_proxy_as_well(proxied: Proxied) -> None:
     for headers in ({"origin": "https://evil.example"}, {"host": "evil.example"}):
         refused = proxied.request("POST", "/api/jobs", json={}, headers=headers)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "REFUSED")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")
 
 
 def test_forged_headers_of_a_client_that_is_no_proxy_change_nothing(served: Any, survey: Survey) -> None:
@@ -158,4 +158,4 @@ def test_forged_headers_of_a_client_that_is_no_proxy_change_nothing(served: Any,
     assert all(address.startswith(f"{served.url}/tiles/") for address in found["tiles"])
     written = {"host": _NAME, "origin": f"https://{_NAME}", **forged}
     refused = httpx.post(f"{served.url}/api/jobs", json={}, headers=written)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "REFUSED")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")

@@ -32,6 +32,10 @@ def raising(ask: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
     def full() -> None:
         raise errors.StoreUnavailable("The store is full.")
 
+    @app.get("/busy")
+    def busy() -> None:
+        raise errors.TooManyRequests("Everything is busy.")
+
     @app.get("/surprise")
     def surprise() -> None:
         raise RuntimeError("password=secret")
@@ -57,8 +61,9 @@ def test_a_missing_object_is_named(raising: Any) -> None:
 
 
 def test_what_may_pass_by_itself_says_when_to_ask_again(raising: Any) -> None:
-    answer = raising.get("/full")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    full, busy = raising.get("/full"), raising.get("/busy")
+    assert (full.status_code, full.headers["retry-after"]) == (503, "5")
+    assert (busy.status_code, busy.headers["retry-after"]) == (429, "5")
 
 
 def test_an_unexpected_error_tells_its_id_and_nothing_else(raising: Any, caplog: pytest.LogCaptureFixture) -> None:

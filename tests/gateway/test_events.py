@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -25,11 +24,8 @@ from imageflow_clients.database.maps.leases import Lease
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, Layer, Survey, SurveyState
-from imageflow_edge.hub import Hub
 from imageflow_gateway.app import create_app
-from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_gateway.live.watching import Watching
 from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks
 from imageflow_surveys.plan import plan_survey
@@ -49,7 +45,7 @@ class Told:
     data: dict[str, Any]
 
 
-def _spec(save: str) -> Any:
+def spec_of(save: str) -> Any:
     return city(save).model_copy(update={"block_side": 2})
 
 
@@ -88,7 +84,7 @@ def _states(told: Told, layer: Layer) -> dict[str, str]:
 @pytest.fixture
 def running(stores: Stores, request: pytest.FixtureRequest) -> Survey:
     name = request.node.name.removeprefix("test_").split("[")[0][:60]
-    survey = plan_survey(stores, _spec(name), Carrier.OPERATOR)
+    survey = plan_survey(stores, spec_of(name), Carrier.OPERATOR)
     return in_state(stores, survey, SurveyState.RUNNING)
 
 
@@ -320,140 +316,3 @@ def test_a_lost_database_is_told_as_trouble_and_then_goes_on(
         False,
     ]
     assert "DATABASE_UNAVAILABLE" in told[1]
-
-
-def test_a_survey_that_is_slow_to_read_delays_no_other(stores: Stores, running: Survey) -> None:
-    slow = plan_survey(stores, _spec("slow"), Carrier.OPERATOR)
-    watching = Watching(stores, Capacity(), Hub(stores.database))
-    links = DagsterLinks(base_url="http://d")
-    is_slow, goes_on = threading.Event(), threading.Event()
-    asked: list[str] = []
-
-    def wait(*execution: Any) -> None:
-        _, _, statement, parameters, *_ = execution
-        if is_slow.is_set() and slow.id in str(parameters):
-            asked.append(statement)
-            goes_on.wait(PATIENCE_S)
-
-    async def watch() -> str:
-        waits = await watching.subscribe(slow.id, links, None)
-        stream = await watching.subscribe(running.id, links, None)
-        assert waits is not None
-        assert stream is not None
-        await anext(waits)
-        await anext(stream)
-        is_slow.set()
-        until = time.monotonic() + PATIENCE_S
-        while not asked:
-            assert time.monotonic() < until, "the slow one was not read"
-            await anyio.sleep(0.05)
-        await anyio.to_thread.run_sync(capture_blocks, stores, running, running.blocks()[:1])
-        with anyio.fail_after(PATIENCE_S / 2):
-            told = (await anext(stream)).decode()
-        assert len(asked) == 1, "a survey is read by one at a time"
-        goes_on.set()
-        for one in (stream, waits):
-            await one.aclose()
-        watching.close()
-        return told
-
-    engine = stores.database.engine
-    event.listen(engine, "before_cursor_execute", wait)
-    try:
-        told = anyio.run(watch)
-    finally:
-        event.remove(engine, "before_cursor_execute", wait)
-    assert "event: progress" in told
-
-
-def test_quiet_connections_are_kept_open_by_comments(stores: Stores, running: Survey) -> None:
-    watching = Watching(stores, Capacity(), Hub(stores.database), beat_s=0.2)
-    links = DagsterLinks(base_url="http://d")
-
-    async def watch() -> list[str]:
-        streams = [await watching.subscribe(running.id, links, None) for _ in range(2)]
-        got: list[str] = []
-        for stream in streams:
-            assert stream is not None
-            with anyio.fail_after(PATIENCE_S):
-                got += [(await anext(stream)).decode() for _ in range(3)]
-        await anyio.to_thread.run_sync(capture_blocks, stores, running, running.blocks()[:1])
-        for stream in streams:
-            assert stream is not None
-            with anyio.fail_after(PATIENCE_S):
-                while not (await anext(stream)).startswith(b"id:"):
-                    pass
-            await stream.aclose()
-        watching.close()
-        return got
-
-    assert [line.startswith(": ") for line in anyio.run(watch)] == [False, True, True] * 2
-
-
-def test_a_fault_while_events_are_followed_ends_no_stream(stores: Stores, running: Survey) -> None:
-    watching = Watching(stores, Capacity(), Hub(stores.database))
-    faults: list[str] = []
-
-    def fail_once(*execution: Any) -> None:
-        _, _, statement, *_ = execution
-        if "FROM event_subjects" in statement and not faults:
-            faults.append(statement)
-            raise RuntimeError("It is broken.")
-
-    async def watch() -> str:
-        stream = await watching.subscribe(running.id, DagsterLinks(base_url="http://d"), None)
-        assert stream is not None
-        await anext(stream)
-        until = time.monotonic() + PATIENCE_S
-        while not faults:
-            assert time.monotonic() < until, "nothing failed"
-            await anyio.sleep(0.05)
-        await anyio.to_thread.run_sync(capture_blocks, stores, running, running.blocks()[:1])
-        with anyio.fail_after(PATIENCE_S / 2):
-            told = (await anext(stream)).decode()
-        await stream.aclose()
-        watching.close()
-        return told
-
-    engine = stores.database.engine
-    event.listen(engine, "before_cursor_execute", fail_once)
-    try:
-        assert "event: progress" in anyio.run(watch)
-    finally:
-        event.remove(engine, "before_cursor_execute", fail_once)
-
-
-def test_a_survey_that_takes_long_to_read_is_read_less_often(stores: Stores, running: Survey) -> None:
-    watching = Watching(stores, Capacity(), Hub(stores.database))
-    reads: list[float] = []
-
-    def delay(*execution: Any) -> None:
-        _, _, statement, parameters, *_ = execution
-        if "FROM attempts" in statement and running.id in str(parameters):
-            reads.append(time.monotonic())
-            time.sleep(0.5)
-
-    async def watch() -> None:
-        stream = await watching.subscribe(running.id, DagsterLinks(base_url="http://d"), None)
-        assert stream is not None
-        await anext(stream)
-        until = time.monotonic() + PATIENCE_S
-        while len(reads) < 4:
-            assert time.monotonic() < until, "it is read no more"
-            await anyio.to_thread.run_sync(begin_a_block)
-            await anyio.sleep(0.05)
-        await stream.aclose()
-        watching.close()
-
-    def begin_a_block() -> None:
-        with stores.database.begin() as connection:
-            attempts.begin(connection, running.id, Layer.SCREENSHOTS, running.blocks()[0], "run-1")
-
-    engine = stores.database.engine
-    event.listen(engine, "before_cursor_execute", delay)
-    try:
-        anyio.run(watch)
-    finally:
-        event.remove(engine, "before_cursor_execute", delay)
-    # the first one was the client's own; something happens all the time
-    assert all(later - earlier >= 5 * 0.5 for earlier, later in pairwise(reads[1:]))

@@ -8,9 +8,9 @@ from imageflow_domain.placement import (
     DroppedOffset,
     OpenLoop,
     PairOffset,
+    PairRefusal,
     Placement,
     PlacementStatus,
-    Refusal,
     RefusedPair,
 )
 from imageflow_gateway.rest.maps.findings_schema import finding_facts
@@ -102,10 +102,10 @@ def test_placements_are_judged_by_their_status_and_group() -> None:
         _place(Cell(row=3, col=1), PlacementStatus.UNPLACED, 0.0, 2),
     ]
     refused = [
-        RefusedPair(reference=HERE, moving=THERE, reason=Refusal.PLAIN),
-        RefusedPair(reference=THERE, moving=Cell(row=2, col=1), reason=Refusal.PLAIN),
-        RefusedPair(reference=Cell(row=2, col=1), moving=Cell(row=3, col=1), reason=Refusal.LITTLE_OVERLAP),
-        RefusedPair(reference=HERE, moving=Cell(row=0, col=1), reason=Refusal.DIFFERENT),
+        RefusedPair(reference=HERE, moving=THERE, reason=PairRefusal.PLAIN),
+        RefusedPair(reference=THERE, moving=Cell(row=2, col=1), reason=PairRefusal.PLAIN),
+        RefusedPair(reference=Cell(row=2, col=1), moving=Cell(row=3, col=1), reason=PairRefusal.LITTLE_OVERLAP),
+        RefusedPair(reference=HERE, moving=Cell(row=0, col=1), reason=PairRefusal.DIFFERENT),
     ]
     anchored = _told(judge_anchored(places, refused, reach_px=160))
     assert anchored["overlaps"] == {"plain": 2, "little_overlap": 1}, "one that lies between anchored ones is no cause"
@@ -122,7 +122,7 @@ def test_placements_are_judged_by_their_status_and_group() -> None:
 
 def test_a_thousand_offenders_are_counted_and_a_hundred_told() -> None:
     unsure = tuple(_place(Cell(row=n, col=0), PlacementStatus.AMBIGUOUS, 0.5, 1) for n in range(1000))
-    causes = Causes(overlaps={Refusal.LITTLE_OVERLAP: 900, Refusal.REPEATED: 1}, reach_px=40)
+    causes = Causes(overlaps={PairRefusal.LITTLE_OVERLAP: 900, PairRefusal.REPEATED: 1}, reach_px=40)
     told = finding_facts(MostlyAnchored(unsure=unsure, screenshots=1000, causes=causes))
     assert (len(told.offenders), told.offenders_in_all) == (100, 1000)
     assert told.text == (

@@ -16,7 +16,7 @@ from imageflow_domain.inspection import Batch
 from imageflow_gateway.app import create_app
 from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.intake import Cursor, notice_batches, run_gave_up
+from imageflow_inspection.intake import IntakeCursor, notice_batches, run_gave_up
 from imageflow_inspection.statistics import count_touched_days
 from imageflow_inspection.take_in import take_in
 from imageflow_models.drawing import to_png
@@ -189,7 +189,7 @@ def test_uploads_that_are_no_batches_are_listed_with_the_reason(client: Any, sto
     code = f"none_{uuid4().hex[:8]}"
     for name in ("b1", "b2"):
         stores.objects.put(keys.inspection_upload_file(code, name, "a.png"), lid())
-    notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1))
+    notice_batches(stores, IntakeCursor(), now=datetime.now(UTC) + timedelta(hours=1))
     before = keys.inspection_upload(code, "b0")
     page = ok(client.get(f"{V1}/batches/refused", params={"after": before, "limit": 1}))
     assert page["refused"][0]["key"] == page["next"] == keys.inspection_upload(code, "b1")
@@ -252,7 +252,7 @@ def _next_version(stores: Stores, inspected: dict[str, Any]) -> Batch:
     product, name = inspected["product"], inspected["name"]
     stores.objects.delete_prefix(keys.inspection_upload(product, name))
     stores.objects.put(keys.inspection_upload_file(product, name, "a.png"), lid(spots=2))
-    closed = notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1)).closed
+    closed = notice_batches(stores, IntakeCursor(), now=datetime.now(UTC) + timedelta(hours=1)).closed
     return next(batch for batch in closed if (batch.product, batch.name) == (product, name))
 
 

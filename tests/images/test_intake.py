@@ -14,7 +14,7 @@ from PIL import Image
 from game_capture.picture import decode_rgb as decode_frame
 from imageflow_domain.errors import UnusableImage
 from imageflow_images.header import read_header
-from imageflow_images.intake import Rules, decode_rgb, decode_rgba
+from imageflow_images.intake import IntakeRules, decode_rgb, decode_rgba
 from imageflow_mosaic.codec import decode_picture
 from imageflow_pipelines.components.decode import Decode
 from imageflow_pipelines.components.decode_v2 import DecodeV2
@@ -370,16 +370,16 @@ def test_a_stored_screenshot_and_an_uploaded_frame_are_read_alike() -> None:
 
 def test_a_side_that_is_too_long_is_refused_where_a_reader_says_so() -> None:
     data = saved(Image.new("RGB", (300, 2)), "PNG")
-    assert decode_rgb(data, Rules(most_px=600)).shape == (2, 300, 3)
+    assert decode_rgb(data, IntakeRules(most_px=600)).shape == (2, 300, 3)
     with pytest.raises(UnusableImage, match="300 x 2 pixels, more than 299 a side"):
-        decode_rgb(data, Rules(most_px=600, most_side_px=299))
+        decode_rgb(data, IntakeRules(most_px=600, most_side_px=299))
     with pytest.raises(UnusableImage, match="300 x 2 pixels, more than 599 in all"):
-        decode_rgb(data, Rules(most_px=599))
+        decode_rgb(data, IntakeRules(most_px=599))
 
 
 def test_only_tiles_may_be_transparent() -> None:
     clear = saved(Image.new("RGBA", (8, 8), (1, 2, 3, 4)), "PNG")
-    assert decode_rgba(clear, Rules(most_px=64))[0, 0].tolist() == [1, 2, 3, 4]
+    assert decode_rgba(clear, IntakeRules(most_px=64))[0, 0].tolist() == [1, 2, 3, 4]
 
 
 def test_a_refusal_travels_between_processes() -> None:

@@ -15,7 +15,7 @@ import pytest
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.inference.triton import Server, TritonModels, TritonSession
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import InvalidInput, NotFound, Unavailable
+from imageflow_domain.errors import BadGateway, InvalidInput, NotFound, Timeout, Unavailable
 from services.child import free_port
 from services.kserve import KServe
 from tests.inference.conftest import HEAT
@@ -90,6 +90,13 @@ def test_a_server_that_is_down_is_said_to_be_down(registered: ModelStore) -> Non
         models.open(HEAT)
 
 
+def test_a_server_that_takes_too_long_is_a_timeout(registered: ModelStore) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Timeout, match=r"did not answer within 0\.2 s: look at its load"):
+            TritonModels(registered, Server(url, seconds=0.2)).open(HEAT)
+
+
 def test_a_session_survives_that_its_server_is_started_again(kserve_server: KServe, registered: ModelStore) -> None:
     session = TritonModels(registered, Server(kserve_server.url, versions=False)).open(HEAT)
     given = {"image": pictures(1)}
@@ -110,7 +117,7 @@ def test_a_model_that_the_server_lacks_is_not_found_there(kserve_server: KServe,
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"\xff"])
 def test_what_is_no_inference_server_is_said_to_be_none(registered: ModelStore, body: bytes) -> None:
-    with answering(200, body) as url, pytest.raises(Unavailable, match="no inference server"):
+    with answering(200, body) as url, pytest.raises(BadGateway, match="no inference server"):
         TritonModels(registered, Server(url)).open(HEAT)
 
 
@@ -147,7 +154,7 @@ def test_a_server_that_answers_nothing_but_zeros_is_noticed(registered: ModelSto
     ],
 )
 def test_answers_that_break_the_protocol_are_no_answers(registered: ModelStore, body: bytes) -> None:
-    with answering(200, body) as url, pytest.raises(Unavailable, match=r"not of its protocol|gave no"):
+    with answering(200, body) as url, pytest.raises(BadGateway, match=r"not of its protocol|gave no"):
         TritonModels(registered, Server(url), binary=True).open(HEAT)
 
 
@@ -157,14 +164,14 @@ def test_no_picture_is_blamed_for_what_a_server_says_of_a_model_that_it_held(
 ) -> None:
     with answering(status, b'{"error": "too warm"}') as url:
         session = TritonSession(registered.card(HEAT).describe(), Server(url), max_batch=8, binary=True)
-        with pytest.raises(Unavailable, match="too warm"):
+        with pytest.raises(BadGateway, match="too warm"):
             session.run({"image": pictures(1)}, Cancellation())
 
 
 def test_a_refusal_by_a_server_that_held_the_model_says_what_to_do(registered: ModelStore) -> None:
     with answering(400, b'{"error": "unknown model \'heat\'"}') as url:
         session = TritonSession(registered.card(HEAT).describe(), Server(url), max_batch=8, binary=True)
-        with pytest.raises(Unavailable, match=r"unknown model 'heat' .*see that the server holds it .* try again"):
+        with pytest.raises(BadGateway, match=r"unknown model 'heat' .*see that the server holds it .* try again"):
             session.run({"image": pictures(1)}, Cancellation())
 
 

@@ -15,7 +15,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch
 from imageflow_domain.masters import Master
-from imageflow_inspection.intake import Cursor, notice_batches
+from imageflow_inspection.intake import IntakeCursor, notice_batches
 from imageflow_inspection.masters import create_draft, create_product, publish_master
 from imageflow_inspection.take_in import take_in
 
@@ -128,6 +128,6 @@ def taken(stores: Stores, name: str, pictures: Sequence[bytes], *, product: str 
     """A batch of lids that is ready to be inspected."""
     upload(stores, product, name, pictures)
     later = datetime.now(UTC) + timedelta(hours=1)
-    (batch,) = notice_batches(stores, Cursor(), now=later).closed
+    (batch,) = notice_batches(stores, IntakeCursor(), now=later).closed
     take_in(stores, batch.id)
     return batch

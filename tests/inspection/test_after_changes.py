@@ -15,11 +15,11 @@ from sqlalchemy import text
 
 from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database.inspection import batches
-from imageflow_clients.database.inspection.alerts import Share, shares_before
+from imageflow_clients.database.inspection.alerts import BadShare, shares_before
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_clients.webhooks import SIGNATURE, Webhooks
-from imageflow_domain.errors import InvalidInput, Refused
+from imageflow_domain.errors import Forbidden, InvalidInput
 from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.alerts import deliver_alerts, quality_limits, raise_alerts
 from imageflow_inspection.inspect_batch import inspect_batch
@@ -143,14 +143,14 @@ def test_every_inspection_that_came_to_count_is_told_of_though_another_one_count
 
 
 def test_limits_are_those_of_a_p_chart() -> None:
-    before = [Share(batch=f"b{place}", pictures=200, bad=10) for place in range(5)]
+    before = [BadShare(batch=f"b{place}", pictures=200, bad=10) for place in range(5)]
     limits = quality_limits(before, 100)
     assert limits is not None
     assert limits.usual == pytest.approx(50.5 / 1001)
     assert limits.most == pytest.approx(0.0504496 + 3 * 0.0218871, abs=1e-5)
     assert limits.least == 0
     assert quality_limits(before[:4], 100) is None
-    assert quality_limits([Share(batch="b", pictures=10, bad=0)] * 5, 100) is None
+    assert quality_limits([BadShare(batch="b", pictures=10, bad=0)] * 5, 100) is None
 
 
 def test_a_drift_is_told_with_its_rule(stores: Stores) -> None:
@@ -183,7 +183,7 @@ def test_limits_are_those_of_what_counts_now_of_other_batches(stores: Stores) ->
     inspect_batch(stores, taken(stores, "replaced", [lid()] * 4).id)  # closed later: none of it was before
     with stores.database.begin() as connection:
         found = shares_before(connection, batch, 25)
-    assert found == (Share(batch="other", pictures=4, bad=0),)
+    assert found == (BadShare(batch="other", pictures=4, bad=0),)
 
 
 class Receiver(HTTPServer):
@@ -276,7 +276,7 @@ def test_nothing_is_sent_to_an_address_that_the_settings_do_not_name(stores: Sto
     _with_an_alert(stores, receiver.address)
     assert deliver_alerts(stores, Webhooks(["http://127.0.0.1:9/other"], SECRET)).arrived == 0
     assert receiver.got == []
-    with pytest.raises(Refused, match="IMAGEFLOW_ALERT_WEBHOOKS"):
+    with pytest.raises(Forbidden, match="IMAGEFLOW_ALERT_WEBHOOKS"):
         Webhooks([], SECRET).post(receiver.address, b"{}")
 
 

@@ -7,7 +7,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch, Picture
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.intake import Cursor, Tick, notice_batches
+from imageflow_inspection.intake import IntakeCursor, Tick, notice_batches
 from imageflow_inspection.manifests import close_batch
 from imageflow_inspection.take_in import take_in
 from imageflow_inspection.uploaded import list_folder, upload_of
@@ -21,7 +21,7 @@ FOLDER = keys.inspection_upload("lid", "b1")
 
 
 def tick(stores: Stores, *, now: datetime = LATER) -> Tick:
-    return notice_batches(stores, Cursor(), now=now)
+    return notice_batches(stores, IntakeCursor(), now=now)
 
 
 def put(stores: Stores, *names: str) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import text
 
-from imageflow_clients.database.inspection import batches, masters
+from imageflow_clients.database.inspection import batches, manifests, masters
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.inspection import Batch
-from imageflow_inspection.intake import Bounds, Cursor, Tick, notice_batches
+from imageflow_inspection.intake import Bounds, IntakeCursor, Tick, notice_batches
 from imageflow_inspection.manifests import close_batch
 from imageflow_inspection.take_in import take_in
 from tests.inspection.lids import published, upload
@@ -41,7 +41,7 @@ def uploaded_again(stores: Stores, *names: str) -> tuple[Batch, ...]:
     published(stores)
     for name in names:
         upload(stores, "lid", name, [b"one"])
-    found = notice_batches(stores, Cursor(), now=LATER).closed
+    found = notice_batches(stores, IntakeCursor(), now=LATER).closed
     for batch in found:
         take_in(stores, batch.id)
         upload(stores, "lid", batch.name, [b"one"])
@@ -53,8 +53,8 @@ def now_known(stores: Stores, found: tuple[Batch, ...]) -> tuple[Batch, ...]:
         return tuple(batches.get(connection, batch.id) for batch in found)
 
 
-def tick(stores: Stores, cursor: Cursor | None = None, *, now: datetime = LATER, compared_bytes: int = 4) -> Tick:
-    return notice_batches(stores, cursor or Cursor(), now=now, bounds=Bounds(compared_bytes=compared_bytes))
+def tick(stores: Stores, cursor: IntakeCursor | None = None, *, now: datetime = LATER, compared_bytes: int = 4) -> Tick:
+    return notice_batches(stores, cursor or IntakeCursor(), now=now, bounds=Bounds(compared_bytes=compared_bytes))
 
 
 def test_a_sweep_compares_so_many_bytes_a_tick_and_goes_on_with_the_next(stores: Stores) -> None:
@@ -75,10 +75,10 @@ def test_a_manifest_whose_pictures_are_not_compared_yet_is_read_again(stores: St
     late = NOW + timedelta(seconds=2)
     first = tick(stores, now=late)
     with stores.database.begin() as connection:
-        assert batches.noted_manifests(connection, noted) == {noted[0]}
+        assert manifests.noted_manifests(connection, noted) == {noted[0]}
     assert tick(stores, first.cursor, now=late).closed == ()
     with stores.database.begin() as connection:
-        assert batches.noted_manifests(connection, noted) == set(noted)
+        assert manifests.noted_manifests(connection, noted) == set(noted)
     assert [a.listing == b.listing for a, b in zip(now_known(stores, before), before, strict=True)] == [False, False]
 
 

@@ -1,4 +1,4 @@
-"""By what batches are judged is told by models' cards; a model is loaded only by whoever judges pictures."""
+"""Models' cards say by what batches are judged; a model is loaded only to judge pictures."""
 
 import pytest
 from sqlalchemy import text
@@ -13,7 +13,7 @@ from imageflow_domain import keys
 from imageflow_domain.errors import ObjectDamaged, ObjectMissing
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import BatchState
-from imageflow_inspection.changed_rules import Told, changed_rules
+from imageflow_inspection.changed_rules import ReportedRules, changed_rules
 from imageflow_inspection.checks import check_batch
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.reinspect import stale_batches
@@ -60,7 +60,7 @@ def test_what_judges_is_told_without_loading_a_model_and_a_model_that_cannot_run
     assert (done.passed, done.providers) == (1, ("cpu",))
     stores.objects.delete(keys.model_file(card(mean_heat()).id))
     assert stale_batches(stores, "lid", models=models_of(stores)) == ()
-    assert changed_rules(stores, Told(), models=models_of(stores)).faults == ()
+    assert changed_rules(stores, ReportedRules(), models=models_of(stores)).faults == ()
     assert all(check.holds for check in check_batch(stores, batch.id, models=models_of(stores)))
     waiting = taken(stores, "b1", [lid()])
     with pytest.raises(ObjectMissing, match="register the model again"):

@@ -16,7 +16,7 @@ from imageflow_domain.errors import Cancelled, NotReady, StepDied
 from imageflow_domain.inference import ModelTask
 from imageflow_domain.inspection import BatchState, PictureResult, Verdict
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.intake import Cursor, notice_batches
+from imageflow_inspection.intake import IntakeCursor, notice_batches
 from imageflow_inspection.masters import create_product
 from tests.images.kinds import exif, with_segment
 from tests.inspection.lids import items, lid, lid_pipeline, next_master, published, taken, upload
@@ -164,7 +164,7 @@ def test_a_master_that_only_reads_otherwise_judges_nothing_anew(stores: Stores) 
 def test_a_batch_that_was_not_taken_in_is_not_inspected(stores: Stores) -> None:
     published(stores)
     upload(stores, "lid", "b1", [lid()])
-    (batch,) = notice_batches(stores, Cursor(), now=datetime.now(UTC) + timedelta(hours=1)).closed
+    (batch,) = notice_batches(stores, IntakeCursor(), now=datetime.now(UTC) + timedelta(hours=1)).closed
     with pytest.raises(NotReady, match="materialise batch_images"):
         inspect_batch(stores, batch.id)
 

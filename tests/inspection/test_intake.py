@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import func, update
 
 from imageflow_clients.database.inspection import batches as rows
+from imageflow_clients.database.inspection import manifests
 from imageflow_clients.database.inspection.schema import batches
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict
 from imageflow_domain.inspection import Batch, BatchState
-from imageflow_inspection.intake import Bounds, Cursor, Tick, notice_batches, run_gave_up, try_again
+from imageflow_inspection.intake import Bounds, IntakeCursor, Tick, notice_batches, run_gave_up, try_again
 from imageflow_inspection.manifests import close_batch
 from imageflow_inspection.take_in import take_in
 from tests.inspection.lids import lid, published, upload
@@ -25,8 +26,8 @@ LATER = NOW + timedelta(hours=1)
 """When everything that the tests upload has been quiet for long."""
 
 
-def tick(stores: Stores, cursor: Cursor | None = None, *, now: datetime = NOW, **bounds: int) -> Tick:
-    return notice_batches(stores, cursor or Cursor(), now=now, bounds=Bounds(**bounds))
+def tick(stores: Stores, cursor: IntakeCursor | None = None, *, now: datetime = NOW, **bounds: int) -> Tick:
+    return notice_batches(stores, cursor or IntakeCursor(), now=now, bounds=Bounds(**bounds))
 
 
 def names(found: tuple[Batch, ...]) -> list[str]:
@@ -138,7 +139,7 @@ def test_ticks_that_die_anywhere_lose_nothing_and_double_nothing(
         upload(any_stores, "lid", f"b{number}", [bytes([number])])
         if number % 2:
             close_batch(any_stores, "lid", f"b{number}", now=NOW)
-    dice, cursor, deaths = Random(5), Cursor(), 0  # noqa: S311 - which tick dies is no secret
+    dice, cursor, deaths = Random(5), IntakeCursor(), 0  # noqa: S311 - which tick dies is no secret
     begin = any_stores.database.begin
 
     def dying() -> object:
@@ -152,7 +153,7 @@ def test_ticks_that_die_anywhere_lose_nothing_and_double_nothing(
     finished = 0
     while finished < 5:
         try:
-            cursor = tick(any_stores, Cursor.read(cursor.write()), now=LATER, sweep_keys=3, manifests=1).cursor
+            cursor = tick(any_stores, IntakeCursor.read(cursor.write()), now=LATER, sweep_keys=3, manifests=1).cursor
             finished += 1
         except KeyboardInterrupt:
             continue
@@ -173,7 +174,7 @@ def test_the_sweep_sees_every_folder_whatever_fits_in_a_tick(
     any_stores.objects.put("uploads/inspection/stray.png", b"")
     any_stores.objects.put("uploads/inspection/lid/stray.png", b"")
     any_stores.objects.put("uploads/inspection/Not a name/b1/p.png", b"")
-    cursor, found = Cursor(), []
+    cursor, found = IntakeCursor(), []
     for _ in range(40):
         ticked = tick(any_stores, cursor, now=LATER, sweep_keys=keys_a_tick, sweep_batches=batches_a_tick)
         cursor = ticked.cursor
@@ -193,7 +194,7 @@ def test_what_cannot_be_a_batch_is_noted_with_the_reason(stores: Stores) -> None
     first = tick(stores)
     assert first.closed == ()
     with stores.database.begin() as connection:
-        noted = rows.refusals(connection)
+        noted = manifests.refusals(connection)
     reasons = " ".join(refusal.reason for refusal in noted)
     assert first.refused == tuple(sorted(noted, key=lambda refusal: refusal.noticed_at))
     assert tick(stores, first.cursor).refused == (), "each is told once"
@@ -270,7 +271,7 @@ def test_a_name_that_is_no_utf_8_stops_nothing_and_is_told_once(stores: Stores, 
         "uploads/inspection/l\\xe9d/",
     }
     assert all("no UTF-8" in refusal.reason for refusal in first.refused)
-    again = tick(stores, Cursor.read(first.cursor.write()), now=LATER)
+    again = tick(stores, IntakeCursor.read(first.cursor.write()), now=LATER)
     assert (again.closed, again.refused) == ((), ())
 
 
@@ -294,7 +295,7 @@ def test_a_name_that_no_key_has_stops_nothing(any_stores: Stores, sweep_keys: in
     upload(any_stores, "lid", "b1", [b"one"])
     upload(any_stores, "lid", "zz", [b"two"])
     close_batch(any_stores, "lid", "b1", now=NOW)
-    closed, cursor = [], Cursor()
+    closed, cursor = [], IntakeCursor()
     for _ in range(12):
         found = tick(any_stores, cursor, now=LATER, sweep_keys=sweep_keys)
         closed += names(found.closed)
@@ -331,7 +332,7 @@ def test_a_folder_with_too_many_files_of_any_kind_is_refused(
         found = tick(any_stores, now=LATER, **bounds)
         assert found.closed == ()
     with any_stores.database.begin() as connection:
-        (refusal,) = rows.refusals(connection)
+        (refusal,) = manifests.refusals(connection)
     assert "more than 3 files" in refusal.reason
 
 

@@ -10,13 +10,13 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidMaster
 from imageflow_domain.inspection import MOST_DETAILS_BYTES, Verdict
 from imageflow_domain.masters import Item, read_items
-from imageflow_inspection.judging import Judged, combine, judge, undecided
+from imageflow_inspection.judging import JudgedItem, combine, judge, undecided
 from imageflow_pipelines.values import Box, Detection, Detections, Measurement, Measurements, Text, Value
 
 PASS, FAIL, UNDECIDED = Verdict.PASS, Verdict.FAIL, Verdict.UNDECIDED
 
 
-def judged(kind: str, criteria: dict[str, Any], value: Value | None) -> Judged:
+def judged(kind: str, criteria: dict[str, Any], value: Value | None) -> JudgedItem:
     item = Item(code="x", name="X", type=kind, pipeline="p@1", criteria={"output": "out", **criteria})
     return judge(item, {"out": value})
 
@@ -157,8 +157,8 @@ def test_signs_that_no_database_keeps_are_replaced() -> None:
 
 
 def test_required_items_alone_decide_and_a_failure_weighs_more_than_a_doubt() -> None:
-    good = Judged(verdict=PASS, confidence=0.8, details={})
-    bad = Judged(verdict=FAIL, confidence=0.7, details={})
+    good = JudgedItem(verdict=PASS, confidence=0.8, details={})
+    bad = JudgedItem(verdict=FAIL, confidence=0.7, details={})
     doubt = undecided("dark")
     assert combine({"a": (True, good), "b": (False, bad)}) == (PASS, 0.8)
     assert combine({"a": (True, good), "b": (True, bad), "c": (True, doubt)}) == (FAIL, 0.7)
@@ -166,7 +166,7 @@ def test_required_items_alone_decide_and_a_failure_weighs_more_than_a_doubt() ->
     assert combine({"a": (False, bad)}) == (PASS, 1.0)
 
 
-def _kept_bytes(stores: Stores, judged: Judged) -> int:
+def _kept_bytes(stores: Stores, judged: JudgedItem) -> int:
     """Return how many bytes PostgreSQL makes of the details."""
     with stores.database.begin() as connection:
         told = {"told": json.dumps(judged.details)}

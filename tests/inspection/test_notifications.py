@@ -6,7 +6,7 @@ import pytest
 
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_inspection.intake import Cursor, notice_batches
+from imageflow_inspection.intake import IntakeCursor, notice_batches
 from imageflow_inspection.notifications import ClosedBatch, CreatedObject, close_marked
 from imageflow_inspection.take_in import take_in
 from tests.inspection.lids import published, upload
@@ -38,7 +38,7 @@ def test_a_batch_whose_marker_was_written_is_noticed_once_however_often_it_is_to
     told = mark(any_stores, "b1")
     assert close_marked(any_stores, [told, told], now=NOW) == (B1,)
     assert close_marked(any_stores, [told], now=NOW) == (B1,)
-    first = notice_batches(any_stores, Cursor(), now=NOW)
+    first = notice_batches(any_stores, IntakeCursor(), now=NOW)
     assert [(batch.name, batch.version, batch.pictures, batch.bytes) for batch in first.closed] == [("b1", 1, 2, 6)]
     assert close_marked(any_stores, [told], now=NOW) == (B1,)
     again = notice_batches(any_stores, first.cursor, now=NOW)
@@ -49,12 +49,12 @@ def test_a_batch_whose_marker_was_written_is_noticed_once_however_often_it_is_to
 def test_a_marker_is_no_picture_and_makes_no_other_version(any_stores: Stores) -> None:
     published(any_stores)
     upload(any_stores, "lid", "b1", [b"one", b"two"])
-    (batch,) = notice_batches(any_stores, Cursor(), now=LATER).closed
+    (batch,) = notice_batches(any_stores, IntakeCursor(), now=LATER).closed
     take_in(any_stores, batch.id)
     told = mark(any_stores, "b1")
-    assert notice_batches(any_stores, Cursor(), now=LATER).closed == ()  # by the sweep
+    assert notice_batches(any_stores, IntakeCursor(), now=LATER).closed == ()  # by the sweep
     assert close_marked(any_stores, [told], now=NOW) == (B1,)
-    found = notice_batches(any_stores, Cursor(), now=NOW)
+    found = notice_batches(any_stores, IntakeCursor(), now=NOW)
     assert (found.closed, found.refused) == ((), ())
 
 
@@ -63,7 +63,7 @@ def test_a_marker_without_a_product_or_pictures_is_refused_in_words_by_the_tick(
     elsewhere = CreatedObject(key="uploads/inspection/nobody/b1/_DONE", bucket=None)
     close_marked(stores, [mark(stores, "empty"), elsewhere], now=NOW)
     upload(stores, "nobody", "b1", [b"one"])
-    reasons = sorted(refusal.reason for refusal in notice_batches(stores, Cursor(), now=NOW).refused)
+    reasons = sorted(refusal.reason for refusal in notice_batches(stores, IntakeCursor(), now=NOW).refused)
     assert [reason.split(":")[0] for reason in reasons] == [
         "There are no pictures in 'uploads/inspection/lid/empty'",
         "There is no product 'nobody'",

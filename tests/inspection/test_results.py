@@ -4,11 +4,11 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch
 from imageflow_domain.page import Page
 from imageflow_inspection.inspect_batch import inspect_batch
-from imageflow_inspection.results import Found, find_results
+from imageflow_inspection.results import FoundResult, find_results
 from tests.inspection.lids import items, lid, next_master, published, taken
 
 
-def _shown(found: Page[Found]) -> list[tuple[str, int, int]]:
+def _shown(found: Page[FoundResult]) -> list[tuple[str, int, int]]:
     return [(each.batch.name, each.batch.version, each.result.inspection_id) for each in found.items]
 
 

@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 
 from imageflow_clients.inference.card import Wanted
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
-from imageflow_clients.objects import open_object_store
+from imageflow_clients.object_stores import open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Conflict, InvalidInput, ModelRefused, NotFound
 from imageflow_domain.inference import ModelId, ModelTask

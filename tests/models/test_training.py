@@ -15,7 +15,7 @@ from imageflow_models.gate import check_model
 from imageflow_models.network import HEAT, KINDS, SCORES
 from imageflow_models.products import SIZE_PX, Split, draw
 from imageflow_models.recipe import write_models
-from imageflow_models.training import Plan, Weights, answer, first_weights, train
+from imageflow_models.training import TrainingPlan, Weights, answer, first_weights, train
 
 WEIGHTS = first_weights(np.random.default_rng(3))
 
@@ -23,7 +23,7 @@ WEIGHTS = first_weights(np.random.default_rng(3))
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Both bundles of a net that was never trained, calibrated on few pictures."""
-    return write_models(tmp_path_factory.mktemp("made"), WEIGHTS, version=1, validation=60, tell=lambda _: None)
+    return write_models(tmp_path_factory.mktemp("made"), WEIGHTS, version=1, validation=60, on_progress=lambda _: None)
 
 
 def test_the_gate_takes_both_exports_of_a_net(made: tuple[Path, Path]) -> None:
@@ -50,7 +50,7 @@ def test_the_same_weights_export_to_the_same_bytes() -> None:
 
 def test_a_few_steps_of_training_learn_something() -> None:
     told: list[str] = []
-    plan = Plan(pictures=64, passes=25)
+    plan = TrainingPlan(pictures=64, passes=25)
     weights = train(plan, told.append)
     first = _loss(first_weights(np.random.default_rng(plan.seed)))
     assert _loss(weights) < 0.75 * first  # 0.716 when it was written, by the seed of 0

@@ -7,11 +7,11 @@ import numpy as np
 from imageflow_domain.geometry import Offset, Rect, Size
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.fingerprint import fingerprint
-from imageflow_mosaic.foreign import foreign_pairs, telling
+from imageflow_mosaic.foreign import distinctive, foreign_pairs
 from imageflow_mosaic.layout import Tie
 from imageflow_mosaic.plane import Hearing, Plane
 from imageflow_mosaic.resemblance import resemblances
-from imageflow_mosaic.sketch import Proposal, Sighting
+from imageflow_mosaic.sketch import Proposal, SketchMatch
 from imageflow_mosaic.thumbnail import show_the_same, thumbnail
 from tests.mosaic.test_arrangement_by_content import jpeg, resized
 from tests.mosaic.worlds import real, view
@@ -114,13 +114,13 @@ def test_frames_without_loss_are_not_foreign_and_compressed_or_scaled_ones_are()
     moved = [np.ascontiguousarray(one[3 * n % 17 :, 5 * n % 19 :]) for n, one in enumerate(frames)]
 
     def foreign(shown: list[Pixels]) -> float:
-        return float(foreign_pairs([telling(fingerprint(one)) for one in shown], [False] * len(shown), []).mean())
+        return float(foreign_pairs([distinctive(fingerprint(one)) for one in shown], [False] * len(shown), []).mean())
 
     assert foreign(moved) == 0
     assert foreign([jpeg(95)(one) for one in moved]) > 0.85
     assert foreign([resized(0.75)(one) for one in moved]) > 0.7
     mixed = [one if n % 2 else jpeg(75)(one) for n, one in enumerate(moved)]
-    found = foreign_pairs([telling(fingerprint(one)) for one in mixed], [False] * len(mixed), [])
+    found = foreign_pairs([distinctive(fingerprint(one)) for one in mixed], [False] * len(mixed), [])
     assert not found[1::2, 1::2].any()
     assert found[::2, 1::2].mean() > 0.85
 
@@ -131,7 +131,7 @@ def test_settled_pictures_share_out_what_a_loop_is_off() -> None:
     around = [(0, 1, 200), (1, 2, 200), (2, 3, -200), (3, 0, -198)]
     ties = [Tie(first=a, second=b, offset=Offset(dx_px=dx, dy_px=0), sigma_px=0.1, agreeing=200) for a, b, dx in around]
     hearing = Hearing(
-        look=lambda _a, _b, _offset: Sighting(expected=0, seen=0, squares=0),
+        look=lambda _a, _b, _offset: SketchMatch(expected=0, seen=0, squares=0),
         enough=1,
         seen_share=0.5,
         worth=lambda tie: tie.agreeing,

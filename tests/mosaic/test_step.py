@@ -6,7 +6,7 @@ from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Cell
 from imageflow_mosaic.fingerprint import Fingerprint, fingerprint
-from imageflow_mosaic.step import Step, estimate_step
+from imageflow_mosaic.step import FrameStep, estimate_step
 from tests.mosaic.worlds import land, real, view, water
 
 WORLD = land(700, 900)
@@ -37,7 +37,7 @@ def test_the_step_of_real_frames_is_found(name: str) -> None:
 
 
 def test_an_exact_grid_gives_the_exact_step() -> None:
-    assert estimate_step(frames(2, 3)) == Step(right=RIGHT, down=DOWN)
+    assert estimate_step(frames(2, 3)) == FrameStep(right=RIGHT, down=DOWN)
 
 
 def test_errors_of_single_shots_even_out() -> None:
@@ -47,11 +47,11 @@ def test_errors_of_single_shots_even_out() -> None:
 
 
 def test_of_a_single_row_the_other_step_is_the_frames_height() -> None:
-    assert estimate_step(frames(1, 3)) == Step(right=RIGHT, down=Offset(dx_px=0, dy_px=220))
+    assert estimate_step(frames(1, 3)) == FrameStep(right=RIGHT, down=Offset(dx_px=0, dy_px=220))
 
 
 def test_of_a_single_column_the_other_step_is_the_frames_width() -> None:
-    assert estimate_step(frames(3, 1)) == Step(right=Offset(dx_px=260, dy_px=0), down=DOWN)
+    assert estimate_step(frames(3, 1)) == FrameStep(right=Offset(dx_px=260, dy_px=0), down=DOWN)
 
 
 def test_diagonal_pairs_stand_in_for_a_missing_direction() -> None:
@@ -61,7 +61,7 @@ def test_diagonal_pairs_stand_in_for_a_missing_direction() -> None:
         estimate_step(known)  # only diagonals are left: two steps cannot be told from one sum
     known = frames(3, 2)
     del known[Cell(row=1, col=0)], known[Cell(row=0, col=0)]
-    assert estimate_step({cell: frame for cell, frame in known.items() if cell != Cell(row=2, col=1)}) == Step(
+    assert estimate_step({cell: frame for cell, frame in known.items() if cell != Cell(row=2, col=1)}) == FrameStep(
         right=RIGHT, down=DOWN
     )
 

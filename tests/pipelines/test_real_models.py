@@ -9,7 +9,7 @@ import pytest
 
 from imageflow_clients.inference.onnx_runtime import Provider, Runtime
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
-from imageflow_clients.objects import open_object_store
+from imageflow_clients.object_stores import open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled

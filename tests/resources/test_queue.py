@@ -10,7 +10,7 @@ from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from pydantic import SecretStr
 
 from imageflow_clients.settings import Settings
-from imageflow_resources.queue import LINE_TAG, Line, line_of, runs_of_lines
+from imageflow_resources.queue import LINE_TAG, RunLine, line_of, runs_of_lines
 from imageflow_resources.storage import load_instance
 
 _MAP = [dg.AssetKey(name) for name in ("screenshots", "tiles")]
@@ -64,7 +64,7 @@ def test_the_instance_takes_its_limits_from_the_settings(
     instance: dg.DagsterInstance, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = runs_of_lines(Settings())
-    assert lines == {Line.MAP: 3 + 2 + 2 + 1, Line.INSPECTION: 2 + 1, Line.UPKEEP: 2}
+    assert lines == {RunLine.MAP: 3 + 2 + 2 + 1, RunLine.INSPECTION: 2 + 1, RunLine.UPKEEP: 2}
     config = instance.get_concurrency_config().run_queue_config
     assert config is not None
     assert config.max_concurrent_runs == sum(lines.values())
@@ -89,21 +89,21 @@ def test_a_run_is_tagged_with_its_line_when_it_is_submitted(instance: dg.Dagster
 
 
 def test_runs_of_assets_that_nobody_knows_are_upkeep() -> None:
-    assert line_of(_run([dg.AssetKey("something_else")])) is Line.UPKEEP
+    assert line_of(_run([dg.AssetKey("something_else")])) is RunLine.UPKEEP
 
 
 def test_a_batch_is_begun_beside_a_backfill_of_many_surveys(instance: dg.DagsterInstance) -> None:
     surveys = [_submit(instance, _MAP) for _ in range(20)]
     lines = runs_of_lines(Settings())
-    assert _dequeued(instance) == surveys[: lines[Line.MAP]]
+    assert _dequeued(instance) == surveys[: lines[RunLine.MAP]]
     days = [_submit(instance, [dg.AssetKey("inspection_statistics")]) for _ in range(20)]
-    assert _dequeued(instance) == days[: lines[Line.UPKEEP]]
+    assert _dequeued(instance) == days[: lines[RunLine.UPKEEP]]
     batch = _submit(instance, _INSPECTION)
     assert _dequeued(instance) == [batch]
 
 
 def test_a_survey_is_begun_beside_many_batches(instance: dg.DagsterInstance) -> None:
     batches = [_submit(instance, _INSPECTION) for _ in range(20)]
-    assert _dequeued(instance) == batches[: runs_of_lines(Settings())[Line.INSPECTION]]
+    assert _dequeued(instance) == batches[: runs_of_lines(Settings())[RunLine.INSPECTION]]
     survey = _submit(instance, _MAP)
     assert _dequeued(instance) == [survey]

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from imageflow_clients.objects import open_object_store
+from imageflow_clients.object_stores import open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys

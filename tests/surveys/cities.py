@@ -14,7 +14,8 @@ from imageflow_clients.database.maps import layers, placements, tiles
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect, Size
-from imageflow_domain.grid import Block, Cell, Grid
+from imageflow_domain.grid import Block, Cell
+from imageflow_domain.grid_text import parse_grid
 from imageflow_domain.placement import Placement, PlacementStatus
 from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Keep, Layer, Survey, SurveySpec, SurveyState
 from imageflow_domain.tiles import TileId
@@ -44,7 +45,7 @@ def city(
             name="city",
             parameters={"view": [320, 256], "drift_px": 8, "paused": True, "water": 0.0, **parameters},
         ),
-        grid=Grid.parse(grid),
+        grid=parse_grid(grid),
         block_side=block_side,
         keep=keep,
         encoding=Encoding(lossless_method=0),
@@ -60,7 +61,7 @@ def survey_of(grid: str, *, block_side: int = 10) -> Survey:
         state=SurveyState.PLANNED,
         carrier=Carrier.SENSOR,
         reason=None,
-        grid=Grid.parse(grid),
+        grid=parse_grid(grid),
         view=Size(width_px=320, height_px=256),
         reach_px=8,
         keep=Keep.KEEP,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from imageflow_domain.survey import Layer
-from imageflow_surveys.lease import Run
+from imageflow_surveys.lease import LeasingRun
 
 
 def run(
@@ -15,14 +15,14 @@ def run(
     only_missing: bool = False,
     ended: Collection[str] = (),
     created_at: datetime | None = None,
-) -> Run:
+) -> LeasingRun:
     """Return a run that a person began now.
 
     Args:
         ended: The other runs that have ended.
     """
     created = created_at or datetime.now(UTC)
-    return Run(
+    return LeasingRun(
         id=name,
         root_id=root or name,
         layers=layers,

@@ -12,7 +12,7 @@ from imageflow_domain.errors import Conflict, InvalidInput, NotReady
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey
 from imageflow_surveys import changes as changes_module
-from imageflow_surveys.animation import animate, surveys_over_time
+from imageflow_surveys.animation import SaveOverTime, animate, save_over_time
 from imageflow_surveys.changes import changes_between
 from imageflow_surveys.image import read_region
 from imageflow_surveys.remove import remove_survey
@@ -158,9 +158,9 @@ def test_an_animation_shows_each_year_s_own_pixels(stores: Stores, years: tuple[
     place = changes_between(stores, second, first).places[0].bounds
     region = Rect(x_px=place.x_px, y_px=place.y_px, width_px=200, height_px=150).intersection(bounds)
     assert region is not None
-    surveys = surveys_over_time(stores, "city", "grows")
-    assert [s.id for s in surveys] == [s.id for s in years]
-    moving = _frames(animate(stores, surveys, region, max_side_px=512, frame_ms=300, kind="webp"))
+    over_time = save_over_time(stores, "city", "grows")
+    assert [s.id for s in over_time.surveys] == [s.id for s in years]
+    moving = _frames(animate(stores, over_time, region, max_side_px=512, frame_ms=300, kind="webp"))
     truths = [truth_of(stores, survey).picture(region) for survey in (first, second)]
     assert not np.array_equal(*truths)
     np.testing.assert_array_equal(moving[0], truths[0])
@@ -173,7 +173,7 @@ def test_a_gif_shows_as_many_surveys_in_the_size_asked_for(
 ) -> None:
     first, second, _ = years
     bounds = first.placed().bounds
-    data = animate(stores, (first, second), bounds, max_side_px=256, frame_ms=200, kind="gif")
+    data = animate(stores, SaveOverTime(surveys=(first, second)), bounds, max_side_px=256, frame_ms=200, kind="gif")
     frames = _frames(data)
     assert len(frames) == 2
     assert max(frames[0].shape[:2]) == 256
@@ -187,12 +187,12 @@ def test_an_animation_is_bounded(stores: Stores, years: tuple[Survey, Survey, Su
     side_px = years[0].placed().frame.side_px
     outside = Rect(x_px=0, y_px=0, width_px=10, height_px=10)
     with pytest.raises(InvalidInput, match="outside the maps"):
-        animate(stores, years, outside, max_side_px=64, frame_ms=100, kind="gif")
+        animate(stores, SaveOverTime(surveys=years), outside, max_side_px=64, frame_ms=100, kind="gif")
     beyond = Rect(x_px=0, y_px=0, width_px=2**31 - 1, height_px=2**31 - 1)
     with pytest.raises(InvalidInput, match="does not lie inside"):
-        animate(stores, years, beyond, max_side_px=64, frame_ms=100, kind="gif")
+        animate(stores, SaveOverTime(surveys=years), beyond, max_side_px=64, frame_ms=100, kind="gif")
     whole = Rect(x_px=0, y_px=0, width_px=side_px, height_px=side_px)
     with pytest.raises(InvalidInput, match="smaller max_side"):
-        animate(stores, years * 20, whole, max_side_px=1024, frame_ms=100, kind="webp")
+        animate(stores, SaveOverTime(surveys=years * 20), whole, max_side_px=1024, frame_ms=100, kind="webp")
     with pytest.raises(NotReady):
-        surveys_over_time(stores, "city", "nothing")
+        save_over_time(stores, "city", "nothing")

@@ -10,7 +10,7 @@ import pytest
 from obstore.store import LocalStore
 from sqlalchemy import delete, insert
 
-from imageflow_clients.database.maps import layers, schema, screenshots, tiles
+from imageflow_clients.database.maps import layers, schema, screenshots, tile_schema, tiles
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.objects import ObjectStore
 from imageflow_clients.stores import Stores
@@ -105,7 +105,7 @@ def test_a_screenshot_that_a_missing_tile_needs_is_kept(stores: Stores) -> None:
     mosaic = survey.placed()
     zoom = mosaic.frame.native_zoom
     first_tile = (mosaic.bounds.x_px // 512, mosaic.bounds.y_px // 512)
-    table = schema.tiles
+    table = tile_schema.tiles
     with stores.database.begin() as connection:
         lost = connection.execute(
             delete(table).where(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from imageflow_clients.database.maps import layers, schema, tiles
+from imageflow_clients.database.maps import layers, tile_schema, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotReady
@@ -30,7 +30,7 @@ WIDE = {"grid": "12x3"}
 def _own_rows(stores: Stores, survey: Survey) -> int:
     with stores.database.begin() as connection:
         layer = tiles.layer_of(connection, survey.id, survey.placed().revision)
-        table = schema.tiles
+        table = tile_schema.tiles
         return connection.execute(
             select(func.count()).select_from(table).where(table.c.layer_id == layer.id)
         ).scalar_one()

@@ -9,7 +9,7 @@ from imageflow_clients.database.maps import placements
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import PlacementStatus, Refusal
+from imageflow_domain.placement import PairRefusal, PlacementStatus
 from imageflow_domain.survey import Layer, Survey
 from imageflow_mosaic.codec import Pixels
 from imageflow_surveys import states
@@ -171,7 +171,7 @@ def test_open_water_is_named_as_the_reason_where_few_are_anchored(stores: Stores
     lost = _surveyed(stores, folders / "water", survey, "water")
     finding = mostly_anchored(stores, lost)
     assert not finding.holds
-    assert finding.causes.most is Refusal.PLAIN
+    assert finding.causes.most is PairRefusal.PLAIN
     assert f"Of {finding.causes.in_all} overlaps of the others without an offset" in finding.text
     assert "open water" in finding.text
     assert "imageflow survey recapture" in finding.text

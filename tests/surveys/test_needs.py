@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from imageflow_clients.database.maps import layers, schema
+from imageflow_clients.database.maps import layers, tile_schema
 from imageflow_clients.stores import Stores
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Survey, SurveySpec
@@ -13,7 +13,7 @@ Stored = dict[tuple[int, int, int], tuple[int, ...]]
 
 
 def _stored(stores: Stores, survey: Survey, *, by_plan: bool) -> Stored:
-    table = schema.tile_dependencies
+    table = tile_schema.tile_dependencies
     with stores.database.begin() as connection:
         rows = connection.execute(select(table).where(table.c.survey_id == survey.id, table.c.planned == by_plan)).all()
     return {(row.z, row.x, row.y): tuple(sorted(row.area_ids)) for row in rows}

@@ -9,7 +9,7 @@ from imageflow_clients.database.maps import attempts
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DagsterUnavailable
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey
-from imageflow_surveys.origin import Origin, trace_place
+from imageflow_surveys.origin import PlaceOrigin, trace_place
 from tests.surveys.cities import carried, city, published
 
 Asked = tuple[str, str]
@@ -27,7 +27,7 @@ class Silent(Dagster):
         raise DagsterUnavailable("Dagster does not answer.")
 
 
-def _origin(stores: Stores, survey: Survey, dagster: Dagster) -> Origin:
+def _origin(stores: Stores, survey: Survey, dagster: Dagster) -> PlaceOrigin:
     bounds = survey.published().bounds
     return trace_place(stores, dagster, survey.id, bounds.right_px - 5, bounds.bottom_px - 5).origin
 

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import update
 
-from imageflow_clients.database.maps import dependencies, layers, schema, screenshots, tiles
-from imageflow_clients.database.maps import surveys as rows
+from imageflow_clients.database.maps import dependencies, layers, saves, schema, screenshots, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotReady, ObjectMissing
@@ -98,10 +97,10 @@ def test_a_sharp_tile_that_is_gone_is_named(stores: Stores) -> None:
 def test_the_published_survey_becomes_its_save_s_latest(stores: Stores) -> None:
     first, second = published(stores, city("latest")), cut(stores, city("latest", drift_seed=2))
     with stores.database.begin() as connection:
-        assert rows.latest(connection, "city", "latest") == first
+        assert saves.latest(connection, "city", "latest") == first
     make_overviews(stores, second)
     with stores.database.begin() as connection:
-        assert rows.latest(connection, "city", "latest") == states.read(stores, second.id)
+        assert saves.latest(connection, "city", "latest") == states.read(stores, second.id)
 
 
 def _open_a_loop(stores: Stores, survey: Survey) -> None:
@@ -130,7 +129,7 @@ def _doubt_most_places(stores: Stores, survey: Survey) -> None:
 
 def _latest(stores: Stores, save: str) -> Survey | None:
     with stores.database.begin() as connection:
-        return rows.latest(connection, "city", save)
+        return saves.latest(connection, "city", save)
 
 
 def _is_made(stores: Stores, survey: Survey) -> bool:

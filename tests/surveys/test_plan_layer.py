@@ -13,7 +13,7 @@ from imageflow_domain.survey import BLOCK_LAYERS, Keep, Layer
 from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
 from imageflow_surveys.clean_up import clean_up
-from imageflow_surveys.lease import Held, hold
+from imageflow_surveys.lease import HeldSurvey, hold
 from imageflow_surveys.plan_layer import left_of, plan_layer
 from tests.surveys.cities import captured, city, planned, published, registered
 from tests.surveys.operators import run
@@ -23,7 +23,7 @@ FIRST, SECOND, THIRD, LAST = (Block(row=row, col=col) for row in (0, 1) for col 
 FOUR = {"grid": "4x4", "block_side": 2}
 
 
-def _blocks(stores: Stores, held: Held, layer: Layer, *named: str) -> tuple[Block, ...]:
+def _blocks(stores: Stores, held: HeldSurvey, layer: Layer, *named: str) -> tuple[Block, ...]:
     shares = plan_layer(stores, held, layer, named, slots=2)
     return tuple(block for share in shares for block in share.blocks)
 
@@ -65,7 +65,7 @@ def test_a_run_and_its_repetitions_reopen_a_layer_once(stores: Stores) -> None:
     survey = captured(stores, city("layer_once", **FOUR))
     ended: list[str] = []
 
-    def again(name: str) -> Held:
+    def again(name: str) -> HeldSurvey:
         held = hold(stores, survey.id, run(name, root="r1", layers=[Layer.SCREENSHOTS], ended=tuple(ended)))
         ended.append(name)
         return held

@@ -34,7 +34,7 @@ def _probe(tmp_path: Path, text: str, *, edges: bool = False) -> Probed:
     pictures.mkdir()
     game = described(text, where="'board.yaml'", folder=tmp_path, title="board")
     staging = Staging(scratch=tmp_path / "scratch")
-    return probe_game(game, staging=staging, pictures=pictures, edges=edges, tell=lambda *_: None)
+    return probe_game(game, staging=staging, pictures=pictures, edges=edges, on_progress=lambda *_: None)
 
 
 def test_a_probe_finds_what_moves_the_camera_and_its_yaml_surveys_as_it_is(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from imageflow_clients.database.maps import surveys as rows
-from imageflow_clients.database.maps import tiles
+from imageflow_clients.database.maps import saves, tiles
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import Conflict, NotFound
@@ -83,10 +82,10 @@ def test_the_latest_falls_back_to_the_survey_published_before(stores: Stores) ->
     first, second = published(stores, city("fallback")), published(stores, city("fallback"))
     remove_survey(stores, second)
     with stores.database.begin() as connection:
-        assert rows.latest(connection, "city", "fallback") == first
+        assert saves.latest(connection, "city", "fallback") == first
     remove_survey(stores, first)
     with stores.database.begin() as connection:
-        assert rows.latest(connection, "city", "fallback") is None
+        assert saves.latest(connection, "city", "fallback") is None
 
 
 def test_a_survey_that_is_begun_over_one_that_is_being_deleted_keeps_what_it_shows(stores: Stores) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from imageflow_clients.database.maps import schema, tiles
+from imageflow_clients.database.maps import schema, tile_schema, tiles
 from imageflow_clients.database.maps import surveys as rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Encoding, Survey, SurveyState
@@ -23,7 +23,7 @@ def _age(stores: Stores, survey: Survey, days: float) -> None:
     """Make a survey look as if all of it had happened so long ago."""
     then = datetime.now(UTC) - timedelta(days=days)
     with stores.database.begin() as connection:
-        table, layers = schema.surveys, schema.tile_layers
+        table, layers = schema.surveys, tile_schema.tile_layers
         connection.execute(update(table).where(table.c.id == survey.id).values(created_at=then, published_at=then))
         connection.execute(update(layers).where(layers.c.survey_id == survey.id).values(created_at=then))
 

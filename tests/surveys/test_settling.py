@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from imageflow_domain.survey import BLOCK_LAYERS, Carrier, Layer, Progress, Survey, SurveyState
-from imageflow_domain.work import Action, End, Run
+from imageflow_domain.work import Action, End, WorkRun
 from imageflow_surveys.settling import MOST_FRUITLESS, Settle, decide
 from tests.surveys.cities import survey_of
 
@@ -30,12 +30,12 @@ def _progress(*, whole: bool) -> Progress:
     )
 
 
-def _run(end: End, *, retries: bool = False) -> Run:
-    return Run(id="r1", end=end, retries=retries, why=WHY)
+def _run(end: End, *, retries: bool = False) -> WorkRun:
+    return WorkRun(id="r1", end=end, retries=retries, why=WHY)
 
 
 def _decide(
-    carrier: Carrier, run: Run | None, *, whole: bool, fruitless: int = 0, settled: str | None = None
+    carrier: Carrier, run: WorkRun | None, *, whole: bool, fruitless: int = 0, settled: str | None = None
 ) -> Action | Settle:
     return decide(_survey(carrier, settled), _progress(whole=whole), run, fruitless=fruitless, launching=False)
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, text
 
 from imageflow_clients.database.core import heartbeats
-from imageflow_clients.database.maps import schema, tile_objects
+from imageflow_clients.database.maps import tile_objects, tile_schema
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain import keys
@@ -55,7 +55,7 @@ def test_a_second_sweep_after_the_grace_deletes_tiles_and_their_lossless_copies(
     assert not any(_are_there(stores, wanted))
     assert not any(stores.objects.exists(keys.lossless(digest)) for digest in wanted)
     with stores.database.begin() as connection:
-        table = schema.tile_objects
+        table = tile_schema.tile_objects
         assert connection.execute(select(table).where(table.c.digest.in_(wanted))).all() == []
 
 

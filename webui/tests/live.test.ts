@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { heatOf } from "@/features/surveys/heat";
 import { follow, type Live, wasTakenUp, watch } from "@/shared/api/events";
-import type { Block, Progress, Stand } from "@/shared/api/types";
+import type { Block, Progress, LayerState } from "@/shared/api/types";
 
-function block(key: string, ...states: Stand[]): Block {
+function block(key: string, ...states: LayerState[]): Block {
   const layers = (["screenshots", "pair_offsets", "tiles"] as const).map((layer, place) => ({
     layer, state: states[place] ?? "missing", at: null, reason: null, run_id: null, run_url: null,
   }));

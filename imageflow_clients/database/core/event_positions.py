@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.core import schema
 from imageflow_clients.database.core.events import logged
-from imageflow_domain.errors import Gone
+from imageflow_domain.errors import EventsForgotten
 from imageflow_domain.events import LoggedEvent
 
 _T = schema.events
@@ -42,12 +42,14 @@ def last_position(connection: Connection) -> int:
 def read_all(connection: Connection, *, after: int, limit: int) -> tuple[LoggedEvent, ...]:
     """Return up to `limit` stamped events of all subjects after a position, in order.
 
-    Raises `Gone` where the events after it are not kept any more, or the position is none of this log.
+    Raises `EventsForgotten` where the events after it are not kept any more, or the position is none of this log.
     """
     rows = connection.execute(select(_T).where(_T.c.position > after).order_by(_T.c.position).limit(limit)).all()
     follows = rows[0].position == after + 1 if rows else after <= last_position(connection)
     if not follows:
-        raise Gone(f"The events after position {after} are not kept any more: read how things stand, and go on.")
+        raise EventsForgotten(
+            f"The events after position {after} are not kept any more: read the current states, and go on."
+        )
     return tuple(logged(row) for row in rows)
 
 

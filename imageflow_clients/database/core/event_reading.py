@@ -48,8 +48,8 @@ def read_on(database: Database, reader: str, handle: Callable[[Connection, Logge
         reader: Its name, one of `Reader`. Others that read by this name wait.
         handle: Does the reader's work for one event, by the connection that it is given, and nowhere else.
 
-    Raises `Gone` as `event_positions.read_all` does, and what `handle` raises for another reason than the event:
-    `NotReady`, `Unavailable`, errors of the database's connection, faults of the program.
+    Raises `EventsForgotten` as `event_positions.read_all` does, and what `handle` raises for another reason than the
+    event: `NotReady`, `Unavailable`, errors of the database's connection, faults of the program.
     """
     while _read_page(database, reader, handle) == _PAGE:
         pass

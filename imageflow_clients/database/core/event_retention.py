@@ -16,7 +16,7 @@ def forget_read(database: Database, age: timedelta = KEPT) -> int:
     """Delete events that are older than `age` and that every reader has read.
 
     Returns:
-        How many events the slowest reader has still to read. None of them is deleted, whatever its age; the log says
+        How many events the slowest reader has not read yet. None of them is deleted, whatever its age; the log says
         which reader that is.
     """
     stamped = event_positions.STAMPED_AT_ONCE

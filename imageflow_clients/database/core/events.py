@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, func, insert, literal, select, text, tup
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.core import schema
-from imageflow_domain.errors import Gone
-from imageflow_domain.events import BEGINNING, Cursor, Event, LoggedEvent
+from imageflow_domain.errors import EventsForgotten
+from imageflow_domain.events import BEGINNING, Event, EventCursor, LoggedEvent
 
 CHANNEL = "imageflow_events"
 """What is notified when events are committed. A notification only wakes readers: what happened stands in the log."""
@@ -33,7 +33,7 @@ _NOW_US = "cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 def append(connection: Connection, event: Event) -> None:
     """Log an event as the last thing that a transaction of `Database.begin` does.
 
-    Raises `RuntimeError` for another connection, whose events nobody would log, and as `Event.check` does.
+    Raises `RuntimeError` for another connection, whose events would not be logged, and as `Event.check` does.
     """
     event.check()
     pending = connection.info.get(_PENDING)
@@ -69,18 +69,18 @@ def savepoint(connection: Connection) -> Iterator[None]:
         raise
 
 
-def head(connection: Connection, subject: str) -> Cursor:
+def head(connection: Connection, subject: str) -> EventCursor:
     """Return the place of a subject's newest event; `BEGINNING` where none is known."""
     row = connection.execute(
         select(_SUBJECTS.c.epoch, _SUBJECTS.c.seq).where(_SUBJECTS.c.subject == subject)
     ).one_or_none()
-    return BEGINNING if row is None else Cursor(epoch=row.epoch, seq=row.seq)
+    return BEGINNING if row is None else EventCursor(epoch=row.epoch, seq=row.seq)
 
 
-def read_subject(connection: Connection, subject: str, *, after: Cursor, limit: int) -> tuple[LoggedEvent, ...]:
+def read_subject(connection: Connection, subject: str, *, after: EventCursor, limit: int) -> tuple[LoggedEvent, ...]:
     """Return up to `limit` events of a subject after a place, in order.
 
-    Raises `Gone` where the events after that place are not kept any more, or the place is none of this log.
+    Raises `EventsForgotten` where the events after that place are not kept any more, or the place is none of this log.
     """
     newest = head(connection, subject)  # first: the next statement sees whatever this one counts
     rows = connection.execute(
@@ -92,11 +92,13 @@ def read_subject(connection: Connection, subject: str, *, after: Cursor, limit: 
     found = tuple(logged(row) for row in rows)
     follows = after.is_followed_by(found[0].cursor) if found else after == newest
     if not follows and not _is_end_of_life(connection, subject, after):
-        raise Gone(f"The events of '{subject}' after {after} are not kept any more: read how it stands, and go on.")
+        raise EventsForgotten(
+            f"The events of '{subject}' after {after} are not kept any more: read its current state, and go on."
+        )
     return found
 
 
-def _is_end_of_life(connection: Connection, subject: str, cursor: Cursor) -> bool:
+def _is_end_of_life(connection: Connection, subject: str, cursor: EventCursor) -> bool:
     kind = select(_T.c.kind).where(_T.c.subject == subject, _T.c.epoch == cursor.epoch, _T.c.seq == cursor.seq)
     return connection.execute(kind).scalar_one_or_none() == DELETED
 
@@ -105,7 +107,7 @@ def logged(row: Row[Any]) -> LoggedEvent:
     """Return the event of a row as it is: every version reads what another one logged."""
     return LoggedEvent(
         event=Event(subject=row.subject, kind=row.kind, data=row.data),
-        cursor=Cursor(epoch=row.epoch, seq=row.seq),
+        cursor=EventCursor(epoch=row.epoch, seq=row.seq),
         position=row.position,
         created_at=row.created_at,
     )
@@ -114,16 +116,16 @@ def logged(row: Row[Any]) -> LoggedEvent:
 def _write(connection: Connection, pending: Sequence[Event]) -> None:
     by_subject = attrgetter("subject")
     # Sorted: no two transactions wait for each other's subjects.
-    for subject, told in groupby(sorted(pending, key=by_subject), key=by_subject):
-        for life in _lives(told):
+    for subject, own in groupby(sorted(pending, key=by_subject), key=by_subject):
+        for life in _lives(own):
             _write_life(connection, subject, life)
     connection.execute(select(func.pg_notify(CHANNEL, "")))
 
 
-def _lives(told: Iterator[Event]) -> Iterator[list[Event]]:
+def _lives(events: Iterator[Event]) -> Iterator[list[Event]]:
     """Cut a subject's events behind each deletion."""
     life: list[Event] = []
-    for event in told:
+    for event in events:
         life.append(event)
         if event.kind == DELETED:
             yield life

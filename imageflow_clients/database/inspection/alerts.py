@@ -116,7 +116,7 @@ def set_failed(connection: Connection, delivery: Delivery, error: str, *, again_
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class BadShare:
     """Failed and undecided pictures of a batch."""
 
     batch: str
@@ -124,7 +124,7 @@ class Share:
     bad: int
 
 
-def shares_before(connection: Connection, batch: Batch, limit: int) -> tuple[Share, ...]:
+def shares_before(connection: Connection, batch: Batch, limit: int) -> tuple[BadShare, ...]:
     """Return up to `limit` other batches of a product that were closed before one, latest first, as they count now.
 
     Only the newest inspected version of a batch counts, and only if it was closed before: the others were replaced.
@@ -147,7 +147,7 @@ def shares_before(connection: Connection, batch: Batch, limit: int) -> tuple[Sha
         .order_by(batches.c.id.desc())
         .limit(limit)
     )
-    return tuple(Share(batch=row.name, pictures=row.pictures, bad=row.failed + row.undecided) for row in rows)
+    return tuple(BadShare(batch=row.name, pictures=row.pictures, bad=row.failed + row.undecided) for row in rows)
 
 
 def _set(connection: Connection, delivery: Delivery, **values: Any) -> None:

@@ -1,19 +1,18 @@
-"""Rows of batches, their pictures, and the manifests that closed them."""
+"""Rows of batches and their pictures."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.core import events
-from imageflow_clients.database.inspection.schema import batch_pictures, batches, manifests
+from imageflow_clients.database.inspection.schema import batch_pictures, batches
 from imageflow_domain import batch_events
 from imageflow_domain.errors import NotFound
-from imageflow_domain.inspection import Batch, BatchState, Picture, Refusal, batch_key
+from imageflow_domain.inspection import Batch, BatchState, Picture, batch_key
 
 _WAITS_AGAIN = case((batches.c.source_digest.is_(None), BatchState.CLOSED), else_=BatchState.TAKEN)
 
@@ -238,7 +237,7 @@ def get(connection: Connection, batch: int, *, lock: bool = False) -> Batch:
     Args:
         connection: In a transaction.
         batch: Its id.
-        lock: Nobody else changes it until the transaction ends; rows that name it can be added meanwhile.
+        lock: No other transaction changes it until this one ends; rows that name it can be added meanwhile.
     """
     query = select(batches).where(batches.c.id == batch)
     row = connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
@@ -363,45 +362,6 @@ def pictures(connection: Connection, batch: int, *, after: int = -1, limit: int 
     return tuple(
         Picture(place=row.place, name=row.name, key=row.key, digest=row.digest, bytes=row.bytes) for row in rows
     )
-
-
-def note_manifest(connection: Connection, key: str, batch: int) -> None:
-    """Note which batch a manifest closed; one that was noted before stays as it is."""
-    connection.execute(upsert(manifests).values(key=key, batch_id=batch).on_conflict_do_nothing())
-
-
-def note_refused(connection: Connection, reasons: Mapping[str, str]) -> tuple[Refusal, ...]:
-    """Note why manifests, folders or files are no batches, by key, and return those that nobody noted before."""
-    if not reasons:
-        return ()
-    rows = connection.execute(
-        upsert(manifests)
-        .values([{"key": key, "reason": reason[:2000]} for key, reason in sorted(reasons.items())])
-        .on_conflict_do_nothing()
-        .returning(manifests)
-    )
-    return tuple(Refusal(key=row.key, reason=row.reason, noticed_at=row.noticed_at) for row in rows)
-
-
-def forget_refusal(connection: Connection, key: str) -> None:
-    """Forget why a folder was no batch: it is one now."""
-    connection.execute(manifests.delete().where(manifests.c.key == key))
-
-
-def noted_manifests(connection: Connection, keys: Iterable[str]) -> frozenset[str]:
-    """Return those of `keys` that were noted."""
-    return frozenset(connection.execute(select(manifests.c.key).where(manifests.c.key.in_(list(keys)))).scalars())
-
-
-def refusals(connection: Connection, *, after: str = "", limit: int = 100) -> tuple[Refusal, ...]:
-    """Return up to `limit` uploads that are no batches, by key beyond `after`."""
-    rows = connection.execute(
-        select(manifests)
-        .where(manifests.c.reason.is_not(None), manifests.c.key > after)
-        .order_by(manifests.c.key)
-        .limit(limit)
-    )
-    return tuple(Refusal(key=row.key, reason=row.reason, noticed_at=row.noticed_at) for row in rows)
 
 
 def _batch(row: Row[Any]) -> Batch:

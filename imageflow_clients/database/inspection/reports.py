@@ -1,4 +1,4 @@
-"""Rows that say which inspections Dagster was told of, so that none is forgotten whoever dies on the way."""
+"""Rows that say which inspections were reported to Dagster, so that a crash on the way loses none."""
 
 from sqlalchemy import Connection, func, select, update
 

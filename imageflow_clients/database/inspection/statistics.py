@@ -87,9 +87,9 @@ def count_again(connection: Connection, day: date, product: str) -> None:
     """Count a product's day anew."""
     connection.execute(delete(statistics).where(statistics.c.day == day, statistics.c.product == product))
     begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    told = {"day": day, "product": product, "begins": begins, "ends": begins + timedelta(days=1)}
+    bounds = {"day": day, "product": product, "begins": begins, "ends": begins + timedelta(days=1)}
     for query in (_PIPELINES, _PEOPLE):
-        connection.execute(query, told)
+        connection.execute(query, bounds)
 
 
 def figures(

@@ -109,14 +109,14 @@ def disagreements(
     Only inspections that count are looked at, and only verdicts given on `day` (UTC), if that is given.
     """
     begins = None if day is None else datetime.combine(day, time(), UTC)
-    told = {
+    values = {
         "product": product,
         "begins": begins,
         "ends": None if begins is None else begins + timedelta(days=1),
         "before": before,
         "limit": limit,
     }
-    rows = connection.execute(_DISAGREEMENTS, told)
+    rows = connection.execute(_DISAGREEMENTS, values)
     return tuple(
         Disagreement(
             batch=batch_key(row.product, row.batch_name),

@@ -10,14 +10,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from imageflow_clients.database.core import events
 from imageflow_clients.database.maps import schema
 from imageflow_domain.grid import Block
+from imageflow_domain.grid_text import parse_block
 from imageflow_domain.survey import Layer
-from imageflow_domain.survey_events import Change, layer_changed
+from imageflow_domain.survey_events import LayerChange, layer_changed
 
 _T = schema.attempts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class LayerAttempt:
     """The newest attempt at one block of a layer, or at a layer that has no blocks."""
 
     run_id: str
@@ -34,7 +35,7 @@ def begin(connection: Connection, survey: str, layer: Layer, block: Block | None
         .values(survey_id=survey, layer=layer, block=_key(block), **values)
         .on_conflict_do_update(index_elements=["survey_id", "layer", "block"], set_=values)
     )
-    events.append(connection, layer_changed(survey, layer, Change.BEGUN, block))
+    events.append(connection, layer_changed(survey, layer, LayerChange.BEGUN, block))
 
 
 def fail(connection: Connection, survey: str, layer: Layer, block: Block | None, run_id: str, reason: str) -> None:
@@ -45,14 +46,14 @@ def fail(connection: Connection, survey: str, layer: Layer, block: Block | None,
         .values(reason=reason)
     )
     if noted.rowcount:
-        events.append(connection, layer_changed(survey, layer, Change.FAILED, block))
+        events.append(connection, layer_changed(survey, layer, LayerChange.FAILED, block))
 
 
-def of_survey(connection: Connection, survey: str) -> Mapping[tuple[Layer, Block | None], Attempt]:
+def of_survey(connection: Connection, survey: str) -> Mapping[tuple[Layer, Block | None], LayerAttempt]:
     """Return the newest attempt at everything of a survey that was begun; `None` is a layer without blocks."""
     rows = connection.execute(select(_T).where(_T.c.survey_id == survey))
     return {
-        (Layer(row.layer), Block.parse(row.block) if row.block else None): Attempt(
+        (Layer(row.layer), parse_block(row.block) if row.block else None): LayerAttempt(
             run_id=row.run_id, began_at=row.began_at, reason=row.reason
         )
         for row in rows

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, delete, func, insert, select, update
 
-from imageflow_clients.database.maps import schema
+from imageflow_clients.database.maps import schema, tile_schema
 from imageflow_clients.database.maps.tiles import find_layer, shown_by
 from imageflow_domain.grid import Cell
 from imageflow_domain.tiles import TileId
 
-_DEPS = schema.tile_dependencies
+_DEPS = tile_schema.tile_dependencies
 _USAGE = schema.screenshot_usage
 _S = schema.surveys
 

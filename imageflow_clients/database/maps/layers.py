@@ -14,7 +14,7 @@ from imageflow_domain.capture import AreaState
 from imageflow_domain.errors import NotFound
 from imageflow_domain.grid import Block
 from imageflow_domain.survey import BLOCK_LAYERS, Layer, Progress, ShotCount, TaskCount
-from imageflow_domain.survey_events import Change, layer_changed
+from imageflow_domain.survey_events import LayerChange, layer_changed
 
 _BLOCKS = schema.blocks
 _FAILED = schema.failed_runs
@@ -195,7 +195,7 @@ def mark_block(connection: Connection, survey: str, layer: Layer, block: Block, 
         .where(_BLOCKS.c.survey_id == survey, _BLOCKS.c.row == block.row, _BLOCKS.c.col == block.col)
         .values(values)
     )
-    events.append(connection, layer_changed(survey, layer, Change.DONE, block))
+    events.append(connection, layer_changed(survey, layer, LayerChange.DONE, block))
 
 
 def is_cut(connection: Connection, survey: str, block: Block, revision: str) -> bool:
@@ -221,7 +221,7 @@ def mark_all_cut(connection: Connection, survey: str, revision: str) -> None:
     connection.execute(
         update(_BLOCKS).where(_BLOCKS.c.survey_id == survey).values(cut_at=func.now(), cut_revision=revision)
     )
-    events.append(connection, layer_changed(survey, Layer.TILES, Change.DONE))
+    events.append(connection, layer_changed(survey, Layer.TILES, LayerChange.DONE))
 
 
 def add_tiles_cut(connection: Connection, survey: str, block: Block, count: int) -> None:
@@ -257,7 +257,7 @@ def _reopen(connection: Connection, survey: str, layer: Layer, places: Collectio
     )
     for row in reopened:
         block = Block(row=row.row, col=row.col)
-        events.append(connection, layer_changed(survey, layer, Change.REOPENED, block))
+        events.append(connection, layer_changed(survey, layer, LayerChange.REOPENED, block))
 
 
 def note_failure(connection: Connection, survey: str, layer: Layer, reason: str, run_id: str) -> int:

@@ -12,9 +12,9 @@ from imageflow_domain.grid import Cell
 from imageflow_domain.placement import (
     DroppedOffset,
     PairOffset,
+    PairRefusal,
     Placement,
     PlacementStatus,
-    Refusal,
     RefusedPair,
 )
 
@@ -131,7 +131,7 @@ def refused(connection: Connection, survey: str) -> tuple[RefusedPair, ...]:
         RefusedPair(
             reference=Cell(row=row.reference_row, col=row.reference_col),
             moving=Cell(row=row.moving_row, col=row.moving_col),
-            reason=Refusal(row.reason),
+            reason=PairRefusal(row.reason),
         )
         for row in connection.execute(query)
     )

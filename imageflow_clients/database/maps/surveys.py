@@ -1,11 +1,9 @@
-"""Rows of saves, surveys and their planned areas."""
+"""Rows of surveys and their planned areas."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, null, select, tuple_, update
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.core import events
@@ -17,7 +15,7 @@ from imageflow_domain.grid import Cell, Grid
 from imageflow_domain.ids import parts_of_survey_id, survey_id
 from imageflow_domain.ports import Area
 from imageflow_domain.survey import Carrier, Fidelity, Keep, Layer, Mosaic, Survey, SurveySpec, SurveyState
-from imageflow_domain.survey_events import Change, layer_changed, state_changed, subject_of
+from imageflow_domain.survey_events import LayerChange, layer_changed, state_changed, subject_of
 from imageflow_domain.tiles import Frame
 
 _T = schema.surveys
@@ -90,7 +88,7 @@ def get(connection: Connection, survey: str, *, lock: bool = False) -> Survey:
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise NotFound(f"There is no survey '{survey}': `imageflow survey list` shows those that exist.")
-    return _survey(row)
+    return survey_of(row)
 
 
 def exists(connection: Connection, survey: str) -> bool:
@@ -144,7 +142,7 @@ def find(
     if after is not None:
         last = get(connection, after)
         query = query.where(tuple_(_T.c.created_at, _T.c.id) < tuple_(last.created_at, last.id))
-    return tuple(_survey(row) for row in connection.execute(query))
+    return tuple(survey_of(row) for row in connection.execute(query))
 
 
 def areas(connection: Connection, survey: str, *, within: range | None = None) -> tuple[Area, ...]:
@@ -170,65 +168,6 @@ def count_areas(connection: Connection, survey: str) -> int:
     return connection.execute(select(func.count()).where(table.c.survey_id == survey)).scalar_one()
 
 
-@dataclass(frozen=True, kw_only=True)
-class SaveCount:
-    """One save, and its surveys."""
-
-    game: str
-    save: str
-    surveys: int
-    newest: Survey
-    """The one that was begun last."""
-    latest: Survey | None
-    """The published one that the save's addresses show."""
-
-
-def saves(connection: Connection) -> tuple[SaveCount, ...]:
-    """Return every save that has a survey, by game and name."""
-    table = schema.saves
-    counted = (
-        select(_T.c.game, _T.c.save, func.count().label("surveys")).group_by(_T.c.game, _T.c.save).subquery("counted")
-    )
-    rows = connection.execute(
-        select(counted, table.c.latest_survey_id)
-        .join(table, (table.c.game == counted.c.game) & (table.c.save == counted.c.save))
-        .order_by(counted.c.game, counted.c.save)
-    ).all()
-    newest_ids = (
-        select(_T.c.id)
-        .ext(distinct_on(_T.c.game, _T.c.save))
-        .order_by(_T.c.game, _T.c.save, _T.c.created_at.desc(), _T.c.id.desc())
-    )
-    newest = {(row.game, row.save): row for row in connection.execute(select(_T).where(_T.c.id.in_(newest_ids)))}
-    shown_ids = [row.latest_survey_id for row in rows if row.latest_survey_id is not None]
-    shown = {row.id: _survey(row) for row in connection.execute(select(_T).where(_T.c.id.in_(shown_ids)))}
-    return tuple(
-        SaveCount(
-            game=row.game,
-            save=row.save,
-            surveys=row.surveys,
-            newest=_survey(newest[row.game, row.save]),
-            latest=shown.get(row.latest_survey_id),
-        )
-        for row in rows
-    )
-
-
-def in_frame(connection: Connection, game: str, save: str, frame_number: int) -> tuple[Survey, ...]:
-    """Return the published surveys of one frame of a save, oldest first."""
-    rows = connection.execute(
-        select(_T)
-        .where(
-            _T.c.game == game,
-            _T.c.save == save,
-            _T.c.frame_number == frame_number,
-            _T.c.published_revision == _T.c.revision,
-        )
-        .order_by(_T.c.created_at, _T.c.id)
-    )
-    return tuple(_survey(row) for row in rows)
-
-
 def set_state(connection: Connection, survey: str, state: SurveyState, reason: str | None = None) -> None:
     """Change a survey's state and its reason, `None` for no reason any more; raise `NotFound`.
 
@@ -242,46 +181,6 @@ def set_state(connection: Connection, survey: str, state: SurveyState, reason: s
 def set_carrier(connection: Connection, survey: str, carrier: Carrier) -> None:
     """Note who starts a survey's runs from now on; raise `NotFound`."""
     _change(connection, survey, carrier=carrier)
-
-
-def lock_frames(connection: Connection, game: str, save: str) -> None:
-    """Let nobody else choose a frame of this save until the transaction ends."""
-    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"frames of {game}/{save}", 0))))
-
-
-def begin_frame(connection: Connection, game: str, save: str) -> int:
-    """Take the save's next frame number."""
-    saves = schema.saves
-    number: int = connection.execute(
-        update(saves)
-        .where(saves.c.game == game, saves.c.save == save)
-        .values(frames_begun=saves.c.frames_begun + 1)
-        .returning(saves.c.frames_begun)
-    ).scalar_one()
-    return number
-
-
-def latest(connection: Connection, game: str, save: str) -> Survey | None:
-    """Return the save's latest published survey."""
-    saves = schema.saves
-    name = connection.execute(
-        select(saves.c.latest_survey_id).where(saves.c.game == game, saves.c.save == save)
-    ).scalar_one_or_none()
-    return None if name is None else get(connection, name)
-
-
-def latest_ids(connection: Connection) -> frozenset[str]:
-    """Return the latest published survey of every save."""
-    column = schema.saves.c.latest_survey_id
-    return frozenset(connection.execute(select(column).where(column.is_not(None))).scalars())
-
-
-def latest_of_all(connection: Connection) -> Survey | None:
-    """Return the survey that was published last, of any save."""
-    row = connection.execute(
-        select(_T).where(_T.c.published_revision.is_not(None)).order_by(_T.c.published_at.desc()).limit(1)
-    ).one_or_none()
-    return None if row is None else _survey(row)
 
 
 def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
@@ -304,7 +203,7 @@ def mark_placed(connection: Connection, survey: str, mosaic: Mosaic) -> None:
         placed_at=func.now(),
     )
     _forget_other_cuts(connection, survey, mosaic.revision)
-    events.append(connection, layer_changed(survey, Layer.COORDINATES, Change.DONE))
+    events.append(connection, layer_changed(survey, Layer.COORDINATES, LayerChange.DONE))
 
 
 def forget_placement(connection: Connection, survey: str) -> None:
@@ -313,7 +212,7 @@ def forget_placement(connection: Connection, survey: str) -> None:
     The frame stays, so that addresses and the save's other surveys still fit.
     """
     _change(connection, survey, placed_at=None, cleaned_at=None, overlays=null())
-    events.append(connection, layer_changed(survey, Layer.COORDINATES, Change.REOPENED))
+    events.append(connection, layer_changed(survey, Layer.COORDINATES, LayerChange.REOPENED))
 
 
 def set_overlays(connection: Connection, survey: str, overlays: Sequence[Rect]) -> None:
@@ -325,7 +224,7 @@ def set_encoding(connection: Connection, survey: str, spec: SurveySpec, revision
     """Ask for another encoding of a placed survey: the same pixels under another revision."""
     _change(connection, survey, spec=spec.model_dump(mode="json"), revision=revision)
     _forget_other_cuts(connection, survey, revision)
-    events.append(connection, layer_changed(survey, Layer.TILES, Change.REOPENED))
+    events.append(connection, layer_changed(survey, Layer.TILES, LayerChange.REOPENED))
 
 
 def redrive(connection: Connection, survey: str, spec: SurveySpec, reach_px: int) -> None:
@@ -353,7 +252,7 @@ def publish(connection: Connection, survey: Survey, tiles_total: int) -> None:
         .where(saves.c.game == survey.spec.game, saves.c.save == survey.spec.save)
         .values(latest_survey_id=survey.id)
     )
-    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, Change.DONE))
+    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, LayerChange.DONE))
 
 
 def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str) -> None:
@@ -372,7 +271,7 @@ def withhold(connection: Connection, survey: Survey, tiles_total: int, why: str)
         withheld=why,
         tiles_total=tiles_total,
     )
-    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, Change.DONE))
+    events.append(connection, layer_changed(survey.id, Layer.OVERVIEWS, LayerChange.DONE))
 
 
 def take_up(connection: Connection, survey: str, carrier: Carrier) -> None:
@@ -389,7 +288,7 @@ def settle(connection: Connection, survey: str, run_id: str) -> None:
 def mark_cleaned(connection: Connection, survey: str) -> None:
     """Note that a survey's last layer is done; raise `NotFound`."""
     _change(connection, survey, cleaned_at=func.now())
-    events.append(connection, layer_changed(survey, Layer.CLEANUP, Change.DONE))
+    events.append(connection, layer_changed(survey, Layer.CLEANUP, LayerChange.DONE))
 
 
 def remove(connection: Connection, survey: Survey) -> None:
@@ -427,7 +326,8 @@ def _change(connection: Connection, survey: str, **values: Any) -> None:
         raise NotFound(f"There is no survey '{survey}' any more.")
 
 
-def _survey(row: Row[Any]) -> Survey:
+def survey_of(row: Row[Any]) -> Survey:
+    """Return the survey of a row of `schema.surveys`."""
     return Survey(
         id=row.id,
         spec=SurveySpec.model_validate(row.spec),

@@ -10,10 +10,10 @@ from datetime import timedelta
 from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from imageflow_clients.database.maps import schema
+from imageflow_clients.database.maps import tile_schema
 
-_O = schema.tile_objects
-_T = schema.tiles
+_O = tile_schema.tile_objects
+_T = tile_schema.tiles
 _IS_NEEDED = exists(select(_T.c.digest).where(_T.c.digest == _O.c.digest))
 
 

@@ -28,13 +28,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from imageflow_clients.database.maps import schema
+from imageflow_clients.database.maps import schema, tile_schema
 from imageflow_domain.errors import NotReady
 from imageflow_domain.geometry import Rect
 from imageflow_domain.tiles import LEVELS_IN_SQUARE, TILE_PX, TileId
 
-_L = schema.tile_layers
-_T = schema.tiles
+_L = tile_schema.tile_layers
+_T = tile_schema.tiles
 
 DEEPEST = 16
 """Layers that are looked through for one tile, at most; a layer over so many begins anew, without a base."""
@@ -333,7 +333,7 @@ def _values(row: TileRow) -> dict[str, Any]:
 
 def _tiles(layer: int, *where: ColumnElement[bool]) -> Select[Any]:
     """Return the query of what a layer shows, with sizes, level by level."""
-    shown, objects = shown_by(layer, *where), schema.tile_objects
+    shown, objects = shown_by(layer, *where), tile_schema.tile_objects
     return (
         select(shown, objects.c.bytes)
         .join(objects, objects.c.digest == shown.c.digest)

@@ -21,7 +21,7 @@ _READERS = """
 """
 
 # Until now alerts were raised with a report, or by a look at what had failed.
-_TELL_UNALERTED = """
+_REPORT_UNALERTED = """
     WITH told AS (
         SELECT 'batch/' || b.id AS subject, 'given_up' AS kind, jsonb_build_object('attempts', b.attempts) AS data
         FROM batches AS b
@@ -91,7 +91,7 @@ def upgrade() -> None:
     op.drop_index("ix_outbox_waiting", "outbox", postgresql_where=sa.text("event_id IS NULL"))
     op.drop_table("outbox")
     op.execute(_READERS)
-    op.execute(_TELL_UNALERTED)
+    op.execute(_REPORT_UNALERTED)
 
 
 def downgrade() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from imageflow_domain.inspection import AlertKind
-from imageflow_inspection.alerts import ToldAlert
+from imageflow_inspection.alerts import AlertWithDeliveries
 
 
 class DeliveryFacts(BaseModel):
@@ -36,8 +36,8 @@ class AlertFacts(BaseModel):
     deliveries: list[DeliveryFacts]
 
     @classmethod
-    def of(cls, found: ToldAlert) -> Self:
-        """Tell the alert with one delivery for each of its addresses."""
+    def of(cls, found: AlertWithDeliveries) -> Self:
+        """Give the alert one delivery for each of its addresses."""
         alert = found.alert
         return cls(
             id=alert.id,

@@ -42,7 +42,7 @@ class FailedStep(BaseModel):
 
     @classmethod
     def of(cls, failed: Failed) -> Self:
-        """Tell the reason in words for people."""
+        """Give the reason in words for people."""
         return cls(step=failed.step, problem=failed.why)
 
 

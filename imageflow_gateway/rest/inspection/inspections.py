@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inspection import Verdict
 from imageflow_gateway.addresses import Limit, Place, ProductQuery, RowId
 from imageflow_gateway.etags import content_digest, matches, quoted
@@ -19,12 +19,11 @@ from imageflow_gateway.rest.inspection.inspections_schema import (
 )
 from imageflow_images.header import read_header
 from imageflow_inspection.results import (
+    drawn_picture,
     find_results,
     get_inspection,
-    get_result,
-    read_drawn,
-    read_uploaded,
     result_in_full,
+    uploaded_picture,
 )
 
 router = APIRouter(prefix="/api/v1/inspections", tags=["inspections"])
@@ -103,12 +102,12 @@ def read_picture(
     inspection: RowId, place: Place, gateway: GatewayDep, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
     """To the byte; what is no picture is offered as a file."""
-    picture = gateway.use(get_result)(inspection, place).result.picture
-    checksum = content_digest(bytes.fromhex(picture.digest))
-    headers = {"etag": quoted(picture.digest), "content-digest": checksum, "cache-control": _FOREVER}
+    picture = gateway.use(uploaded_picture)(inspection, place)
+    checksum = content_digest(bytes.fromhex(picture.version))
+    headers = {"etag": quoted(picture.version), "content-digest": checksum, "cache-control": _FOREVER}
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
-    data = gateway.use(read_uploaded)(picture)
+    data = picture.read()
     kind = _media_type(data)
     if kind is None:  # whatever it is, no page of ours shows it
         return Response(
@@ -127,15 +126,11 @@ def read_marked(
     inspection: RowId, place: Place, gateway: GatewayDep, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
     """Made of pictures that did not pass."""
-    result = gateway.use(get_result)(inspection, place).result
-    if result.drawn_key is None:
-        raise NotFound(f"Nothing is drawn on picture {place} of inspection {inspection}: its verdict is the reason.")
-    # A picture that could not be judged may be judged, and drawn on, anew.
-    made = int(result.judged_at.timestamp() * 1_000_000)
-    headers = {"etag": quoted(f"{inspection}-{place}-{made}"), "cache-control": "private, no-cache"}
+    picture = gateway.use(drawn_picture)(inspection, place)
+    headers = {"etag": quoted(picture.version), "cache-control": "private, no-cache"}
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
-    data = gateway.use(read_drawn)(result.drawn_key)
+    data = picture.read()
     headers["content-digest"] = content_digest(sha256(data).digest())
     return Response(data, media_type="image/jpeg", headers=headers)
 

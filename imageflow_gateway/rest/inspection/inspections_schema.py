@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from imageflow_domain.inspection import Inspection, JudgedBy, Judgement, Verdict
 from imageflow_gateway.rest.inspection.verifications_schema import VerificationFacts
-from imageflow_inspection.results import Found, ResultInFull
+from imageflow_inspection.results import FoundResult, ResultInFull
 
 
 class Counts(BaseModel):
@@ -34,7 +34,7 @@ class JudgeFacts(BaseModel):
 
     @classmethod
     def of(cls, by: JudgedBy) -> Self:
-        """Tell what the inspection used, whatever was published since."""
+        """Name what the inspection used, not what was published since."""
         return cls(
             item=by.code,
             type=by.type,
@@ -119,7 +119,7 @@ class ResultSummary(BaseModel):
     links: ResultLinks
 
     @classmethod
-    def of(cls, found: Found) -> Self:
+    def of(cls, found: FoundResult) -> Self:
         """Spell the links by the inspection's id and the picture's place in it."""
         return cls.model_validate(_result(found))
 
@@ -200,11 +200,11 @@ def _summary(inspection: Inspection) -> dict[str, object]:
     }
 
 
-def _address(found: Found) -> str:
+def _address(found: FoundResult) -> str:
     return f"/api/v1/inspections/{found.result.inspection_id}/results/{found.result.picture.place}"
 
 
-def _result(found: Found) -> dict[str, object]:
+def _result(found: FoundResult) -> dict[str, object]:
     result, batch = found.result, found.batch
     address = _address(found)
     return {

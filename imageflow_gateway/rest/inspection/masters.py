@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/v1", tags=["masters"])
 
 _VersionQuery = Annotated[int, Query(ge=1, lt=2**31)]
 _LOCKED: dict[int | str, dict[str, object]] = {
-    409: {"model": ErrorBody, "description": "It is published, or somebody else changed it since it was read."}
+    409: {"model": ErrorBody, "description": "It is published, or was changed since it was read."}
 }
 
 

@@ -9,7 +9,7 @@ from imageflow_domain.ids import Name
 from imageflow_domain.masters import Item, ItemType, Master, MasterState, Product
 from imageflow_inspection.masters import ItemChange
 
-Revision = Field(ge=1, lt=2**31, description="The one that was read: 409 if somebody changed the draft meanwhile.")
+Revision = Field(ge=1, lt=2**31, description="The one that was read: 409 if the draft was changed since.")
 
 
 class ProductIn(BaseModel):
@@ -50,7 +50,7 @@ class DraftIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     items: list[Any]
-    """As `GET /api/v1/masters/{product}/versions/{version}` tells them; `GET /api/v1/criteria` has the schemas."""
+    """As in `GET /api/v1/masters/{product}/versions/{version}`; `GET /api/v1/criteria` has the schemas."""
 
 
 class DraftChange(DraftIn):
@@ -79,7 +79,7 @@ class ItemFacts(BaseModel):
 
     @classmethod
     def of(cls, item: Item) -> Self:
-        """Tell the criteria as they were checked, defaults included."""
+        """List the criteria as they were checked, defaults included."""
         return cls.model_validate(item.model_dump())
 
 

@@ -13,7 +13,7 @@ _CREATED = "ObjectCreated:"
 
 
 class ObjectIn(BaseModel):
-    """An object that a record tells of."""
+    """The object of a record."""
 
     key: str = Field(max_length=4096, examples=["uploads%2Finspection%2Flid%2Fmonday%2F_DONE"])
     """Percent-encoded, a space as `+`."""
@@ -26,7 +26,7 @@ class BucketIn(BaseModel):
 
 
 class PlaceIn(BaseModel):
-    """Which object a record tells of."""
+    """Which object a record is about."""
 
     object: ObjectIn
     bucket: BucketIn = BucketIn()

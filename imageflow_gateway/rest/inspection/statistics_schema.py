@@ -58,7 +58,7 @@ class Statistics(BaseModel):
 
     @classmethod
     def of(cls, period: Period, counted: Counted) -> Self:
-        """Tell the days that were counted, those that were chosen by default included."""
+        """List the days that were counted, those that were chosen by default included."""
         return cls(
             period=period,
             begins=counted.begins,

@@ -41,7 +41,7 @@ class VerificationFacts(BaseModel):
 
     @classmethod
     def of(cls, verification: Verification) -> Self:
-        """Tell one verdict as it was said, whatever the same person said later."""
+        """Give one verdict as it was given, not what the same person said later."""
         return cls(
             id=verification.id,
             inspection_id=verification.inspection_id,
@@ -74,7 +74,7 @@ class DisagreementFacts(BaseModel):
 
     @classmethod
     def of(cls, disagreement: Disagreement) -> Self:
-        """Tell the person's verdict in full and the pipelines' in one word."""
+        """Give the person's verdict in full and the pipelines' in one word."""
         return cls(
             batch=disagreement.batch,
             picture=disagreement.picture,

@@ -38,7 +38,7 @@ class ChangeList(BaseModel):
 
     @classmethod
     def of(cls, changes: Changes, survey: str, since: str, limit: int) -> Self:
-        """Tell the largest `limit` places; counts are those of all places."""
+        """List the largest `limit` places; counts are those of all places."""
         return cls(
             survey=survey,
             since=since,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from imageflow_domain.geometry import Offset
 from imageflow_domain.grid import Cell
-from imageflow_domain.placement import DroppedOffset, OpenLoop, Placement, PlacementStatus, Refusal
+from imageflow_domain.placement import DroppedOffset, OpenLoop, PairRefusal, Placement, PlacementStatus
 from imageflow_surveys.findings import (
     ANCHORED_SHARE,
     DecisiveOffsetsKept,
@@ -46,7 +46,7 @@ class OpenLoopFacts(BaseModel):
 
     @classmethod
     def of(cls, loop: OpenLoop) -> "OpenLoopFacts":
-        """Tell the loop's areas row by row, not in the order of a walk around it."""
+        """List the loop's areas row by row, not in the order of a walk around it."""
         return cls(areas=[AreaPlace.of(c) for c in loop.cells], dx=loop.misclosure.dx_px, dy=loop.misclosure.dy_px)
 
 
@@ -59,7 +59,7 @@ class DroppedFacts(BaseModel):
 
     @classmethod
     def of(cls, drop: DroppedOffset) -> "DroppedFacts":
-        """Tell the offset's reference as `area`, and by how many pixels the solve contradicts the offset."""
+        """Give the offset's reference as `area`, and by how many pixels the solve contradicts the offset."""
         area, other = AreaPlace.of(drop.pair.reference), AreaPlace.of(drop.pair.moving)
         return cls(area=area, other=other, off_px=drop.residual_px)
 
@@ -73,7 +73,7 @@ class UnsureFacts(BaseModel):
 
     @classmethod
     def of(cls, place: Placement) -> "UnsureFacts":
-        """Tell how sure the placement is of its place, 0 to 1."""
+        """Add the probability that the place is exact, 0 to 1."""
         return cls(area=AreaPlace.of(place.cell), status=place.status, confidence=place.confidence)
 
 
@@ -85,7 +85,7 @@ class GroupFacts(BaseModel):
 
     @classmethod
     def of(cls, tied: TiedGroup) -> "GroupFacts":
-        """Tell the group by its number within the survey's placement."""
+        """Name the group by its number within the survey's placement."""
         return cls(group=tied.group, screenshots=tied.screenshots)
 
 
@@ -99,7 +99,7 @@ class FoundFacts(BaseModel):
 
     @classmethod
     def of(cls, place: Placement) -> "FoundFacts":
-        """Tell 0, 0 for a screenshot that was not searched for."""
+        """Give 0, 0 for a screenshot that was not searched for."""
         off = place.found_off or Offset(dx_px=0, dy_px=0)
         return cls(area=AreaPlace.of(place.cell), dx=off.dx_px, dy=off.dy_px)
 
@@ -149,7 +149,7 @@ class MostlyAnchoredFacts(_Found):
     screenshots: int
     share: float
     wanted_share: float
-    overlaps: dict[Refusal, int]
+    overlaps: dict[PairRefusal, int]
     """How many overlaps of screenshots that are not anchored gave no offset, by the reason."""
     reach_px: int
     """Largest error of a believed position against its neighbour's."""
@@ -192,7 +192,7 @@ T = TypeVar("T")
 
 
 def finding_facts(found: ReportedFinding) -> FindingFacts:
-    """Tell a finding with its first hundred offenders."""
+    """Return a finding with its first hundred offenders."""
     holds, severity, text = found.holds, found.severity, found.text
     match found:
         case LoopsClose(loops=loops, offsets=offsets):

@@ -23,7 +23,7 @@ class GameSummary(BaseModel):
 
     @classmethod
     def of(cls, game: Game | BrokenGame) -> Self:
-        """Tell of a game whose file is wrong only its name and the problem."""
+        """Give only the name and the problem of a game whose file is wrong."""
         if isinstance(game, BrokenGame):
             return cls(
                 game_id=game.name,

@@ -10,8 +10,6 @@ from imageflow_gateway.gateway import GatewayDep, LinksDep
 from imageflow_gateway.rest.maps.changes_schema import ChangeList
 from imageflow_gateway.rest.maps.lineage_schema import LineageFacts
 from imageflow_gateway.rest.maps.trust_schema import TrustFacts
-from imageflow_surveys import states
-from imageflow_surveys.changes import check_comparable
 from imageflow_surveys.origin import trace_place
 
 router = APIRouter(prefix="/api/v1/surveys/{survey}", tags=["surveys"])
@@ -32,8 +30,7 @@ def read_lineage(
 @router.get("/trust", summary="How far a survey can be trusted")
 def read_trust(survey: SurveyId, gateway: GatewayDep) -> TrustFacts:
     """Shares, findings, loops, seams, and the worst screenshots beside what they should continue."""
-    found = gateway.use(states.read)(survey)
-    return TrustFacts.of(found, gateway.reports.of(found))
+    return TrustFacts.of(gateway.reports.of(survey))
 
 
 @router.get("/changes", summary="What changed since an earlier survey")
@@ -44,10 +41,6 @@ async def read_changes(
     limit: Annotated[int, Query(ge=1, le=1000, description="Places to return.")] = 200,
 ) -> ChangeList:
     """Changed places, largest first; 409 where the two lie in different frames and cannot be compared."""
-    read = gateway.use(states.read)
-    here = await to_thread.run_sync(read, survey)
-    there = await to_thread.run_sync(read, since)
-    check_comparable(here, there)
-    limiter = gateway.capacity.comparisons
-    changes = await to_thread.run_sync(gateway.comparisons.between, here, there, limiter=limiter)
+    pair = await to_thread.run_sync(gateway.comparisons.pair, survey, since)
+    changes = await to_thread.run_sync(gateway.comparisons.of, pair, limiter=gateway.capacity.comparisons)
     return ChangeList.of(changes, survey, since, limit)

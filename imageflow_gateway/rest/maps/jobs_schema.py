@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import SurveyState
-from imageflow_gateway.standing import percent
+from imageflow_gateway.block_state import percent
 from imageflow_surveys.jobs import JobStatus
 from imageflow_surveys.planned_grid import OnMap, PlannedGrid
 
@@ -91,7 +91,7 @@ class PlannedPlaces(BaseModel):
 
     @classmethod
     def of(cls, places: OnMap) -> Self:
-        """Tell where blocks lie without their names."""
+        """Give the places of blocks without their names."""
         return cls(
             survey=places.survey,
             columns=list(places.columns),

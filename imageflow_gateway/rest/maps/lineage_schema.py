@@ -84,7 +84,7 @@ class MadeBy(BaseModel):
     partition_url: str
     """In Dagster's UI: the layer's asset at the survey."""
     code_version: str | None
-    """Of the asset, with the survey's newest materialisation; null where Dagster does not tell."""
+    """Of the asset, with the survey's newest materialisation; null where Dagster does not answer."""
 
 
 class LineageFacts(BaseModel):

@@ -18,7 +18,7 @@ MarkerId = Annotated[int, Path(ge=1, lt=2**63)]
 IfMatch = Annotated[str | None, Header(description="The marker's ETag as it was read, or * for whichever it is.")]
 
 _CONDITIONAL: dict[int | str, dict[str, object]] = {
-    412: {"model": ErrorBody, "description": "Somebody changed the marker meanwhile."},
+    412: {"model": ErrorBody, "description": "The marker was changed since it was read."},
     428: {"model": ErrorBody, "description": "If-Match is missing."},
 }
 

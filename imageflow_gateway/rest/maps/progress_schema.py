@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Layer
+from imageflow_gateway.block_state import BlockState
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_gateway.standing import BlockState
 from imageflow_surveys.areas import BlockPlace
 from imageflow_surveys.survey_runs import SurveyRun
 
@@ -22,7 +22,7 @@ class PlacedBlockState(BlockState):
     @classmethod
     def at(cls, place: BlockPlace, links: DagsterLinks) -> Self:
         """Add what the block's pictures show together to how it stands."""
-        return cls(**dict(BlockState.of(place.standing, links)), bounds=place.bounds)
+        return cls(**dict(BlockState.of(place.progress, links)), bounds=place.bounds)
 
 
 class BlockList(BaseModel):

@@ -11,7 +11,7 @@ from imageflow_gateway.etags import matches, quoted
 from imageflow_gateway.gateway import GatewayDep
 from imageflow_gateway.rest.maps.surveys_schema import SaveFacts, SaveList
 from imageflow_surveys import saves as use_cases
-from imageflow_surveys.animation import animate, surveys_over_time
+from imageflow_surveys.animation import animate, save_over_time
 
 router = APIRouter(prefix="/api/v1/saves", tags=["saves"])
 
@@ -45,15 +45,14 @@ async def read_animation(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The region as each published survey of the save shows it, oldest first, at most 60; it repeats for ever."""
-    surveys = await to_thread.run_sync(gateway.use(surveys_over_time), game, save)
-    revisions = "-".join(survey.published().revision[:8] for survey in surveys)
-    headers = {"etag": quoted(f"{revisions}-{kind}-{max_side}-{frame_ms}"), "cache-control": "no-cache"}
+    shown = await to_thread.run_sync(gateway.use(save_over_time), game, save)
+    headers = {"etag": quoted(f"{shown.version}-{kind}-{max_side}-{frame_ms}"), "cache-control": "no-cache"}
     if matches(if_none_match, headers["etag"]):
         return Response(status_code=304, headers=headers)
 
     def make() -> bytes:
         region = Rect(x_px=x, y_px=y, width_px=width, height_px=height)
-        return gateway.use(animate)(surveys, region, max_side_px=max_side, frame_ms=frame_ms, kind=kind)
+        return gateway.use(animate)(shown, region, max_side_px=max_side, frame_ms=frame_ms, kind=kind)
 
     data = await to_thread.run_sync(make, limiter=gateway.capacity.animations)
     return Response(data, media_type=f"image/{kind}", headers=headers)

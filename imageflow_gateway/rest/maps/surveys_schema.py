@@ -9,8 +9,8 @@ from imageflow_domain.geometry import Rect, Size
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, Keep, Layer, Survey, SurveyState
 from imageflow_domain.tiles import Frame
+from imageflow_gateway.block_state import percent
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_gateway.standing import percent
 from imageflow_surveys.saves import Save
 from imageflow_surveys.surveys import CountedSurvey, SurveyInFull
 from imageflow_surveys.tilejson import FrameFacts
@@ -54,7 +54,7 @@ class SurveySummary(BaseModel):
 
     @classmethod
     def of(cls, counted: CountedSurvey) -> Self:
-        """Tell progress in percent of the counted tasks."""
+        """Give progress in percent of the counted tasks."""
         count = counted.count
         return cls.model_validate(_summary(counted.survey, percent(count.done, count.tasks), count.tiles))
 
@@ -176,7 +176,7 @@ class SaveFacts(BaseModel):
 
     @classmethod
     def of(cls, save: Save) -> Self:
-        """Tell the newest survey and the published one, which may be the same."""
+        """Name the newest survey and the published one, which may be the same."""
         return cls(
             game=save.game,
             save=save.save,

@@ -7,10 +7,9 @@ from pydantic import BaseModel, Field
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid import Cell
 from imageflow_domain.placement import PlacementStatus
-from imageflow_domain.survey import Survey
 from imageflow_gateway.rest.maps.findings_schema import FindingFacts, finding_facts
 from imageflow_surveys import trust_report
-from imageflow_surveys.trust_report import Seam, TrustReport
+from imageflow_surveys.trust_report import ReportedSurvey, Seam, TrustReport
 
 
 class Bin(BaseModel):
@@ -105,7 +104,7 @@ class FidelityFacts(BaseModel):
 
     @classmethod
     def of(cls, report: TrustReport) -> Self:
-        """Tell the promise and the largest error that the report found."""
+        """Give the promise and the largest error that the report found."""
         fidelity = report.fidelity
         return cls(
             lossless=fidelity.is_lossless,
@@ -156,8 +155,9 @@ class TrustFacts(BaseModel):
     worst: list[WorstShot]
 
     @classmethod
-    def of(cls, survey: Survey, report: TrustReport) -> Self:
+    def of(cls, found: ReportedSurvey) -> Self:
         """Count all screenshots, those without a place included."""
+        survey, report = found.survey, found.report
         count = report.count
         screenshots = sum(count.values())
         return cls(

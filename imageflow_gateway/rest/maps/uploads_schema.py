@@ -26,7 +26,7 @@ class RefusedMapUpload(BaseModel):
 
     @classmethod
     def of(cls, refused: RefusedUpload) -> Self:
-        """Tell the folder as `key`: it is refused as a whole."""
+        """Name the folder as `key`: it is refused as a whole."""
         return cls(key=refused.prefix, reason=refused.reason, noticed_at=refused.noticed_at)
 
 

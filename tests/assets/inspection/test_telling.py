@@ -14,7 +14,7 @@ from imageflow_clients.database.core.schema import event_readers, events
 from imageflow_clients.database.inspection import alerts, verification_events
 from imageflow_clients.database.inspection.schema import statistic_touches
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import Gone, InvalidInput
+from imageflow_domain.errors import EventsForgotten, InvalidInput
 from imageflow_domain.inspection import AlertKind, Verdict
 from imageflow_inspection.alerts import raise_alerts
 from imageflow_inspection.intake import run_gave_up
@@ -184,7 +184,7 @@ def test_alerts_that_were_raised_are_sent_also_where_others_cannot_be_raised(
         # The reader finds events missing, as after a restore of an older database.
         connection.execute(update(events).values(position=events.c.position + 1_000))
         connection.execute(update(event_readers).values(position=500))
-    with pytest.raises(Gone):
+    with pytest.raises(EventsForgotten):
         evaluate(send_alerts, instance, stores)
     ((_, body),) = receiver.got
     assert b"lid-b1" in body

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from imageflow_assets.map.dead_runs import FIRST_SIGN_S, fail_dead_runs, stop_cancelled_runs
-from imageflow_assets.map.silence import LISTENED_S, SilenceWatch
+from imageflow_assets.silence import LISTENED_S, SilenceWatch
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Carrier, SurveyState
 from imageflow_surveys import states

@@ -5,7 +5,7 @@ from typing import Any
 
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
-from imageflow_domain.grid import Grid
+from imageflow_domain.grid_text import parse_grid
 from imageflow_domain.survey import Carrier, SurveySpec
 from imageflow_surveys.plan import plan_survey
 from tests.e2e.dagster_ui import LAYERS, Ui
@@ -20,7 +20,7 @@ def planned(ui: Ui, stores: Stores, save: str, grid: str, parameters: Mapping[st
         "game": "city",
         "save": save,
         "driver": {"name": "city", "parameters": parameters},
-        "grid": Grid.parse(grid),
+        "grid": parse_grid(grid),
         **more,
     }
     survey = plan_survey(stores, SurveySpec.model_validate(asked), Carrier.OPERATOR)

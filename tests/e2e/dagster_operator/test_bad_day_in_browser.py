@@ -121,7 +121,7 @@ def test_uploads_that_came_while_their_sensor_was_off_are_surveyed_once_it_is_on
     saves = [f"off_{number}" for number in range(3)]
     pages.open_sensor(UPLOADS)
     pages.switch_sensor(on=False)
-    _await_ticks(ui, "inspect_uploads", 1)  # what its own tick had begun is over
+    _await_rest(ui, UPLOADS)
     for save in saves:
         _upload(ui, save)
     _await_ticks(ui, "inspect_uploads", 2)  # which comes as often
@@ -141,6 +141,21 @@ def test_uploads_that_came_while_their_sensor_was_off_are_surveyed_once_it_is_on
     for survey in surveys:
         (run,) = ui.runs_of(survey)
         pages.await_materialised("overviews", survey, run["runId"])
+
+
+def _await_rest(ui: Ui, switched_off: str) -> None:
+    """Wait until no tick of a sensor goes on or is to come.
+
+    The daemon reads all switches, then evaluates the sensors by threads: a tick may begin after its sensor was switched
+    off, and last. Two ticks of another sensor lie two readings apart.
+    """
+    _await_ticks(ui, "inspect_uploads", 2)
+
+    def rests() -> bool | None:
+        (tick,) = sensors(ui.stack.dagster)[switched_off]["ticks"]
+        return None if tick["status"] == "STARTED" else True
+
+    wait_for(rests, 120, lambda: f"a tick of {switched_off} goes on")
 
 
 def _await_ticks(ui: Ui, sensor: str, count: int) -> None:

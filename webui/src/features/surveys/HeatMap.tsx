@@ -2,14 +2,14 @@
 import { SegmentedControl } from "@mantine/core";
 import { type CSSProperties, type KeyboardEvent, memo, type MouseEvent, useRef, useState } from "react";
 
-import type { Block, Layer, Stand } from "@/shared/api/types";
+import type { Block, Layer, LayerState } from "@/shared/api/types";
 import { useTexts } from "@/shared/texts";
 
 import { type Heat, heatOf, sizesOf } from "./heat";
 
 const LAYERS: readonly Layer[] = ["screenshots", "pair_offsets", "tiles"];
 const MOST_SQUARES = 10_000; // of a grid of 1000 x 1000 areas; a page with more would stand still
-const KEY: readonly Stand[] = ["missing", "running", "done", "failed"];
+const KEY: readonly LayerState[] = ["missing", "running", "done", "failed"];
 const MOVES: Record<string, readonly [number, number]> = {
   ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0],
 };

@@ -1,7 +1,7 @@
 /** How one square of the heat map stands. */
-import type { Block, Layer, Stand } from "@/shared/api/types";
+import type { Block, Layer, LayerState } from "@/shared/api/types";
 
-export type Heat = Stand | "part1" | "part2";
+export type Heat = LayerState | "part1" | "part2";
 
 /**
  * Return what a block's square shows: of one layer its state; of all layers the worst, and else how many are done.

@@ -1607,7 +1607,7 @@ export interface components {
         };
         /**
          * BlockState
-         * @description How one block stands.
+         * @description State of one block.
          */
         BlockState: {
             /** Row */
@@ -1631,7 +1631,7 @@ export interface components {
         };
         /**
          * By
-         * @description What counts are told apart by.
+         * @description What counts are grouped by.
          * @enum {string}
          */
         By: "product" | "item" | "inspector";
@@ -1860,7 +1860,7 @@ export interface components {
             items: unknown[];
             /**
              * Revision
-             * @description The one that was read: 409 if somebody changed the draft meanwhile.
+             * @description The one that was read: 409 if the draft was changed since.
              */
             revision: number;
         };
@@ -2345,11 +2345,11 @@ export interface components {
         Layer: "screenshots" | "pair_offsets" | "coordinates" | "tiles" | "overviews" | "screenshot_cleanup";
         /**
          * LayerFacts
-         * @description How one layer of one block stands.
+         * @description State of one layer of one block.
          */
         LayerFacts: {
             layer: components["schemas"]["Layer"];
-            state: components["schemas"]["Stand"];
+            state: components["schemas"]["LayerState"];
             /** At */
             at: string | null;
             /** Reason */
@@ -2370,6 +2370,12 @@ export interface components {
             /** Partition Url */
             partition_url: string;
         };
+        /**
+         * LayerState
+         * @description State of a layer, of a block or of a survey; the survey's next run makes what is `missing` or `failed`.
+         * @enum {string}
+         */
+        LayerState: "missing" | "running" | "done" | "failed";
         /**
          * LineageFacts
          * @description What one pixel of a map was made from.
@@ -2671,7 +2677,7 @@ export interface components {
         };
         /**
          * ObjectIn
-         * @description An object that a record tells of.
+         * @description The object of a record.
          */
         ObjectIn: {
             /**
@@ -2769,6 +2775,12 @@ export interface components {
             optional: boolean;
         };
         /**
+         * PairRefusal
+         * @description Why no offset between two neighbouring screenshots was verified.
+         * @enum {string}
+         */
+        PairRefusal: "little_overlap" | "plain" | "repeated" | "different";
+        /**
          * Period
          * @description What counts are summed up by; days are those of UTC.
          * @enum {string}
@@ -2811,7 +2823,7 @@ export interface components {
         };
         /**
          * PlaceIn
-         * @description Which object a record tells of.
+         * @description Which object a record is about.
          */
         PlaceIn: {
             object: components["schemas"]["ObjectIn"];
@@ -2951,7 +2963,7 @@ export interface components {
         Publication: {
             /**
              * Revision
-             * @description The one that was read: 409 if somebody changed the draft meanwhile.
+             * @description The one that was read: 409 if the draft was changed since.
              */
             revision: number;
         };
@@ -2994,12 +3006,6 @@ export interface components {
              */
             height_px: number;
         };
-        /**
-         * Refusal
-         * @description Why no offset between two neighbouring screenshots was verified.
-         * @enum {string}
-         */
-        Refusal: "little_overlap" | "plain" | "repeated" | "different";
         /**
          * RefusedFacts
          * @description A manifest, folder or file that is no batch.
@@ -3313,11 +3319,11 @@ export interface components {
         };
         /**
          * StageState
-         * @description How one layer of a survey stands.
+         * @description State of one layer of a survey.
          */
         StageState: {
             layer: components["schemas"]["Layer"];
-            state: components["schemas"]["Stand"];
+            state: components["schemas"]["LayerState"];
             /** Done */
             done: number;
             /** Total */
@@ -3356,12 +3362,6 @@ export interface components {
             /** Next */
             next: string | null;
         };
-        /**
-         * Stand
-         * @description How a layer of a block or of a survey stands; what is `missing` or `failed`, the survey's next run makes.
-         * @enum {string}
-         */
-        Stand: "missing" | "running" | "done" | "failed";
         /**
          * Statistics
          * @description Counts by period, in order.
@@ -4758,7 +4758,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Somebody changed the marker meanwhile. */
+            /** @description The marker was changed since it was read. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -4825,7 +4825,7 @@ export interface operations {
                     "application/json": components["schemas"]["MarkerOut"];
                 };
             };
-            /** @description Somebody changed the marker meanwhile. */
+            /** @description The marker was changed since it was read. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -6009,7 +6009,7 @@ export interface operations {
                     "application/json": components["schemas"]["MasterFacts"];
                 };
             };
-            /** @description It is published, or somebody else changed it since it was read. */
+            /** @description It is published, or was changed since it was read. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6064,7 +6064,7 @@ export interface operations {
                     "application/json": components["schemas"]["MasterFacts"];
                 };
             };
-            /** @description It is published, or somebody else changed it since it was read. */
+            /** @description It is published, or was changed since it was read. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -1,4 +1,4 @@
-"""Who is dead: whoever was silent for too long, and stayed silent while somebody listened."""
+"""When a run's worker counts as dead: its silence was too long, and went on while this process listened."""
 
 import time
 from collections.abc import Callable
@@ -8,10 +8,10 @@ LISTENED_S = 10.0
 
 
 class SilenceWatch:
-    """Listens, look by look, to those who seem dead.
+    """Measures, look by look, how long this process has heard nothing of a name.
 
-    A machine that slept, or stood still, makes everybody look dead to the first who wakes: the database's clock
-    went on, the monotonic one did not.
+    After a suspended machine resumes, every worker looks dead to the first process that runs: the database's clock went
+    on, the monotonic one did not.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""How a survey stands, stage by stage and block by block, by its rows alone: Dagster is not asked."""
+"""Progress of a survey, by stage and by block, from its rows alone: Dagster is not asked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from imageflow_clients.database.core import heartbeats
 from imageflow_clients.database.maps import attempts, leases
 from imageflow_clients.database.maps import layers as rows
 from imageflow_clients.database.maps import surveys as survey_rows
-from imageflow_clients.database.maps.attempts import Attempt
+from imageflow_clients.database.maps.attempts import LayerAttempt
 from imageflow_clients.database.maps.layers import BlockMarks
 from imageflow_clients.stores import Stores
 from imageflow_domain.grid import Block
@@ -18,8 +18,8 @@ from imageflow_domain.survey import BLOCK_LAYERS, Layer, Survey, SurveyState
 from imageflow_surveys.states import SILENCE_S
 
 
-class Stand(StrEnum):
-    """How a layer of a block or of a survey stands; what is `missing` or `failed`, the survey's next run makes."""
+class LayerState(StrEnum):
+    """State of a layer, of a block or of a survey; the survey's next run makes what is `missing` or `failed`."""
 
     MISSING = "missing"
     RUNNING = "running"
@@ -28,10 +28,10 @@ class Stand(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerStanding:
-    """How one layer stands, of one block or of the whole survey."""
+class LayerProgress:
+    """Progress of one layer, of one block or of the whole survey."""
 
-    state: Stand
+    state: LayerState
     at: datetime | None
     """Since when it is done."""
     reason: str | None
@@ -41,21 +41,21 @@ class LayerStanding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockStanding:
-    """How one block stands."""
+class BlockProgress:
+    """Progress of one block."""
 
     block: Block
-    layers: Mapping[Layer, LayerStanding]
+    layers: Mapping[Layer, LayerProgress]
     """Of `BLOCK_LAYERS`."""
     tiles_cut: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageStanding:
-    """How one layer stands as a whole."""
+class StageProgress:
+    """Progress of one layer over all blocks."""
 
     layer: Layer
-    state: Stand
+    state: LayerState
     done: int
     total: int
     reason: str | None
@@ -64,12 +64,12 @@ class StageStanding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """How a survey stands."""
+class SurveyProgress:
+    """Progress of a survey."""
 
     survey: Survey
-    stages: tuple[StageStanding, ...]
-    blocks: tuple[BlockStanding, ...]
+    stages: tuple[StageProgress, ...]
+    blocks: tuple[BlockProgress, ...]
 
     @property
     def tasks_done(self) -> int:
@@ -87,8 +87,8 @@ class Standing:
         return sum(block.tiles_cut for block in self.blocks)
 
 
-def standing_of(stores: Stores, survey_id: str) -> Standing:
-    """Return how a survey stands; raise `NotFound`."""
+def read_progress(stores: Stores, survey_id: str) -> SurveyProgress:
+    """Return the progress of a survey; raise `NotFound`."""
     with stores.database.begin() as connection:
         survey = survey_rows.get(connection, survey_id)
         return progress_of(
@@ -113,10 +113,10 @@ def progress_of(
     survey: Survey,
     marks: Sequence[BlockMarks],
     whole: Mapping[Layer, datetime],
-    tried: Mapping[tuple[Layer, Block | None], Attempt],
+    tried: Mapping[tuple[Layer, Block | None], LayerAttempt],
     at_work: str | None,
-) -> Standing:
-    """Put together what rows say; pure.
+) -> SurveyProgress:
+    """Return the progress that rows state; pure.
 
     Args:
         whole: Since when the layers are done that have no blocks.
@@ -124,16 +124,16 @@ def progress_of(
         at_work: The run that is working on the survey now.
     """
 
-    def one(layer: Layer, block: Block | None, at: datetime | None) -> LayerStanding:
+    def one(layer: Layer, block: Block | None, at: datetime | None) -> LayerProgress:
         attempt = tried.get((layer, block))
         if at is not None:
             run_id = None if attempt is None else attempt.run_id
-            return LayerStanding(state=Stand.DONE, at=at, reason=None, run_id=run_id)
+            return LayerProgress(state=LayerState.DONE, at=at, reason=None, run_id=run_id)
         begun = None if attempt is None else _begun(survey, attempt, at_work)
-        return begun or LayerStanding(state=Stand.MISSING, at=None, reason=None, run_id=None)
+        return begun or LayerProgress(state=LayerState.MISSING, at=None, reason=None, run_id=None)
 
     blocks = tuple(
-        BlockStanding(
+        BlockProgress(
             block=mark.block,
             layers={layer: one(layer, mark.block, mark.done_at.get(layer)) for layer in BLOCK_LAYERS},
             tiles_cut=mark.tiles_cut,
@@ -146,31 +146,37 @@ def progress_of(
         )
         for layer in Layer
     )
-    return Standing(survey=survey, stages=stages, blocks=blocks)
+    return SurveyProgress(survey=survey, stages=stages, blocks=blocks)
 
 
-def _begun(survey: Survey, attempt: Attempt, at_work: str | None) -> LayerStanding | None:
-    """Return how something stands that was begun and is not whole; `None` where it is to be begun again."""
+def _begun(survey: Survey, attempt: LayerAttempt, at_work: str | None) -> LayerProgress | None:
+    """Return the progress of something that was begun and is not whole; `None` where it is to be begun again."""
     if at_work is not None and at_work != attempt.run_id:
         return None  # what an earlier run left undone, the one at work makes
     if attempt.reason is not None:
-        return LayerStanding(state=Stand.FAILED, at=None, reason=attempt.reason, run_id=attempt.run_id)
+        return LayerProgress(state=LayerState.FAILED, at=None, reason=attempt.reason, run_id=attempt.run_id)
     if at_work is not None:
-        return LayerStanding(state=Stand.RUNNING, at=None, reason=None, run_id=at_work)
+        return LayerProgress(state=LayerState.RUNNING, at=None, reason=None, run_id=at_work)
     if survey.state is SurveyState.FAILED:
         # a worker that was killed noted no reason
-        return LayerStanding(state=Stand.FAILED, at=None, reason=survey.reason, run_id=attempt.run_id)
+        return LayerProgress(state=LayerState.FAILED, at=None, reason=survey.reason, run_id=attempt.run_id)
     return None
 
 
-def _stage(layer: Layer, parts: Sequence[LayerStanding]) -> StageStanding:
+def _stage(layer: Layer, parts: Sequence[LayerProgress]) -> StageProgress:
     shown = next(
-        (part for state in (Stand.RUNNING, Stand.FAILED, Stand.MISSING) for part in parts if part.state is state), None
+        (
+            part
+            for state in (LayerState.RUNNING, LayerState.FAILED, LayerState.MISSING)
+            for part in parts
+            if part.state is state
+        ),
+        None,
     )
-    return StageStanding(
+    return StageProgress(
         layer=layer,
-        state=shown.state if shown else Stand.DONE,
-        done=sum(part.state is Stand.DONE for part in parts),
+        state=shown.state if shown else LayerState.DONE,
+        done=sum(part.state is LayerState.DONE for part in parts),
         total=len(parts),
         reason=next((part.reason for part in parts if part.reason is not None), None),
         run_id=shown.run_id if shown else None,

@@ -15,7 +15,7 @@ from imageflow_domain.grid import Block
 from imageflow_domain.survey import Layer, Survey, SurveyState
 from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, register_blocks
-from imageflow_surveys.standing import LayerStanding, Stand, Standing, standing_of
+from imageflow_surveys.survey_progress import LayerProgress, LayerState, SurveyProgress, read_progress
 from imageflow_surveys.survey_runs import runs_of_survey
 from tests.surveys.cities import carried, city, planned
 from tests.surveys.states import in_state
@@ -26,16 +26,16 @@ GRID = {"grid": "4x4", "block_side": 2}
 SHOTS = Layer.SCREENSHOTS
 
 
-def _states(standing: Standing, layer: Layer) -> dict[str, Stand]:
-    return {one.block.key: one.layers[layer].state for one in standing.blocks}
+def _states(progress: SurveyProgress, layer: Layer) -> dict[str, LayerState]:
+    return {one.block.key: one.layers[layer].state for one in progress.blocks}
 
 
-def _stages(standing: Standing) -> dict[Layer, tuple[Stand, int, int]]:
-    return {stage.layer: (stage.state, stage.done, stage.total) for stage in standing.stages}
+def _stages(progress: SurveyProgress) -> dict[Layer, tuple[LayerState, int, int]]:
+    return {stage.layer: (stage.state, stage.done, stage.total) for stage in progress.stages}
 
 
-def _of(standing: Standing, block: Block, layer: Layer = SHOTS) -> LayerStanding:
-    return next(one.layers[layer] for one in standing.blocks if one.block == block)
+def _of(progress: SurveyProgress, block: Block, layer: Layer = SHOTS) -> LayerProgress:
+    return next(one.layers[layer] for one in progress.blocks if one.block == block)
 
 
 @pytest.fixture
@@ -64,12 +64,12 @@ def _fail(stores: Stores, survey: Survey, run_id: str, block: Block | None, laye
 
 
 def test_a_planned_survey_has_everything_missing(stores: Stores, survey: Survey) -> None:
-    standing = standing_of(stores, survey.id)
-    assert set(_states(standing, SHOTS).values()) == {Stand.MISSING}
-    assert _stages(standing) == {
-        layer: (Stand.MISSING, 0, 4 if layer in ("screenshots", "pair_offsets", "tiles") else 1) for layer in Layer
+    progress = read_progress(stores, survey.id)
+    assert set(_states(progress, SHOTS).values()) == {LayerState.MISSING}
+    assert _stages(progress) == {
+        layer: (LayerState.MISSING, 0, 4 if layer in ("screenshots", "pair_offsets", "tiles") else 1) for layer in Layer
     }
-    assert (standing.tasks_done, standing.tasks) == (0, 15)
+    assert (progress.tasks_done, progress.tasks) == (0, 15)
 
 
 def test_blocks_are_done_running_and_missing_by_marks_and_attempts(stores: Stores, survey: Survey) -> None:
@@ -77,28 +77,28 @@ def test_blocks_are_done_running_and_missing_by_marks_and_attempts(stores: Store
     _work(stores, survey, "r1")
     _begin(stores, survey, "r1", first, second, third)
     capture_blocks(stores, survey, [first])
-    standing = standing_of(stores, survey.id)
-    assert _states(standing, SHOTS) == {
-        first.key: Stand.DONE,
-        second.key: Stand.RUNNING,
-        third.key: Stand.RUNNING,
-        fourth.key: Stand.MISSING,
+    progress = read_progress(stores, survey.id)
+    assert _states(progress, SHOTS) == {
+        first.key: LayerState.DONE,
+        second.key: LayerState.RUNNING,
+        third.key: LayerState.RUNNING,
+        fourth.key: LayerState.MISSING,
     }
-    assert [_of(standing, block).run_id for block in survey.blocks()] == ["r1", "r1", "r1", None]
-    assert _of(standing, first).at is not None
-    stage = standing.stages[0]
-    assert (stage.state, stage.done, stage.run_id) == (Stand.RUNNING, 1, "r1")
-    assert [stage.run_id for stage in standing.stages[1:]] == [None] * 5
+    assert [_of(progress, block).run_id for block in survey.blocks()] == ["r1", "r1", "r1", None]
+    assert _of(progress, first).at is not None
+    stage = progress.stages[0]
+    assert (stage.state, stage.done, stage.run_id) == (LayerState.RUNNING, 1, "r1")
+    assert [stage.run_id for stage in progress.stages[1:]] == [None] * 5
 
 
 def test_a_layer_without_blocks_runs_and_fails_as_a_block_does(stores: Stores, survey: Survey) -> None:
     _work(stores, survey, "r1")
     _begin(stores, survey, "r1", None, layer=Layer.COORDINATES)
-    stage = standing_of(stores, survey.id).stages[2]
-    assert (stage.layer, stage.state, stage.run_id) == (Layer.COORDINATES, Stand.RUNNING, "r1")
+    stage = read_progress(stores, survey.id).stages[2]
+    assert (stage.layer, stage.state, stage.run_id) == (Layer.COORDINATES, LayerState.RUNNING, "r1")
     _fail(stores, survey, "r1", None, Layer.COORDINATES)
-    stage = standing_of(stores, survey.id).stages[2]
-    assert (stage.state, stage.reason, stage.run_id) == (Stand.FAILED, "The game died.", "r1")
+    stage = read_progress(stores, survey.id).stages[2]
+    assert (stage.state, stage.reason, stage.run_id) == (LayerState.FAILED, "The game died.", "r1")
 
 
 def test_a_block_that_failed_names_its_reason_and_run_until_it_is_begun_again(stores: Stores, survey: Survey) -> None:
@@ -106,12 +106,12 @@ def test_a_block_that_failed_names_its_reason_and_run_until_it_is_begun_again(st
     _work(stores, survey, "r1")
     _begin(stores, survey, "r1", first, second)
     _fail(stores, survey, "r1", first)
-    standing = standing_of(stores, survey.id)
-    assert _of(standing, first) == LayerStanding(state=Stand.FAILED, at=None, reason="The game died.", run_id="r1")
-    assert _of(standing, second).state is Stand.RUNNING
-    assert (standing.stages[0].state, standing.stages[0].reason) == (Stand.RUNNING, "The game died.")
+    progress = read_progress(stores, survey.id)
+    assert _of(progress, first) == LayerProgress(state=LayerState.FAILED, at=None, reason="The game died.", run_id="r1")
+    assert _of(progress, second).state is LayerState.RUNNING
+    assert (progress.stages[0].state, progress.stages[0].reason) == (LayerState.RUNNING, "The game died.")
     _begin(stores, survey, "r1", first)
-    assert _of(standing_of(stores, survey.id), first).state is Stand.RUNNING
+    assert _of(read_progress(stores, survey.id), first).state is LayerState.RUNNING
 
 
 def test_what_an_earlier_run_left_undone_is_to_do_while_another_is_at_work(stores: Stores, survey: Survey) -> None:
@@ -120,9 +120,9 @@ def test_what_an_earlier_run_left_undone_is_to_do_while_another_is_at_work(store
     _begin(stores, survey, "r1", first, second)
     _fail(stores, survey, "r1", first)
     _work(stores, survey, "r2")
-    standing = standing_of(stores, survey.id)
-    assert set(_states(standing, SHOTS).values()) == {Stand.MISSING}
-    assert (standing.stages[0].reason, standing.stages[0].run_id) == (None, None)
+    progress = read_progress(stores, survey.id)
+    assert set(_states(progress, SHOTS).values()) == {LayerState.MISSING}
+    assert (progress.stages[0].reason, progress.stages[0].run_id) == (None, None)
 
 
 def test_nothing_runs_once_the_worker_is_silent(stores: Stores, survey: Survey) -> None:
@@ -133,10 +133,10 @@ def test_nothing_runs_once_the_worker_is_silent(stores: Stores, survey: Survey) 
     with stores.database.begin() as connection:
         silence = timedelta(seconds=states.SILENCE_S + 1)
         connection.execute(update(beats).where(beats.c.run_id == "r1").values(seen_at=func.now() - silence))
-    assert _of(standing_of(stores, survey.id), first).state is Stand.MISSING
+    assert _of(read_progress(stores, survey.id), first).state is LayerState.MISSING
     with stores.database.begin() as connection:
         heartbeats.beat(connection, "r1", survey.id)
-    assert _of(standing_of(stores, survey.id), first).state is Stand.RUNNING
+    assert _of(read_progress(stores, survey.id), first).state is LayerState.RUNNING
 
 
 def test_a_block_whose_worker_was_killed_fails_with_its_survey_s_reason(stores: Stores, survey: Survey) -> None:
@@ -146,14 +146,14 @@ def test_a_block_whose_worker_was_killed_fails_with_its_survey_s_reason(stores: 
     _fail(stores, survey, "r1", second)
     capture_blocks(stores, survey, [third])
     in_state(stores, survey, SurveyState.FAILED, "Its worker was killed three times.")
-    standing = standing_of(stores, survey.id)
-    assert [(_of(standing, block).state, _of(standing, block).reason) for block in survey.blocks()] == [
-        (Stand.FAILED, "Its worker was killed three times."),
-        (Stand.FAILED, "The game died."),
-        (Stand.DONE, None),
-        (Stand.MISSING, None),
+    progress = read_progress(stores, survey.id)
+    assert [(_of(progress, block).state, _of(progress, block).reason) for block in survey.blocks()] == [
+        (LayerState.FAILED, "Its worker was killed three times."),
+        (LayerState.FAILED, "The game died."),
+        (LayerState.DONE, None),
+        (LayerState.MISSING, None),
     ]
-    assert (standing.stages[0].state, standing.stages[0].run_id) == (Stand.FAILED, "r1")
+    assert (progress.stages[0].state, progress.stages[0].run_id) == (LayerState.FAILED, "r1")
 
 
 def test_what_a_cancelled_survey_had_begun_is_to_do(stores: Stores, survey: Survey) -> None:
@@ -161,28 +161,28 @@ def test_what_a_cancelled_survey_had_begun_is_to_do(stores: Stores, survey: Surv
     _work(stores, survey, "r1")
     _begin(stores, survey, "r1", first)
     states.cancel(stores, survey.id, "No more.")
-    assert _of(standing_of(stores, survey.id), first).state is Stand.MISSING
+    assert _of(read_progress(stores, survey.id), first).state is LayerState.MISSING
 
 
 def test_a_survey_of_an_older_version_stands_by_its_marks_and_names_no_run(stores: Stores) -> None:
     survey = carried(stores, planned(stores, city("stands_done", **GRID)))
-    standing = standing_of(stores, survey.id)
-    assert {state for state, _, _ in _stages(standing).values()} == {Stand.DONE}
-    assert {one.run_id for block in standing.blocks for one in block.layers.values()} == {None}
-    assert standing.tasks_done == standing.tasks
+    progress = read_progress(stores, survey.id)
+    assert {state for state, _, _ in _stages(progress).values()} == {LayerState.DONE}
+    assert {one.run_id for block in progress.blocks for one in block.layers.values()} == {None}
+    assert progress.tasks_done == progress.tasks
     with stores.database.begin() as connection:
-        progress = layers.progress(connection, survey.id)
+        counted = layers.progress(connection, survey.id)
         count = layers.task_counts(connection, [survey.id])[survey.id]
-    assert (count.done, count.tasks, count.tiles) == (progress.tasks_done, progress.tasks, progress.tiles_cut)
-    assert (standing.tasks_done, standing.tasks) == (progress.tasks_done, progress.tasks)
+    assert (count.done, count.tasks, count.tiles) == (counted.tasks_done, counted.tasks, counted.tiles_cut)
+    assert (progress.tasks_done, progress.tasks) == (counted.tasks_done, counted.tasks)
 
 
 def test_tasks_are_counted_as_progress_counts_them_at_every_step(stores: Stores, survey: Survey) -> None:
     def check() -> None:
         with stores.database.begin() as connection:
-            progress = layers.progress(connection, survey.id)
+            counted = layers.progress(connection, survey.id)
             count = layers.task_counts(connection, [survey.id])[survey.id]
-        assert (count.done, count.tasks, count.tiles) == (progress.tasks_done, progress.tasks, progress.tiles_cut)
+        assert (count.done, count.tasks, count.tiles) == (counted.tasks_done, counted.tasks, counted.tiles_cut)
 
     check()
     capture_blocks(stores, survey, survey.blocks()[:2])

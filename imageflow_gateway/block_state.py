@@ -1,4 +1,4 @@
-"""How blocks stand, as answers and events tell it."""
+"""States of blocks, in answers and in events."""
 
 from datetime import datetime
 from typing import Self
@@ -7,14 +7,14 @@ from pydantic import BaseModel
 
 from imageflow_domain.survey import Layer
 from imageflow_gateway.dagster_links import DagsterLinks
-from imageflow_surveys.standing import BlockStanding, LayerStanding, Stand
+from imageflow_surveys.survey_progress import BlockProgress, LayerProgress, LayerState
 
 
 class LayerFacts(BaseModel):
-    """How one layer of one block stands."""
+    """State of one layer of one block."""
 
     layer: Layer
-    state: Stand
+    state: LayerState
     at: datetime | None
     """Since when it is done."""
     reason: str | None
@@ -25,20 +25,20 @@ class LayerFacts(BaseModel):
     """In Dagster's UI."""
 
     @classmethod
-    def of(cls, layer: Layer, stand: LayerStanding, links: DagsterLinks) -> Self:
+    def of(cls, layer: Layer, progress: LayerProgress, links: DagsterLinks) -> Self:
         """Add the address of the run that made the layer, is making it, or failed at it."""
         return cls(
             layer=layer,
-            state=stand.state,
-            at=stand.at,
-            reason=stand.reason,
-            run_id=stand.run_id,
-            run_url=links.run(stand.run_id) if stand.run_id else None,
+            state=progress.state,
+            at=progress.at,
+            reason=progress.reason,
+            run_id=progress.run_id,
+            run_url=links.run(progress.run_id) if progress.run_id else None,
         )
 
 
 class BlockState(BaseModel):
-    """How one block stands."""
+    """State of one block."""
 
     row: int
     col: int
@@ -50,15 +50,15 @@ class BlockState(BaseModel):
     """That were cut so far."""
 
     @classmethod
-    def of(cls, standing: BlockStanding, links: DagsterLinks) -> Self:
-        """Tell the layers in the order in which they are made."""
-        block = standing.block
+    def of(cls, progress: BlockProgress, links: DagsterLinks) -> Self:
+        """Keep the layers in the order in which they are made."""
+        block = progress.block
         return cls(
             row=block.row,
             col=block.col,
             key=block.key,
-            layers=[LayerFacts.of(layer, one, links) for layer, one in standing.layers.items()],
-            tiles=standing.tiles_cut,
+            layers=[LayerFacts.of(layer, one, links) for layer, one in progress.layers.items()],
+            tiles=progress.tiles_cut,
         )
 
 
