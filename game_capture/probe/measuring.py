@@ -24,19 +24,20 @@ from game_capture.probe.parts import (
     Pair,
     changed_squares,
     crop_of,
+    differing_share,
     evidence_of,
     panels_of,
     parts_of,
     rectangles_of,
 )
 from game_capture.probe.report import RESTLESS_SHARE, Pause, Report, Tried
+from game_capture.probe.resting import at_rest, look_at_rest
 from game_capture.probe.rig import Rig
 from game_capture.probe.scale import Scale, Trial, scale_of
 from game_capture.probe.settling import Settling, waiting_for
 from game_capture.probe.sight import ComparerOf, Sight
 from game_capture.probe.ways import Way
 from game_capture.standing import SQUARE_PX
-from game_capture.x11.scrolling import middle
 from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Offset, Rect
 
@@ -46,24 +47,10 @@ Picture = NDArray[np.uint8]
 Tell = Callable[[str, int, int], None]
 """Takes what is done, how much of it, and of how much."""
 
-_REST_S, _REST_GRABS = 2.5, 10
-
-_RESTS = 3
-"""So often a picture is looked at that changes most of itself."""
-
-_PUSH_S = 1.0
-"""Long enough for a camera to go farther than a tile."""
-
-
 _WATCHED = 4
 """Moves along each axis that are watched as they settle."""
 
 _MEASURED_WAYS = 3
-_DRIFTING_SHARE = 0.3
-"""Share of squares that change while the camera should rest, above which the pointer may be what scrolls."""
-
-_FROM_EDGE_PX = 64
-
 _WATCH_S = 1.2
 _MOST_PAIRS = 16
 _PAUSES_MS = (0, 10, 20, 40, 80, 160, 320, 640)
@@ -105,8 +92,6 @@ class Course:
         """Which way, by its units, each way to scroll moved the camera first."""
         self._longest = dict.fromkeys(Axis, 1)
         """The most units of a move that the pictures told of."""
-        self._rested_s = 0.0
-        """From the end of the start until the camera was seen at rest."""
         self._shown: Picture | None = None
 
     def run(self) -> Report:
@@ -156,52 +141,15 @@ class Course:
             edges=edges,
             flicker_share=rig.flicker_share,
             late_s=rig.late_s,
+            other_start_share=0.0 if rig.late_s else differing_share(rig.starts, self._restless),
             starts_restless=rig.was_restless,
         )
 
     def _look_at_rest(self) -> NDArray[np.bool_]:
         self._tell("Looking at the picture at rest", 0, 1)
-        restless, drifting_share = self._at_rest()
-        if drifting_share > _DRIFTING_SHARE and self._asked.may_park:
-            restless, drifting_share = self._look_elsewhere(drifting_share)
-        if restless.mean() <= _DRIFTING_SHARE < drifting_share:
-            self._rig.late_s = self._rested_s
-        self._rig.ignore(restless)
+        restless = look_at_rest(self._rig, may_park=self._asked.may_park)
         self._tell("Looking at the picture at rest", 1, 1)
         return restless
-
-    def _at_rest(self) -> tuple[NDArray[np.bool_], float]:
-        """Return what changes at rest, and the share of squares that changed since the pointer went where it rests.
-
-        A pointer that scrolls may have brought the camera to the end of the world, where it stands still; and a map may
-        come up after a picture that stood still.
-        """
-        rig = self._rig
-        for _ in range(_RESTS):
-            rig.look()  # what `home` did may go on for a while
-            self._rested_s = rig.up_s
-            pictures = rig.rest(_REST_S, _REST_GRABS)
-            restless = changed_squares(pictures)
-            if restless.mean() <= _DRIFTING_SHARE:
-                break
-        since = pictures if rig.unparked is None else [rig.unparked, *pictures]
-        return restless, float(changed_squares(since).mean())
-
-    def _look_elsewhere(self, drifting_share: float) -> tuple[NDArray[np.bool_], float]:
-        """See whether the picture stands still with the pointer farther from the window's edge, which may scroll."""
-        rig, corner, window = self._rig, self._rig.park, self._rig.window
-        inside = (window.right_px - _FROM_EDGE_PX, window.bottom_px - _FROM_EDGE_PX)
-        for place in (corner, inside, middle(rig.crop)):
-            rig.park = place
-            before = rig.push_away(_PUSH_S)
-            rig.rest_pointer()
-            after = rig.look(before)
-            if changed_squares([before, after, *rig.rest(_REST_S, _REST_GRABS)]).mean() < drifting_share / 2:
-                break
-        else:
-            rig.park = corner
-        rig.restart()
-        return self._at_rest()
 
     def _try_ways(self) -> list[Tried]:
         tried: list[Tried] = []
@@ -369,7 +317,7 @@ class Course:
 
         The camera is somewhere else than where it rested first: what is part of the map has moved on.
         """
-        again = changed_squares(self._rig.rest(_REST_S, _REST_GRABS))
+        again = changed_squares(at_rest(self._rig))
         shape = again.shape
         hidden = np.zeros(shape, np.bool_)
         for mask in masks:

@@ -13,6 +13,9 @@ from imageflow_domain.geometry import Rect
 _STEP = 0.7
 """Of the crop's side: neighbouring areas then overlap by three tenths."""
 
+_OTHER_WORLD = 0.5
+"""Share of the picture that differs where two starts do not show the same place; units and clocks change less."""
+
 _LEAST_EQUAL = 0.5
 """Share of the pixels that must be equal: a camera that moves leaves less."""
 
@@ -165,8 +168,17 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
             f"The map came up {report.late_s:.0f} s after the first picture that stood still, and a survey would begin "
             "without it: end `prepare` with a `wait_until` that names a pixel's colour by which it is there."
         )
+    if report.other_start_share > _OTHER_WORLD:
+        advice.append(
+            f"{report.other_start_share:.0%} of the picture differed between two starts of the game: it begins in "
+            "another world or at another place each time, and a survey that starts it again cannot go on. Load a "
+            "savegame or a scenario, name the world's seed, or bring the camera to one place in `home`."
+        )
     if not report.chosen.is_steady:
-        advice.append(f"No way to scroll was steady: {report.chosen.way.name} is the least unsteady one.")
+        advice.append(
+            f"No way to scroll was steady: {report.chosen.way.name} is the least unsteady one. Where the game has a "
+            "minimap that takes clicks, name it in `scroll`, without `camera_px_per_px`, and probe again."
+        )
     if any(px > _MOST_STEP * side for px, side in zip(step, sides, strict=True)):
         advice.append(
             f"One {report.chosen.way.unit_name} goes so far that neighbouring areas hardly overlap: ask the game for a "

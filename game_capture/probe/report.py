@@ -126,6 +126,8 @@ class Report:
     """Share of the window that may differ from one grab to the next while the camera stands, 0 to 1."""
     late_s: float = 0.0
     """From the end of `prepare` and `home` until the map was shown; 0 where it was shown at once."""
+    other_start_share: float = 0.0
+    """How much of the picture differed between two starts of the program, 0 to 1."""
     starts_restless: bool = False
     """Whether the first picture after the start, which a survey waits for, did not stand still."""
 
@@ -179,6 +181,7 @@ class Report:
             "restless_share": round(self.restless_share, 3),
             "flicker_share": round(self.flicker_share, 3),
             "late_s": round(self.late_s, 3),
+            "other_start_share": round(self.other_start_share, 3),
             "starts_restless": self.starts_restless,
             "edges": [asdict(edge) for edge in self.edges],
         }

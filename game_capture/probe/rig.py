@@ -97,8 +97,8 @@ class Rig:
         self.late_s = 0.0
         """From the end of a start until the program shows what it shows then: each start waits so long."""
         self._started_s = 0.0
-        self.unparked: Picture | None = None
-        """What the window showed last before the pointer went where it rests."""
+        self.starts: list[Picture] = []
+        """What the window showed at the end of each start, before the pointer went where it rests."""
         self.was_restless = False
         """Whether the first picture after the start kept changing."""
 
@@ -151,7 +151,7 @@ class Rig:
             pictures = self._actions_pictures
             perform(actions, stage, pictures, where=where, least_timeout_s=patience_s, done=self._saved)
         time.sleep(self.late_s)
-        self.unparked = to_rgb(self._wait_until_still(stage, _RESTLESS_PATIENCE_S)[0])
+        self.starts.append(to_rgb(self._wait_until_still(stage, _RESTLESS_PATIENCE_S)[0]))
         self._park(stage)
         stage.check_alive()
         if self._is_first:
@@ -166,22 +166,6 @@ class Rig:
     def up_s(self) -> float:
         """How long ago the program was prepared."""
         return time.monotonic() - self._started_s
-
-    def push_away(self, for_s: float) -> Picture:
-        """Push the pointer into the upper left corner, then return what is shown with it in the middle of the crop.
-
-        A camera that a corner moves has then room for the way down and to the right.
-        """
-        stage = self._running()
-        stage.send(f"mousemove {self.window.x_px} {self.window.y_px}")
-        time.sleep(for_s)
-        x, y = middle(self.crop)
-        stage.send(f"mousemove {x} {y}")
-        return self.look()
-
-    def rest_pointer(self) -> None:
-        """Bring the pointer where it rests; raise `GameDied`."""
-        self._park(self._running())
 
     def go(self, way: Way, axis: Axis, units: int) -> None:
         """Scroll by so many units, below 0 to the left and up.

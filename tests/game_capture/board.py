@@ -3,8 +3,8 @@
 Run as a program of its own: `python board.py WIDTH HEIGHT LEFT TOP [WORD]...`. The world is 1600x1200 px of noise in
 squares; the window shows a part of it, with a minimap in its lower right corner. The words:
 `edge`: the pointer at the window's edge moves the camera, and in no corner.
-`corner`: the pointer in the window's lower right corner moves the camera, and nowhere else.
-`glides`: the camera goes as far as a key is held long, with a start that varies; nothing else moves it.
+`corner`: the pointer in the window's lower right corner moves the camera, and in no other place.
+`glides`: the camera goes as far as a key is held long, with a start that varies, up to a limit; nothing else moves it.
 `dialog` covers a part until Escape is pressed.
 `menu` covers all, and takes every key, until its button is clicked: `MENU_BUTTON`.
 `panel` covers the left of the map for good.
@@ -34,7 +34,8 @@ SQUARE = 8
 PUSH_MS = 150
 WARP_MS = 400
 GLIDE_PX_PER_S = 500
-GLIDE_VARIES_PX = (0, 4, 8)
+GLIDE_VARIES_PX = (3, 9, 18)
+MOST_GLIDE_PX = 60
 MENU_BUTTON = (100, 60)
 """Middle of the menu's button, in the window."""
 PANEL = 80
@@ -149,7 +150,7 @@ class Board:
     def glide(self, event: "tk.Event[tk.Misc]") -> None:
         self.keys += 1
         far = round((time.monotonic() - self.held_since) * GLIDE_PX_PER_S)
-        far += GLIDE_VARIES_PX[self.keys % len(GLIDE_VARIES_PX)]
+        far = min(MOST_GLIDE_PX, far + GLIDE_VARIES_PX[self.keys % len(GLIDE_VARIES_PX)])
         step = {"Left": (-1, 0), "Right": (1, 0), "Up": (0, -1), "Down": (0, 1)}.get(event.keysym)
         if step:
             self.go(far * step[0], far * step[1])
@@ -204,7 +205,8 @@ class Board:
         )
         step = [STEP * ((at == size - 1) - (at == 0)) for at, size in zip((x, y), self.size, strict=True)]
         is_corner = x in (0, self.size[0] - 1) and y in (0, self.size[1] - 1)
-        if any(step) and is_corner == ("corner" in self.words):
+        is_where = min(step) > 0 if "corner" in self.words else not is_corner
+        if any(step) and is_where:
             self.go(*step)
             self.say("pushed", *step)
         self.root.after(PUSH_MS, self.edge)

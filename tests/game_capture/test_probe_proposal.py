@@ -128,3 +128,18 @@ def test_where_nothing_moved_the_message_names_what_hides_a_camera_that_moves() 
     tried = [Tried(way=way_of(KEYS), across=None, down=None, changed_otherwise=True)]
     assert "30% of the picture changes by itself" in nothing_moved(tried, restless_share=0.3)
     assert "by itself" not in nothing_moved(tried, restless_share=0.0)
+
+
+def test_a_game_that_begins_in_another_world_each_time_and_a_way_that_is_not_steady_are_pointed_out() -> None:
+    report = _report(way_of(KEYS), 64.0, 32.0)
+    uneven = scale_of([Trial(units=1, along_px=px) for px in (40.0, 90.0, 64.0)], may_lose=True)
+    other, unsteady = propose(
+        replace(report, other_start_share=0.66, chosen=replace(report.chosen, across=uneven)),
+        {},
+        KEYS,
+        default_park=CORNER,
+    ).advice
+    assert other.startswith("66% of the picture differed between two starts of the game")
+    assert "Load a savegame" in other
+    assert "Where the game has a minimap that takes clicks, name it in `scroll`" in unsteady
+    assert not propose(replace(report, other_start_share=0.3), {}, KEYS, default_park=CORNER).advice

@@ -77,55 +77,6 @@ def test_a_probe_corrects_keys_and_scale_and_finds_the_edges(tmp_path: Path) -> 
     assert edges["down"] == ("stops", board.WORLD[1] - 260)
 
 
-def _with(*words: str) -> str:
-    return BOARD.replace('"0", "0"]', ", ".join(f'"{word}"' for word in ("0", "0", *words)) + "]")
-
-
-def test_a_corner_that_scrolls_is_no_place_to_rest_though_the_camera_stands_still_at_the_worlds_end(
-    tmp_path: Path,
-) -> None:
-    keys = "scroll: {by: keys}\ncrop: {x_px: 0, y_px: 0, width_px: 240, height_px: 260}\n"
-    probed = _probe(tmp_path, _with("corner") + keys)
-    assert probed.report.park != (399, 259)
-    content = parse_yaml(probed.text, "it")
-    assert content["park"] == list(probed.report.park)
-    assert content["scroll"]["px_per_press"] == [board.STEP, board.STEP]
-
-
-def test_a_map_that_comes_up_late_is_waited_for_and_its_corner_is_not_blamed(tmp_path: Path) -> None:
-    keys = "scroll: {by: keys}\ncrop: {x_px: 0, y_px: 0, width_px: 240, height_px: 260}\n"
-    probed = _probe(tmp_path, _with("late=4000") + keys)
-    assert probed.report.park == (399, 259)
-    assert probed.report.late_s > 1
-    assert any("after the first picture that stood still" in advice for advice in probed.advice)
-    assert parse_yaml(probed.text, "it")["scroll"]["px_per_press"] == [board.STEP, board.STEP]
-
-
-def test_a_light_that_comes_into_view_is_not_taken_for_a_camera_that_moves_on(tmp_path: Path) -> None:
-    keys = "scroll: {by: keys}\ncrop: {x_px: 0, y_px: 0, width_px: 240, height_px: 260}\n"
-    probed = _probe(tmp_path, _with("light") + keys)
-    assert probed.report.settle_s < 3
-    assert parse_yaml(probed.text, "it")["scroll"]["px_per_press"] == [board.STEP, board.STEP]
-
-
-def test_held_keys_are_tried_where_tapped_ones_move_the_camera_unevenly(tmp_path: Path) -> None:
-    probed = _probe(tmp_path, _with("glides"))
-    assert "arrow keys" in [tried.way.name for tried in probed.report.tried if tried.moves]
-    assert parse_yaml(probed.text, "it")["scroll"]["hold_ms"] == 200
-
-
-def test_the_scale_of_a_minimap_is_measured_from_its_first_place_on(tmp_path: Path) -> None:
-    minimap = (
-        "scroll: {by: minimap, minimap: {x_px: 240, y_px: 140, width_px: 160, height_px: 120}, first: [262, 153]}\n"
-    )
-    probed = _probe(tmp_path, BOARD + minimap, edges=True)
-    scroll = parse_yaml(probed.text, "it")["scroll"]
-    assert scroll["camera_px_per_px"] == [board.MINIMAP, board.MINIMAP]
-    assert scroll["first"] == [262, 153]
-    edges = {edge.way: edge.kind for edge in probed.report.edges}
-    assert edges["right"] == "stops"
-
-
 def test_a_step_that_fails_names_the_last_of_the_pictures_which_have_coordinates_drawn_on(tmp_path: Path) -> None:
     steps = 'prepare: [{at: [100, 150]}, {wait_until: {at: [5, 5], colour: "#010203", timeout_s: 0.5}}]\n'
     with pytest.raises(GameNeverSettled, match=r"prepare\.1: the pixel at 5,5 is .*02-failed\.png") as raised:
