@@ -1,7 +1,7 @@
 """The course of a probe: what is pressed in which order, and what is made of the pictures."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,6 @@ class Asked:
     """Panels that are known already, in pixels of that part."""
     may_park: bool = True
     """Whether the pointer may rest elsewhere than configured."""
-    edges: bool = True
-    """Whether the edges of the world are looked for."""
 
 
 class Course:
@@ -93,9 +91,10 @@ class Course:
         self._longest = dict.fromkeys(Axis, 1)
         """The most units of a move that the pictures told of."""
         self._shown: Picture | None = None
+        self._sight: Sight | None = None
 
     def run(self) -> Report:
-        """Measure everything.
+        """Measure everything but the edges of the world.
 
         Raises:
             NoMap: Where nothing that is tried moves the camera; the picture is what is shown then.
@@ -124,7 +123,7 @@ class Course:
         rig.look()
         ignored, restless_share = self._restless_parts(crop, (*self._asked.masks, *masks))
         rig.go(chosen.way, Axis.X, -away)
-        edges = find_edges(rig, chosen, sight, self._longest, self._tell) if self._asked.edges else ()
+        self._sight = sight
         return Report(
             window=rig.window,
             park=rig.park,
@@ -138,12 +137,17 @@ class Course:
             masks=masks,
             ignored=ignored,
             restless_share=restless_share,
-            edges=edges,
+            edges=(),
             flicker_share=rig.flicker_share,
             late_s=rig.late_s,
             other_start_share=0.0 if rig.late_s else differing_share(rig.starts, self._restless),
             starts_restless=rig.was_restless,
         )
+
+    def with_edges(self, report: Report) -> Report:
+        """Return a report of this course with the edges of the world; raise `GameDied`."""
+        assert self._sight is not None  # noqa: S101  there is no report without it
+        return replace(report, edges=find_edges(self._rig, report.chosen, self._sight, self._longest, self._tell))
 
     def _look_at_rest(self) -> NDArray[np.bool_]:
         self._tell("Looking at the picture at rest", 0, 1)

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
@@ -65,18 +65,25 @@ class Rig:
     Args:
         parameters: How it is started and prepared; of its `scroll`, only a minimap's first place is used.
         pictures: Receives what is shown after each step of the first start.
+        tell: Takes how many steps of the first start are done, and of how many.
     """
 
     def __init__(
-        self, parameters: X11Parameters, *, staging: Staging, read_beside: ReadBeside, pictures: StepPictures
+        self,
+        parameters: X11Parameters,
+        *,
+        staging: Staging,
+        read_beside: ReadBeside,
+        pictures: StepPictures,
+        tell: Callable[[int, int], None] = lambda _done, _of: None,
     ) -> None:
-        self._parameters = parameters
+        self._parameters, self._tell = parameters, tell
         self._staging, self._read_beside = staging, read_beside
         self._actions_pictures = read_pictures(parameters.pictures, read_beside)
         self._step_pictures = pictures
         self._program: Program | None = None
         self._stage: Stage | None = None
-        self._is_first = True
+        self._is_first, self._done = True, 0
         self.window = parameters.window_rect
         """On the display, as configured."""
         self.crop = parameters.map_rect
@@ -130,6 +137,8 @@ class Rig:
             self._prepare(stage)
         except (GameDied, GameNeverSettled) as error:
             raise type(error)(f"{error} {self._seen(stage)}") from error
+        if self._is_first:
+            self._tell(self._steps, self._steps)
         self._is_first = False
         self._started_s = time.monotonic()
         self._sent_to = Position(x_px=0, y_px=0)
@@ -290,7 +299,14 @@ class Rig:
         changed = one != other
         return float((changed if self.calm is None else changed & self.calm).mean())
 
+    @property
+    def _steps(self) -> int:
+        return len(self._parameters.prepare) + len(self._parameters.home_actions)
+
     def _saved(self, where: str, action: Action) -> None:
+        if self._is_first and where.count(".") == 1:  # not a step within a step
+            self._done += 1
+            self._tell(self._done, self._steps)
         self._save(self._running(), f"{where}-{_words(action)}", f"{where}: {_words(action)}", _places(action))
 
     def _save(self, stage: Stage, name: str, caption: str, marks: tuple[tuple[int, int], ...] = ()) -> None:

@@ -314,7 +314,7 @@ def test_a_press_that_goes_farther_than_it_should_is_learnt(caplog: pytest.LogCa
     reached = pilot(camera).go(CELL, place(448))
     assert reached.is_there
     assert camera.at[0] - 320 == reached.position.x_px == 440
-    assert "scroll.px_per_press says 32.0" in caplog.text
+    assert "scroll.px_per_press says 32.0 along x, and the camera moves by 40.0 px" in caplog.text
 
 
 def test_a_camera_that_moved_and_moves_no_more_is_told_at_the_second_area_in_a_row() -> None:
@@ -398,7 +398,7 @@ def test_a_press_that_goes_half_as_far_as_configured_is_learnt(caplog: pytest.Lo
     camera = Camera(px=(16, 16))
     sailing = pilot(camera)
     assert sailing.go(CELL, place(224)).position == place(224)
-    assert "one press moves the camera by 16.0 px" in caplog.text
+    assert "scroll.px_per_press says 32.0 along x, and the camera moves by 16.0 px" in caplog.text
 
 
 @dataclass

@@ -54,7 +54,7 @@ def board_rig(tmp_path: Path, *words: str, scroll: Scroll = KEYS) -> Iterator[Ri
 
 
 def measured(rig: Rig, *ways: Way) -> Report:
-    asked = Asked(ways=ways, crop=MAP, edges=False)
+    asked = Asked(ways=ways, crop=MAP)
     return Course(rig, asked, FrameComparer, lambda *_: None).run()
 
 
