@@ -181,7 +181,8 @@ def panels_of(evidence: Evidence, parts: NDArray[np.uint8], crop: Rect) -> tuple
             inside = rect.intersection(crop)
             if inside is not None and _stays(evidence, _pixels(inside)):
                 grown = _grown(inside, evidence, crop)
-                if min(grown.width_px, grown.height_px) >= SQUARE_PX // 2:
+                is_large = grown.width_px * grown.height_px >= _LEAST_SQUARES * SQUARE_PX**2
+                if is_large and min(grown.width_px, grown.height_px) >= SQUARE_PX // 2:
                     found.append(grown)
     found += [rect for rect in _small_panels(evidence, crop) if all(rect.intersection(one) is None for one in found)]
     found = [rect.shifted(Offset(dx_px=-crop.x_px, dy_px=-crop.y_px)) for rect in found]
