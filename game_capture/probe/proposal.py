@@ -143,7 +143,7 @@ def _settle(report: Report, given: Mapping[str, Any]) -> Proposed | None:
         wanted["equal_share"] = max(_LEAST_EQUAL, floor(100 * (1 - spread)) / 100)
     elif is_restless:
         wanted = {"equal_grabs": 1}
-    if report.ignored:
+    if report.ignored and not is_restless:  # else they may be parts of the map, such as waves
         wanted["ignored"] = [rect.model_dump() for rect in report.ignored]
     if not is_restless and not report.ignored and int(given.get("equal_grabs", 0)) >= waiting.equal_grabs:
         return None

@@ -105,6 +105,12 @@ def test_a_clock_is_ignored_where_it_is() -> None:
     assert proposal.parameters["settle"].value["ignored"] == [clock.model_dump()]
 
 
+def test_waves_that_change_at_two_places_of_the_camera_are_not_ignored_where_they_are() -> None:
+    waves = Rect(x_px=16, y_px=0, width_px=48, height_px=16)
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), ignored=(waves,), restless_share=0.24, flicker_share=0.1)
+    assert "ignored" not in propose(report, {}, KEYS, default_park=CORNER).parameters["settle"].value
+
+
 def test_a_camera_that_stands_at_the_lower_right_and_units_that_go_too_far_are_pointed_out() -> None:
     report = _report(way_of(KEYS), 1100.0, 32.0)
     edges = tuple(Edge(way=way, kind="stops", after_px=0.0) for way in ("left", "right", "down"))
