@@ -261,11 +261,11 @@ class Pilot:
             raise NoMap(stood_still(move, self._names), picture=shown, cells=self._visited)
         if calibration.press_px != self._rules.press_px[move.axis]:
             _LOG.warning(
-                "one press moves the camera by %.1f px along %s, and scroll.%s says %.1f: write that there.",
-                calibration.press_px,
-                move.axis,
+                "scroll.%s says %.1f along %s, and the camera moves by %.1f px: write that there.",
                 self._names.scale,
                 self._rules.press_px[move.axis],
+                move.axis,
+                calibration.press_px,
             )
             self._rules = replace(self._rules, press_px={**self._rules.press_px, move.axis: calibration.press_px})
 

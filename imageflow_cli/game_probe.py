@@ -5,12 +5,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from imageflow_cli.console import errors, print_json, visible
+from imageflow_cli.console import errors, print_json
 from imageflow_cli.options import with_settings
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import check_folder_of, make_folder, whole_file
@@ -18,7 +18,8 @@ from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput, NoMap
 
 if TYPE_CHECKING:
-    from imageflow_surveys.probing import Described, OnProgress, Probed
+    from game_capture.staging import Staging
+    from imageflow_surveys.probing import OnProgress, Probed
 
 _WIDTH = 28
 
@@ -39,10 +40,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the me
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the YAML there.")
 @force_option
 @edges_option
+@click.option("--steps", is_flag=True, help="Only do the steps of prepare and home, and keep their pictures.")
 @json_option
 @with_settings
 def probe(
-    settings: Settings, file: Path, folder: Path | None, write: Path | None, force: bool, no_edges: bool, as_json: bool
+    settings: Settings,
+    file: Path,
+    folder: Path | None,
+    write: Path | None,
+    force: bool,
+    no_edges: bool,
+    steps: bool,
+    as_json: bool,
 ) -> None:
     """Start the game of the YAML FILE, measure how it is driven, and print the YAML with what was measured.
 
@@ -50,14 +59,24 @@ def probe(
     after every step of prepare and home are kept, with coordinates drawn on.
     """
     from imageflow_surveys.game_yaml import read_text
-    from imageflow_surveys.probing import described
+    from imageflow_surveys.probing import described, probe_game, show_steps
 
+    if steps and (write is not None or as_json):
+        raise InvalidInput("--steps measures nothing that could be written: leave out --write and --json.")
     if write is not None:
         _check_free(write, force=force)
     game = described(read_text(file), where=f"'{file}'", folder=file.parent, title=file.stem)
-    probed = _probe(settings, game, folder or Path(f"{file.stem}-probe"), edges=not no_edges)
-    if write is not None:
-        _write(write, probed.text)
+    pictures = folder or Path(f"{file.stem}-probe")
+
+    def keep(probed: "Probed") -> None:
+        if write is not None:
+            _write(write, probed.text)
+
+    with _probing(settings, pictures) as asked:
+        if steps:
+            show_steps(game, **asked)
+            return
+        probed = probe_game(game, **asked, edges=not no_edges, on_measured=keep)
     _report(probed, as_json=as_json, prints=write is None)
 
 
@@ -93,7 +112,7 @@ def init(
     from game_capture.probe.rig import OtherWindow
     from imageflow_domain.ids import check_name
     from imageflow_surveys.probed_yaml import first_yaml
-    from imageflow_surveys.probing import described
+    from imageflow_surveys.probing import described, probe_game
 
     game_name = check_name(name or _name_of(command[0]))
     file = write or Path(f"{game_name}.yaml")
@@ -103,17 +122,21 @@ def init(
     text = first_yaml(game_name, command, parameters)
     pictures = folder or Path(f"{game_name}-probe")
 
-    def tried(text: str) -> "Probed | None":
+    def keep(probed: "Probed") -> None:
+        _write(file, probed.text)
+
+    def tried(text: str) -> "Probed":
         game = described(text, where="the first YAML", folder=file.parent, title=game_name)
         try:
-            return _probe(settings, game, pictures, edges=not no_edges)
+            with _probing(settings, pictures) as asked:
+                return probe_game(
+                    game, **asked, edges=not no_edges, on_measured=lambda probed: _write(file, probed.text)
+                )
         except OtherWindow:
             raise
         except NoMap as error:
             _write(file, text)
-            click.echo(visible(str(error)), err=True)
-            click.echo(_next_steps(file, pictures), err=True)
-            return None
+            raise NoMap(f"{error} {_next_steps(file, pictures)}", picture=error.picture) from error
 
     try:
         probed = tried(text)
@@ -122,28 +145,37 @@ def init(
         click.echo(f"The window is {there.width_px}x{there.height_px} px large: the YAML says so.", err=True)
         its = {"display": parameters["window"], "window": [there.width_px, there.height_px]}
         probed = tried(first_yaml(game_name, command, parameters | its | {"window_at": [there.x_px, there.y_px]}))
-    if probed is not None:
-        _write(file, probed.text)
-        _report(probed, as_json=as_json, prints=False)
+    _report(probed, as_json=as_json, prints=False)
 
 
 def _next_steps(file: Path, pictures: Path) -> str:
     return (
         f"'{file}' has no scroll and no step yet. Open the pictures in '{pictures}', add the steps that lead to the "
-        f"map to `prepare` in '{file}', and run `imageflow game probe {file} --write {file} --force`."
+        f"map to `prepare` in '{file}', look at what they do by `imageflow game probe {file} --steps`, and once the "
+        f"map is shown, run `imageflow game probe {file} --write {file} --force`."
     )
 
 
-def _probe(settings: Settings, game: "Described", folder: Path, *, edges: bool) -> "Probed":
+class _Asked(TypedDict):
+    staging: "Staging"
+    pictures: Path
+    on_progress: "OnProgress"
+
+
+@contextmanager
+def _probing(settings: Settings, folder: Path) -> Iterator[_Asked]:
+    """Yield what each probe is asked with, and say in the end where its pictures are, also where it is interrupted."""
     from imageflow_resources.games import GameDriverResource
-    from imageflow_surveys.probing import probe_game
 
     make_folder(folder)
     staging = GameDriverResource.of(settings).staging()
-    with on_signals(_interrupt, signal.SIGINT, signal.SIGTERM), _progress_bar() as on_progress:
-        probed = probe_game(game, staging=staging, pictures=folder, edges=edges, on_progress=on_progress)
+    try:
+        with on_signals(_interrupt, signal.SIGINT, signal.SIGTERM), _progress_bar() as on_progress:
+            yield _Asked(staging=staging, pictures=folder, on_progress=on_progress)
+    except KeyboardInterrupt:
+        click.echo(f"Pictures of what the window showed until then are in '{folder}'.", err=True)
+        raise
     click.echo(f"Pictures of what the window showed are in '{folder}'.", err=True)
-    return probed
 
 
 def _report(probed: "Probed", *, as_json: bool, prints: bool) -> None:

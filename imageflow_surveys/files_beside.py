@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from imageflow_clients.stores import Stores
@@ -47,13 +47,18 @@ def read_local(folder: Path, name: str) -> bytes:
     return content
 
 
+def only_stored(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a survey's stored files, with their keys, that a folder has no more."""
+    return {name: key for name, key in files.items() if not os.path.lexists(folder / name)}
+
+
 def store_files(stores: Stores, survey: str, recipe: Recipe, names: Sequence[str]) -> Recipe:
-    """Store files from the folder of a game's YAML with a survey; return the recipe with their keys.
+    """Store files from the folder of a game's YAML with a survey; return the recipe with their keys, and those it has.
 
     Raises `InvalidInput` as `read_local`, and `StoreUnavailable`.
     """
     folder = Path(recipe.path).parent
-    files = {}
+    files = dict(recipe.files)
     for name in names:
         content = read_local(folder, name)
         files[name] = keys.game_file(survey, digest_of(content))

@@ -26,6 +26,7 @@ from imageflow_surveys.probed_yaml import with_measured
 
 OnProgress = Callable[[str, int, int], None]
 
+_STARTING = "Starting the game"
 _ONE = [1, 1]
 _SOME_SCROLL = {"by": "keys", "px_per_press": _ONE}
 _NEEDS_A_SCALE = {scroll.model_fields["by"].default: scroll.scale for scroll in SCROLLS}
@@ -89,12 +90,37 @@ def described(text: str, *, where: str, folder: Path, title: str) -> Described:
     )
 
 
-def probe_game(game: Described, *, staging: Staging, pictures: Path, edges: bool, on_progress: OnProgress) -> Probed:
+def show_steps(game: Described, *, staging: Staging, pictures: Path, on_progress: OnProgress) -> Path:
+    """Start a game, save what it shows after each step, and end it; return the last picture.
+
+    Args:
+        pictures: An existing folder.
+
+    Raises:
+        InvalidInput: For files that the YAML names and that are not there.
+        CaptureError: Where a step fails; the message names the last picture.
+    """
+    saved = StepPictures(pictures)
+    with _rig(game, staging, saved, on_progress) as rig:
+        return saved.save(rig.starts[-1], "end", "after the last step")
+
+
+def probe_game(
+    game: Described,
+    *,
+    staging: Staging,
+    pictures: Path,
+    edges: bool,
+    on_progress: OnProgress,
+    on_measured: Callable[[Probed], None] = lambda _: None,
+) -> Probed:
     """Start a game, save what it shows after each step, measure how it is driven, and write that into its YAML.
 
     Args:
         pictures: An existing folder.
         edges: Whether the edges of the world are looked for.
+        on_measured: Takes what was measured, before the edges are looked for: that takes minutes, and the YAML does not
+            change by it.
 
     Raises:
         InvalidInput: For files that the YAML names and that are not there.
@@ -109,18 +135,35 @@ def probe_game(game: Described, *, staging: Staging, pictures: Path, edges: bool
         crop=parameters.crop.shifted(to_window) if parameters.crop else None,
         masks=game.masks,
         may_park=parameters.park is None,
-        edges=edges,
     )
-    on_progress("Starting the game", 0, 1)
-    rig = Rig(parameters, staging=staging, read_beside=lambda name: read_local(game.folder, name), pictures=saved)
-    with rig:
-        on_progress("Starting the game", 1, 1)
+    with _rig(game, staging, saved, on_progress) as rig:
+        course = Course(rig, asked, FrameComparer, on_progress)
         try:
-            report = Course(rig, asked, FrameComparer, on_progress).run()
+            report = course.run()
         except NoMap as error:
             path = saved.save(error.picture, "no-camera", "nothing moved the camera")
             raise NoMap(f"{error} The last picture is '{path}'.", picture=error.picture) from error
-    proposal = propose(report, game.given, game.scroll, default_park=parameters.resting_place)
+        probed = _probed(game, report)
+        on_measured(probed)
+        return _probed(game, course.with_edges(report)) if edges else probed
+
+
+def _rig(game: Described, staging: Staging, pictures: StepPictures, on_progress: OnProgress) -> Rig:
+    def tell(done: int, steps: int) -> None:
+        on_progress(_STARTING, 1 + done, 1 + steps)
+
+    on_progress(_STARTING, 0, 1)
+    return Rig(
+        game.parameters,
+        staging=staging,
+        read_beside=lambda name: read_local(game.folder, name),
+        pictures=pictures,
+        tell=tell,
+    )
+
+
+def _probed(game: Described, report: Report) -> Probed:
+    proposal = propose(report, game.given, game.scroll, default_park=game.parameters.resting_place)
     text = with_measured(game.text, proposal, title=game.title)
     check_text(text)
     return Probed(report=report, text=text, advice=proposal.advice)

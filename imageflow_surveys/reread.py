@@ -18,7 +18,7 @@ from imageflow_domain.recipe import Recipe
 from imageflow_domain.survey import DriverSpec, Layer, Survey, SurveySpec
 from imageflow_surveys import states
 from imageflow_surveys.camera import driver_of
-from imageflow_surveys.files_beside import digest_of, read_local, store_files
+from imageflow_surveys.files_beside import digest_of, only_stored, read_local, store_files
 from imageflow_surveys.games import read_content
 
 _ABSENT = "not set"
@@ -73,9 +73,10 @@ def reread(stores: Stores, survey_id: str, path: Path | None = None) -> Reread:
     content = read_content(file)
     before = recipe.content if recipe else {"driver": survey.spec.driver.model_dump(mode="json")}
     changes = tuple(change for change in _changes(before, content) if not _is_for_others(change, survey, before))
-    spec = _corrected(survey, before, Recipe(path=str(file.absolute()), content=content))
+    kept = only_stored(file.parent, recipe.files) if recipe else {}
+    spec = _corrected(survey, before, Recipe(path=str(file.absolute()), content=content, files=kept))
     _check(stores, survey, spec, changes)
-    names = named_files(spec.driver)
+    names = tuple(name for name in named_files(spec.driver) if name not in kept)
     changes += tuple(_changed_files(survey, file.parent, names))
     if not changes:
         return Reread(path=str(file))

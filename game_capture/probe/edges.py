@@ -7,6 +7,7 @@ from game_capture.loop import Axis
 from game_capture.probe.report import Edge, Tried
 from game_capture.probe.rig import Picture, Rig
 from game_capture.probe.sight import Sight
+from imageflow_domain.errors import PositionUnreachable
 
 _HOP = 0.5
 """Of the crop's side."""
@@ -47,7 +48,10 @@ def _edge(rig: Rig, chosen: Tried, sight: Sight, name: str, axis: Axis, directio
     first = before = rig.look()
     gone_px, unseen, began = 0.0, 0, time.monotonic()
     for _ in range(_MOST_HOPS):
-        rig.go(chosen.way, axis, sign * units)
+        try:
+            rig.go(chosen.way, axis, sign * units)
+        except PositionUnreachable:  # beyond the minimap
+            return Edge(way=name, kind="not met", after_px=gone_px)
         after = rig.look()
         offset = sight.moved(before, after)
         before = after

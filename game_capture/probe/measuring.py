@@ -1,7 +1,7 @@
 """The course of a probe: what is pressed in which order, and what is made of the pictures."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +24,20 @@ from game_capture.probe.parts import (
     Pair,
     changed_squares,
     crop_of,
+    differing_share,
     evidence_of,
     panels_of,
     parts_of,
     rectangles_of,
 )
 from game_capture.probe.report import RESTLESS_SHARE, Pause, Report, Tried
+from game_capture.probe.resting import at_rest, look_at_rest
 from game_capture.probe.rig import Rig
 from game_capture.probe.scale import Scale, Trial, scale_of
 from game_capture.probe.settling import Settling, waiting_for
 from game_capture.probe.sight import ComparerOf, Sight
 from game_capture.probe.ways import Way
 from game_capture.standing import SQUARE_PX
-from game_capture.x11.scrolling import middle
 from imageflow_domain.errors import NoMap
 from imageflow_domain.geometry import Offset, Rect
 
@@ -46,18 +47,10 @@ Picture = NDArray[np.uint8]
 Tell = Callable[[str, int, int], None]
 """Takes what is done, how much of it, and of how much."""
 
-_REST_S, _REST_GRABS = 2.5, 10
-
-
 _WATCHED = 4
 """Moves along each axis that are watched as they settle."""
 
 _MEASURED_WAYS = 3
-_DRIFTING_SHARE = 0.3
-"""Share of squares that change while the camera should rest, above which the pointer may be what scrolls."""
-
-_FROM_EDGE_PX = 64
-
 _WATCH_S = 1.2
 _MOST_PAIRS = 16
 _PAUSES_MS = (0, 10, 20, 40, 80, 160, 320, 640)
@@ -82,8 +75,6 @@ class Asked:
     """Panels that are known already, in pixels of that part."""
     may_park: bool = True
     """Whether the pointer may rest elsewhere than configured."""
-    edges: bool = True
-    """Whether the edges of the world are looked for."""
 
 
 class Course:
@@ -100,9 +91,10 @@ class Course:
         self._longest = dict.fromkeys(Axis, 1)
         """The most units of a move that the pictures told of."""
         self._shown: Picture | None = None
+        self._sight: Sight | None = None
 
     def run(self) -> Report:
-        """Measure everything.
+        """Measure everything but the edges of the world.
 
         Raises:
             NoMap: Where nothing that is tried moves the camera; the picture is what is shown then.
@@ -113,7 +105,7 @@ class Course:
         tried = self._tried = self._try_ways()
         moving = sorted((one for one in tried if one.moves), key=preference)
         if not moving:
-            raise NoMap(nothing_moved(tried), picture=rig.look())
+            raise NoMap(nothing_moved(tried, float(self._restless.mean())), picture=rig.look())
         evidence = evidence_of(self._pairs)
         parts = parts_of(evidence, self._restless, len(self._pairs))
         found = crop_of(evidence, parts)
@@ -131,7 +123,7 @@ class Course:
         rig.look()
         ignored, restless_share = self._restless_parts(crop, (*self._asked.masks, *masks))
         rig.go(chosen.way, Axis.X, -away)
-        edges = find_edges(rig, chosen, sight, self._longest, self._tell) if self._asked.edges else ()
+        self._sight = sight
         return Report(
             window=rig.window,
             park=rig.park,
@@ -139,40 +131,28 @@ class Course:
             chosen=chosen,
             pause=pause,
             settle_s=max((one.last_s for one in settlings), default=0.0),
-            waiting=waiting_for(settlings, is_restless=restless_share > RESTLESS_SHARE),
+            waiting=waiting_for(settlings, is_restless=restless_share > RESTLESS_SHARE and not rig.flicker_share),
             crop=rig.crop,
             found_crop=found and found.shifted(Offset(dx_px=rig.window.x_px, dy_px=rig.window.y_px)),
             masks=masks,
             ignored=ignored,
             restless_share=restless_share,
-            edges=edges,
+            edges=(),
+            flicker_share=rig.flicker_share,
+            late_s=rig.late_s,
+            other_start_share=0.0 if rig.late_s else differing_share(rig.starts, self._restless),
             starts_restless=rig.was_restless,
         )
 
+    def with_edges(self, report: Report) -> Report:
+        """Return a report of this course with the edges of the world; raise `GameDied`."""
+        assert self._sight is not None  # noqa: S101  there is no report without it
+        return replace(report, edges=find_edges(self._rig, report.chosen, self._sight, self._longest, self._tell))
+
     def _look_at_rest(self) -> NDArray[np.bool_]:
         self._tell("Looking at the picture at rest", 0, 1)
-        self._rig.look()  # what `home` did may go on for a while
-        restless = changed_squares(self._rig.rest(_REST_S, _REST_GRABS))
-        if restless.mean() > _DRIFTING_SHARE and self._asked.may_park:
-            restless = self._look_elsewhere(restless)
-        self._rig.ignore(restless)
+        restless = look_at_rest(self._rig, may_park=self._asked.may_park)
         self._tell("Looking at the picture at rest", 1, 1)
-        return restless
-
-    def _look_elsewhere(self, restless: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """See whether the picture stands still with the pointer farther from the window's edge, which may scroll."""
-        rig, corner = self._rig, self._rig.park
-        window = rig.window
-        inside = (window.right_px - _FROM_EDGE_PX, window.bottom_px - _FROM_EDGE_PX)
-        for place in (inside, middle(rig.crop)):
-            rig.park = place
-            rig.restart()
-            rig.look()
-            again = changed_squares(rig.rest(_REST_S, _REST_GRABS))
-            if again.mean() < restless.mean() / 2:
-                return again
-        rig.park = corner
-        rig.restart()
         return restless
 
     def _try_ways(self) -> list[Tried]:
@@ -180,7 +160,7 @@ class Course:
         ways = self._asked.ways
         for number, way in enumerate(ways):
             self._tell("Trying ways to scroll", number, len(ways))
-            if not (way.is_second_choice and any(one.moves for one in tried)):
+            if not (way.is_second_choice and any(one.is_steady for one in tried)):
                 tried.append(self._try(way))
         self._tell("Trying ways to scroll", len(ways), len(ways))
         return tried
@@ -341,7 +321,7 @@ class Course:
 
         The camera is somewhere else than where it rested first: what is part of the map has moved on.
         """
-        again = changed_squares(self._rig.rest(_REST_S, _REST_GRABS))
+        again = changed_squares(at_rest(self._rig))
         shape = again.shape
         hidden = np.zeros(shape, np.bool_)
         for mask in masks:

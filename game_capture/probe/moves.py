@@ -25,6 +25,9 @@ _LEAST_MOVES = 8
 
 _WATCHED_PX = 200
 
+_HIDING_SHARE = 0.05
+"""Of the picture: where more changes by itself, pixels of two pictures of one place differ too much to be compared."""
+
 
 def preference(one: Tried) -> tuple[bool, float]:
     """Sort steady ways first, in the order in which they were tried."""
@@ -80,14 +83,25 @@ def longest_seen(trials: Sequence[Trial]) -> int:
     return max((abs(trial.units) for trial in trials if unseen is None or abs(trial.units) < unseen), default=1)
 
 
-def nothing_moved(tried: Sequence[Tried]) -> str:
-    """Say what came of each way that was tried, and what a person can do before the next probe."""
+def nothing_moved(tried: Sequence[Tried], restless_share: float) -> str:
+    """Say what came of each way that was tried, and what a person can do before the next probe.
+
+    Args:
+        restless_share: Of the picture: so much changes while nothing is sent, 0 to 1.
+    """
     outcomes = {str(one): [other.way.name for other in tried if str(other) == str(one)] for one in tried}
     said = "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in outcomes.items())
+    hidden = (
+        f" {restless_share:.0%} of the picture changes by itself, which hides how a camera moves: pause the game in "
+        "`prepare`, or switch off animations in its settings, which `files` can bring."
+        if restless_share > _HIDING_SHARE
+        else ""
+    )
     return (
-        f"Nothing that was tried moved the camera ({said}). See by the pictures whether a menu, a dialog or a loading "
-        "screen is open: close it by steps in `prepare` (where to click can be read off the pictures), wait longer by "
-        "`start_wait_s`, or name the keys that scroll in `scroll`. Then probe again."
+        f"Nothing that was tried moved the camera ({said}).{hidden} See by the pictures whether a menu, a dialog or a "
+        "loading screen is open: close it by steps in `prepare` (where to click can be read off the pictures), wait "
+        "longer by `start_wait_s`, or name in `scroll` what scrolls: other keys, the wheel, a minimap. Then probe "
+        "again."
     )
 
 

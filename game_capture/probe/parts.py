@@ -36,6 +36,10 @@ _LEAST_SQUARES = 4
 _FULL = 0.7
 """A panel that fills less of the rectangle around it is covered by several."""
 
+_LEAST_TIMES, _STANDING_SHARE, _LEAST_PIXELS = 8, 0.9, 30
+"""So often, and in so large a share of what it tells, a pixel must stand, and so many beside each other, to be a panel
+by themselves: two sprites that look alike stand once or twice, and each pair of pictures tells twice."""
+
 _WORTH = {"map": 1.0, "animated": 0.9, "unknown": 0.05, "panel": -2.0}
 """What a square adds to a crop."""
 
@@ -109,6 +113,17 @@ def changed_squares(pictures: Sequence[Picture]) -> NDArray[np.bool_]:
     return _by_square(changed, rows, columns) > 0
 
 
+def differing_share(starts: Sequence[Picture], restless: NDArray[np.bool_]) -> float:
+    """Return how much of the picture differs most between the first start and another, 0 to 1.
+
+    Args:
+        starts: What the window showed at the end of each.
+        restless: Squares that change by themselves; they do not count.
+    """
+    shares = [float((changed_squares([starts[0], other]) & ~restless).mean()) for other in starts[1:]]
+    return max(shares, default=0.0)
+
+
 def parts_of(evidence: Evidence, changing: NDArray[np.bool_], pairs: int) -> NDArray[np.uint8]:
     """Return what each square shows, as `Part`.
 
@@ -162,29 +177,52 @@ def panels_of(evidence: Evidence, parts: NDArray[np.uint8], crop: Rect) -> tuple
     found = []
     for label in range(1, count):
         for rect in _covering(labels == label):
-            inside = _grown(rect, evidence).intersection(crop)
-            if inside is not None and min(inside.width_px, inside.height_px) >= SQUARE_PX // 2:
-                found.append(inside.shifted(Offset(dx_px=-crop.x_px, dy_px=-crop.y_px)))
+            # the part of a square beyond the crop says nothing of the part within
+            inside = rect.intersection(crop)
+            if inside is not None and _stays(evidence, _pixels(inside)):
+                grown = _grown(inside, evidence, crop)
+                is_large = grown.width_px * grown.height_px >= _LEAST_SQUARES * SQUARE_PX**2
+                if is_large and min(grown.width_px, grown.height_px) >= SQUARE_PX // 2:
+                    found.append(grown)
+    found += [rect for rect in _small_panels(evidence, crop) if all(rect.intersection(one) is None for one in found)]
+    found = [rect.shifted(Offset(dx_px=-crop.x_px, dy_px=-crop.y_px)) for rect in found]
     return tuple(sorted(found, key=lambda rect: (rect.y_px, rect.x_px)))
 
 
-def _grown(rect: Rect, evidence: Evidence) -> Rect:
-    """Return a panel's rectangle with the lines beside it, up to a square, that do not move with the camera."""
-    height, width = evidence.moved.shape
+def _small_panels(evidence: Evidence, crop: Rect) -> Iterator[Rect]:
+    """Yield rectangles around pixels that stand in nearly every pair, such as a button of a few pixels."""
+    part = _pixels(crop)
+    stood = evidence.stood[part]
+    told = evidence.moved[part] + stood + evidence.neither[part]
+    stands = ((stood >= _LEAST_TIMES) & (stood >= _STANDING_SHARE * told)).astype(np.uint8)
+    closed = cv2.morphologyEx(stands, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    count, _, numbers, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    for label in range(1, count):
+        left, top, width, height, area = (int(number) for number in numbers[label])
+        if area >= _LEAST_PIXELS and area >= _FULL * width * height:
+            yield Rect(x_px=crop.x_px + left, y_px=crop.y_px + top, width_px=width, height_px=height)
+
+
+def _pixels(rect: Rect) -> tuple[slice, slice]:
+    return slice(rect.y_px, rect.bottom_px), slice(rect.x_px, rect.right_px)
+
+
+def _stays(evidence: Evidence, part: tuple[slice, slice]) -> bool:
+    """Whether a part of the window does not move with the camera, as far as it tells."""
+    moved = int(evidence.moved[part].sum())
+    stayed = int(evidence.stood[part].sum()) + int(evidence.neither[part].sum())
+    return stayed > 0 and moved < _MAP_SHARE * (moved + stayed)
+
+
+def _grown(rect: Rect, evidence: Evidence, crop: Rect) -> Rect:
+    """Return a panel's rectangle with the crop's lines beside it, up to a square, that do not move with the camera."""
     left, top, right, bottom = rect.x_px, rect.y_px, rect.right_px, rect.bottom_px
-
-    def is_panel(rows: slice, columns: slice) -> bool:
-        line = (rows, columns)
-        moved = int(evidence.moved[line].sum())
-        stayed = int(evidence.stood[line].sum()) + int(evidence.neither[line].sum())
-        return stayed > 0 and moved < _MAP_SHARE * (moved + stayed)
-
     for _ in range(SQUARE_PX - 1):
         across, down = slice(left, right), slice(top, bottom)
-        left -= left > 0 and is_panel(down, slice(left - 1, left))
-        right += right < width and is_panel(down, slice(right, right + 1))
-        top -= top > 0 and is_panel(slice(top - 1, top), across)
-        bottom += bottom < height and is_panel(slice(bottom, bottom + 1), across)
+        left -= left > crop.x_px and _stays(evidence, (down, slice(left - 1, left)))
+        right += right < crop.right_px and _stays(evidence, (down, slice(right, right + 1)))
+        top -= top > crop.y_px and _stays(evidence, (slice(top - 1, top), across))
+        bottom += bottom < crop.bottom_px and _stays(evidence, (slice(bottom, bottom + 1), across))
     return Rect(x_px=left, y_px=top, width_px=right - left, height_px=bottom - top)
 
 

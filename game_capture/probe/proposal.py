@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 from game_capture.probe.report import RESTLESS_SHARE, Report
@@ -11,6 +12,12 @@ from imageflow_domain.geometry import Rect
 
 _STEP = 0.7
 """Of the crop's side: neighbouring areas then overlap by three tenths."""
+
+_OTHER_WORLD = 0.5
+"""Share of the picture that differs where two starts do not show the same place; units and clocks change less."""
+
+_LEAST_EQUAL = 0.5
+"""Share of the pixels that must be equal: a camera that moves leaves less."""
 
 _MOST_STEP = 0.8
 """A step that is configured is kept up to here."""
@@ -130,9 +137,13 @@ def _settle(report: Report, given: Mapping[str, Any]) -> Proposed | None:
     waiting = report.waiting
     is_restless = report.restless_share > RESTLESS_SHARE
     wanted: dict[str, Any] = {"equal_grabs": waiting.equal_grabs, "interval_s": waiting.interval_s}
-    if is_restless:
+    if is_restless and report.flicker_share:
+        window, crop = report.window, report.crop
+        spread = report.flicker_share * window.width_px * window.height_px / (crop.width_px * crop.height_px)
+        wanted["equal_share"] = max(_LEAST_EQUAL, floor(100 * (1 - spread)) / 100)
+    elif is_restless:
         wanted = {"equal_grabs": 1}
-    if report.ignored:
+    if report.ignored and not is_restless:  # else they may be parts of the map, such as waves
         wanted["ignored"] = [rect.model_dump() for rect in report.ignored]
     if not is_restless and not report.ignored and int(given.get("equal_grabs", 0)) >= waiting.equal_grabs:
         return None
@@ -144,15 +155,30 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
     advice = []
     if report.restless_share > RESTLESS_SHARE:
         advice.append(
-            f"{report.restless_share:.0%} of the map changes by itself: pause the game in `prepare` if that can be."
+            f"{report.restless_share:.0%} of the map changes by itself: pause the game in `prepare`, or switch off "
+            "animations in its settings, which `files` can bring."
         )
     if report.starts_restless and report.restless_share <= RESTLESS_SHARE:
         advice.append(
             "The first picture after the start does not stand still, which a survey waits for: begin `prepare` with "
             "{wait_s: 5}, or better with a `wait_until` that names a pixel's colour."
         )
+    if report.late_s:
+        advice.append(
+            f"The map came up {report.late_s:.0f} s after the first picture that stood still, and a survey would begin "
+            "without it: end `prepare` with a `wait_until` that names a pixel's colour by which it is there."
+        )
+    if report.other_start_share > _OTHER_WORLD:
+        advice.append(
+            f"{report.other_start_share:.0%} of the picture differed between two starts of the game: it begins in "
+            "another world or at another place each time, and a survey that starts it again cannot go on. Load a "
+            "savegame or a scenario, name the world's seed, or bring the camera to one place in `home`."
+        )
     if not report.chosen.is_steady:
-        advice.append(f"No way to scroll was steady: {report.chosen.way.name} is the least unsteady one.")
+        advice.append(
+            f"No way to scroll was steady: {report.chosen.way.name} is the least unsteady one. Where the game has a "
+            "minimap that takes clicks, name it in `scroll`, without `camera_px_per_px`, and probe again."
+        )
     if any(px > _MOST_STEP * side for px, side in zip(step, sides, strict=True)):
         advice.append(
             f"One {report.chosen.way.unit_name} goes so far that neighbouring areas hardly overlap: ask the game for a "

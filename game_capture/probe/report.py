@@ -53,7 +53,11 @@ class Tried:
     def __str__(self) -> str:
         """Say it in a few words."""
         if self.across is None and self.down is None:
-            return "changed the picture, but not by moving the camera" if self.changed_otherwise else "nothing moved"
+            return (
+                "changed the picture, and no move of the camera explains it"
+                if self.changed_otherwise
+                else "nothing moved"
+            )
         across, down = (0.0 if one is None else one.unit_px for one in (self.across, self.down))
         steady = "steady" if self.is_steady else "not steady" if self.moves else "one axis only"
         return f"{across:.4g}, {down:.4g} px per {self.way.unit_name}, {steady}"
@@ -118,6 +122,12 @@ class Report:
     restless_share: float
     """Share of the crop that changes by itself while the camera rests, 0 to 1, without what is ignored."""
     edges: tuple[Edge, ...]
+    flicker_share: float = 0.0
+    """Share of the window that may differ from one grab to the next while the camera stands, 0 to 1."""
+    late_s: float = 0.0
+    """From the end of `prepare` and `home` until the map was shown; 0 where it was shown at once."""
+    other_start_share: float = 0.0
+    """How much of the picture differed between two starts of the program, 0 to 1."""
     starts_restless: bool = False
     """Whether the first picture after the start, which a survey waits for, did not stand still."""
 
@@ -169,6 +179,9 @@ class Report:
             "masks": [rect.model_dump() for rect in self.masks],
             "ignored": [rect.model_dump() for rect in self.ignored],
             "restless_share": round(self.restless_share, 3),
+            "flicker_share": round(self.flicker_share, 3),
+            "late_s": round(self.late_s, 3),
+            "other_start_share": round(self.other_start_share, 3),
             "starts_restless": self.starts_restless,
             "edges": [asdict(edge) for edge in self.edges],
         }

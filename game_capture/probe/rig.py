@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
@@ -40,6 +40,12 @@ _START_PATIENCE_S = 10.0
 _BEGUN_SHARE = 0.02
 """So much of a picture changes where a camera begins to move."""
 
+_FLICKER_S = 1.0
+_MOST_FLICKER = 0.25
+"""Share of a picture that may change from one grab to the next while the camera stands: more is a camera that moves."""
+
+_FLICKER_SLACK = 1.5
+
 _SPARSE = 2
 """One in so many rows and columns is compared to see whether a picture changes."""
 
@@ -57,20 +63,27 @@ class Rig:
     """One program under trial. A context manager: leaving it ends the program.
 
     Args:
-        parameters: How it is started and prepared; its `scroll` is not used.
+        parameters: How it is started and prepared; of its `scroll`, only a minimap's first place is used.
         pictures: Receives what is shown after each step of the first start.
+        tell: Takes how many steps of the first start are done, and of how many.
     """
 
     def __init__(
-        self, parameters: X11Parameters, *, staging: Staging, read_beside: ReadBeside, pictures: StepPictures
+        self,
+        parameters: X11Parameters,
+        *,
+        staging: Staging,
+        read_beside: ReadBeside,
+        pictures: StepPictures,
+        tell: Callable[[int, int], None] = lambda _done, _of: None,
     ) -> None:
-        self._parameters = parameters
+        self._parameters, self._tell = parameters, tell
         self._staging, self._read_beside = staging, read_beside
         self._actions_pictures = read_pictures(parameters.pictures, read_beside)
         self._step_pictures = pictures
         self._program: Program | None = None
         self._stage: Stage | None = None
-        self._is_first = True
+        self._is_first, self._done = True, 0
         self.window = parameters.window_rect
         """On the display, as configured."""
         self.crop = parameters.map_rect
@@ -84,6 +97,15 @@ class Rig:
         self.calm: NDArray[np.bool_] | None = None
         """Pixels of the window that stand still while the camera rests; `None`: all."""
         self._patience_s = _PATIENCE_S
+        self.flicker_share = 0.0
+        """Share of the window that may differ from one grab to the next wherever the camera stands, such as water."""
+        self._sent_to = Position(x_px=0, y_px=0)
+        """Where the camera was sent last, in units from its first place."""
+        self.late_s = 0.0
+        """From the end of a start until the program shows what it shows then: each start waits so long."""
+        self._started_s = 0.0
+        self.starts: list[Picture] = []
+        """What the window showed at the end of each start, before the pointer went where it rests."""
         self.was_restless = False
         """Whether the first picture after the start kept changing."""
 
@@ -115,7 +137,11 @@ class Rig:
             self._prepare(stage)
         except (GameDied, GameNeverSettled) as error:
             raise type(error)(f"{error} {self._seen(stage)}") from error
+        if self._is_first:
+            self._tell(self._steps, self._steps)
         self._is_first = False
+        self._started_s = time.monotonic()
+        self._sent_to = Position(x_px=0, y_px=0)
 
     def _prepare(self, stage: Stage) -> None:
         parameters = self._parameters
@@ -126,12 +152,15 @@ class Rig:
         wait_until_shown(stage, self.crop, wait_s=parameters.start_wait_s, timeout_s=timeout_s)
         if not parameters.begins_by_waiting:
             patience_s = max(1.0, min(_START_PATIENCE_S, timeout_s - (time.monotonic() - began)))
-            self._wait_until_still(stage, patience_s)
+            _, is_still = self._wait_until_still(stage, patience_s)
+            self.was_restless = self.was_restless or (self._is_first and not is_still)
         self._save(stage, "start", "after the start")
-        for where, actions in (("prepare", parameters.prepare), ("home", parameters.home)):
+        for where, actions in (("prepare", parameters.prepare), ("home", parameters.home_actions)):
             patience_s = self._staging.start_timeout_s or 0.0
             pictures = self._actions_pictures
             perform(actions, stage, pictures, where=where, least_timeout_s=patience_s, done=self._saved)
+        time.sleep(self.late_s)
+        self.starts.append(to_rgb(self._wait_until_still(stage, _RESTLESS_PATIENCE_S)[0]))
         self._park(stage)
         stage.check_alive()
         if self._is_first:
@@ -142,12 +171,23 @@ class Rig:
                 shown = to_rgb(stage.grab(stage.screen))
                 raise OtherWindow(f"{why} {self._seen(stage)}", picture=shown, window=game_window(windows))
 
+    @property
+    def up_s(self) -> float:
+        """How long ago the program was prepared."""
+        return time.monotonic() - self._started_s
+
     def go(self, way: Way, axis: Axis, units: int) -> None:
-        """Scroll by so many units, below 0 to the left and up; raise `GameDied`."""
+        """Scroll by so many units, below 0 to the left and up.
+
+        Raises:
+            GameDied: Where the program ends.
+            PositionUnreachable: Where that leads beyond a minimap.
+        """
         stage = self._running()
         both = (units, 0) if axis is Axis.X else (0, units)
-        to = Position(x_px=both[0], y_px=both[1])
+        to = Position(x_px=self._sent_to.x_px + both[0], y_px=self._sent_to.y_px + both[1])
         way.scroll.move(stage.send, Move(units=both, to=to, crop=self.crop, window=self.window))
+        self._sent_to = to
         if not isinstance(way.scroll, EdgeScroll):  # that one ends in the middle of the crop
             self._park(stage)
 
@@ -163,10 +203,11 @@ class Rig:
         else:
             last = _sparse_of(before)
             while time.monotonic() - began < self.lag_s:
-                if self._changed_share(last, _sparse(self._running().grab(self.window))) > _BEGUN_SHARE:
+                begun_share = max(_BEGUN_SHARE, self.flicker_share)
+                if self._changed_share(last, _sparse(self._running().grab(self.window))) > begun_share:
                     break
                 time.sleep(_LOOK_S)
-        return to_rgb(self._wait_until_still(self._running(), self._patience_s))
+        return to_rgb(self._wait_until_still(self._running(), self._patience_s)[0])
 
     def watch(self, before: Picture, for_s: float) -> tuple[Picture, Settling]:
         """Return what the window shows in the end, and how it came to stand still; raise `GameDied`.
@@ -178,16 +219,19 @@ class Rig:
         stage = self._running()
         began = time.monotonic()
         last = _sparse_of(before)
-        grabs: list[tuple[float, bool]] = []
+        shares: list[tuple[float, float]] = []
         while True:
             at_s = time.monotonic() - began
             screen = stage.grab(self.window)
             now = _sparse(screen)
-            grabs.append((at_s, self._differ(last, now)))
+            shares.append((at_s, self._changed_share(last, now)))
             last = now
-            changed_s = max((at for at, changed in grabs if changed), default=0.0)
-            if at_s > for_s and (at_s - changed_s > self.still_s or at_s > for_s + self._patience_s):
-                return to_rgb(screen), settling_of(grabs)
+            changed_s = max((at for at, share in shares if share > self.flicker_share), default=0.0)
+            is_over = at_s > for_s + self._patience_s
+            if is_over:
+                self._learn_flicker(shares)
+            if is_over or (at_s > for_s and at_s - changed_s > self.still_s):
+                return to_rgb(screen), settling_of([(at, share > self.flicker_share) for at, share in shares])
             time.sleep(_LOOK_S / 3)
 
     def rest(self, for_s: float, grabs: int) -> Sequence[Picture]:
@@ -226,30 +270,43 @@ class Rig:
         x, y = self.park
         stage.send(f"mousemove {x} {y}")
 
-    def _wait_until_still(self, stage: Stage, patience_s: float) -> Screen:
+    def _wait_until_still(self, stage: Stage, patience_s: float) -> tuple[Screen, bool]:
+        """Return the last picture, and whether the camera was seen to stand."""
         began = since = time.monotonic()
         screen = stage.grab(self.window)
         last = _sparse(screen)
+        shares: list[tuple[float, float]] = []
         while time.monotonic() - since < self.still_s:
             if time.monotonic() - began > patience_s:
-                self.was_restless = self.was_restless or self._is_first
-                break
+                self._learn_flicker(shares)
+                return screen, False
             time.sleep(_LOOK_S)
             screen = stage.grab(self.window)
             now = _sparse(screen)
-            if self._differ(last, now):
+            shares.append((time.monotonic() - began, self._changed_share(last, now)))
+            if shares[-1][1] > self.flicker_share:
                 since = time.monotonic()
             last = now
-        return screen
+        return screen, True
 
-    def _differ(self, one: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
-        return self._changed_share(one, other) > 0
+    def _learn_flicker(self, shares: Sequence[tuple[float, float]]) -> None:
+        """Take what changes little and on and on for what changes by itself, so that it is waited for only once."""
+        most = max((share for at_s, share in shares if at_s > shares[-1][0] - _FLICKER_S), default=0.0)
+        if most <= _MOST_FLICKER:
+            self.flicker_share = max(self.flicker_share, min(_MOST_FLICKER, _FLICKER_SLACK * most))
 
     def _changed_share(self, one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
         changed = one != other
         return float((changed if self.calm is None else changed & self.calm).mean())
 
+    @property
+    def _steps(self) -> int:
+        return len(self._parameters.prepare) + len(self._parameters.home_actions)
+
     def _saved(self, where: str, action: Action) -> None:
+        if self._is_first and where.count(".") == 1:  # not a step within a step
+            self._done += 1
+            self._tell(self._done, self._steps)
         self._save(self._running(), f"{where}-{_words(action)}", f"{where}: {_words(action)}", _places(action))
 
     def _save(self, stage: Stage, name: str, caption: str, marks: tuple[tuple[int, int], ...] = ()) -> None:

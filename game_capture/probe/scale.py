@@ -56,11 +56,14 @@ class Scale:
         return units * self.unit_px - _sign(units) * self.slip_px
 
     @property
+    def is_even(self) -> bool:
+        """Whether each unit that does something goes equally far, and along its own axis."""
+        return max(self.variation_px, self.across_px) <= max(_EQUAL_PX, _EQUAL_SHARE * abs(self.unit_px))
+
+    @property
     def is_steady(self) -> bool:
-        """Whether each unit goes equally far, and along its own axis, and few do nothing."""
-        limit_px = max(_EQUAL_PX, _EQUAL_SHARE * abs(self.unit_px))
-        is_even = self.variation_px <= limit_px and self.across_px <= limit_px
-        return is_even and self.lost <= _LOST_SHARE * self.sent
+        """Whether units are even, and few do nothing."""
+        return self.is_even and self.lost <= _LOST_SHARE * self.sent
 
 
 def scale_of(trials: Sequence[Trial], *, may_lose: bool) -> Scale | None:
@@ -73,27 +76,34 @@ def scale_of(trials: Sequence[Trial], *, may_lose: bool) -> Scale | None:
     went = [(trial.units, px) for trial, px in seen if abs(px) > _EQUAL_PX]
     if len(went) < _LEAST_MOVES:
         return None
-    if may_lose:
-        first_px = _fitting(went)
-        effects = [_effect(units, px, first_px) for units, px in went]
-        unit_px, slip_px = _least_squares(effects, [px for _, px in went]) or first_px, 0.0
-    else:
-        effects = [units for units, _ in went]
-        unit_px, slip_px = _with_slip(went)
-    rests = [
-        abs(px - effect * unit_px + _sign(effect) * slip_px) for effect, (_, px) in zip(effects, went, strict=True)
-    ]
     sent = sum(abs(trial.units) for trial, _ in seen)
-    return Scale(
-        unit_px=unit_px,
-        slip_px=slip_px,
-        variation_px=max(rests),
-        across_px=max(abs(trial.across_px) for trial, _ in seen),
-        moves=len(seen),
-        unseen=len(trials) - len(seen),
-        sent=sent,
-        lost=sent - sum(map(abs, effects)) if may_lose else 0,
-    )
+
+    def made_of(effects: Sequence[int], unit_px: float, slip_px: float, lost: int) -> Scale:
+        rests = [
+            abs(px - effect * unit_px + _sign(effect) * slip_px) for effect, (_, px) in zip(effects, went, strict=True)
+        ]
+        return Scale(
+            unit_px=unit_px,
+            slip_px=slip_px,
+            variation_px=max(rests),
+            across_px=max(abs(trial.across_px) for trial, _ in seen),
+            moves=len(seen),
+            unseen=len(trials) - len(seen),
+            sent=sent,
+            lost=lost,
+        )
+
+    all_units, distances = [units for units, _ in went], [px for _, px in went]
+    if not may_lose:
+        return made_of(all_units, *_with_slip(went), lost=0)
+    first_px = _fitting(went)
+    effects = [_effect(units, px, first_px) for units, px in went]
+    unit_px = _least_squares(effects, distances) or first_px
+    scale = made_of(effects, unit_px, 0.0, sent - sum(map(abs, effects)))
+    if scale.is_even:
+        return scale
+    # units that go unequally far tell nothing of lost ones
+    return made_of(all_units, _least_squares(all_units, distances), 0.0, 0)
 
 
 def _fitting(went: Sequence[tuple[int, float]]) -> float:

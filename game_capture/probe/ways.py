@@ -33,7 +33,7 @@ class Way:
 
     @property
     def is_second_choice(self) -> bool:
-        """Whether it is tried only where nothing before it moved the camera: how far held keys go varies."""
+        """Whether it is tried only where nothing before it moved the camera steadily: how far held keys go varies."""
         return isinstance(self.scroll, KeyScroll) and self.scroll.hold_ms > 0 and self.is_guessed
 
     @property

@@ -342,8 +342,9 @@ def _wait_until_still(until: Until, part: Rect, hands: Hands, deadline: float, w
             last, since = now, time.monotonic()
         if time.monotonic() > deadline:
             raise GameNeverSettled(
-                f"{where}: the picture did not stand still for {until.for_s:g} s within {until.timeout_s:g} s: look at "
-                "a part of it by within, or wait longer by timeout_s."
+                f"{where}: the picture did not stand still for {until.for_s:g} s within {until.timeout_s:g} s. In a "
+                "game that goes on it never does: wait for a pixel's colour (at, colour), look at a part of the window "
+                "(within), or use {wait_s: 5}. A slow start needs a longer timeout_s."
             )
 
 

@@ -54,12 +54,12 @@ class X11Parameters(Words):
     crop: Rect | None = None
     """The part of the display that shows the map; by default all of the window."""
     scroll: Scroll
-    """How the camera is moved."""
+    """How the camera is moved; `imageflow game probe` measures it."""
     beyond: FilePath | None = None
     """A picture beside the game's YAML of what the game shows beyond its land, and of nothing else, cut from a PNG
     screenshot: an area in which there is nothing else lies outside the world, and is left out. Black always does."""
     step: tuple[_Step, _Step]
-    """Pixels from an area to its right and its lower neighbour, rounded to what the scroll can do."""
+    """Pixels to the right and to the lower neighbour, in whole units of scroll; `imageflow game probe` finds it."""
     reach_px: int = Field(default=64, ge=1, le=4096)
     """Largest error of a believed position against its neighbour's."""
     start_wait_s: float = Field(default=2.0, ge=0, le=600)

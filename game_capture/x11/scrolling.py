@@ -233,7 +233,7 @@ class MinimapScroll(_Scroll):
     first: Place
     """The place in it that shows the survey's first area, top left. It is clicked after `home`."""
     camera_px_per_px: tuple[_Pixels, _Pixels]
-    """Pixels of the map for each pixel of the minimap, across and down, as measured."""
+    """Pixels of the map for each pixel of the minimap, across and down; `imageflow game probe` measures them."""
     button: Button = 1
     """1 left, 2 middle, 3 right."""
     hold_ms: Milliseconds = 0

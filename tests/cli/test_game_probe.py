@@ -58,18 +58,30 @@ def test_probe_writes_a_yaml_that_check_accepts_and_overwrites_none_unless_it_is
 
 
 def test_init_on_a_menu_writes_a_yaml_without_scroll_and_says_what_to_do_next(cli: Here) -> None:
-    done = cli.run("game", "init", "--name", "menu", "--window", "400x300", sys.executable, "-c", MENU)
+    done = cli.run("game", "init", "--name", "menu", "--window", "400x300", sys.executable, "-c", MENU, expect=5)
     assert "The window is 320x240 px large: the YAML says so." in done.stderr
     assert "display: [400, 300]" in Path("menu.yaml").read_text()
     assert "Nothing that was tried moved the camera (arrow keys, Shift and arrow keys, a, d, w, s, drags" in done.stderr
     assert "-no-camera.png" in done.stderr
     assert "'menu.yaml' has no scroll and no step yet" in done.stderr
+    assert "by `imageflow game probe menu.yaml --steps`" in done.stderr
     assert "run `imageflow game probe menu.yaml --write menu.yaml --force`" in done.stderr
     said = cli.run("game", "check", "menu.yaml", expect=2).stderr
-    assert "scroll" in said
-    assert "step" in said
+    assert "scroll: is missing: How the camera is moved; `imageflow game probe` measures it" in said
+    assert "`imageflow game probe` finds it" in said
     assert said.count("\n") == 3
     assert "'menu.yaml' is there already" in cli.run("game", "init", "--name", "menu", "x", expect=2).stderr
+
+
+def test_steps_are_shown_and_nothing_is_measured(cli: Here) -> None:
+    Path("board.yaml").write_text(BOARD + "prepare: [{at: [100, 150]}, {wait_s: 0.2}]\n")
+    done = cli.run("game", "probe", "board.yaml", "--steps")
+    assert "Pictures of what the window showed are in 'board-probe'." in done.stderr
+    assert "Trying" not in done.stderr
+    names = sorted(path.name for path in Path("board-probe").glob("*.png"))
+    assert names == ["00-start.png", "01-prepare.0-click-100-150.png", "02-prepare.1-wait_s-0.2.png", "03-end.png"]
+    said = cli.run("game", "probe", "board.yaml", "--steps", "--write", "made.yaml", expect=2).stderr
+    assert "--steps measures nothing" in said
 
 
 @pytest.mark.parametrize(("command", "code", "said"), [("no-such-game", 4, "apt install"), ("false", 5, "ended")])
@@ -101,6 +113,23 @@ def test_an_interrupted_probe_ends_its_game(cli: Here, number: signal.Signals, t
     out, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
+    assert "Pictures of what the window showed until then are in 'board-probe'." in said
     assert out == ""
     assert len(games) >= 3  # display, keys, and the game behind its leash
     assert not psutil.wait_procs(games, timeout=15)[1]
+
+
+def test_a_probe_that_is_interrupted_at_the_worlds_edges_has_written_what_it_measured(
+    cli: Here, tmp_path: Path
+) -> None:
+    Path("board.yaml").write_text(BOARD)
+    command = [sys.executable, "-m", "imageflow_cli.main", "game", "probe", "board.yaml", "--write", "made.yaml"]
+    process = subprocess.Popen(command, env=cli.env, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("Looking for the world's edges"):
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "px_per_press: [40, 40]" in Path("made.yaml").read_text()

@@ -2,10 +2,13 @@
 
 Run as a program of its own: `python board.py WIDTH HEIGHT LEFT TOP [WORD]...`. The world is 1600x1200 px of noise in
 squares; the window shows a part of it, with a minimap in its lower right corner. The words:
-`edge`: the pointer at the window's edge moves the camera.
+`edge`: the pointer at the window's edge moves the camera, and in no corner.
+`corner`: the pointer in the window's lower right corner moves the camera, and in no other place.
+`glides`: the camera goes as far as a key is held long, with a start that varies, up to a limit; nothing else moves it.
 `dialog` covers a part until Escape is pressed.
 `menu` covers all, and takes every key, until its button is clicked: `MENU_BUTTON`.
 `panel` covers the left of the map for good.
+`late=MS`: a cover of its own lies over all for so long, and stands still.
 `popup=N`: at the Nth key, a dialog comes up that takes every later key.
 `dies=N`: it ends at the Nth key; with `once=FILE` only where that file is not there yet, which it then writes.
 `hides=N`: its window goes at the Nth key, and it lives on.
@@ -16,6 +19,7 @@ squares; the window shows a part of it, with a minimap in its lower right corner
 
 import os
 import sys
+import time
 import tkinter as tk
 from pathlib import Path
 
@@ -29,6 +33,9 @@ MINIMAP = 10
 SQUARE = 8
 PUSH_MS = 150
 WARP_MS = 400
+GLIDE_PX_PER_S = 500
+GLIDE_VARIES_PX = (3, 9, 18)
+MOST_GLIDE_PX = 60
 MENU_BUTTON = (100, 60)
 """Middle of the menu's button, in the window."""
 PANEL = 80
@@ -68,10 +75,16 @@ class Board:
         if "panel" in self.words:
             self.cover(PANEL, height)
         self.menu = self.cover(width, height) if "menu" in self.words else 0
+        if "late" in self.words:
+            self.root.after(int(self.words["late"]), self.canvas.delete, self.cover(width, height))
         self.popup = 0
         self.dialog = self.canvas.create_rectangle(60, 60, 160, 120, fill="#ffffff", width=0) if dialog else 0
         self.drag_from: tuple[int, int] | None = None
         self.root.bind("<Key>", self.key)
+        if "glides" in self.words:
+            self.root.bind("<Key>", self.hold)
+            self.root.bind("<KeyRelease>", self.glide)
+            self.held_since = 0.0
         self.root.bind("<Button>", self.button)
         self.root.bind("<B3-Motion>", self.dragged)
         self.root.bind("<ButtonRelease>", self.released)
@@ -81,7 +94,7 @@ class Board:
             self.root.bind("<Motion>", self.marked)
         if self.light:
             self.blink(0)
-        if edge:
+        if edge or "corner" in self.words:
             self.root.after(PUSH_MS, self.edge)
         self.say("up", os.getuid(), Path.cwd())
 
@@ -131,6 +144,17 @@ class Board:
         if step:
             self.go(STEP * step[0], STEP * step[1])
 
+    def hold(self, _: "tk.Event[tk.Misc]") -> None:
+        self.held_since = time.monotonic()
+
+    def glide(self, event: "tk.Event[tk.Misc]") -> None:
+        self.keys += 1
+        far = round((time.monotonic() - self.held_since) * GLIDE_PX_PER_S)
+        far = min(MOST_GLIDE_PX, far + GLIDE_VARIES_PX[self.keys % len(GLIDE_VARIES_PX)])
+        step = {"Left": (-1, 0), "Right": (1, 0), "Up": (0, -1), "Down": (0, 1)}.get(event.keysym)
+        if step:
+            self.go(far * step[0], far * step[1])
+
     def died_before(self) -> bool:
         once = self.words.get("once")
         if once is None:
@@ -151,7 +175,7 @@ class Board:
             across = bool(event.state & 1)  # Shift
             dx, dy = (step[1], 0) if across else step
             self.go(STEP * dx, STEP * dy)
-        elif event.num == 3:
+        elif event.num == 3 and "glides" not in self.words:
             self.drag_from = self.begun = (event.x, event.y)
         elif event.x >= self.minimap[0] and event.y >= self.minimap[1]:
             where = [(event.x - self.minimap[0]) * MINIMAP, (event.y - self.minimap[1]) * MINIMAP]
@@ -180,7 +204,9 @@ class Board:
             self.root.winfo_pointery() - self.root.winfo_rooty(),
         )
         step = [STEP * ((at == size - 1) - (at == 0)) for at, size in zip((x, y), self.size, strict=True)]
-        if any(step) and not (x in (0, self.size[0] - 1) and y in (0, self.size[1] - 1)):
+        is_corner = x in (0, self.size[0] - 1) and y in (0, self.size[1] - 1)
+        is_where = min(step) > 0 if "corner" in self.words else not is_corner
+        if any(step) and is_where:
             self.go(*step)
             self.say("pushed", *step)
         self.root.after(PUSH_MS, self.edge)

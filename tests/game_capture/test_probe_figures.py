@@ -14,6 +14,7 @@ from imageflow_mosaic.movement import FrameComparer
 
 VIEW = (640, 480)
 TOOLBAR, MINIMAP = 38, Rect(x_px=480, y_px=360, width_px=160, height_px=120)
+FRAMED, BUTTON = Rect(x_px=0, y_px=44, width_px=461, height_px=436), Rect(x_px=448, y_px=465, width_px=10, height_px=11)
 CHAT = Rect(x_px=96, y_px=208, width_px=112, height_px=80)
 
 
@@ -102,6 +103,14 @@ def test_moves_that_are_uneven_or_aslant_are_not_steady(trials: list[Trial]) -> 
     assert not scale.is_steady
 
 
+def test_units_that_go_unequally_far_have_their_mean_and_none_counts_as_lost() -> None:
+    moves = ((1, 96.0), (-1, -192.0), (2, 192.0), (-2, -192.0), (3, 288.0), (-3, -192.0), (1, 64.0), (-1, -96.0))
+    scale = scale_of([Trial(units=units, along_px=px) for units, px in moves], may_lose=True)
+    assert scale is not None
+    assert scale.unit_px == pytest.approx(89, abs=1)
+    assert (scale.lost, scale.is_steady) == (0, False)
+
+
 def test_too_few_moves_have_no_scale() -> None:
     nothing = [Trial(units=1, along_px=0.0), Trial(units=4, along_px=None), Trial(units=2, along_px=80.0)]
     assert scale_of(nothing, may_lose=True) is None
@@ -142,6 +151,35 @@ def test_a_panel_inside_the_map_is_a_mask_and_the_sea_is_map(world: NDArray[np.u
     assert crop is not None
     masks = panels_of(evidence, parts, crop)
     assert [mask.shifted(Offset(dx_px=crop.x_px, dy_px=crop.y_px)) for mask in masks] == [CHAT, MINIMAP]
+
+
+def _framed(world: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
+    """A map between a toolbar and a side panel, both of which end within a square, with a small button over it."""
+    picture = _shown(world, x, y)
+    noise = np.random.default_rng(4).integers(0, 255, (VIEW[1], VIEW[0], 3), np.uint8)
+    for rows, columns in ((slice(None), slice(FRAMED.right_px, None)), (slice(FRAMED.y_px), slice(None))):
+        picture[rows, columns] = noise[rows, columns]
+    picture[BUTTON.y_px : BUTTON.bottom_px, BUTTON.x_px : BUTTON.right_px] = noise[
+        BUTTON.y_px : BUTTON.bottom_px, BUTTON.x_px : BUTTON.right_px
+    ]
+    return picture
+
+
+def test_a_button_smaller_than_a_square_is_a_mask_and_the_maps_own_border_beside_panels_is_none(
+    world: NDArray[np.uint8],
+) -> None:
+    pairs = [
+        Pair(
+            before=_framed(world, 1100, 60), after=_framed(world, 1100 + dx, 60 + dy), offset=Offset(dx_px=dx, dy_px=dy)
+        )
+        for dx, dy in ((64, 0), (-64, 0), (0, 48), (0, -48), (192, 0), (0, 96))
+    ]
+    evidence = evidence_of(pairs)
+    parts = parts_of(evidence, changed_squares([pairs[0].before] * 2), len(pairs))
+    crop = crop_of(evidence, parts)
+    assert crop == FRAMED
+    masks = panels_of(evidence, parts, crop)
+    assert masks == (BUTTON.shifted(Offset(dx_px=-crop.x_px, dy_px=-crop.y_px)),)
 
 
 def test_squares_that_change_at_rest_are_found(world: NDArray[np.uint8]) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from game_capture.probe.moves import nothing_moved
 from game_capture.probe.proposal import propose
 from game_capture.probe.report import Edge, Pause, Report, Tried
 from game_capture.probe.scale import Scale, Trial, scale_of
@@ -104,9 +105,47 @@ def test_a_clock_is_ignored_where_it_is() -> None:
     assert proposal.parameters["settle"].value["ignored"] == [clock.model_dump()]
 
 
+def test_waves_that_change_at_two_places_of_the_camera_are_not_ignored_where_they_are() -> None:
+    waves = Rect(x_px=16, y_px=0, width_px=48, height_px=16)
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), ignored=(waves,), restless_share=0.24, flicker_share=0.1)
+    assert "ignored" not in propose(report, {}, KEYS, default_park=CORNER).parameters["settle"].value
+
+
 def test_a_camera_that_stands_at_the_lower_right_and_units_that_go_too_far_are_pointed_out() -> None:
     report = _report(way_of(KEYS), 1100.0, 32.0)
     edges = tuple(Edge(way=way, kind="stops", after_px=0.0) for way in ("left", "right", "down"))
     advice = propose(replace(report, edges=edges), {}, KEYS, default_park=CORNER).advice
     assert advice[0].startswith("One press goes so far that neighbouring areas hardly overlap")
     assert "stops at once when it is sent right and down: bring it to the upper left" in advice[1]
+
+
+def test_a_camera_is_waited_for_where_little_of_the_map_flickers_from_one_grab_to_the_next() -> None:
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), restless_share=0.4, flicker_share=0.15)
+    settle = propose(report, {}, KEYS, default_park=CORNER).parameters["settle"].value
+    # the crop is 15/16 of the window, and all that flickers may lie in it
+    assert settle == {
+        "equal_grabs": report.waiting.equal_grabs,
+        "interval_s": report.waiting.interval_s,
+        "equal_share": 0.84,
+    }
+
+
+def test_where_nothing_moved_the_message_names_what_hides_a_camera_that_moves() -> None:
+    tried = [Tried(way=way_of(KEYS), across=None, down=None, changed_otherwise=True)]
+    assert "30% of the picture changes by itself" in nothing_moved(tried, restless_share=0.3)
+    assert "by itself" not in nothing_moved(tried, restless_share=0.0)
+
+
+def test_a_game_that_begins_in_another_world_each_time_and_a_way_that_is_not_steady_are_pointed_out() -> None:
+    report = _report(way_of(KEYS), 64.0, 32.0)
+    uneven = scale_of([Trial(units=1, along_px=px) for px in (40.0, 90.0, 64.0)], may_lose=True)
+    other, unsteady = propose(
+        replace(report, other_start_share=0.66, chosen=replace(report.chosen, across=uneven)),
+        {},
+        KEYS,
+        default_park=CORNER,
+    ).advice
+    assert other.startswith("66% of the picture differed between two starts of the game")
+    assert "Load a savegame" in other
+    assert "Where the game has a minimap that takes clicks, name it in `scroll`" in unsteady
+    assert not propose(replace(report, other_start_share=0.3), {}, KEYS, default_park=CORNER).advice

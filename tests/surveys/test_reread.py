@@ -179,6 +179,22 @@ def test_a_yaml_that_is_gone_leaves_the_survey_as_it_was_begun(stores: Stores, g
     assert len(reread(stores, survey.id, tmp_path / "mygame" / "moved.yaml").changes) == 1
 
 
+def test_a_file_that_is_gone_is_taken_as_it_was_stored(stores: Stores, game: Path) -> None:
+    survey = _begun(stores, game, "gone")
+    assert survey.spec.recipe is not None
+    (game.parent / "town.sav").unlink()
+    assert reread(stores, survey.id).changes == ()
+    _corrected(game, "pause_ms: 30", "pause_ms: 90")
+    assert [change.path for change in reread(stores, survey.id).changes] == ["scroll.pause_ms"]
+    spec = states.read(stores, survey.id).spec
+    assert spec.recipe is not None
+    assert spec.recipe.files == survey.spec.recipe.files
+    assert reader_of(stores, spec)("town.sav") == b"the first town"
+    _corrected(game, "saves/town.sav: town.sav", "saves/town.sav: village.sav")
+    with pytest.raises(InvalidInput, match=r"There is no file 'village\.sav'"):
+        reread(stores, survey.id)
+
+
 def test_a_setting_that_is_there_twice_is_a_mistake(game: Path) -> None:
     game.write_text("title: A\ntitle: B\n")
     with pytest.raises(InvalidInput, match="in line 2, column 1: 'title' is there twice"):
