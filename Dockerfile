@@ -1,7 +1,9 @@
 # ImageFlow's image: every process of the stack, as an ordinary user; no secrets, they come with the environment.
-FROM python:3.11-slim-bookworm AS build
+# Another base with Python 3.11 may stand in for the official one, such as one made of Debian's packages.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE} AS build
 COPY requirements/run.txt /src/requirements/run.txt
-RUN python -m venv /opt/imageflow && /opt/imageflow/bin/pip install --no-cache-dir -r /src/requirements/run.txt
+RUN python3 -m venv /opt/imageflow && /opt/imageflow/bin/pip install --no-cache-dir -r /src/requirements/run.txt
 COPY pyproject.toml README.md dagster.yaml /src/
 COPY webui /src/webui
 COPY game_capture /src/game_capture
@@ -43,7 +45,7 @@ EXPOSE 9000
 HEALTHCHECK --interval=5s --start-period=20s CMD ["curl", "--fail", "--silent", "--show-error", "http://127.0.0.1:9000/minio/health/ready"]
 CMD ["minio", "server", "--address", ":9000", "/data"]
 
-FROM python:3.11-slim-bookworm AS imageflow
+FROM ${PYTHON_IMAGE} AS imageflow
 RUN useradd --system --uid 10001 --create-home imageflow && install -d -o imageflow /var/lib/imageflow
 COPY --from=build /opt/imageflow /opt/imageflow
 COPY games /srv/games

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from imageflow_domain.errors import Unavailable
 from imageflow_domain.inference import ModelId
-from services.build import cache_root
+from services.go import cache_root
 from services.child import Child, free_port
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "kserve.txt"

@@ -1,0 +1,1 @@
+"""A real Kubernetes on one machine: a control plane and a node, built from pinned modules, in namespaces of their own."""
