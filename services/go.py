@@ -98,7 +98,17 @@ class Go:
         """
         out = self._work / "programs"
         flags = " ".join(("-s", "-w", *(f"-X {name}={value}" for name, value in variables.items())))
-        command = (self._go, "build", "-C", module, "-mod=readonly", f"-ldflags={flags}", "-o", f"{out}/", *packages)
+        command: tuple[str | Path, ...] = (
+            self._go,
+            "build",
+            "-C",
+            module,
+            "-mod=readonly",
+            f"-ldflags={flags}",
+            "-o",
+            f"{out}/",
+            *packages,
+        )
         _run(f"The module '{module}'", command, self._environment)
         return sorted(out.iterdir())
 

@@ -1,1 +1,1 @@
-"""A real Kubernetes on one machine: a control plane and a node, built from pinned modules, in namespaces of their own."""
+"""A real Kubernetes of one node: control plane and node from pinned modules, in namespaces of their own."""

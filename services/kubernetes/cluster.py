@@ -142,30 +142,22 @@ class Cluster:
 
     def _volumes(self) -> list[dict[str, object]]:
         """Return local volumes of the storage class `local`, each a folder."""
+        anywhere = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}
         there: list[dict[str, object]] = []
         for number in range(_VOLUMES):
             folder = self._folder / "volumes" / str(number)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            there.append(
-                {
-                    "apiVersion": "v1",
-                    "kind": "PersistentVolume",
-                    "metadata": {"name": f"local-{number}"},
-                    "spec": {
-                        "capacity": {"storage": f"{_VOLUME_GIB}Gi"},
-                        "accessModes": ["ReadWriteOnce"],
-                        "storageClassName": "local",
-                        "persistentVolumeReclaimPolicy": "Retain",
-                        "local": {"path": str(folder)},
-                        "nodeAffinity": {
-                            "required": {
-                                "nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}]
-                            }
-                        },
-                    },
-                }
-            )
+            spec = {
+                "capacity": {"storage": f"{_VOLUME_GIB}Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": "local",
+                "persistentVolumeReclaimPolicy": "Retain",
+                "local": {"path": str(folder)},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [anywhere]}},
+            }
+            metadata = {"name": f"local-{number}"}
+            there.append({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec})
         return there
 
     def _first_process(self) -> int | None:

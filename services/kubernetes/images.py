@@ -59,13 +59,9 @@ def build(
     if target is not None:
         options.append(f"--target={target}")
     with tempfile.NamedTemporaryFile() as file_of_id:
-        _run(
-            (
-                *("buildah", "build", "--quiet", "--layers", "--isolation=chroot", "--network=host"),
-                f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro",
-                *("--file", file, "--tag", name, "--iidfile", file_of_id.name, *options, context),
-            )
-        )
+        command = ("buildah", "build", "--quiet", "--layers", "--isolation=chroot", "--network=host")
+        options += [f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro", f"--iidfile={file_of_id.name}"]
+        _run((*command, *options, "--file", file, "--tag", name, context))
         digest = Path(file_of_id.name).read_text(encoding="ascii").strip().removeprefix("sha256:")
     tagged = f"{name}:{digest[:12]}"
     _run(("buildah", "tag", name, tagged))

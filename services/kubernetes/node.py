@@ -1,6 +1,7 @@
 """The first process of the cluster's namespaces: starts its programs, and starts those again that end.
 
-`python -m services.kubernetes.node FOLDER PAUSE_IMAGE`, by `cluster.py`. Its end ends everything in the namespaces, pods included.
+`cluster.py` starts `python -m services.kubernetes.node FOLDER PAUSE_IMAGE`. Its end ends everything in the namespaces,
+pods included.
 """
 
 import json
@@ -171,9 +172,7 @@ class Node:
     def _write_configurations(self) -> None:
         socket = f"unix://{self._folder / 'containerd.sock'}"
         (self._folder / "containerd.toml").write_text(
-            _CONTAINERD.format(
-                folder=self._folder, stream_port=_STREAM_PORT, cni=_CNI_PROGRAMS, pause=self._pause
-            ),
+            _CONTAINERD.format(folder=self._folder, stream_port=_STREAM_PORT, cni=_CNI_PROGRAMS, pause=self._pause),
             encoding="utf-8",
         )
         pods = {"type": "host-local", "ranges": [[{"subnet": network.PODS}]], "routes": [{"dst": "0.0.0.0/0"}]}
