@@ -4,6 +4,7 @@ Processes, mounts, network devices and packet filters of the node, its pods incl
 process (`node.py`) and end with it. Images that were loaded stay in the cluster's folder.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -12,11 +13,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 import yaml
 
-from imageflow_domain.errors import Unavailable
+from imageflow_domain.errors import Conflict, Unavailable
 from services.child import die_with_starter
 from services.kubernetes import network
 from services.kubernetes.images import build, build_base, load
@@ -35,6 +37,7 @@ _NEEDED = {
     "/usr/sbin/ip": "iproute2",
 }
 _OF_LAST_TIME = ("ready", "joined", "etcd", "kubelet", "keys", "cni-addresses", "logs", "pids", "containerd/state")
+_LOCK = Path("/run/imageflow-kubernetes.lock")
 _VOLUMES = 12
 _VOLUME_GIB = 20
 _READY_S = 120.0
@@ -70,6 +73,7 @@ class Cluster:
     def start(self) -> None:
         """Start it empty, and return once its node takes pods and they find each other by name."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _only_cluster()
         for name in _OF_LAST_TIME:
             path = self._folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -102,12 +106,14 @@ class Cluster:
         """End it with everything in it, and wait until it is gone."""
         if self._node is None:
             return
+        network.leave()
         first = self._first_process()
         if first is not None:
             os.kill(first, signal.SIGKILL)
         self._node.kill()
         self._node.wait(_END_S)
         self._node = None
+        self._lock.close()
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Return what `kubectl` prints; raise `Unavailable` with its message where it fails."""
@@ -174,6 +180,17 @@ class Cluster:
                 end = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_TAIL:])
                 raise Unavailable(f"The cluster {otherwise}. Its log, '{log}', ends:\n{end}")
             time.sleep(_LOOK_S)
+
+
+def _only_cluster() -> IO[bytes]:
+    """Return the lock of this machine's one cluster; raise `Conflict` for another, which has the same addresses."""
+    lock = _LOCK.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise Conflict("Another cluster runs on this machine already.") from error
+    return lock
 
 
 def _check_machine() -> None:

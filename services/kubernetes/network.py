@@ -16,10 +16,17 @@ _OUTSIDE, _INSIDE = "imageflow-k8s", "uplink"
 
 
 def join(pid: int) -> None:
-    """Give this machine an address beside the network namespace of a process, whose end removes it again."""
+    """Give this machine an address beside the network namespace of a process."""
+    leave()
     _ip("link", "add", _OUTSIDE, "type", "veth", "peer", "name", _INSIDE, "netns", str(pid))
     _ip("address", "add", f"{MACHINE}/30", "dev", _OUTSIDE)
     _ip("link", "set", _OUTSIDE, "up")
+
+
+def leave() -> None:
+    """Take back what `join` gave, where it is there; the namespace's end would do so a little later."""
+    if Path("/sys/class/net", _OUTSIDE).exists():
+        _ip("link", "delete", _OUTSIDE)
 
 
 def set_up_node() -> None:
