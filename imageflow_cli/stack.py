@@ -59,7 +59,7 @@ def services(settings: Settings, workspace: Path, code: CodeServer) -> tuple[Ser
         Service(
             name="dagster",
             command=(*python, "dagster_webserver", *at, "-w", str(workspace)),
-            ready_url=f"{settings.dagster_url}/server_info",
+            ready_url=f"{settings.dagster_base_url}/server_info",
             reads_code=True,
         ),
         Service(name="daemon", command=(*python, "dagster._daemon", "run", "-w", str(workspace)), reads_code=True),

@@ -55,7 +55,7 @@ def up(settings: Settings, host: str | None, port: int | None, dagster_port: int
         with Stack(settings) as stack:
             starting.stop()
             click.echo(f"Map:      {settings.gateway_url}/")
-            click.echo(f"Dagster:  {settings.dagster_url}/")
+            click.echo(f"Dagster:  {settings.dagster_pages_url}/")
             errors.print("Ctrl-C stops both.")
             _keep_up(stack, settings)
     except KeyboardInterrupt:

@@ -135,15 +135,30 @@ class AddressSettings(BaseModel):
     """Addresses and networks, separated by spaces, of proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are
     used."""
 
+    dagster_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """Where processes of this deployment reach Dagster's webserver, such as http://dagster:3000. Unset: here."""
+    dagster_public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """Where a proxy serves Dagster's UI; pages and alerts link there. Unset: where processes reach it."""
+
     @property
     def gateway_url(self) -> str:
         """Where this machine reaches the map, without a slash at the end."""
         return f"http://{self._reachable_host}:{self.gateway_port}"
 
     @property
-    def dagster_url(self) -> str:
-        """Where this machine reaches Dagster's UI, without a slash at the end."""
-        return f"http://{self._reachable_host}:{self.dagster_port}"
+    def map_url(self) -> str:
+        """Where people open the map, without a slash at the end."""
+        return (self.public_url or self.gateway_url).rstrip("/")
+
+    @property
+    def dagster_base_url(self) -> str:
+        """Where processes of this deployment reach Dagster's webserver, without a slash at the end."""
+        return (self.dagster_url or f"http://{self._reachable_host}:{self.dagster_port}").rstrip("/")
+
+    @property
+    def dagster_pages_url(self) -> str:
+        """Where people open Dagster's UI, without a slash at the end."""
+        return (self.dagster_public_url or self.dagster_base_url).rstrip("/")
 
     @property
     def _reachable_host(self) -> str:

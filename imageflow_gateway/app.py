@@ -60,7 +60,7 @@ _PATIENCE_S = 3.0
 def create_app(settings: Settings, stores: Stores) -> FastAPI:
     """Return the gateway; it opens nothing and closes nothing."""
     app = describe_api()
-    dagster = Dagster(url=settings.dagster_url, patience_s=_PATIENCE_S)
+    dagster = Dagster(url=settings.dagster_base_url, patience_s=_PATIENCE_S)
     known_models = open_models(settings, stores.objects)
     capacity = Capacity()
     app.state.gateway = LiveGateway(
@@ -69,7 +69,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         scratch=stores.scratch,
         maps=PublishedMaps(stores),
         dagster=dagster,
-        launcher=Dagster(url=settings.dagster_url),
+        launcher=Dagster(url=settings.dagster_base_url),
         watching=Watching(stores, capacity, Hub(stores.database)),
         reports=TrustReports(stores),
         comparisons=Comparisons(stores),

@@ -45,4 +45,4 @@ def links_for(settings: Settings, hostname: str | None) -> DagsterLinks:
     if settings.host in EVERY_ADDRESS and hostname:
         name = f"[{hostname}]" if ":" in hostname else hostname
         return DagsterLinks(base_url=f"http://{name}:{settings.dagster_port}")
-    return DagsterLinks(base_url=settings.dagster_url)
+    return DagsterLinks(base_url=settings.dagster_pages_url)

@@ -62,6 +62,13 @@ def make_tables(settings: Settings) -> None:
             _make_tables(engine, connection)
 
 
+def check_tables(settings: Settings) -> None:
+    """Raise `DatabaseUnavailable` where Dagster's tables are not there."""
+    with _shared_engine(settings).connect() as connection:
+        if not _is_whole(connection):
+            raise DatabaseUnavailable("The database has no tables of Dagster yet: run `imageflow migrate`.")
+
+
 def migrate_instance(settings: Settings) -> None:
     """Make Dagster's tables, or bring them to its version, in the database that the environment names."""
     make_tables(settings)
@@ -85,11 +92,7 @@ class ImageFlowStorage(DagsterStorage, ConfigurableClass):
         self._inst_data = inst_data
         engine = _shared_engine(settings)
         if engine.url not in _WHOLE_ONES:
-            with engine.connect() as connection:
-                if not _is_whole(connection):
-                    if settings.database_url is not None:
-                        raise DatabaseUnavailable("The database has no tables of Dagster yet: run `imageflow migrate`.")
-                    _make_tables(engine, connection)
+            check_tables(settings) if settings.database_url is not None else make_tables(settings)
             _WHOLE_ONES.add(engine.url)
         self._runs = _Runs(engine)
         self._events = _Events(engine)

@@ -50,7 +50,7 @@ class Child:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the one who owns the servers
-                preexec_fn=enter or _die_with_starter,
+                preexec_fn=enter or die_with_starter,
             )
         deadline = time.monotonic() + _READY_S
         while not listens(port):
@@ -104,5 +104,6 @@ def program(name: str, package: str) -> Path:
     return Path(found)
 
 
-def _die_with_starter() -> None:
+def die_with_starter() -> None:
+    """End the process that is about to begin a program when the thread that starts it ends: a `preexec_fn`."""
     own_children_die_with_us(signal.SIGKILL)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from imageflow_domain.errors import Unavailable
 from imageflow_domain.inference import ModelId
-from services.build import cache_root
 from services.child import Child, free_port
+from services.go import cache_root
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements" / "kserve.txt"
 _SERVER = Path(__file__).with_name("kserve_server.py")

@@ -135,7 +135,7 @@ def overviews(
         else:
             with attempt(stores, survey.id, Layer.OVERVIEWS, None, held.lease.run_id):
                 made = make_overviews(stores, survey, publish_despite_errors=settings.publish_despite_errors)
-            metadata = shown.overviews(survey, made, settings.gateway_url, time.monotonic() - begin)
+            metadata = shown.overviews(survey, made, settings.map_url, time.monotonic() - begin)
             checks = [shown.check_result(made.tiles_whole, trust.tiles_whole.__name__)]
     yield dg.MaterializeResult(metadata=metadata, check_results=checks)
 

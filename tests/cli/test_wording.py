@@ -160,4 +160,4 @@ def test_the_plan_job_takes_all_that_a_survey_can_be_asked() -> None:
 )
 def test_addresses_name_a_host_that_answers(host: str, url: str) -> None:
     settings = Settings(host=host, gateway_port=1, dagster_port=1)
-    assert (settings.gateway_url, settings.dagster_url) == (url, url)
+    assert (settings.gateway_url, settings.dagster_base_url) == (url, url)

@@ -134,7 +134,7 @@ def test_a_batch_says_how_it_was_judged(client: Any, inspected: dict[str, Any], 
     assert (told["state"], told["judged"]) == ("inspected", 3)
     assert told["counts"] == {"pictures": 3, "passed": 1, "failed": 1, "undecided": 1}
     assert told["inspections"][0]["id"] == told["inspection_id"]
-    assert told["dagster_url"].startswith(f"{settings.dagster_url}/assets/inspection_results")
+    assert told["dagster_url"].startswith(f"{settings.dagster_pages_url}/assets/inspection_results")
     (listed,) = ok(client.get(f"{V1}/batches", params={"product": told["product"], "state": "inspected"}))["batches"]
     assert listed["counts"] == told["counts"]
 

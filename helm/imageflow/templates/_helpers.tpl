@@ -1,0 +1,89 @@
+{{- define "imageflow.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "imageflow.selector" -}}
+app.kubernetes.io/name: imageflow
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "imageflow.labels" -}}
+{{ include "imageflow.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{- define "imageflow.podSecurity" -}}
+{{- $user := .values.user | default 10001 -}}
+runAsNonRoot: true
+runAsUser: {{ $user }}
+runAsGroup: {{ $user }}
+fsGroup: {{ $user }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "imageflow.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* Variables of every process: the settings, and secrets by reference. */ -}}
+{{- define "imageflow.envFrom" -}}
+- configMapRef: {name: {{ .Release.Name }}-settings}
+- secretRef: {name: {{ include "imageflow.databaseSecret" . }}}
+- secretRef: {name: {{ include "imageflow.objectStoreSecret" . }}}
+{{- range .Values.secrets.more }}
+- secretRef: {name: {{ . }}}
+{{- end }}
+{{- end }}
+
+{{- define "imageflow.databaseSecret" -}}
+{{ ternary (printf "%s-demo-database" .Release.Name) .Values.secrets.database .Values.demo.enabled }}
+{{- end }}
+
+{{- define "imageflow.objectStoreSecret" -}}
+{{ ternary (printf "%s-demo-object-store" .Release.Name) .Values.secrets.objectStore .Values.demo.enabled }}
+{{- end }}
+
+{{- define "imageflow.volumeMounts" -}}
+- {name: scratch, mountPath: /tmp, subPath: tmp}
+- {name: scratch, mountPath: /var/lib/imageflow, subPath: home}
+- {name: dagster, mountPath: /etc/imageflow}
+{{- end }}
+
+{{- define "imageflow.volumes" -}}
+- name: scratch
+  emptyDir: {sizeLimit: 2Gi}
+- name: dagster
+  configMap: {name: {{ .Release.Name }}-dagster}
+{{- end }}
+
+{{- /* Waits until the database has this version's schema. */ -}}
+{{- define "imageflow.awaitSchema" -}}
+- name: await-schema
+  image: {{ include "imageflow.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: [imageflow, migrate, --wait-s, "600"]
+  envFrom: {{- include "imageflow.envFrom" . | nindent 4 }}
+  securityContext: {{- include "imageflow.containerSecurity" . | nindent 4 }}
+  resources: {requests: {cpu: 50m, memory: 200Mi}, limits: {memory: 500Mi}}
+  volumeMounts: {{- include "imageflow.volumeMounts" . | nindent 4 }}
+{{- end }}
+
+{{- define "imageflow.podSpec" -}}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets: {{- range . }} [{name: {{ . }}}]{{ end }}
+{{- end }}
+enableServiceLinks: false
+securityContext: {{- include "imageflow.podSecurity" . | nindent 2 }}
+{{- with .values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

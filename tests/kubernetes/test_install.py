@@ -1,0 +1,92 @@
+"""The chart on an empty cluster: it gets ready, and does what one machine does."""
+
+import base64
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from imageflow_clients.database.maps import surveys, tiles
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import open_stores
+from imageflow_domain import keys
+from tests.e2e.stack import Cli, environment, wait_for
+from tests.kubernetes.release import Release
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+CITY = {"game_id": "city", "grid": {"rows": 6, "cols": 6}, "seed": 7}
+
+
+def test_a_survey_by_the_api_is_one_job_and_has_the_same_tiles_as_on_one_machine(
+    release: Release, tmp_path: Path
+) -> None:
+    job = release.post("/api/jobs", {**CITY, "save_data_id": "same"})
+    done = release.await_job(job["job_id"])
+    assert set(release.runs()) == {job["dag_run_id"]}
+
+    here = Cli(home=tmp_path / "home", env=environment(tmp_path / "home"))
+    here.run("survey", "run", "--config", str(Path("games/city.yaml").resolve()), "--save", "same", "--grid", "6x6")
+    expected = _tiles(tmp_path / "home", done["survey_id"])
+    assert len(expected) == done["tiles_created"] > 100
+    assert {path: release.get(path).content for path in expected} == expected
+
+
+def test_a_tile_comes_from_the_cache_the_second_time(release: Release) -> None:
+    job = release.post("/api/jobs", {**CITY, "save_data_id": "cached", "grid": {"rows": 2, "cols": 2}})
+    survey = release.await_job(job["job_id"])["survey_id"]
+    template = release.get(f"/tiles/{survey}/tilejson.json").json()
+    address = template["tiles"][0].removeprefix(release.url).format(z=template["maxzoom"] - 4, x=0, y=0)
+    first, second = release.get(address), release.get(address)
+    assert [answer.headers["x-cache-status"] for answer in (first, second)] == ["MISS", "HIT"]
+    assert second.content == first.content
+    assert second.headers["cache-control"] == "public, max-age=2592000, immutable"
+    assert "x-cache-status" not in release.get(f"/api/v1/surveys/{survey}").headers
+
+
+def test_a_run_whose_pod_is_killed_is_done_again_and_its_survey_is_whole(release: Release) -> None:
+    job = release.post("/api/jobs", {**CITY, "save_data_id": "killed"})
+    first = job["dag_run_id"]
+
+    def pod_of_run() -> str | None:
+        return next(iter(release.names("pods", f"dagster/run-id={first}")), None)
+
+    pod = wait_for(pod_of_run, 120, lambda: "no pod of the run came")
+    wait_for(
+        lambda: True if release.get(f"/api/jobs/{job['job_id']}/status").json()["progress"] > 0 else None,
+        120,
+        lambda: "the run did not begin",
+    )
+    release.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
+    done = release.await_job(job["job_id"])
+    assert done["total_tasks"] == done["completed_tasks"]
+
+
+def test_no_secret_lies_anywhere_but_in_secrets(release: Release) -> None:
+    secrets = {
+        base64.b64decode(value).decode()
+        for secret in release.items("secrets")
+        if secret["type"] == "Opaque"
+        for name, value in secret["data"].items()
+        if name != "AWS_ACCESS_KEY_ID"
+    }
+    assert len(secrets) >= 5
+    for kind in ("configmaps", "deployments", "statefulsets", "jobs", "pods"):
+        shown = release.kubectl("get", kind, "-o", "json")
+        assert [secret for secret in secrets if secret in shown] == [], kind
+
+
+def _tiles(home: Path, survey: str) -> Mapping[str, bytes]:
+    """Return the tiles of a survey of one machine, by their addresses."""
+    with closing(open_stores(Settings(home=home))) as stores:
+        with stores.database.begin() as connection:
+            revision = surveys.get(connection, survey).revision
+            assert revision is not None
+            found = list(tiles.every(connection, survey, revision))
+        return {
+            f"/tiles/{survey}/{revision}/{tile.id.z}/{tile.id.x}/{tile.id.y}.webp": stores.objects.get(
+                keys.tile(tile.digest)
+            )
+            for tile in found
+        }
