@@ -33,6 +33,8 @@ class Kind(StrEnum):
     STEP = "step process"
     FORKS = "fork server"
     """Of a run worker: it starts the processes of the run's steps."""
+    RUN_FORKS = "fork server of runs"
+    """Of the code server: it starts the run workers, which end with it."""
     CODE = "code server"
     WORKERS_AND_CODE = "run workers and code server together"
     DAEMON = "daemon"
@@ -53,6 +55,7 @@ EVERYWHERE = (
     Kind.WORKER,
     Kind.STEP,
     Kind.FORKS,
+    Kind.RUN_FORKS,
     Kind.CODE,
     Kind.WORKERS_AND_CODE,
     Kind.DAEMON,

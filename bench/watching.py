@@ -11,7 +11,8 @@ import psutil
 
 _SAMPLE_S = 1.0
 _FORKS = "multiprocessing.forkserver"
-_OF_RUNS = {"run worker", "fork server", "step process"}
+_STEPS = "imageflow_assets.step_child"
+_OF_RUNS = {"run worker", "fork server of runs", "fork server", "step process"}
 _ROLES = (
     ("dagster_webserver", "webserver"),
     ("dagster._daemon", "daemon"),
@@ -92,17 +93,18 @@ def database_of(home: Path) -> list[psutil.Process]:
 
 
 def role_of(process: psutil.Process) -> str:
-    """Name a process: the code server starts each run worker as a child, by spawning or by forking."""
+    """Name a process: run workers are forked, and so are the processes of their steps, by other servers of forks."""
     command = " ".join(process.cmdline())
     if "code-server" in command:
         return "code server"
     if "api grpc" in command:
-        parent = process.parent()
-        forked = parent is not None and parent.cmdline() == process.cmdline()
-        return "run worker" if forked else "code server"
+        return "code server"
     if _FORKS in command:
         parent = process.parent()
-        return "step process" if parent is not None and _FORKS in " ".join(parent.cmdline()) else "fork server"
-    if "spawn_main" in command or "execute_run" in command:
+        forked = parent is not None and parent.cmdline() == process.cmdline()
+        if _STEPS in command:
+            return "step process" if forked else "fork server"
+        return "run worker" if forked else "fork server of runs"
+    if "execute_run" in command:
         return "run worker"
     return next((role for words, role in _ROLES if words in command), "other")

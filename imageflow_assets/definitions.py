@@ -14,6 +14,7 @@ from imageflow_assets.map.assets import ASSETS as MAP
 from imageflow_assets.map.jobs import JOBS
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
+from imageflow_resources.run_workers import fork_run_workers
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -27,4 +28,5 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     )
 
 
+fork_run_workers()
 defs = build_defs()

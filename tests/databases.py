@@ -6,6 +6,7 @@ A database with the newest schema is a copy of a template, which takes a tenth o
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from imageflow_clients.postgres.layout import exclusive, open_lock, try_lock
 from imageflow_domain.errors import DatabaseUnavailable
 
 _TEMPLATE_S = 120.0
+_STOP_S = 60.0
 _SETTINGS = {
     # What survives a crash is the affair of tests that crash servers of their own.
     "fsync": "off",
@@ -84,7 +86,11 @@ class SharedPostgres:
 
     def _remove_unless_used(self) -> None:
         if try_lock(self._users, fcntl.LOCK_EX):
-            self._server.stop()
+            deadline = time.monotonic() + _STOP_S
+            while not self._server.stop():  # a process that a test started is a client until it has ended
+                if time.monotonic() > deadline:
+                    raise DatabaseUnavailable(f"A process has kept the tests' PostgreSQL in use for {_STOP_S:.0f} s.")
+                time.sleep(0.1)
             if (self._folder / "server").exists():
                 shutil.rmtree(self._folder / "server")
 

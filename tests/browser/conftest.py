@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.stand import BUILT, CHROMIUM, EXAMPLE_SURVEY, Stand, open_page, running_browser, running_stand
+from tests.browser.stand import BUILT, CHROMIUM, EXAMPLE_SURVEY, Stand, running_browser, running_stand
+from tests.browser.tabs import Tabs
 
 GUARD_S = 1800
 """For one test: whichever is the first waits for the whole stand, which takes minutes where others work too."""
@@ -36,25 +37,27 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Tabs:
+    return Tabs(browser)
+
+
+@pytest.fixture(scope="session")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     with running_stand(tmp_path_factory.mktemp("stand")) as running:
         yield running
 
 
 @pytest.fixture
-def look(browser: Browser, stand: Stand) -> Iterator[OpenPage]:
+def look(tabs: Tabs, stand: Stand) -> Iterator[OpenPage]:
     """Open an address of the stack, or a whole one; afterwards no page may have complained."""
     complaints: list[str] = []
-    pages: list[Page] = []
 
     def at(address: str, **options: object) -> Page:
         url = address if address.startswith("http") else f"{stand.url}{address}"
-        pages.append(open_page(browser, url, complain=complaints.append, **options))  # type: ignore[arg-type]
-        return pages[-1]
+        return tabs.open(url, complain=complaints.append, **options)  # type: ignore[arg-type]
 
     yield at
-    for page in pages:
-        page.context.close()
+    tabs.leave()
     assert complaints == []
 
 

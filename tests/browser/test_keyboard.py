@@ -48,7 +48,7 @@ def test_a_path_is_measured_by_enter(look: Any, stand: Stand) -> None:
 
 
 def test_where_nothing_can_be_copied_the_link_is_shown_and_leads_to_what_is_seen(look: Any, stand: Stand) -> None:
-    page = look("/surveys")
+    page = look("/surveys", own=True)
     page.add_init_script(NO_CLIPBOARD)
     page.goto(f"{stand.url}/maps/{EXAMPLE_SURVEY}#x=6688&y=8052&z=3&o=")
     page.wait_for_function(ALL_TILES)

@@ -43,7 +43,7 @@ def test_japanese_is_spoken_and_remembered(look: Any) -> None:
 
 
 def test_a_browser_that_blocks_storage_shows_the_page_and_changes_its_language(look: Any) -> None:
-    page = look(f"/maps/{EXAMPLE_SURVEY}")
+    page = look(f"/maps/{EXAMPLE_SURVEY}", own=True)
     page.context.add_init_script(
         "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError') } })"
     )

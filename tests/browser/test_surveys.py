@@ -34,7 +34,7 @@ def test_the_list_tells_every_survey_and_finds_some(look: Any) -> None:
 
 
 def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, stand: Stand) -> None:
-    page = look("/surveys/new")
+    page = look("/surveys/new", motion="reduce")
     page.get_by_role("combobox", name="Game", exact=True).click()
     page.get_by_role("option", name="A city that is surveyed while one watches").click()
     page.get_by_label("Save", exact=True).fill("Wrong name")
@@ -65,7 +65,7 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     page.keyboard.press("ArrowRight")
     expect(facts).to_contain_text("Block r00c01")
 
-    asking = look("/surveys")
+    asking = look("/surveys", motion="reduce")
     asking.route("**/events", lambda route: route.abort())
     asking.locator(".survey-row", has_text="watched").get_by_role("link", name="live_city").click()
     expect(asking.locator("#told-by")).to_have_text("Asking every 3 s", timeout=LONG_MS)
@@ -78,11 +78,11 @@ def test_a_survey_is_started_watched_live_cancelled_and_gone_on_with(look: Any, 
     dialog.get_by_role("button", name="Cancel").click()
     expect(page.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
     expect(asking.locator(".page-head .badge")).to_have_text("Cancelled", timeout=LONG_MS)
-    waiting = look("/maps/live_city-watched-0001")
+    waiting = look("/maps/live_city-watched-0001", motion="reduce")
     expect(waiting.get_by_role("heading", name="live_city · watched · 1")).to_be_visible()
 
     # another person's page, which has seen the end, sees it go on
-    other = look("/surveys/live_city-watched-0001")
+    other = look("/surveys/live_city-watched-0001", motion="reduce")
     expect(other.locator("#told-by")).to_have_text("Ended", timeout=LONG_MS)
     page.get_by_role("button", name="Go on").click()
     expect(page.locator("#told-by")).to_have_text("Live", timeout=LONG_MS)

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
+from bench.watching import role_of
+
 ROOT = Path(__file__).parents[2]
 HTTP = httpx.Client(timeout=30, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 """For every request: a client of its own would read the machine's certificates first, in 24 ms of a processor."""
@@ -107,6 +109,15 @@ class Stack:
             with suppress(psutil.NoSuchProcess):  # it may end while we look
                 command = " ".join(child.cmdline())
                 if any(word in command for word in words):
+                    found.append(child.pid)
+        return found
+
+    def run_workers(self) -> list[int]:
+        """Return the living run workers."""
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if role_of(child) == "run worker":
                     found.append(child.pid)
         return found
 

@@ -200,9 +200,4 @@ def _workers(stack: Stack, batch: Batch) -> list[int]:
     """Return the processes that work on a batch: the only run's, as nothing else runs by now."""
     started = [run for run in runs(stack, batch) if run["status"] == "STARTED"]
     assert len(started) == 1
-    code = next(
-        child
-        for child in psutil.Process(stack.process.pid).children(recursive=True)
-        if "api grpc" in " ".join(child.cmdline())
-    )
-    return [child.pid for child in code.children() if "resource_tracker" not in " ".join(child.cmdline())]
+    return stack.run_workers()

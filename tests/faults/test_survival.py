@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 _GAMES = FaultGames(side=math.isqrt(SMALL_SURVEY) + 1, map_side=256)
 """The smallest whose steps are processes; `make soak` has larger ones."""
 
-_SOON = {"IMAGEFLOW_RETRY_WAITS": "3 10 60"}
+_SOON = {"IMAGEFLOW_RETRY_WAITS": "1 5 60"}
 """Steps are tried again sooner than by default, and as often."""
 
 _MOST = 7

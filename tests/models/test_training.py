@@ -50,11 +50,11 @@ def test_the_same_weights_export_to_the_same_bytes() -> None:
 
 def test_a_few_steps_of_training_learn_something() -> None:
     told: list[str] = []
-    plan = TrainingPlan(pictures=64, passes=25)
+    plan = TrainingPlan(pictures=32, passes=30)
     weights = train(plan, told.append)
     first = _loss(first_weights(np.random.default_rng(plan.seed)))
-    assert _loss(weights) < 0.75 * first  # 0.716 when it was written, by the seed of 0
-    assert told[-1].startswith("step 100 of 100, loss ")
+    assert _loss(weights) < 0.75 * first  # 0.710 when it was written, by the seed of 0
+    assert told[-1].startswith("step 60 of 60, loss ")
 
 
 def _loss(weights: Weights) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import cycle, product
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from imageflow_mosaic.changed import ChangedCells, Cluster, changed_lossy_cells,
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.compose import PlacedShot
 from tests.mosaic import lossy_frames, worlds
+from tests.thorough import repeated
 
 Change = Callable[[Pixels], Pixels]
 
@@ -28,12 +30,15 @@ FORMATS: dict[str, tuple[float, Change, float]] = {
 }
 """Scale, what happens to the frames, and the noise of the survey's overlaps."""
 
+SETS = ("openttd-small", "openttd-keys", "openttd-water")
+UNCHANGED = repeated([*zip(FORMATS, cycle(SETS), strict=False)], thorough=[*product(FORMATS, SETS)])
+"""Each format on one set; `make soak` takes each on all of them."""
+
 HOUSE, ROAD, YARD = (950, 840), (1400, 1000), (1150, 1300)
 """Where something is built, in pixels of the real set's world."""
 
 
-@pytest.mark.parametrize("name", ["openttd-small", "openttd-keys", "openttd-water"])
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(("form", "name"), UNCHANGED)
 def test_an_unchanged_world_surveyed_again_has_no_changed_places(form: str, name: str) -> None:
     assert _changes(name, form, seeds=(1, 2)) == ()
 
