@@ -8,22 +8,25 @@ from imageflow_domain.errors import Conflict, ImageFlowError, InvalidInput, Stor
 Request = Literal["read", "write", "delete"]
 """The operation on an object; listing counts as reading."""
 
+_STATUS = r"(?:status code: |\()"
+"""What stands before an HTTP status; the same number may be a duration, a size or a port."""
+
 # From the special to the general: the first that fits is said.
 _SENTENCES = (
     (
-        r"os error (28|122)\b|No space left|StorageFull|\b507\b|EntityTooLarge.*quota",
+        rf"os error (28|122)\b|No space left|StorageFull|{_STATUS}507\b|EntityTooLarge.*quota",
         "is full: free some space, then try again",
     ),
     (r"os error 27\b|File too large", "does not take so large a file: raise the limit of file sizes"),
     (r"os error 30\b|Read-only|read only", "is read-only: make it writable, or name another one"),
     (r"NoSuchBucket", "has no such bucket: create it"),
     (
-        r"Unauthenticated|SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|ExpiredToken|\b401\b"
+        rf"Unauthenticated|SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|ExpiredToken|{_STATUS}401\b"
         r"|Unable to locate credentials|Missing .*(?:credential|AccessKey)",
         "refuses our keys: correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     ),
     (
-        r"os error (1|13)\b|Permission ?denied|AccessDenied|\b403\b",
+        rf"os error (1|13)\b|Permission ?denied|AccessDenied|{_STATUS}403\b",
         "does not let this account {request} '{key}': give the account the right to {request}, "
         "or correct the bucket's name",
     ),
@@ -32,7 +35,7 @@ _SENTENCES = (
         r"error sending request|connect|dns|\btimed out|ReadTimeout",
         "does not answer: start it, or correct AWS_ENDPOINT_URL",
     ),
-    (r"\b50\d\b|InternalError|Internal Error", "fails with '{key}' and does not say why: its own log may"),
+    (rf"{_STATUS}50\d\b|InternalError|Internal Error", "fails with '{key}' and does not say why: its own log may"),
 )
 
 
