@@ -71,7 +71,7 @@ check: $(VENV)/.dev $(WEBUI) ## Format, lint, types, import contracts, of Python
 fast: $(VENV)/.dev $(WEBUI) ## Only the tests that start no stack and no game
 	$(BIN)/pytest -m "not e2e" --ignore=tests/kubernetes
 
-kubernetes-test: $(VENV)/.dev $(WEBUI) ## Install the Helm chart on a real cluster and use it: as root, the first time builds for half an hour
+kubernetes-test: $(VENV)/.dev $(WEBUI) ## Install the Helm chart on a real cluster and use it: as root, the first time builds for up to half an hour
 	$(BIN)/python -m services kubernetes build
 	$(BIN)/pytest tests/kubernetes
 

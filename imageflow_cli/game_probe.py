@@ -122,9 +122,6 @@ def init(
     text = first_yaml(game_name, command, parameters)
     pictures = folder or Path(f"{game_name}-probe")
 
-    def keep(probed: "Probed") -> None:
-        _write(file, probed.text)
-
     def tried(text: str) -> "Probed":
         game = described(text, where="the first YAML", folder=file.parent, title=game_name)
         try:

@@ -15,7 +15,7 @@ _LOOK_S = 1.0
 @click.option(
     "--wait-s",
     type=click.FloatRange(min=0),
-    help="Migrate nothing, and wait so long for another process that does: before a start on several machines.",
+    help="Migrate nothing, and wait for up to this many seconds until another process has migrated.",
 )
 @with_settings
 def migrate(settings: Settings, wait_s: float | None) -> None:
@@ -46,13 +46,17 @@ def _await_migration(settings: Settings, deadline: float) -> None:
     from imageflow_clients.database.core.engine import open_database
     from imageflow_resources.storage import check_tables
 
+    shown = ""
     while True:
         try:
             open_database(settings, patience_s=_LOOK_S).close()
             check_tables(settings)
-        except DatabaseUnavailable:
+        except DatabaseUnavailable as error:
             if time.monotonic() > deadline:
                 raise
+            if str(error) != shown:
+                shown = str(error)
+                click.echo(shown, err=True)
             time.sleep(_LOOK_S)
         else:
             return

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import SecretStr
@@ -24,6 +24,7 @@ _FROM_ELSEWHERE = {
     "public_url",
     "dagster_url",
     "dagster_public_url",
+    "trusted_proxies",
 }
 """Settings that the chart sets itself, from values of their own."""
 
@@ -37,6 +38,7 @@ def values_schema(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of the chart's values, from their defaults."""
     schema = _schema("", values)
     schema["properties"]["settings"] = _settings_schema()
+    schema["properties"]["global"] = {"type": "object"}  # Helm adds it where the chart is another one's dependency
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of ImageFlow's chart", **schema}
 
 
@@ -65,7 +67,7 @@ def _settings_schema() -> dict[str, Any]:
     of_users = {
         name: field
         for name, field in Settings.model_fields.items()
-        if name not in _FROM_ELSEWHERE and SecretStr not in getattr(field.annotation, "__args__", ())
+        if name not in _FROM_ELSEWHERE and SecretStr not in (field.annotation, *get_args(field.annotation))
     }
     properties = {
         f"{prefix}{name.upper()}": {

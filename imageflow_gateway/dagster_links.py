@@ -40,9 +40,11 @@ def links_for(settings: Settings, hostname: str | None) -> DagsterLinks:
     """Return links that work for the client that used `hostname`.
 
     Args:
-        hostname: Of the request's address; by it Dagster too is reached where this machine serves on every address.
+        hostname: Of the request's address; by it Dagster too is reached where this machine serves on every address
+            and no setting names another.
     """
-    if settings.host in EVERY_ADDRESS and hostname:
+    is_named = settings.dagster_public_url is not None or settings.dagster_url is not None
+    if settings.host in EVERY_ADDRESS and hostname and not is_named:
         name = f"[{hostname}]" if ":" in hostname else hostname
         return DagsterLinks(base_url=f"http://{name}:{settings.dagster_port}")
     return DagsterLinks(base_url=settings.dagster_pages_url)

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from imageflow_domain.errors import Conflict, Unavailable
 
 _STOP_S = 60.0
+_LOOK_S = 1.0
 _POLL_S = 0.1
 
 
@@ -42,6 +44,7 @@ class Background:
         self._folder.mkdir(parents=True, exist_ok=True)
         if self.owner() is not None:
             raise Conflict(f"Servers run in '{self._folder}' already: end them with `stop` first.")
+        self._forget()  # of an owner that was killed
         with (self._folder / "run.log").open("wb") as log:
             owner = subprocess.Popen(
                 [sys.executable, "-m", "services", *arguments],
@@ -67,10 +70,7 @@ class Background:
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, _interrupt)
         with (self._folder / "owner").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Conflict(f"Servers run in '{self._folder}' already.") from error
+            self._lock(lock)
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
@@ -80,6 +80,19 @@ class Background:
                     yield
             finally:
                 self._forget()
+
+    def _lock(self, file: IO[str]) -> None:
+        """Lock the owner's file. Another process that looks for the owner holds it for an instant."""
+        deadline = time.monotonic() + _LOOK_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise Conflict(f"Servers run in '{self._folder}' already.") from error
+                time.sleep(_POLL_S)
+            else:
+                return
 
     def wait(self) -> None:
         """Say that the servers work, and rest until this process is to end."""

@@ -140,7 +140,10 @@ def _settle(report: Report, given: Mapping[str, Any]) -> Proposed | None:
     if is_restless and report.flicker_share:
         window, crop = report.window, report.crop
         spread = report.flicker_share * window.width_px * window.height_px / (crop.width_px * crop.height_px)
-        wanted["equal_share"] = max(_LEAST_EQUAL, floor(100 * (1 - spread)) / 100)
+        if 1 - spread < _LEAST_EQUAL:
+            wanted = {"equal_grabs": 1}
+        else:
+            wanted["equal_share"] = floor(100 * (1 - spread)) / 100
     elif is_restless:
         wanted = {"equal_grabs": 1}
     if report.ignored and not is_restless:  # else they may be parts of the map, such as waves

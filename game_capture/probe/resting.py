@@ -12,7 +12,7 @@ from game_capture.probe.rig import Picture, Rig
 _REST_S, _REST_GRABS = 2.5, 10
 
 _RESTS = 3
-"""So often a picture is looked at that changes most of itself."""
+"""How often a picture is looked at that changes most of itself."""
 
 _DRIFTING_SHARE = 0.3
 """Share of squares that change while the camera should rest, above which the pointer may be what scrolls."""

@@ -38,7 +38,7 @@ _RESTLESS_SHARE = 0.5
 _RESTLESS_PATIENCE_S = 1.5
 _START_PATIENCE_S = 10.0
 _BEGUN_SHARE = 0.02
-"""So much of a picture changes where a camera begins to move."""
+"""The share of a picture that changes when a camera begins to move."""
 
 _FLICKER_S = 1.0
 _MOST_FLICKER = 0.25
@@ -47,7 +47,7 @@ _MOST_FLICKER = 0.25
 _FLICKER_SLACK = 1.5
 
 _SPARSE = 2
-"""One in so many rows and columns is compared to see whether a picture changes."""
+"""Every this many rows and columns, one is compared to see whether a picture changes."""
 
 
 class OtherWindow(NoMap):
@@ -93,7 +93,7 @@ class Rig:
         self.lag_s = 1.5
         """From a move until the picture surely shows its begin."""
         self.still_s = 0.25
-        """So long a picture must stand still to be settled."""
+        """How long a picture must stand still to be settled."""
         self.calm: NDArray[np.bool_] | None = None
         """Pixels of the window that stand still while the camera rests; `None`: all."""
         self._patience_s = _PATIENCE_S

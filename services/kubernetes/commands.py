@@ -23,7 +23,7 @@ _folder = click.option(
 
 @click.group()
 def kubernetes() -> None:
-    """A Kubernetes cluster of one node on this machine, as root. Its end leaves nothing behind but its folder."""
+    """A Kubernetes cluster of one node on this machine, as root. Its end leaves nothing running."""
 
 
 @kubernetes.command()

@@ -14,9 +14,6 @@ _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-
 _INSTALLED = {
     "coredns": ("github.com/coredns/coredns", "v1.14.7"),
     "helm": ("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
-    "kube-network-policies": ("sigs.k8s.io/kube-network-policies/cmd", "v0.8.0"),
-    "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
-    "kwok": ("sigs.k8s.io/kwok/cmd/kwok", "v0.8.0"),
 }
 _ETCD = "v3.6.6"
 

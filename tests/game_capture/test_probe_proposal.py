@@ -130,6 +130,11 @@ def test_a_camera_is_waited_for_where_little_of_the_map_flickers_from_one_grab_t
     }
 
 
+def test_a_crop_most_of_which_flickers_is_not_waited_for() -> None:
+    report = replace(_report(way_of(KEYS), 64.0, 32.0), restless_share=0.6, flicker_share=0.5)
+    assert propose(report, {}, KEYS, default_park=CORNER).parameters["settle"].value == {"equal_grabs": 1}
+
+
 def test_where_nothing_moved_the_message_names_what_hides_a_camera_that_moves() -> None:
     tried = [Tried(way=way_of(KEYS), across=None, down=None, changed_otherwise=True)]
     assert "30% of the picture changes by itself" in nothing_moved(tried, restless_share=0.3)

@@ -5,9 +5,10 @@ import logging
 
 import pytest
 
+from imageflow_clients.settings import Settings
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Layer
-from imageflow_gateway.dagster_links import DagsterLinks
+from imageflow_gateway.dagster_links import DagsterLinks, links_for
 from imageflow_gateway.etags import matches
 from imageflow_gateway.logs import JsonLines
 from imageflow_surveys.tilejson import smallest_zoom
@@ -72,3 +73,20 @@ def test_links_into_dagster_name_a_survey_by_its_partition() -> None:
     assert links.runs_of("city-a-0001") == "http://d/runs?q[0]=tag%3Adagster%2Fpartition%3Dcity-a-0001"
     for layer in Layer:
         assert links.partition(layer, "city-a-0001") == f"http://d/assets/{layer}?view=partitions&partition=city-a-0001"
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://maps.lan:3000"),
+        ({"dagster_url": "http://dagster:3000"}, "http://dagster:3000"),
+        (
+            {"dagster_url": "http://dagster:3000", "dagster_public_url": "https://dagster.example.com/"},
+            "https://dagster.example.com",
+        ),
+    ],
+)
+def test_links_into_dagster_lead_where_the_settings_say_and_else_to_the_host_that_was_called(
+    given: dict[str, str], url: str
+) -> None:
+    assert links_for(Settings(host="0.0.0.0", **given), "maps.lan").base_url == url  # noqa: S104 - compared, not bound

@@ -35,14 +35,18 @@ class Release:
         """Make the namespace, which admits no pod with rights, install, and wait until all is ready."""
         self.cluster.kubectl("create", "namespace", self.name)
         self.cluster.kubectl("label", "namespace", self.name, RESTRICTED)
+        self._install()
+
+    def reinstall(self) -> None:
+        """Uninstall, and install again under the same name, over the volumes that stay."""
+        self.cluster.run("helm", "-n", self.name, "uninstall", self.name, "--wait")
+        self._install()
+
+    def _install(self) -> None:
         self._helm("install")
         for kind in ("statefulset", "deployment"):
             for name in self.names(kind):
                 self.kubectl("rollout", "status", f"{kind}/{name}", f"--timeout={READY_S}s")
-
-    def upgrade(self, **values: Any) -> None:
-        """Upgrade to other values, such as `image.tag`."""
-        self._helm("upgrade", *(f"--set={name}={value}" for name, value in values.items()))
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Return what `kubectl` prints, in the release's namespace."""

@@ -58,9 +58,15 @@ def test_a_run_whose_pod_is_killed_is_done_again_and_its_survey_is_whole(release
         120,
         lambda: "the run did not begin",
     )
+    assert release.get(f"/api/jobs/{job['job_id']}/status").json()["status"] == "running"
+    before = set(release.runs())
     release.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     done = release.await_job(job["job_id"])
     assert done["total_tasks"] == done["completed_tasks"]
+    repeated = set(release.runs()) - before
+    assert len(repeated) == 1
+    found = release.get(f"/api/v1/surveys/{done['survey_id']}/runs").json()["runs"]
+    assert {run["run_id"]: run["status"] for run in found} == {first: "FAILURE", repeated.pop(): "SUCCESS"}
 
 
 def test_no_secret_lies_anywhere_but_in_secrets(release: Release) -> None:
@@ -75,6 +81,15 @@ def test_no_secret_lies_anywhere_but_in_secrets(release: Release) -> None:
     for kind in ("configmaps", "deployments", "statefulsets", "jobs", "pods"):
         shown = release.kubectl("get", kind, "-o", "json")
         assert [secret for secret in secrets if secret in shown] == [], kind
+
+
+def test_a_trial_that_is_installed_again_finds_what_its_volumes_hold(release: Release) -> None:
+    job = release.post("/api/jobs", {**CITY, "save_data_id": "stays", "grid": {"rows": 2, "cols": 2}})
+    survey = release.await_job(job["job_id"])["survey_id"]
+    release.reinstall()
+    assert release.get(f"/api/v1/surveys/{survey}").json()["state"] == "completed"
+    again = release.post("/api/jobs", {**CITY, "save_data_id": "again", "grid": {"rows": 2, "cols": 2}})
+    release.await_job(again["job_id"])
 
 
 def _tiles(home: Path, survey: str) -> Mapping[str, bytes]:

@@ -1,10 +1,26 @@
 {{- define "imageflow.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{- /* A list of objects with the given names, as JSON. */ -}}
+{{- define "imageflow.named" -}}
+{{- $named := list }}
+{{- range . }}{{ $named = append $named (dict "name" .) }}{{ end -}}
+{{ $named | toJson }}
+{{- end }}
+
+{{- /* A value as an environment variable has it: a number from a values file is a float, which prints 1e+08. */ -}}
+{{- define "imageflow.variable" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . | quote }}{{ else }}{{ . | toString | quote }}{{ end -}}
 {{- end }}
 
 {{- define "imageflow.selector" -}}
 app.kubernetes.io/name: imageflow
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
@@ -37,7 +53,7 @@ capabilities: {drop: [ALL]}
 - secretRef: {name: {{ include "imageflow.databaseSecret" . }}}
 - secretRef: {name: {{ include "imageflow.objectStoreSecret" . }}}
 {{- range .Values.secrets.more }}
-- secretRef: {name: {{ . }}}
+- secretRef: {name: {{ . | quote }}}
 {{- end }}
 {{- end }}
 
@@ -62,7 +78,7 @@ capabilities: {drop: [ALL]}
   configMap: {name: {{ .Release.Name }}-dagster}
 {{- end }}
 
-{{- /* Waits until the database has this version's schema. */ -}}
+{{- /* Waits until the database was migrated. */ -}}
 {{- define "imageflow.awaitSchema" -}}
 - name: await-schema
   image: {{ include "imageflow.image" . }}
@@ -76,7 +92,7 @@ capabilities: {drop: [ALL]}
 
 {{- define "imageflow.podSpec" -}}
 {{- with .root.Values.image.pullSecrets }}
-imagePullSecrets: {{- range . }} [{name: {{ . }}}]{{ end }}
+imagePullSecrets: {{ include "imageflow.named" . }}
 {{- end }}
 enableServiceLinks: false
 securityContext: {{- include "imageflow.podSecurity" . | nindent 2 }}
