@@ -114,7 +114,7 @@ def test_a_failed_run_of_a_survey_names_it_and_how_it_goes_on(watch: Watch, stor
     watch.tick()
     (alert,) = _raised(stores)
     assert f"Run {run} of survey '{survey.id}' failed: The store is full: free some space." in alert.message
-    assert f"`imageflow survey resume {survey.id}` goes on" in alert.message
+    assert f"Once that is corrected, run `imageflow survey resume {survey.id}`, or re-execute" in alert.message
     assert alert.details["survey"] == survey.id
 
 
