@@ -10,6 +10,7 @@ import yaml
 
 from services.kubernetes import network
 from services.kubernetes.cluster import Cluster
+from services.kubernetes.programs import VERSION
 from tests.e2e.stack import ROOT, wait_for
 
 CHART = ROOT / "helm" / "imageflow"
@@ -101,8 +102,8 @@ class Release:
 
 
 def manifests(cluster: Cluster, *options: str) -> list[dict[str, Any]]:
-    """Return what the chart makes, as Helm renders it for the cluster's version."""
-    made = cluster.run("helm", "template", "imageflow", CHART, "--dry-run=server", *options)
+    """Return what the chart makes, as Helm renders it for the cluster's version of Kubernetes."""
+    made = cluster.run("helm", "template", "imageflow", CHART, "--kube-version", VERSION, *options)
     return [document for document in yaml.safe_load_all(made) if document]
 
 

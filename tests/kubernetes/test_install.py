@@ -2,12 +2,11 @@
 
 import base64
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from imageflow_clients.database.maps import surveys, tiles
+from imageflow_clients.database.maps import tiles
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain import keys
@@ -94,14 +93,12 @@ def test_a_trial_that_is_installed_again_finds_what_its_volumes_hold(release: Re
 
 def _tiles(home: Path, survey: str) -> Mapping[str, bytes]:
     """Return the tiles of a survey of one machine, by their addresses."""
-    with closing(open_stores(Settings(home=home))) as stores:
-        with stores.database.begin() as connection:
-            revision = surveys.get(connection, survey).revision
-            assert revision is not None
-            found = list(tiles.every(connection, survey, revision))
+    stores = open_stores(Settings(home=home))
+    with stores.database, stores.database.begin() as connection:
+        revision = tiles.layers_of_survey(connection, survey)[0].revision
         return {
             f"/tiles/{survey}/{revision}/{tile.id.z}/{tile.id.x}/{tile.id.y}.webp": stores.objects.get(
-                keys.tile(tile.digest)
+                keys.tile(tile.digest), next_step="survey again"
             )
-            for tile in found
+            for tile in tiles.every(connection, survey, revision)
         }
