@@ -107,4 +107,11 @@ def test_large_numbers_several_secrets_and_a_digest_stay_what_they_are(cluster: 
 
 
 def _templates(made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [document["spec"]["template"] for document in made if "template" in document.get("spec", {})]
+    """Return the templates of pods, with volumes in place of claims, which are made when a pod is."""
+    found = []
+    for spec in [document["spec"] for document in made if "template" in document.get("spec", {})]:
+        claims = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])]
+        pod = spec["template"]["spec"]
+        volumes = [*pod.get("volumes", []), *({"name": name, "emptyDir": {}} for name in claims)]
+        found.append({**spec["template"], "spec": {**pod, "volumes": volumes}})
+    return found

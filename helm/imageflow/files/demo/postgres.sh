@@ -3,7 +3,9 @@ set -eu
 sql() { postgres --single -j -D "$1" "$2" > /dev/null; }
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   rm -rf "$PGDATA.new"
-  initdb --pgdata="$PGDATA.new" --username=postgres --auth-host=scram-sha-256 --auth-local=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8
+  printf %s "$POSTGRES_PASSWORD" > /tmp/password
+  initdb --pgdata="$PGDATA.new" --username=postgres --pwfile=/tmp/password --auth-host=scram-sha-256 --auth-local=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8
+  rm /tmp/password
   echo "host all all all scram-sha-256" >> "$PGDATA.new/pg_hba.conf"
   printf 'CREATE ROLE imageflow LOGIN;\n\nCREATE DATABASE imageflow;\n\nGRANT CREATE ON DATABASE imageflow TO imageflow;\n' | sql "$PGDATA.new" postgres
   printf 'GRANT CREATE ON SCHEMA public TO imageflow;\n' | sql "$PGDATA.new" imageflow
