@@ -48,6 +48,8 @@ class Release:
         for kind in ("statefulset", "deployment"):
             for name in self.names(kind):
                 self.kubectl("rollout", "status", f"{kind}/{name}", f"--timeout={READY_S}s")
+        # the network of services follows their pods a moment later
+        wait_for(lambda: True if self.get("/health/ready").is_success else None, 30, lambda: self.get("/").text)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Return what `kubectl` prints, in the release's namespace."""

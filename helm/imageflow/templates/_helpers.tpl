@@ -90,6 +90,21 @@ capabilities: {drop: [ALL]}
   volumeMounts: {{- include "imageflow.volumeMounts" . | nindent 4 }}
 {{- end }}
 
+{{- /* Waits until the code server answers: Dagster would look for one that it missed only a while later. */ -}}
+{{- define "imageflow.awaitCode" -}}
+- name: await-code
+  image: {{ include "imageflow.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command:
+    - sh
+    - -c
+    - until dagster api grpc-health-check --host {{ .Release.Name }}-code --port 4000; do sleep 1; done
+  env: [{name: HOME, value: /tmp}]
+  securityContext: {{- include "imageflow.containerSecurity" . | nindent 4 }}
+  resources: {requests: {cpu: 50m, memory: 200Mi}, limits: {memory: 500Mi}}
+  volumeMounts: [{name: scratch, mountPath: /tmp, subPath: tmp}]
+{{- end }}
+
 {{- define "imageflow.podSpec" -}}
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets: {{ include "imageflow.named" . }}
