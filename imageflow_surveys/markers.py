@@ -9,7 +9,7 @@ from imageflow_domain.markers import Marker, MarkerText
 from imageflow_domain.survey import Survey
 
 MOST_MARKERS = 5000
-"""Of one save: nobody reads a longer list."""
+"""Most markers of one save: a longer list is of no use to people."""
 
 
 def list_markers(stores: Stores, game: str, save: str, name: str | None = None) -> tuple[Marker, ...]:

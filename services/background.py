@@ -1,4 +1,4 @@
-"""Servers that a process in the background owns: started once, found again, and ended by whoever comes later."""
+"""Servers owned by a process in the background, which later commands find and end."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""A cluster of one node in namespaces of its own: whatever happens to it, its end leaves nothing running.
+"""A cluster of one node in namespaces of its own: when it ends, nothing of it goes on running.
 
 Processes, mounts, network devices and packet filters of the node, its pods included, live in the namespaces of one
 process (`node.py`) and end with it. Images that were loaded stay in the cluster's folder.
