@@ -71,7 +71,7 @@ class _Job:
         self._began = time.monotonic()
         self.retries = 0
         self.wrong_answers: list[str] = []
-        """Answers that no client may get, whatever is down."""
+        """Answers that are wrong in any case, also while a part is down."""
         request = {"game_id": game, "save_data_id": save}
         while (answer := self._ask("POST", "", json=request, headers={"Idempotency-Key": save})) is None:
             time.sleep(_LOOK_S)
