@@ -58,7 +58,7 @@ class Doubt:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrangement:
-    """The outcome of pictures in no order: each is in a group, a stray, or a double."""
+    """The outcome of pictures in no order: each is in a group, in none (a stray), or a duplicate (a double)."""
 
     groups: tuple[Group, ...]
     """The largest first."""

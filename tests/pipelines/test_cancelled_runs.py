@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,12 +19,6 @@ from tests.pipelines.specs import spec, step
 @pytest.fixture(autouse=True)
 def _calls() -> None:
     CALLS.clear()
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[StepProcesses]:
-    with StepProcesses() as processes:
-        yield processes
 
 
 def _cancelled_after(

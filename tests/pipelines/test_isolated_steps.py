@@ -1,7 +1,6 @@
 """Steps that run in another process."""
 
 import pickle
-from collections.abc import Iterator
 
 import pytest
 
@@ -24,12 +23,6 @@ from tests.pipelines.specs import JUDGED, spec, step
 @pytest.fixture(autouse=True)
 def _calls() -> None:
     CALLS.clear()
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[StepProcesses]:
-    with StepProcesses() as processes:
-        yield processes
 
 
 def test_long_steps_give_the_same_in_another_process(processes: StepProcesses) -> None:
