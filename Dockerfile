@@ -19,6 +19,7 @@ COPY imageflow_pipelines /src/imageflow_pipelines
 COPY imageflow_clients /src/imageflow_clients
 COPY imageflow_surveys /src/imageflow_surveys
 COPY imageflow_inspection /src/imageflow_inspection
+COPY imageflow_backup /src/imageflow_backup
 COPY imageflow_models /src/imageflow_models
 COPY imageflow_edge /src/imageflow_edge
 COPY imageflow_catalog /src/imageflow_catalog

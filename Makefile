@@ -10,7 +10,7 @@ WEBUI := imageflow_gateway/static/app/index.html
 GROUPS := stack operator game fault survey other edge page batch
 LIVE := tests/e2e/test_live_openttd.py $(wildcard tests/surveys/test_*_live.py)
 # The last one starts a stack, which would live on under the others.
-BATCH := $(addprefix tests/e2e/test_,real_stores.py stack_on_servers.py wheel.py inspection.py)
+BATCH := $(addprefix tests/e2e/test_,real_stores.py stack_on_servers.py wheel.py inspection.py backup.py)
 TIMES := build/test-times
 
 # Each of the many processes that tests start would compile every module anew.

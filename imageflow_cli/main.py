@@ -33,6 +33,8 @@ class _Group(click.Group):
         "model": ("imageflow_cli.model", "model"),
         "up": ("imageflow_cli.up", "up"),
         "sweep": ("imageflow_cli.sweep", "sweep"),
+        "backup": ("imageflow_cli.backup", "backup"),
+        "restore": ("imageflow_cli.restore", "restore"),
         "migrate": ("imageflow_cli.migrate", "migrate"),
         "doctor": ("imageflow_cli.doctor", "doctor"),
         "upload": ("imageflow_cli.upload", "upload"),

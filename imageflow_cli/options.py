@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from imageflow_clients.settings import Settings
+from imageflow_domain.backup import check_backup_name
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.geometry import Rect
 from imageflow_domain.grid_text import parse_grid
@@ -40,6 +41,7 @@ RECT = _Parsed("X,Y,W,H", Rect.parse)
 PAIR = _Parsed("X,Y", _pair)
 NAME = _Parsed("NAME", check_name)
 SURVEY = _Parsed("SURVEY", check_survey_id)
+BACKUP = _Parsed("NAME", check_backup_name)
 
 with_settings = click.make_pass_decorator(Settings, ensure=True)
 """Gives a command the settings as its first argument; they are read once, and not for `--help`."""

@@ -25,6 +25,12 @@ _FROM_ELSEWHERE = {
     "dagster_url",
     "dagster_public_url",
     "trusted_proxies",
+    "backup_url",
+    "backup_endpoint_url",
+    "backup_region",
+    "backup_access_key_id",
+    "backup_recipients",
+    "backup_keep_days",
 }
 """Settings that the chart sets itself, from values of their own."""
 

@@ -201,6 +201,32 @@ class RetentionSettings(BaseModel):
     """Younger surveys are kept, in any number."""
 
 
+class BackupSettings(BaseModel):
+    """Where backups lie, and who can decrypt them."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    backup_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """s3://bucket/prefix or file:///folder for backups of the database and a replica of the objects: never inside
+    the object store. Unset: there are no backups."""
+    backup_endpoint_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """Where the S3 server of backups listens. Unset: as for the object store, and so for the three below."""
+    backup_region: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """Of that server."""
+    backup_access_key_id: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """Of the account that writes backups."""
+    backup_secret_access_key: SecretStr | None = None
+    """Of the same account."""
+    backup_recipients: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
+    """Public keys of age (age1...), separated by spaces: each one's private key can decrypt the backups."""
+    backup_keep_days: int = Field(default=30, ge=1)
+    """How long backups of the database, and objects that were deleted or overwritten, are kept; the newest backup
+    always is."""
+    postgres_programs: Annotated[Path | None, BeforeValidator(_none_if_empty)] = None
+    """Folder of pg_dump, pg_restore and psql, of the server's version or newer. Unset: those of the embedded
+    PostgreSQL, version 18."""
+
+
 class AlertSettings(BaseModel):
     """The receivers of alerts."""
 
@@ -242,6 +268,7 @@ PARTS: tuple[type[BaseModel], ...] = (
     InferenceSettings,
     UploadSettings,
     RetentionSettings,
+    BackupSettings,
     AlertSettings,
 )
 """The parts in the order in which `docs/settings.md` lists them."""
@@ -256,6 +283,7 @@ class Settings(
     InferenceSettings,
     UploadSettings,
     RetentionSettings,
+    BackupSettings,
     AlertSettings,
     BaseSettings,
 ):

@@ -2,6 +2,7 @@
 
 import re
 
+from imageflow_domain.backup import check_backup_name
 from imageflow_domain.errors import BadFile, BadFileNames, InvalidInput
 from imageflow_domain.file_names import (
     LIST_TYPE,
@@ -184,3 +185,30 @@ def step_value(run: str, step: str, output: str, mapping_key: str | None = None)
         if not _STEP.fullmatch(part):
             raise InvalidInput(f"'{part}' is not the name of a step or output.")
     return f"{step_values_of(run)}/{'/'.join(parts)}.json"
+
+
+BACKUPS = "database"
+REPLICA = "objects"
+REPLACED = "replaced"
+"""Folders of the backup store: dumps of the database, the replica of the objects, and what was deleted or overwritten
+there since."""
+
+
+def backup(name: str) -> str:
+    """The folder of one backup of the database."""
+    return f"{BACKUPS}/{check_backup_name(name)}"
+
+
+def backup_manifest(name: str) -> str:
+    """Written last."""
+    return f"{backup(name)}/manifest.json"
+
+
+def backup_part(name: str, database: str, number: int) -> str:
+    """One part of an encrypted dump, from 0 on."""
+    return f"{backup(name)}/{check_name(database)}.{number:05d}.age"
+
+
+def replaced(name: str) -> str:
+    """What one replication deleted from or overwrote in the replica, under the keys that it had there."""
+    return f"{REPLACED}/{check_backup_name(name)}"

@@ -12,6 +12,7 @@ from imageflow_edge.addresses import Addresses, public_origin
 from imageflow_edge.hub import Hub
 from imageflow_edge.limits import SizeLimits
 from imageflow_edge.proxies import trusted_networks
+from imageflow_edge.work import Work, read_work
 from imageflow_gateway import errors
 from imageflow_gateway.admitting import Admission
 from imageflow_gateway.aliases import Aliases
@@ -21,8 +22,9 @@ from imageflow_gateway.gateway import UseCases
 from imageflow_gateway.live import progress as live_progress
 from imageflow_gateway.live.live_gateway import LiveGateway
 from imageflow_gateway.live.watching import Watching
+from imageflow_gateway.metrics import RequestMetrics
 from imageflow_gateway.pages import documents
-from imageflow_gateway.rest import health
+from imageflow_gateway.rest import health, metrics
 from imageflow_gateway.rest.catalog import components, models, pipelines
 from imageflow_gateway.rest.inspection import (
     alerts,
@@ -51,10 +53,14 @@ from imageflow_inspection.artefacts import Artefacts
 from imageflow_surveys.changes import Comparisons
 from imageflow_surveys.published import PublishedMaps
 from imageflow_surveys.trust_report import TrustReports
+from imageflow_surveys.ttl_cache import TtlCache
 
 _BODY_LIMIT_BYTES = 1_000_000
 _PATIENCE_S = 3.0
 """For what Dagster adds to an answer, which comes without it where Dagster is slower."""
+
+_WORK_S = 5.0
+"""How old the waiting work of /metrics may be."""
 
 
 def create_app(settings: Settings, stores: Stores) -> FastAPI:
@@ -63,6 +69,8 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     dagster = Dagster(url=settings.dagster_base_url, patience_s=_PATIENCE_S)
     known_models = open_models(settings, stores.objects)
     capacity = Capacity()
+    requests = RequestMetrics()
+    work: TtlCache[str, Work] = TtlCache(ttl_s=_WORK_S, size=1)
     app.state.gateway = LiveGateway(
         settings=settings,
         use=UseCases(stores),
@@ -76,6 +84,8 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         models=known_models,
         artefacts=Artefacts(stores, known_models),
         capacity=capacity,
+        requests=requests,
+        work=lambda: work.get("all", lambda: read_work(stores)),
     )
     errors.install(app)
     app.mount("/static", documents.PageFiles(directory=documents.STATIC), name="static")
@@ -95,7 +105,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         proxies=trusted_networks(settings.trusted_proxies),
     )
     app.add_middleware(Aliases)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, requests=requests)
     return app
 
 
@@ -113,6 +123,6 @@ def describe_api() -> FastAPI:
     maps = (jobs, surveys, shots, progress, live_progress, insight, saves, markers, games, drivers, uploads, tiles)
     catalog = (components, pipelines, models)
     inspection = (masters, batches, notifications, inspections, artefacts, verifications, statistics, alerts)
-    for noun in (*maps, *catalog, *inspection, health, documents):
+    for noun in (*maps, *catalog, *inspection, health, metrics, documents):
         app.include_router(noun.router)
     return app

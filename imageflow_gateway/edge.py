@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imageflow_gateway.errors import unexpected_response
+from imageflow_gateway.metrics import RequestMetrics
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,30 +47,32 @@ _OPEN_PREFIX = "/tiles/"
 class Edge:
     """The outermost layer; everything below may raise."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, requests: RequestMetrics) -> None:
         self._app = app
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer every HTTP request, also where an exception is raised below; other protocols pass unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await _Exchange(self._app, scope, receive, send).run()
+        await _Exchange(self._app, self._requests, scope, receive, send).run()
 
 
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp, requests: RequestMetrics, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).get(REQUEST_ID, "")
         self._id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
         self._app, self._scope, self._receive, self._send = app, scope, receive, send
+        self._requests = requests
+        self._begun = time.perf_counter()
         self._bodiless = scope["method"] == "HEAD"
         self._status: int | None = None
         self._bytes = 0
 
     async def run(self) -> None:
-        begun = time.perf_counter()
         # A HEAD is answered as its GET is, down to the length, by every route.
         inner = {**self._scope, "method": "GET"} if self._bodiless else self._scope
         try:
@@ -82,11 +85,12 @@ class _Exchange:
                 raise
             await unexpected_response(self._id)(self._scope, self._receive, self._answer)
         finally:
-            self._log(time.perf_counter() - begun)
+            self._log(time.perf_counter() - self._begun)
 
     async def _answer(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            self._requests.answered(self._scope["method"], message["status"], time.perf_counter() - self._begun)
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID] = self._id
             headers.setdefault("cache-control", "no-cache")

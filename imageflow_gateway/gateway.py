@@ -11,8 +11,10 @@ from imageflow_clients.dagster import Dagster
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
+from imageflow_edge.work import Work
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks, links_for
+from imageflow_gateway.metrics import RequestMetrics
 from imageflow_inspection.artefacts import Artefacts
 from imageflow_surveys.changes import Comparisons
 from imageflow_surveys.published import PublishedMaps
@@ -56,6 +58,9 @@ class Gateway:
     launcher: Dagster
     """For launching and stopping runs: it is given as long as that takes."""
     capacity: Capacity
+    requests: RequestMetrics
+    work: Callable[[], Work]
+    """Waiting work and ages of backups, as of a few seconds ago."""
 
 
 async def _gateway(request: Request) -> Gateway:  # async: a plain function would cost each request a thread

@@ -14,7 +14,7 @@ import click
 from imageflow_domain.errors import ImageFlowError
 from services import kserve
 from services.background import Background
-from services.build import minio_program
+from services.build import helm_program, minio_program
 from services.kubernetes.commands import kubernetes
 from services.minio import Minio
 from services.postgres import Postgres
@@ -42,8 +42,8 @@ cli.add_command(kubernetes)
 
 @cli.command()
 def build() -> None:
-    """Build MinIO and install KServe, where they are not kept from an earlier time."""
-    for made in (minio_program, kserve.install):
+    """Build MinIO and Helm, and install KServe, where they are not kept from an earlier time."""
+    for made in (minio_program, helm_program, kserve.install):
         begun = time.monotonic()
         click.echo(f"{made()} ({time.monotonic() - begun:.0f} s)")
 

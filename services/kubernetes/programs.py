@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+from services.build import helm_program
 from services.go import Go, cache_folder, kept
 
 VERSION = "v1.34.4"
@@ -13,7 +14,6 @@ _MODULES = Path(__file__).with_name("modules")
 _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet")
 _INSTALLED = {
     "coredns": ("github.com/coredns/coredns", "v1.14.7"),
-    "helm": ("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
 }
 _ETCD = "v3.6.6"
 
@@ -27,7 +27,7 @@ def programs() -> Mapping[str, Path]:
     found |= kept(cache_folder("etcd", _ETCD), ("etcd",), lambda go: go.build(_MODULES / "etcd", ["."], variables={}))
     for name, (package, version) in _INSTALLED.items():
         found |= kept(cache_folder(name, version), (name,), partial(_install, package, version, name))
-    return found
+    return {**found, "helm": helm_program()}
 
 
 def _install(package: str, version: str, name: str, go: Go) -> Iterable[Path]:

@@ -10,10 +10,9 @@ import yaml
 
 from services.kubernetes import network
 from services.kubernetes.cluster import Cluster
-from services.kubernetes.programs import VERSION
-from tests.e2e.stack import ROOT, wait_for
+from tests.chart.rendering import CHART
+from tests.e2e.stack import wait_for
 
-CHART = ROOT / "helm" / "imageflow"
 READY_S = 180
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
@@ -101,12 +100,6 @@ class Release:
         }
         chart = (self.name, str(CHART), "-f", str(CHART / "values-demo.yaml"), "-f", "-")
         return self.cluster.run("helm", "-n", self.name, command, *chart, *arguments, stdin=yaml.safe_dump(own))
-
-
-def manifests(cluster: Cluster, *options: str) -> list[dict[str, Any]]:
-    """Return what the chart makes, as Helm renders it for the cluster's version of Kubernetes."""
-    made = cluster.run("helm", "template", "imageflow", CHART, "--kube-version", VERSION, *options)
-    return [document for document in yaml.safe_load_all(made) if document]
 
 
 def _repository_and_tag(image: str) -> dict[str, str]:

@@ -1,8 +1,6 @@
-"""What the chart makes of its values, as Helm renders it; nothing is installed."""
+"""What the chart makes of its values, as a real API server takes it; nothing is installed."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -10,33 +8,31 @@ import yaml
 from imageflow_domain.errors import Unavailable
 from services.kubernetes.cluster import Cluster
 from services.kubernetes.programs import VERSION
-from tests.kubernetes.release import CHART, RESTRICTED, manifests
+from tests.chart.rendering import EXAMPLES, manifests, pod_templates
+from tests.kubernetes.release import RESTRICTED
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-EXAMPLES = [CHART / "values.yaml", CHART / "values-demo.yaml", *sorted((CHART / "examples").glob("*.yaml"))]
-
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
-def test_what_it_makes_is_taken_by_the_api_server(cluster: Cluster, values: Any) -> None:
-    cluster.run("helm", "lint", "--strict", "--kube-version", VERSION, CHART, "-f", values)
-    made = manifests(cluster, "-f", str(values))
+def test_what_it_makes_is_taken_by_the_api_server(cluster: Cluster, values: Path) -> None:
+    made = manifests("-f", str(values), kubernetes=VERSION)
     said = cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump_all(made))
     assert said.count("dry run") == len(made)
 
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
-def test_its_pods_are_admitted_where_none_may_have_rights(cluster: Cluster, values: Any) -> None:
+def test_its_pods_are_admitted_where_none_may_have_rights(cluster: Cluster, values: Path) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "restricted"}}
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(namespace))
     cluster.kubectl("label", "namespace", "restricted", RESTRICTED, "--overwrite")
-    made = manifests(cluster, "-f", str(values))
+    made = manifests("-f", str(values), kubernetes=VERSION)
     # only pods are judged, and only where what they name is there
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "imageflow-dagster"}}
     cluster.kubectl("-n", "restricted", "apply", "-f", "-", stdin=yaml.safe_dump(account))
     pods = [
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"pod-{number}"}, "spec": template["spec"]}
-        for number, template in enumerate(_templates(made))
+        for number, template in enumerate(pod_templates(made))
     ]
     said = cluster.kubectl("-n", "restricted", "create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump_all(pods))
     assert said.count("created (server dry run)") == len(pods) >= 6
@@ -50,68 +46,3 @@ def test_a_pod_with_rights_is_not_admitted_there(cluster: Cluster) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"}, "spec": spec}
     with pytest.raises(Unavailable, match="violates PodSecurity"):
         cluster.kubectl("-n", "restricted", "create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
-
-
-@pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
-def test_no_pod_is_root_mounts_the_machine_or_lacks_limits(cluster: Cluster, values: Any) -> None:
-    pods = [template["spec"] for template in _templates(manifests(cluster, "-f", str(values)))]
-    assert len(pods) >= 6
-    for pod in pods:
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert [volume for volume in pod.get("volumes", []) if "hostPath" in volume] == []
-        assert not any(pod.get(name) for name in ("hostNetwork", "hostPID", "hostIPC"))
-        for container in [*pod["containers"], *pod.get("initContainers", [])]:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }
-            assert container["resources"]["limits"]["memory"]
-            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ("settings.IMAGEFLOW_TILE_POOL=3", "additional properties 'IMAGEFLOW_TILE_POOL' not allowed"),
-        ("settings.IMAGEFLOW_ALERT_SECRET=x", "additional properties 'IMAGEFLOW_ALERT_SECRET' not allowed"),
-        ("gateway.replica=2", "additional properties 'replica' not allowed"),
-        ("gateway.replicas=many", "got string, want integer"),
-        ("ingress.enabled=true", "publicUrl: where the Ingress serves the map"),
-    ],
-)
-def test_a_wrong_value_is_refused_by_its_name(cluster: Cluster, wrong: str, said: str) -> None:
-    with pytest.raises(Unavailable, match=said):
-        manifests(cluster, "--set", wrong)
-
-
-def test_large_numbers_several_secrets_and_a_digest_stay_what_they_are(cluster: Cluster, tmp_path: Path) -> None:
-    values = tmp_path / "values.yaml"
-    values.write_text(
-        "settings: {IMAGEFLOW_BATCH_LIMIT_BYTES: 2000000000, IMAGEFLOW_STORE_DEADLINE_S: 2.5}\n"
-        "image: {repository: ours/imageflow, digest: 'sha256:0123', pullSecrets: [one, two]}\n"
-        "runs: {keepFinishedSeconds: 2000000}\n"
-    )
-    made = {(one["kind"], one["metadata"]["name"]): one for one in manifests(cluster, "-f", str(values))}
-    settings = made["ConfigMap", "imageflow-settings"]["data"]
-    assert settings["IMAGEFLOW_BATCH_LIMIT_BYTES"] == "2000000000"
-    assert settings["IMAGEFLOW_STORE_DEADLINE_S"] == "2.5"
-    launcher = yaml.safe_load(made["ConfigMap", "imageflow-dagster"]["data"]["dagster.yaml"])["run_launcher"]["config"]
-    assert launcher["job_image"] == "ours/imageflow@sha256:0123"
-    assert launcher["image_pull_secrets"] == [{"name": "one"}, {"name": "two"}]
-    assert launcher["run_k8s_config"]["job_spec_config"]["ttl_seconds_after_finished"] == 2_000_000
-    pod = made["Deployment", "imageflow-gateway"]["spec"]["template"]["spec"]
-    assert pod["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
-    assert pod["containers"][0]["image"] == "ours/imageflow@sha256:0123"
-
-
-def _templates(made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the templates of pods, with volumes in place of claims, which are made when a pod is."""
-    found = []
-    for spec in [document["spec"] for document in made if "template" in document.get("spec", {})]:
-        claims = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])]
-        pod = spec["template"]["spec"]
-        volumes = [*pod.get("volumes", []), *({"name": name, "emptyDir": {}} for name in claims)]
-        found.append({**spec["template"], "spec": {**pod, "volumes": volumes}})
-    return found

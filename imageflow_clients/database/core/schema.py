@@ -1,4 +1,4 @@
-"""Tables of no domain: which version may use the schema, which runs are alive, and the event log."""
+"""Tables of no domain: which version may use the schema, which runs are alive, the event log, and the last backups."""
 
 from sqlalchemy import (
     BigInteger,
@@ -70,4 +70,12 @@ event_readers = Table(
     Column("reader", Text, primary_key=True),
     Column("position", BigInteger, nullable=False, doc="Of the last event that the reader is done with."),
     moment("moved_at"),
+)
+
+backups = Table(
+    "backups",
+    metadata,
+    Column("kind", Text, primary_key=True, doc="What was backed up: the database, or the objects."),
+    Column("size_bytes", BigInteger, nullable=False),
+    moment("finished_at"),
 )

@@ -13,6 +13,7 @@ from imageflow_clients.database.inspection.schema import batch_pictures, batches
 from imageflow_domain import batch_events
 from imageflow_domain.errors import NotFound
 from imageflow_domain.inspection import Batch, BatchState, Picture, batch_key
+from imageflow_domain.waiting import Waiting
 
 _WAITS_AGAIN = case((batches.c.source_digest.is_(None), BatchState.CLOSED), else_=BatchState.TAKEN)
 
@@ -299,6 +300,18 @@ def waiting(connection: Connection, limit: int) -> tuple[Batch, ...]:
         .limit(limit)
     )
     return tuple(_batch(row) for row in rows)
+
+
+def count_waiting(connection: Connection) -> Waiting:
+    """Count the batches that wait to be inspected or are being inspected, and their images."""
+    units, images, age = connection.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(batches.c.pictures), 0),
+            func.coalesce(func.extract("epoch", func.now() - func.min(batches.c.closed_at)), 0),
+        ).where(batches.c.state.in_([BatchState.CLOSED, BatchState.TAKEN]))
+    ).one()
+    return Waiting(units=units, images=int(images), oldest_s=float(age))
 
 
 def page(

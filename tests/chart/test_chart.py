@@ -1,0 +1,134 @@
+"""The chart against Kubernetes' own schemas, and against a policy for pods; nothing is installed."""
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from imageflow_domain.errors import Unavailable
+from tests.chart.rendering import CHART, EXAMPLES, NEWEST, OLDEST, helm, manifests, pod_templates
+
+pytestmark = pytest.mark.timeout(900)  # the first use builds Helm
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
+def test_its_values_are_taken_without_a_warning(values: Path) -> None:
+    helm("lint", "--strict", "--kube-version", NEWEST, CHART, "-f", values)
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
+def test_what_it_makes_fits_the_schemas_of_kubernetes(values: Path, version: str) -> None:
+    made = manifests("-f", str(values), kubernetes=version)
+    assert len(made) >= 20
+    for document in made:
+        assert kubernetes_validate.validate(document, version, strict=True) == version.rpartition(".")[0]
+
+
+def test_a_misspelt_field_does_not_fit_the_schemas() -> None:
+    deployment = next(one for one in manifests() if one["kind"] == "Deployment")
+    deployment["spec"]["template"]["spec"]["serviceAcountName"] = "any"
+    with pytest.raises(kubernetes_validate.ValidationError, match="serviceAcountName"):
+        kubernetes_validate.validate(deployment, NEWEST, strict=True)
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
+def test_no_pod_is_root_mounts_the_machine_or_lacks_limits(values: Path) -> None:
+    pods = [template["spec"] for template in pod_templates(manifests("-f", str(values)))]
+    assert len(pods) >= 6
+    assert [fault for pod in pods for fault in faults_of(pod)] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ({"securityContext": {"runAsUser": 0}}, "may be root"),
+        ({"hostNetwork": True}, "hostNetwork"),
+        ({"volumes": [{"name": "all", "hostPath": {"path": "/"}}]}, "mounts the machine"),
+    ],
+)
+def test_a_pod_with_rights_does_not_pass(wrong: dict[str, Any], fault: str) -> None:
+    pod = pod_templates(manifests())[0]["spec"]
+    assert faults_of({**pod, **wrong}) == [fault]
+
+
+@pytest.mark.parametrize("part", ["securityContext", "resources"])
+def test_a_container_with_rights_or_without_limits_does_not_pass(part: str) -> None:
+    pod = pod_templates(manifests())[0]["spec"]
+    container = {**pod["containers"][0], part: {}}
+    assert faults_of({**pod, "containers": [container]}) == [f"{container['name']}: {part}"]
+
+
+def faults_of(pod: dict[str, Any]) -> list[str]:
+    """Return what a pod has that none of ours may have."""
+    faults = []
+    if pod["securityContext"].get("runAsNonRoot") is not True or pod["securityContext"].get("runAsUser") == 0:
+        faults.append("may be root")
+    faults += [name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
+    if any("hostPath" in volume for volume in pod.get("volumes", [])):
+        faults.append("mounts the machine")
+    restricted = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    for container in [*pod["containers"], *pod.get("initContainers", [])]:
+        if container["securityContext"] != restricted:
+            faults.append(f"{container['name']}: securityContext")
+        resources = container["resources"]
+        if "memory" not in resources.get("limits", {}) or resources.get("requests", {}).keys() != {"cpu", "memory"}:
+            faults.append(f"{container['name']}: resources")
+    return faults
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("settings.IMAGEFLOW_TILE_POOL=3", "additional properties 'IMAGEFLOW_TILE_POOL' not allowed"),
+        ("settings.IMAGEFLOW_ALERT_SECRET=x", "additional properties 'IMAGEFLOW_ALERT_SECRET' not allowed"),
+        ("gateway.replica=2", "additional properties 'replica' not allowed"),
+        ("gateway.replicas=many", "got string, want integer"),
+        ("ingress.enabled=true", "publicUrl: where the Ingress serves the map"),
+        ("backup.enabled=true", "backup.url and backup.recipients"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_name(wrong: str, said: str) -> None:
+    with pytest.raises(Unavailable, match=said):
+        manifests("--set", wrong)
+
+
+def test_large_numbers_several_secrets_and_a_digest_stay_what_they_are(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        "settings: {IMAGEFLOW_BATCH_LIMIT_BYTES: 2000000000, IMAGEFLOW_STORE_DEADLINE_S: 2.5}\n"
+        "image: {repository: ours/imageflow, digest: 'sha256:0123', pullSecrets: [one, two]}\n"
+        "runs: {keepFinishedSeconds: 2000000}\n"
+    )
+    made = {(one["kind"], one["metadata"]["name"]): one for one in manifests("-f", str(values))}
+    settings = made["ConfigMap", "imageflow-settings"]["data"]
+    assert settings["IMAGEFLOW_BATCH_LIMIT_BYTES"] == "2000000000"
+    assert settings["IMAGEFLOW_STORE_DEADLINE_S"] == "2.5"
+    launcher = yaml.safe_load(made["ConfigMap", "imageflow-dagster"]["data"]["dagster.yaml"])["run_launcher"]["config"]
+    assert launcher["job_image"] == "ours/imageflow@sha256:0123"
+    assert launcher["image_pull_secrets"] == [{"name": "one"}, {"name": "two"}]
+    assert launcher["run_k8s_config"]["job_spec_config"]["ttl_seconds_after_finished"] == 2_000_000
+    pod = made["Deployment", "imageflow-gateway"]["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+    assert pod["containers"][0]["image"] == "ours/imageflow@sha256:0123"
+
+
+def test_backups_get_the_keys_of_their_store_and_no_other_process_does() -> None:
+    made = manifests("-f", str(CHART / "examples" / "backup.yaml"))
+    jobs = {one["metadata"]["name"]: one for one in made if one["kind"] == "CronJob"}
+    assert set(jobs) == {"imageflow-backup-database", "imageflow-backup-objects"}
+    named = {
+        one["metadata"]["name"] for one in made if "imageflow-backup'" in str(one) and one["kind"] != "NetworkPolicy"
+    }
+    assert named == set(jobs)
+    (to_store,) = [one for one in made if one["metadata"]["name"] == "imageflow-to-backup-store"]
+    assert to_store["spec"]["egress"] == [{"ports": [{"port": 443, "protocol": "TCP"}]}]
+    own_port = manifests("-f", str(CHART / "examples" / "backup.yaml"), "--set", "backup.endpoint=http://store:9001")
+    (to_store,) = [one for one in own_port if one["metadata"]["name"] == "imageflow-to-backup-store"]
+    assert to_store["spec"]["egress"] == [{"ports": [{"port": 9001, "protocol": "TCP"}]}]
