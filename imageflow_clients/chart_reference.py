@@ -34,7 +34,7 @@ _FROM_ELSEWHERE = {
 }
 """Settings that the chart sets itself, from values of their own."""
 
-_KUBERNETES = {"resources", "nodeSelector", "annotations"}
+_KUBERNETES = {"resources", "nodeSelector", "annotations", "labels"}
 """Values that Kubernetes itself checks."""
 
 _ONE_OF = {"pullPolicy": ["Always", "IfNotPresent", "Never"], "type": ["ClusterIP", "NodePort", "LoadBalancer"]}

@@ -191,7 +191,7 @@ class RunSettings(BaseModel):
 
 
 class RetentionSettings(BaseModel):
-    """Which surveys the nightly upkeep deletes."""
+    """What the nightly upkeep deletes."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
@@ -199,6 +199,8 @@ class RetentionSettings(BaseModel):
     """How many published surveys of each save are kept; older ones are deleted. Unset: all."""
     retention_days: int = Field(default=30, ge=0)
     """Younger surveys are kept, in any number."""
+    run_log_days: int = Field(default=30, ge=1)
+    """How long Dagster keeps the steps' events, messages and output of ended runs. Runs, assets and checks stay."""
 
 
 class BackupSettings(BaseModel):

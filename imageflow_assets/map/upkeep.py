@@ -1,4 +1,4 @@
-"""Jobs that keep the stores in order, and their schedules: old surveys go by the retention, then unused objects."""
+"""Jobs that keep the stores in order, and their schedules: old surveys, unused objects and old logs of runs go."""
 
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ from imageflow_assets.labels import MAP, SHORT
 from imageflow_assets.map.records import delete_survey
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_resources.event_pruning import prune_events
 from imageflow_surveys.retain import Retention, expired_surveys, retire_revisions
 from imageflow_surveys.sweep import GRACE, sweep
 
@@ -81,14 +82,25 @@ def sweep_objects(
     )
 
 
+@dg.op
+def prune_run_logs(
+    context: dg.OpExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    after: int,  # noqa: ARG001 - the order alone
+) -> dg.Output[int]:
+    """Delete the steps' events, messages and output of runs that ended IMAGEFLOW_RUN_LOG_DAYS ago."""
+    deleted = prune_events(context.instance, timedelta(days=settings.run_log_days))
+    return dg.Output(deleted, metadata={"deleted_events": deleted, "days": settings.run_log_days})
+
+
 @dg.job(
     name="keep_in_order",
     owners=MAP.owners,
     tags=SHORT,
 )
 def keep_in_order_job() -> None:
-    """Retire surveys by IMAGEFLOW_RETENTION_*, then sweep unused objects."""
-    sweep_objects(after=retire_old_surveys())
+    """Retire surveys by IMAGEFLOW_RETENTION_*, sweep unused objects, then delete old logs of runs."""
+    prune_run_logs(after=sweep_objects(after=retire_old_surveys()))
 
 
 nightly = dg.ScheduleDefinition(

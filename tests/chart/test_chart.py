@@ -132,3 +132,17 @@ def test_backups_get_the_keys_of_their_store_and_no_other_process_does() -> None
     own_port = manifests("-f", str(CHART / "examples" / "backup.yaml"), "--set", "backup.endpoint=http://store:9001")
     (to_store,) = [one for one in own_port if one["metadata"]["name"] == "imageflow-to-backup-store"]
     assert to_store["spec"]["egress"] == [{"ports": [{"port": 9001, "protocol": "TCP"}]}]
+
+
+def test_a_service_monitor_chooses_the_gateways_service_and_prometheus_may_reach_it() -> None:
+    prometheus = "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring"
+    made = manifests("--set", f"serviceMonitor.enabled=true,serviceMonitor.labels.release=any,{prometheus}")
+    named = {(one["kind"], one["metadata"]["name"]): one for one in made}
+    monitor, service = named["ServiceMonitor", "imageflow-gateway"], named["Service", "imageflow-gateway"]
+    assert monitor["metadata"]["labels"]["release"] == "any"
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    policy = named["NetworkPolicy", "imageflow-from-outside-to-metrics"]["spec"]
+    assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+    assert policy["ingress"][0]["from"] == [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
