@@ -42,6 +42,10 @@ class Release:
         self.cluster.run("helm", "-n", self.name, "uninstall", self.name, "--wait")
         self._install()
 
+    def upgrade(self, backup: Mapping[str, Any]) -> None:
+        """Upgrade with these values of backups."""
+        self._helm("upgrade", "--set-json", f"backup={json.dumps(backup)}")
+
     def _install(self) -> None:
         self._helm("install")
         for kind in ("statefulset", "deployment"):
