@@ -13,7 +13,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 BUCKET = "backups"
 _ACCOUNT = {"MINIO_ROOT_USER": "root-of-backups", "MINIO_ROOT_PASSWORD": "password-of-backups"}
-_MAKE_BUCKET = "until mc ready here; do sleep 1; done; mc mb --ignore-existing here/backups; touch /scratch/ready; exec sleep infinity"
+_MAKE_BUCKET = (
+    "until mc ready here; do sleep 1; done; "
+    "mc mb --ignore-existing here/backups; touch /scratch/ready; exec sleep infinity"
+)
 
 
 @pytest.fixture(scope="module")
