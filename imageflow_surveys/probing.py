@@ -116,14 +116,11 @@ def _to_measure(driver: DriverSpec) -> tuple[str, ...]:
     """Return the settings that a driver needs, that are missing, and that a probe measures."""
     if driver.name != "x11":
         return ()
+    missing = [name for name in ("scroll", "step") if name not in driver.parameters]
     scroll = driver.parameters.get("scroll")
-    scale = _NEEDS_A_SCALE.get(scroll.get("by")) if isinstance(scroll, dict) else None
-    missing = {
-        "scroll": "scroll" not in driver.parameters,
-        f"scroll.{scale}": scale is not None and scale not in scroll,
-        "step": "step" not in driver.parameters,
-    }
-    return tuple(name for name, is_missing in missing.items() if is_missing)
+    if isinstance(scroll, dict) and (scale := _NEEDS_A_SCALE.get(scroll.get("by"))) and scale not in scroll:
+        missing.insert(0, f"scroll.{scale}")
+    return tuple(missing)
 
 
 def show_steps(game: Described, *, staging: Staging, pictures: Path, on_progress: OnProgress) -> Path:
