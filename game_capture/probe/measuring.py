@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game_capture.loop import Axis
+from game_capture.probe.borders import within_borders
 from game_capture.probe.edges import find_edges
 from game_capture.probe.moves import (
     FARTHEST,
@@ -108,7 +109,8 @@ class Course:
             raise NoMap(nothing_moved(tried, float(self._restless.mean())), picture=rig.look())
         evidence = evidence_of(self._pairs)
         parts = parts_of(evidence, self._restless, len(self._pairs))
-        found = crop_of(evidence, parts)
+        moving_part = crop_of(evidence, parts)
+        found = moving_part and within_borders(moving_part, self._pairs)
         whole = Rect(x_px=0, y_px=0, width_px=rig.window.width_px, height_px=rig.window.height_px)
         crop = self._asked.crop or found or whole
         masks = not_covered(panels_of(evidence, parts, crop), self._asked.masks)

@@ -82,15 +82,27 @@ def evidence_of(pairs: Sequence[Pair]) -> Evidence:
     shape = pairs[0].before.shape[:2]
     moved, stood, neither = (np.zeros(shape, np.uint8) for _ in range(3))
     for pair in pairs:
-        before, after = _numbers(pair.before), _numbers(pair.after)
-        for one, other, offset in ((before, after, pair.offset), (after, before, -pair.offset)):
-            here, there = _shared(shape, offset)
-            same = one[here] == other[here]
-            found = one[here] == other[there]
+        for here, same, found in _looked_up(pair):
             moved[here] += found & ~same
             stood[here] += same & ~found
             neither[here] += ~(same | found)
     return Evidence(moved=moved, stood=stood, neither=neither)
+
+
+def looked_up(pair: Pair) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield of the first picture, and then of the second one, which pixels moved, and which tell anything."""
+    for here, same, found in _looked_up(pair):
+        moved, told = np.zeros(pair.before.shape[:2], np.bool_), np.zeros(pair.before.shape[:2], np.bool_)
+        moved[here], told[here] = found & ~same, ~(found & same)
+        yield moved, told
+
+
+def _looked_up(pair: Pair) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield of each picture what the other one shows too, which pixels are the same, and which are found there."""
+    before, after = _numbers(pair.before), _numbers(pair.after)
+    for one, other, offset in ((before, after, pair.offset), (after, before, -pair.offset)):
+        here, there = _shared(one.shape, offset)
+        yield here, one[here] == other[here], one[here] == other[there]
 
 
 def _shared(shape: tuple[int, ...], offset: Offset) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
