@@ -4,13 +4,13 @@ The map below a translucent panel moves with the camera as the map beside it doe
 that cross the panel's border tell them apart: they are not found again, while pixels that stay on their side are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from game_capture.probe.parts import Pair, looked_up
+from game_capture.probe.parts import Look
 from imageflow_domain.geometry import Rect
 
 _Sums = NDArray[np.int64]
@@ -23,6 +23,9 @@ _STAYS_SHARE = 0.3
 
 _LEAST_TOLD = 0.02
 """Of a border's pixels, in each move across it, that must be distinctive."""
+
+_STRIP_PX = 48
+"""Of a crop's upper or lower side, in which borders of panels in corners are looked for; lower panels go unseen."""
 
 _AS_CLEAR = 0.003
 """Lines that differ by less in the share of pixels found across them are equally clear."""
@@ -43,15 +46,15 @@ class _Move:
     """Distinctive pixels."""
 
 
-def within_borders(crop: Rect, pairs: Sequence[Pair]) -> Rect:
+def within_borders(crop: Rect, looks: Sequence[Look]) -> Rect:
     """Return the largest part of a crop that no border of a translucent panel crosses from side to side.
 
     Args:
-        pairs: Pictures of one size, larger than the crop or as large, between which the camera moved.
+        looks: What pictures of one size tell, which are larger than the crop or as large.
     """
     while True:
         for axis in (1, 0):
-            smaller = _cut(crop, pairs, axis)
+            smaller = _cut(crop, looks, axis)
             if smaller != crop:
                 crop = smaller
                 break
@@ -59,30 +62,63 @@ def within_borders(crop: Rect, pairs: Sequence[Pair]) -> Rect:
             return crop
 
 
-def _cut(crop: Rect, pairs: Sequence[Pair], axis: int) -> Rect:
+def translucent_panels(crop: Rect, looks: Sequence[Look]) -> tuple[Rect, ...]:
+    """Return the translucent panels along the sides of a crop and in its corners."""
+    map_part = within_borders(crop, looks)
+    left, right = map_part.x_px - crop.x_px, crop.right_px - map_part.right_px
+    top, bottom = map_part.y_px - crop.y_px, crop.bottom_px - map_part.bottom_px
+    sides = (
+        _part(crop, 0, top, axis=0),
+        _part(crop, crop.height_px - bottom, bottom, axis=0),
+        _part(map_part, -left, left, axis=1),
+        _part(map_part, map_part.width_px, right, axis=1),
+    )
+    corners = (panel for at_top in (True, False) for panel in _corners(map_part, looks, at_top=at_top))
+    return tuple(rect for rect in (*sides, *corners) if rect.width_px and rect.height_px)
+
+
+def _corners(crop: Rect, looks: Sequence[Look], *, at_top: bool) -> Iterator[Rect]:
+    """Yield the panels in the upper or the lower corners: borders begin at the crop's side, and meet inside it."""
+    height = crop.height_px
+    strip = _part(crop, 0 if at_top else height - min(height, _STRIP_PX), min(height, _STRIP_PX), axis=0)
+    for _ in range(2):
+        smaller = _cut(strip, looks, axis=1)
+        if smaller == strip:
+            return
+        removed = strip.width_px - smaller.width_px
+        begin = strip.x_px if smaller.x_px > strip.x_px else smaller.right_px
+        column = crop.model_copy(update={"x_px": begin, "width_px": removed})
+        at = _border_of(column, looks, axis=0)
+        if at is not None:
+            yield _part(column, 0, at, axis=0) if at_top else _part(column, at, height - at, axis=0)
+        strip = smaller
+
+
+def _cut(crop: Rect, looks: Sequence[Look], axis: int) -> Rect:
     """Return the larger of the two parts into which the clearest border across an axis cuts a crop, or all of it."""
-    begin, size = (crop.x_px, crop.width_px) if axis else (crop.y_px, crop.height_px)
-    across = crop.height_px if axis else crop.width_px
-    at = _border([move for pair in pairs for move in _moves(pair, crop, axis)], size, across)
+    at, size = _border_of(crop, looks, axis), crop.width_px if axis else crop.height_px
     if at is None:
         return crop
-    first, length = (0, at) if 2 * at >= size else (at, size - at)
+    return _part(crop, 0, at, axis=axis) if 2 * at >= size else _part(crop, at, size - at, axis=axis)
+
+
+def _part(rect: Rect, begin_px: int, length_px: int, *, axis: int) -> Rect:
+    """Return some columns (axis 1) or rows (axis 0) of a rectangle."""
     if axis:
-        return crop.model_copy(update={"x_px": begin + first, "width_px": length})
-    return crop.model_copy(update={"y_px": begin + first, "height_px": length})
+        return rect.model_copy(update={"x_px": rect.x_px + begin_px, "width_px": length_px})
+    return rect.model_copy(update={"y_px": rect.y_px + begin_px, "height_px": length_px})
 
 
-def _moves(pair: Pair, crop: Rect, axis: int) -> Sequence[_Move]:
-    """Return what both pictures of a pair tell of a move along an axis inside a crop; nothing of other moves."""
-    offset = pair.offset.dx_px if axis else pair.offset.dy_px
-    if abs(offset) < _LEAST_SIDE_PX:
-        return ()
+def _border_of(crop: Rect, looks: Sequence[Look], axis: int) -> int | None:
+    size, across = (crop.width_px, crop.height_px) if axis else (crop.height_px, crop.width_px)
     part = (slice(crop.y_px, crop.bottom_px), slice(crop.x_px, crop.right_px))
     moves = []
-    for (found, told), by_px in zip(looked_up(pair), (-offset, offset), strict=True):
-        sums = (marks[part].sum(axis=1 - axis, dtype=np.int64) for marks in (found, told))
-        moves.append(_Move(by_px=by_px, found=next(sums), told=next(sums)))
-    return moves
+    for look in looks:
+        by_px = look.by.dx_px if axis else look.by.dy_px
+        if abs(by_px) >= _LEAST_SIDE_PX:
+            found, told = (np.count_nonzero(marks[part], axis=1 - axis) for marks in (look.moved, look.told))
+            moves.append(_Move(by_px=by_px, found=found, told=told))
+    return _border(moves, size, across)
 
 
 def _border(moves: Sequence[_Move], size: int, across: int) -> int | None:

@@ -77,6 +77,18 @@ class Evidence:
     neither: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """What each pixel of one picture tells beside another one, both of shape (height, width)."""
+
+    by: Offset
+    """How far the map moves on the screen from this picture to the other one."""
+    moved: NDArray[np.bool_]
+    """It is found again where the map moved to."""
+    told: NDArray[np.bool_]
+    """It moved, stood or is not found again; plain ground tells nothing."""
+
+
 def evidence_of(pairs: Sequence[Pair]) -> Evidence:
     """Return the evidence of one to sixty pairs of pictures of one size for each pixel."""
     shape = pairs[0].before.shape[:2]
@@ -89,12 +101,15 @@ def evidence_of(pairs: Sequence[Pair]) -> Evidence:
     return Evidence(moved=moved, stood=stood, neither=neither)
 
 
-def looked_up(pair: Pair) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Yield of the first picture, and then of the second one, which pixels moved, and which tell anything."""
-    for here, same, found in _looked_up(pair):
-        moved, told = np.zeros(pair.before.shape[:2], np.bool_), np.zeros(pair.before.shape[:2], np.bool_)
-        moved[here], told[here] = found & ~same, ~(found & same)
-        yield moved, told
+def looks_of(pairs: Sequence[Pair]) -> tuple[Look, ...]:
+    """Return what each picture of each pair tells beside the other one."""
+    looks = []
+    for pair in pairs:
+        for by, (here, same, found) in zip((-pair.offset, pair.offset), _looked_up(pair), strict=True):
+            moved, told = (np.zeros(pair.before.shape[:2], np.bool_) for _ in range(2))
+            moved[here], told[here] = found & ~same, ~(found & same)
+            looks.append(Look(by=by, moved=moved, told=told))
+    return tuple(looks)
 
 
 def _looked_up(pair: Pair) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_], NDArray[np.bool_]]]:
