@@ -24,8 +24,12 @@ _STAYS_SHARE = 0.3
 _LEAST_TOLD = 0.02
 """Of a border's pixels, in each move across it, that must be distinctive."""
 
-_STRIP_PX = 48
-"""Of a crop's upper or lower side, in which borders of panels in corners are looked for; lower panels go unseen."""
+_NEAR_PX = 64
+"""What is farther from a line tells nothing of it."""
+
+_STRIPS_PX = (48, 96, 192)
+"""Of a crop's upper or lower side, in which the borders of panels in corners are looked for, one after the other. Lower
+panels go unseen; small ones beside a higher one may hide its border in the first."""
 
 _AS_CLEAR = 0.003
 """Lines that differ by less in the share of pixels found across them are equally clear."""
@@ -73,14 +77,22 @@ def translucent_panels(crop: Rect, looks: Sequence[Look]) -> tuple[Rect, ...]:
         _part(map_part, -left, left, axis=1),
         _part(map_part, map_part.width_px, right, axis=1),
     )
-    corners = (panel for at_top in (True, False) for panel in _corners(map_part, looks, at_top=at_top))
+    corners = (panel for at_top in (True, False) for panel in _in_corners(map_part, looks, at_top=at_top))
     return tuple(rect for rect in (*sides, *corners) if rect.width_px and rect.height_px)
 
 
-def _corners(crop: Rect, looks: Sequence[Look], *, at_top: bool) -> Iterator[Rect]:
-    """Yield the panels in the upper or the lower corners: borders begin at the crop's side, and meet inside it."""
+def _in_corners(crop: Rect, looks: Sequence[Look], *, at_top: bool) -> Sequence[Rect]:
+    """Return the panels in the upper or the lower corners: borders begin at the crop's side, and meet inside it."""
+    for strip_px in _STRIPS_PX:
+        found = tuple(_from_side(crop, looks, min(strip_px, crop.height_px), at_top=at_top))
+        if found:
+            return found
+    return ()
+
+
+def _from_side(crop: Rect, looks: Sequence[Look], strip_px: int, *, at_top: bool) -> Iterator[Rect]:
     height = crop.height_px
-    strip = _part(crop, 0 if at_top else height - min(height, _STRIP_PX), min(height, _STRIP_PX), axis=0)
+    strip = _part(crop, 0 if at_top else height - strip_px, strip_px, axis=0)
     for _ in range(2):
         smaller = _cut(strip, looks, axis=1)
         if smaller == strip:
@@ -152,7 +164,8 @@ def _told_beside(moves: Sequence[_Move], size: int, side: int) -> tuple[NDArray[
     lines = np.arange(size)
     for move in moves:
         crosses, reach = move.by_px * side > 0, abs(move.by_px)
-        first, last = (lines - reach, lines) if side > 0 else (lines, lines + reach)
+        near = min(reach, _NEAR_PX)
+        first, last = (lines - near, lines) if side > 0 else (lines, lines + near)
         # what leaves the crop, or comes from a line that does not end inside it, tells nothing of this line
         low, high = (0, size - reach) if move.by_px > 0 else (reach, size)
         first, last = np.clip(first, low, max(low, high)), np.clip(last, low, max(low, high))
