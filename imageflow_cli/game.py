@@ -37,14 +37,15 @@ def schema(parameters: str | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def check(file: Path) -> None:
     """Say every mistake in the YAML FILE of a game, or that there is none; start nothing."""
-    from game_capture.registry import named_files, parameters_of
+    from game_capture.registry import named_files
     from imageflow_domain.survey import DriverSpec
     from imageflow_surveys.files_beside import read_local
     from imageflow_surveys.games import read_content
+    from imageflow_surveys.probing import check_measured
 
     content = read_content(file)
     driver = DriverSpec.model_validate(content["driver"])
-    parameters_of(driver)
+    check_measured(driver, file=file)
     names = named_files(driver)
     for name in names:
         read_local(file.parent, name)

@@ -15,7 +15,7 @@ from game_capture.registry import parameters_of
 from game_capture.staging import Staging
 from game_capture.x11.parameters import X11Parameters
 from game_capture.x11.scrolling import SCROLLS, Scroll
-from imageflow_domain.errors import InvalidInput, NoMap
+from imageflow_domain.errors import InvalidInput, NoMap, WrongSettings
 from imageflow_domain.geometry import Offset, Rect
 from imageflow_domain.survey import DriverSpec
 from imageflow_mosaic.movement import FrameComparer
@@ -88,6 +88,39 @@ def described(text: str, *, where: str, folder: Path, title: str) -> Described:
         scroll=parameters.scroll if scroll else None,
         masks=tuple(Rect.model_validate(mask) for mask in content.get("masks", ())),
     )
+
+
+def check_measured(driver: DriverSpec, *, file: Path) -> None:
+    """Check a driver's parameters; where all that is wrong is what a probe measures, say that it does.
+
+    Args:
+        file: The YAML of the game.
+
+    Raises:
+        InvalidInput: With a sentence for every mistake.
+    """
+    try:
+        parameters_of(driver)
+    except WrongSettings as error:
+        missing = _to_measure(driver)
+        if {fault.path for fault in error.faults} != set(missing):
+            raise
+        raise InvalidInput(
+            f"'{file}' has no {' and no '.join(missing)} yet, and no other mistake. Measure them, and `crop` where it "
+            f"is not set, by `imageflow game probe {file} --write {file} --force`, once the steps of `prepare` lead to "
+            "the map."
+        ) from error
+
+
+def _to_measure(driver: DriverSpec) -> tuple[str, ...]:
+    """Return the settings that a driver needs, that are missing, and that a probe measures."""
+    if driver.name != "x11":
+        return ()
+    missing = [name for name in ("scroll", "step") if name not in driver.parameters]
+    scroll = driver.parameters.get("scroll")
+    if isinstance(scroll, dict) and (scale := _NEEDS_A_SCALE.get(scroll.get("by"))) and scale not in scroll:
+        missing.insert(0, f"scroll.{scale}")
+    return tuple(missing)
 
 
 def show_steps(game: Described, *, staging: Staging, pictures: Path, on_progress: OnProgress) -> Path:

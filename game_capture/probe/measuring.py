@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game_capture.loop import Axis
+from game_capture.probe.borders import translucent_panels, within_borders
 from game_capture.probe.edges import find_edges
 from game_capture.probe.moves import (
     FARTHEST,
@@ -26,6 +27,7 @@ from game_capture.probe.parts import (
     crop_of,
     differing_share,
     evidence_of,
+    looks_of,
     panels_of,
     parts_of,
     rectangles_of,
@@ -108,10 +110,15 @@ class Course:
             raise NoMap(nothing_moved(tried, float(self._restless.mean())), picture=rig.look())
         evidence = evidence_of(self._pairs)
         parts = parts_of(evidence, self._restless, len(self._pairs))
-        found = crop_of(evidence, parts)
+        moving_part = crop_of(evidence, parts)
+        looks = looks_of(self._pairs)
+        found = moving_part and within_borders(moving_part, looks)
         whole = Rect(x_px=0, y_px=0, width_px=rig.window.width_px, height_px=rig.window.height_px)
         crop = self._asked.crop or found or whole
-        masks = not_covered(panels_of(evidence, parts, crop), self._asked.masks)
+        to_crop = Offset(dx_px=-crop.x_px, dy_px=-crop.y_px)
+        translucent = tuple(panel.shifted(to_crop) for panel in translucent_panels(crop, looks))
+        panels = (*translucent, *not_covered(panels_of(evidence, parts, crop), translucent))
+        masks = not_covered(panels, self._asked.masks)
         rig.crop = crop.shifted(Offset(dx_px=rig.window.x_px, dy_px=rig.window.y_px))
         sight = Sight(self._comparer_of, crop, (*self._asked.masks, *masks), self._restless)
         chosen = self._measure_best(moving, sight)

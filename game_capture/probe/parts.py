@@ -77,20 +77,47 @@ class Evidence:
     neither: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """What each pixel of one picture tells beside another one, both of shape (height, width)."""
+
+    by: Offset
+    """How far the map moves on the screen from this picture to the other one."""
+    moved: NDArray[np.bool_]
+    """It is found again where the map moved to."""
+    told: NDArray[np.bool_]
+    """It moved, stood or is not found again; plain ground tells nothing."""
+
+
 def evidence_of(pairs: Sequence[Pair]) -> Evidence:
     """Return the evidence of one to sixty pairs of pictures of one size for each pixel."""
     shape = pairs[0].before.shape[:2]
     moved, stood, neither = (np.zeros(shape, np.uint8) for _ in range(3))
     for pair in pairs:
-        before, after = _numbers(pair.before), _numbers(pair.after)
-        for one, other, offset in ((before, after, pair.offset), (after, before, -pair.offset)):
-            here, there = _shared(shape, offset)
-            same = one[here] == other[here]
-            found = one[here] == other[there]
+        for here, same, found in _looked_up(pair):
             moved[here] += found & ~same
             stood[here] += same & ~found
             neither[here] += ~(same | found)
     return Evidence(moved=moved, stood=stood, neither=neither)
+
+
+def looks_of(pairs: Sequence[Pair]) -> tuple[Look, ...]:
+    """Return what each picture of each pair tells beside the other one."""
+    looks = []
+    for pair in pairs:
+        for by, (here, same, found) in zip((-pair.offset, pair.offset), _looked_up(pair), strict=True):
+            moved, told = (np.zeros(pair.before.shape[:2], np.bool_) for _ in range(2))
+            moved[here], told[here] = found & ~same, ~(found & same)
+            looks.append(Look(by=by, moved=moved, told=told))
+    return tuple(looks)
+
+
+def _looked_up(pair: Pair) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield of each picture what the other one shows too, which pixels are the same, and which are found there."""
+    before, after = _numbers(pair.before), _numbers(pair.after)
+    for one, other, offset in ((before, after, pair.offset), (after, before, -pair.offset)):
+        here, there = _shared(one.shape, offset)
+        yield here, one[here] == other[here], one[here] == other[there]
 
 
 def _shared(shape: tuple[int, ...], offset: Offset) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -175,7 +175,8 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
         advice.append(
             f"{report.other_start_share:.0%} of the picture differed between two starts of the game: it begins in "
             "another world or at another place each time, and a survey that starts it again cannot go on. Load a "
-            "savegame or a scenario, name the world's seed, or bring the camera to one place in `home`."
+            "savegame or a scenario, name the world's seed, or bring the camera to one place in `home`, such as by a "
+            "click on the minimap: {at: [X, Y]}."
         )
     if not report.chosen.is_steady:
         advice.append(

@@ -43,11 +43,12 @@ def look_at_rest(rig: Rig, *, may_park: bool) -> NDArray[np.bool_]:
         corner, rig.park = rig.park, (rig.window.right_px - _FROM_EDGE_PX, rig.window.bottom_px - _FROM_EDGE_PX)
         rig.restart()
         again = _rest(rig)
-        if again.drifting_share < rest.drifting_share / 2:
+        # where a program scrolls until its pointer first moves, the picture after the start tells nothing
+        if again.drifting_share < rest.drifting_share / 2 or again.squares.mean() < rest.squares.mean() / 2:
             rest = again
         else:
             rig.park = corner
-    if rest.squares.mean() <= _DRIFTING_SHARE < rest.drifting_share:
+    if rig.stood_at_start and rest.squares.mean() <= _DRIFTING_SHARE < rest.drifting_share:
         rig.late_s = rest.after_s
     rig.ignore(rest.squares)
     return rest.squares

@@ -106,6 +106,8 @@ class Rig:
         self._started_s = 0.0
         self.starts: list[Picture] = []
         """What the window showed at the end of each start, before the pointer went where it rests."""
+        self.stood_at_start = False
+        """Whether the last of these stood still."""
         self.was_restless = False
         """Whether the first picture after the start kept changing."""
 
@@ -160,7 +162,8 @@ class Rig:
             pictures = self._actions_pictures
             perform(actions, stage, pictures, where=where, least_timeout_s=patience_s, done=self._saved)
         time.sleep(self.late_s)
-        self.starts.append(to_rgb(self._wait_until_still(stage, _RESTLESS_PATIENCE_S)[0]))
+        screen, self.stood_at_start = self._wait_until_still(stage, _RESTLESS_PATIENCE_S)
+        self.starts.append(to_rgb(screen))
         self._park(stage)
         stage.check_alive()
         if self._is_first:

@@ -41,6 +41,24 @@ def test_check_says_that_a_file_is_right_or_every_mistake_in_it(cli: Here, tmp_p
     assert said.count("\n") == 3
 
 
+def test_check_says_what_a_probe_measures_where_nothing_else_is_missing(cli: Here, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    probe = f"`imageflow game probe {file} --write {file} --force`"
+    for scroll, missing in (
+        ("", "no scroll and no step yet"),
+        ("scroll: {by: wheel}\n", "no scroll.px_per_notch and no step yet"),
+    ):
+        file.write_text(f"command: [game]\n{scroll}")
+        said = cli.run("game", "check", str(file), expect=2).stderr
+        assert f"'{file}' has {missing}, and no other mistake." in said
+        assert probe in said
+    file.write_text("command: [game]\nprepare: [{key: Retrun}]\n")
+    said = cli.run("game", "check", str(file), expect=2).stderr
+    assert "prepare.0.key: 'Retrun' is no key's name" in said
+    assert "scroll: is missing: How the camera is moved; `imageflow game probe` measures it" in said
+    assert "no other mistake" not in said
+
+
 def test_a_survey_takes_grid_driver_and_name_from_its_file_and_options_override_them(cli: Here, tmp_path: Path) -> None:
     file = tmp_path / "small_city.yaml"
     file.write_text(CITY)

@@ -1,11 +1,14 @@
 """What a probe makes of moves and pictures whose truth is known."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from game_capture.probe.borders import translucent_panels, within_borders
 from game_capture.probe.moves import boxes
-from game_capture.probe.parts import Pair, Part, changed_squares, crop_of, evidence_of, panels_of, parts_of
+from game_capture.probe.parts import Pair, Part, changed_squares, crop_of, evidence_of, looks_of, panels_of, parts_of
 from game_capture.probe.scale import Trial, scale_of
 from game_capture.probe.settling import Settling, settling_of, waiting_for
 from game_capture.probe.sight import Sight
@@ -250,3 +253,66 @@ def test_a_strip_of_moving_pixels_is_no_map(world: NDArray[np.uint8]) -> None:
     parts = parts_of(evidence, changed_squares([pairs[0].before] * 2), len(pairs))
     parts[:1], parts[2:] = Part.OTHER, Part.OTHER
     assert crop_of(evidence, parts) is None
+
+
+def _moves_of(shown: Callable[[int, int], NDArray[np.uint8]]) -> list[Pair]:
+    moves = ((64, 0), (-64, 0), (0, 48), (0, -48), (192, 0), (0, 96))
+    return [
+        Pair(before=shown(300, 250), after=shown(300 + dx, 250 + dy), offset=Offset(dx_px=dx, dy_px=dy))
+        for dx, dy in moves
+    ]
+
+
+def _crop_of(pairs: list[Pair]) -> Rect:
+    crop = crop_of(evidence_of(pairs), parts_of(evidence_of(pairs), changed_squares([pairs[0].before] * 2), len(pairs)))
+    assert crop is not None
+    return crop
+
+
+def test_the_crop_ends_where_translucent_panels_begin_though_the_map_moves_below_them(world: NDArray[np.uint8]) -> None:
+    def shown(x: int, y: int) -> NDArray[np.uint8]:
+        picture = world[y : y + VIEW[1], x : x + VIEW[0]].copy()
+        picture[:18] //= 4
+        picture[:, 500:] = picture[:, 500:] // 2 + 20
+        return picture
+
+    pairs = _moves_of(shown)
+    crop = _crop_of(pairs)
+    assert crop.right_px > 600
+    assert within_borders(crop, looks_of(pairs)) == Rect(x_px=0, y_px=18, width_px=500, height_px=VIEW[1] - 18)
+
+
+def test_translucent_panels_in_corners_and_along_sides_are_masks(world: NDArray[np.uint8]) -> None:
+    def shown(x: int, y: int) -> NDArray[np.uint8]:
+        picture = world[y : y + VIEW[1], x : x + VIEW[0]].copy()
+        picture[360:, 480:] //= 3
+        picture[:100, :70] //= 2
+        return picture
+
+    whole = Rect(x_px=0, y_px=0, width_px=VIEW[0], height_px=VIEW[1])
+    corners = (Rect(x_px=0, y_px=0, width_px=70, height_px=100), Rect(x_px=480, y_px=360, width_px=160, height_px=120))
+    assert translucent_panels(whole, looks_of(_moves_of(shown))) == corners
+
+    def barred(x: int, y: int) -> NDArray[np.uint8]:
+        picture = world[y : y + VIEW[1], x : x + VIEW[0]].copy()
+        picture[:18] //= 4
+        return picture
+
+    bar = Rect(x_px=0, y_px=0, width_px=VIEW[0], height_px=18)
+    assert translucent_panels(whole, looks_of(_moves_of(barred))) == (bar,)
+
+
+def test_waves_on_one_side_of_a_map_are_no_border(world: NDArray[np.uint8]) -> None:
+    frames = iter(range(100))
+
+    def shown(x: int, y: int) -> NDArray[np.uint8]:
+        picture = world[y : y + VIEW[1], x : x + VIEW[0]].copy()
+        coast = 900 - x  # the sea begins at this column of the world
+        waves = np.random.default_rng(next(frames)).integers(0, 255, picture[:, coast:].shape, np.uint8)
+        picture[:, coast:] = waves
+        return picture
+
+    pairs = _moves_of(shown)
+    whole = Rect(x_px=0, y_px=0, width_px=VIEW[0], height_px=VIEW[1])
+    assert within_borders(whole, looks_of(pairs)) == whole
+    assert translucent_panels(whole, looks_of(pairs)) == ()
