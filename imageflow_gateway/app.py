@@ -18,12 +18,15 @@ from imageflow_gateway.aliases import Aliases
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.edge import Edge
 from imageflow_gateway.gateway import UseCases
+from imageflow_gateway.live import executions as live_executions
 from imageflow_gateway.live import progress as live_progress
+from imageflow_gateway.live.followed_executions import FollowedExecutions
 from imageflow_gateway.live.live_gateway import LiveGateway
 from imageflow_gateway.live.watching import Watching
 from imageflow_gateway.pages import documents
 from imageflow_gateway.rest import health
 from imageflow_gateway.rest.catalog import components, models, pipelines
+from imageflow_gateway.rest.executions import executions
 from imageflow_gateway.rest.inspection import (
     alerts,
     artefacts,
@@ -63,6 +66,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     dagster = Dagster(url=settings.dagster_base_url, patience_s=_PATIENCE_S)
     known_models = open_models(settings, stores.objects)
     capacity = Capacity()
+    hub = Hub(stores.database)
     app.state.gateway = LiveGateway(
         settings=settings,
         use=UseCases(stores),
@@ -70,12 +74,14 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         maps=PublishedMaps(stores),
         dagster=dagster,
         launcher=Dagster(url=settings.dagster_base_url),
-        watching=Watching(stores, capacity, Hub(stores.database)),
+        watching=Watching(stores, capacity, hub),
+        following=FollowedExecutions(stores, capacity, hub),
         reports=TrustReports(stores),
         comparisons=Comparisons(stores),
         models=known_models,
         artefacts=Artefacts(stores, known_models),
         capacity=capacity,
+        hub=hub,
     )
     errors.install(app)
     app.mount("/static", documents.PageFiles(directory=documents.STATIC), name="static")
@@ -85,6 +91,8 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
             uploads.PREFIX: settings.upload_limit_bytes,
             batches.PREFIX: settings.batch_limit_bytes,
             models.PREFIX: settings.model_limit_bytes,
+            executions.PREFIX: settings.upload_limit_bytes,
+            executions.PROCESS: settings.upload_limit_bytes,
         },
     )
     # The layer that is added last is the outermost.
@@ -113,6 +121,7 @@ def describe_api() -> FastAPI:
     maps = (jobs, surveys, shots, progress, live_progress, insight, saves, markers, games, drivers, uploads, tiles)
     catalog = (components, pipelines, models)
     inspection = (masters, batches, notifications, inspections, artefacts, verifications, statistics, alerts)
-    for noun in (*maps, *catalog, *inspection, health, documents):
+    live = (executions, live_executions)
+    for noun in (*maps, *catalog, *inspection, *live, health, documents):
         app.include_router(noun.router)
     return app
