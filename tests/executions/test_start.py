@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -9,7 +10,7 @@ from imageflow_clients.database.executions import months
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import Conflict, InvalidInput, InvalidPipeline, NotFound, NotReady, TooLarge
-from imageflow_domain.executions import created_month, first_id, new_id, parse_id
+from imageflow_domain.executions import Priority, created_month, first_id, new_id, parse_id
 from imageflow_executions.estimate import estimate_s
 from imageflow_executions.history import Filter, get_execution, list_executions
 from imageflow_executions.image_objects import read_inputs
@@ -135,6 +136,30 @@ def test_the_history_is_paged_newest_first_and_filtered(stores: Stores) -> None:
     assert get_execution(stores, made[0].id).record == made[0]
     with pytest.raises(NotFound):
         get_execution(stores, new_id())
+
+
+def test_the_history_is_filtered_by_client_priority_and_words_of_the_error(stores: Stores) -> None:
+    one = started(stores, client="press 7", priority=Priority.HIGH)
+    other = started(stores, client="press 8")
+    for record, error in ((one, "Step 'decode': is no JPEG picture"), (other, "Its engine was lost 3 times")):
+        with stores.database.begin() as connection:
+            connection.execute(
+                text("UPDATE executions SET state = 'failed', error_code = 'X', error = :error WHERE id = :id"),
+                {"error": error, "id": record.id},
+            )
+
+    def found(**which: Any) -> set[UUID]:
+        return {each.id for each in list_executions(stores, Filter(**which)).items} & {one.id, other.id}
+
+    assert found(client="press 7") == {one.id}
+    assert found(client="press") == set()
+    assert found(priority=Priority.HIGH) == {one.id}
+    assert found(error="jpeg") == {one.id}
+    assert found(error="engine lost") == {other.id}
+    assert found(error='"lost engine"') == set()
+    assert found(error="jpeg or engine") == {one.id, other.id}
+    assert found(error="times -jpeg") == {other.id}
+    assert found(error="'; DROP TABLE executions; --") == set()
 
 
 def test_ids_are_uuids_of_version_7_in_the_order_of_time() -> None:

@@ -1,12 +1,12 @@
 """Rows of executions, and of their steps."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal_column, select
 
 from imageflow_clients.database.core import events
 from imageflow_clients.database.executions.schema import execution_keys, execution_steps, executions
@@ -34,6 +34,11 @@ class Filter:
     pipeline: str | None = None
     """Its name, in any version."""
     state: ExecutionState | None = None
+    priority: Priority | None = None
+    client: str | None = None
+    """As the client called itself."""
+    error: str | None = None
+    """Words that its error has, as PostgreSQL's `websearch_to_tsquery` reads them: quotes, `or`, `-`."""
     since: datetime | None = None
     """Started then or later."""
     before: datetime | None = None
@@ -90,18 +95,25 @@ def page(connection: Connection, which: Filter, *, after: uuid.UUID | None, limi
         after: Only those that were made before this one.
         limit: How many at most.
     """
-    wanted = select(executions).order_by(executions.c.id.desc()).limit(limit)
-    if which.pipeline is not None:
-        wanted = wanted.where(executions.c.pipeline == which.pipeline)
-    if which.state is not None:
-        wanted = wanted.where(executions.c.state == which.state)
+    wanted = select(executions).where(*_conditions(which)).order_by(executions.c.id.desc()).limit(limit)
     if after is not None:
         wanted = wanted.where(executions.c.id < after)
-    if which.since is not None:
-        wanted = wanted.where(executions.c.id >= first_id(which.since))
-    if which.before is not None:
-        wanted = wanted.where(executions.c.id < first_id(which.before))
     return tuple(record(row) for row in connection.execute(wanted))
+
+
+def _conditions(which: Filter) -> Iterator[ColumnElement[bool]]:
+    equal = {"pipeline": which.pipeline, "state": which.state, "priority": which.priority, "client": which.client}
+    for name, value in equal.items():
+        if value is not None:
+            yield executions.c[name] == value
+    if which.error is not None:
+        words = func.to_tsvector(literal_column("'simple'"), executions.c.error)
+        yield executions.c.error.is_not(None)
+        yield words.op("@@")(func.websearch_to_tsquery(literal_column("'simple'"), which.error))
+    if which.since is not None:
+        yield executions.c.id >= first_id(which.since)
+    if which.before is not None:
+        yield executions.c.id < first_id(which.before)
 
 
 def steps_of(connection: Connection, execution: uuid.UUID) -> tuple[StepFacts, ...]:

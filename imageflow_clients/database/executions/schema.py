@@ -54,6 +54,14 @@ executions = Table(
     is_short("principal", 200),
     Index("ix_executions_pipeline", "pipeline", "id"),
     Index("ix_executions_state", "state", "id"),
+    Index("ix_executions_priority", "priority", "id"),
+    Index("ix_executions_client", "client", "id"),
+    Index(
+        "ix_executions_error_words",
+        text("to_tsvector('simple', error)"),
+        postgresql_using="gin",
+        postgresql_where=text("error IS NOT NULL"),
+    ),
     postgresql_partition_by="RANGE (id)",
 )
 

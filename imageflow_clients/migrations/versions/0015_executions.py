@@ -52,7 +52,15 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (id)",
     )
     op.create_index("ix_executions_pipeline", "executions", ["pipeline", "id"])
-    op.create_index("ix_executions_state", "executions", ["state", "id"])
+    for column in ("state", "priority", "client"):
+        op.create_index(f"ix_executions_{column}", "executions", [column, "id"])
+    op.create_index(
+        "ix_executions_error_words",
+        "executions",
+        [sa.text("to_tsvector('simple', error)")],
+        postgresql_using="gin",
+        postgresql_where=sa.text("error IS NOT NULL"),
+    )
     op.create_table(
         "execution_steps",
         sa.Column("execution_id", sa.Uuid(), nullable=False),

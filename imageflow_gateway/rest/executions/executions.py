@@ -1,14 +1,14 @@
 """Executions: started, found again, cancelled, repeated, and their files."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from imageflow_domain.access import LOCAL_OPERATOR
-from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, new_id, parse_id
+from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, Priority, new_id, parse_id
 from imageflow_domain.ids import Name
 from imageflow_executions import history, image_objects, start
 from imageflow_executions.start import Wish
@@ -129,13 +129,26 @@ def list_executions(
     gateway: GatewayDep,
     pipeline: Annotated[Name | None, Query(description="Only of this pipeline, in any version.")] = None,
     status: Annotated[ExecutionState | None, Query(description="Only those in this state.")] = None,
+    priority: Annotated[Literal["low", "normal", "high"] | None, Query(description="Only of this priority.")] = None,
+    client_id: Annotated[str | None, Query(max_length=200, description="Only of this client.")] = None,
+    error: Annotated[
+        str | None, Query(max_length=200, description='Only those whose error has these words: "...", or, -.')
+    ] = None,
     since: Annotated[datetime | None, Query(description="Only those that were started from then on.")] = None,
     before: Annotated[datetime | None, Query(description="Only those that were started before.")] = None,
     after: _After = None,
     limit: Limit = 100,
 ) -> ExecutionList:
     """Newest first."""
-    which = history.Filter(pipeline=pipeline, state=status, since=since, before=before)
+    which = history.Filter(
+        pipeline=pipeline,
+        state=status,
+        priority=Priority.parse(priority) if priority else None,
+        client=client_id,
+        error=error,
+        since=since,
+        before=before,
+    )
     last = None if after is None else parse_id(after)
     page = gateway.use(history.list_executions)(which, after=last, limit=limit)
     return ExecutionList(executions=[ExecutionSummary.of(each) for each in page.items], next=page.next)
