@@ -20,12 +20,14 @@ COPY imageflow_clients /src/imageflow_clients
 COPY imageflow_surveys /src/imageflow_surveys
 COPY imageflow_inspection /src/imageflow_inspection
 COPY imageflow_backup /src/imageflow_backup
+COPY imageflow_executions /src/imageflow_executions
 COPY imageflow_models /src/imageflow_models
 COPY imageflow_edge /src/imageflow_edge
 COPY imageflow_catalog /src/imageflow_catalog
 COPY imageflow_resources /src/imageflow_resources
 COPY imageflow_assets /src/imageflow_assets
 COPY imageflow_gateway /src/imageflow_gateway
+COPY imageflow_engine /src/imageflow_engine
 COPY imageflow_cli /src/imageflow_cli
 COPY --from=pages-build /src/imageflow_gateway/static/app /src/imageflow_gateway/static/app
 WORKDIR /src

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     DAEMON = "daemon"
     WEBSERVER = "webserver"
     GATEWAY = "gateway"
+    ENGINE = "engine"
     POSTGRES = "PostgreSQL"
     BACKEND = "one of PostgreSQL's backends"
     SUPERVISOR = "PostgreSQL's supervisor"
@@ -61,6 +62,7 @@ EVERYWHERE = (
     Kind.DAEMON,
     Kind.WEBSERVER,
     Kind.GATEWAY,
+    Kind.ENGINE,
     Kind.POSTGRES,
     Kind.BACKEND,
     Kind.SUPERVISOR,

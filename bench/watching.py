@@ -17,6 +17,7 @@ _ROLES = (
     ("dagster_webserver", "webserver"),
     ("dagster._daemon", "daemon"),
     ("imageflow_gateway", "gateway"),
+    ("imageflow_engine", "engine"),
     ("postgres", "PostgreSQL"),
     ("imageflow_cli", "imageflow up"),
 )

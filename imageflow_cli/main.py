@@ -32,6 +32,7 @@ class _Group(click.Group):
         "inspect": ("imageflow_cli.inspect", "inspect"),
         "model": ("imageflow_cli.model", "model"),
         "up": ("imageflow_cli.up", "up"),
+        "engine": ("imageflow_cli.engine", "engine"),
         "sweep": ("imageflow_cli.sweep", "sweep"),
         "backup": ("imageflow_cli.backup", "backup"),
         "restore": ("imageflow_cli.restore", "restore"),

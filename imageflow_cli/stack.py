@@ -56,6 +56,7 @@ def services(settings: Settings, workspace: Path, code: CodeServer) -> tuple[Ser
             command=(*python, "imageflow_gateway"),
             ready_url=f"{settings.gateway_url}/health/ready",
         ),
+        Service(name="engine", command=(*python, "imageflow_engine")),
         Service(
             name="dagster",
             command=(*python, "dagster_webserver", *at, "-w", str(workspace)),

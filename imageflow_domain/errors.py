@@ -148,6 +148,10 @@ class BadGateway(Unavailable):
     """Another server that the work needs gave an answer that cannot be used."""
 
 
+class Overloaded(Unavailable):
+    """As much work waits as may: the same call may succeed later."""
+
+
 class StepDied(Unavailable):
     """What computed a step's input died, or had no memory for it: so it may be again, and it may not."""
 

@@ -1,6 +1,7 @@
 """The one place that spells object keys. Every part is checked before it is joined."""
 
 import re
+import uuid
 
 from imageflow_domain.backup import check_backup_name
 from imageflow_domain.errors import BadFile, BadFileNames, InvalidInput
@@ -18,10 +19,13 @@ from imageflow_domain.inference import ModelId
 
 _DIGEST = re.compile(r"[0-9a-f]{32,64}")
 
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+_ENDING = re.compile(r"(\.[a-z]{1,5})?")
 _RUN = re.compile(r"[0-9A-Za-z-]{1,64}")
 _STEP = re.compile(r"[0-9A-Za-z_]+([.?0-9A-Za-z_\[\]]*[0-9A-Za-z_\]?])?")
 
 SURVEYS = "surveys"
+EXECUTIONS = "executions"
 STEP_VALUES = "runs"
 MODELS = "models"
 MAP_UPLOADS = "uploads/maps"
@@ -35,6 +39,12 @@ MAP_UPLOAD_TYPES = (*PICTURE_TYPES, LIST_TYPE)
 def _digest(value: str) -> str:
     if not _DIGEST.fullmatch(value):
         raise InvalidInput(f"'{value}' is not a digest.")
+    return value
+
+
+def _ending(value: str) -> str:
+    if not _ENDING.fullmatch(value):
+        raise InvalidInput(f"'{value}' is not the ending of a file's name.")
     return value
 
 
@@ -66,6 +76,23 @@ def game_file(survey: str, digest: str) -> str:
 def lineage(survey: str) -> str:
     """The sealed record of placement, confidence and lineage."""
     return f"{survey_prefix(survey)}/lineage.json.gz"
+
+
+def execution(month: str, execution_id: uuid.UUID) -> str:
+    """Everything of one execution, in the folder of the month in which it was made."""
+    if not _MONTH.fullmatch(month):
+        raise InvalidInput(f"'{month}' is no month.")
+    return f"{EXECUTIONS}/{month}/{execution_id}"
+
+
+def execution_input(month: str, execution_id: uuid.UUID, name: str, ending: str) -> str:
+    """What a client sent for one input of the pipeline."""
+    return f"{execution(month, execution_id)}/inputs/{check_name(name)}{_ending(ending)}"
+
+
+def execution_output(month: str, execution_id: uuid.UUID, attempt: int, name: str, ending: str) -> str:
+    """What one attempt at an execution made for one output of the pipeline."""
+    return f"{execution(month, execution_id)}/{attempt}/{check_name(name)}{_ending(ending)}"
 
 
 def tile(digest: str) -> str:

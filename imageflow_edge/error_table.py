@@ -45,6 +45,7 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.TooManyRequests: Answer(status=429, code="TOO_MANY_REQUESTS", grpc="RESOURCE_EXHAUSTED"),
     domain.BadGateway: Answer(status=502, code="BAD_GATEWAY", grpc="UNAVAILABLE"),
     domain.Unavailable: Answer(status=503, code="UNAVAILABLE", grpc="UNAVAILABLE"),
+    domain.Overloaded: Answer(status=503, code="OVERLOADED", grpc="RESOURCE_EXHAUSTED"),
     domain.StoreUnavailable: Answer(status=503, code="STORE_UNAVAILABLE", grpc="UNAVAILABLE"),
     domain.DatabaseUnavailable: Answer(status=503, code="DATABASE_UNAVAILABLE", grpc="UNAVAILABLE"),
     domain.DagsterUnavailable: Answer(status=503, code="DAGSTER_UNAVAILABLE", grpc="UNAVAILABLE"),

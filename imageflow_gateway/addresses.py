@@ -1,11 +1,13 @@
 """Parts of addresses, checked before a route sees them."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Path, Query
 from pydantic import AfterValidator
 
 from imageflow_domain.errors import InvalidInput
+from imageflow_domain.executions import parse_id
 from imageflow_domain.ids import Name, check_survey_id
 from imageflow_domain.inference import ModelId
 
@@ -15,6 +17,13 @@ _INT32 = 2**31
 def _survey_id(value: str) -> str:
     try:
         return check_survey_id(value)
+    except InvalidInput as error:  # pydantic collects ValueErrors only
+        raise ValueError(str(error)) from error
+
+
+def _execution_id(value: UUID) -> UUID:
+    try:
+        return parse_id(str(value))
     except InvalidInput as error:  # pydantic collects ValueErrors only
         raise ValueError(str(error)) from error
 
@@ -37,6 +46,7 @@ Reference = Annotated[
 ]
 Place = Annotated[int, Path(ge=0, lt=_INT32, description="Of the picture in its batch, from 0.")]
 Version = Annotated[int, Path(ge=1, lt=_INT32)]
+ExecutionId = Annotated[UUID, AfterValidator(_execution_id), Path(examples=["0199d1f0-7c3a-7b52-9c1e-4f6a2d8e0b31"])]
 RowId = Annotated[int, Path(ge=1, lt=2**63)]
 AfterId = Annotated[int | None, Query(ge=1, lt=2**63, description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]

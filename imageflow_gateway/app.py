@@ -19,13 +19,16 @@ from imageflow_gateway.aliases import Aliases
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.edge import Edge
 from imageflow_gateway.gateway import UseCases
+from imageflow_gateway.live import executions as live_executions
 from imageflow_gateway.live import progress as live_progress
+from imageflow_gateway.live.followed_executions import FollowedExecutions
 from imageflow_gateway.live.live_gateway import LiveGateway
 from imageflow_gateway.live.watching import Watching
 from imageflow_gateway.metrics import RequestMetrics
 from imageflow_gateway.pages import documents
 from imageflow_gateway.rest import health, metrics
 from imageflow_gateway.rest.catalog import components, models, pipelines
+from imageflow_gateway.rest.executions import executions
 from imageflow_gateway.rest.inspection import (
     alerts,
     artefacts,
@@ -71,6 +74,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     capacity = Capacity()
     requests = RequestMetrics()
     work: TtlCache[str, Work] = TtlCache(ttl_s=_WORK_S, size=1)
+    hub = Hub(stores.database)
     app.state.gateway = LiveGateway(
         settings=settings,
         use=UseCases(stores),
@@ -78,7 +82,8 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         maps=PublishedMaps(stores),
         dagster=dagster,
         launcher=Dagster(url=settings.dagster_base_url),
-        watching=Watching(stores, capacity, Hub(stores.database)),
+        watching=Watching(stores, capacity, hub),
+        following=FollowedExecutions(stores, capacity, hub),
         reports=TrustReports(stores),
         comparisons=Comparisons(stores),
         models=known_models,
@@ -86,6 +91,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         capacity=capacity,
         requests=requests,
         work=lambda: work.get("all", lambda: read_work(stores)),
+        hub=hub,
     )
     errors.install(app)
     app.mount("/static", documents.PageFiles(directory=documents.STATIC), name="static")
@@ -95,6 +101,8 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
             uploads.PREFIX: settings.upload_limit_bytes,
             batches.PREFIX: settings.batch_limit_bytes,
             models.PREFIX: settings.model_limit_bytes,
+            executions.PREFIX: settings.upload_limit_bytes,
+            executions.PROCESS: settings.upload_limit_bytes,
         },
     )
     # The layer that is added last is the outermost.
@@ -123,6 +131,7 @@ def describe_api() -> FastAPI:
     maps = (jobs, surveys, shots, progress, live_progress, insight, saves, markers, games, drivers, uploads, tiles)
     catalog = (components, pipelines, models)
     inspection = (masters, batches, notifications, inspections, artefacts, verifications, statistics, alerts)
-    for noun in (*maps, *catalog, *inspection, health, metrics, documents):
+    live = (executions, live_executions)
+    for noun in (*maps, *catalog, *inspection, *live, health, metrics, documents):
         app.include_router(noun.router)
     return app

@@ -11,6 +11,7 @@ from imageflow_clients.dagster import Dagster
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.inference import ModelRegistry
+from imageflow_edge.hub import Hub
 from imageflow_edge.work import Work
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks, links_for
@@ -57,6 +58,8 @@ class Gateway:
     """For what Dagster adds to an answer: it is given little time."""
     launcher: Dagster
     """For launching and stopping runs: it is given as long as that takes."""
+    hub: Hub
+    """For what follows events."""
     capacity: Capacity
     requests: RequestMetrics
     work: Callable[[], Work]

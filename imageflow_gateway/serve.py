@@ -15,11 +15,12 @@ from granian.server.embed import Server
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import InvalidInput, Unavailable
+from imageflow_edge.logs import configure_logs
 from imageflow_edge.openness import check_openness
+from imageflow_executions.months import prepare_months
 from imageflow_gateway.app import create_app
 from imageflow_gateway.live.live_gateway import LiveGateway
 from imageflow_gateway.live.watching import Watching
-from imageflow_gateway.logs import configure_logs
 from imageflow_gateway.open_files import allow_open_files
 
 _LOG = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def serve(settings: Settings) -> None:
     check_port(settings.host, settings.gateway_port)
     configure_logs()
     stores = open_stores(settings)
+    prepare_months(stores)
     app = create_app(settings, stores)
     gateway: LiveGateway = app.state.gateway
     connections = gateway.capacity.watchers + _OTHER_CONNECTIONS

@@ -17,16 +17,13 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, StepFailed, StepRefused, Timeout, Unavailable
 from imageflow_domain.inference import ModelRegistry
-from imageflow_images.header import read_header
 from imageflow_inspection.kept_pictures import read_kept
 from imageflow_inspection.results import get_result
-from imageflow_pipelines.canonical import canonical_json, to_json
-from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution
 from imageflow_pipelines.plan import Plan, Source, Step
 from imageflow_pipelines.reuse import Reuse
-from imageflow_pipelines.values import Encoded, Image, Mask, Value, kind_name
+from imageflow_pipelines.value_file import file_of
 
 _REUSE_BYTES = 128 * 2**20
 
@@ -171,20 +168,5 @@ def _needed(wanted: Plan) -> list[Step]:
 def _files(step: Step, execution: Execution) -> Iterator[Artefact]:
     for output, value in execution.outputs.items():
         if value is not None:
-            media_type, data = _file(value)
-            kind = kind_name(type(value))
-            yield Artefact(step=step.name, output=output, kind=kind, media_type=media_type, data=data)
-
-
-def _file(value: Value) -> tuple[str, bytes]:
-    match value:
-        case Encoded(data):
-            try:
-                with read_header(data) as header:
-                    return f"image/{(header.format or '').lower()}", data
-            except InvalidInput:  # the pipeline returns its source, which is no image
-                return "application/octet-stream", data
-        case Image() | Mask():
-            return "image/png", Encode(format="png")(value).data
-        case _:
-            return "application/json", canonical_json(to_json(value))
+            made = file_of(value)
+            yield Artefact(step=step.name, output=output, kind=made.kind, media_type=made.media_type, data=made.data)

@@ -82,6 +82,7 @@ VIOLATIONS = {
 READ_SETTINGS = {
     "imageflow_assets/assembly.py": "the code location: code server, run workers, their children",
     "imageflow_cli/options.py": "a command",
+    "imageflow_engine/__main__.py": "the engine",
     "imageflow_gateway/__main__.py": "the gateway",
     "imageflow_resources/instance_settings.py": "Dagster's own classes, in each process that opens its instance",
 }

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from imageflow_gateway.gateway import Gateway
+from imageflow_gateway.live.followed_executions import FollowedExecutions
 from imageflow_gateway.live.watching import Watching
 
 
@@ -14,6 +15,7 @@ class LiveGateway(Gateway):
     """A gateway with what pushes events."""
 
     watching: Watching
+    following: FollowedExecutions
 
 
 async def _gateway(request: Request) -> LiveGateway:

@@ -8,9 +8,9 @@ import pytest
 from imageflow_clients.settings import Settings
 from imageflow_domain.geometry import Rect
 from imageflow_domain.survey import Layer
+from imageflow_edge.logs import JsonLines
 from imageflow_gateway.dagster_links import DagsterLinks, links_for
 from imageflow_gateway.etags import matches
-from imageflow_gateway.logs import JsonLines
 from imageflow_surveys.tilejson import smallest_zoom
 from imageflow_surveys.ttl_cache import TtlCache
 

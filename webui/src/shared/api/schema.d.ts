@@ -1289,6 +1289,172 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipeline/process": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Process an image
+         * @description Accept an image for a published pipeline. Its execution is found under the header `Location`.
+         */
+        post: operations["process_image"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List executions
+         * @description Newest first.
+         */
+        get: operations["list_executions"];
+        put?: never;
+        /**
+         * Start an execution
+         * @description Start a published pipeline, or a spec that is sent along, on the images of the form.
+         *
+         *     202 once everything is checked and stored; with `wait` 200 and the result, where it ends in that time.
+         */
+        post: operations["start_execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{execution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One execution
+         * @description Its state, steps, parameters and files.
+         */
+        get: operations["read_execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{execution}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an execution
+         * @description One that waits is cancelled at once, one that is worked on within two seconds; 409 where it has ended.
+         */
+        post: operations["cancel_execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{execution}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Execute again
+         * @description Start a new execution of the same pipeline version, parameters and images; 409 before the former has ended.
+         */
+        post: operations["retry_execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{execution}/inputs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An input
+         * @description The bytes that the client sent.
+         */
+        get: operations["read_input"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{execution}/outputs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An output
+         * @description Images as the pipeline encoded them, pixels as PNG without loss, everything else as JSON.
+         */
+        get: operations["read_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{execution}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Changes of an execution as they happen
+         * @description Every change once, in order, with Last-Event-ID from there on. Ends by itself when the execution has ended.
+         */
+        get: operations["follow_execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1934,6 +2100,165 @@ export interface components {
              * Format: date-time
              */
             timestamp: string;
+        };
+        /**
+         * ExecutionDetail
+         * @description An execution with its steps and files.
+         */
+        ExecutionDetail: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Pipeline
+             * @example scratches@1
+             */
+            pipeline: string;
+            status: components["schemas"]["ExecutionState"];
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "normal" | "high";
+            /** Attempt */
+            attempt: number;
+            /** Client Id */
+            client_id: string;
+            /** Correlation Id */
+            correlation_id: string;
+            /** Protocol */
+            protocol: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Estimated Completion Time */
+            estimated_completion_time: string | null;
+            error: components["schemas"]["ExecutionProblem"] | null;
+            /** Parameters */
+            parameters: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /** Inputs */
+            inputs: {
+                [key: string]: components["schemas"]["StoredFile"];
+            };
+            /** Outputs */
+            outputs: {
+                [key: string]: components["schemas"]["StoredFile"] | null;
+            };
+            /** Steps */
+            steps: components["schemas"]["ExecutionStep"][];
+        };
+        /**
+         * ExecutionList
+         * @description A page of executions.
+         */
+        ExecutionList: {
+            /** Executions */
+            executions: components["schemas"]["ExecutionSummary"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ExecutionProblem
+         * @description Why an execution failed.
+         */
+        ExecutionProblem: {
+            /**
+             * Code
+             * @example STEP_FAILED
+             */
+            code: string;
+            /** Message */
+            message: string;
+            /** Step */
+            step: string | null;
+        };
+        /**
+         * ExecutionSnapshot
+         * @description How an execution stands when a client begins to follow it.
+         */
+        ExecutionSnapshot: {
+            /** Execution Id */
+            execution_id: string;
+            /** Pipeline */
+            pipeline: string;
+            state: components["schemas"]["ExecutionState"];
+            /** Attempt */
+            attempt: number;
+            /** Steps */
+            steps: components["schemas"]["SnapshotStep"][];
+        };
+        /**
+         * ExecutionState
+         * @description How an execution stands: it waits, is worked on, and ends in one of the last three.
+         * @enum {string}
+         */
+        ExecutionState: "queued" | "running" | "completed" | "failed" | "cancelled";
+        /**
+         * ExecutionStep
+         * @description What one step did.
+         */
+        ExecutionStep: {
+            /** Step */
+            step: string;
+            /**
+             * Status
+             * @example done
+             */
+            status: string;
+            /** Started S */
+            started_s: number;
+            /** Seconds */
+            seconds: number;
+            /** Tries */
+            tries: components["schemas"]["StepTry"][];
+        };
+        /**
+         * ExecutionSummary
+         * @description An execution as lists have it.
+         */
+        ExecutionSummary: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Pipeline
+             * @example scratches@1
+             */
+            pipeline: string;
+            status: components["schemas"]["ExecutionState"];
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "normal" | "high";
+            /** Attempt */
+            attempt: number;
+            /** Client Id */
+            client_id: string;
+            /** Correlation Id */
+            correlation_id: string;
+            /** Protocol */
+            protocol: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Estimated Completion Time */
+            estimated_completion_time: string | null;
+            error: components["schemas"]["ExecutionProblem"] | null;
         };
         /**
          * FailedStep
@@ -2894,6 +3219,22 @@ export interface components {
             offenders: components["schemas"]["FoundFacts"][];
         };
         /**
+         * ProcessingAccepted
+         * @description What a client is told at once.
+         */
+        ProcessingAccepted: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Status
+             * @default accepted
+             * @constant
+             */
+            status: "accepted";
+            /** Estimated Completion Time */
+            estimated_completion_time: string | null;
+        };
+        /**
          * ProductFacts
          * @description A product.
          */
@@ -3318,6 +3659,21 @@ export interface components {
             reason: string;
         };
         /**
+         * SnapshotStep
+         * @description How one step stands.
+         */
+        SnapshotStep: {
+            /** Step */
+            step: string;
+            /**
+             * Status
+             * @example running
+             */
+            status: string;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
          * StageState
          * @description State of one layer of a survey.
          */
@@ -3363,6 +3719,26 @@ export interface components {
             next: string | null;
         };
         /**
+         * StateEvent
+         * @description The execution's state changed.
+         */
+        StateEvent: {
+            state: components["schemas"]["ExecutionState"];
+            /** Attempt */
+            attempt: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Error */
+            error?: {
+                [key: string]: unknown;
+            } | null;
+            /** Reason */
+            reason?: string | null;
+        };
+        /**
          * Statistics
          * @description Counts by period, in order.
          */
@@ -3382,6 +3758,61 @@ export interface components {
             figures: components["schemas"]["FigureFacts"][];
             /** Uncounted */
             uncounted: number;
+        };
+        /**
+         * StepEvent
+         * @description A step began or ended.
+         */
+        StepEvent: {
+            /** Step */
+            step: string;
+            /** Status */
+            status: string;
+            /** Attempt */
+            attempt: number;
+            /** Seconds */
+            seconds: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Tries
+             * @default 1
+             */
+            tries: number;
+            /** Error */
+            error?: string | null;
+        };
+        /**
+         * StepTry
+         * @description One try of a step.
+         */
+        StepTry: {
+            /** Seconds */
+            seconds: number;
+            /** Error */
+            error: string;
+        };
+        /**
+         * StoredFile
+         * @description An input or output, which is read from `url`.
+         */
+        StoredFile: {
+            /** Url */
+            url: string;
+            /** Sha256 */
+            sha256: string;
+            /** Size */
+            size: number;
+            /** Media Type */
+            media_type: string;
+            /**
+             * Kind
+             * @example image
+             */
+            kind: string;
         };
         /**
          * SurveyCounts
@@ -7053,6 +7484,516 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AlertList"];
                 };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    process_image: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same request with the same key is the same execution. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    image: string;
+                    pipeline_config: {
+                        /** @example scratches@1 */
+                        pipeline_id: string;
+                        /**
+                         * @example {
+                         *       "width_px": 800
+                         *     }
+                         */
+                        parameters?: Record<string, never>;
+                        /** @enum {string} */
+                        priority?: "low" | "normal" | "high";
+                    };
+                    /** @description What the client calls itself. */
+                    client_id?: string;
+                    /** @description The client's own id of the request. */
+                    correlation_id?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessingAccepted"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_executions: {
+        parameters: {
+            query?: {
+                /** @description Only of this pipeline, in any version. */
+                pipeline?: string | null;
+                /** @description Only those in this state. */
+                status?: components["schemas"]["ExecutionState"] | null;
+                /** @description Only those that were started from then on. */
+                since?: string | null;
+                /** @description Only those that were started before. */
+                before?: string | null;
+                /** @description `next` of the page before. */
+                after?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_execution: {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for the end, which is then the answer. */
+                wait?: number;
+            };
+            header?: {
+                /** @description The same request with the same key is the same execution. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description The image, or one part for each input of the pipeline, under the input's name.
+                     */
+                    image?: string;
+                    /**
+                     * @description name or name@version, as published.
+                     * @example scratches@1
+                     */
+                    pipeline?: string;
+                    /** @description A whole spec, in place of a published pipeline. */
+                    spec?: Record<string, never>;
+                    /**
+                     * @description Replaced parameters: step.parameter, or parameter where only one step has it, to its value.
+                     * @example {
+                     *       "small.width_px": 800
+                     *     }
+                     */
+                    parameters?: Record<string, never>;
+                    /**
+                     * @default normal
+                     * @enum {string}
+                     */
+                    priority?: "low" | "normal" | "high";
+                    /** @description What the client calls itself. */
+                    client_id?: string;
+                    /** @description The client's own id of the request. */
+                    correlation_id?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description It ended while the request waited. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retry_execution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_input: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+                /** @description One range of bytes. */
+                Range?: string | null;
+            };
+            path: {
+                execution: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": unknown;
+                    "image/jpeg": unknown;
+                    "image/webp": unknown;
+                    "application/json": unknown;
+                };
+            };
+            /** @description A range of it. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What the client has. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A range that lies behind its end. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_output: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+                /** @description One range of bytes. */
+                Range?: string | null;
+            };
+            path: {
+                execution: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": unknown;
+                    "image/jpeg": unknown;
+                    "image/webp": unknown;
+                    "application/json": unknown;
+                };
+            };
+            /** @description A range of it. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What the client has. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A range that lies behind its end. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    follow_execution: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that the client got. */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events: `snapshot` at first, then `step` and `state`; the last one is an end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                    "application/json": components["schemas"]["ExecutionSnapshot"] | components["schemas"]["StateEvent"] | components["schemas"]["StepEvent"];
+                };
+            };
+            /** @description The execution has ended, and the client has seen its end: do not ask again. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A part of the address or the body is wrong; `details` names each. */
             422: {

@@ -1,0 +1,201 @@
+"""What waits, and who works on what: claims, leases, and what becomes of an execution whose engine was lost."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from imageflow_clients.database.core import events
+from imageflow_clients.database.executions.rows import record
+from imageflow_clients.database.executions.schema import execution_keys, execution_leases, execution_queue, executions
+from imageflow_domain.errors import Conflict
+from imageflow_domain.execution_events import state_changed
+from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, Priority
+
+CHANNEL = "imageflow_executions"
+"""What is notified when an execution begins to wait, or is to be cancelled."""
+
+_BONUS = {Priority.LOW: timedelta(0), Priority.NORMAL: timedelta(minutes=5), Priority.HIGH: timedelta(minutes=30)}
+"""How much earlier than it was made an execution counts as made. One of low priority so waits at most for those of
+high priority that are made within half an hour after it."""
+
+_Q = execution_queue
+_L = execution_leases
+_E = executions
+
+
+def enqueue(connection: Connection, execution: uuid.UUID, priority: Priority) -> None:
+    """Let an execution wait for an engine."""
+    connection.execute(insert(_Q).values(execution_id=execution, due=func.now() - _BONUS[priority]))
+    notify(connection)
+
+
+def notify(connection: Connection) -> None:
+    """Wake the engines when the transaction is committed."""
+    connection.execute(select(func.pg_notify(CHANNEL, "")))
+
+
+def count_waiting(connection: Connection, *, most: int) -> int:
+    """Return how many executions wait; `most` where there are more."""
+    counted = select(_Q.c.execution_id).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(counted)).scalar_one()
+
+
+def claim(connection: Connection, engine: str, *, lease: timedelta) -> ExecutionRecord | None:
+    """Take the execution that is due first for an engine, which holds it until its lease ends; `None` without any."""
+    first = select(_Q.c.execution_id).order_by(_Q.c.due).limit(1).with_for_update(skip_locked=True).scalar_subquery()
+    taken = connection.execute(
+        delete(_Q).where(_Q.c.execution_id == first).returning(_Q.c.execution_id, _Q.c.due)
+    ).one_or_none()
+    if taken is None:
+        return None
+    row = connection.execute(
+        update(_E)
+        .where(_E.c.id == taken.execution_id, _E.c.state == ExecutionState.QUEUED)
+        .values(
+            state=ExecutionState.RUNNING,
+            attempt=_E.c.attempt + 1,
+            started_at=func.coalesce(_E.c.started_at, func.clock_timestamp()),
+        )
+        .returning(_E)
+    ).one()
+    connection.execute(
+        insert(_L).values(
+            execution_id=row.id, engine=engine, attempt=row.attempt, until=func.now() + lease, due=taken.due
+        )
+    )
+    events.append(connection, state_changed(row.id, ExecutionState.RUNNING, attempt=row.attempt))
+    return record(row)
+
+
+def renew(connection: Connection, engine: str, *, lease: timedelta) -> frozenset[uuid.UUID]:
+    """Prolong an engine's leases; return the executions that it still holds."""
+    return frozenset(
+        connection.execute(
+            update(_L)
+            .where(_L.c.engine == engine, _L.c.until > func.now())
+            .values(until=func.now() + lease)
+            .returning(_L.c.execution_id)
+        ).scalars()
+    )
+
+
+def cancelled_among(connection: Connection, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Return those of an engine's executions that are to be cancelled."""
+    wanted = select(_E.c.id).where(_E.c.id.in_(held), _E.c.cancel_asked_at.is_not(None))
+    return frozenset(connection.execute(wanted).scalars())
+
+
+def give_back(connection: Connection, engine: str, execution: uuid.UUID, *, reason: str) -> None:
+    """Let an execution wait again that its engine cannot end; one that was taken from it meanwhile is left alone."""
+    due = connection.execute(
+        delete(_L).where(_L.c.execution_id == execution, _L.c.engine == engine).returning(_L.c.due)
+    ).scalar_one_or_none()
+    if due is not None:
+        _wait_again(connection, execution, due, reason)
+
+
+def end_lost_leases(connection: Connection, *, most_attempts: int) -> Sequence[uuid.UUID]:
+    """Let executions wait again whose engine was silent past its lease; return them.
+
+    One that is to be cancelled is cancelled, and one that was lost `most_attempts` times fails.
+    """
+    lost = select(_L.c.execution_id).where(_L.c.until < func.now()).with_for_update(skip_locked=True)
+    ended = connection.execute(
+        delete(_L).where(_L.c.execution_id.in_(lost)).returning(_L.c.execution_id, _L.c.attempt, _L.c.due)
+    ).all()
+    for each in ended:
+        asked = connection.execute(select(_E.c.cancel_asked_at).where(_E.c.id == each.execution_id)).scalar_one()
+        if asked is not None:
+            end(connection, each.execution_id, each.attempt, ExecutionState.CANCELLED)
+        elif each.attempt >= most_attempts:
+            message = (
+                f"Its engine was lost {each.attempt} times while it worked on it, perhaps for want of memory: see the "
+                "engines' logs, or use smaller images."
+            )
+            error = ExecutionError(code="ENGINE_LOST", message=message)
+            end(connection, each.execution_id, each.attempt, ExecutionState.FAILED, error=error)
+        else:
+            _wait_again(connection, each.execution_id, each.due, "Its engine was lost.")
+    return [each.execution_id for each in ended]
+
+
+def end(
+    connection: Connection,
+    execution: uuid.UUID,
+    attempt: int,
+    state: ExecutionState,
+    *,
+    outputs: object = None,
+    error: ExecutionError | None = None,
+) -> bool:
+    """End an execution in one of the last states; return whether it was still this attempt's to end.
+
+    Only one that somebody asked to cancel is cancelled: an engine also stops what it lost, or what it gives back.
+    """
+    is_ours = [_E.c.id == execution, _E.c.attempt == attempt, _E.c.state == ExecutionState.RUNNING]
+    if state is ExecutionState.CANCELLED:
+        is_ours.append(_E.c.cancel_asked_at.is_not(None))
+    changed = connection.execute(
+        update(_E)
+        .where(*is_ours)
+        .values(
+            state=state,
+            outputs=outputs or {},
+            ended_at=func.clock_timestamp(),
+            error_code=error and error.code,
+            error=error and error.message,
+            error_step=error and (error.step or None),
+        )
+    ).rowcount
+    if not changed:
+        return False
+    connection.execute(delete(_L).where(_L.c.execution_id == execution, _L.c.attempt == attempt))
+    events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
+    return True
+
+
+def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionRecord:
+    """Cancel an execution that waits at once; note of one that is worked on that it is to be.
+
+    Raises `Conflict` for one that has completed or failed; one that is cancelled stays so.
+    """
+    row = connection.execute(select(_E).where(_E.c.id == execution).with_for_update()).one()
+    state = ExecutionState(row.state)
+    if state in (ExecutionState.COMPLETED, ExecutionState.FAILED):
+        raise Conflict(f"Execution {execution} has {state} already: there is nothing to cancel.")
+    if state is ExecutionState.QUEUED:
+        connection.execute(delete(_Q).where(_Q.c.execution_id == execution))
+        values = {"state": ExecutionState.CANCELLED, "ended_at": func.clock_timestamp()}
+        events.append(connection, state_changed(execution, ExecutionState.CANCELLED, attempt=row.attempt))
+    elif state is ExecutionState.RUNNING:
+        values = {"cancel_asked_at": func.coalesce(_E.c.cancel_asked_at, func.now())}
+        notify(connection)
+    else:
+        return record(row)
+    return record(connection.execute(update(_E).where(_E.c.id == execution).values(**values).returning(_E)).one())
+
+
+def add_key(connection: Connection, principal: str, key: str, execution: uuid.UUID, digest: str) -> bool:
+    """Keep which execution an idempotency key is for; return whether none had it."""
+    added = (
+        upsert(execution_keys)
+        .values(principal=principal, key=key, execution_id=execution, request_digest=digest)
+        .on_conflict_do_nothing()
+        .returning(execution_keys.c.key)
+    )
+    return connection.execute(added).first() is not None
+
+
+def _wait_again(connection: Connection, execution: uuid.UUID, due: object, reason: str) -> None:
+    attempt = connection.execute(
+        update(_E)
+        .where(_E.c.id == execution, _E.c.state == ExecutionState.RUNNING)
+        .values(state=ExecutionState.QUEUED)
+        .returning(_E.c.attempt)
+    ).scalar_one()
+    connection.execute(insert(_Q).values(execution_id=execution, due=due))
+    events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=attempt, reason=reason))
+    notify(connection)

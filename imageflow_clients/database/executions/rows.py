@@ -1,0 +1,192 @@
+"""Rows of executions, and of their steps."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal_column, select
+
+from imageflow_clients.database.core import events
+from imageflow_clients.database.executions.schema import execution_keys, execution_steps, executions
+from imageflow_domain.errors import NotFound
+from imageflow_domain.execution_events import state_changed
+from imageflow_domain.executions import (
+    ExecutionError,
+    ExecutionRecord,
+    ExecutionRequest,
+    ExecutionState,
+    ImageObject,
+    Priority,
+    StepFacts,
+    first_id,
+)
+
+_RECENT = 50
+"""Executions whose duration is looked at for an estimate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which executions a list has; `None` is any."""
+
+    pipeline: str | None = None
+    """Its name, in any version."""
+    state: ExecutionState | None = None
+    priority: Priority | None = None
+    client: str | None = None
+    """As the client called itself."""
+    error: str | None = None
+    """Words that its error has, as PostgreSQL's `websearch_to_tsquery` reads them: quotes, `or`, `-`."""
+    since: datetime | None = None
+    """Started then or later."""
+    before: datetime | None = None
+    """Started earlier."""
+
+
+def add(
+    connection: Connection,
+    execution: uuid.UUID,
+    request: ExecutionRequest,
+    inputs: Mapping[str, ImageObject],
+    *,
+    estimate_s: float | None,
+) -> ExecutionRecord:
+    """Insert an execution that waits."""
+    name, _, version = request.pipeline.partition("@")
+    row = connection.execute(
+        insert(executions)
+        .values(
+            id=execution,
+            pipeline=name,
+            version=int(version),
+            spec=request.spec,
+            parameters={step: dict(given) for step, given in request.parameters.items()},
+            priority=request.priority,
+            principal=request.principal,
+            client=request.client,
+            correlation=request.correlation,
+            protocol=request.protocol,
+            state=ExecutionState.QUEUED,
+            inputs={name: asdict(each) for name, each in inputs.items()},
+            estimated_end_at=None if estimate_s is None else func.now() + timedelta(seconds=estimate_s),
+        )
+        .returning(executions)
+    ).one()
+    events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=0))
+    return record(row)
+
+
+def get(connection: Connection, execution: uuid.UUID) -> ExecutionRecord:
+    """Return an execution; raise `NotFound`."""
+    row = connection.execute(select(executions).where(executions.c.id == execution)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no execution '{execution}'.")
+    return record(row)
+
+
+def page(connection: Connection, which: Filter, *, after: uuid.UUID | None, limit: int) -> tuple[ExecutionRecord, ...]:
+    """Return up to `limit` executions, the newest first.
+
+    Args:
+        connection: In a transaction.
+        which: What all of them have in common.
+        after: Only those that were made before this one.
+        limit: How many at most.
+    """
+    wanted = select(executions).where(*_conditions(which)).order_by(executions.c.id.desc()).limit(limit)
+    if after is not None:
+        wanted = wanted.where(executions.c.id < after)
+    return tuple(record(row) for row in connection.execute(wanted))
+
+
+def _conditions(which: Filter) -> Iterator[ColumnElement[bool]]:
+    equal = {"pipeline": which.pipeline, "state": which.state, "priority": which.priority, "client": which.client}
+    for name, value in equal.items():
+        if value is not None:
+            yield executions.c[name] == value
+    if which.error is not None:
+        words = func.to_tsvector(literal_column("'simple'"), executions.c.error)
+        yield executions.c.error.is_not(None)
+        yield words.op("@@")(func.websearch_to_tsquery(literal_column("'simple'"), which.error))
+    if which.since is not None:
+        yield executions.c.id >= first_id(which.since)
+    if which.before is not None:
+        yield executions.c.id < first_id(which.before)
+
+
+def steps_of(connection: Connection, execution: uuid.UUID) -> tuple[StepFacts, ...]:
+    """Return what the steps of an execution did, in the order of its plan."""
+    rows = connection.execute(
+        select(execution_steps).where(execution_steps.c.execution_id == execution).order_by(execution_steps.c.place)
+    )
+    return tuple(
+        StepFacts(
+            step=row.step,
+            place=row.place,
+            status=row.status,
+            started_s=row.started_s,
+            seconds=row.seconds,
+            tries=tuple(row.tries),
+        )
+        for row in rows
+    )
+
+
+def recent_seconds(connection: Connection, pipeline: str) -> Sequence[tuple[float, int]]:
+    """Return duration in seconds and bytes of inputs of the executions of `name@version` that completed last."""
+    name, _, version = pipeline.partition("@")
+    rows = connection.execute(
+        select(executions.c.started_at, executions.c.ended_at, executions.c.inputs)
+        .where(
+            executions.c.pipeline == name,
+            executions.c.version == int(version),
+            executions.c.state == ExecutionState.COMPLETED,
+        )
+        .order_by(executions.c.id.desc())
+        .limit(_RECENT)
+    )
+    return [
+        ((row.ended_at - row.started_at).total_seconds(), sum(each["size"] for each in row.inputs.values()))
+        for row in rows
+    ]
+
+
+def keyed(connection: Connection, principal: str, key: str) -> tuple[uuid.UUID, str] | None:
+    """Return the execution of an idempotency key, and the digest of what was asked with it."""
+    row = connection.execute(
+        select(execution_keys.c.execution_id, execution_keys.c.request_digest).where(
+            execution_keys.c.principal == principal, execution_keys.c.key == key
+        )
+    ).one_or_none()
+    return None if row is None else (row.execution_id, row.request_digest)
+
+
+def record(row: Row[Any]) -> ExecutionRecord:
+    """Return the execution of a row of `executions`."""
+    error = None
+    if row.error_code is not None:
+        error = ExecutionError(code=row.error_code, message=row.error or "", step=row.error_step or "")
+    return ExecutionRecord(
+        id=row.id,
+        request=ExecutionRequest(
+            pipeline=f"{row.pipeline}@{row.version}",
+            spec=row.spec,
+            parameters=row.parameters,
+            priority=Priority(row.priority),
+            principal=row.principal,
+            client=row.client,
+            correlation=row.correlation,
+            protocol=row.protocol,
+        ),
+        state=ExecutionState(row.state),
+        attempt=row.attempt,
+        inputs={name: ImageObject(**each) for name, each in row.inputs.items()},
+        outputs={name: each and ImageObject(**each) for name, each in row.outputs.items()},
+        error=error,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        estimated_end_at=row.estimated_end_at,
+    )

@@ -1,0 +1,154 @@
+"""The loop of a resident engine: as many executions at once as there are cores, until it is told to stop."""
+
+import logging
+import os
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+from imageflow_clients.database.core.waking import Bell
+from imageflow_clients.database.executions.queue import CHANNEL
+from imageflow_clients.stores import Stores
+from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.errors import DatabaseUnavailable
+from imageflow_domain.executions import ExecutionRecord
+from imageflow_executions.execute import Executor
+from imageflow_executions.leases import LEASE, find_cancelled, give_back, mend_lost, renew_leases, take_next
+from imageflow_executions.months import prepare_months
+
+_LOG = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+"""Notifications may be lost with a connection: the queue is looked at so often besides."""
+
+_RENEW_S = LEASE.total_seconds() / 5
+_MEND_S = 5.0
+_MONTHS_S = 3600.0
+_RETRY_S = 1.0
+
+
+class Resident:
+    """Takes executions and executes them.
+
+    Args:
+        stores: Where rows and objects are.
+        executor: Executes one.
+        name: Of this engine, as leases have it; no other process has the same.
+        at_once: Executions that go on side by side; the cores of this machine by default.
+    """
+
+    def __init__(self, stores: Stores, executor: Executor, name: str, *, at_once: int | None = None) -> None:
+        self._stores = stores
+        self._executor = executor
+        self._name = name
+        self._at_once = at_once or len(os.sched_getaffinity(0))
+        self._lock = threading.Lock()
+        self._held: dict[uuid.UUID, Cancellation] = {}
+        self._places = threading.Semaphore(self._at_once)
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Take no further execution; `run` returns once those that go on have ended. Safe in a signal handler."""
+        self._stopping.set()
+
+    def run(self, *, grace_s: float) -> None:
+        """Execute what waits until `stop`; then give those back that have not ended after `grace_s` seconds."""
+        with ThreadPoolExecutor(self._at_once, "imageflow-execution") as threads:
+            watch = threading.Thread(target=self._watch_on, name="imageflow-leases", daemon=True)
+            watch.start()
+            upkeep = threading.Thread(target=self._keep_up, name="imageflow-upkeep", daemon=True)
+            upkeep.start()
+            try:
+                self._take_on(threads)
+                self._drain(grace_s)
+            finally:
+                self._stopping.set()
+
+    def _take_on(self, threads: ThreadPoolExecutor) -> None:
+        with Bell(self._stores.database.engine, CHANNEL) as bell:
+            while not self._stopping.is_set():
+                if self._places.acquire(timeout=_POLL_S) and not self._take(threads, bell):
+                    self._places.release()
+
+    def _take(self, threads: ThreadPoolExecutor, bell: Bell) -> bool:
+        """Begin an execution, and wait for one where there is none; return whether one was begun."""
+        try:
+            record = take_next(self._stores, self._name)
+            if record is None:
+                bell.wait(_POLL_S)
+                return False
+        except DatabaseUnavailable as error:
+            _LOG.warning("the queue cannot be read: %s", error)
+            self._stopping.wait(_RETRY_S)
+            return False
+        self._begin(threads, record)
+        return True
+
+    def _begin(self, threads: ThreadPoolExecutor, record: ExecutionRecord) -> None:
+        cancellation = Cancellation()
+        with self._lock:
+            self._held[record.id] = cancellation
+        threads.submit(self._execute, record, cancellation)
+
+    def _execute(self, record: ExecutionRecord, cancellation: Cancellation) -> None:
+        try:
+            self._executor.execute(record, cancellation)
+        except Exception:  # noqa: BLE001 - logged in full; the lease ends, and another engine begins it again
+            _LOG.exception("execution %s is given up: its lease will end", record.id)
+        finally:
+            with self._lock:
+                del self._held[record.id]
+            self._places.release()
+
+    def _drain(self, grace_s: float) -> None:
+        deadline = time.monotonic() + grace_s
+        while self._holds() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for execution, cancellation in self._holds().items():
+            give_back(self._stores, self._name, execution)
+            cancellation.cancel("The engine stops.")
+
+    def _holds(self) -> dict[uuid.UUID, Cancellation]:
+        with self._lock:
+            return dict(self._held)
+
+    def _watch_on(self) -> None:
+        """Renew leases, and stop what is cancelled or was taken from this engine."""
+        renewed = 0.0
+        with Bell(self._stores.database.engine, CHANNEL) as bell:
+            while not self._stopping.is_set() or self._holds():
+                try:
+                    bell.wait(_POLL_S)
+                    held = self._holds()
+                    if time.monotonic() - renewed > _RENEW_S:
+                        self._renew(held)
+                        renewed = time.monotonic()
+                    for execution in find_cancelled(self._stores, held) if held else ():
+                        held[execution].cancel("The execution was cancelled.")
+                except DatabaseUnavailable as error:
+                    _LOG.warning("leases cannot be renewed: %s", error)
+                    time.sleep(_RETRY_S)
+
+    def _renew(self, held: dict[uuid.UUID, Cancellation]) -> None:
+        """Renew the leases; one that began or ended meanwhile is looked at the next time."""
+        if not held:
+            return
+        ours = renew_leases(self._stores, self._name)
+        for execution in held.keys() - ours:
+            if execution in self._holds():
+                _LOG.warning("execution %s was taken from this engine, which was silent for too long", execution)
+                held[execution].cancel("The engine lost its lease.")
+
+    def _keep_up(self) -> None:
+        """Mend what other engines lost, and prepare the months to come."""
+        prepared = None
+        while not self._stopping.is_set():
+            try:
+                if prepared is None or time.monotonic() - prepared > _MONTHS_S:
+                    prepare_months(self._stores)
+                    prepared = time.monotonic()
+                mend_lost(self._stores)
+            except DatabaseUnavailable as error:
+                _LOG.warning("lost executions cannot be looked for: %s", error)
+            self._stopping.wait(_MEND_S)

@@ -1,0 +1,165 @@
+"""Execute what was claimed: read the inputs, run the plan, store the outputs, note every step and the end."""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+from imageflow_catalog.pipelines import find_pipeline
+from imageflow_clients.database.executions import queue
+from imageflow_clients.database.executions.steps import StepChange
+from imageflow_clients.stores import Stores
+from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.errors import Cancelled, ImageFlowError, Unavailable
+from imageflow_domain.executions import (
+    ExecutionError,
+    ExecutionRecord,
+    ExecutionState,
+    ImageObject,
+    StepFacts,
+)
+from imageflow_executions.image_objects import put_output, read_inputs
+from imageflow_executions.journal import Ending, Journal
+from imageflow_executions.parameters import plan_with
+from imageflow_pipelines.engine import Engine
+from imageflow_pipelines.execution import Execution, StepRecord, StepStatus
+from imageflow_pipelines.plan import Plan
+from imageflow_pipelines.spec_text import parse_spec
+
+_LOG = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 3
+"""Of one execution: at lost engines, and at stores that were down."""
+
+_KEPT_PLANS = 256
+
+_BROKE_DOWN = ExecutionError(
+    code="INTERNAL_ERROR",
+    message="Something unexpected went wrong: the engine's log has the reason under the execution's id.",
+)
+
+
+class Executor:
+    """Executes on one engine. Any number of threads may call `execute` at once.
+
+    Args:
+        stores: Where rows and objects are.
+        engine: Runs plans.
+        journal: Where changes are noted.
+        name: Of this engine, as leases have it.
+    """
+
+    def __init__(self, stores: Stores, engine: Engine, journal: Journal, name: str) -> None:
+        self._stores = stores
+        self._engine = engine
+        self._journal = journal
+        self._name = name
+        self._plan_of = lru_cache(maxsize=_KEPT_PLANS)(self._published_plan)
+
+    def execute(self, record: ExecutionRecord, cancellation: Cancellation) -> None:
+        """Bring a claimed execution to its end, which is committed when this returns.
+
+        Where something that it needs is down it waits again, and fails after the third attempt. A cancellation whose
+        reason is that the lease was lost writes nothing any more.
+        """
+        try:
+            ending = self._ending(record, cancellation)
+        except Unavailable as error:
+            if record.attempt < MOST_ATTEMPTS:
+                self._give_back(record, str(error))
+                return
+            ending = _failed(record, _error(error))
+        except ImageFlowError as error:
+            ending = _failed(record, _error(error))
+        except Exception:  # noqa: BLE001 - logged in full, and the execution fails with it
+            _LOG.exception("execution %s broke down", record.id)
+            ending = _failed(record, _BROKE_DOWN)
+        if not self._journal.end(ending).result():
+            _LOG.warning("execution %s was taken over: what attempt %d made is not used", record.id, record.attempt)
+
+    def _give_back(self, record: ExecutionRecord, reason: str) -> None:
+        with self._stores.database.begin() as connection:
+            queue.give_back(connection, self._name, record.id, reason=reason)
+
+    def _ending(self, record: ExecutionRecord, cancellation: Cancellation) -> Ending:
+        wanted = self._plan(record)
+        places = {name: place for place, name in enumerate(wanted.steps)}
+
+        def note(step: StepRecord) -> None:
+            self._journal.step(_change(record, step, places[step.step]))
+
+        sources = read_inputs(self._stores, record)
+        done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note)
+        for step in done.steps.values():
+            note(step)  # those that nobody watched: left out, reused or never begun; others are written already
+        match done.error:
+            case None:
+                outputs = self._stored(record, done)
+                return Ending(record=record, state=ExecutionState.COMPLETED, outputs=outputs)
+            case Cancelled():
+                return Ending(record=record, state=ExecutionState.CANCELLED)
+            case error if isinstance(error.__cause__, Unavailable):
+                raise error.__cause__
+            case error:
+                return _failed(record, _error(error))
+
+    def _stored(self, record: ExecutionRecord, done: Execution) -> dict[str, ImageObject | None]:
+        return {
+            name: None if value is None else put_output(self._stores, record, name, value)
+            for name, value in done.outputs.items()
+        }
+
+    def _plan(self, record: ExecutionRecord) -> Plan:
+        request = record.request
+        if request.spec is not None:
+            return plan_with(parse_spec(dict(request.spec)), request.parameters)
+        return self._plan_of(request.pipeline, _Frozen(request.parameters))
+
+    def _published_plan(self, reference: str, parameters: "_Frozen") -> Plan:
+        with self._stores.database.begin() as connection:
+            published = find_pipeline(connection, reference)
+        return plan_with(parse_spec(dict(published.spec)), parameters.value)
+
+
+class _Frozen:
+    """Parameters as a key: equal where their JSON is."""
+
+    def __init__(self, value: Mapping[str, Mapping[str, Any]]) -> None:
+        self.value = value
+        self._text = repr(sorted((step, sorted(given.items())) for step, given in value.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Frozen) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def _failed(record: ExecutionRecord, error: ExecutionError) -> Ending:
+    return Ending(record=record, state=ExecutionState.FAILED, error=error)
+
+
+def _change(record: ExecutionRecord, step: StepRecord, place: int) -> StepChange:
+    facts = StepFacts(
+        step=step.step,
+        place=place,
+        status=step.status,
+        started_s=step.started_s,
+        seconds=step.seconds,
+        tries=tuple({name: _storable(value) for name, value in asdict(each).items()} for each in step.attempts),
+    )
+    is_end = step.status is not StepStatus.RUNNING
+    return StepChange(execution=record.id, attempt=record.attempt, facts=facts, is_end=is_end)
+
+
+def _error(error: ImageFlowError) -> ExecutionError:
+    """Return an error as it is kept: its code is the name of its class."""
+    code = re.sub("(?<!^)(?=[A-Z])", "_", type(error).__name__).upper()
+    return ExecutionError(code=code, message=str(_storable(str(error))), step=getattr(error, "step", ""))
+
+
+def _storable(value: object) -> object:
+    """Return text without what PostgreSQL does not take; anything else as it is."""
+    return value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value

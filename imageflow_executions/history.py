@@ -1,0 +1,60 @@
+"""Find executions again: one with its steps, or a page of the history."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from imageflow_clients.database.core import events
+from imageflow_clients.database.executions import queue, rows
+from imageflow_clients.database.executions.rows import Filter
+from imageflow_clients.stores import Stores
+from imageflow_domain.events import EventCursor
+from imageflow_domain.execution_events import subject_of
+from imageflow_domain.executions import ExecutionRecord, StepFacts
+from imageflow_domain.page import Page, cut
+
+__all__ = ["Filter"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionInFull:
+    """An execution as it stood at one moment."""
+
+    record: ExecutionRecord
+    steps: Sequence[StepFacts]
+    """Those that have begun, in the plan's order."""
+    cursor: EventCursor
+    """Of the newest event that it includes."""
+
+
+def get_execution(stores: Stores, execution: uuid.UUID) -> ExecutionInFull:
+    """Return an execution with its steps; raise `NotFound`."""
+    with stores.database.begin() as connection:
+        # The events, the row and the steps are those of one moment: a follower continues after it without a gap.
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        return ExecutionInFull(
+            record=rows.get(connection, execution),
+            steps=rows.steps_of(connection, execution),
+            cursor=events.head(connection, subject_of(execution)),
+        )
+
+
+def list_executions(
+    stores: Stores, which: Filter, *, after: uuid.UUID | None = None, limit: int = 100
+) -> Page[ExecutionRecord]:
+    """Return executions, the newest first: those that were made before `after`."""
+    with stores.database.begin() as connection:
+        found = rows.page(connection, which, after=after, limit=limit + 1)
+    return cut(found, limit, lambda record: str(record.id))
+
+
+def cancel_execution(stores: Stores, execution: uuid.UUID) -> ExecutionRecord:
+    """Cancel one that waits at once; one that an engine works on is stopped by it, within two seconds.
+
+    Raises `NotFound`, and `Conflict` for one that has completed or failed.
+    """
+    with stores.database.begin() as connection:
+        rows.get(connection, execution)
+        return queue.ask_to_cancel(connection, execution)

@@ -1,0 +1,130 @@
+"""Writes what the executions of an engine do: one thread, and one transaction for all that happened meanwhile.
+
+A commit takes longer than a short step: writing each change on its own would make executions wait for one another.
+"""
+
+import logging
+import queue as queues
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from imageflow_clients.database.executions import queue, steps
+from imageflow_clients.database.executions.steps import StepChange
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import DatabaseUnavailable
+from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject
+
+_LOG = logging.getLogger(__name__)
+
+_AT_ONCE = 500
+"""Changes in one transaction."""
+
+_RETRY_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How an attempt at an execution ended."""
+
+    record: ExecutionRecord
+    state: ExecutionState
+    outputs: dict[str, ImageObject | None] = field(default_factory=dict)
+    error: ExecutionError | None = None
+    written: Future[bool] = field(default_factory=Future)
+    """Done once the ending is committed: whether the execution was still this attempt's to end."""
+
+
+class Journal:
+    """A context manager: at its end everything that was noted is written.
+
+    While the database is away, changes wait in memory, and are written once it is back. Each is written once.
+    """
+
+    def __init__(self, stores: Stores, engine: str) -> None:
+        self._stores = stores
+        self._engine = engine
+        self._noted: queues.SimpleQueue[StepChange | Ending | None] = queues.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_on, name="imageflow-journal", daemon=True)
+        self._gives_up = threading.Event()
+
+    def step(self, change: StepChange) -> None:
+        """Note that a step began or ended; returns at once."""
+        self._noted.put(change)
+
+    def end(self, ending: Ending) -> Future[bool]:
+        """Note how an execution ended, after its steps; the future is `Ending.written`."""
+        self._noted.put(ending)
+        return ending.written
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is noted; what cannot be written now is lost with the leases of its executions."""
+        self._gives_up.set()
+        self._noted.put(None)
+        self._thread.join()
+
+    def _write_on(self) -> None:
+        is_over = False
+        while not is_over:
+            found = [self._noted.get()]
+            while len(found) < _AT_ONCE and not self._noted.empty():
+                found.append(self._noted.get())
+            is_over = None in found
+            batch = [each for each in found if each is not None]
+            if batch:
+                self._write_patiently(batch)
+
+    def _write_patiently(self, batch: Sequence[StepChange | Ending]) -> None:
+        while True:
+            try:
+                ended = self._write(batch)
+            except DatabaseUnavailable as error:
+                _LOG.warning("changes of executions wait to be written: %s", error)
+                if self._gives_up.wait(_RETRY_S):
+                    self._fail(batch, error)
+                    return
+            except Exception as error:  # noqa: BLE001 - logged in full; the thread writes for all executions
+                if len(batch) > 1:  # one of them: the others are written
+                    for each in batch:
+                        self._write_patiently([each])
+                    return
+                _LOG.exception("a change of an execution cannot be written: its lease will end")
+                self._fail(batch, error)
+                return
+            else:
+                for ending, was_ours in ended:
+                    ending.written.set_result(was_ours)
+                return
+
+    def _write(self, batch: Sequence[StepChange | Ending]) -> list[tuple[Ending, bool]]:
+        """Write a batch in one transaction; return its endings, and whether each was still ours."""
+        changes = [each for each in batch if isinstance(each, StepChange)]
+        endings = [each for each in batch if isinstance(each, Ending)]
+        with self._stores.database.begin() as connection:
+            if changes:
+                steps.write(connection, self._engine, changes)
+            return [
+                (
+                    each,
+                    queue.end(
+                        connection,
+                        each.record.id,
+                        each.record.attempt,
+                        each.state,
+                        outputs={name: made and asdict(made) for name, made in each.outputs.items()},
+                        error=each.error,
+                    ),
+                )
+                for each in endings
+            ]
+
+    def _fail(self, batch: Sequence[StepChange | Ending], error: Exception) -> None:
+        for each in batch:
+            if isinstance(each, Ending):
+                each.written.set_exception(error)

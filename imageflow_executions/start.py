@@ -1,0 +1,190 @@
+"""Start an execution: everything is checked and stored before the client is told that it is accepted."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from imageflow_catalog.pipelines import look_up_pipeline
+from imageflow_clients.database.executions import queue, rows
+from imageflow_clients.stores import Stores
+from imageflow_domain.access import Principal
+from imageflow_domain.errors import Conflict, InvalidInput, NotReady, Overloaded, TooLarge
+from imageflow_domain.executions import ExecutionRecord, ExecutionRequest, Priority, new_id
+from imageflow_domain.texts import check_text
+from imageflow_executions.estimate import estimate_s
+from imageflow_executions.image_objects import put_input, read_inputs
+from imageflow_executions.parameters import Given, effective, plan_with
+from imageflow_pipelines.canonical import canonical_json
+from imageflow_pipelines.limits import MAX_ENCODED_BYTES
+from imageflow_pipelines.plan import Plan
+from imageflow_pipelines.spec_text import parse_spec
+
+MOST_WAITING = 10_000
+"""Executions that may wait for an engine at once; more are refused."""
+
+_NAME_CHARS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a client asks for, as it spelled it."""
+
+    pipeline: str | None = None
+    """`name` or `name@version` of a published pipeline."""
+    spec: Mapping[str, Any] | None = None
+    """A whole spec, in place of a published pipeline."""
+    parameters: Given = field(default_factory=dict)
+    priority: Priority = Priority.NORMAL
+    client: str = ""
+    correlation: str = ""
+    key: str | None = None
+    """Idempotency key: the same wish with the same key is the same execution."""
+    protocol: str
+
+
+def start_execution(
+    stores: Stores, wish: Wish, images: Mapping[str, bytes], principal: Principal, execution: uuid.UUID | None = None
+) -> ExecutionRecord:
+    """Accept an execution: it waits for an engine from now on.
+
+    Args:
+        stores: Where rows and objects go.
+        wish: What the client asks for.
+        images: Encoded, by input of the pipeline. A single one under any name is the only input of a pipeline with one.
+        principal: On whose behalf.
+        execution: The id to use; a new one by default.
+
+    Raises:
+        InvalidPipeline: For a spec or parameters that cannot run, with the path of each fault.
+        InvalidInput: For wrong images or texts.
+        TooLarge: For an image of more than 64 MiB.
+        NotFound: For a pipeline that is not published.
+        Conflict: Where the key was used for another wish.
+        Overloaded: Where as many wait as may.
+    """
+    asked = _checked(wish)
+    wanted = _plan_of(stores, asked)
+    sources = _named(wanted, images)
+    digest = _digest(asked, sources)
+    if asked.key is not None and (earlier := _earlier(stores, principal, asked.key, digest)) is not None:
+        return earlier
+    _check_room(stores)
+    own = execution or new_id()
+    inputs = {name: put_input(stores, own, name, data) for name, data in sources.items()}
+    reference = f"{wanted.spec.pipeline}@{wanted.spec.version}"
+    request = ExecutionRequest(
+        pipeline=reference,
+        spec=None if asked.spec is None else wanted.spec.to_data(),
+        parameters=effective(wanted),
+        priority=asked.priority,
+        principal=principal.name,
+        client=asked.client,
+        correlation=asked.correlation,
+        protocol=asked.protocol,
+    )
+    size = sum(each.size for each in inputs.values())
+    with stores.database.begin() as connection:
+        if asked.key is None or queue.add_key(connection, principal.name, asked.key, own, digest):
+            estimate = estimate_s(rows.recent_seconds(connection, reference), size)
+            started = rows.add(connection, own, request, inputs, estimate_s=estimate)
+            queue.enqueue(connection, own, asked.priority)
+            return started
+    # Another call with the key was faster: its execution is the answer, and these inputs are nobody's.
+    stores.objects.delete_many(each.key for each in inputs.values())
+    earlier = _earlier(stores, principal, str(asked.key), digest)
+    if earlier is None:
+        raise Conflict(f"The execution of the key '{asked.key}' was deleted: send the request with another key.")
+    return earlier
+
+
+def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal, *, protocol: str) -> ExecutionRecord:
+    """Start a new execution of the same pipeline version, parameters and inputs as one that has ended.
+
+    Raises:
+        NotFound: There is no such execution; `ObjectMissing` where an input is gone.
+        NotReady: It has not ended.
+        Overloaded: Where as many wait as may.
+    """
+    with stores.database.begin() as connection:
+        former = rows.get(connection, execution)
+    if not former.state.is_end:
+        raise NotReady(f"Execution {execution} is {former.state}: wait for its end, or cancel it.")
+    spec = former.request.spec
+    return start_execution(
+        stores,
+        Wish(
+            pipeline=former.request.pipeline if spec is None else None,
+            spec=spec,
+            parameters=former.request.parameters,
+            priority=former.request.priority,
+            client=former.request.client,
+            correlation=former.request.correlation,
+            protocol=protocol,
+        ),
+        read_inputs(stores, former),
+        principal,
+    )
+
+
+def _checked(wish: Wish) -> Wish:
+    if (wish.pipeline is None) == (wish.spec is None):
+        raise InvalidInput("Name a published pipeline, or send a spec: one of the two.")
+    check_text(wish.client, "The client's name", most=_NAME_CHARS)
+    check_text(wish.correlation, "The correlation id", most=_NAME_CHARS)
+    if wish.key is not None:
+        check_text(wish.key, "The idempotency key", least=1, most=_NAME_CHARS)
+    return replace(wish, parameters=dict(wish.parameters))
+
+
+def _plan_of(stores: Stores, wish: Wish) -> Plan:
+    if wish.spec is not None:
+        return plan_with(parse_spec(dict(wish.spec)), wish.parameters)
+    with stores.database.begin() as connection:
+        published = look_up_pipeline(connection, str(wish.pipeline))
+    return plan_with(parse_spec(dict(published.spec)), wish.parameters)
+
+
+def _named(wanted: Plan, images: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Return the images by the inputs of the pipeline."""
+    inputs = wanted.spec.inputs
+    if len(inputs) == 1 and len(images) == 1:
+        images = {inputs[0]: next(iter(images.values()))}
+    if set(images) != set(inputs):
+        given = ", ".join(each[:80] for each in images) or "none"
+        raise InvalidInput(f"The pipeline takes the images {', '.join(inputs)}; sent were {given}.")
+    for name, data in images.items():
+        if len(data) > MAX_ENCODED_BYTES:
+            raise TooLarge(f"'{name}' has {len(data):,} bytes, more than {MAX_ENCODED_BYTES:,}: make it smaller.")
+        if not data:
+            raise InvalidInput(f"'{name}' is empty (0 bytes): send an image.")
+    return images
+
+
+def _digest(wish: Wish, images: Mapping[str, bytes]) -> str:
+    """Return what tells a wish from another under the same key."""
+    said = [wish.pipeline, wish.spec, wish.parameters, int(wish.priority), wish.client, wish.correlation]
+    sent = {name: hashlib.sha256(data).hexdigest() for name, data in images.items()}
+    return hashlib.sha256(canonical_json([*said, sent])).hexdigest()
+
+
+def _earlier(stores: Stores, principal: Principal, key: str, digest: str) -> ExecutionRecord | None:
+    """Return the execution that a key was used for; raise `Conflict` where that was another wish."""
+    with stores.database.begin() as connection:
+        found = rows.keyed(connection, principal.name, key)
+        if found is None:
+            return None
+        execution, its_digest = found
+        if its_digest != digest:
+            raise Conflict(
+                f"The key '{key}' was used for execution {execution}, which asked for something else: use another key."
+            )
+        return rows.get(connection, execution)
+
+
+def _check_room(stores: Stores) -> None:
+    with stores.database.begin() as connection:
+        waiting = queue.count_waiting(connection, most=MOST_WAITING)
+    if waiting >= MOST_WAITING:
+        raise Overloaded(f"{MOST_WAITING:,} executions wait already: send this one again later.")

@@ -1,0 +1,1 @@
+"""Live executions over REST."""

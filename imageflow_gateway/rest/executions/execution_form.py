@@ -1,0 +1,114 @@
+"""The form (multipart/form-data) by which a client starts an execution, read to a wish and its images."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Request
+
+from imageflow_domain.errors import InvalidInput, TooLarge
+from imageflow_domain.executions import Priority
+from imageflow_executions.start import Wish
+from imageflow_gateway.parts import Part, parts
+
+_MOST_IMAGES = 16
+_MOST_FIELD_BYTES = 4_000_000
+"""Of a part that is no file: a spec, parameters."""
+
+TEXTS: Final = ("pipeline", "priority", "client_id", "correlation_id")
+JSON: Final = ("spec", "parameters", "pipeline_config")
+
+
+@dataclass
+class ExecutionForm:
+    """The parts of a form so far."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    images: dict[str, bytes] = field(default_factory=dict)
+
+    def take(self, part: Part) -> None:
+        """Take a part; raise `InvalidInput` for one that is not known, or comes twice."""
+        name = part.name
+        if name in self.texts or name in self.values or name in self.images:
+            raise InvalidInput(f"The form has two parts '{name[:80]}': send one.")
+        if part.file_name is not None and name not in (*TEXTS, *JSON):
+            if len(self.images) == _MOST_IMAGES:
+                raise TooLarge(f"The form has more than {_MOST_IMAGES} images: a pipeline takes fewer.")
+            self.images[name] = part.file.read()
+        elif name in TEXTS:
+            self.texts[name] = _text(part)
+        elif name in JSON:
+            self.values[name] = _mapping(part)
+        else:
+            known = ", ".join((*TEXTS, *JSON))
+            raise InvalidInput(f"The form has a part '{name[:80]}' that is no file: fields are {known}.")
+
+    def wish(self, key: str | None) -> Wish:
+        """Return what the client asks for, by the fields of this API."""
+        if "pipeline_config" in self.values:
+            raise InvalidInput("'pipeline_config' belongs to /api/v1/pipeline/process: send 'pipeline' or 'spec' here.")
+        return self._wish(self.texts.get("pipeline"), self.values.get("spec"), self.texts.get("priority"), key)
+
+    def wish_of_config(self, key: str | None) -> Wish:
+        """Return what the client asks for by `pipeline_config`: `pipeline_id`, `parameters` and `priority`."""
+        config = self.values.get("pipeline_config", {})
+        unknown = [name for name in config if name not in ("pipeline_id", "parameters", "priority")]
+        if unknown or not isinstance(config.get("pipeline_id"), str):
+            raise InvalidInput(
+                "'pipeline_config' is a JSON object of 'pipeline_id' (name or name@version), 'parameters' and "
+                f"'priority'{'; unknown: ' + ', '.join(each[:80] for each in unknown) if unknown else ''}."
+            )
+        priority = config.get("priority")
+        if priority is not None and not isinstance(priority, str):
+            raise InvalidInput("'priority' is one of low, normal, high.")
+        self.values.setdefault("parameters", _checked("parameters", config.get("parameters") or {}))
+        return self._wish(config["pipeline_id"], None, priority, key)
+
+    def _wish(
+        self, pipeline: str | None, spec: Mapping[str, Any] | None, priority: str | None, key: str | None
+    ) -> Wish:
+        return Wish(
+            pipeline=pipeline,
+            spec=spec,
+            parameters=self.values.get("parameters", {}),
+            priority=Priority.parse(priority) if priority else Priority.NORMAL,
+            client=self.texts.get("client_id", ""),
+            correlation=self.texts.get("correlation_id", ""),
+            key=key,
+            protocol="rest",
+        )
+
+
+async def read_form(request: Request, *, most_bytes: int, scratch: Path, limiter: CapacityLimiter) -> ExecutionForm:
+    """Return the form of a request; raise as `parts` does, and as `ExecutionForm.take` does."""
+    form = ExecutionForm()
+    async for part in parts(request, most_bytes=most_bytes, scratch=scratch):
+        await to_thread.run_sync(form.take, part, limiter=limiter)
+    return form
+
+
+def _text(part: Part) -> str:
+    if part.size > _MOST_FIELD_BYTES:
+        raise TooLarge(f"'{part.name}' has {part.size:,} bytes, more than {_MOST_FIELD_BYTES:,}.")
+    try:
+        return part.file.read().decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"'{part.name}' is not text in UTF-8.") from error
+
+
+def _mapping(part: Part) -> Mapping[str, Any]:
+    try:
+        value = json.loads(_text(part))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"'{part.name}' is no JSON: {error}.") from error
+    return _checked(part.name, value)
+
+
+def _checked(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidInput(f"'{name}' is no JSON object.")
+    return value

@@ -1,0 +1,154 @@
+"""What goes in and out of the executions' routes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, StepFacts
+from imageflow_executions.history import ExecutionInFull
+
+
+class StoredFile(BaseModel):
+    """An input or output, which is read from `url`."""
+
+    url: str
+    sha256: str
+    size: int
+    """In bytes."""
+    media_type: str
+    kind: str = Field(examples=["image"])
+    """Of the value: images are files as they are, pixels are PNG, everything else is JSON."""
+
+    @classmethod
+    def of(cls, stored: ImageObject, url: str) -> "StoredFile":
+        """Return the file of an object."""
+        return cls(url=url, sha256=stored.sha256, size=stored.size, media_type=stored.media_type, kind=stored.kind)
+
+
+class ExecutionProblem(BaseModel):
+    """Why an execution failed."""
+
+    code: str = Field(examples=["STEP_FAILED"])
+    message: str
+    step: str | None
+    """The one that failed, where it was one."""
+
+
+class StepTry(BaseModel):
+    """One try of a step."""
+
+    seconds: float
+    error: str
+    """Empty for the one that succeeded."""
+
+
+class ExecutionStep(BaseModel):
+    """What one step did."""
+
+    step: str
+    status: str = Field(examples=["done"])
+    started_s: float
+    """Since this attempt at the execution began."""
+    seconds: float
+    tries: list[StepTry]
+
+    @classmethod
+    def of(cls, facts: StepFacts) -> "ExecutionStep":
+        """Return the step of its facts."""
+        return cls(
+            step=facts.step,
+            status=facts.status,
+            started_s=facts.started_s,
+            seconds=facts.seconds,
+            tries=[StepTry.model_validate(each) for each in facts.tries],
+        )
+
+
+class ExecutionSummary(BaseModel):
+    """An execution as lists have it."""
+
+    execution_id: str
+    pipeline: str = Field(examples=["scratches@1"])
+    status: ExecutionState
+    priority: Literal["low", "normal", "high"]
+    attempt: int
+    """How often an engine has taken it."""
+    client_id: str
+    correlation_id: str
+    protocol: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    estimated_completion_time: datetime | None
+    """What was estimated when it was accepted; `null` where nothing of the kind had completed."""
+    error: ExecutionProblem | None
+
+    @classmethod
+    def of(cls, record: ExecutionRecord) -> "ExecutionSummary":
+        """Return the summary of an execution."""
+        return cls(**_facts(record))
+
+
+class ExecutionList(BaseModel):
+    """A page of executions."""
+
+    executions: list[ExecutionSummary]
+    next: str | None
+    """`after` of the next page."""
+
+
+class ExecutionDetail(ExecutionSummary):
+    """An execution with its steps and files."""
+
+    parameters: dict[str, dict[str, Any]]
+    """Of every step, as they take effect."""
+    inputs: dict[str, StoredFile]
+    outputs: dict[str, StoredFile | None]
+    """`null` where a branch went another way; empty until it is completed."""
+    steps: list[ExecutionStep]
+    """Those that have begun, in the pipeline's order."""
+
+    @classmethod
+    def in_full(cls, found: ExecutionInFull, address: str) -> "ExecutionDetail":
+        """Return an execution whose own address is `address`."""
+        record = found.record
+        return cls(
+            **_facts(record),
+            parameters={step: dict(given) for step, given in record.request.parameters.items()},
+            inputs={name: StoredFile.of(each, f"{address}/inputs/{name}") for name, each in record.inputs.items()},
+            outputs={
+                name: None if each is None else StoredFile.of(each, f"{address}/outputs/{name}")
+                for name, each in record.outputs.items()
+            },
+            steps=[ExecutionStep.of(each) for each in found.steps],
+        )
+
+
+class ProcessingAccepted(BaseModel):
+    """What a client is told at once."""
+
+    execution_id: str
+    status: Literal["accepted"] = "accepted"
+    estimated_completion_time: datetime | None
+    """`null` where nothing of the kind has completed yet."""
+
+
+def _facts(record: ExecutionRecord) -> Mapping[str, Any]:
+    error = record.error
+    return {
+        "execution_id": str(record.id),
+        "pipeline": record.request.pipeline,
+        "status": record.state,
+        "priority": record.request.priority.name.lower(),
+        "attempt": record.attempt,
+        "client_id": record.request.client,
+        "correlation_id": record.request.correlation,
+        "protocol": record.request.protocol,
+        "created_at": record.created_at,
+        "started_at": record.started_at,
+        "ended_at": record.ended_at,
+        "estimated_completion_time": record.estimated_end_at,
+        "error": error and ExecutionProblem(code=error.code, message=error.message, step=error.step or None),
+    }

@@ -1,0 +1,82 @@
+"""Wishes and images of executions, and waiting for their ends."""
+
+import time
+import uuid
+from typing import Any
+
+import cv2
+import numpy as np
+
+from imageflow_clients.stores import Stores
+from imageflow_domain.access import LOCAL_OPERATOR
+from imageflow_domain.executions import ExecutionRecord, Priority
+from imageflow_executions.history import ExecutionInFull, get_execution
+from imageflow_executions.start import Wish, start_execution
+
+WITHIN_S = 60.0
+
+
+def image(seed: int = 0, *, width: int = 64, height: int = 48) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    done, data = cv2.imencode(".png", pixels)
+    assert done
+    return data.tobytes()
+
+
+def small(name: str = "small", *, version: int = 1, width: int = 32) -> dict[str, Any]:
+    """Decode, shrink, encode, and count dark blobs."""
+    return {
+        "pipeline": name,
+        "version": version,
+        "steps": {
+            "decode": {"use": "decode@1", "from": {"picture": "inputs.picture"}},
+            "small": {"use": "resize@1", "with": {"width_px": width}, "from": {"image": "decode.image"}},
+            "grey": {"use": "colour@1", "with": {"space": "grey"}, "from": {"image": "small.image"}},
+            "encoded": {"use": "encode@1", "with": {"format": "png"}, "from": {"image": "grey.image"}},
+        },
+        "outputs": {"picture": "encoded.encoded", "pixels": "small.image"},
+    }
+
+
+def hanging() -> dict[str, Any]:
+    """Fails at once, and waits for a minute before it tries again."""
+    return {
+        "pipeline": "hanging",
+        "steps": {
+            "decode": {
+                "use": "decode@1",
+                "from": {"picture": "inputs.picture"},
+                "retry": {"attempts": 10, "delay_s": 60},
+                "timeout_s": 0.000001,
+            }
+        },
+        "outputs": {"picture": "decode.image"},
+    }
+
+
+def started(stores: Stores, spec: dict[str, Any] | None = None, **options: Any) -> ExecutionRecord:
+    images = options.pop("images", {"picture": image()})
+    wish = Wish(spec=spec or small(), protocol="test", **options)
+    return start_execution(stores, wish, images, LOCAL_OPERATOR)
+
+
+def ended(stores: Stores, execution: uuid.UUID) -> ExecutionInFull:
+    until = time.monotonic() + WITHIN_S
+    while time.monotonic() < until:
+        found = get_execution(stores, execution)
+        if found.record.state.is_end:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{execution} is still {found.record.state}: {found.steps}")
+
+
+def until_running(stores: Stores, execution: uuid.UUID, step: str) -> None:
+    until = time.monotonic() + WITHIN_S
+    while time.monotonic() < until:
+        if any(each.step == step for each in get_execution(stores, execution).steps):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"step {step} of {execution} never began")
+
+
+__all__ = ["Priority", "ended", "hanging", "image", "small", "started", "until_running"]
