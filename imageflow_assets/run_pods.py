@@ -55,7 +55,6 @@ class RunPods(K8sRunLauncher):
     def step_host(self, plan_context: PlanOrchestrationContext, rest: StepHost) -> StepHost:
         """Return what executes the steps of a large survey's run."""
         run = plan_context.dagster_run
-        namespace = self.get_container_context_for_run(run).namespace or self.job_namespace
         return StepPods(
             plan_context,
             rest,
@@ -68,13 +67,16 @@ class RunPods(K8sRunLauncher):
                 k8s_client_core_api=self._api_client.core_api,
                 enable_owner_references=True,
             ),
-            jobs=Jobs(
-                self._api_client.batch_api,
-                self._api_client.core_api,
-                namespace=namespace,
-                labels={RUN_LABEL: run.run_id, COMPONENT_LABEL: STEP_WORKER},
-            ),
+            jobs=self._jobs_with({RUN_LABEL: run.run_id, COMPONENT_LABEL: STEP_WORKER}),
         )
+
+    def jobs(self) -> Jobs:
+        """Return the Jobs of all runs and of their steps, those of this installation."""
+        return self._jobs_with(self.labels)
+
+    def _jobs_with(self, labels: Mapping[str, str]) -> Jobs:
+        api = self._api_client
+        return Jobs(api.batch_api, api.core_api, namespace=self.job_namespace, labels=labels)
 
     def _config_of_step(self, pool: str) -> dict[str, Any]:
         config = self._stages.get(pool, Needs()).k8s_config()

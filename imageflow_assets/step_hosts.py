@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import dagster as dg
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.plan.step import ExecutionStep
 from dagster_shared.error import SerializableErrorInfo
+
+if TYPE_CHECKING:  # on one machine, Kubernetes' client is not loaded
+    from imageflow_assets.k8s_jobs import Jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ class StepHost(AbstractContextManager["StepHost"], Protocol):
 
 @runtime_checkable
 class HostsSteps(Protocol):
-    """A run launcher that has hosts of its own for the steps of large surveys."""
+    """A run launcher whose runs are Jobs, and so are some of their steps."""
 
     def step_host(self, plan_context: PlanOrchestrationContext, rest: StepHost) -> StepHost:
         """Return the host of a run's steps.
@@ -56,3 +59,6 @@ class HostsSteps(Protocol):
             plan_context: The run's.
             rest: Executes the steps that need no host of their own.
         """
+
+    def jobs(self) -> "Jobs":
+        """Return the Jobs of all runs and of their steps."""

@@ -38,7 +38,7 @@ class _Job:
 
 
 class LocalCluster:
-    """Stands in for `BatchV1Api` and `CoreV1Api`. Files of the tests' folder make it refuse Jobs or end pods in its way.
+    """Stands in for `BatchV1Api` and `CoreV1Api`. Files of the tests' folder change what it does.
 
     `refuses`: no Job is taken. `stuck`: a pod does not start. `oom`: what is killed, is killed for want of memory.
     """

@@ -1,4 +1,4 @@
-"""Runs whose shares are Jobs: they end as those of one machine do, however they are ended. Kubernetes is stood in for."""
+"""Runs whose shares are Jobs end as those of one machine do, however they are ended. Kubernetes has a stand-in."""
 
 import json
 import os
