@@ -77,7 +77,8 @@ class StepPods:
         self._jobs = jobs
         self._log = _EventLog(plan_context.instance, plan_context.run_id)
         self._pods: dict[str, _Pod] = {}
-        self._unbegun: list[tuple[str, Lost]] = []
+        self._held: list[tuple[str, News]] = []
+        """What is to be said at the next look."""
         self._next_look = 0.0
         self._start_timeout_s = plan_context.instance.run_monitoring_start_timeout_seconds
 
@@ -86,20 +87,20 @@ class StepPods:
         if step.pool is None:
             self._rest.begin(step, known_state)
             return
-        # what is said of the step until now belongs to an attempt before this one
-        self._log.read()
+        # what is said of this step until now belongs to an attempt before this one
+        self._held += self._read()
         try:
             started = [*self._handler_of(step.pool).launch_step(self._context(step, known_state))]
         except (DagsterK8sAPIRetryLimitExceeded, DagsterK8sUnrecoverableAPIError) as error:
-            self._unbegun.append((step.key, Lost(why=f"Kubernetes did not take the step's Job: {error}")))
+            self._held.append((step.key, Lost(why=f"Kubernetes did not take the step's Job: {error}")))
             return
         self._pods[step.key] = _Pod(job=_job_of(started[-1]), begun=time.monotonic())
 
     def news(self, timeout_s: float) -> Iterator[tuple[str, News]]:
         """Yield the events of the steps, or nothing after a while. `Ended` and `Lost` are the last of a step."""
         yield from self._rest.news(timeout_s)
-        lost, self._unbegun = self._unbegun, []
-        yield from lost
+        held, self._held = self._held, []
+        yield from held
         over = self._over()  # before the log is read: a pod that is over has written all of it
         if self._pods:
             yield from self._read()
@@ -112,7 +113,7 @@ class StepPods:
         deadline = time.monotonic() + patience_s
         names = self._delete_all()
         yield from self._rest.interrupt(patience_s)
-        while names and time.monotonic() < deadline and self._jobs.has_pods(names):
+        while names and time.monotonic() < deadline and self._has_pods(names):
             time.sleep(_LOOK_S)
 
     def __enter__(self) -> Self:
@@ -193,6 +194,13 @@ class StepPods:
         if pod.error is not None:
             return Ended(error=pod.error)
         return Lost(why=pod.why or f"The step's Job '{pod.job}' ended without a result: the run's logs say why.")
+
+    def _has_pods(self, names: list[str]) -> bool:
+        try:
+            return self._jobs.has_pods(names)
+        except Unavailable as error:
+            dg.get_dagster_logger().warning("%s", error)
+            return False
 
     def _delete_all(self) -> list[str]:
         pods, self._pods = self._pods, {}

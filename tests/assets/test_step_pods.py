@@ -91,6 +91,7 @@ def test_each_share_is_a_job_with_the_needs_of_its_stage_and_nothing_else_is(
     worker = start()
     assert worker.process.wait() == 0
     assert worker.run.status is dg.DagsterRunStatus.SUCCESS
+    assert _retried_for(instance, worker) == []
     jobs = _jobs(worker)
     assert len({job["metadata"]["name"] for job in jobs}) == len(jobs) == SHARES
     assert {worker.begun(number)[0] for number in range(SHARES)}.isdisjoint({worker.process.pid})
