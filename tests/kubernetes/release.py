@@ -102,6 +102,11 @@ class Release:
         run = self.graphql(f'{{runOrError(runId:"{run_id}"){{... on Run{{{events}}}}}}}')["runOrError"]
         return [event["error"]["message"] for event in run["eventConnection"]["events"] if event.get("error")]
 
+    def slots(self) -> Mapping[str, int]:
+        """Return how many slots of each pool are taken."""
+        limits = self.graphql("{instance{concurrencyLimits{concurrencyKey activeSlotCount}}}")["instance"]
+        return {limit["concurrencyKey"]: limit["activeSlotCount"] for limit in limits["concurrencyLimits"]}
+
     def sleep(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a Job that does nothing for an hour."""
         container = {

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,6 @@ def _no_pod_is_left(release: Release, run_id: str, within_s: float) -> None:
         return True if all(pod["status"]["phase"] in {"Succeeded", "Failed"} for pod in pods) else None
 
     wait_for(gone, within_s, lambda: release.kubectl("get", "pods"))
-
-
-def _slots(release: Release) -> Mapping[str, int]:
-    """Return the slots that are taken, by pool."""
-    query = "{instance{concurrencyLimits{concurrencyKey activeSlotCount}}}"
-    limits = release.graphql(query)["instance"]["concurrencyLimits"]
-    return {limit["concurrencyKey"]: limit["activeSlotCount"] for limit in limits}
 
 
 def test_each_share_of_a_large_survey_is_a_pod_and_its_tiles_are_those_of_one_machine(
@@ -96,7 +88,7 @@ def test_a_cancelled_run_leaves_no_pod_and_frees_its_slots(release: Release) -> 
     _share_of(release, job["dag_run_id"])
     release.post(f"/api/jobs/{job['job_id']}/cancel", {})
     _no_pod_is_left(release, job["dag_run_id"], within_s=30)
-    wait_for(lambda: True if not any(_slots(release).values()) else None, 30, lambda: str(_slots(release)))
+    wait_for(lambda: True if not any(release.slots().values()) else None, 30, lambda: str(release.slots()))
     assert release.get(f"/api/jobs/{job['job_id']}/status").json()["status"] == "cancelled"
 
 
