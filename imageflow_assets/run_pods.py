@@ -41,8 +41,8 @@ class RunPods(K8sRunLauncher):
     @classmethod
     def config_type(cls) -> dict[str, Any]:
         """Return Dagster's fields, and `stages`: needs by the pool of the stage, such as `capture`."""
-        stages = dg.Field(dg.Permissive(), is_required=False, description="What the pods of each stage need.")
-        return {**super().config_type(), "stages": stages}
+        stages = dg.Field(dict, is_required=False, description="What the pods of each stage need.")
+        return {**super().config_type(), "stages": stages}  # type: ignore[no-untyped-call]
 
     def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
         """Return how the pod of a run is made."""
@@ -90,13 +90,14 @@ class RunPods(K8sRunLauncher):
     def _context(self, run: dg.DagsterRun, config: Mapping[str, Any]) -> K8sContainerContext:
         """Return what all runs have, what this one needs over it, and what the run's tag says over both."""
         common = K8sContainerContext.create_for_run(run, self, include_run_tags=False)
-        own = K8sContainerContext(run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(config))
+        own = K8sContainerContext(run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(config))  # type: ignore[no-untyped-call]
         of_tag = K8sContainerContext(run_k8s_config=get_user_defined_k8s_config(run.tags))
         return common.merge(own).merge(of_tag)
 
     def _resources_of_all(self) -> Resources:
         container: Any = self.run_k8s_config.get("container_config", {})
-        return Resources.model_validate(container.get("resources", {}))
+        given = container.get("resources", {})
+        return Resources(requests=given.get("requests", {}), limits=given.get("limits", {}))
 
 
 def _stages_in_pod(run: dg.DagsterRun, *, is_large: bool) -> list[str]:
