@@ -1,7 +1,6 @@
 """Large surveys on a real cluster: a pod for each share, which may be lost, and none that is left."""
 
-import os
-import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,17 @@ def _no_pod_is_left(release: Release, run_id: str, within_s: float) -> None:
     wait_for(gone, within_s, lambda: release.kubectl("get", "pods"))
 
 
+def _ends(release: Release, survey: str) -> list[str]:
+    """Return how the runs of a survey ended, newest first."""
+    return [run["status"] for run in release.get(f"/api/v1/surveys/{survey}/runs").json()["runs"]]
+
+
+def _processes(*words: str) -> list[psutil.Process]:
+    """Return the processes, those of the cluster among them, whose command lines have all of some words."""
+    every = [(process, " ".join(process.info["cmdline"] or ())) for process in psutil.process_iter(["cmdline"])]
+    return [process for process, command in every if all(word in command for word in words)]
+
+
 def test_each_share_of_a_large_survey_is_a_pod_and_its_tiles_are_those_of_one_machine(
     release: Release, tmp_path: Path
 ) -> None:
@@ -76,8 +86,7 @@ def test_a_share_whose_pod_is_deleted_is_done_again_by_the_same_run(release: Rel
     release.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
     done = release.await_job(job["job_id"], within_s=900)
     assert done["total_tasks"] == done["completed_tasks"]
-    runs = release.get(f"/api/v1/surveys/{done['survey_id']}/runs").json()["runs"]
-    assert [run["status"] for run in runs] == ["SUCCESS"]
+    assert _ends(release, done["survey_id"]) == ["SUCCESS"]
     retried = release.retries(job["dag_run_id"])
     assert len(retried) == 1
     assert f"The pod '{pod['metadata']['name']}'" in retried[0]
@@ -98,12 +107,32 @@ def test_the_shares_of_a_run_whose_worker_is_killed_are_ended_and_another_run_ma
     job = release.post("/api/jobs", {**LARGE, "save_data_id": "worker"})
     first = job["dag_run_id"]
     _share_of(release, first)
-    for process in psutil.process_iter(["cmdline"]):
-        if first in " ".join(process.info["cmdline"] or ()) and "execute_run" in process.info["cmdline"]:
-            os.kill(process.pid, signal.SIGKILL)
+    (worker,) = _processes("execute_run", first)
+    worker.kill()
     _no_pod_is_left(release, first, within_s=120)
     done = release.await_job(job["job_id"], within_s=900)
     assert done["total_tasks"] == done["completed_tasks"]
+
+
+def test_a_code_server_that_is_down_for_a_minute_fails_no_run(release: Release) -> None:
+    job = release.post("/api/jobs", {**LARGE, "save_data_id": "code"})
+    _share_of(release, job["dag_run_id"])
+    code = f"deployment/{release.name}-code"
+    release.kubectl("scale", code, "--replicas=0")
+    time.sleep(60)
+    release.kubectl("scale", code, "--replicas=1")
+    done = release.await_job(job["job_id"], within_s=900)
+    assert _ends(release, done["survey_id"]) == ["SUCCESS"]
+
+
+def test_a_kubelet_that_is_restarted_costs_no_share(release: Release) -> None:
+    job = release.post("/api/jobs", {**LARGE, "save_data_id": "kubelet"})
+    _share_of(release, job["dag_run_id"])
+    (kubelet,) = _processes("--root-dir=", "kubelet.kubeconfig")
+    kubelet.kill()
+    done = release.await_job(job["job_id"], within_s=900)
+    assert _ends(release, done["survey_id"]) == ["SUCCESS"]
+    assert release.retries(job["dag_run_id"]) == []
 
 
 def test_a_job_of_a_run_that_is_unknown_is_removed(release: Release) -> None:
