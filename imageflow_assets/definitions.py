@@ -10,6 +10,7 @@ from imageflow_assets.failed_runs import alert_failed_runs
 from imageflow_assets.inspection.assets import ASSETS as INSPECTION
 from imageflow_assets.inspection.jobs import reinspect_job
 from imageflow_assets.inspection.sensors import SENSORS
+from imageflow_assets.lost_jobs import SENSORS as OF_CLUSTERS
 from imageflow_assets.map.assets import ASSETS as MAP
 from imageflow_assets.map.jobs import JOBS
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
@@ -23,7 +24,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         assets=[*MAP, *INSPECTION],
         jobs=[*JOBS, keep_in_order_job, reinspect_job],
         schedules=[nightly],
-        sensors=[request_surveys, notice_map_uploads, *SENSORS, alert_failed_runs],
+        sensors=[request_surveys, notice_map_uploads, *SENSORS, alert_failed_runs, *OF_CLUSTERS],
         resources=resources,
     )
 

@@ -1,7 +1,7 @@
-"""The executor of all runs: in the run's own process, or, for a large survey, in child processes.
+"""The executor of all runs: in the run's own process, or, for a large survey, in processes or pods of their own.
 
-Children make up for what they cost where a survey has several shares a layer: they use the slots of its pools side by
-side. A run says by Dagster's own tag which survey it is of, so that it makes no difference who launched it.
+These make up for what they cost where a survey has several shares a layer: they use the slots of its pools side by
+side.
 """
 
 import os
@@ -19,20 +19,18 @@ from dagster._core.execution.retries import RetryMode
 from dagster_shared.error import SerializableErrorInfo
 
 from imageflow_assets.patience import LOOK_S, Claims, PatientExecution, PatientPlan
-from imageflow_assets.step_child import Ended, RunWork
-from imageflow_assets.step_children import Died, StepChildren
-from imageflow_clients.database.maps import surveys
+from imageflow_assets.sizes import is_large
+from imageflow_assets.step_child import RunWork
+from imageflow_assets.step_children import StepChildren
+from imageflow_assets.step_hosts import Ended, HostsSteps, News, StepHost
 from imageflow_clients.settings import Settings
-from imageflow_domain.ids import is_survey_id
 from imageflow_resources.stores import beating, shared_stores
-from imageflow_surveys.runs import PARTITION_TAG
-from imageflow_surveys.shares import SMALL_SURVEY
 
 _MOST_CHILDREN = 16
 """Of one run. Its pools let fewer work at once, as a rule."""
 
 _PATIENCE_S = 1.0
-"""What children have to end their steps when the run is cancelled; then they are killed."""
+"""What steps have to end when the run is cancelled; then they are killed."""
 
 
 class _BySize(dg.Executor):
@@ -48,12 +46,12 @@ class _BySize(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         pid = os.getpid()
         what = EngineEventData.in_process(pid, execution_plan.step_keys_to_execute)
-        large = _is_large(plan_context.dagster_run, self._settings)
-        how = "in child processes" if large else "in process"
+        large = is_large(plan_context.dagster_run, self._settings)
+        how = "side by side" if large else "in process"
         yield dg.DagsterEvent.engine_event(plan_context, f"Executing steps {how} (pid: {pid})", what)
         try:
             if large:
-                yield from _in_children(plan_context, execution_plan, self._settings)
+                yield from _side_by_side(plan_context, execution_plan, self._settings)
             else:
                 yield from _in_process(plan_context, execution_plan)
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
@@ -69,18 +67,10 @@ def by_size_executor(settings: Settings) -> dg.ExecutorDefinition:
 
     @dg.executor(name="by_size", config_schema={})
     def by_size(_: dg.InitExecutorContext) -> dg.Executor:
-        """Execute the steps of a run in its worker, one after another; those of a large survey in child processes."""
+        """Execute the steps of a run in its worker, one after another; those of a large survey side by side."""
         return _BySize(settings)
 
     return by_size
-
-
-def _is_large(run: dg.DagsterRun, settings: Settings) -> bool:
-    survey = run.tags.get(PARTITION_TAG, "")
-    if not is_survey_id(survey):
-        return False
-    with shared_stores(settings).database.begin() as connection:
-        return surveys.count_areas(connection, survey) > SMALL_SURVEY
 
 
 def _in_process(plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[dg.DagsterEvent]:
@@ -107,37 +97,31 @@ def _steps(job_context: PlanExecutionContext, execution_plan: ExecutionPlan) -> 
         yield from inner_plan_execution_iterator(job_context, PatientPlan.of(execution_plan), claims)
 
 
-def _in_children(
+def _side_by_side(
     plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan, settings: Settings
 ) -> Iterator[dg.DagsterEvent]:
-    run, instance = plan_context.dagster_run, plan_context.instance
-    work = RunWork(
-        job=plan_context.reconstructable_job,
-        run=run,
-        run_config=plan_context.run_config,
-        instance=instance.get_ref(),
-        repository_load_data=execution_plan.repository_load_data,
-    )
+    run = plan_context.dagster_run
+    host, most = _host(plan_context, execution_plan)
     with (
         beating(shared_stores(settings), run.run_id),
-        Claims(instance, run) as claims,
-        StepChildren(work) as children,
+        Claims(plan_context.instance, run) as claims,
+        host as steps,
         PatientExecution(
             execution_plan,
             retry_mode=plan_context.retry_mode,
-            max_concurrent=_MOST_CHILDREN,
+            max_concurrent=most,
             instance_concurrency_context=claims,
         ) as active,
     ):
         while not active.is_complete:
             if active.check_for_interrupts():
                 active.mark_interrupted()
-                yield from children.interrupt(_PATIENCE_S)
+                yield from steps.interrupt(_PATIENCE_S)
                 raise dg.DagsterExecutionInterruptedError
             for step in active.get_steps_to_execute():
-                children.begin(step.key, active.get_known_state())
+                steps.begin(step, active.get_known_state())
             yield from active.concurrency_event_iterator(plan_context)
-            for step_key, news in children.news(LOOK_S):
+            for step_key, news in steps.news(LOOK_S):
                 event = _event_of(plan_context, active, step_key, news, settings.retry_waits)
                 if event is not None:
                     yield event
@@ -145,11 +129,30 @@ def _in_children(
             yield from active.plan_events_iterator(plan_context)
 
 
+def _host(plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> tuple[StepHost, int | None]:
+    """Return what executes the steps, and how many of them at once where anything but the pools bounds them."""
+    run, instance = plan_context.dagster_run, plan_context.instance
+    children = StepChildren(
+        RunWork(
+            job=plan_context.reconstructable_job,
+            run=run,
+            run_config=plan_context.run_config,
+            instance=instance.get_ref(),
+            repository_load_data=execution_plan.repository_load_data,
+        )
+    )
+    # a run without an origin was not launched: the process that asked for it executes it
+    launcher = None if run.remote_job_origin is None else instance.run_launcher
+    if isinstance(launcher, HostsSteps):
+        return launcher.step_host(plan_context, children), None
+    return children, _MOST_CHILDREN
+
+
 def _event_of(
     plan_context: PlanOrchestrationContext,
     active: PatientExecution,
     step_key: str,
-    news: dg.DagsterEvent | Ended | Died,
+    news: News,
     waits_s: Sequence[float],
 ) -> dg.DagsterEvent | None:
     """Return what is to be handled; `None` where a step that ended said so itself."""
@@ -157,19 +160,8 @@ def _event_of(
         return news
     if not active.is_working(step_key):
         return None
-    error = (
-        (news.error or _error("The step ended without a result.")) if isinstance(news, Ended) else _error(_why(news))
-    )
+    error = (news.error or _error("The step ended without a result.")) if isinstance(news, Ended) else _error(news.why)
     return _again_or_failed(plan_context, active, step_key, error, waits_s)
-
-
-def _why(died: Died) -> str:
-    if died.exit_status is not None and died.exit_status < 0:
-        return (
-            f"The step's process {died.pid} was killed by signal {-died.exit_status}, perhaps for want of memory: give "
-            "the machine more memory, or the step's pool fewer slots."
-        )
-    return f"The step's process {died.pid} ended without a result (status {died.exit_status}): the run's logs say why."
 
 
 def _error(message: str) -> SerializableErrorInfo:
@@ -183,7 +175,7 @@ def _again_or_failed(
     error: SerializableErrorInfo,
     waits_s: Sequence[float],
 ) -> dg.DagsterEvent:
-    """A step whose process was lost is retried as after any transient failure."""
+    """A step whose process or pod was lost is retried as after any transient failure."""
     step_context = plan_context.for_step(active.get_step_by_key(step_key))
     attempt = active.retry_state.get_attempt_count(step_key)
     if attempt < len(waits_s):

@@ -28,7 +28,8 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.compute_log_manager import CapturedLogContext
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.interrupts import capture_interrupts
-from dagster_shared.error import SerializableErrorInfo
+
+from imageflow_assets.step_hosts import Ended
 
 _NICE = 10
 """Live requests and inspections go first."""
@@ -43,16 +44,6 @@ class RunWork:
     run_config: Mapping[str, object]
     instance: InstanceRef
     repository_load_data: RepositoryLoadData | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """A child is done with a step, and has closed what the step had open."""
-
-    events: tuple[dg.DagsterEvent, ...]
-    """From the step's result on; the others were sent at once."""
-    error: SerializableErrorInfo | None
-    """What ended it from outside the step: a resource that did not open, a cancellation."""
 
 
 def serve(pipe: Connection, work: RunWork, worker: int) -> None:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -20,9 +19,11 @@ from typing import Self
 
 import dagster as dg
 from dagster._core.execution.plan.state import KnownExecutionState
+from dagster._core.execution.plan.step import ExecutionStep
 
 from imageflow_assets import step_child
-from imageflow_assets.step_child import Ended, RunWork
+from imageflow_assets.step_child import RunWork
+from imageflow_assets.step_hosts import Ended, Lost, News
 
 _FORKSERVER = get_context("forkserver")
 _ONE_BY_ONE = threading.Lock()
@@ -31,16 +32,6 @@ _LEAVE_S = 10.0
 
 _DYING_S = 1.0
 """From a child's last word to its end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Died:
-    """A child ended without an answer."""
-
-    pid: int | None
-    """`None` where it never began."""
-    exit_status: int | None
-    """Below zero: the signal that killed it."""
 
 
 class StepChildren:
@@ -52,18 +43,18 @@ class StepChildren:
         module = work.job.get_module()
         _FORKSERVER.set_forkserver_preload([step_child.__name__, *([module] if module else [])])
 
-    def begin(self, step_key: str, known_state: KnownExecutionState) -> None:
+    def begin(self, step: ExecutionStep, known_state: KnownExecutionState) -> None:
         """Have a step executed, by a child that is idle or by another one."""
         child = next((child for child in self._children if child.step_key is None), None)
         if child is None:
             child = _Child(self._work)
             self._children.append(child)
-        child.begin(step_key, known_state)
+        child.begin(step.key, known_state)
 
-    def news(self, timeout_s: float) -> Iterator[tuple[str, dg.DagsterEvent | Ended | Died]]:
+    def news(self, timeout_s: float) -> Iterator[tuple[str, News]]:
         """Yield the events of the children's steps, or nothing after a while.
 
-        `Ended` and `Died` are the last of a step.
+        `Ended` and `Lost` are the last of a step.
         """
         if not self._children:
             time.sleep(timeout_s)
@@ -72,7 +63,7 @@ class StepChildren:
         for child in [child for child in self._children if child.pipe in speaking]:
             step_key = child.step_key
             news = child.hear()
-            if isinstance(news, Died):
+            if isinstance(news, Lost):
                 self._children.remove(child)
             if step_key is None:
                 continue
@@ -139,14 +130,14 @@ class _Child:
         with suppress(OSError):  # it died; its pipe says so
             self.pipe.send_bytes(pickle.dumps((step_key, known_state)))
 
-    def hear(self) -> dg.DagsterEvent | Ended | Died:
+    def hear(self) -> News:
         """Return the next that the child says."""
         try:
             news: dg.DagsterEvent | Ended = self.pipe.recv()
         except (EOFError, OSError):
             self.wait(_DYING_S)
             self.end()
-            return Died(pid=self._process.pid, exit_status=self._process.exitcode)
+            return Lost(why=_why(self._process.pid, self._process.exitcode))
         if isinstance(news, Ended):
             self.step_key = None
         return news
@@ -173,3 +164,18 @@ class _Child:
             os.close(self._pid_fd)
             self._pid_fd = None
             self._process.join(_LEAVE_S)
+
+
+def _why(pid: int | None, exit_status: int | None) -> str:
+    """Say how a child ended that gave no result.
+
+    Args:
+        pid: `None` where it never began.
+        exit_status: Below zero: the signal that killed it.
+    """
+    if exit_status is not None and exit_status < 0:
+        return (
+            f"The step's process {pid} was killed by signal {-exit_status}, perhaps for want of memory: give the "
+            "machine more memory, or the step's pool fewer slots."
+        )
+    return f"The step's process {pid} ended without a result (status {exit_status}): the run's logs say why."

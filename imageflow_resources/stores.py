@@ -1,5 +1,6 @@
 """Both stores as one Dagster resource, and the heartbeat by which a run's worker says that it is alive."""
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ BEAT_S = 5.0
 
 _FIXED = ("database", "object_store")
 
+_STEP_VARIABLE = "DAGSTER_RUN_STEP_KEY"
+"""Set by Dagster in the pod of a step, which may outlive its run's worker: it gives no sign of life for the worker."""
+
 
 class StoresResource(dg.ConfigurableResource[Stores]):
     """Rows and objects for assets and sensors; in a run, its worker's heartbeat beats as long as it is in use."""
@@ -40,6 +44,9 @@ class StoresResource(dg.ConfigurableResource[Stores]):
             yield stores
             return
         _refuse_stores_of_its_own(context.run)
+        if _STEP_VARIABLE in os.environ:
+            yield stores
+            return
         with beating(stores, context.run.run_id):
             yield stores
 

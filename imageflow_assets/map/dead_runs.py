@@ -37,7 +37,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceW
                 continue
             # since it was launched or started, whichever came last: how long it was queued says nothing of its worker
             age_s = heartbeats.age_s(connection, record.update_timestamp.timestamp())
-        silence_s, allowed_s = (age_s, FIRST_SIGN_S) if silent_s is None else (silent_s, SILENCE_S)
+        silence_s, allowed_s = (age_s, _first_sign_s(instance, run)) if silent_s is None else (silent_s, SILENCE_S)
         if watch.is_dead(run.run_id, silence_s, allowed_s):
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             why = f"Its worker has given no sign of life for {silence_s:.0f} s: it is dead."
@@ -45,6 +45,16 @@ def fail_dead_runs(instance: dg.DagsterInstance, stores: Stores, watch: SilenceW
             (instance.report_run_canceled if is_cancelled else instance.report_run_failed)(run, why)
             dead.append(run.run_id)
     return tuple(dead)
+
+
+def _first_sign_s(instance: dg.DagsterInstance, run: dg.DagsterRun) -> float:
+    """Return how long a run's worker may take to its first heartbeat.
+
+    The instance says so where a worker's start may take long: a pod may wait for a node.
+    """
+    if run.status is dg.DagsterRunStatus.STARTED:
+        return FIRST_SIGN_S
+    return float(instance.run_monitoring_settings.get("start_timeout_seconds", FIRST_SIGN_S))
 
 
 def _is_to_beat(run: dg.DagsterRun) -> bool:

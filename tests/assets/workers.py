@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -18,6 +18,7 @@ import dagster as dg
 import psutil
 from dagster._cli import create_dagster_cli
 from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.remote_origin import RemoteJobOrigin
 from dagster._grpc.types import ExecuteRunArgs
 
 from imageflow_assets.running import execute
@@ -44,6 +45,11 @@ class Forked:
     def pid(self) -> int:
         assert self._process.pid is not None
         return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """`None` while it goes on; below zero the signal that killed it."""
+        return self._process.exitcode
 
     def send_signal(self, number: signal.Signals) -> None:
         if self._process.is_alive():
@@ -76,18 +82,33 @@ def _dagster(arguments: list[str]) -> None:
     create_dagster_cli().main(arguments)
 
 
+def call_dagster(arguments: list[str], environment: Mapping[str, str]) -> Forked:
+    """Start a process of Dagster's command line, as its pods do."""
+    return _forked(_dagster, arguments, **environment)
+
+
 class Worker:
     """A run of the job `survey`, and the process that executes it."""
 
-    def __init__(self, instance: dg.DagsterInstance, folder: Path, survey: Survey, waits: str) -> None:
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        folder: Path,
+        survey: Survey,
+        waits: str,
+        *,
+        origin: RemoteJobOrigin | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self._instance = instance
         self._environment = {"SHARES_FOLDER": str(folder), "IMAGEFLOW_RETRY_WAITS": waits}
         self.folder = folder
         instance.add_dynamic_partitions(str(SURVEYS.name), [survey.id])
         run = instance.create_run_for_job(
             defs().resolve_job_def("survey"),
-            tags={"dagster/partition": survey.id},
+            tags={**(tags or {}), "dagster/partition": survey.id},
             job_code_origin=JOB.get_python_origin(),
+            remote_job_origin=origin,
         )
         assert run.job_code_origin is not None
         self.run_id = run.run_id

@@ -1,13 +1,18 @@
 """The chart against Kubernetes' own schemas, and against a policy for pods; nothing is installed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from dagster._config import process_config
 
+from imageflow_assets.placement import Needs
+from imageflow_assets.run_pods import RunPods
 from imageflow_domain.errors import Unavailable
+from imageflow_resources.pools import INSPECTION, POOL_OF_LAYER
 from tests.chart.rendering import CHART, EXAMPLES, NEWEST, OLDEST, helm, manifests, pod_templates
 
 pytestmark = pytest.mark.timeout(900)  # the first use builds Helm
@@ -110,13 +115,43 @@ def test_large_numbers_several_secrets_and_a_digest_stay_what_they_are(tmp_path:
     settings = made["ConfigMap", "imageflow-settings"]["data"]
     assert settings["IMAGEFLOW_BATCH_LIMIT_BYTES"] == "2000000000"
     assert settings["IMAGEFLOW_STORE_DEADLINE_S"] == "2.5"
-    launcher = yaml.safe_load(made["ConfigMap", "imageflow-dagster"]["data"]["dagster.yaml"])["run_launcher"]["config"]
+    launcher = _launcher([*made.values()])
     assert launcher["job_image"] == "ours/imageflow@sha256:0123"
     assert launcher["image_pull_secrets"] == [{"name": "one"}, {"name": "two"}]
     assert launcher["run_k8s_config"]["job_spec_config"]["ttl_seconds_after_finished"] == 2_000_000
     pod = made["Deployment", "imageflow-gateway"]["spec"]["template"]["spec"]
     assert pod["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
     assert pod["containers"][0]["image"] == "ours/imageflow@sha256:0123"
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
+def test_the_launcher_takes_what_the_chart_says_of_stages(values: Path) -> None:
+    config = _launcher(manifests("-f", str(values)))
+    taken = process_config(RunPods.config_type(), config)
+    assert taken.success, taken.errors
+    stages = {stage: Needs.model_validate(needs) for stage, needs in config["stages"].items()}
+    assert stages.keys() == {*POOL_OF_LAYER.values(), INSPECTION}
+    if values.stem == "gpu-nodes":
+        assert stages[INSPECTION].resources.limits["nvidia.com/gpu"] == "1"
+
+
+def test_an_account_of_one_s_own_may_make_the_jobs_of_shares_and_is_not_made() -> None:
+    made = manifests("--set", "runs.serviceAccount=mine")
+    accounts = {one["metadata"]["name"] for one in made if one["kind"] == "ServiceAccount"}
+    assert accounts == {"imageflow-dagster", "imageflow-code"}
+    bound = {one["roleRef"]["name"]: one["subjects"][0]["name"] for one in made if one["kind"] == "RoleBinding"}
+    assert bound == {
+        "imageflow-dagster": "imageflow-dagster",
+        "imageflow-code": "imageflow-code",
+        "imageflow-run": "mine",
+    }
+    assert _launcher(made)["service_account_name"] == "mine"
+
+
+def _launcher(made: Sequence[dict[str, Any]]) -> Any:
+    """Return the configuration of the run launcher."""
+    (instance,) = [one for one in made if one["metadata"]["name"] == "imageflow-dagster" and one["kind"] == "ConfigMap"]
+    return yaml.safe_load(instance["data"]["dagster.yaml"])["run_launcher"]["config"]
 
 
 def test_backups_get_the_keys_of_their_store_and_no_other_process_does() -> None:

@@ -92,10 +92,51 @@ class Release:
 
         return wait_for(reached, within_s, lambda: f"job {job}: {self.get(f'/api/jobs/{job}/status').text}")
 
+    def graphql(self, query: str) -> Any:
+        """Return the data of Dagster's answer to a query, asked for in its own pod."""
+        code = "import sys, httpx; print(httpx.post('http://127.0.0.1:3000/graphql', json={'query': sys.argv[1]}).text)"
+        answer = json.loads(self.kubectl("exec", f"deployment/{self.name}-dagster", "--", "python", "-c", code, query))
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def retries(self, run_id: str) -> list[str]:
+        """Return why steps of a run were tried again."""
+        events = "eventConnection{events{__typename ... on ExecutionStepUpForRetryEvent{error{message}}}}"
+        run = self.graphql(f'{{runOrError(runId:"{run_id}"){{... on Run{{{events}}}}}}}')["runOrError"]
+        return [event["error"]["message"] for event in run["eventConnection"]["events"] if event.get("error")]
+
+    def slots(self) -> Mapping[str, int]:
+        """Return how many slots of each pool are taken."""
+        limits = self.graphql("{instance{concurrencyLimits{concurrencyKey activeSlotCount}}}")["instance"]
+        return {limit["concurrencyKey"]: limit["activeSlotCount"] for limit in limits["concurrencyLimits"]}
+
+    def sleep(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a Job that does nothing for an hour."""
+        container = {
+            "name": "sleep",
+            "image": self.images["imageflow"],
+            "imagePullPolicy": "Never",
+            "command": ["sleep", "3600"],
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }
+        pod = {
+            "restartPolicy": "Never",
+            "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [container],
+        }
+        metadata = {"name": name, "labels": dict(labels)}
+        template = {"metadata": {"labels": dict(labels)}, "spec": pod}
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}}
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(job))
+
     def _helm(self, command: str, *arguments: str) -> str:
         own = {
             "image": {**_repository_and_tag(self.images["imageflow"]), "pullPolicy": "Never"},
             "publicUrl": self.url,
+            "runs": {
+                "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}},
+                "stages": {"capture": {"image": self.images["capture-openttd"]}},
+            },
             "tileCache": {
                 "image": self.images["nginx"],
                 "service": {"type": "NodePort", "nodePort": self.node_port},

@@ -28,8 +28,8 @@ def test_its_pods_are_admitted_where_none_may_have_rights(cluster: Cluster, valu
     cluster.kubectl("label", "namespace", "restricted", RESTRICTED, "--overwrite")
     made = manifests("-f", str(values), kubernetes=VERSION)
     # only pods are judged, and only where what they name is there
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "imageflow-dagster"}}
-    cluster.kubectl("-n", "restricted", "apply", "-f", "-", stdin=yaml.safe_dump(account))
+    accounts = [document for document in made if document["kind"] == "ServiceAccount"]
+    cluster.kubectl("-n", "restricted", "apply", "-f", "-", stdin=yaml.safe_dump_all(accounts))
     pods = [
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"pod-{number}"}, "spec": template["spec"]}
         for number, template in enumerate(pod_templates(made))

@@ -1,16 +1,12 @@
 """The chart on an empty cluster: it gets ready, and does what one machine does."""
 
 import base64
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from imageflow_clients.database.maps import tiles
-from imageflow_clients.settings import Settings
-from imageflow_clients.stores import open_stores
-from imageflow_domain import keys
 from tests.e2e.stack import Cli, environment, wait_for
+from tests.kubernetes.conftest import tiles_of_one_machine
 from tests.kubernetes.release import Release
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -27,7 +23,7 @@ def test_a_survey_by_the_api_is_one_job_and_has_the_same_tiles_as_on_one_machine
 
     here = Cli(home=tmp_path / "home", env=environment(tmp_path / "home"))
     here.run("survey", "run", "--config", str(Path("games/city.yaml").resolve()), "--save", "same", "--grid", "6x6")
-    expected = _tiles(tmp_path / "home", done["survey_id"])
+    expected = tiles_of_one_machine(tmp_path / "home", done["survey_id"])
     assert len(expected) == done["tiles_created"] > 100
     assert {path: release.get(path).content for path in expected} == expected
 
@@ -89,16 +85,3 @@ def test_a_trial_that_is_installed_again_finds_what_its_volumes_hold(release: Re
     assert release.get(f"/api/v1/surveys/{survey}").json()["state"] == "completed"
     again = release.post("/api/jobs", {**CITY, "save_data_id": "again", "grid": {"rows": 2, "cols": 2}})
     release.await_job(again["job_id"])
-
-
-def _tiles(home: Path, survey: str) -> Mapping[str, bytes]:
-    """Return the tiles of a survey of one machine, by their addresses."""
-    stores = open_stores(Settings(home=home))
-    with stores.database, stores.database.begin() as connection:
-        revision = tiles.layers_of_survey(connection, survey)[0].revision
-        return {
-            f"/tiles/{survey}/{revision}/{tile.id.z}/{tile.id.x}/{tile.id.y}.webp": stores.objects.get(
-                keys.tile(tile.digest), next_step="survey again"
-            )
-            for tile in tiles.every(connection, survey, revision)
-        }

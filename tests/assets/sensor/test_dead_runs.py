@@ -175,3 +175,13 @@ def test_runs_of_a_survey_that_was_cancelled_while_dagster_was_down_are_stopped(
     assert stop_cancelled_runs(instance, stores) == (before,)
     assert after not in stopped, "a later materialisation takes it up again"
     assert stopped == [before]
+
+
+def test_a_run_whose_pod_waits_for_a_node_has_the_time_that_the_instance_gives(stores: Stores) -> None:
+    monitored = {"run_monitoring": {"enabled": True, "start_timeout_seconds": 2 * LONG_AGO_S}}
+    with dg.DagsterInstance.ephemeral(settings=monitored) as instance:
+        waits = add_run(instance, dg.DagsterRunStatus.STARTING, age_s=LONG_AGO_S)
+        waited = add_run(instance, dg.DagsterRunStatus.STARTING, age_s=3 * LONG_AGO_S)
+        works = add_run(instance, _STARTED, age_s=LONG_AGO_S)
+        assert set(_failed(instance, stores)) == {waited, works}
+        assert _status(instance, waits) is dg.DagsterRunStatus.STARTING
