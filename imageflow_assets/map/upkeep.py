@@ -85,6 +85,7 @@ def sweep_objects(
 @dg.op
 def prune_run_logs(
     context: dg.OpExecutionContext,
+    stores: dg.ResourceParam[Stores],  # noqa: ARG001 - a run that opens none does not beat, and is taken for dead
     settings: dg.ResourceParam[Settings],
     after: int,  # noqa: ARG001 - the order alone
 ) -> dg.Output[int]:
