@@ -28,8 +28,8 @@ _SHORT_PX, _SHORTEST_TIMES = 200, 2
 """Moves that are longer, and longer than so many times the shortest one, tell of little that lies near a line."""
 
 _STRIPS_PX = (48, 96, 192)
-"""Of a crop's upper or lower side, in which the borders of panels in corners are looked for. Lower panels go unseen, and
-small ones beside a higher one may hide its border in some of them."""
+"""Of a crop's upper or lower side, in which the borders of panels in corners are looked for. Lower panels go unseen,
+and small ones beside a higher one may hide its border in some of them."""
 
 _AS_CLEAR = 0.003
 """Lines that differ by less in the share of pixels found across them are equally clear."""
