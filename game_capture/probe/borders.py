@@ -24,12 +24,12 @@ _STAYS_SHARE = 0.3
 _LEAST_TOLD = 0.02
 """Of a border's pixels, in each move across it, that must be distinctive."""
 
-_NEAR_PX = 64
-"""What is farther from a line tells nothing of it."""
+_SHORT_PX, _SHORTEST_TIMES = 200, 2
+"""Moves that are longer, and longer than so many times the shortest one, tell of little that lies near a line."""
 
 _STRIPS_PX = (48, 96, 192)
-"""Of a crop's upper or lower side, in which the borders of panels in corners are looked for, one after the other. Lower
-panels go unseen; small ones beside a higher one may hide its border in the first."""
+"""Of a crop's upper or lower side, in which the borders of panels in corners are looked for. Lower panels go unseen,
+and small ones beside a higher one may hide its border in some of them."""
 
 _AS_CLEAR = 0.003
 """Lines that differ by less in the share of pixels found across them are equally clear."""
@@ -83,11 +83,8 @@ def translucent_panels(crop: Rect, looks: Sequence[Look]) -> tuple[Rect, ...]:
 
 def _in_corners(crop: Rect, looks: Sequence[Look], *, at_top: bool) -> Sequence[Rect]:
     """Return the panels in the upper or the lower corners: borders begin at the crop's side, and meet inside it."""
-    for strip_px in _STRIPS_PX:
-        found = tuple(_from_side(crop, looks, min(strip_px, crop.height_px), at_top=at_top))
-        if found:
-            return found
-    return ()
+    found = [tuple(_from_side(crop, looks, min(px, crop.height_px), at_top=at_top)) for px in _STRIPS_PX]
+    return max(found, key=lambda panels: sum(panel.width_px * panel.height_px for panel in panels))
 
 
 def _from_side(crop: Rect, looks: Sequence[Look], strip_px: int, *, at_top: bool) -> Iterator[Rect]:
@@ -130,7 +127,9 @@ def _border_of(crop: Rect, looks: Sequence[Look], axis: int) -> int | None:
         if abs(by_px) >= _LEAST_SIDE_PX:
             found, told = (np.count_nonzero(marks[part], axis=1 - axis) for marks in (look.moved, look.told))
             moves.append(_Move(by_px=by_px, found=found, told=told))
-    return _border(moves, size, across)
+    shortest = min((abs(move.by_px) for move in moves), default=0)
+    longest = max(_SHORT_PX, _SHORTEST_TIMES * shortest)
+    return _border([move for move in moves if abs(move.by_px) <= longest], size, across)
 
 
 def _border(moves: Sequence[_Move], size: int, across: int) -> int | None:
@@ -164,8 +163,7 @@ def _told_beside(moves: Sequence[_Move], size: int, side: int) -> tuple[NDArray[
     lines = np.arange(size)
     for move in moves:
         crosses, reach = move.by_px * side > 0, abs(move.by_px)
-        near = min(reach, _NEAR_PX)
-        first, last = (lines - near, lines) if side > 0 else (lines, lines + near)
+        first, last = (lines - reach, lines) if side > 0 else (lines, lines + reach)
         # what leaves the crop, or comes from a line that does not end inside it, tells nothing of this line
         low, high = (0, size - reach) if move.by_px > 0 else (reach, size)
         first, last = np.clip(first, low, max(low, high)), np.clip(last, low, max(low, high))

@@ -17,6 +17,9 @@ _RESTS = 3
 _DRIFTING_SHARE = 0.3
 """Share of squares that change while the camera should rest, above which the pointer may be what scrolls."""
 
+_CALMER = 0.75
+"""What still changes of what changed before, where the pointer was what scrolled: water may flow on."""
+
 _FROM_EDGE_PX = 64
 
 
@@ -44,7 +47,8 @@ def look_at_rest(rig: Rig, *, may_park: bool) -> NDArray[np.bool_]:
         rig.restart()
         again = _rest(rig)
         # where a program scrolls until its pointer first moves, the picture after the start tells nothing
-        if again.drifting_share < rest.drifting_share / 2 or again.squares.mean() < rest.squares.mean() / 2:
+        pairs = ((again.drifting_share, rest.drifting_share), (again.squares.mean(), rest.squares.mean()))
+        if any(now < _CALMER * before for now, before in pairs):
             rest = again
         else:
             rig.park = corner
