@@ -42,7 +42,7 @@ def judge_now(connection: Connection, product: str, models: ModelRegistry | None
     plans, judged_by = {}, []
     for item in master.items:
         pipeline = find_pipeline(connection, item.pipeline)
-        plans[item.code] = plan_of(pipeline)
+        plans[item.code] = plan_of(connection, pipeline)
         judged_by.append(_judged_by(item, pipeline.digest, plans[item.code], models or NoModels()))
     return Judge(master=master, plans=plans, judged_by=tuple(judged_by), identity=_identity(judged_by, CODE_VERSION))
 

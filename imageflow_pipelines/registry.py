@@ -82,6 +82,10 @@ class Registry:
         """Return whether any version of a component has that name."""
         return any(release.component.name == name for release in self)
 
+    def has(self, reference: str) -> bool:
+        """Return whether there is a component of `name@version`."""
+        return reference in self._releases
+
     def find(self, reference: str) -> type[Component]:
         """Return the component of `name@version`; raise `NotFound`, which names the nearest."""
         if reference in self._releases:

@@ -27,7 +27,7 @@ class LocalContainers(Containers):
         """Start none yet, and look for no program.
 
         Args:
-            scratch: Where images lie while containers read and write them.
+            scratch: Where images lie while containers read and write them; made if missing.
             program: podman, docker or a path. If not given, the first of the two that is installed.
         """
         self._scratch = scratch
@@ -110,6 +110,7 @@ class LocalContainers(Containers):
             if self._program is None:
                 program = find_program(self._program_name, image.component)
                 program.sweep()
+                self._scratch.mkdir(parents=True, exist_ok=True)
                 self._program = program
             if image.image not in self._images:
                 self._program.check_image(image, cancellation)

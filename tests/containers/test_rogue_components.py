@@ -120,7 +120,7 @@ def test_a_cancelled_step_ends_within_two_seconds_and_removes_its_container(
 
 
 STARTS = {
-    "mute": (ContainerFailed, "was not ready within 2 s"),
+    "mute": (ContainerFailed, "was not ready within 3 s"),
     "foreign": (ContainerFailed, "wrote 'Welcome to my component!' to standard output"),
     "dead": (
         StepDied,
@@ -133,7 +133,8 @@ STARTS = {
 def test_a_container_that_never_gets_ready_is_reported(containers: LocalContainers, tmp_path: Path, how: str) -> None:
     image = local_image(rogue_program(), tmp_path, how)
     kind, said = STARTS[how]
-    component = container_component(image, {**MANIFEST, "resources": {"start_limit_s": 2.0}}).from_parameters({})
+    limit = {"start_limit_s": 3.0} if how == "mute" else {}
+    component = container_component(image, {**MANIFEST, "resources": limit}).from_parameters({})
     context = Context(models=NoModels(), cancellation=Cancellation(), containers=containers)
     with pytest.raises(kind) as error:
         component.compute({"image": GOOD}, context)
