@@ -102,16 +102,17 @@ class ContainerProgram:
 
     def sweep(self) -> tuple[str, ...]:
         """Remove the containers of processes of this machine that have ended; return their names."""
-        listed = self._ask(
-            "ps", "--all", "--filter", f"label={_LABEL}", "--format", f'{{{{.Names}}}} {{{{.Label "{_LABEL}"}}}}'
-        )
+        listed = self._ask("ps", "--all", "--filter", f"label={_LABEL}", "--format", "{{.Names}}")
         if listed.returncode != 0:
             raise Unavailable(f"{self.path} does not list its containers: {_last_line(listed.stderr)}.")
-        pairs = (line.split() for line in listed.stdout.splitlines())
-        left = tuple(name for name, label in pairs if _is_gone(label))
+        left = tuple(name for name in listed.stdout.split() if _is_gone(self._owner_of(name)))
         for name in left:
             self._ask(*self.remove_command(name)[1:])
         return left
+
+    def _owner_of(self, name: str) -> str:
+        """Return the owner of a container; nothing where another process has removed it meanwhile."""
+        return self._ask("inspect", "--format", f'{{{{index .Config.Labels "{_LABEL}"}}}}', name).stdout.strip()
 
     def _ask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         try:
@@ -158,9 +159,11 @@ def _started(pid: int) -> str:
 
 def _is_gone(label: str) -> bool:
     """Return whether the process of a label has ended; never of one that this process cannot see."""
-    host, namespace, pid, _ = label.split("/")
-    if f"{host}/{namespace}" != "/".join(owner().split("/")[:2]):
+    host, _, rest = label.partition("/")
+    namespace, _, rest = rest.partition("/")
+    if not rest or [host, namespace] != owner().split("/")[:2]:
         return False
+    pid = rest.partition("/")[0]
     return _owner(int(pid)) != label
 
 
