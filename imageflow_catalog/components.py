@@ -15,7 +15,9 @@ from imageflow_pipelines.container_component import container_component
 from imageflow_pipelines.manifest import parse_manifest
 from imageflow_pipelines.registry import RELEASED, Registry
 
-_IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*@sha256:[0-9a-f]{64}")
+_IMAGE = re.compile(
+    r"([a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?/)?([a-z0-9][a-z0-9._-]*/)*[a-z0-9][a-z0-9._-]*@sha256:[0-9a-f]{64}"
+)
 _MOST_CHARS = 512
 
 
