@@ -134,6 +134,11 @@ def find_program(name: str | None, component: str) -> ContainerProgram:
         path = shutil.which(each)
         if path is not None:
             return ContainerProgram(path)
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        raise Unavailable(
+            f"Component '{component}' is a container image, and pods of ImageFlow run none yet: run the pipeline on a "
+            "machine with podman."
+        )
     wanted = f"'{name}' (IMAGEFLOW_CONTAINER_PROGRAM)" if name else "neither podman nor docker"
     missing = f"{wanted} is not installed" if name else f"{wanted} is installed"
     raise Unavailable(f"Component '{component}' is a container image, and {missing}: {_INSTALL}.")

@@ -157,6 +157,16 @@ def test_an_image_without_its_program_cannot_be_started(containers: LocalContain
     assert "absent" in str(error.value)
 
 
+def test_on_kubernetes_the_message_says_where_to_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with (
+        LocalContainers(tmp_path) as containers,
+        pytest.raises(Unavailable, match="run the pipeline on a machine with"),
+    ):
+        ask(containers, f"localhost/rogue@sha256:{'0' * 64}", "")
+
+
 @pytest.mark.parametrize("program", [None, "podman-of-nobody"])
 def test_without_a_program_the_message_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None
