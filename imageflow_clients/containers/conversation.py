@@ -15,6 +15,7 @@ _LOG_BYTES = 4096
 _LOG_LINES = 20
 _READ_BYTES = 65_536
 _LOOK_S = 0.25
+_MOST_READS = 64
 
 
 class LineTooLong(Exception):
@@ -80,8 +81,9 @@ class Conversation:
     def log(self) -> str:
         """Return the last lines that the process wrote to standard error."""
         with suppress(BlockingIOError):  # there is no more at present
-            while self._read_log():
-                continue
+            for _ in range(_MOST_READS):  # it may go on writing
+                if not self._read_log():
+                    break
         lines = self._log.decode(errors="replace").splitlines()[-_LOG_LINES:]
         return "\n".join("".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
 

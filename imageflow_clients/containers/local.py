@@ -34,6 +34,7 @@ class LocalContainers(Containers):
         self._program_name = program
         self._program: ContainerProgram | None = None
         self._lock = threading.Lock()
+        self._preparing = threading.Lock()
         self._images: set[str] = set()
         """Those that are on this machine."""
         self._idle: list[RunningContainer] = []
@@ -106,7 +107,7 @@ class LocalContainers(Containers):
 
     def _ready_program(self, image: ContainerImage, cancellation: Cancellation) -> ContainerProgram:
         """Return the program, once the image is here; what ended processes left is removed first."""
-        with self._lock:  # others wait: they would pull the same image
+        with self._preparing:  # others wait: they would pull the same image
             if self._program is None:
                 program = find_program(self._program_name, image.component)
                 program.sweep()

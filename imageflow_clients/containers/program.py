@@ -144,12 +144,9 @@ def find_program(name: str | None, component: str) -> ContainerProgram:
     raise Unavailable(f"Component '{component}' is a container image, and {missing}: {_INSTALL}.")
 
 
-def owner() -> str:
-    """Return what tells this process from every other one that may use the same program."""
-    return _owner(os.getpid())
-
-
-def _owner(pid: int) -> str:
+def owner(pid: int | None = None) -> str:
+    """Return what tells a process, by default this one, from every other one that may use the same program."""
+    pid = os.getpid() if pid is None else pid
     return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').stat().st_ino}/{pid}/{_started(pid)}"
 
 
@@ -169,7 +166,7 @@ def _is_gone(label: str) -> bool:
     if not rest or [host, namespace] != owner().split("/")[:2]:
         return False
     pid = rest.partition("/")[0]
-    return _owner(int(pid)) != label
+    return owner(int(pid)) != label
 
 
 def _last_line(said: str) -> str:

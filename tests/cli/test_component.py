@@ -1,6 +1,5 @@
 """`imageflow component` as a user has it: images are built, pushed, registered, shown, and run in pipelines."""
 
-import dataclasses
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -114,7 +113,9 @@ def test_what_cannot_be_registered_is_refused_with_the_reason(cli: Cli, tmp_path
     assert "There is no component 'absent'" in cli.run("component", "show", "absent", expect=3).stderr
 
 
-def test_images_are_built_once_for_each_source_and_pulled_by_their_digest(cli: Cli, spec: str, tmp_path: Path) -> None:
+def test_images_are_built_once_for_each_source_and_pulled_by_their_digest(
+    cli: Cli, spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "focus"
     shutil.copytree(FOCUS, folder, ignore=shutil.ignore_patterns("build"))
     shutil.copy(focus_program(), folder / "program")
@@ -123,8 +124,9 @@ def test_images_are_built_once_for_each_source_and_pulled_by_their_digest(cli: C
     with registry() as address:
         conf = tmp_path / "registries.conf"
         conf.write_text(f'[[registry]]\nprefix = "{address}"\nlocation = "{address}"\ninsecure = true\n')
-        cli = dataclasses.replace(cli, env={**cli.env, "CONTAINERS_REGISTRIES_CONF": str(conf)})
-        command = ("component", "build", str(folder), "--registry", f"{address}/team", "--register")
+        monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(conf))
+        lock = str(tmp_path / "components.lock")
+        command = ("component", "build", str(folder), "--registry", f"{address}/team", "--lock", lock, "--register")
         first = cli.json(*command)
         assert first["new"]
         assert first["image"].startswith(f"{address}/team/focus@")
@@ -144,7 +146,7 @@ def test_images_are_built_once_for_each_source_and_pulled_by_their_digest(cli: C
         assert second["component"] == "focus@2"
         assert second["image"] != first["image"]
     (folder / "build.sh").write_text("#!/bin/sh\necho no compiler is here\nexit 3\n")
-    said = cli.run("component", "build", str(folder), expect=2).stderr
+    said = cli.run("component", "build", str(folder), "--lock", lock, expect=2).stderr
     assert "build.sh' failed:\nno compiler is here" in said
     subprocess.run(["podman", "rmi", "--force", *_images(address)], check=True, capture_output=True)
 

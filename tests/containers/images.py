@@ -1,12 +1,14 @@
 """Container images for tests: static Go programs, built once and kept, in images that hold nothing else."""
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.go import Go, cache_folder, kept
+from imageflow_clients.containers.program import owner
+from services.go import Go, cache_folder, cache_root, kept
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "components"
 FOCUS = EXAMPLES / "focus-go"
@@ -30,14 +32,18 @@ def local_image(program: Path, folder: Path, *arguments: str) -> str:
     entry = ", ".join(f'"{each}"' for each in (f"/{program.name}", *arguments))
     containerfile = folder / "Containerfile"
     containerfile.write_text(f"FROM scratch\nCOPY {program.name} /{program.name}\nENTRYPOINT [{entry}]\n")
-    name = "-".join((f"{_REPOSITORY}/{program.name}", *arguments))
-    _podman("build", "--quiet", "--tag", name, "--file", str(containerfile), str(folder))
-    return f"{name}@{_podman('image', 'inspect', '--format', '{{.Digest}}', name)}"
+    content = hashlib.sha256(program.read_bytes()).hexdigest()[:12]
+    name = "-".join((f"{_REPOSITORY}/{program.name}", content, *arguments))
+    with (cache_root() / "test-images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another session that builds it first would take the name away
+        _podman("build", "--quiet", "--tag", name, "--file", str(containerfile), str(folder))
+        return f"{name}@{_podman('image', 'inspect', '--format', '{{.Digest}}', name)}"
 
 
-def left_containers() -> list[str]:
-    """Return the names of all containers of components on this machine."""
-    return _podman("ps", "--all", "--filter", "label=imageflow.owner", "--format", "{{.Names}}").split()
+def left_containers(label: str | None = None) -> list[str]:
+    """Return the names of the containers of a process, by default this one: its label is `owner`."""
+    wanted = f"label=imageflow.owner={label or owner()}"
+    return _podman("ps", "--all", "--filter", wanted, "--format", "{{.Names}}").split()
 
 
 def _podman(*arguments: str) -> str:

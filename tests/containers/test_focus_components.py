@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from imageflow_clients.containers.local import LocalContainers
+from imageflow_clients.containers.program import owner
 from imageflow_pipelines.container_component import container_component
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.plan import Plan, plan
@@ -128,11 +129,12 @@ with LocalContainers(Path(sys.argv[1])) as containers:
 def test_a_killed_process_leaves_no_container(rogue_image: str, tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", _SLOW, tmp_path, rogue_image], start_new_session=True)
     try:
-        _wait_until(_is_running)
+        label = owner(child.pid)
+        _wait_until(lambda: left_containers(label) != [])
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-    _wait_until(lambda: left_containers() == [])
+    _wait_until(lambda: left_containers(label) == [])
 
 
 def test_what_was_left_by_an_ended_process_is_removed_and_nothing_else(
@@ -147,9 +149,8 @@ def test_what_was_left_by_an_ended_process_is_removed_and_nothing_else(
     try:
         with Engine(containers=containers) as engine:
             engine.run(_plan(focus_image), {"picture": _picture(1)}).succeeded()
-        left = left_containers()
-        assert "imageflow-test-ended" not in left
-        assert "imageflow-test-elsewhere" in left
+        assert left_containers(labels["imageflow-test-ended"]) == []
+        assert left_containers(labels["imageflow-test-elsewhere"]) == ["imageflow-test-elsewhere"]
     finally:
         subprocess.run(["podman", "rm", "--force", "--ignore", *labels], check=True, capture_output=True)
 
@@ -166,16 +167,6 @@ def test_threads_that_start_containers_at_once_do_not_wait_for_each_other(
 
     with ThreadPoolExecutor(3) as threads:
         assert len(set(threads.map(run, range(3)))) == 3
-
-
-def _is_running() -> bool:
-    done = subprocess.run(
-        ["podman", "ps", "--filter", "label=imageflow.owner", "--format", "{{.Status}}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return "Up" in done.stdout
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:
