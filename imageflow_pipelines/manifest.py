@@ -63,7 +63,7 @@ class Resources(BaseModel):
     memory_mb: int = Field(default=512, ge=16, le=262_144)
     time_limit_s: float = Field(default=60, gt=0, le=3600)
     """For one image."""
-    start_limit_s: float = Field(default=60, gt=0, le=3600)
+    start_limit_s: float = Field(default=120, gt=0, le=3600)
     """From the start of the container until it is ready."""
 
     @property

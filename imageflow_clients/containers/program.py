@@ -16,7 +16,7 @@ FILE_BYTES = 256 * 2**20
 """The largest file that a container may write."""
 
 _LABEL = "imageflow.owner"
-_ANSWER_S = 60
+_ANSWER_S = 300
 _PULL_S = 1800
 _NOBODY = 65534
 _PIDS = 128
