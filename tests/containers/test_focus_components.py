@@ -27,7 +27,7 @@ from imageflow_pipelines.values import Image, Measurements, Value
 from tests.containers.images import EXAMPLES, FOCUS, left_containers
 
 MANIFEST = yaml.safe_load((FOCUS / "component.yaml").read_text())
-_READY_S = 60
+_READY_S = 120
 
 
 def _plan(image: str, gain: int = 4) -> Plan:

@@ -208,7 +208,7 @@ def test_a_container_component_is_registered_once_and_used_by_pipelines(client: 
     assert "as version 2" in ok(client.post(f"{V1}/components", json=other), 409)["error"]["message"]
     wrong = {"image": image, "manifest": {**manifest, "version": 0, "inputs": {"image": {"kind": "x"}}}}
     assert fields(client.post(f"{V1}/components", json=wrong)).keys() == {"version", "inputs.image.kind"}
-    assert client.post(f"{V1}/components", json={"image": "count:1", "manifest": manifest}).status_code == 422
+    assert client.post(f"{V1}/components", json={"image": "count:1", "manifest": manifest}).status_code == 400
     steps = {
         "decode": {"use": "decode@2", "from": {"picture": "inputs.picture"}},
         "count": {"use": f"{name}@1", "from": {"image": "decode.image"}},
