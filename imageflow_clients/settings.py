@@ -86,6 +86,15 @@ class InferenceSettings(BaseModel):
     """Whether that server knows versions of models; without, `defects@3` is called `defects_3` there."""
 
 
+class ContainerSettings(BaseModel):
+    """The program that runs components that are container images."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    container_program: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """podman, docker, or the path of one of them. Unset: the first of them that is installed."""
+
+
 class GameSettings(HomeSettings):
     """What this machine has for games, and how long they may take."""
 
@@ -268,6 +277,7 @@ PARTS: tuple[type[BaseModel], ...] = (
     RunSettings,
     GameSettings,
     InferenceSettings,
+    ContainerSettings,
     UploadSettings,
     RetentionSettings,
     BackupSettings,
@@ -283,6 +293,7 @@ class Settings(
     AddressSettings,
     RunSettings,
     InferenceSettings,
+    ContainerSettings,
     UploadSettings,
     RetentionSettings,
     BackupSettings,

@@ -272,6 +272,27 @@ class StepFailed(ImageFlowError):
         super().__init__(f"Step '{step}' failed: {why}")
 
 
+class ContainerFailed(ImageFlowError):
+    """A component that is a container image gave a wrong answer, or none in time; `log` is what it wrote last."""
+
+    def __init__(self, component: str, *, why: str, log: str = "") -> None:
+        self.log = log
+        super().__init__(f"The container of '{component}' {why}.{last_lines(log)}")
+
+
+def last_lines(log: str) -> str:
+    """Return the last lines of a container's log as the end of a message; nothing for an empty log."""
+    return f" Its last lines on standard error:\n{log}" if log else " It wrote nothing to standard error."
+
+
+class InvalidManifest(Faulty):
+    """The manifest of a container component is wrong."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+        super().__init__(f"The manifest has {count}:", faults)
+
+
 class ModelRefused(InvalidInput):
     """A model that is not taken, and why; `picture` is the golden picture that it answers otherwise, if it is that."""
 

@@ -1,7 +1,7 @@
 """Batches of pictures, what was judged of them by pipelines and by people, and what follows from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -122,6 +122,13 @@ class JudgedBy:
     pipeline_digest: str
     models: Mapping[str, str]
     """Digests of the models' files by name@version."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Images of components that are containers, by name@version."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data; without containers it is what versions before 0.6 wrote, and so is its digest."""
+        data = asdict(self)
+        return data if self.images else {name: value for name, value in data.items() if name != "images"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         reports=TrustReports(stores),
         comparisons=Comparisons(stores),
         models=known_models,
-        artefacts=Artefacts(stores, known_models),
+        artefacts=Artefacts(stores, known_models, container_program=settings.container_program),
         capacity=capacity,
         requests=requests,
         work=lambda: work.get("all", lambda: read_work(stores)),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from imageflow_catalog.pipelines import find_pipeline, plan_of
+from imageflow_clients.containers.local import LocalContainers
 from imageflow_clients.database.inspection import inspections
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
@@ -60,11 +61,15 @@ class Artefacts:
     Args:
         stores: Where pictures and results are.
         models: The registered ones.
+        container_program: See `LocalContainers`.
         longest_s: A step that takes longer, with those before it that are not kept from before, is given up.
     """
 
-    def __init__(self, stores: Stores, models: ModelRegistry, *, longest_s: float = 30.0) -> None:
+    def __init__(
+        self, stores: Stores, models: ModelRegistry, *, container_program: str | None = None, longest_s: float = 30.0
+    ) -> None:
         self._stores = stores
+        self._container_program = container_program
         self._models = models
         self._reuse = Reuse(max_bytes=_REUSE_BYTES)
         self._longest_s = longest_s
@@ -115,14 +120,17 @@ class Artefacts:
             if item not in judged_by:
                 known = ", ".join(sorted(judged_by))
                 raise NotFound(f"Inspection {inspection} judged no item '{item}', but {known}.")
-            wanted = plan_of(find_pipeline(connection, judged_by[item].pipeline))
+            wanted = plan_of(connection, find_pipeline(connection, judged_by[item].pipeline))
         return wanted, read_kept(self._stores, found.batch, found.result.picture)
 
     @contextmanager
     def _engine(self) -> Iterator[Engine]:
         with (
             StepProcesses() as processes,
-            Engine(models=self._models, isolation=processes, threads=1, reuse=self._reuse) as engine,
+            LocalContainers(self._stores.scratch, program=self._container_program) as containers,
+            Engine(
+                models=self._models, containers=containers, isolation=processes, threads=1, reuse=self._reuse
+            ) as engine,
         ):
             yield engine
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from imageflow_catalog.pipelines import find_pipeline, models_of, plan_of
 from imageflow_clients.database import Connection
@@ -11,6 +11,7 @@ from imageflow_domain.errors import NotReady
 from imageflow_domain.inference import ModelId, ModelRegistry
 from imageflow_domain.inspection import JudgedBy
 from imageflow_domain.masters import Item, Master
+from imageflow_domain.pipelines import PublishedPipeline
 from imageflow_inspection.judging import CODE_VERSION
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.engine import NoModels
@@ -42,8 +43,8 @@ def judge_now(connection: Connection, product: str, models: ModelRegistry | None
     plans, judged_by = {}, []
     for item in master.items:
         pipeline = find_pipeline(connection, item.pipeline)
-        plans[item.code] = plan_of(pipeline)
-        judged_by.append(_judged_by(item, pipeline.digest, plans[item.code], models or NoModels()))
+        plans[item.code] = plan_of(connection, pipeline)
+        judged_by.append(_judged_by(item, pipeline, plans[item.code], models or NoModels()))
     return Judge(master=master, plans=plans, judged_by=tuple(judged_by), identity=_identity(judged_by, CODE_VERSION))
 
 
@@ -61,21 +62,22 @@ def load_models(judge: Judge, models: ModelRegistry | None) -> frozenset[str]:
     return frozenset((models or NoModels()).open(ModelId.parse(name)).provider for name in sorted(names))
 
 
-def _judged_by(item: Item, pipeline_digest: str, wanted: Plan, models: ModelRegistry) -> JudgedBy:
+def _judged_by(item: Item, pipeline: PublishedPipeline, wanted: Plan, models: ModelRegistry) -> JudgedBy:
     return JudgedBy(
         code=item.code,
         type=item.type.value,
         required=item.required,
         criteria=item.criteria,
         pipeline=item.pipeline,
-        pipeline_digest=pipeline_digest,
+        pipeline_digest=pipeline.digest,
         models={str(model): models.describe(model).digest for model in models_of(wanted)},
+        images=pipeline.images,
     )
 
 
 def _identity(judged_by: list[JudgedBy], code_version: int) -> str:
     content = {
         "code": code_version,
-        "items": sorted((asdict(each) for each in judged_by), key=lambda each: each["code"]),
+        "items": sorted((each.to_data() for each in judged_by), key=lambda each: each["code"]),
     }
     return hashlib.sha256(canonical_json(content)).hexdigest()

@@ -15,6 +15,7 @@ from imageflow_clients.database.inspection import batches, inspections, reports,
 from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.containers import Containers
 from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, NotReady, StepDied, StepFailed, Unavailable
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch, BatchState, Inspection, Judgement, Picture, Verdict
@@ -46,6 +47,7 @@ def inspect_batch(
     batch_id: int,
     *,
     models: ModelRegistry | None = None,
+    containers: Containers | None = None,
     isolation: Isolation | None = None,
     threads: int | None = None,
     cancellation: Cancellation | None = None,
@@ -60,6 +62,7 @@ def inspect_batch(
         stores: Where everything is.
         batch_id: Of a batch that was taken in.
         models: The registered ones; needed where a pipeline asks one.
+        containers: Runs components that are container images.
         isolation: Runs steps that may be killed; see `Engine`.
         threads: Pictures at once at most, fewer where they are large; as many as this process has cores, if not
             given.
@@ -99,7 +102,9 @@ def inspect_batch(
     stop = cancellation or Cancellation()
     count = threads or len(os.sched_getaffinity(0))
     # Pictures are what runs side by side: steps of one picture would only wait for each other.
-    with Engine(models=models, isolation=isolation, threads=1, reuse=Reuse(max_bytes=_REUSE_BYTES)) as engine:
+    with Engine(
+        models=models, containers=containers, isolation=isolation, threads=1, reuse=Reuse(max_bytes=_REUSE_BYTES)
+    ) as engine:
         one = _Inspector(stores, engine, by, batch, inspection.id, stop)
         for finished, _ in enumerate(_side_by_side(one.inspect, left, count), start=len(done) + 1):
             if watch is not None:

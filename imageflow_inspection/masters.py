@@ -183,7 +183,7 @@ def _faults(connection: Connection, master: Master, models: ModelRegistry) -> It
         yield Fault(path="items", reason="there is none: a product is inspected for something")
     for place, item in enumerate(master.items):
         try:
-            wanted = plan_of(find_pipeline(connection, item.pipeline))
+            wanted = plan_of(connection, find_pipeline(connection, item.pipeline))
         except ImageFlowError as error:
             yield Fault(path=f"items.{place}.pipeline", reason=str(error))
             continue

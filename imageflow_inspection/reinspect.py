@@ -130,4 +130,5 @@ _WORDS = {
     "criteria": "criteria",
     "pipeline": "pipeline",
     "models": "models",
+    "images": "container images",
 }

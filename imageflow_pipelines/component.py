@@ -5,7 +5,7 @@ Ports are read from the signature of `__call__`. What a component does is its ow
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type
 from pydantic import BaseModel, ConfigDict
 
 from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.containers import ContainerImage, Containers, NoContainers
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import ModelRegistry
 from imageflow_images.header import read_header
@@ -40,6 +41,7 @@ class Context:
 
     models: ModelRegistry
     cancellation: Cancellation
+    containers: Containers = field(default_factory=NoContainers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,10 @@ class Component(BaseModel):
     changes: ClassVar[str] = ""
     """What it gives otherwise than the version before, in one sentence; empty for the first version."""
     needs: ClassVar[Needs] = Needs()
+    declared_ports: ClassVar[Ports | None] = None
+    """Ports of a component that has no signature to read them from."""
+    container: ClassVar[ContainerImage | None] = None
+    """The image that computes it; `None` for a Python class."""
 
     def cpu_s(self, megapixels: float) -> float:
         """Return how long one core is expected to need at the most for inputs of that many pixels together."""
@@ -147,7 +153,9 @@ def _claimed_px(data: bytes) -> int:
 
 @cache
 def ports_of(component: type[Component]) -> Ports:
-    """Return the ports that the signature of a component's `__call__` declares."""
+    """Return the ports that a component, or the signature of its `__call__`, declares."""
+    if component.declared_ports is not None:
+        return component.declared_ports
     call = component.__call__
     hints = get_type_hints(call)
     returned = hints.pop("return")

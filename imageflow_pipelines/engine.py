@@ -12,6 +12,7 @@ from typing import Self
 from typing_extensions import override
 
 from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.containers import Containers, NoContainers
 from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, TooLarge
 from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
 from imageflow_domain.isolation import Isolation
@@ -39,6 +40,7 @@ class Engine:
 
     Args:
         models: Where components find models.
+        containers: Runs components that are container images. Without it their steps fail.
         isolation: Runs steps that may take longer than a second where they can be killed. Without one they run in
             place, and a cancelled run ends only once they have.
         threads: How many steps of one run go on at once, at least 1.
@@ -49,12 +51,14 @@ class Engine:
         self,
         *,
         models: ModelRegistry | None = None,
+        containers: Containers | None = None,
         isolation: Isolation | None = None,
         threads: int = 2,
         reuse: Reuse | None = None,
     ) -> None:
         self._means = Means(
             models=models or NoModels(),
+            containers=containers or NoContainers(),
             isolation=isolation,
             threads=threads,
             reuse=reuse,

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from imageflow_domain.cancellation import Cancellation
+from imageflow_domain.containers import Containers
 from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, NotFound, StepFailed, StepRefused
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.isolation import Isolation
@@ -32,6 +33,7 @@ class Means:
     """What all runs of an engine share."""
 
     models: ModelRegistry
+    containers: Containers
     isolation: Isolation | None
     threads: int
     reuse: Reuse | None
@@ -234,7 +236,7 @@ class PlanRun:
         return step.component.cpu_s(megapixels(inputs)) > least_s
 
     def _context(self, stop: Cancellation) -> Context:
-        return Context(models=self._means.models, cancellation=stop)
+        return Context(models=self._means.models, cancellation=stop, containers=self._means.containers)
 
     # The result
 

@@ -51,7 +51,7 @@ class Release:
 
     component: type[Component]
     golden: str
-    """Digest of what it gives for its sample in `tests/pipelines/samples.py`."""
+    """Digest of what it gives for its sample in `tests/pipelines/samples.py`; empty for a container component."""
 
 
 class Registry:
@@ -67,6 +67,24 @@ class Registry:
 
     def __iter__(self) -> Iterator[Release]:
         return iter(self._releases.values())
+
+    def with_containers(self, components: Iterable[type[Component]]) -> "Registry":
+        """Return a registry that also has container components.
+
+        Where a later program ships a component of the same name and version, the registered container stays the one
+        that is meant: pipelines that use it are published.
+        """
+        extended = Registry(self)
+        extended._releases.update({each.reference(): Release(each, golden="") for each in components})
+        return extended
+
+    def has_name(self, name: str) -> bool:
+        """Return whether any version of a component has that name."""
+        return any(release.component.name == name for release in self)
+
+    def has(self, reference: str) -> bool:
+        """Return whether there is a component of `name@version`."""
+        return reference in self._releases
 
     def find(self, reference: str) -> type[Component]:
         """Return the component of `name@version`; raise `NotFound`, which names the nearest."""
@@ -154,5 +172,6 @@ def describe(component: type[Component]) -> dict[str, Any]:
             "bytes_per_px": component.needs.bytes_per_px,
             "gpu": component.needs.gpu,
         },
+        "image": component.container.image if component.container else None,
         "parameters": component.model_json_schema(),
     }

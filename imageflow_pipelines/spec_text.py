@@ -14,7 +14,7 @@ from imageflow_domain.faults import reason_of
 from imageflow_pipelines.limits import MAX_SPEC_CHARS, MAX_SPEC_DEPTH
 from imageflow_pipelines.spec import PipelineSpec
 
-_WHOLE = "spec"
+WHOLE = "spec"
 """The path of what concerns no place of its own."""
 
 
@@ -23,12 +23,12 @@ def read_spec(text: str) -> PipelineSpec:
 
     Raises `InvalidPipeline` with the path of each fault.
     """
-    return parse_spec(_data(text))
+    return parse_spec(read_data(text))
 
 
 def parse_spec(data: Any) -> PipelineSpec:
     """Return the pipeline that plain data describes; raise `InvalidPipeline` with the path of each fault."""
-    _check_plain(data)
+    check_plain(data)
     try:
         return PipelineSpec.model_validate(data)
     except ValidationError as error:
@@ -37,8 +37,8 @@ def parse_spec(data: Any) -> PipelineSpec:
 
 def read_value(text: str) -> Any:
     """Return a parameter's value as YAML or JSON spells it; raise `InvalidPipeline` for what is neither."""
-    data = _data(text)
-    _check_plain(data)
+    data = read_data(text)
+    check_plain(data)
     return data
 
 
@@ -53,10 +53,10 @@ def to_yaml_text(spec: PipelineSpec) -> str:
     return text
 
 
-def faults_of(error: ValidationError, path: str = "") -> list[Fault]:
-    """Return every fault of a model's input below `path`, without the values."""
+def faults_of(error: ValidationError, path: str = "", *, whole: str = WHOLE) -> list[Fault]:
+    """Return every fault of a model's input below `path`, without the values; `whole` names the input itself."""
     return [
-        Fault(path=_path(path, fault["loc"]), reason=reason_of(fault["msg"]))
+        Fault(path=_path(path, fault["loc"]) or whole, reason=reason_of(fault["msg"]))
         for fault in error.errors(include_url=False, include_input=False)
     ]
 
@@ -64,28 +64,29 @@ def faults_of(error: ValidationError, path: str = "") -> list[Fault]:
 def _path(path: str, loc: tuple[int | str, ...]) -> str:
     # A mapping's key and a union's branch are pydantic's words, not the author's.
     parts = [str(part) for part in loc if part not in ("[key]", "<one>", "<many>")]
-    return ".".join([path, *parts] if path else parts) or _WHOLE
+    return ".".join([path, *parts] if path else parts)
 
 
-def _data(text: str) -> Any:
+def read_data(text: str) -> Any:
+    """Return the plain data that YAML or JSON text holds; raise `InvalidPipeline` for text that is neither."""
     if len(text) > MAX_SPEC_CHARS:
-        raise InvalidPipeline([Fault(path=_WHOLE, reason=f"has more than {MAX_SPEC_CHARS:,} characters")])
+        raise InvalidPipeline([Fault(path=WHOLE, reason=f"has more than {MAX_SPEC_CHARS:,} characters")])
     if text.lstrip().startswith("{"):
         try:
             return _json(text)
         except json.JSONDecodeError:
             pass  # YAML may begin so too, and says better where it breaks off
         except (ValueError, RecursionError) as error:
-            raise InvalidPipeline([Fault(path=_WHOLE, reason=f"is no JSON to be read: {error}")]) from error
+            raise InvalidPipeline([Fault(path=WHOLE, reason=f"is no JSON to be read: {error}")]) from error
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that knows less than the safe one
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else _WHOLE
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else WHOLE
         said = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise InvalidPipeline([Fault(path=where, reason=f"is neither YAML nor JSON: {said}")]) from error
     except (ValueError, OverflowError) as error:
-        raise InvalidPipeline([Fault(path=_WHOLE, reason=f"is neither YAML nor JSON: {error}")]) from error
+        raise InvalidPipeline([Fault(path=WHOLE, reason=f"is neither YAML nor JSON: {error}")]) from error
 
 
 def _json(text: str) -> Any:
@@ -103,7 +104,7 @@ class _Twice(ValueError):
     """A key stands twice in one object."""
 
 
-def _check_plain(data: Any) -> None:
+def check_plain(data: Any) -> None:
     """Raise `InvalidPipeline` for what JSON cannot say, wherever it came from."""
     waiting: list[tuple[str, Any, int]] = [("", data, 1)]
     while waiting:
@@ -114,18 +115,16 @@ def _check_plain(data: Any) -> None:
             case dict():
                 for key, item in value.items():
                     if not isinstance(key, str):
-                        raise InvalidPipeline(
-                            [Fault(path=path or _WHOLE, reason=f"has a key that is no text: {key!r}")]
-                        )
+                        raise InvalidPipeline([Fault(path=path or WHOLE, reason=f"has a key that is no text: {key!r}")])
                     waiting.append((f"{path}.{key}" if path else key, item, depth + 1))
             case list():
                 waiting.extend((f"{path}.{place}", item, depth + 1) for place, item in enumerate(value))
             case float() if not math.isfinite(value):
-                raise InvalidPipeline([Fault(path=path or _WHOLE, reason="is no finite number")])
+                raise InvalidPipeline([Fault(path=path or WHOLE, reason="is no finite number")])
             case None | bool() | int() | float() | str():
                 pass
             case _:
-                raise InvalidPipeline([Fault(path=path or _WHOLE, reason=f"is a {type(value).__name__}")])
+                raise InvalidPipeline([Fault(path=path or WHOLE, reason=f"is a {type(value).__name__}")])
 
 
 class _Loader(yaml.SafeLoader):

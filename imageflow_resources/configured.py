@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imageflow_clients.settings import Settings
+from imageflow_resources.containers import ContainersResource
 from imageflow_resources.database import DatabaseResource
 from imageflow_resources.games import GameDriverResource
 from imageflow_resources.inference import InferenceResource, IsolationResource
@@ -23,6 +24,7 @@ def configured_resources(settings: Settings, replaced: Mapping[str, Any]) -> dic
         "database": DatabaseResource.of(settings),
         "object_store": ObjectStoreResource.of(settings),
         "isolation": IsolationResource.of(settings),
+        "containers": ContainersResource.of(settings),
         "games": GameDriverResource.of(settings),
         **replaced,
     }

@@ -14,6 +14,7 @@ from imageflow_assets.labels import column_schema, rows_of
 from imageflow_clients.database.inspection import schema as schema
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_domain.containers import Containers
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.inspection import Batch
 from imageflow_domain.isolation import Isolation
@@ -116,6 +117,7 @@ def inspection_results(
     context: dg.AssetExecutionContext,
     stores: dg.ResourceParam[Stores],
     models: dg.ResourceParam[ModelRegistry],
+    containers: dg.ResourceParam[Containers],
     isolation: dg.ResourceParam[Isolation],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
@@ -123,7 +125,9 @@ def inspection_results(
     begin = time.monotonic()
     with explained(context.retry_number, settings.retry_waits), cancelled_with_the_run() as cancellation:
         batch = batch_of(context, stores)
-        inspection = inspect_batch(stores, batch.id, models=models, isolation=isolation, cancellation=cancellation)
+        inspection = inspect_batch(
+            stores, batch.id, models=models, containers=containers, isolation=isolation, cancellation=cancellation
+        )
         wrong = not_passed(stores, inspection.id)
     return dg.MaterializeResult(
         metadata=shown.inspected(batch, inspection, wrong, time.monotonic() - begin),

@@ -214,6 +214,7 @@ def _item(by: JudgedBy) -> dict[str, str | int | float]:
         "required": "yes" if by.required else "no",
         "pipeline": by.pipeline,
         "models": ", ".join(by.models),
+        "containers": ", ".join(f"{reference}: {image}" for reference, image in by.images.items()),
     }
 
 

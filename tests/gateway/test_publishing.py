@@ -187,3 +187,32 @@ def test_criteria_of_every_type_have_a_schema(client: Any) -> None:
 
 
 # Batches
+
+
+def test_a_container_component_is_registered_once_and_used_by_pipelines(client: Any) -> None:
+    name = f"c_{uuid4().hex[:8]}"
+    manifest: dict[str, Any] = {
+        "name": name,
+        "version": 1,
+        "description": "Count.",
+        "inputs": {"image": {"kind": "image"}},
+        "outputs": {"measurements": {"kind": "measurements"}},
+    }
+    image = f"registry.example.com/count@sha256:{'a' * 64}"
+    for _ in range(2):
+        made = ok(client.post(f"{V1}/components", json={"image": image, "manifest": manifest}), 201)
+    assert made["image"] == image
+    assert ok(client.get(f"{V1}/components/{name}@1")) == made
+    assert made in ok(client.get(f"{V1}/components"))["components"]
+    other = {"image": image.replace("a" * 64, "b" * 64), "manifest": manifest}
+    assert "as version 2" in ok(client.post(f"{V1}/components", json=other), 409)["error"]["message"]
+    wrong = {"image": image, "manifest": {**manifest, "version": 0, "inputs": {"image": {"kind": "x"}}}}
+    assert fields(client.post(f"{V1}/components", json=wrong)).keys() == {"version", "inputs.image.kind"}
+    assert client.post(f"{V1}/components", json={"image": "count:1", "manifest": manifest}).status_code == 400
+    steps = {
+        "decode": {"use": "decode@2", "from": {"picture": "inputs.picture"}},
+        "count": {"use": f"{name}@1", "from": {"image": "decode.image"}},
+    }
+    spec = {"pipeline": name, "steps": steps, "outputs": {"values": "count.measurements"}}
+    assert ok(client.post(f"{V1}/pipelines/check", json=spec))["order"] == ["decode", "count"]
+    assert ok(client.post(f"{V1}/pipelines", json=spec), 201)["images"] == {f"{name}@1": image}

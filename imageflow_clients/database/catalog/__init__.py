@@ -1,1 +1,1 @@
-"""Rows of published pipelines."""
+"""Rows of published pipelines and of container components."""

@@ -11,10 +11,14 @@ from imageflow_domain.errors import Conflict, NotFound
 from imageflow_domain.pipelines import PublishedPipeline
 
 
-def add(connection: Connection, name: str, version: int, spec: Mapping[str, Any], digest: str) -> None:
+def add(
+    connection: Connection, name: str, version: int, spec: Mapping[str, Any], digest: str, *, images: Mapping[str, str]
+) -> None:
     """Insert a spec; the same one again changes nothing. Raises `Conflict` where another has its name and version."""
     connection.execute(
-        upsert(pipelines).values(name=name, version=version, spec=spec, digest=digest).on_conflict_do_nothing()
+        upsert(pipelines)
+        .values(name=name, version=version, spec=spec, digest=digest, images=images)
+        .on_conflict_do_nothing()
     )
     if get(connection, name, version).digest != digest:
         newest = connection.execute(select(func.max(pipelines.c.version)).where(pipelines.c.name == name)).scalar_one()
@@ -66,5 +70,10 @@ def page(
 
 def _pipeline(row: Row[Any]) -> PublishedPipeline:
     return PublishedPipeline(
-        name=row.name, version=row.version, spec=row.spec, digest=row.digest, created_at=row.created_at
+        name=row.name,
+        version=row.version,
+        spec=row.spec,
+        digest=row.digest,
+        images=row.images,
+        created_at=row.created_at,
     )

@@ -3,7 +3,6 @@ read, except for pictures that it could not judge: these may be judged again on 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -39,7 +38,7 @@ def begin(
             identity=identity,
             master_version=master_version,
             code_version=code_version,
-            judged_by=[asdict(each) for each in judged_by],
+            judged_by=[each.to_data() for each in judged_by],
         )
         .on_conflict_do_nothing()
     )

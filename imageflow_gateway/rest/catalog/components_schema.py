@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from imageflow_pipelines.component import Component
 from imageflow_pipelines.registry import describe
@@ -48,6 +48,8 @@ class ComponentFacts(BaseModel):
     inputs: list[InputFacts]
     outputs: list[OutputFacts]
     needs: NeedsFacts
+    image: str | None
+    """The container image that computes it, by its digest; null for a component of ImageFlow's own."""
     parameters: dict[str, Any]
     """JSON Schema."""
 
@@ -55,6 +57,15 @@ class ComponentFacts(BaseModel):
     def of(cls, component: type[Component]) -> Self:
         """Read description, ports and parameters from the class."""
         return cls.model_validate(describe(component))
+
+
+class NewComponent(BaseModel):
+    """A container component to register."""
+
+    image: str = Field(examples=[f"registry.example.com/focus@sha256:{'0' * 64}"])
+    """By its digest, without a tag."""
+    manifest: dict[str, Any]
+    """As docs/container-components.md writes it, in JSON."""
 
 
 class ComponentList(BaseModel):

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Path, Query
 
 from imageflow_catalog import pipelines as use_cases
+from imageflow_catalog.components import get_registry
 from imageflow_gateway.addresses import Limit
 from imageflow_gateway.gateway import GatewayDep
 from imageflow_gateway.rest.catalog.pipelines_schema import (
@@ -33,7 +34,8 @@ def list_pipelines(gateway: GatewayDep, after: _After = None, limit: Limit = 100
     """By name and version."""
     name, _, version = (after or "@0").partition("@")
     page = gateway.use(use_cases.list_pipelines)(after=(name, int(version)), limit=limit)
-    return PipelineList(pipelines=[PipelineFacts.of(each) for each in page.items], next=page.next)
+    registry = gateway.use(get_registry)()
+    return PipelineList(pipelines=[PipelineFacts.of(each, registry) for each in page.items], next=page.next)
 
 
 @router.post("", status_code=201, summary="Publish a pipeline")
@@ -42,22 +44,23 @@ def create_pipeline(spec: Spec, gateway: GatewayDep) -> PipelineFacts:
 
     422 lists every fault with its path in the spec, 409 says that another spec has its name and version.
     """
-    return PipelineFacts.of(gateway.use(use_cases.publish_pipeline)(spec))
+    return PipelineFacts.of(gateway.use(use_cases.publish_pipeline)(spec), gateway.use(get_registry)())
 
 
 @router.post("/check", summary="Validate a pipeline")
-def check_pipeline(spec: Spec) -> CheckedPipeline:
+def check_pipeline(spec: Spec, gateway: GatewayDep) -> CheckedPipeline:
     """Publish nothing. 422 lists every fault with its path in the spec."""
-    checked = plan(parse_spec(spec))
+    registry = gateway.use(get_registry)()
+    checked = plan(parse_spec(spec), registry)
     return CheckedPipeline(
         pipeline=checked.spec.pipeline,
         version=checked.spec.version,
         order=list(checked.steps),
-        older_versions=OlderVersionFacts.all_of(checked.spec),
+        older_versions=OlderVersionFacts.all_of(checked.spec, registry),
     )
 
 
 @router.get("/{reference}", summary="One pipeline")
 def read_pipeline(reference: _Reference, gateway: GatewayDep) -> PipelineFacts:
     """In one version, or in the newest where none is named."""
-    return PipelineFacts.of(gateway.use(use_cases.get_pipeline)(reference))
+    return PipelineFacts.of(gateway.use(use_cases.get_pipeline)(reference), gateway.use(get_registry)())

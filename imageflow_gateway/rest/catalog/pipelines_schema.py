@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from imageflow_domain.pipelines import PublishedPipeline
 from imageflow_pipelines.older_versions import older_versions
+from imageflow_pipelines.registry import Registry
 from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.spec_text import parse_spec
 
@@ -23,9 +24,9 @@ class OlderVersionFacts(BaseModel):
     """What each later version gives otherwise than the one before it, by `name@version`, oldest first."""
 
     @classmethod
-    def all_of(cls, spec: PipelineSpec) -> list[Self]:
-        """Return them in the order of the spec's steps, by the components that this program has."""
-        return [cls.model_validate(asdict(each)) for each in older_versions(spec)]
+    def all_of(cls, spec: PipelineSpec, registry: Registry) -> list[Self]:
+        """Return them in the order of the spec's steps, by the components that there are now."""
+        return [cls.model_validate(asdict(each)) for each in older_versions(spec, registry)]
 
 
 class PipelineFacts(BaseModel):
@@ -37,22 +38,25 @@ class PipelineFacts(BaseModel):
     """As masters name it: `name@version`."""
     digest: str
     """SHA-256 of the spec."""
+    images: dict[str, str]
+    """The image of each component that is a container, by `name@version`: published with the pipeline."""
     created_at: datetime
     spec: dict[str, Any]
     older_versions: list[OlderVersionFacts]
     """Its steps that use an older version of a component."""
 
     @classmethod
-    def of(cls, published: PublishedPipeline) -> Self:
+    def of(cls, published: PublishedPipeline, registry: Registry) -> Self:
         """Look for older versions anew: a later program may have newer components."""
         return cls(
             pipeline=published.name,
             version=published.version,
             reference=published.reference,
             digest=published.digest,
+            images=dict(published.images),
             created_at=published.created_at,
             spec=dict(published.spec),
-            older_versions=OlderVersionFacts.all_of(parse_spec(dict(published.spec))),
+            older_versions=OlderVersionFacts.all_of(parse_spec(dict(published.spec)), registry),
         )
 
 

@@ -31,6 +31,8 @@ class JudgeFacts(BaseModel):
     pipeline_digest: str
     models: dict[str, str]
     """Digests of the models' files by name@version."""
+    images: dict[str, str]
+    """Images of components that are containers, by name@version."""
 
     @classmethod
     def of(cls, by: JudgedBy) -> Self:
@@ -43,6 +45,7 @@ class JudgeFacts(BaseModel):
             pipeline=by.pipeline,
             pipeline_digest=by.pipeline_digest,
             models=dict(by.models),
+            images=dict(by.images),
         )
 
 

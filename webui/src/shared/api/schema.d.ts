@@ -632,7 +632,13 @@ export interface paths {
          */
         get: operations["list_components"];
         put?: never;
-        post?: never;
+        /**
+         * Register a container component
+         * @description Register an image under the name and version of its manifest; the same again changes nothing.
+         *
+         *     422 lists every fault of the manifest with its path, 409 says that another component has its name and version.
+         */
+        post: operations["create_component"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1908,6 +1914,8 @@ export interface components {
             /** Outputs */
             outputs: components["schemas"]["OutputFacts"][];
             needs: components["schemas"]["NeedsFacts"];
+            /** Image */
+            image: string | null;
             /** Parameters */
             parameters: {
                 [key: string]: unknown;
@@ -2655,6 +2663,10 @@ export interface components {
             models: {
                 [key: string]: string;
             };
+            /** Images */
+            images: {
+                [key: string]: string;
+            };
         };
         /**
          * Keep
@@ -2990,6 +3002,21 @@ export interface components {
             gpu: boolean;
         };
         /**
+         * NewComponent
+         * @description A container component to register.
+         */
+        NewComponent: {
+            /**
+             * Image
+             * @example registry.example.com/focus@sha256:0000000000000000000000000000000000000000000000000000000000000000
+             */
+            image: string;
+            /** Manifest */
+            manifest: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * NotificationIn
          * @description A bucket's notification; other fields are not read.
          */
@@ -3124,6 +3151,10 @@ export interface components {
             reference: string;
             /** Digest */
             digest: string;
+            /** Images */
+            images: {
+                [key: string]: string;
+            };
             /**
              * Created At
              * Format: date-time
@@ -5738,6 +5769,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ComponentList"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_component: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComponent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComponentFacts"];
                 };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */

@@ -1,0 +1,1 @@
+"""Components that are container images, run by podman or docker on this machine."""

@@ -1,0 +1,88 @@
+"""The folder that a container shares with us: inputs that it reads, outputs that it writes and nobody trusts."""
+
+import os
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from imageflow_clients.containers.program import FILE_BYTES
+
+INSIDE = "/work"
+"""Where the container sees the folder."""
+MOST_BYTES = 2 * FILE_BYTES
+"""All files that a container may have written at once."""
+_MOST_FILES = 256
+
+
+class WrongOutput(Exception):
+    """A file that is not taken; the message goes on after the name of the output."""
+
+
+class ExchangeFolder:
+    """`in` and `out` below one folder, emptied between images."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder
+        self._in = folder / "in"
+        self._out = folder / "out"
+        for each in (self._in, self._out):
+            each.mkdir()
+            each.chmod(0o755)  # whatever the umask: the container may run as another user
+
+    @property
+    def out(self) -> Path:
+        """The folder that the container writes."""
+        return self._out
+
+    def write(self, name: str, data: bytes) -> str:
+        """Write an input; return its path as the container sees it."""
+        path = self._in / name
+        path.write_bytes(data)
+        path.chmod(0o644)
+        return f"{INSIDE}/in/{name}"
+
+    def output(self, name: str) -> str:
+        """Return the path at which the container writes an output."""
+        return f"{INSIDE}/out/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        """Return an output, or `None` where the container wrote none; raise `WrongOutput` for what is no file."""
+        try:
+            # The container may have put a link or a pipe there: neither is followed or waited for.
+            descriptor = os.open(self._out / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise WrongOutput(f"cannot be read: {error.strerror}") from error
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise WrongOutput("is no regular file")
+            if found.st_size > FILE_BYTES:
+                raise WrongOutput(f"has {found.st_size:,} bytes, more than {FILE_BYTES:,}")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(FILE_BYTES)
+        finally:
+            os.close(descriptor)
+
+    def is_overfull(self) -> bool:
+        """Return whether the container wrote more files or bytes than are taken."""
+        count = size = 0
+        for folder, folders, files in os.walk(self._out):
+            count += len(folders) + len(files)
+            if count > _MOST_FILES:
+                return True
+            for name in files:
+                with suppress(FileNotFoundError):  # the container removed it
+                    size += Path(folder, name).lstat().st_size
+        return size > MOST_BYTES
+
+    def clear(self) -> None:
+        """Remove everything but the two folders."""
+        for folder in (self._in, self._out):
+            for entry in os.scandir(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    Path(entry.path).unlink()

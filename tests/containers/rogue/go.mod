@@ -1,0 +1,3 @@
+module example.com/rogue
+
+go 1.22
