@@ -18,6 +18,7 @@ _ROLES = (
     ("dagster._daemon", "daemon"),
     ("imageflow_gateway", "gateway"),
     ("postgres", "PostgreSQL"),
+    ("imageflow_cli.fork_server", "fork server of services"),
     ("imageflow_cli", "imageflow up"),
 )
 
