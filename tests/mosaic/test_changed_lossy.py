@@ -43,7 +43,7 @@ def test_an_unchanged_world_surveyed_again_has_no_changed_places(form: str, name
     assert _changes(name, form, seeds=(1, 2)) == ()
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", repeated(["JPEG 60", "WebP 80", "five quarters, bicubic"], thorough=[*FORMATS]))
 def test_a_house_a_road_and_a_yard_are_found_where_they_were_built(form: str) -> None:
     scale, _, _ = FORMATS[form]
     found = _changes("openttd-small", form, seeds=(3, 4), built=True)
