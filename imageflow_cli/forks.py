@@ -1,6 +1,6 @@
 """Starts Dagster's services as forks of a process that has imported what they import: `fork_server.py`.
 
-Otherwise each service would import the same for two seconds of a processor, and hold 70 MB of memory of its own for it.
+Otherwise each service would import the same, for two seconds of a processor.
 """
 
 import json
