@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """Of a run worker: it starts the processes of the run's steps."""
     RUN_FORKS = "fork server of runs"
     """Of the code server: it starts the run workers, which end with it."""
+    SERVICE_FORKS = "fork server of services"
+    """Of `imageflow up`: it starts Dagster's services, which end with it."""
     CODE = "code server"
     WORKERS_AND_CODE = "run workers and code server together"
     DAEMON = "daemon"
@@ -57,6 +59,7 @@ EVERYWHERE = (
     Kind.STEP,
     Kind.FORKS,
     Kind.RUN_FORKS,
+    Kind.SERVICE_FORKS,
     Kind.CODE,
     Kind.WORKERS_AND_CODE,
     Kind.DAEMON,

@@ -19,6 +19,7 @@ _ROLES = (
     ("imageflow_gateway", "gateway"),
     ("imageflow_engine", "engine"),
     ("postgres", "PostgreSQL"),
+    ("imageflow_cli.fork_server", "fork server of services"),
     ("imageflow_cli", "imageflow up"),
 )
 

@@ -5,7 +5,6 @@ replaces a child that was killed.
 """
 
 import secrets
-import sys
 from pathlib import Path
 
 import grpc
@@ -32,11 +31,11 @@ class CodeServer:
         self._own = home / f"code-{secrets.token_hex(4)}.sock"
 
     @property
-    def command(self) -> tuple[str, ...]:
-        """Program and arguments of the server, which listens on the socket that `address` leads to."""
+    def arguments(self) -> tuple[str, ...]:
+        """Arguments with which `dagster` runs the server, which listens on the socket that `address` leads to."""
         location = ("-m", "imageflow_assets.definitions", "-a", "defs", "--location-name", LOCATION)
         # not `dagster api grpc`, which never loads changed code
-        return (sys.executable, "-m", "dagster", "code-server", "start", *location, "--socket", str(self._own))
+        return ("code-server", "start", *location, "--socket", str(self._own))
 
     @property
     def is_ready(self) -> bool:

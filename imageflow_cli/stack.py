@@ -1,14 +1,12 @@
 """The local stack: which processes it has, and how they start, live and end together."""
 
-import ctypes
 import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -17,6 +15,8 @@ import httpx
 import yaml
 
 from imageflow_cli.code_server import CodeServer
+from imageflow_cli.fork_server import die_with_parent
+from imageflow_cli.forks import Fork, Forks
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import Conflict, Unavailable
@@ -29,8 +29,6 @@ _RESTART_AFTER_S = 2.0
 _MOST_LOG_BYTES = 10_000_000
 """Of a service that is started again: a larger log is set aside, in place of the one that was before."""
 _LOG_TAIL = 15
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,11 @@ class Service:
     """One process of the stack."""
 
     name: str
-    command: tuple[str, ...]
+    module: str
+    """Run as `python -m` does."""
+    arguments: tuple[str, ...] = ()
+    is_forked: bool = True
+    """A fork of what has imported Dagster."""
     ready_url: str | None = None
     """Answers 200 once the service is of use."""
     reads_code: bool = False
@@ -47,23 +49,24 @@ class Service:
 
 def services(settings: Settings, workspace: Path, code: CodeServer) -> tuple[Service, ...]:
     """Return the stack's processes in the order in which they start."""
-    python = (sys.executable, "-m")
     at = ("-h", settings.host, "-p", str(settings.dagster_port))
     return (
-        Service(name="code", command=code.command),
         Service(
             name="gateway",
-            command=(*python, "imageflow_gateway"),
+            module="imageflow_gateway",
+            is_forked=False,  # it has no Dagster, and numpy, which starts threads
             ready_url=f"{settings.gateway_url}/health/ready",
         ),
-        Service(name="engine", command=(*python, "imageflow_engine")),
+        Service(name="engine", module="imageflow_engine", is_forked=False),
+        Service(name="code", module="dagster", arguments=code.arguments),
         Service(
             name="dagster",
-            command=(*python, "dagster_webserver", *at, "-w", str(workspace)),
+            module="dagster_webserver",
+            arguments=(*at, "-w", str(workspace)),
             ready_url=f"{settings.dagster_base_url}/server_info",
             reads_code=True,
         ),
-        Service(name="daemon", command=(*python, "dagster._daemon", "run", "-w", str(workspace)), reads_code=True),
+        Service(name="daemon", module="dagster._daemon", arguments=("run", "-w", str(workspace)), reads_code=True),
     )
 
 
@@ -96,6 +99,7 @@ class Stack:
             # Uploaded frames are all read before a survey of them begins: ten thousand take two minutes or more.
             "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "600",
         }
+        self._forks = Forks(self._environment, self._logs / "forks.log")
         self._running: dict[str, Process] = {}
 
     def __enter__(self) -> Self:
@@ -118,6 +122,7 @@ class Stack:
         """End every service."""
         end_together(list(self._running.values()), within_s=_END_S)
         self._running.clear()
+        self._forks.end()
         self._lock.close()
 
     def keep_up(self) -> str | None:
@@ -137,7 +142,13 @@ class Stack:
         return has_ended or (service.name == "code" and self._code.has_lost_its_child())
 
     def _start(self, service: Service) -> "Process":
-        return Process(service.name, service.command, self._environment, self._log_of(service))
+        def forked(out: IO[bytes]) -> Fork:
+            return self._forks.start(service.module, service.arguments, out)
+
+        def spawned(out: IO[bytes]) -> "subprocess.Popen[bytes]":
+            return spawn((sys.executable, "-m", service.module, *service.arguments), self._environment, out)
+
+        return Process(service.name, forked if service.is_forked else spawned, self._log_of(service))
 
     def _log_of(self, service: Service) -> Path:
         return self._logs / f"{service.name}.log"
@@ -184,27 +195,32 @@ def _only_stack_of(home: Path) -> IO[bytes]:
     return lock
 
 
-class Process:
-    """One child in a process group of its own, which dies with this process."""
+def spawn(command: Sequence[str], environment: Mapping[str, str], out: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """Start a command in a process group of its own, which dies with this process."""
+    return subprocess.Popen(
+        command,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+
+class Process:
+    """One child, the first of a process group, and its log."""
+
+    def __init__(self, name: str, start: Callable[[IO[bytes]], "subprocess.Popen[bytes] | Fork"], log: Path) -> None:
+        """Start the child, which writes to the end of its log."""
         self.name = name
         self.log = log
         self.begun = time.monotonic()
         if log.exists() and log.stat().st_size > _MOST_LOG_BYTES:
             log.replace(log.with_name(f"{log.name}.1"))
-        with ExitStack() as stack:
-            # keep what the service wrote before it ended: the warning about its restart names this log
-            out: IO[bytes] = stack.enter_context(log.open("ab"))
-            self._child = subprocess.Popen(
-                command,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
+        # keep what the service wrote before it ended: the warning about its restart names this log
+        with log.open("ab") as out:
+            self._child = start(out)
 
     @property
     def has_ended(self) -> bool:
@@ -237,10 +253,6 @@ def end_together(processes: Sequence[Process], *, within_s: float) -> None:
     deadline = time.monotonic() + within_s
     for process in processes:
         process.end_by(deadline)
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -6,7 +6,6 @@ import sys
 
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import ImageFlowError, InvalidInput, Unavailable
-from imageflow_gateway.serve import serve
 
 _WRONG_INPUT, _UNAVAILABLE, _FAILED = 2, 4, 1
 """As the `imageflow` command has them."""
@@ -16,6 +15,11 @@ def main() -> int:
     """Return 0 after an orderly end, and else an exit code; the reason goes to standard error as one sentence."""
     # Before it ends, Python would collect garbage in all modules once more, for half a second.
     atexit.register(gc.freeze)
+    gc.disable()  # it would look through all modules again and again while they are imported
+    from imageflow_gateway.serve import serve
+
+    gc.freeze()
+    gc.enable()
     try:
         serve(Settings())
     except InvalidInput as error:

@@ -5,7 +5,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +22,7 @@ from tests.assets.shares import POOL, SHARES
 from tests.assets.workers import Worker, in_a_terminal, until
 from tests.game_capture.conftest import need
 from tests.surveys.cities import city, planned
+from tests.thorough import repeated
 
 LARGE = "13x10"
 SMALL = "3x3"
@@ -197,15 +198,10 @@ def _work_deaf(worker: Worker, instance: dg.DagsterInstance) -> None:
 
 @pytest.mark.parametrize(
     ("grid", "meanwhile"),
-    [
-        (SMALL, _wait_at_pool),
-        (SMALL, _wait_for_retry),
-        (SMALL, _work),
-        (LARGE, _wait_at_pool),
-        (LARGE, _wait_for_retry),
-        (LARGE, _work),
-        (LARGE, _work_deaf),
-    ],
+    repeated(
+        [(SMALL, _wait_for_retry), (SMALL, _work), (LARGE, _wait_at_pool), (LARGE, _work_deaf)],
+        thorough=[*product((SMALL, LARGE), (_wait_at_pool, _wait_for_retry, _work)), (LARGE, _work_deaf)],
+    ),
 )
 def test_a_cancelled_run_ends_within_two_seconds_as_cancelled_and_frees_its_slots(
     grid: str, meanwhile: Callable[[Worker, dg.DagsterInstance], None], instance: dg.DagsterInstance, start: Start
@@ -289,7 +285,7 @@ def test_a_share_that_is_wrong_fails_the_run_at_once_and_the_others_are_done(
     assert len(list(tmp_path.glob("done-*"))) == SHARES - 1
 
 
-@pytest.mark.parametrize("busy", ["slow", "busy"])
+@pytest.mark.parametrize("busy", repeated(["busy"], thorough=["slow", "busy"]))
 def test_children_end_within_a_second_of_a_worker_that_is_killed(
     busy: str, instance: dg.DagsterInstance, start: Start, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import violations
 from tests.browser.stand import EXAMPLE_SURVEY, LONG_MS, SHORE, TORN
+from tests.thorough import repeated
 
 pytestmark = pytest.mark.e2e
 
@@ -28,11 +29,15 @@ SCHEMES = ("light", "dark")
 TOOLS = ("Overlays", "Markers", "What was this made from?", "Measure", "Go to a place")
 
 
+WIDTHS = {1440: SCHEMES, 360: tuple(reversed(SCHEMES))}
+"""With the schemes in which a page is looked at: the first as it is loaded; `make soak` turns to the other."""
+
+
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("width", [1440, 360])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_a_page_has_no_serious_violation(look: Any, name: str, width: int) -> None:
     address, content = PAGES[name]
-    schemes = SCHEMES if width == 1440 else tuple(reversed(SCHEMES))  # each is loaded first once
+    schemes = WIDTHS[width][: repeated(1, thorough=2)]
     page = look(address, width=width, height=800, scheme=schemes[0])
     expect(page.locator(content).first).to_be_visible(timeout=LONG_MS)
     for scheme in schemes:
@@ -44,13 +49,13 @@ def test_a_page_has_no_serious_violation(look: Any, name: str, width: int) -> No
 def test_a_tools_panel_has_no_serious_violation(look: Any) -> None:
     page = look(PAGES["map"][0], scheme="light")
     expect(page.locator(MAP).first).to_be_visible(timeout=LONG_MS)
-    for tool in TOOLS:
+    for number, tool in enumerate(TOOLS):
         page.get_by_role("toolbar").get_by_role("button", name=tool, exact=True).click()
         if tool == "What was this made from?":
             page.mouse.click(500, 400)
             page.wait_for_selector(".shot")
         expect(page.locator(".panel h2")).to_be_visible()
-        for scheme in SCHEMES:
+        for scheme in repeated(SCHEMES[number % 2 :][:1], thorough=SCHEMES):
             _turn(page, scheme)
             assert violations(page) == [], (tool, scheme)
 
@@ -61,7 +66,7 @@ def _turn(page: Page, scheme: str) -> None:
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", repeated(["map", "surveys", "start", "trust"], thorough=[*PAGES]))
 def test_a_japanese_page_has_no_serious_violation(look: Any, name: str) -> None:
     address, content = PAGES[name]
     page = look(address, locale="ja")

@@ -12,6 +12,7 @@ from imageflow_mosaic.arrangement import Arrangement, arrange
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.groups import Group
 from tests.mosaic.worlds import SIDE, Corner, Surveyed, city, land, real, view
+from tests.thorough import repeated
 
 Named = Mapping[str, Pixels]
 
@@ -38,7 +39,7 @@ def shifts(group: Group, truth: Mapping[str, Corner]) -> Counter[tuple[float, fl
     )
 
 
-@pytest.mark.parametrize("name", ["openttd-small", "openttd-keys"])
+@pytest.mark.parametrize("name", repeated(["openttd-keys"], thorough=["openttd-small", "openttd-keys"]))
 def test_shuffled_frames_of_a_real_game_are_all_placed_exactly_in_their_grid(name: str) -> None:
     pictures, truth = shuffled(real(name, "nominal").corner())
     found = arranged(pictures)
@@ -50,7 +51,7 @@ def test_shuffled_frames_of_a_real_game_are_all_placed_exactly_in_their_grid(nam
     assert (found.strays, found.doubles) == ((), ())
 
 
-@pytest.mark.parametrize("name", ["openttd-water", "openttd-running"])
+@pytest.mark.parametrize("name", repeated(["openttd-running"], thorough=["openttd-water", "openttd-running"]))
 def test_islands_become_groups_whose_places_are_exact_and_open_water_none(name: str) -> None:
     surveyed = real(name, "nominal")
     pictures, truth = shuffled(surveyed)
@@ -97,7 +98,7 @@ def test_a_display_over_every_picture_joins_nothing_once_it_is_masked() -> None:
     assert len(shifts(group, truth)) == 1
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", repeated([0, 1], thorough=[0, 1, 2, 3]))
 def test_no_group_is_ever_wrong_where_a_city_repeats_its_houses(seed: int) -> None:
     """Narrow overlaps of small pictures, in which single houses repeat: undecidable ones are left alone."""
     surveyed = city(Grid(rows=8, cols=8), seed=seed + 50, view=(320, 256), drift_px=8, water=0.1 + 0.2 * (seed % 2))

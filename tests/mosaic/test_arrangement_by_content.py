@@ -75,11 +75,12 @@ def off(group: Group, given: Frames, scale: float = 1.0) -> Counter[Corner]:
 
 
 EXACT = {(0, 0)}
+COMPRESSED = {"jpeg 95": jpeg(95), "jpeg 60": jpeg(60), "webp 80": webp(80)}
 
 
-@pytest.mark.parametrize("change", [jpeg(95), jpeg(60), webp(80)], ids=["jpeg 95", "jpeg 60", "webp 80"])
-def test_shuffled_lossy_frames_are_all_placed_exactly(change: Change) -> None:
-    given = changed(frames("openttd-small"), change)
+@pytest.mark.parametrize("change", repeated(["jpeg 60", "webp 80"], thorough=["jpeg 95", "jpeg 60", "webp 80"]))
+def test_shuffled_lossy_frames_are_all_placed_exactly(change: str) -> None:
+    given = changed(frames("openttd-small"), COMPRESSED[change])
     found = arranged(given)
     (group,) = found.groups
     assert len(group.pictures) == len(given)
@@ -123,7 +124,7 @@ def test_jpeg_frames_that_lie_whole_blocks_apart_are_joined_with_those_that_do_n
     assert off(group, given).keys() == EXACT
 
 
-@pytest.mark.parametrize("scale", [0.75, 1.25])
+@pytest.mark.parametrize("scale", repeated([0.75], thorough=[0.75, 1.25]))
 def test_frames_that_were_all_scaled_alike_are_placed_to_the_pixel(scale: float) -> None:
     given = changed(frames("openttd-small"), resized(scale))
     (group,) = arranged(given).groups
@@ -155,7 +156,7 @@ def test_a_corner_cut_out_of_a_frame_is_no_copy_of_it() -> None:
     assert {one.name for one in found.groups[0].pictures} == {name, "corner"}
 
 
-@pytest.mark.parametrize("scale", [0.75, 1.25, 1.5])
+@pytest.mark.parametrize("scale", repeated([1.25], thorough=[0.75, 1.25, 1.5]))
 def test_a_frame_of_another_scale_is_reported_with_the_scale(scale: float) -> None:
     given = changed(frames("openttd-small"), jpeg(80))
     other = changed(dict(list(frames("openttd-keys").items())[:1]), resized(scale))
@@ -165,7 +166,7 @@ def test_a_frame_of_another_scale_is_reported_with_the_scale(scale: float) -> No
     assert len(found.groups[0].pictures) == len(given)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", repeated([1], thorough=[0, 1, 2]))
 def test_no_group_is_ever_wrong_where_a_compressed_city_repeats_its_houses(seed: int) -> None:
     surveyed = city(Grid(rows=6, cols=6), seed=seed + 50, view=(480, 384), drift_px=8, water=0.1 + 0.2 * (seed % 2))
     given = {str(cell): (jpeg(75)(pixels), surveyed.truth[cell]) for cell, pixels in surveyed.pictures.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, partial
-from itertools import cycle, product
+from itertools import product
 
 import cv2
 import numpy as np
@@ -31,8 +31,11 @@ FORMATS: dict[str, tuple[float, Change, float]] = {
 """Scale, what happens to the frames, and the noise of the survey's overlaps."""
 
 SETS = ("openttd-small", "openttd-keys", "openttd-water")
-UNCHANGED = repeated([*zip(FORMATS, cycle(SETS), strict=False)], thorough=[*product(FORMATS, SETS)])
-"""Each format on one set; `make soak` takes each on all of them."""
+UNCHANGED = repeated(
+    [("JPEG 60", "openttd-small"), ("WebP 80", "openttd-keys"), ("five quarters, bicubic", "openttd-water")],
+    thorough=[*product(FORMATS, SETS)],
+)
+"""One format of each kind, and each set; `make soak` takes each format on all of them."""
 
 HOUSE, ROAD, YARD = (950, 840), (1400, 1000), (1150, 1300)
 """Where something is built, in pixels of the real set's world."""
@@ -43,7 +46,7 @@ def test_an_unchanged_world_surveyed_again_has_no_changed_places(form: str, name
     assert _changes(name, form, seeds=(1, 2)) == ()
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", repeated(["JPEG 60", "WebP 80", "five quarters, bicubic"], thorough=[*FORMATS]))
 def test_a_house_a_road_and_a_yard_are_found_where_they_were_built(form: str) -> None:
     scale, _, _ = FORMATS[form]
     found = _changes("openttd-small", form, seeds=(3, 4), built=True)

@@ -11,6 +11,7 @@ from imageflow_mosaic.ambiguity import settle_ambiguous
 from imageflow_mosaic.placement import place
 from tests.mosaic.lossy_sets import FORMATS, LOSSLESS, WRONG_PX, Outcome, lossy
 from tests.mosaic.worlds import Surveyed, real
+from tests.thorough import repeated
 
 REACH_PX = 160
 LEAST_ANCHORED = 0.97
@@ -24,12 +25,22 @@ NEIGHBOURS_PX = {True: 0.5, False: 1.0}
 
 CUTS = {"openttd-small": 0, "openttd-keys": 0, "openttd-water": 1, "openttd-running": 1}
 
-CASES = [
+EVERY_CASE = [
     *[("openttd-small", format_name) for format_name in FORMATS],
     *[("openttd-keys", format_name) for format_name in ("JPEG 60", "1.25 bilinear")],
     *[("openttd-water", format_name) for format_name in ("JPEG 90", "0.75 bicubic")],
     *[("openttd-running", format_name) for format_name in ("JPEG 75", "WebP 80")],
 ]
+CASES = repeated(
+    [
+        ("openttd-small", "JPEG 60"),
+        ("openttd-small", "JPEG 90 with a clock"),
+        ("openttd-keys", "1.25 bilinear"),
+        ("openttd-running", "WebP 80"),
+    ],
+    thorough=EVERY_CASE,
+)
+"""One format of each kind; `make soak` takes all."""
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
+from itertools import cycle, product
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from imageflow_domain.grid import Cell, Grid
 from imageflow_mosaic.codec import Pixels
 from imageflow_mosaic.overlays import LEAST_FRAMES, MOST_FRAMES, find_overlays, sample_of
 from tests.mosaic import lossy_frames, worlds
+from tests.thorough import repeated
 
 Drawing = Callable[[Pixels, int], Pixels]
 
@@ -56,16 +58,26 @@ FORMS: dict[str, Callable[[Pixels], Pixels]] = {
     "JPEG 75": partial(lossy_frames.jpeg, quality=75),
 }
 
+MOVING = [*product(("openttd-small", "openttd-water"), FORMS)]
+DRAWN = repeated([*zip(DRAWINGS, cycle(MOVING), strict=False)], thorough=[*product(DRAWINGS, MOVING)])
+"""Each drawing in one form of one set; `make soak` takes each in both forms of both."""
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", ["openttd-small", "openttd-water"])
-@pytest.mark.parametrize("drawing", DRAWINGS)
-def test_what_stays_while_the_map_moves_is_found(drawing: str, name: str, form: str) -> None:
+COUNTS = (24, 12, 8, 6)
+ORDINARY = [*product(worlds.REAL_SETS, FORMS)]
+COUNTED = repeated([*zip(ORDINARY, cycle(COUNTS), strict=False)], thorough=[*product(ORDINARY, COUNTS)])
+"""Each form of each set in one number of frames; `make soak` takes each in all of them."""
+
+
+@pytest.mark.parametrize(("drawing", "moving"), DRAWN)
+def test_what_stays_while_the_map_moves_is_found(drawing: str, moving: tuple[str, str]) -> None:
+    name, form = moving
     frames, bounds = _drawn(name, drawing)
     _assert_encloses(find_overlays([FORMS[form](pixels) for pixels in frames]), bounds)
 
 
-@pytest.mark.parametrize("drawing", ["watermark", "clock", "resting cursor", "panel"])
+@pytest.mark.parametrize(
+    "drawing", repeated(["watermark", "panel"], thorough=["watermark", "clock", "resting cursor", "panel"])
+)
 def test_eight_frames_are_enough_for_what_is_plain(drawing: str) -> None:
     frames, bounds = _drawn("openttd-small", drawing, 8)
     _assert_encloses(find_overlays([FORMS["JPEG 75"](pixels) for pixels in frames]), bounds)
@@ -96,7 +108,7 @@ def test_a_display_around_the_picture_is_rectangles_that_leave_the_map_free() ->
     assert hidden[~inside].all()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", repeated([1], thorough=[1, 2, 3]))
 def test_the_display_of_another_game_is_found_unless_it_is_masked(seed: int) -> None:
     survey = worlds.city(Grid(cols=5, rows=4), seed=seed, drift_seed=seed, hud=True, view=(800, 600))
     frames = lossy_frames.frames_of(lossy_frames.each(survey, FORMS["JPEG 75"]))
@@ -108,14 +120,13 @@ def test_the_display_of_another_game_is_found_unless_it_is_masked(seed: int) -> 
     assert find_overlays(frames, survey.masks) == ()
 
 
-@pytest.mark.parametrize("count", [24, 12, 8, 6])
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", worlds.REAL_SETS)
-def test_ordinary_frames_have_no_overlays(name: str, form: str, count: int) -> None:
+@pytest.mark.parametrize(("ordinary", "count"), COUNTED)
+def test_ordinary_frames_have_no_overlays(ordinary: tuple[str, str], count: int) -> None:
+    name, form = ordinary
     assert find_overlays([FORMS[form](pixels) for pixels in _real(name, count)]) == ()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", repeated([0, 5], thorough=[*range(6)]))
 def test_water_in_step_with_the_camera_is_no_overlay(seed: int) -> None:
     """The real set's frames lie at multiples of its water's period; some samples are mostly water."""
     frames = lossy_frames.frames_of(worlds.real("openttd-water", "nominal"))
@@ -123,7 +134,7 @@ def test_water_in_step_with_the_camera_is_no_overlay(seed: int) -> None:
     assert find_overlays([frames[n] for n in chosen]) == ()
 
 
-@pytest.mark.parametrize("islands", [0, 1, 3, 6, 12, 20, 30, 45, 70])
+@pytest.mark.parametrize("islands", repeated([0, 6, 45], thorough=[0, 1, 3, 6, 12, 20, 30, 45, 70]))
 def test_islands_in_drawn_water_that_repeats_exactly_are_no_overlay(islands: int) -> None:
     world, dice = worlds.water(3700, 5900), np.random.default_rng(islands)
     for _ in range(islands):
@@ -133,8 +144,7 @@ def test_islands_in_drawn_water_that_repeats_exactly_are_no_overlay(islands: int
     assert find_overlays(frames) == ()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("water", [0.2, 0.9])
+@pytest.mark.parametrize(("seed", "water"), repeated([(1, 0.2), (2, 0.9)], thorough=[*product((1, 2), (0.2, 0.9))]))
 def test_another_game_has_no_overlays(seed: int, water: float) -> None:
     survey = worlds.city(Grid(cols=5, rows=4), seed=seed, drift_seed=seed, water=water, view=(800, 600))
     frames = lossy_frames.frames_of(survey)
@@ -142,7 +152,7 @@ def test_another_game_has_no_overlays(seed: int, water: float) -> None:
     assert find_overlays(frames[::3]) == ()
 
 
-@pytest.mark.parametrize("every", [2, 3, 4, 6])
+@pytest.mark.parametrize("every", repeated([2, 6], thorough=[2, 3, 4, 6]))
 def test_the_black_beyond_a_map_that_some_frames_show_is_no_overlay(every: int) -> None:
     def black(pixels: Pixels) -> Pixels:
         drawn = pixels.copy()

@@ -1,6 +1,7 @@
 """Registration of real frames: every placeable one is tied to the others, and no offset is ever wrong."""
 
 from functools import cache
+from itertools import cycle, product
 
 import pytest
 
@@ -12,10 +13,14 @@ from imageflow_mosaic.loops import open_loops
 from imageflow_mosaic.placement import place
 from imageflow_mosaic.registration import register
 from tests.mosaic.worlds import REAL_SETS, Surveyed, city, real
+from tests.thorough import repeated
 
 REACH_PX = 160
 
-CASES = [(name, believed) for name in REAL_SETS for believed in ("nominal", "drift")]
+CASES = repeated(
+    [*zip(REAL_SETS, cycle(("nominal", "drift")), strict=False)], thorough=[*product(REAL_SETS, ("nominal", "drift"))]
+)
+"""Each set with one kind of believed positions; `make soak` takes both."""
 
 
 @cache
@@ -41,7 +46,7 @@ def test_every_placeable_frame_is_anchored_and_exact(name: str, believed: str) -
     assert [p.cell for p in places if p.confidence >= 0.99 and errors[p.cell] != (0, 0)] == []
 
 
-@pytest.mark.parametrize("name", REAL_SETS)
+@pytest.mark.parametrize("name", repeated(["openttd-small"], thorough=[*REAL_SETS]))
 def test_frames_that_do_not_touch_are_never_registered(name: str) -> None:
     """Sprites, houses and woods repeat all over a map; each is tried as a right and as a lower neighbour."""
     prints = surveyed(name, "nominal").fingerprints()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import pytest
 
@@ -14,6 +15,7 @@ from imageflow_mosaic.placement import place
 from imageflow_mosaic.placing import PlacedShots, place_shots
 from imageflow_mosaic.search import MOST_SOUGHT, Searched, search
 from tests.mosaic.worlds import Corner, Surveyed, city, real
+from tests.thorough import repeated
 
 Shift = Callable[[Cell], Corner]
 REACH_PX = 64
@@ -91,8 +93,13 @@ def placed(surveyed: Surveyed, *, reach_px: int = REACH_PX) -> Outcome:
     return Outcome(surveyed=surveyed, before=sum(p.status is PlacementStatus.ANCHORED for p in before), shots=shots)
 
 
-@pytest.mark.parametrize("shift", [three_lost_presses, last_row_at_the_edge])
-@pytest.mark.parametrize("name", ["openttd-keys", "openttd-small"])
+@pytest.mark.parametrize(
+    ("name", "shift"),
+    repeated(
+        [("openttd-keys", three_lost_presses), ("openttd-small", last_row_at_the_edge)],
+        thorough=[*product(("openttd-keys", "openttd-small"), (three_lost_presses, last_row_at_the_edge))],
+    ),
+)
 def test_frames_that_lie_hundreds_of_pixels_off_are_all_anchored_exactly(name: str, shift: Shift) -> None:
     surveyed = real(name, "nominal")
     outcome = placed(falsified(surveyed, shift))
@@ -109,15 +116,20 @@ def test_frames_that_lie_hundreds_of_pixels_off_are_all_anchored_exactly(name: s
         assert abs(off.dy_px + dy - stayed[1]) <= DRIFT_PX
 
 
-@pytest.mark.parametrize("name", ["openttd-water", "openttd-running"])
-@pytest.mark.parametrize("shift", [as_believed, last_row_at_the_edge])
+@pytest.mark.parametrize(
+    ("name", "shift"),
+    repeated(
+        [("openttd-running", last_row_at_the_edge)],
+        thorough=[*product(("openttd-water", "openttd-running"), (as_believed, last_row_at_the_edge))],
+    ),
+)
 def test_open_water_that_is_searched_for_is_never_anchored_wrongly(name: str, shift: Shift) -> None:
     outcome = placed(falsified(real(name, "drift"), shift), reach_px=24)
     assert outcome.anchored >= outcome.before
     assert not outcome.wrong
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", repeated([1], thorough=[1, 2, 3]))
 def test_lakes_of_a_city_whose_positions_are_wrong_prove_nothing(seed: int) -> None:
     """Only one place within reach is allowed where the true one lies outside: that must not count as a proof."""
     parameters = {"view": (400, 320), "drift_px": 8, "water": 0.3, "overlap_px": (100, 90)}
