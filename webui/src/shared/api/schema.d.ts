@@ -7649,6 +7649,12 @@ export interface operations {
                 pipeline?: string | null;
                 /** @description Only those in this state. */
                 status?: components["schemas"]["ExecutionState"] | null;
+                /** @description Only of this priority. */
+                priority?: ("low" | "normal" | "high") | null;
+                /** @description Only of this client. */
+                client_id?: string | null;
+                /** @description Only those whose error has these words: "...", or, -. */
+                error?: string | null;
                 /** @description Only those that were started from then on. */
                 since?: string | null;
                 /** @description Only those that were started before. */
