@@ -92,7 +92,8 @@ class StepPods:
         try:
             started = [*self._handler_of(step.pool).launch_step(self._context(step, known_state))]
         except (DagsterK8sAPIRetryLimitExceeded, DagsterK8sUnrecoverableAPIError) as error:
-            self._held.append((step.key, Lost(why=f"Kubernetes did not take the step's Job: {error}")))
+            reason = " ".join(str(error.__cause__ or error).split())
+            self._held.append((step.key, Lost(why=f"Kubernetes did not take the step's Job: {reason}")))
             return
         self._pods[step.key] = _Pod(job=_job_of(started[-1]), begun=time.monotonic())
 

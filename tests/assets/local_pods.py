@@ -1,5 +1,6 @@
 """Kubernetes without a cluster: its API as far as runs use it, where each Job is a process of this machine."""
 
+import json
 import os
 import signal
 from collections.abc import Mapping
@@ -55,7 +56,7 @@ class LocalCluster:
         process = None if is_stuck else call_dagster(container.args[1:], environment)
         self._jobs[body.metadata.name] = _Job(body=body, process=process)
         with (folder() / "jobs").open("a") as file:
-            file.write(yaml.safe_dump([client.ApiClient().sanitize_for_serialization(body)]))
+            file.write(json.dumps(client.ApiClient().sanitize_for_serialization(body)) + "\n")
 
     def delete_namespaced_job(self, name: str, namespace: str, **_: object) -> None:
         job = self._jobs.get(name)

@@ -10,7 +10,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-import yaml
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from imageflow_clients.settings import Settings
@@ -67,7 +66,9 @@ def start(instance: dg.DagsterInstance, stores: Stores, tmp_path: Path) -> Itera
 
 
 def _jobs(worker: Worker) -> list[dict[str, Any]]:
-    return list(yaml.safe_load((worker.folder / "jobs").read_text()))
+    """Return the Jobs that were made, each a line that is whole."""
+    lines = (worker.folder / "jobs").read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _pod(job: dict[str, Any]) -> dict[str, Any]:
