@@ -5,6 +5,7 @@ from typing import Any
 
 from imageflow_domain.errors import Fault, InvalidPipeline
 from imageflow_pipelines.plan import Plan, plan
+from imageflow_pipelines.registry import RELEASED, Registry
 from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.spec_text import read_value
 
@@ -15,14 +16,14 @@ Effective = dict[str, dict[str, Any]]
 """By step and parameter, defaults included."""
 
 
-def plan_with(spec: PipelineSpec, given: Given) -> Plan:
+def plan_with(spec: PipelineSpec, given: Given, registry: Registry = RELEASED) -> Plan:
     """Return the plan of a spec in which a client replaced parameters.
 
     Text is read by the component's schema, so that `"800"` is a number where the parameter is one.
 
     Raises `InvalidPipeline` with every fault: of the spec, and of parameters that no step, or several, have.
     """
-    wanted = plan(spec)
+    wanted = plan(spec, registry)
     if not given:
         return wanted
     faults: list[Fault] = []
@@ -32,7 +33,7 @@ def plan_with(spec: PipelineSpec, given: Given) -> Plan:
             overrides.setdefault(step, {})[parameter] = _read(wanted, step, parameter, one)
     if faults:
         raise InvalidPipeline(faults)
-    return plan(spec.with_parameters(overrides))
+    return plan(spec.with_parameters(overrides), registry)
 
 
 def effective(wanted: Plan) -> Effective:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from imageflow_catalog.components import registry_of
 from imageflow_catalog.pipelines import look_up_pipeline
 from imageflow_clients.database.executions import queue, rows
 from imageflow_clients.stores import Stores
@@ -139,11 +140,17 @@ def _checked(wish: Wish) -> Wish:
 
 
 def _plan_of(stores: Stores, wish: Wish) -> Plan:
-    if wish.spec is not None:
-        return plan_with(parse_spec(dict(wish.spec)), wish.parameters)
     with stores.database.begin() as connection:
-        published = look_up_pipeline(connection, str(wish.pipeline))
-    return plan_with(parse_spec(dict(published.spec)), wish.parameters)
+        registry = registry_of(connection)
+        spec = look_up_pipeline(connection, wish.pipeline).spec if wish.pipeline is not None else wish.spec or {}
+    wanted = plan_with(parse_spec(dict(spec)), wish.parameters, registry)
+    containers = [step.component.reference() for step in wanted.steps.values() if step.component.container is not None]
+    if containers:
+        raise InvalidInput(
+            f"Pipelines with container components ({', '.join(containers)}) are not executed live yet: use `imageflow "
+            "pipeline run`, or inspect a batch with them."
+        )
+    return wanted
 
 
 def _named(wanted: Plan, images: Mapping[str, bytes]) -> Mapping[str, bytes]:

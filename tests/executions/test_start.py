@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from imageflow_catalog.components import register_component
 from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.database.executions import months
 from imageflow_clients.stores import Stores
@@ -103,6 +104,22 @@ def test_a_pipeline_and_a_spec_or_neither_are_refused(stores: Stores) -> None:
             start_execution(stores, wish, {"picture": image()}, LOCAL_OPERATOR)
     with pytest.raises(NotFound, match="No pipeline 'never'"):
         start_execution(stores, Wish(pipeline="never", protocol="test"), {"picture": image()}, LOCAL_OPERATOR)
+
+
+def test_a_pipeline_with_a_container_component_is_refused_with_what_executes_it(stores: Stores) -> None:
+    manifest = {
+        "name": "focus",
+        "version": 1,
+        "description": "Measure focus.",
+        "inputs": {"image": {"kind": "image"}},
+        "outputs": {"measurements": {"kind": "measurements"}},
+    }
+    register_component(stores, f"registry.example.com/focus@sha256:{'1' * 64}", manifest)
+    spec = small("focused")
+    spec["steps"]["focus"] = {"use": "focus@1", "from": {"image": "small.image"}}
+    spec["outputs"]["focus"] = "focus.measurements"
+    with pytest.raises(InvalidInput, match=r"\(focus@1\) are not executed live"):
+        started(stores, spec)
 
 
 def test_the_same_request_with_the_same_key_is_the_same_execution(stores: Stores) -> None:
