@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from imageflow_clients.objects import ObjectStore
 from imageflow_domain import keys
-from imageflow_domain.backup import Archive, Backup, backup_name
+from imageflow_domain.backup import Archive, Backup, backup_name, is_backup_name
 from imageflow_domain.errors import InvalidInput, NotFound, ObjectDamaged, ObjectMissing
 
 _UNFINISHED = timedelta(days=1)
@@ -18,7 +18,12 @@ _NEXT = "restore another backup (`imageflow backup list`)"
 
 def backup_names(store: ObjectStore) -> tuple[str, ...]:
     """Return the names of finished backups, oldest first."""
-    return tuple(name for name in store.list_folders(keys.BACKUPS) if store.exists(keys.backup_manifest(name)))
+    return tuple(name for name in _named(store, keys.BACKUPS) if store.exists(keys.backup_manifest(name)))
+
+
+def _named(store: ObjectStore, folder: str) -> tuple[str, ...]:
+    """Return the folders inside one that are named as backups are; others are left alone."""
+    return tuple(name for name in store.list_folders(folder) if is_backup_name(name))
 
 
 def list_backups(store: ObjectStore) -> tuple[Backup, ...]:
@@ -83,9 +88,7 @@ def delete_old_backups(store: ObjectStore, *, keep: timedelta) -> int:
     finished = backup_names(store)
     expired = {name for name in finished[:-1] if name < backup_name(now - keep)}
     abandoned = {
-        name
-        for name in store.list_folders(keys.BACKUPS)
-        if name not in finished and name < backup_name(now - _UNFINISHED)
+        name for name in _named(store, keys.BACKUPS) if name not in finished and name < backup_name(now - _UNFINISHED)
     }
     for name in expired | abandoned:
         store.delete_prefix(keys.backup(name))
@@ -95,6 +98,6 @@ def delete_old_backups(store: ObjectStore, *, keep: timedelta) -> int:
 def delete_old_replaced(store: ObjectStore, *, keep: timedelta) -> None:
     """Delete objects that replications replaced longer ago than `keep`."""
     before = backup_name(datetime.now(UTC) - keep)
-    for name in store.list_folders(keys.REPLACED):
+    for name in _named(store, keys.REPLACED):
         if name < before:
             store.delete_prefix(keys.replaced(name))

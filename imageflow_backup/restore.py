@@ -19,7 +19,7 @@ from imageflow_clients.postgres_dump import DumpedDatabase, PostgresPrograms, ch
 from imageflow_clients.replication import copy
 from imageflow_clients.settings import Settings
 from imageflow_domain import keys
-from imageflow_domain.backup import Archive, Backup
+from imageflow_domain.backup import Archive, Backup, is_backup_name
 from imageflow_domain.errors import Conflict, ImageFlowError, InvalidInput, ObjectMissing
 
 _NAMED = 5
@@ -37,6 +37,19 @@ class Restored:
     """Bytes of the objects."""
     samples: int
     """Objects whose bytes were compared with those of the backup's time."""
+    differ: tuple[str, ...]
+    """Keys of those that are missing or hold other bytes."""
+
+    def check(self) -> None:
+        """Raise `ImageFlowError` where sampled objects differ."""
+        if self.differ:
+            more = f" and {len(self.differ) - _NAMED} more" if len(self.differ) > _NAMED else ""
+            raise ImageFlowError(
+                f"{len(self.differ)} of {self.samples} sampled objects are missing or are not those of backup "
+                f"'{self.backup.name}': {', '.join(self.differ[:_NAMED])}{more}. They may be newer than the last "
+                "replication, or deleted since the backup. The database is restored; surveys that need these objects "
+                "say so."
+            )
 
 
 def restore_backup(
@@ -45,7 +58,7 @@ def restore_backup(
     """Restore a backup into the empty stores that the settings name.
 
     Everything that can be refused is, before anything is changed. The database has the backup's schema afterwards: it
-    may have to be migrated.
+    may have to be migrated. Where copying the objects breaks off, both stores are to be emptied before it is repeated.
 
     Args:
         settings: Name the backup store and the stores to restore into.
@@ -66,15 +79,15 @@ def restore_backup(
     copied = [] if keep_objects else [copy(place.inside(keys.REPLICA), objects_place(settings))]
     if not keep_objects:
         # What a replication replaced after the backup was there at its time: the oldest of these is copied last.
-        later = [each for each in store.list_folders(keys.REPLACED) if each > backup.name]
+        later = [each for each in store.list_folders(keys.REPLACED) if is_backup_name(each) and each > backup.name]
         copied += [copy(place.inside(keys.replaced(each)), objects_place(settings)) for each in reversed(later)]
-    _compare_objects(objects, backup)
     return Restored(
         backup=backup,
         rows=sum(sum(archive.rows.values()) for archive in backup.archives),
         objects=sum(each.objects for each in copied),
         size=sum(each.size for each in copied),
         samples=len(backup.samples),
+        differ=tuple(each.key for each in backup.samples if _digest(objects, each.key) != each.sha256),
     )
 
 
@@ -131,18 +144,6 @@ def _restore(
     if wrong:
         listed = ", ".join(f"{table} {found.get(table)} of {archive.rows.get(table)}" for table in wrong[:_NAMED])
         raise ImageFlowError(f"{len(wrong)} tables have other numbers of rows than backup '{backup.name}': {listed}.")
-
-
-def _compare_objects(objects: ObjectStore, backup: Backup) -> None:
-    """Raise `ImageFlowError` with the sampled objects that are missing or hold other bytes."""
-    wrong = [sample.key for sample in backup.samples if _digest(objects, sample.key) != sample.sha256]
-    if wrong:
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        raise ImageFlowError(
-            f"{len(wrong)} of {len(backup.samples)} sampled objects are missing or are not those of backup "
-            f"'{backup.name}': {', '.join(wrong[:_NAMED])}{more}. The database is restored; surveys that need these "
-            "objects say so."
-        )
 
 
 def _digest(objects: ObjectStore, key: str) -> str | None:

@@ -13,7 +13,7 @@ from imageflow_domain.errors import Conflict, InvalidInput
 from imageflow_domain.inference import ModelId
 from imageflow_domain.page import Page, cut
 from imageflow_domain.pipelines import PublishedPipeline
-from imageflow_domain.texts import is_storable
+from imageflow_domain.texts import is_storable, texts_in
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.plan import Plan, plan
 from imageflow_pipelines.spec_text import parse_spec
@@ -32,26 +32,13 @@ def publish_pipeline(stores: Stores, data: Any) -> PublishedPipeline:
     """
     spec = parse_spec(data)
     canonical = spec.to_data()
-    if not all(is_storable(each) for each in _texts(canonical)):
+    if not all(is_storable(each) for each in texts_in(canonical)):
         raise InvalidInput("The pipeline holds signs that are no text: leave them out.")
     digest = hashlib.sha256(canonical_json(canonical)).hexdigest()
     with stores.database.begin() as connection:
         images = _images(plan(spec, registry_of(connection)))
         rows.add(connection, spec.pipeline, spec.version, canonical, digest, images=images)
         return rows.get(connection, spec.pipeline, spec.version)
-
-
-def _texts(data: Any) -> Iterator[str]:
-    match data:
-        case str():
-            yield data
-        case list():
-            for each in data:
-                yield from _texts(each)
-        case dict():
-            for key, each in data.items():
-                yield key
-                yield from _texts(each)
 
 
 def find_pipeline(connection: Connection, reference: str) -> PublishedPipeline:

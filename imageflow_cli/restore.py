@@ -35,6 +35,7 @@ def restore(settings: Settings, name: str | None, identity: Path, keep_objects: 
     done = restore_backup(settings, keys, name=name, keep_objects=keep_objects)
     migrate_database(settings)
     migrate_instance(settings)
+    done.check()
     if as_json:
         print_json({"backup": done.backup.name, "rows": done.rows, "objects": done.objects, "compared": done.samples})
         return

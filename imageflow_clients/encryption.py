@@ -65,8 +65,17 @@ def _recipients(texts: Sequence[str]) -> list[Any]:
         try:
             recipients.append(pyrage.x25519.Recipient.from_str(text))
         except pyrage.RecipientError as error:
-            raise InvalidInput(f"'{text}' is no public key of age, which begins with 'age1'.") from error
+            raise InvalidInput(_no_public_key(text)) from error
     return recipients
+
+
+def _no_public_key(text: str) -> str:
+    """Return the message of a text that is no public key; it is shown only if it cannot be a secret."""
+    if text.startswith("age1"):
+        return f"'{text}' is no public key of age, which begins with 'age1'."
+    if text.upper().startswith("AGE-SECRET-KEY"):
+        return "A private key is given as a public one: keep it off this machine, and name the key of 'age1'."
+    return "One of the recipients is no public key of age, which begins with 'age1'."
 
 
 def decrypt(chunks: Iterator[bytes], write: Write, private_keys: Sequence[PrivateKey]) -> None:

@@ -242,7 +242,7 @@ def _connected(database: DumpedDatabase) -> Iterator["psycopg.Connection[tuple[o
 def _tables(connection: "psycopg.Connection[tuple[object, ...]]") -> list[tuple[str, str]]:
     found = connection.execute(
         "SELECT nspname, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
-        "WHERE relkind IN ('r', 'p') AND nspname = ANY(%s) ORDER BY 1, 2",
+        "WHERE relkind = 'r' AND nspname = ANY(%s) ORDER BY 1, 2",
         [list(_SCHEMAS)],
     )
     return [(str(schema), str(table)) for schema, table in found]

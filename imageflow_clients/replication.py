@@ -103,7 +103,7 @@ def _run(command: str, source: Place, target: Place, options: tuple[str, ...]) -
     if done.returncode != 0:
         reasons = [str(line["msg"]).strip() for line in said if line.get("level") in {"error", "critical"}]
         reason = reasons[0] if reasons else done.stderr.strip()
-        raise StoreUnavailable(f"The objects could not all be copied, repeat it to go on: {reason.rstrip('.')}.")
+        raise StoreUnavailable(f"The objects could not all be copied: {reason.rstrip('.')}.")
     stats = next(line["stats"] for line in reversed(said) if "stats" in line)
     # Moves to what is replaced are transfers too, which no byte travels for.
     return Copied(

@@ -18,9 +18,14 @@ def backup_name(at: datetime) -> str:
     return at.astimezone(UTC).strftime(_FORM)
 
 
+def is_backup_name(value: str) -> bool:
+    """Whether `value` has the form of a backup's name."""
+    return _NAME.fullmatch(value) is not None
+
+
 def check_backup_name(value: str) -> str:
     """Return `value` if it has the form of a backup's name; raise `InvalidInput` otherwise."""
-    if not _NAME.fullmatch(value):
+    if not is_backup_name(value):
         raise InvalidInput(f"'{value}' is not the name of a backup: `imageflow backup list` shows their names.")
     return value
 

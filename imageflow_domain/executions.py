@@ -121,6 +121,8 @@ class ExecutionRecord:
     state: ExecutionState
     attempt: int
     """How often an engine took it; the number that each of its writes carries."""
+    failures: int
+    """How often its engine was lost, or something that it needs was down."""
     inputs: Mapping[str, ImageObject]
     outputs: Mapping[str, ImageObject | None]
     """`None` where a branch went another way; empty until it is completed."""
@@ -139,7 +141,7 @@ def new_id() -> uuid.UUID:
 
 def first_id(moment: datetime) -> uuid.UUID:
     """Return what is not above any id that is made from a moment on."""
-    return uuid.UUID(int=(int(moment.timestamp() * 1000) << _TIME_BITS_BELOW))
+    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << _TIME_BITS_BELOW)
 
 
 def created_month(execution: uuid.UUID) -> str:

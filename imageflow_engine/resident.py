@@ -14,7 +14,7 @@ from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.executions import ExecutionRecord
 from imageflow_executions.execute import Executor
-from imageflow_executions.leases import LEASE, find_cancelled, give_back, mend_lost, renew_leases, take_next
+from imageflow_executions.leases import LEASE, find_cancelled, give_back, renew_leases, requeue_expired, take_next
 from imageflow_executions.months import prepare_months
 
 _LOG = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ class Resident:
         self._held: dict[uuid.UUID, Cancellation] = {}
         self._places = threading.Semaphore(self._at_once)
         self._stopping = threading.Event()
+        self._gone: set[uuid.UUID] = set()
+        """Executions whose leases were not there at the last renewal."""
 
     def stop(self) -> None:
         """Take no further execution; `run` returns once those that go on have ended. Safe in a signal handler."""
@@ -105,9 +107,15 @@ class Resident:
         deadline = time.monotonic() + grace_s
         while self._holds() and time.monotonic() < deadline:
             time.sleep(0.05)
-        for execution, cancellation in self._holds().items():
-            give_back(self._stores, self._name, execution)
+        left = self._holds()
+        for cancellation in left.values():
             cancellation.cancel("The engine stops.")
+        for execution in left:
+            try:
+                give_back(self._stores, self._name, execution)
+            except DatabaseUnavailable as error:
+                _LOG.warning("execution %s goes on elsewhere once its lease has ended: %s", execution, error)
+        self._executor.give_up()
 
     def _holds(self) -> dict[uuid.UUID, Cancellation]:
         with self._lock:
@@ -129,26 +137,32 @@ class Resident:
                 except DatabaseUnavailable as error:
                     _LOG.warning("leases cannot be renewed: %s", error)
                     time.sleep(_RETRY_S)
+                except Exception:  # noqa: BLE001 - logged in full; without this thread all leases would end
+                    _LOG.exception("leases cannot be renewed")
+                    time.sleep(_RETRY_S)
 
     def _renew(self, held: dict[uuid.UUID, Cancellation]) -> None:
         """Renew the leases; one that began or ended meanwhile is looked at the next time."""
         if not held:
             return
-        ours = renew_leases(self._stores, self._name)
-        for execution in held.keys() - ours:
+        gone = held.keys() - renew_leases(self._stores, self._name, held)
+        for execution in gone & self._gone:  # twice: one whose end is just committed is still held for a moment
             if execution in self._holds():
                 _LOG.warning("execution %s was taken from this engine, which was silent for too long", execution)
                 held[execution].cancel("The engine lost its lease.")
+        self._gone = gone
 
     def _keep_up(self) -> None:
-        """Mend what other engines lost, and prepare the months to come."""
+        """Requeue what other engines lost, and prepare the months to come."""
         prepared = None
         while not self._stopping.is_set():
             try:
                 if prepared is None or time.monotonic() - prepared > _MONTHS_S:
                     prepare_months(self._stores)
                     prepared = time.monotonic()
-                mend_lost(self._stores)
+                requeue_expired(self._stores)
             except DatabaseUnavailable as error:
                 _LOG.warning("lost executions cannot be looked for: %s", error)
+            except Exception:  # noqa: BLE001 - logged in full, and tried again
+                _LOG.exception("lost executions cannot be looked for")
             self._stopping.wait(_MEND_S)

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -30,8 +31,11 @@ from imageflow_pipelines.spec_text import parse_spec
 
 _LOG = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 3
-"""Of one execution: at lost engines, and at stores that were down."""
+MOST_FAILURES = 3
+"""Lost engines and dependencies that were down, until an execution fails for good."""
+
+PAUSE = timedelta(seconds=10)
+"""An execution is not begun again sooner after such a failure."""
 
 _KEPT_PLANS = 256
 
@@ -61,13 +65,13 @@ class Executor:
     def execute(self, record: ExecutionRecord, cancellation: Cancellation) -> None:
         """Bring a claimed execution to its end, which is committed when this returns.
 
-        Where something that it needs is down it waits again, and fails after the third attempt. A cancellation whose
-        reason is that the lease was lost writes nothing any more.
+        Where something that it needs is down it is returned to the queue, and fails at the third such failure. A
+        cancellation whose reason is that the lease was lost writes nothing any more.
         """
         try:
             ending = self._ending(record, cancellation)
         except Unavailable as error:
-            if record.attempt < MOST_ATTEMPTS:
+            if record.failures + 1 < MOST_FAILURES:
                 self._give_back(record, str(error))
                 return
             ending = _failed(record, _error(error))
@@ -79,9 +83,13 @@ class Executor:
         if not self._journal.end(ending).result():
             _LOG.warning("execution %s was taken over: what attempt %d made is not used", record.id, record.attempt)
 
+    def give_up(self) -> None:
+        """Wait no longer for a database that is away: executions end with their leases."""
+        self._journal.give_up()
+
     def _give_back(self, record: ExecutionRecord, reason: str) -> None:
         with self._stores.database.begin() as connection:
-            queue.give_back(connection, self._name, record.id, reason=reason)
+            queue.give_back(connection, self._name, record.id, reason=reason, pause=PAUSE)
 
     def _ending(self, record: ExecutionRecord, cancellation: Cancellation) -> Ending:
         wanted = self._plan(record)

@@ -14,8 +14,11 @@ from imageflow_domain.events import EventCursor
 from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ExecutionRecord, StepFacts
 from imageflow_domain.page import Page, cut
+from imageflow_domain.texts import check_text
 
 __all__ = ["Filter"]
+
+_MOST_CHARS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,9 @@ def get_execution(stores: Stores, execution: uuid.UUID) -> ExecutionInFull:
 def list_executions(
     stores: Stores, which: Filter, *, after: uuid.UUID | None = None, limit: int = 100
 ) -> Page[ExecutionRecord]:
-    """Return executions, the newest first: those that were made before `after`."""
+    """Return executions, the newest first: those that were made before `after`; raise `InvalidInput` for no text."""
+    check_text(which.client or "", "The client's name", most=_MOST_CHARS)
+    check_text(which.error or "", "The words of an error", most=_MOST_CHARS)
     with stores.database.begin() as connection:
         found = rows.page(connection, which, after=after, limit=limit + 1)
     return cut(found, limit, lambda record: str(record.id))

@@ -59,13 +59,17 @@ class Journal:
         self._noted.put(ending)
         return ending.written
 
+    def give_up(self) -> None:
+        """Wait no longer for a database that is away; what cannot be written raises where its end is awaited."""
+        self._gives_up.set()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Write what is noted; what cannot be written now is lost with the leases of its executions."""
-        self._gives_up.set()
+        self.give_up()
         self._noted.put(None)
         self._thread.join()
 
@@ -105,7 +109,8 @@ class Journal:
     def _write(self, batch: Sequence[StepChange | Ending]) -> list[tuple[Ending, bool]]:
         """Write a batch in one transaction; return its endings, and whether each was still ours."""
         changes = [each for each in batch if isinstance(each, StepChange)]
-        endings = [each for each in batch if isinstance(each, Ending)]
+        # Leases are locked by id, as those of this engine that are renewed meanwhile.
+        endings = sorted((each for each in batch if isinstance(each, Ending)), key=lambda each: each.record.id)
         with self._stores.database.begin() as connection:
             if changes:
                 steps.write(connection, self._engine, changes)

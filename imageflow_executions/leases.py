@@ -1,4 +1,4 @@
-"""What an engine does beside executing: take what waits, keep its leases, stop what is cancelled, mend what is lost."""
+"""What an engine does beside executing: take from the queue, renew leases, find cancellations, requeue what is lost."""
 
 import uuid
 from collections.abc import Collection
@@ -7,10 +7,10 @@ from datetime import timedelta
 from imageflow_clients.database.executions import queue
 from imageflow_clients.stores import Stores
 from imageflow_domain.executions import ExecutionRecord
-from imageflow_executions.execute import MOST_ATTEMPTS
+from imageflow_executions.execute import MOST_FAILURES, PAUSE
 
 LEASE = timedelta(seconds=15)
-"""An engine that does not renew its leases for so long is taken for lost."""
+"""An engine that does not renew its leases for so long counts as lost."""
 
 
 def take_next(stores: Stores, engine: str) -> ExecutionRecord | None:
@@ -19,10 +19,10 @@ def take_next(stores: Stores, engine: str) -> ExecutionRecord | None:
         return queue.claim(connection, engine, lease=LEASE)
 
 
-def renew_leases(stores: Stores, engine: str) -> frozenset[uuid.UUID]:
-    """Prolong an engine's leases; return the executions that it still holds."""
+def renew_leases(stores: Stores, engine: str, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Prolong an engine's leases of the executions that it works on; return those that it still holds."""
     with stores.database.begin() as connection:
-        return queue.renew(connection, engine, lease=LEASE)
+        return queue.renew(connection, engine, held, lease=LEASE)
 
 
 def find_cancelled(stores: Stores, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
@@ -31,13 +31,13 @@ def find_cancelled(stores: Stores, held: Collection[uuid.UUID]) -> frozenset[uui
         return queue.cancelled_among(connection, held)
 
 
-def mend_lost(stores: Stores) -> None:
-    """Let executions of lost engines wait again; those that were lost three times fail."""
+def requeue_expired(stores: Stores) -> None:
+    """Return the executions of lost engines to the queue; those that failed so three times fail for good."""
     with stores.database.begin() as connection:
-        queue.end_lost_leases(connection, most_attempts=MOST_ATTEMPTS)
+        queue.end_lost_leases(connection, most_failures=MOST_FAILURES, pause=PAUSE)
 
 
 def give_back(stores: Stores, engine: str, execution: uuid.UUID) -> None:
-    """Let an execution wait again that a stopping engine could not end."""
+    """Return to the queue an execution that a stopping engine could not end."""
     with stores.database.begin() as connection:
         queue.give_back(connection, engine, execution, reason="Its engine was stopped.")

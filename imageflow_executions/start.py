@@ -13,7 +13,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.access import Principal
 from imageflow_domain.errors import Conflict, InvalidInput, NotReady, Overloaded, TooLarge
 from imageflow_domain.executions import ExecutionRecord, ExecutionRequest, Priority, new_id
-from imageflow_domain.texts import check_text
+from imageflow_domain.texts import check_text, is_storable, texts_in
 from imageflow_executions.estimate import estimate_s
 from imageflow_executions.image_objects import put_input, read_inputs
 from imageflow_executions.parameters import Given, effective, plan_with
@@ -29,7 +29,7 @@ _NAME_CHARS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class StartRequest:
     """What a client asks for, as it spelled it."""
 
     pipeline: str | None = None
@@ -41,18 +41,22 @@ class Wish:
     client: str = ""
     correlation: str = ""
     key: str | None = None
-    """Idempotency key: the same wish with the same key is the same execution."""
+    """Idempotency key: the same start_request with the same key is the same execution."""
     protocol: str
 
 
 def start_execution(
-    stores: Stores, wish: Wish, images: Mapping[str, bytes], principal: Principal, execution: uuid.UUID | None = None
+    stores: Stores,
+    start_request: StartRequest,
+    images: Mapping[str, bytes],
+    principal: Principal,
+    execution: uuid.UUID | None = None,
 ) -> ExecutionRecord:
     """Accept an execution: it waits for an engine from now on.
 
     Args:
         stores: Where rows and objects go.
-        wish: What the client asks for.
+        start_request: What the client asks for.
         images: Encoded, by input of the pipeline. A single one under any name is the only input of a pipeline with one.
         principal: On whose behalf.
         execution: The id to use; a new one by default.
@@ -62,10 +66,10 @@ def start_execution(
         InvalidInput: For wrong images or texts.
         TooLarge: For an image of more than 64 MiB.
         NotFound: For a pipeline that is not published.
-        Conflict: Where the key was used for another wish.
+        Conflict: Where the key was used for another start_request.
         Overloaded: Where as many wait as may.
     """
-    asked = _checked(wish)
+    asked = _checked(start_request)
     wanted = _plan_of(stores, asked)
     sources = _named(wanted, images)
     digest = _digest(asked, sources)
@@ -115,7 +119,7 @@ def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal,
     spec = former.request.spec
     return start_execution(
         stores,
-        Wish(
+        StartRequest(
             pipeline=former.request.pipeline if spec is None else None,
             spec=spec,
             parameters=former.request.parameters,
@@ -129,27 +133,34 @@ def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal,
     )
 
 
-def _checked(wish: Wish) -> Wish:
-    if (wish.pipeline is None) == (wish.spec is None):
+def _checked(start_request: StartRequest) -> StartRequest:
+    if (start_request.pipeline is None) == (start_request.spec is None):
         raise InvalidInput("Name a published pipeline, or send a spec: one of the two.")
-    check_text(wish.client, "The client's name", most=_NAME_CHARS)
-    check_text(wish.correlation, "The correlation id", most=_NAME_CHARS)
-    if wish.key is not None:
-        check_text(wish.key, "The idempotency key", least=1, most=_NAME_CHARS)
-    return replace(wish, parameters=dict(wish.parameters))
+    check_text(start_request.client, "The client's name", most=_NAME_CHARS)
+    check_text(start_request.correlation, "The correlation id", most=_NAME_CHARS)
+    if start_request.key is not None:
+        check_text(start_request.key, "The idempotency key", least=1, most=_NAME_CHARS)
+    return replace(start_request, parameters=dict(start_request.parameters))
 
 
-def _plan_of(stores: Stores, wish: Wish) -> Plan:
+def _plan_of(stores: Stores, start_request: StartRequest) -> Plan:
     with stores.database.begin() as connection:
         registry = registry_of(connection)
-        spec = look_up_pipeline(connection, wish.pipeline).spec if wish.pipeline is not None else wish.spec or {}
-    wanted = plan_with(parse_spec(dict(spec)), wish.parameters, registry)
+        spec = (
+            look_up_pipeline(connection, start_request.pipeline).spec
+            if start_request.pipeline is not None
+            else start_request.spec or {}
+        )
+    wanted = plan_with(parse_spec(dict(spec)), start_request.parameters, registry)
     containers = [step.component.reference() for step in wanted.steps.values() if step.component.container is not None]
     if containers:
         raise InvalidInput(
             f"Pipelines with container components ({', '.join(containers)}) are not executed live yet: use `imageflow "
             "pipeline run`, or inspect a batch with them."
         )
+    kept = (wanted.spec.to_data(), effective(wanted))
+    if not all(is_storable(each) for each in texts_in(kept)):
+        raise InvalidInput("The pipeline or its parameters hold signs that are no text: leave them out.")
     return wanted
 
 
@@ -169,15 +180,22 @@ def _named(wanted: Plan, images: Mapping[str, bytes]) -> Mapping[str, bytes]:
     return images
 
 
-def _digest(wish: Wish, images: Mapping[str, bytes]) -> str:
-    """Return what tells a wish from another under the same key."""
-    said = [wish.pipeline, wish.spec, wish.parameters, int(wish.priority), wish.client, wish.correlation]
+def _digest(start_request: StartRequest, images: Mapping[str, bytes]) -> str:
+    """Return what tells a start_request from another under the same key."""
+    said = [
+        start_request.pipeline,
+        start_request.spec,
+        start_request.parameters,
+        int(start_request.priority),
+        start_request.client,
+        start_request.correlation,
+    ]
     sent = {name: hashlib.sha256(data).hexdigest() for name, data in images.items()}
     return hashlib.sha256(canonical_json([*said, sent])).hexdigest()
 
 
 def _earlier(stores: Stores, principal: Principal, key: str, digest: str) -> ExecutionRecord | None:
-    """Return the execution that a key was used for; raise `Conflict` where that was another wish."""
+    """Return the execution that a key was used for; raise `Conflict` where that was another start_request."""
     with stores.database.begin() as connection:
         found = rows.keyed(connection, principal.name, key)
         if found is None:

@@ -12,8 +12,8 @@ class Capacity:
         self.batch_images = CapacityLimiter(4)
         """Images of batches that are in memory, on threads of their own."""
         self.execution_images = CapacityLimiter(8)
-        """Images of executions that are in memory, on threads of their own."""
-        self.execution_waits = 1000
+        """Requests whose images are in memory, on threads of their own."""
+        self.execution_followers = CapacityLimiter(1000)
         """Requests that wait for the end of an execution, and clients that follow one; more are refused."""
         self.comparisons = CapacityLimiter(1)
         """Comparisons of surveys: each keeps two cores busy for seconds."""

@@ -50,7 +50,8 @@ def serve(settings: Settings) -> None:
     prepare_months(stores)
     app = create_app(settings, stores)
     gateway: LiveGateway = app.state.gateway
-    connections = gateway.capacity.watchers + _OTHER_CONNECTIONS
+    followers = int(gateway.capacity.execution_followers.total_tokens)
+    connections = gateway.capacity.watchers + followers + _OTHER_CONNECTIONS
     allow_open_files(connections)
     gc.collect()
     gc.freeze()  # A full collection stops every stream, for 0.3 s where it goes through all loaded modules as well.

@@ -54,7 +54,9 @@ def with_defaults(schema: Schema, value: Any) -> Any:
     if schema.get("type") == "object" and isinstance(value, dict):
         properties = schema.get("properties", {})
         missing = {
-            name: each["default"] for name, each in properties.items() if "default" in each and name not in value
+            name: with_defaults(each, each["default"])
+            for name, each in properties.items()
+            if "default" in each and name not in value
         }
         given = {
             name: with_defaults(properties[name], item) if name in properties else item for name, item in value.items()
@@ -153,7 +155,7 @@ def _nested_faults(schema: Schema, kind: str, path: str) -> Iterator[Fault]:
     for name, each in properties.items():
         yield from _schema_faults(each, f"{path}.properties.{name}")
     required = schema.get("required", [])
-    if not isinstance(required, list):
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         yield Fault(path=f"{path}.required", reason="must be a list of names")
         return
     for name in required:

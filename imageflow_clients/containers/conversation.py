@@ -69,14 +69,14 @@ class Conversation:
         answer, _, self._pending = self._pending.partition(b"\n")
         return answer
 
-    @property
     def has_more(self) -> bool:
-        """Whether the process wrote something that nothing asked for."""
+        """Return whether the process wrote something that nothing asked for."""
         if self._pending:
             return True
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
-            return bool(selector.select(0))
+            # Its end can be read, too: a process may exit once it has answered.
+            return bool(selector.select(0)) and self._read_output()
 
     def log(self) -> str:
         """Return the last lines that the process wrote to standard error."""

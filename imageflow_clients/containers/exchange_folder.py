@@ -67,16 +67,18 @@ class ExchangeFolder:
             os.close(descriptor)
 
     def is_overfull(self) -> bool:
-        """Return whether the container wrote more files or bytes than are taken."""
+        """Return whether the container wrote more files or bytes than are taken, or closed a folder to us."""
         count = size = 0
-        for folder, folders, files in os.walk(self._out):
+        closed: list[OSError] = []
+        for folder, folders, files in os.walk(self._out, onerror=closed.append):
             count += len(folders) + len(files)
             if count > _MOST_FILES:
                 return True
             for name in files:
                 with suppress(FileNotFoundError):  # the container removed it
                     size += Path(folder, name).lstat().st_size
-        return size > MOST_BYTES
+        # What cannot be looked into may hold anything; a folder that was removed meanwhile holds nothing.
+        return size > MOST_BYTES or any(not isinstance(error, FileNotFoundError) for error in closed)
 
     def clear(self) -> None:
         """Remove everything but the two folders."""

@@ -80,7 +80,7 @@ class RunningContainer:
     @property
     def is_idle(self) -> bool:
         """Whether it waits for a request and wrote nothing that was not asked for."""
-        return self._process.poll() is None and not self._conversation.has_more
+        return self._process.poll() is None and not self._conversation.has_more()
 
     def failed(self, why: str) -> ContainerFailed:
         """Return the error that says why its answer is not taken."""
@@ -116,6 +116,7 @@ class RunningContainer:
         cancellation.check()
         if answer is None:
             raise self._ended()
+        self._check_folder()  # also what was written between the last look and the answer
         return self._parsed(answer)
 
     def _check_folder(self) -> None:
@@ -130,7 +131,7 @@ class RunningContainer:
             raise self.failed(f"wrote '{shown}' to standard output, which is no JSON") from error
         if not isinstance(answer, dict):
             raise self.failed("wrote a line to standard output that is no JSON object")
-        if self._conversation.has_more:
+        if self._conversation.has_more():
             raise self.failed("wrote more than one line to standard output for one request")
         return answer
 

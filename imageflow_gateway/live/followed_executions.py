@@ -30,7 +30,6 @@ class FollowedExecutions:
         self._stores = stores
         self._capacity = capacity
         self._hub = hub
-        self._clients = 0
 
     async def subscribe(self, execution: UUID, last_event_id: str | None) -> AsyncIterator[bytes] | None:
         """Return an execution's events as server-sent ones, or `None` where a client has seen its end.
@@ -43,10 +42,10 @@ class FollowedExecutions:
             DatabaseUnavailable: The database does not answer.
             TooManyRequests: As many clients follow executions as may.
         """
-        if self._clients >= self._capacity.execution_waits:
+        if not self._capacity.execution_followers.available_tokens:
             raise TooManyRequests(
-                f"{self._capacity.execution_waits} clients follow executions here already: ask for the execution "
-                "itself, or follow it later."
+                f"{self._capacity.execution_followers.total_tokens:.0f} clients follow executions here already: ask "
+                "for the execution itself, or follow it later."
             )
         found = await self._read(execution)
         seen = EventCursor.parse(last_event_id or "")
@@ -58,7 +57,8 @@ class FollowedExecutions:
         return await to_thread.run_sync(get_execution, self._stores, execution, limiter=self._capacity.progress_reads)
 
     async def _stream(self, execution: UUID, found: ExecutionInFull, seen: EventCursor | None) -> AsyncIterator[bytes]:
-        self._clients += 1
+        place = object()
+        await self._capacity.execution_followers.acquire_on_behalf_of(place)
         try:
             snapshot: ExecutionInFull | None = found if seen is None else None
             while True:
@@ -82,7 +82,7 @@ class FollowedExecutions:
                 except Unavailable:
                     return  # this process stops: the client asks again
         finally:
-            self._clients -= 1
+            self._capacity.execution_followers.release_on_behalf_of(place)
 
 
 async def _events(following: Following) -> AsyncIterator[bytes]:

@@ -14,5 +14,5 @@ def test_the_reference_lists_every_route_and_tries_one(look: OpenPage, stand: St
     assert page.locator(".opblock").count() == sum(len(methods) for methods in described.values())
     page.locator(".opblock", has_text="The gateway lives").locator(".opblock-summary-control").click()
     page.get_by_role("button", name="Try it out").click()
-    page.get_by_role("button", name="Execute").click()
+    page.get_by_role("button", name="Execute", exact=True).click()
     expect(page.locator(".live-responses-table")).to_contain_text('"status": "ok"')

@@ -35,7 +35,7 @@ def local_image(program: Path, folder: Path, *arguments: str) -> str:
     content = hashlib.sha256(program.read_bytes()).hexdigest()[:12]
     name = "-".join((f"{_REPOSITORY}/{program.name}", content, *arguments))
     with (cache_root() / "test-images.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another session that builds it first would take the name away
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process that builds it first would take the name away
         _podman("build", "--quiet", "--tag", name, "--file", str(containerfile), str(folder))
         return f"{name}@{_podman('image', 'inspect', '--format', '{{.Digest}}', name)}"
 

@@ -12,12 +12,12 @@ from imageflow_domain.executions import ExecutionState
 from imageflow_engine.resident import Resident
 from imageflow_executions.history import cancel_execution
 from imageflow_executions.image_objects import read_object
-from imageflow_executions.start import Wish, repeat_execution, start_execution
+from imageflow_executions.start import StartRequest, repeat_execution, start_execution
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.plan import plan
 from imageflow_pipelines.spec_text import parse_spec
 from imageflow_pipelines.value_file import file_of
-from tests.executions.wishes import ended, hanging, image, small, started, until_running
+from tests.executions.starts import ended, hanging, image, small, started, until_running
 
 Running = Callable[..., AbstractContextManager[Resident]]
 
@@ -97,9 +97,9 @@ def test_a_published_pipeline_is_executed_with_replaced_parameters_and_repeated_
     stores: Stores, running: Running
 ) -> None:
     publish_pipeline(stores, small("published"))
-    wish = Wish(pipeline="published", parameters={"small.width_px": "16"}, protocol="test")
+    start_request = StartRequest(pipeline="published", parameters={"small.width_px": "16"}, protocol="test")
     with running():
-        record = start_execution(stores, wish, {"anything": image(5)}, LOCAL_OPERATOR)
+        record = start_execution(stores, start_request, {"anything": image(5)}, LOCAL_OPERATOR)
         first = ended(stores, record.id).record
         again = ended(stores, repeat_execution(stores, record.id, LOCAL_OPERATOR, protocol="test").id).record
     assert first.request.pipeline == "published@1"

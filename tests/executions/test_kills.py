@@ -21,7 +21,7 @@ from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ENDS, ExecutionState
 from imageflow_executions.image_objects import read_object
 from imageflow_executions.leases import LEASE
-from tests.executions.wishes import ended, image, small, started
+from tests.executions.starts import ended, image, small, started
 
 KILLS = int(os.environ.get("IMAGEFLOW_ENGINE_KILLS", "6"))
 

@@ -10,8 +10,8 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import Conflict
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, Priority, StepFacts
 from imageflow_executions.history import cancel_execution, get_execution
-from imageflow_executions.leases import mend_lost, renew_leases, take_next
-from tests.executions.wishes import started
+from imageflow_executions.leases import give_back, renew_leases, requeue_expired, take_next
+from tests.executions.starts import started
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,9 @@ def lose(stores: Stores) -> None:
     """Let all leases end, as if their engines had been silent, and mend it."""
     with stores.database.begin() as connection:
         connection.execute(text("UPDATE execution_leases SET until = now() - interval '1 second'"))
-    mend_lost(stores)
+    requeue_expired(stores)
+    with stores.database.begin() as connection:  # without the pause after a failure
+        connection.execute(text("UPDATE execution_queue SET not_before = now() - interval '1 second'"))
 
 
 def ends(stores: Stores, record: ExecutionRecord, state: ExecutionState = ExecutionState.COMPLETED) -> bool:
@@ -78,7 +80,7 @@ def test_what_a_lost_engine_had_waits_again_and_its_writes_change_nothing(stores
     lose(stores)
     second = taken(stores, "other")
     assert (second.id, second.attempt) == (first.id, 2)
-    assert renew_leases(stores, "lost") == frozenset()
+    assert renew_leases(stores, "lost", {first.id}) == frozenset()
     assert not ends(stores, first)
     facts = StepFacts(step="decode", place=0, status="done", started_s=0, seconds=1)
     with stores.database.begin() as connection:
@@ -104,11 +106,82 @@ def test_an_engine_that_stops_its_work_without_being_asked_cancels_nothing(store
 
 
 def test_an_execution_that_loses_three_engines_fails(stores: Stores) -> None:
-    started(stores)
+    execution = started(stores).id
     for attempt in (1, 2, 3):
         assert taken(stores).attempt == attempt
         lose(stores)
     assert take_next(stores, "first") is None
+    found = get_execution(stores, execution).record
+    assert found.state is ExecutionState.FAILED
+    assert found.error is not None
+    assert found.error.code == "ENGINE_LOST"
+    assert "lost or stores down 2 times before" in found.error.message
+
+
+def test_engines_that_stop_in_order_do_not_use_up_attempts(stores: Stores) -> None:
+    execution = started(stores).id
+    for _ in range(5):
+        taken(stores)
+        give_back(stores, "first", execution)
+    found = get_execution(stores, execution).record
+    assert (found.state, found.attempt, found.failures) == (ExecutionState.QUEUED, 5, 0)
+
+
+def test_an_execution_waits_after_a_failure_and_others_go_first(stores: Stores) -> None:
+    execution = started(stores).id
+    taken(stores)
+    with stores.database.begin() as connection:
+        queue.give_back(connection, "first", execution, reason="The store is down.", pause=timedelta(seconds=60))
+    other = started(stores).id
+    assert taken(stores).id == other
+    assert take_next(stores, "first") is None
+    assert get_execution(stores, execution).record.failures == 1
+
+
+def test_what_an_engine_no_longer_works_on_loses_its_lease_though_the_engine_goes_on(stores: Stores) -> None:
+    given_up, held = started(stores).id, started(stores).id
+    assert {taken(stores).id, taken(stores).id} == {given_up, held}
+    with stores.database.begin() as connection:
+        connection.execute(text("UPDATE execution_leases SET until = now() + interval '1 second'"))
+    assert renew_leases(stores, "first", {held}) == {held}
+    with stores.database.begin() as connection:
+        left = connection.execute(
+            text("SELECT execution_id FROM execution_leases WHERE until > now() + interval '5 seconds'")
+        )
+        assert left.scalars().all() == [held]
+
+
+def test_cancelling_while_engines_take_and_end_never_deadlocks(stores: Stores) -> None:
+    executions = [started(stores).id for _ in range(40)]
+    failed: list[Exception] = []
+
+    def take_and_end(engine: str) -> None:
+        try:
+            while (record := take_next(stores, engine)) is not None:
+                ends(stores, record)
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            failed.append(error)
+
+    def cancel() -> None:
+        for execution in executions:
+            try:
+                cancel_execution(stores, execution)
+            except Conflict:
+                continue
+            except Exception as error:  # noqa: BLE001 - the test looks at it
+                failed.append(error)
+
+    threads = [threading.Thread(target=take_and_end, args=(name,)) for name in ("one", "two")]
+    threads += [threading.Thread(target=cancel) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert {get_execution(stores, execution).record.state for execution in executions} <= {
+        ExecutionState.COMPLETED,
+        ExecutionState.CANCELLED,
+    }
 
 
 def test_one_that_was_to_be_cancelled_when_its_engine_was_lost_is_cancelled(stores: Stores) -> None:
@@ -159,10 +232,10 @@ def test_leases_that_are_renewed_are_not_lost(stores: Stores) -> None:
     record = taken(stores)
     with stores.database.begin() as connection:
         connection.execute(text("UPDATE execution_leases SET until = now() + interval '1 second'"))
-        assert queue.renew(connection, "first", lease=timedelta(seconds=60)) == {record.id}
+        assert queue.renew(connection, "first", [record.id], lease=timedelta(seconds=60)) == {record.id}
         left = connection.execute(
             text("SELECT until - now() > interval '50 seconds' FROM execution_leases")
         ).scalar_one()
     assert left
-    mend_lost(stores)
+    requeue_expired(stores)
     assert get_execution(stores, record.id).record.state is ExecutionState.RUNNING

@@ -17,10 +17,10 @@ from imageflow_executions.history import Filter, get_execution, list_executions
 from imageflow_executions.image_objects import read_inputs
 from imageflow_executions.months import prepare_months
 from imageflow_executions.parameters import effective, plan_with
-from imageflow_executions.start import Wish, repeat_execution, start_execution
+from imageflow_executions.start import StartRequest, repeat_execution, start_execution
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
 from imageflow_pipelines.spec_text import parse_spec
-from tests.executions.wishes import image, small, started
+from tests.executions.starts import image, small, started
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -99,11 +99,11 @@ def test_an_image_beyond_the_limit_is_refused(stores: Stores) -> None:
 
 
 def test_a_pipeline_and_a_spec_or_neither_are_refused(stores: Stores) -> None:
-    for wish in (Wish(protocol="test"), Wish(pipeline="small", spec=small(), protocol="test")):
+    for start_request in (StartRequest(protocol="test"), StartRequest(pipeline="small", spec=small(), protocol="test")):
         with pytest.raises(InvalidInput, match="one of the two"):
-            start_execution(stores, wish, {"picture": image()}, LOCAL_OPERATOR)
+            start_execution(stores, start_request, {"picture": image()}, LOCAL_OPERATOR)
     with pytest.raises(NotFound, match="No pipeline 'never'"):
-        start_execution(stores, Wish(pipeline="never", protocol="test"), {"picture": image()}, LOCAL_OPERATOR)
+        start_execution(stores, StartRequest(pipeline="never", protocol="test"), {"picture": image()}, LOCAL_OPERATOR)
 
 
 def test_a_pipeline_with_a_container_component_is_refused_with_what_executes_it(stores: Stores) -> None:
@@ -140,8 +140,8 @@ def test_an_execution_that_goes_on_is_not_repeated(stores: Stores) -> None:
 
 def test_the_history_is_paged_newest_first_and_filtered(stores: Stores) -> None:
     publish_pipeline(stores, small("paged"))
-    wish = Wish(pipeline="paged", protocol="test")
-    made = [start_execution(stores, wish, {"picture": image()}, LOCAL_OPERATOR) for _ in range(5)]
+    start_request = StartRequest(pipeline="paged", protocol="test")
+    made = [start_execution(stores, start_request, {"picture": image()}, LOCAL_OPERATOR) for _ in range(5)]
     which = Filter(pipeline="paged")
     first = list_executions(stores, which, limit=3)
     second = list_executions(stores, which, after=parse_id(str(first.next)), limit=3)

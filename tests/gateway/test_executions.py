@@ -12,7 +12,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.executions import new_id
 from imageflow_executions.months import prepare_months
 from tests.executions.conftest import engine_over
-from tests.executions.wishes import hanging, image, small, until_running
+from tests.executions.starts import hanging, image, small, until_running
 from tests.gateway.answers import V1
 from tests.gateway.conftest import Client
 
@@ -206,6 +206,37 @@ def test_what_cannot_be_executed_is_refused_with_the_reason(
 )
 def test_a_wrong_pipeline_config_is_refused(client: Client, config: dict[str, Any]) -> None:
     assert client.post(PROCESS, **form(image(), pipeline_config=config)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query", [{"since": "1960-01-01T00:00:00Z"}, {"since": "9999-12-31T00:00:00Z"}, {"error": "a & | ! ("}]
+)
+def test_any_filter_of_the_history_is_answered(client: Client, query: dict[str, str]) -> None:
+    assert client.get(EXECUTIONS, params=query).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query", [{"client_id": "\0"}, {"error": "\0"}, {"since": "2026-11-30T00:00:00"}, {"after": "x"}]
+)
+def test_a_filter_that_says_nothing_is_refused(client: Client, query: dict[str, str]) -> None:
+    assert client.get(EXECUTIONS, params=query).status_code in (400, 422)
+
+
+def test_signs_that_are_no_text_are_refused_before_anything_is_stored(client: Client, stores: Stores) -> None:
+    before = sum(1 for _ in stores.objects.list("executions"))
+    for fields in ({"parameters": {"small.mode": "\0"}}, {"parameters": {"small.mode": "\ud800"}}):
+        answer = client.post(EXECUTIONS, **form(image(), pipeline="live", **fields))
+        assert answer.status_code in (400, 422), answer.text
+    described = {**small("described"), "description": "a\0b"}
+    assert client.post(EXECUTIONS, **form(image(), spec=described)).status_code == 400
+    assert sum(1 for _ in stores.objects.list("executions")) == before
+
+
+def test_a_repeat_with_a_key_waits_for_the_execution_that_has_it(client: Client, engine: None) -> None:
+    key = {"idempotency-key": "waits"}
+    first = start(client, headers=key, pipeline="live").json()["execution_id"]
+    again = start(client, wait=30, headers=key, pipeline="live")
+    assert (again.status_code, again.json()["execution_id"], again.json()["status"]) == (200, first, "completed")
 
 
 def test_an_image_beyond_the_limit_and_an_unknown_id_are_refused(client: Client) -> None:

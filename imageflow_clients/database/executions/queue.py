@@ -1,4 +1,8 @@
-"""What waits, and who works on what: claims, leases, and what becomes of an execution whose engine was lost."""
+"""The queue and the leases of executions.
+
+Locks are taken in one order, as two transactions would else wait for each other: rows of the queue or leases first,
+several of them by id, then the execution.
+"""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -45,7 +49,8 @@ def count_waiting(connection: Connection, *, most: int) -> int:
 
 def claim(connection: Connection, engine: str, *, lease: timedelta) -> ExecutionRecord | None:
     """Take the execution that is due first for an engine, which holds it until its lease ends; `None` without any."""
-    first = select(_Q.c.execution_id).order_by(_Q.c.due).limit(1).with_for_update(skip_locked=True).scalar_subquery()
+    waits = select(_Q.c.execution_id).where(_Q.c.not_before <= func.now()).order_by(_Q.c.due).limit(1)
+    first = waits.with_for_update(skip_locked=True).scalar_subquery()
     taken = connection.execute(
         delete(_Q).where(_Q.c.execution_id == first).returning(_Q.c.execution_id, _Q.c.due)
     ).one_or_none()
@@ -70,14 +75,19 @@ def claim(connection: Connection, engine: str, *, lease: timedelta) -> Execution
     return record(row)
 
 
-def renew(connection: Connection, engine: str, *, lease: timedelta) -> frozenset[uuid.UUID]:
-    """Prolong an engine's leases; return the executions that it still holds."""
+def renew(
+    connection: Connection, engine: str, held: Collection[uuid.UUID], *, lease: timedelta
+) -> frozenset[uuid.UUID]:
+    """Prolong an engine's leases of the executions that it works on; return those that it still holds."""
+    ours = (
+        select(_L.c.execution_id)
+        .where(_L.c.engine == engine, _L.c.execution_id.in_(held), _L.c.until > func.now())
+        .order_by(_L.c.execution_id)
+        .with_for_update()
+    )
     return frozenset(
         connection.execute(
-            update(_L)
-            .where(_L.c.engine == engine, _L.c.until > func.now())
-            .values(until=func.now() + lease)
-            .returning(_L.c.execution_id)
+            update(_L).where(_L.c.execution_id.in_(ours)).values(until=func.now() + lease).returning(_L.c.execution_id)
         ).scalars()
     )
 
@@ -88,38 +98,55 @@ def cancelled_among(connection: Connection, held: Collection[uuid.UUID]) -> froz
     return frozenset(connection.execute(wanted).scalars())
 
 
-def give_back(connection: Connection, engine: str, execution: uuid.UUID, *, reason: str) -> None:
-    """Let an execution wait again that its engine cannot end; one that was taken from it meanwhile is left alone."""
+def give_back(
+    connection: Connection, engine: str, execution: uuid.UUID, *, reason: str, pause: timedelta | None = None
+) -> None:
+    """Return to the queue an execution that its engine cannot end; one that was taken from it is left alone.
+
+    Args:
+        connection: In a transaction.
+        engine: The one that holds it.
+        execution: Which one.
+        reason: For its event.
+        pause: How long it is not taken again, after a failure; `None` where nothing failed.
+    """
     due = connection.execute(
         delete(_L).where(_L.c.execution_id == execution, _L.c.engine == engine).returning(_L.c.due)
     ).scalar_one_or_none()
     if due is not None:
-        _wait_again(connection, execution, due, reason)
+        _requeue(connection, execution, due, reason, pause)
 
 
-def end_lost_leases(connection: Connection, *, most_attempts: int) -> Sequence[uuid.UUID]:
-    """Let executions wait again whose engine was silent past its lease; return them.
+def end_lost_leases(connection: Connection, *, most_failures: int, pause: timedelta) -> Sequence[uuid.UUID]:
+    """Return to the queue the executions whose leases have expired; return their ids.
 
-    One that is to be cancelled is cancelled, and one that was lost `most_attempts` times fails.
+    One that is to be cancelled is cancelled, and one at its last failure fails.
+
+    Args:
+        connection: In a transaction.
+        most_failures: The one that is not forgiven.
+        pause: How long they are not taken again.
     """
     lost = select(_L.c.execution_id).where(_L.c.until < func.now()).with_for_update(skip_locked=True)
-    ended = connection.execute(
+    expired = connection.execute(
         delete(_L).where(_L.c.execution_id.in_(lost)).returning(_L.c.execution_id, _L.c.attempt, _L.c.due)
     ).all()
-    for each in ended:
-        asked = connection.execute(select(_E.c.cancel_asked_at).where(_E.c.id == each.execution_id)).scalar_one()
-        if asked is not None:
-            end(connection, each.execution_id, each.attempt, ExecutionState.CANCELLED)
-        elif each.attempt >= most_attempts:
+    for each in expired:
+        row = connection.execute(
+            select(_E.c.cancel_asked_at, _E.c.failures).where(_E.c.id == each.execution_id).with_for_update()
+        ).one()
+        if row.cancel_asked_at is not None:
+            _end(connection, each.execution_id, each.attempt, ExecutionState.CANCELLED)
+        elif row.failures + 1 >= most_failures:
             message = (
-                f"Its engine was lost {each.attempt} times while it worked on it, perhaps for want of memory: see the "
-                "engines' logs, or use smaller images."
+                f"Its engine was lost, and engines were lost or stores down {row.failures} times before: see the "
+                "engines' logs, give engines more memory, or send smaller images."
             )
             error = ExecutionError(code="ENGINE_LOST", message=message)
-            end(connection, each.execution_id, each.attempt, ExecutionState.FAILED, error=error)
+            _end(connection, each.execution_id, each.attempt, ExecutionState.FAILED, error=error)
         else:
-            _wait_again(connection, each.execution_id, each.due, "Its engine was lost.")
-    return [each.execution_id for each in ended]
+            _requeue(connection, each.execution_id, each.due, "Its engine was lost.", pause)
+    return [each.execution_id for each in expired]
 
 
 def end(
@@ -135,6 +162,24 @@ def end(
 
     Only one that somebody asked to cancel is cancelled: an engine also stops what it lost, or what it gives back.
     """
+    own = (_L.c.execution_id == execution, _L.c.attempt == attempt)
+    if connection.execute(select(_L.c.engine).where(*own).with_for_update()).first() is None:
+        return False
+    if not _end(connection, execution, attempt, state, outputs=outputs, error=error):
+        return False
+    connection.execute(delete(_L).where(*own))
+    return True
+
+
+def _end(
+    connection: Connection,
+    execution: uuid.UUID,
+    attempt: int,
+    state: ExecutionState,
+    *,
+    outputs: object = None,
+    error: ExecutionError | None = None,
+) -> bool:
     is_ours = [_E.c.id == execution, _E.c.attempt == attempt, _E.c.state == ExecutionState.RUNNING]
     if state is ExecutionState.CANCELLED:
         is_ours.append(_E.c.cancel_asked_at.is_not(None))
@@ -150,31 +195,31 @@ def end(
             error_step=error and (error.step or None),
         )
     ).rowcount
-    if not changed:
-        return False
-    connection.execute(delete(_L).where(_L.c.execution_id == execution, _L.c.attempt == attempt))
-    events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
-    return True
+    if changed:
+        events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
+    return bool(changed)
 
 
 def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionRecord:
-    """Cancel an execution that waits at once; note of one that is worked on that it is to be.
+    """Cancel an execution that waits, and mark a running one for cancellation.
 
     Raises `Conflict` for one that has completed or failed; one that is cancelled stays so.
     """
+    waited = connection.execute(
+        delete(_Q).where(_Q.c.execution_id == execution).returning(_Q.c.execution_id)
+    ).one_or_none()
     row = connection.execute(select(_E).where(_E.c.id == execution).with_for_update()).one()
     state = ExecutionState(row.state)
-    if state in (ExecutionState.COMPLETED, ExecutionState.FAILED):
-        raise Conflict(f"Execution {execution} has {state} already: there is nothing to cancel.")
-    if state is ExecutionState.QUEUED:
-        connection.execute(delete(_Q).where(_Q.c.execution_id == execution))
+    if waited is not None:
         values = {"state": ExecutionState.CANCELLED, "ended_at": func.clock_timestamp()}
         events.append(connection, state_changed(execution, ExecutionState.CANCELLED, attempt=row.attempt))
     elif state is ExecutionState.RUNNING:
         values = {"cancel_asked_at": func.coalesce(_E.c.cancel_asked_at, func.now())}
         notify(connection)
-    else:
+    elif state is ExecutionState.CANCELLED:
         return record(row)
+    else:
+        raise Conflict(f"Execution {execution} has {state} already: there is nothing to cancel.")
     return record(connection.execute(update(_E).where(_E.c.id == execution).values(**values).returning(_E)).one())
 
 
@@ -189,13 +234,14 @@ def add_key(connection: Connection, principal: str, key: str, execution: uuid.UU
     return connection.execute(added).first() is not None
 
 
-def _wait_again(connection: Connection, execution: uuid.UUID, due: object, reason: str) -> None:
+def _requeue(connection: Connection, execution: uuid.UUID, due: object, reason: str, pause: timedelta | None) -> None:
     attempt = connection.execute(
         update(_E)
         .where(_E.c.id == execution, _E.c.state == ExecutionState.RUNNING)
-        .values(state=ExecutionState.QUEUED)
+        .values(state=ExecutionState.QUEUED, failures=_E.c.failures + (0 if pause is None else 1))
         .returning(_E.c.attempt)
     ).scalar_one()
-    connection.execute(insert(_Q).values(execution_id=execution, due=due))
+    not_before = func.now() + (pause or timedelta(0))
+    connection.execute(insert(_Q).values(execution_id=execution, due=due, not_before=not_before))
     events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=attempt, reason=reason))
     notify(connection)

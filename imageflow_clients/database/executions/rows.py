@@ -182,6 +182,7 @@ def record(row: Row[Any]) -> ExecutionRecord:
         ),
         state=ExecutionState(row.state),
         attempt=row.attempt,
+        failures=row.failures,
         inputs={name: ImageObject(**each) for name, each in row.inputs.items()},
         outputs={name: each and ImageObject(**each) for name, each in row.outputs.items()},
         error=error,

@@ -33,6 +33,7 @@ executions = Table(
     Column("protocol", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0", doc="Lost engines, and stores that were down."),
     Column("inputs", JSONB, nullable=False),
     Column("outputs", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("error_code", Text, nullable=True),
@@ -54,6 +55,7 @@ executions = Table(
     is_short("principal", 200),
     Index("ix_executions_pipeline", "pipeline", "id"),
     Index("ix_executions_state", "state", "id"),
+    Index("ix_executions_completed", "pipeline", "version", "id", postgresql_where=text("state = 'completed'")),
     Index("ix_executions_priority", "priority", "id"),
     Index("ix_executions_client", "client", "id"),
     Index(
@@ -85,6 +87,7 @@ execution_queue = Table(
     metadata,
     Column("execution_id", Uuid, primary_key=True),
     Column("due", DateTime(timezone=True), nullable=False, doc="Creation, less what its priority is worth."),
+    moment("not_before", doc="Later than now for one that waits after a failure."),
     Index("ix_execution_queue_due", "due"),
 )
 

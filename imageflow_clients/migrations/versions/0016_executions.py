@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("protocol", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("inputs", _JSON, nullable=False),
         sa.Column("outputs", _JSON, server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.Column("error_code", sa.Text(), nullable=True),
@@ -55,6 +56,12 @@ def upgrade() -> None:
     for column in ("state", "priority", "client"):
         op.create_index(f"ix_executions_{column}", "executions", [column, "id"])
     op.create_index(
+        "ix_executions_completed",
+        "executions",
+        ["pipeline", "version", "id"],
+        postgresql_where=sa.text("state = 'completed'"),
+    )
+    op.create_index(
         "ix_executions_error_words",
         "executions",
         [sa.text("to_tsvector('simple', error)")],
@@ -79,6 +86,7 @@ def upgrade() -> None:
         "execution_queue",
         sa.Column("execution_id", sa.Uuid(), nullable=False),
         sa.Column("due", _TIME, nullable=False),
+        sa.Column("not_before", _TIME, server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("execution_id", name=op.f("pk_execution_queue")),
     )
     op.create_index("ix_execution_queue_due", "execution_queue", ["due"])

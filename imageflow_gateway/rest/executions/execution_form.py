@@ -1,20 +1,24 @@
-"""The form (multipart/form-data) by which a client starts an execution, read to a wish and its images."""
+"""The form (multipart/form-data) by which a client starts an execution, read to a start_request and its images."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import Request
 
 from imageflow_domain.errors import InvalidInput, TooLarge
 from imageflow_domain.executions import Priority
-from imageflow_executions.start import Wish
+from imageflow_executions.start import StartRequest
 from imageflow_gateway.parts import Part, parts
 
 _MOST_IMAGES = 16
+_IN_MEMORY_BYTES = 65_536
 _MOST_FIELD_BYTES = 4_000_000
 """Of a part that is no file: a spec, parameters."""
 
@@ -28,17 +32,27 @@ class ExecutionForm:
 
     texts: dict[str, str] = field(default_factory=dict)
     values: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    images: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, IO[bytes]] = field(default_factory=dict)
+    """The images; large ones lie on disk until the form is complete, so that a slow sender takes no memory."""
+
+    def images(self) -> dict[str, bytes]:
+        """Return the images."""
+        return {name: file.read() for name, file in self.files.items()}
+
+    def close(self) -> None:
+        """Forget the images."""
+        for file in self.files.values():
+            file.close()
 
     def take(self, part: Part) -> None:
         """Take a part; raise `InvalidInput` for one that is not known, or comes twice."""
         name = part.name
-        if name in self.texts or name in self.values or name in self.images:
+        if name in self.texts or name in self.values or name in self.files:
             raise InvalidInput(f"The form has two parts '{name[:80]}': send one.")
         if part.file_name is not None and name not in (*TEXTS, *JSON):
-            if len(self.images) == _MOST_IMAGES:
+            if len(self.files) == _MOST_IMAGES:
                 raise TooLarge(f"The form has more than {_MOST_IMAGES} images: a pipeline takes fewer.")
-            self.images[name] = part.file.read()
+            self.files[name] = _kept(part)
         elif name in TEXTS:
             self.texts[name] = _text(part)
         elif name in JSON:
@@ -47,13 +61,13 @@ class ExecutionForm:
             known = ", ".join((*TEXTS, *JSON))
             raise InvalidInput(f"The form has a part '{name[:80]}' that is no file: fields are {known}.")
 
-    def wish(self, key: str | None) -> Wish:
+    def start_request(self, key: str | None) -> StartRequest:
         """Return what the client asks for, by the fields of this API."""
         if "pipeline_config" in self.values:
             raise InvalidInput("'pipeline_config' belongs to /api/v1/pipeline/process: send 'pipeline' or 'spec' here.")
-        return self._wish(self.texts.get("pipeline"), self.values.get("spec"), self.texts.get("priority"), key)
+        return self._start_request(self.texts.get("pipeline"), self.values.get("spec"), self.texts.get("priority"), key)
 
-    def wish_of_config(self, key: str | None) -> Wish:
+    def start_request_of_config(self, key: str | None) -> StartRequest:
         """Return what the client asks for by `pipeline_config`: `pipeline_id`, `parameters` and `priority`."""
         config = self.values.get("pipeline_config", {})
         unknown = [name for name in config if name not in ("pipeline_id", "parameters", "priority")]
@@ -66,12 +80,12 @@ class ExecutionForm:
         if priority is not None and not isinstance(priority, str):
             raise InvalidInput("'priority' is one of low, normal, high.")
         self.values.setdefault("parameters", _checked("parameters", config.get("parameters") or {}))
-        return self._wish(config["pipeline_id"], None, priority, key)
+        return self._start_request(config["pipeline_id"], None, priority, key)
 
-    def _wish(
+    def _start_request(
         self, pipeline: str | None, spec: Mapping[str, Any] | None, priority: str | None, key: str | None
-    ) -> Wish:
-        return Wish(
+    ) -> StartRequest:
+        return StartRequest(
             pipeline=pipeline,
             spec=spec,
             parameters=self.values.get("parameters", {}),
@@ -83,12 +97,25 @@ class ExecutionForm:
         )
 
 
-async def read_form(request: Request, *, most_bytes: int, scratch: Path, limiter: CapacityLimiter) -> ExecutionForm:
-    """Return the form of a request; raise as `parts` does, and as `ExecutionForm.take` does."""
+@asynccontextmanager
+async def read_form(request: Request, *, most_bytes: int, scratch: Path) -> AsyncIterator[ExecutionForm]:
+    """Give the form of a request; raise as `parts` does, and as `ExecutionForm.take` does."""
     form = ExecutionForm()
-    async for part in parts(request, most_bytes=most_bytes, scratch=scratch):
-        await to_thread.run_sync(form.take, part, limiter=limiter)
-    return form
+    try:
+        async for part in parts(request, most_bytes=most_bytes, scratch=scratch):
+            await to_thread.run_sync(form.take, part)
+        yield form
+    finally:
+        form.close()
+
+
+def _kept(part: Part) -> IO[bytes]:
+    """Return a part's file, which stays when the part is closed."""
+    if part.size <= _IN_MEMORY_BYTES:
+        return BytesIO(part.file.read())
+    kept = os.fdopen(os.dup(part.file.fileno()), "rb")
+    kept.seek(0)
+    return kept
 
 
 def _text(part: Part) -> str:

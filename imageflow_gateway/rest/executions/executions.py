@@ -1,20 +1,23 @@
 """Executions: started, found again, cancelled, repeated, and their files."""
 
-from datetime import datetime
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from anyio import to_thread
+from anyio import WouldBlock, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import AwareDatetime
 
 from imageflow_domain.access import LOCAL_OPERATOR
-from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, Priority, new_id, parse_id
+from imageflow_domain.errors import DatabaseUnavailable
+from imageflow_domain.events import BEGINNING
+from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, Priority, parse_id
 from imageflow_domain.ids import Name
 from imageflow_executions import history, image_objects, start
-from imageflow_executions.start import Wish
+from imageflow_executions.start import StartRequest
 from imageflow_gateway.addresses import ExecutionId, Limit
 from imageflow_gateway.etags import content_digest, matches, quoted
-from imageflow_gateway.execution_wait import await_end
+from imageflow_gateway.execution_wait import ends_within
 from imageflow_gateway.gateway import Gateway, GatewayDep
 from imageflow_gateway.ranges import ranged
 from imageflow_gateway.rest.executions.execution_form import ExecutionForm, read_form
@@ -90,8 +93,8 @@ async def process_image(
     request: Request, response: Response, gateway: GatewayDep, key: _Key = None
 ) -> ProcessingAccepted:
     """Accept an image for a published pipeline. Its execution is found under the header `Location`."""
-    form = await _form(request, gateway)
-    record = await _started(gateway, form.wish_of_config(key), form)
+    async with _form(request, gateway) as form:
+        record = await _started(gateway, form.start_request_of_config(key), form)
     response.headers["location"] = _address(record.id)
     return ProcessingAccepted(execution_id=str(record.id), estimated_completion_time=record.estimated_end_at)
 
@@ -110,18 +113,12 @@ async def start_execution(
 
     202 once everything is checked and stored; with `wait` 200 and the result, where it ends in that time.
     """
-    form = await _form(request, gateway)
-    wish = form.wish(key)
-    execution = new_id()
-    if not wait:
-        record = await _started(gateway, wish, form, execution)
-    else:
-        async with await_end(gateway.hub, execution, timeout_s=wait) as ended:
-            record = await _started(gateway, wish, form, execution)
-            if record.id == execution and await ended():
-                response.status_code = 200
+    async with _form(request, gateway) as form:
+        record = await _started(gateway, form.start_request(key), form)
     response.headers["location"] = _address(record.id)
-    return await to_thread.run_sync(_in_full, gateway, record.id)
+    if wait and (record.state.is_end or await _ends_within(gateway, record.id, wait)):
+        response.status_code = 200
+    return await to_thread.run_sync(_accepted, gateway, record)
 
 
 @router.get(PREFIX, summary="List executions")
@@ -134,8 +131,8 @@ def list_executions(
     error: Annotated[
         str | None, Query(max_length=200, description='Only those whose error has these words: "...", or, -.')
     ] = None,
-    since: Annotated[datetime | None, Query(description="Only those that were started from then on.")] = None,
-    before: Annotated[datetime | None, Query(description="Only those that were started before.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Only those that were started from then on.")] = None,
+    before: Annotated[AwareDatetime | None, Query(description="Only those that were started before.")] = None,
     after: _After = None,
     limit: Limit = 100,
 ) -> ExecutionList:
@@ -203,20 +200,39 @@ def read_output(
     return _file(gateway, stored, if_none_match, wanted)
 
 
-async def _form(request: Request, gateway: Gateway) -> ExecutionForm:
-    return await read_form(
-        request,
-        most_bytes=gateway.settings.upload_limit_bytes,
-        scratch=gateway.scratch,
-        limiter=gateway.capacity.execution_images,
-    )
+def _form(request: Request, gateway: Gateway) -> AbstractAsyncContextManager[ExecutionForm]:
+    return read_form(request, most_bytes=gateway.settings.upload_limit_bytes, scratch=gateway.scratch)
 
 
-async def _started(gateway: Gateway, wish: Wish, form: ExecutionForm, execution: UUID | None = None) -> ExecutionRecord:
+async def _started(gateway: Gateway, start_request: StartRequest, form: ExecutionForm) -> ExecutionRecord:
     start_now = gateway.use(start.start_execution)
-    return await to_thread.run_sync(
-        start_now, wish, form.images, LOCAL_OPERATOR, execution, limiter=gateway.capacity.execution_images
-    )
+
+    def begin() -> ExecutionRecord:
+        return start_now(start_request, form.images(), LOCAL_OPERATOR)
+
+    return await to_thread.run_sync(begin, limiter=gateway.capacity.execution_images)
+
+
+async def _ends_within(gateway: Gateway, execution: UUID, timeout_s: float) -> bool:
+    """Return whether an execution ends in time; `False` at once where as many requests wait as may."""
+    followers, place = gateway.capacity.execution_followers, object()
+    try:
+        followers.acquire_on_behalf_of_nowait(place)
+    except WouldBlock:
+        return False
+    try:
+        return await ends_within(gateway.hub, execution, timeout_s)
+    finally:
+        followers.release_on_behalf_of(place)
+
+
+def _accepted(gateway: Gateway, record: ExecutionRecord) -> ExecutionDetail:
+    """Return an execution as it is now; as it was accepted where it cannot be read: its client needs the id."""
+    try:
+        return _in_full(gateway, record.id)
+    except DatabaseUnavailable:
+        as_accepted = history.ExecutionInFull(record=record, steps=(), cursor=BEGINNING)
+        return ExecutionDetail.in_full(as_accepted, _address(record.id))
 
 
 def _in_full(gateway: Gateway, execution: UUID) -> ExecutionDetail:

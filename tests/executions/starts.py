@@ -1,4 +1,4 @@
-"""Wishes and images of executions, and waiting for their ends."""
+"""Requests and images of executions, and waiting for their ends."""
 
 import time
 import uuid
@@ -11,7 +11,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.executions import ExecutionRecord, Priority
 from imageflow_executions.history import ExecutionInFull, get_execution
-from imageflow_executions.start import Wish, start_execution
+from imageflow_executions.start import StartRequest, start_execution
 
 WITHIN_S = 60.0
 
@@ -56,8 +56,8 @@ def hanging() -> dict[str, Any]:
 
 def started(stores: Stores, spec: dict[str, Any] | None = None, **options: Any) -> ExecutionRecord:
     images = options.pop("images", {"picture": image()})
-    wish = Wish(spec=spec or small(), protocol="test", **options)
-    return start_execution(stores, wish, images, LOCAL_OPERATOR)
+    start_request = StartRequest(spec=spec or small(), protocol="test", **options)
+    return start_execution(stores, start_request, images, LOCAL_OPERATOR)
 
 
 def ended(stores: Stores, execution: uuid.UUID) -> ExecutionInFull:
