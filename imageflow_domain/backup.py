@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict
 
 from imageflow_domain.errors import InvalidInput
 
-_FORM = "%Y-%m-%dT%H%M%SZ"
-_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
+# To the microsecond: a replication may follow within the second, and what it replaces belongs to the backup.
+_FORM = "%Y-%m-%dT%H%M%S.%fZ"
+_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.\d{6}Z")
 
 
 def backup_name(at: datetime) -> str:
-    """Return the name of a backup of that second. Names sort in the order of time."""
+    """Return the name of a backup of that moment. Names sort in the order of time."""
     return at.astimezone(UTC).strftime(_FORM)
 
 
@@ -72,7 +73,7 @@ class Backup(BaseModel):
 
     format: Literal[1] = 1
     name: str
-    """Of the second before which every committed change is in the dump."""
+    """Of the moment before which every committed change is in the dump."""
     imageflow: str
     """The version that made it."""
     dagster: str

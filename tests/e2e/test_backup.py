@@ -36,7 +36,7 @@ from tests.surveys.cities import city, published
 pytestmark = pytest.mark.e2e
 
 SURVEY = "openttd-example-0001"
-OLD = "2020-02-02T020202Z"
+OLD = "2020-02-02T020202.000000Z"
 
 
 class Site:
@@ -203,7 +203,7 @@ def test_a_new_backup_removes_those_that_are_too_old(site: Site) -> None:
     with site.here() as here:
         store = open_backup_store(Settings())
         copy_backup(store, lambda backup, parts: (backup, parts))
-        store.put(keys.backup_part("2021-02-02T020202Z", "imageflow", 0), b"of a process that was killed")
+        store.put(keys.backup_part("2021-02-02T020202.000000Z", "imageflow", 0), b"of a process that was killed")
         assert OLD in [one["backup"] for one in here.json("backup", "list")]
         assert f"Backup '{OLD}' is whole" in here.run("backup", "check", OLD).stdout
         here.run("backup", "database")
