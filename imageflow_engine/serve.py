@@ -1,5 +1,6 @@
 """The engine's process: opens what executions need, and executes until SIGINT or SIGTERM."""
 
+import logging
 import os
 import signal
 import uuid
@@ -18,6 +19,8 @@ from imageflow_pipelines.engine import Engine
 _GRACE_S = 10.0
 """What executions that go on get to end by themselves; then another engine begins them again."""
 
+_LOG = logging.getLogger(__name__)
+
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -33,4 +36,5 @@ def serve(settings: Settings) -> None:
             resident = Resident(stores, Executor(stores, engine, journal, name), name)
             for number in _STOPS:
                 signal.signal(number, lambda *_: resident.stop())
+            _LOG.info("takes executions", extra={"fields": {"engine": name}})
             resident.run(grace_s=_GRACE_S)

@@ -20,7 +20,7 @@ def _classes(parent: type[ImageFlowError] = ImageFlowError) -> list[type[ImageFl
 
 def test_only_what_nobody_foresaw_is_answered_as_a_failure_of_ours() -> None:
     failures = {cls.__name__ for cls in _classes() if answer_for(cls.__new__(cls)).status == 500}
-    assert failures == {"ImageFlowError", "Cancelled", "NothingAnchored", "StepFailed"}
+    assert failures == {"ImageFlowError", "Cancelled", "NothingAnchored", "StepFailed", "ContainerFailed"}
 
 
 def test_every_error_of_the_table_is_raised_somewhere() -> None:

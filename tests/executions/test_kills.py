@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from uuid import UUID
 
 from sqlalchemy import text
@@ -23,6 +24,7 @@ from imageflow_executions.image_objects import read_object
 from imageflow_executions.leases import LEASE
 from tests.executions.starts import ended, image, small, started
 
+NUMBERS = count()
 KILLS = int(os.environ.get("IMAGEFLOW_ENGINE_KILLS", "6"))
 
 
@@ -35,11 +37,11 @@ class EngineProcess:
             "IMAGEFLOW_HOME": str(settings.home),
             "IMAGEFLOW_DATABASE_URL": settings.database_url.get_secret_value(),
         }
-        self._log = settings.home / "engine.log"
+        self._log = settings.home / f"engine-{next(NUMBERS)}.log"
         self._start()
 
     def _start(self) -> None:
-        with self._log.open("ab") as log:
+        with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "imageflow_engine"], env=self._environment, stderr=log
             )
@@ -50,6 +52,9 @@ class EngineProcess:
         self._start()
 
     def stop(self) -> int:
+        until = time.monotonic() + 60
+        while "takes executions" not in self.log() and time.monotonic() < until:
+            time.sleep(0.05)  # before that, a signal ends it without its say
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
 
