@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from imageflow_domain import errors
 from imageflow_domain.errors import BadFile, BadFrames, ObjectMissing
 from imageflow_gateway.edge import Edge
+from imageflow_gateway.metrics import RequestMetrics
 from imageflow_gateway.errors import install
 
 
@@ -18,7 +19,7 @@ def raising(ask: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
     """A client of an app whose routes raise."""
     app = FastAPI()
     install(app)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, requests=RequestMetrics())
 
     @app.get("/bad-frames")
     def bad_frames() -> None:
