@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from imageflow_domain import errors
 from imageflow_domain.errors import BadFile, BadFrames, ObjectMissing
 from imageflow_gateway.edge import Edge
-from imageflow_gateway.metrics import RequestMetrics
 from imageflow_gateway.errors import install
+from imageflow_gateway.metrics import RequestMetrics
 
 
 @pytest.fixture
