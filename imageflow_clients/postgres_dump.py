@@ -165,7 +165,7 @@ class PostgresPrograms:
                 [self._folder / program, *options],
                 env=environment,
                 stdin=subprocess.PIPE,
-                # what psql shows of results is for nobody
+                # the results that psql prints are not needed
                 stdout=subprocess.DEVNULL if program == "psql" else subprocess.PIPE,
                 stderr=said,
             )

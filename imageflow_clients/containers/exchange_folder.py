@@ -1,4 +1,4 @@
-"""The folder that a container shares with us: inputs that it reads, outputs that it writes and nobody trusts."""
+"""The folder that a container shares with us: inputs that it reads, outputs that it writes, which are checked."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ class ExchangeFolder:
         self._out = folder / "out"
         for each in (self._in, self._out):
             each.mkdir()
-            each.chmod(0o755)  # whatever the umask: the container may run as another user
+            each.chmod(0o755)  # the umask may forbid it, and the container may run as another user
 
     @property
     def out(self) -> Path:

@@ -92,7 +92,7 @@ class RunningContainer:
 
     def kill(self) -> None:
         """Let the guard remove the container; returns at once, and may be called from any thread."""
-        # A client whose output nobody reads would hold up the removal.
+        # A client whose output is not read would hold up the removal.
         self._process.kill()
         cast("IO[bytes]", self._guard.stdin).close()
 

@@ -160,7 +160,7 @@ def end(
 ) -> bool:
     """End an execution in one of the last states; return whether it was still this attempt's to end.
 
-    Only one that somebody asked to cancel is cancelled: an engine also stops what it lost, or what it gives back.
+    Only one that is to be cancelled is cancelled: an engine also stops what it lost, or what it gives back.
     """
     own = (_L.c.execution_id == execution, _L.c.attempt == attempt)
     if connection.execute(select(_L.c.engine).where(*own).with_for_update()).first() is None:

@@ -21,7 +21,7 @@ from imageflow_clients.database.core.metadata import metadata
 executions = Table(
     "executions",
     metadata,
-    Column("id", Uuid, primary_key=True, doc="A UUID of version 7, by which months are told apart."),
+    Column("id", Uuid, primary_key=True, doc="A UUID of version 7, which begins with its time."),
     Column("pipeline", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("spec", JSONB, nullable=True, doc="Of a pipeline that was sent with the request."),

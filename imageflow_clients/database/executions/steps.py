@@ -37,7 +37,7 @@ def write(connection: Connection, engine: str, changes: Sequence[StepChange]) ->
 
 
 def _held(connection: Connection, engine: str, executions: set[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """Return the attempts of those that the engine holds, which nobody can take from it before the commit."""
+    """Return the attempts of those that the engine holds, which no engine can take from it before the commit."""
     rows = connection.execute(
         select(execution_leases.c.execution_id, execution_leases.c.attempt)
         .where(execution_leases.c.engine == engine, execution_leases.c.execution_id.in_(executions))
