@@ -131,7 +131,7 @@ class ExecutionRecord:
     started_at: datetime | None
     ended_at: datetime | None
     estimated_end_at: datetime | None
-    """What the client was told when it started the execution."""
+    """The estimate at the start of the execution."""
 
 
 def new_id() -> uuid.UUID:

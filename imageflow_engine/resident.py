@@ -1,4 +1,4 @@
-"""The loop of a resident engine: as many executions at once as there are cores, until it is told to stop."""
+"""The loop of a resident engine: as many executions at once as there are cores, until it is stopped."""
 
 import logging
 import os

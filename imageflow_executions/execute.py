@@ -101,7 +101,7 @@ class Executor:
         sources = read_inputs(self._stores, record)
         done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note)
         for step in done.steps.values():
-            note(step)  # those that nobody watched: left out, reused or never begun; others are written already
+            note(step)  # skipped, reused or never begun; the others are written already
         match done.error:
             case None:
                 outputs = self._stored(record, done)

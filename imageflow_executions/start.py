@@ -1,4 +1,4 @@
-"""Start an execution: everything is checked and stored before the client is told that it is accepted."""
+"""Start an execution: everything is checked and stored before it is accepted."""
 
 import hashlib
 import uuid
@@ -96,7 +96,7 @@ def start_execution(
             started = rows.add(connection, own, request, inputs, estimate_s=estimate)
             queue.enqueue(connection, own, asked.priority)
             return started
-    # Another call with the key was faster: its execution is the answer, and these inputs are nobody's.
+    # Another call with the key was faster: its execution is the answer, and these inputs are not needed.
     stores.objects.delete_many(each.key for each in inputs.values())
     earlier = _earlier(stores, principal, str(asked.key), digest)
     if earlier is None:

@@ -2,13 +2,9 @@
 
 import atexit
 import gc
-import sys
 
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import ImageFlowError, InvalidInput, Unavailable
-
-_WRONG_INPUT, _UNAVAILABLE, _FAILED = 2, 4, 1
-"""As the `imageflow` command has them."""
+from imageflow_edge.exit_codes import exit_code_of
 
 
 def main() -> int:
@@ -20,20 +16,7 @@ def main() -> int:
 
     gc.freeze()
     gc.enable()
-    try:
-        serve(Settings())
-    except InvalidInput as error:
-        return _end(_WRONG_INPUT, str(error))
-    except Unavailable as error:
-        return _end(_UNAVAILABLE, str(error))
-    except ImageFlowError as error:
-        return _end(_FAILED, str(error))
-    return 0
-
-
-def _end(code: int, reason: str) -> int:
-    sys.stderr.write(f"{reason}\n")
-    return code
+    return exit_code_of(lambda: serve(Settings()))
 
 
 if __name__ == "__main__":

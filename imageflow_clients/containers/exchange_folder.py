@@ -6,10 +6,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from imageflow_clients.containers.program import FILE_BYTES
+from imageflow_clients.containers.program import FILE_BYTES, INSIDE
 
-INSIDE = "/work"
-"""Where the container sees the folder."""
 MOST_BYTES = 2 * FILE_BYTES
 """All files that a container may have written at once."""
 _MOST_FILES = 256

@@ -12,6 +12,8 @@ from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.containers import ContainerImage
 from imageflow_domain.errors import Unavailable
 
+INSIDE = "/exchange"
+"""Where a container sees the folder of inputs and outputs."""
 FILE_BYTES = 256 * 2**20
 """The largest file that a container may write."""
 
@@ -52,7 +54,7 @@ class ContainerProgram:
             # The programs' own defaults are more than an unprivileged host may set.
             *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "--ulimit", "core=0:0"),
             *("--ulimit", f"fsize={FILE_BYTES}:{FILE_BYTES}"),
-            *("--volume", f"{folder / 'in'}:/work/in:ro,Z", "--volume", f"{folder / 'out'}:/work/out:rw,Z"),
+            *("--volume", f"{folder / 'in'}:{INSIDE}/in:ro,Z", "--volume", f"{folder / 'out'}:{INSIDE}/out:rw,Z"),
             *own,
             image.image,
         ]

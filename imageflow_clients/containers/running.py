@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from imageflow_clients.containers.conversation import LINE_BYTES, Conversation, LineTooLong
 from imageflow_clients.containers.exchange_folder import MOST_BYTES, ExchangeFolder
-from imageflow_clients.containers.program import ContainerProgram
+from imageflow_clients.containers.program import INSIDE, ContainerProgram
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.containers import ContainerImage
 from imageflow_domain.errors import ContainerFailed, ImageFlowError, StepDied, Unavailable, last_lines
@@ -121,7 +121,7 @@ class RunningContainer:
 
     def _check_folder(self) -> None:
         if self.folder.is_overfull():
-            raise self.failed(f"wrote more than {MOST_BYTES:,} bytes, or too many files, to /work/out")
+            raise self.failed(f"wrote more than {MOST_BYTES:,} bytes, or too many files, to {INSIDE}/out")
 
     def _parsed(self, line: bytes) -> Answer:
         try:

@@ -127,7 +127,7 @@ class ExecutionDetail(ExecutionSummary):
 
 
 class ProcessingAccepted(BaseModel):
-    """What a client is told at once."""
+    """The answer to an accepted image."""
 
     execution_id: str
     status: Literal["accepted"] = "accepted"

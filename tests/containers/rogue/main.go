@@ -102,7 +102,7 @@ func serve(asked request) {
 		}
 	case "fill the disk":
 		for place := 0; ; place++ {
-			os.WriteFile(fmt.Sprintf("/work/out/%d", place), make([]byte, 1000), 0o600)
+			os.WriteFile(fmt.Sprintf("/exchange/out/%d", place), make([]byte, 1000), 0o600)
 		}
 	case "big file":
 		file, _ := os.Create(asked.Outputs.Drawn)
@@ -168,7 +168,7 @@ func spawned() string {
 // curious returns what it can do beyond its work.
 func curious() string {
 	var can []string
-	if os.WriteFile("/rogue2", nil, 0o600) == nil || os.WriteFile("/work/in/x", nil, 0o600) == nil {
+	if os.WriteFile("/rogue2", nil, 0o600) == nil || os.WriteFile("/exchange/in/x", nil, 0o600) == nil {
 		can = append(can, "writes")
 	}
 	if links, _ := net.Interfaces(); len(links) > 1 {
