@@ -3251,7 +3251,7 @@ export interface components {
         };
         /**
          * ProcessingAccepted
-         * @description What a client is told at once.
+         * @description The answer to an accepted image.
          */
         ProcessingAccepted: {
             /** Execution Id */
