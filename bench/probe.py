@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter
 
 from bench.figures import Figure, Result
+from game_capture.x11.scrolling import Scroll
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 
 GAMES = {"simutrans": (64.0, 32.0), "freeciv": (504.0, 405.0), "lincity": (0.5, 0.5), "widelands": (1.0, 1.0)}
@@ -25,6 +27,7 @@ GAMES = {"simutrans": (64.0, 32.0), "freeciv": (504.0, 405.0), "lincity": (0.5, 
 
 GRID = "3x3"
 AREAS = 9
+_SCROLL: TypeAdapter[Scroll] = TypeAdapter(Scroll)
 _TAKEN_AWAY = ("scroll", "step", "crop")
 _RECIPES = Path(__file__).parents[1] / "games"
 _RESULTS = Path(__file__).parent / "results" / "probe.json"
@@ -79,8 +82,10 @@ def _probed(name: str) -> Iterator[Figure]:
 
 
 def _is_same(recipe: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Whether the probe chose the way to scroll that the recipe has."""
-    return all(recipe.get(name) == found.get(name) for name in ("by", "button", "left", "right", "held"))
+    """Whether the probe chose the way to scroll that the recipe has, however far it goes and long it pauses."""
+    ways = [_SCROLL.validate_python(scroll) for scroll in (recipe, found)]
+    one, other = (way.model_dump(exclude={way.scale, "pause_ms"}) for way in ways)
+    return one == other
 
 
 def _moving(report: dict[str, Any]) -> float:

@@ -26,17 +26,22 @@ def sweep(settings: Settings, grace_hours: float, dry_run: bool, as_json: bool) 
     A running `imageflow up` sweeps every night by itself.
     """
     from imageflow_clients.stores import open_stores
+    from imageflow_executions.upkeep import sweep_objects
     from imageflow_surveys.sweep import sweep as sweep_stores
 
-    swept = sweep_stores(open_stores(settings), grace=timedelta(hours=grace_hours), dry_run=dry_run)
+    stores = open_stores(settings)
+    swept = sweep_stores(stores, grace=timedelta(hours=grace_hours), dry_run=dry_run)
+    of_executions = sweep_objects(stores, dry_run=dry_run)
     if as_json:
-        print_json(vars(swept))
+        print_json({**vars(swept), "of_executions": of_executions})
         return
     would = "would be " if dry_run else ""
     click.echo(f"{swept.deleted} tiles {would}deleted.")
     click.echo(f"{swept.noted} more {would}noted as not needed: the next sweep after {grace_hours:g} h takes them.")
     for survey in swept.surveys:
         click.echo(f"Objects left of the deleted survey '{survey}' {would}deleted.")
+    if of_executions:
+        click.echo(f"{of_executions} objects that no execution refers to {would}deleted.")
     if swept.unfinished:
         click.echo(f"{swept.unfinished} half-written files deleted.")
     if swept.scratch:

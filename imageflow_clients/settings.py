@@ -208,6 +208,8 @@ class RetentionSettings(BaseModel):
     """How many published surveys of each save are kept; older ones are deleted. Unset: all."""
     retention_days: int = Field(default=30, ge=0)
     """Younger surveys are kept, in any number."""
+    execution_months: int | None = Field(default=None, ge=1)
+    """For how many whole months before the present one executions are kept, with their images. Unset: for ever."""
     run_log_days: int = Field(default=30, ge=1)
     """How long Dagster keeps the steps' events, messages and output of ended runs. Runs, assets and checks stay."""
 

@@ -1,4 +1,4 @@
-"""Jobs that keep the stores in order, and their schedules: old surveys, unused objects and old logs of runs go."""
+"""Jobs that keep the stores in order, and their schedules: what is old or unused goes."""
 
 from datetime import timedelta
 
@@ -10,6 +10,8 @@ from imageflow_assets.labels import MAP, SHORT
 from imageflow_assets.map.records import delete_survey
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_executions.upkeep import drop_months
+from imageflow_executions.upkeep import sweep_objects as sweep_executions
 from imageflow_resources.event_pruning import prune_events
 from imageflow_surveys.retain import Retention, expired_surveys, retire_revisions
 from imageflow_surveys.sweep import GRACE, sweep
@@ -82,6 +84,36 @@ def sweep_objects(
     )
 
 
+class ExecutionsConfig(dg.Config):
+    """Which executions go. What is left out is as in the settings."""
+
+    months: int | None = Field(default=None, ge=1, description="Whole months that stay; IMAGEFLOW_EXECUTION_MONTHS.")
+    dry_run: bool = Field(default=False, description="Only say what would go.")
+
+
+@dg.op
+def retire_old_executions(
+    config: ExecutionsConfig,
+    stores: dg.ResourceParam[Stores],
+    settings: dg.ResourceParam[Settings],
+    after: int,  # noqa: ARG001 - the order alone
+) -> dg.Output[int]:
+    """Delete whole months of old executions, and objects that no execution refers to."""
+    keep = settings.execution_months if config.months is None else config.months
+    with explained():
+        months = drop_months(stores, keep=keep, dry_run=config.dry_run)
+        unused = sweep_executions(stores, dry_run=config.dry_run)
+    return dg.Output(
+        unused,
+        metadata={
+            "deleted_months": ", ".join(months.dropped) or "none",
+            "kept_unfinished_months": ", ".join(months.unfinished) or "none",
+            "deleted_objects": unused,
+            "dry_run": config.dry_run,
+        },
+    )
+
+
 @dg.op
 def prune_run_logs(
     context: dg.OpExecutionContext,
@@ -100,8 +132,8 @@ def prune_run_logs(
     tags=SHORT,
 )
 def keep_in_order_job() -> None:
-    """Retire surveys by IMAGEFLOW_RETENTION_*, sweep unused objects, then delete old logs of runs."""
-    prune_run_logs(after=sweep_objects(after=retire_old_surveys()))
+    """Retire surveys by IMAGEFLOW_RETENTION_*, sweep unused objects, then delete old executions and logs of runs."""
+    prune_run_logs(after=retire_old_executions(after=sweep_objects(after=retire_old_surveys())))
 
 
 nightly = dg.ScheduleDefinition(

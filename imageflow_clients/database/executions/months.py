@@ -1,10 +1,12 @@
-"""The partitions of the history: one a month, made before the month begins."""
+"""The partitions of the history: one a month, made before the month begins, dropped when it is no longer kept."""
 
+import uuid
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, exists, select, text
 
-from imageflow_domain.executions import first_id
+from imageflow_clients.database.executions.schema import execution_keys, executions
+from imageflow_domain.executions import ENDS, first_id
 
 _TABLES = ("executions", "execution_steps")
 _LOCK = 0x65786563  # "exec": any number that no other code locks
@@ -29,6 +31,47 @@ def make_months(connection: Connection, *, ahead: int) -> tuple[str, ...]:
             )
             made.append(name)
     return tuple(made)
+
+
+def older_than(connection: Connection, keep: int) -> tuple[str, ...]:
+    """Return the months that end before the last `keep` whole months and the present one, the oldest first.
+
+    They are spelled as `2026-11`.
+    """
+    now: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    first = now.year * 12 + now.month - 1 - keep
+    begin = f"{first // 12:04}-{first % 12 + 1:02}"
+    prefix = f"{_TABLES[0]}_"
+    found = (name.removeprefix(prefix).replace("_", "-") for name in _there(connection) if name.startswith(prefix))
+    return tuple(sorted(month for month in found if month < begin))
+
+
+def has_unfinished(connection: Connection, month: str) -> bool:
+    """Return whether an execution that was made in a month waits, or is worked on."""
+    begin, end = _ids(month)
+    unfinished = executions.c.state.not_in(ENDS)
+    found = exists().where(executions.c.id >= begin, executions.c.id < end, unfinished)
+    return bool(connection.execute(select(found)).scalar_one())
+
+
+def drop(connection: Connection, month: str) -> None:
+    """Delete every row of the executions of a month; what it costs does not depend on how many there were."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    begin, end = _ids(month)
+    connection.execute(
+        delete(execution_keys).where(execution_keys.c.execution_id >= begin, execution_keys.c.execution_id < end)
+    )
+    for table in _TABLES:
+        connection.execute(text(f"DROP TABLE IF EXISTS {_name(table, _begin(month))}"))
+
+
+def _ids(month: str) -> tuple[uuid.UUID, uuid.UUID]:
+    begin = _begin(month)
+    return first_id(begin), first_id(_next(begin))
+
+
+def _begin(month: str) -> datetime:
+    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
 
 
 def _there(connection: Connection) -> set[str]:

@@ -1,7 +1,7 @@
 """Rows of executions, and of their steps."""
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -151,6 +151,21 @@ def recent_seconds(connection: Connection, pipeline: str) -> Sequence[tuple[floa
         ((row.ended_at - row.started_at).total_seconds(), sum(each["size"] for each in row.inputs.values()))
         for row in rows
     ]
+
+
+def objects_of(connection: Connection, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Collection[str] | None]:
+    """Return the keys of inputs and outputs of those executions that there are; `None` for one that has not ended."""
+    found = connection.execute(
+        select(executions.c.id, executions.c.state, executions.c.inputs, executions.c.outputs).where(
+            executions.c.id.in_(ids)
+        )
+    )
+    return {
+        row.id: frozenset(each["key"] for each in (*row.inputs.values(), *row.outputs.values()) if each is not None)
+        if ExecutionState(row.state).is_end
+        else None
+        for row in found
+    }
 
 
 def keyed(connection: Connection, principal: str, key: str) -> tuple[uuid.UUID, str] | None:
