@@ -5,13 +5,12 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,21 @@ from pydantic import TypeAdapter
 
 from bench.figures import Figure, Result
 from game_capture.x11.scrolling import Scroll
+from imageflow_clients.database.maps import placements
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import open_stores
+from imageflow_domain.grid import Cell
+from imageflow_domain.placement import PlacementStatus
 
-GAMES = {"simutrans": (64.0, 32.0), "freeciv": (504.0, 405.0), "lincity": (0.5, 0.5), "widelands": (1.0, 1.0)}
-"""Pixels that one press of the recipe's keys, or one pixel of its drag, moves the camera."""
+GAMES = ("simutrans", "freeciv", "lincity", "widelands")
 
 GRID = "3x3"
 AREAS = 9
-_SCROLL: TypeAdapter[Scroll] = TypeAdapter(Scroll)
 _TAKEN_AWAY = ("scroll", "step", "crop")
+_SCROLL: TypeAdapter[Scroll] = TypeAdapter(Scroll)
 _RECIPES = Path(__file__).parents[1] / "games"
 _RESULTS = Path(__file__).parent / "results" / "probe.json"
-_ANCHORED = re.compile(r"(\d+) of (\d+) screenshots are anchored")
 
 
 def run() -> Result:
@@ -53,7 +55,6 @@ def _probed(name: str) -> Iterator[Figure]:
             if (_RECIPES / name).is_dir():
                 shutil.copytree(_RECIPES / name, place / name)
         recipe = yaml.safe_load((_RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
-        scroll = recipe["driver"]["parameters"]["scroll"]
         for setting in _TAKEN_AWAY:
             recipe["driver"]["parameters"].pop(setting, None)
         stripped.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
@@ -61,31 +62,46 @@ def _probed(name: str) -> Iterator[Figure]:
         probe = ("game", "probe", str(stripped), "--to", str(folder / "pictures"), "--write", str(written), "--json")
         report = json.loads(_imageflow(folder, *probe).stdout)
         seconds = time.perf_counter() - began
-        found = yaml.safe_load(written.read_text(encoding="utf-8"))["driver"]["parameters"]["scroll"]
         yield Figure(name=f"{name}: a probe, edges too", value=seconds, unit="s")
         yield Figure(name=f"{name}: chosen are {report['chosen']}, of ways that move the camera", value=_moving(report))
-        if _is_same(scroll, found):
-            for axis, true_px in zip(("across", "down"), GAMES[name], strict=True):
-                yield Figure(
-                    name=f"{name}: error of px per {report['unit']}, {axis}",
-                    value=abs(abs(report["ways"][-1][axis]["unit_px"]) - true_px),
-                    unit="px",
-                    at_most=1.0,
-                )
-        survey = ("survey", "run", "--config", str(written), "--grid", GRID, "--save", "probe")
+        survey = ("survey", "run", "--config", str(written), "--grid", GRID, "--save", "probe", "--json")
         try:
-            match = _ANCHORED.search(_imageflow(folder, *survey).stderr)
+            done = json.loads(_imageflow(folder, *survey).stdout.splitlines()[-1])
+            anchored = _anchored(folder / "home", done["survey"])
         finally:
             EmbeddedPostgres(folder / "home" / "postgres").stop()
-        anchored = int(match[1]) if match else 0
-        yield Figure(name=f"{name}: anchored of {GRID} by the printed YAML", value=anchored, at_least=AREAS)
+        yield Figure(name=f"{name}: anchored of {GRID} by the printed YAML", value=len(anchored), at_least=AREAS)
+        written_scroll = yaml.safe_load(written.read_text(encoding="utf-8"))["driver"]["parameters"]["scroll"]
+        scroll = _SCROLL.validate_python(written_scroll)
+        for number, axis in enumerate(("across", "down")):
+            yield Figure(
+                name=f"{name}: px per {report['unit']}, {axis}, off where the map's pixels have it",
+                value=_error_px(anchored, scroll.unit_px(number), number),
+                unit="px",
+                at_most=1.0,
+            )
 
 
-def _is_same(recipe: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Whether the probe chose the way to scroll that the recipe has, however far it goes and long it pauses."""
-    ways = [_SCROLL.validate_python(scroll) for scroll in (recipe, found)]
-    one, other = (way.model_dump(exclude={way.scale, "pause_ms"}) for way in ways)
-    return one == other
+def _anchored(home: Path, survey: str) -> Mapping[Cell, tuple[int, int]]:
+    """Return where the survey's pixels place its anchored screenshots."""
+    stores = open_stores(Settings(home=home))
+    try:
+        with stores.database.begin() as connection:
+            placed = placements.placements(connection, survey)
+    finally:
+        stores.database.close()
+    return {one.cell: (one.x_px, one.y_px) for one in placed if one.status is PlacementStatus.ANCHORED}
+
+
+def _error_px(anchored: Mapping[Cell, tuple[int, int]], unit_px: float, axis: int) -> float:
+    """Return the largest difference between `unit_px` and the length of the units between two neighbours."""
+    errors = []
+    for cell, place in anchored.items():
+        neighbour = anchored.get(Cell(row=cell.row + axis, col=cell.col + 1 - axis))
+        if neighbour is not None:
+            distance_px = abs(neighbour[axis] - place[axis])
+            errors.append(abs(distance_px / max(1, round(distance_px / unit_px)) - unit_px))
+    return max(errors, default=float("inf"))
 
 
 def _moving(report: dict[str, Any]) -> float:
