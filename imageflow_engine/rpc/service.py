@@ -68,7 +68,7 @@ class ImageProcessing:
         self._most_image_bytes = most_image_bytes
         self._images = CapacityLimiter(_AT_ONCE)
         """Images that are in memory, on threads of their own."""
-        self._reads = CapacityLimiter(_AT_ONCE)
+        self._reads = CapacityLimiter(4)
         self._watchers = CapacityLimiter(_WATCHERS)
 
     def methods(self) -> tuple[Method, ...]:
