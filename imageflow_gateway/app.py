@@ -19,6 +19,7 @@ from imageflow_gateway.aliases import Aliases
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.edge import Edge
 from imageflow_gateway.gateway import UseCases
+from imageflow_gateway.live import asyncapi, socket
 from imageflow_gateway.live import executions as live_executions
 from imageflow_gateway.live import progress as live_progress
 from imageflow_gateway.live.followed_executions import FollowedExecutions
@@ -131,7 +132,7 @@ def describe_api() -> FastAPI:
     maps = (jobs, surveys, shots, progress, live_progress, insight, saves, markers, games, drivers, uploads, tiles)
     catalog = (components, pipelines, models)
     inspection = (masters, batches, notifications, inspections, artefacts, verifications, statistics, alerts)
-    live = (executions, live_executions, protocols)
+    live = (executions, live_executions, protocols, socket, asyncapi)
     for noun in (*maps, *catalog, *inspection, *live, health, metrics, documents):
         app.include_router(noun.router)
     return app
