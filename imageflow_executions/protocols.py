@@ -40,8 +40,8 @@ _ROWS = (
     (Use.STORAGE, "s3", "The standard of object stores, which outputs lie in."),
     (Use.SERVICE, "grpc", "Typed and fast between services."),
 )
-_INSTEAD = {"kafka": "rest", "websocket": "rest", "s3": "rest"}
-"""What serves for what is not there: idempotency keys, server-sent events, and outputs by their addresses."""
+_INSTEAD = {"kafka": "rest", "s3": "rest"}
+"""What serves for what is not there: requests with idempotency keys, and outputs by their addresses."""
 
 
 def table(*, has_grpc: bool) -> Sequence[Choice]:

@@ -167,7 +167,7 @@ def test_the_table_of_protocols_recommends_by_client_and_size(deployment: Deploy
     assert ask()["grpc_address"] == deployment.grpc
     assert ask(size=50_000_000)["recommended"] == "rest"
     chosen = {use: ask(client=use)["recommended"] for use in ("batch", "system", "browser", "storage", "service")}
-    assert chosen == {"batch": "rest", "system": "rest", "browser": "rest", "storage": "rest", "service": "grpc"}
+    assert chosen == {"batch": "rest", "system": "rest", "browser": "websocket", "storage": "rest", "service": "grpc"}
     table = {row["use"]: row for row in ask()["table"]}
     assert {use: row["protocol"] for use, row in table.items()} == {
         "realtime": "grpc",

@@ -1,17 +1,20 @@
 """Random images through random pipelines: every protocol gives the same bytes, steps, events and history."""
 
+import json
 import uuid
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from websockets.sync.client import connect
 
 from imageflow.client import Client, Execution
 from imageflow_clients.database.core import events
 from imageflow_clients.stores import Stores
 from imageflow_domain.events import BEGINNING
 from imageflow_domain.execution_events import subject_of
+from imageflow_domain.executions import ENDS
 from imageflow_executions.history import get_execution
 from tests.client.conftest import Deployment
 
@@ -73,8 +76,19 @@ def facts(done: Execution, stores: Stores) -> dict[str, Any]:
     }
 
 
+def by_socket(deployment: Deployment, data: bytes, spec: dict[str, Any]) -> Execution:
+    with connect(f"{deployment.url.replace('http', 'ws', 1)}/api/v1/ws") as wire:
+        wire.send(json.dumps({"type": "start", "spec": spec, "images": [{"size": len(data)}]}))
+        wire.send(data)
+        accepted = json.loads(wire.recv(30))
+        while json.loads(wire.recv(30))["state"] not in ENDS:
+            pass
+    with Client(deployment.url, protocol="rest") as client:
+        return client.result(uuid.UUID(accepted["execution_id"]))
+
+
 @pytest.mark.parametrize("seed", range(COUNT))
-def test_rest_and_grpc_give_equal_results(deployment: Deployment, seed: int) -> None:
+def test_rest_grpc_and_websocket_give_equal_results(deployment: Deployment, seed: int) -> None:
     random = np.random.default_rng(seed)
     data, spec = random_image(random), random_spec(random)
     found = []
@@ -82,4 +96,5 @@ def test_rest_and_grpc_give_equal_results(deployment: Deployment, seed: int) -> 
         with Client(deployment.url, protocol=protocol) as client:
             done = client.process(data, spec=spec, correlation_id=str(uuid.uuid4()))
         found.append(facts(done, deployment.stores))
-    assert found[0] == found[1]
+    found.append(facts(by_socket(deployment, data, spec), deployment.stores))
+    assert found[0] == found[1] == found[2]

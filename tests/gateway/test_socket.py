@@ -1,5 +1,7 @@
 """Executions over a WebSocket, through the server that users have."""
 
+import asyncio
+import base64
 import hashlib
 import json
 import time
@@ -13,9 +15,12 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 
 from imageflow_catalog.pipelines import publish_pipeline
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_executions.history import get_execution
 from imageflow_executions.months import prepare_months
+from imageflow_gateway.app import create_app
+from tests.browser.stand import running_browser
 from tests.executions.conftest import engine_over
 from tests.executions.starts import hanging, image, small, until_running
 from tests.gateway.answers import V1
@@ -238,3 +243,58 @@ def _references(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for each in part:
             yield from _references(each)
+
+
+_IN_A_PAGE = """async ([data, spec]) => {
+  const socket = new WebSocket(`ws://${location.host}/api/v1/ws`);
+  const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
+  return await new Promise((resolve, reject) => {
+    const states = [];
+    socket.onerror = () => reject(new Error("the connection failed"));
+    socket.onopen = () => {
+      socket.send(JSON.stringify({type: "start", spec, images: [{size: bytes.length}]}));
+      socket.send(bytes);
+    };
+    socket.onmessage = ({data}) => {
+      const message = JSON.parse(data);
+      if (message.type === "error") reject(new Error(data));
+      states.push(message.state);
+      if (message.state === "completed") resolve(message);
+    };
+  });
+}"""
+
+
+def test_a_page_in_a_browser_sends_an_image_and_sees_its_progress(served: Any, engine: None) -> None:
+    with running_browser() as browser:
+        page = browser.new_page()
+        page.goto(f"{served.url}/")
+        last = page.evaluate(_IN_A_PAGE, [base64.b64encode(image()).decode(), small()])
+    assert (last["state"], last["progress_percentage"]) == ("completed", 100)
+    assert [step["status"] for step in last["step_results"]] == ["completed"] * 4
+
+
+def test_images_that_do_not_arrive_end_the_connection(
+    settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imageflow_gateway.live.socket._FRAME_WITHIN_S", 0.3)
+    said: list[Any] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": json.dumps({"type": "start", "images": [{"size": 10}]})},
+        {"type": "websocket.receive", "bytes": b"x"},
+    ]
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        if not said:
+            await asyncio.Event().wait()
+        return said.pop(0)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    headers = [(b"host", f"127.0.0.1:{settings.gateway_port}".encode())]
+    scope = {"type": "websocket", "scheme": "ws", "path": f"{V1}/ws", "headers": headers, "query_string": b""}
+    asyncio.run(asyncio.wait_for(create_app(settings, stores)(scope, receive, send), 20))
+    assert [each["type"] for each in answers] == ["websocket.accept", "websocket.close"]
+    assert (answers[1]["code"], "again" in answers[1]["reason"]) == (4504, True)
