@@ -76,6 +76,9 @@ class Assembly:
             InvalidInput: For a chunk of no image.
             TooLarge: For more images than a stream may have, in all or at once.
         """
+        held_bytes = sum(pieces.size for pieces in self._open.values())
+        if held_bytes + len(chunk.image_data) > 2 * self._most_bytes:
+            raise TooLarge("The incomplete images of a stream are too large together: complete one first.")
         name = check_text(chunk.correlation_id, "The correlation_id of a chunk", least=1, most=_CORRELATION_CHARS)
         if name in self._done:
             return None
@@ -132,7 +135,7 @@ class _Pieces:
         """Begin and length in the file, by index."""
         self._total: int | None = None
         self._greatest = -1
-        self._size = 0
+        self.size = 0
         self.metadata: ImageMetadata | None = None
 
     @property
@@ -186,12 +189,12 @@ class _Pieces:
             raise InvalidInput(f"There is a chunk {self._greatest}, and only {self._total} chunks from 0 on.")
 
     def _add(self, index: int, data: bytes) -> None:
-        if self._size + len(data) > self._most_bytes:
+        if self.size + len(data) > self._most_bytes:
             raise TooLarge(f"The image has more than the {self._most_bytes:,} bytes that are taken: make it smaller.")
         self._file.seek(0, 2)
         self._file.write(data)
-        self._places[index] = (self._size, len(data))
-        self._size += len(data)
+        self._places[index] = (self.size, len(data))
+        self.size += len(data)
 
     def _read(self, index: int) -> bytes:
         begin, length = self._places[index]

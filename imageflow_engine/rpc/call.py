@@ -23,7 +23,8 @@ from imageflow_engine.rpc import status
 _LOG = logging.getLogger(__name__)
 
 MESSAGE_WITHIN_S = 30.0
-"""From the moment at which a message is awaited until all of it is there: a slow sender holds a place."""
+"""From the moment at which a message is awaited until all of it is there, and for the client to read an answer: one
+that is slow holds a place."""
 
 M = TypeVar("M", bound=Message)
 
@@ -68,9 +69,12 @@ class Call:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a message once the client has room for it."""
+        """Send a message once the client has room for it; raise `Timeout` where it does not read for too long."""
         async with self._writing:
-            await self._context.write(message.SerializeToString())
+            try:
+                await asyncio.wait_for(self._context.write(message.SerializeToString()), MESSAGE_WITHIN_S)
+            except TimeoutError:
+                raise Timeout(f"An answer was not read within {MESSAGE_WITHIN_S:.0f} s: read the answers.") from None
 
 
 @dataclass(frozen=True, kw_only=True)

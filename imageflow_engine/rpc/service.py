@@ -69,6 +69,8 @@ class ImageProcessing:
         self._images = CapacityLimiter(_AT_ONCE)
         """Images that are in memory, on threads of their own."""
         self._reads = CapacityLimiter(4)
+        self._large_outputs = CapacityLimiter(_AT_ONCE)
+        """Outputs that are in memory while their clients read them."""
         self._watchers = CapacityLimiter(_WATCHERS)
 
     def methods(self) -> tuple[Method, ...]:
@@ -162,7 +164,7 @@ class ImageProcessing:
         request = await call.only(pb.OutputRequest)
         found = await self._full(parse_id(request.execution_id))
         stored = find_object(found.record.outputs, request.name, "output")
-        async with self._images:
+        async with self._large_outputs:
             data = await self._use(read_object, stored)
             for begin in range(0, len(data), CHUNK_BYTES):
                 await call.send(pb.OutputChunk(data=data[begin : begin + CHUNK_BYTES]))

@@ -131,6 +131,15 @@ def test_a_stream_has_a_limited_number_of_images_and_of_incomplete_ones() -> Non
         taken(assembly(most_images=2), [chunks(b"x", 10, name=name)[0] for name in "abc"])
 
 
+def test_incomplete_images_have_a_limited_size_together() -> None:
+    into = assembly(most_bytes=100)
+    parts = [chunks(b"x" * 90, 80, name=name) for name in "abc"]
+    taken(into, [parts[0][0], parts[1][0]])
+    with pytest.raises(TooLarge, match="together"):
+        into.take(parts[2][0])
+    assert len(taken(into, parts[0][1:])) == 1
+
+
 @pytest.mark.parametrize("name", ["", "x" * 201, "\0"])
 def test_a_chunk_without_a_usable_correlation_id_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput):

@@ -179,6 +179,23 @@ def test_senders_that_never_complete_a_message_hold_their_places_for_a_limited_t
     held.set()
 
 
+def test_a_client_that_does_not_read_its_answers_is_cut_off(
+    stub: Stub, engine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {
+        "decode": {"use": "decode@1", "from": {"picture": "inputs.picture"}},
+        "large": {"use": "resize@1", "with": {"width_px": 2_000}, "from": {"image": "decode.image"}},
+    }
+    spec = {"pipeline": "large", "steps": steps, "outputs": {"pixels": "large.image"}}
+    result = stub.process(spec_request(image(width=500, height=500), spec)).result
+    monkeypatch.setattr("imageflow_engine.rpc.call.MESSAGE_WITHIN_S", 0.5)
+    call = stub.read(pb.OutputRequest(execution_id=result.execution_id, name="pixels"))
+    time.sleep(2)
+    with pytest.raises(grpc.RpcError) as cut:
+        list(call)
+    assert cut.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 @pytest.mark.parametrize(
     "said",
     [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 10_000, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 5_000],
