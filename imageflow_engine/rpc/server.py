@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 _MOST_CALLS = 256
 """At once; a message of each may be in memory."""
 
-_READY_S = 5.0
+_READY_S = 10.0
 """How often the stores are asked whether they answer."""
 
 _ANSWER_S = 1.0
