@@ -5,8 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,6 +23,27 @@ from tests.rpc.conftest import free_port
 READY_S = 60.0
 
 
+class Process:
+    """A gateway or an engine."""
+
+    def __init__(self, module: str, environment: Mapping[str, str], log: Path) -> None:
+        self._command = [sys.executable, "-m", module]
+        self._environment = environment
+        self.log = log
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("wb") as log:
+            self._child = subprocess.Popen(self._command, env=dict(self._environment), stderr=log)
+
+    def send(self, number: signal.Signals) -> None:
+        self._child.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self._child.send_signal(number)
+        self._child.wait(30)
+
+
 @dataclass(frozen=True)
 class Deployment:
     """Where clients reach it."""
@@ -29,6 +51,19 @@ class Deployment:
     url: str
     grpc: str
     stores: Stores
+    engine: Process
+
+    def wait(self) -> None:
+        """Return once gateway and engine answer."""
+        until = time.monotonic() + READY_S
+        while time.monotonic() < until:
+            try:
+                is_up = httpx.get(f"{self.url}/health/ready").status_code == 200
+                if is_up and "takes executions" in self.engine.log.read_text():
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("gateway and engine did not get ready")
 
 
 @pytest.fixture(scope="session")
@@ -44,28 +79,14 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[],
     stores = open_stores(Settings(home=home, database_url=database))
     prepare_months(stores)
     publish_pipeline(stores, small("live"))
-    processes = []
-    for module in ("imageflow_gateway", "imageflow_engine"):
-        with (home / f"{module}.log").open("wb") as log:
-            processes.append(subprocess.Popen([sys.executable, "-m", module], env=environment, stderr=log))
-    url = f"http://127.0.0.1:{gateway_port}"
+    gateway, engine = (
+        Process(module, environment, home / f"{module}.log") for module in ("imageflow_gateway", "imageflow_engine")
+    )
+    found = Deployment(f"http://127.0.0.1:{gateway_port}", f"127.0.0.1:{grpc_port}", stores, engine)
     try:
-        _await(url, lambda: "takes executions" in (home / "imageflow_engine.log").read_text())
-        yield Deployment(url, f"127.0.0.1:{grpc_port}", stores)
+        found.wait()
+        yield found
     finally:
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-        for process in processes:
-            process.wait(30)
+        gateway.end()
+        engine.end()
         stores.database.close()
-
-
-def _await(url: str, engine_is_up: Callable[[], bool]) -> None:
-    until = time.monotonic() + READY_S
-    while time.monotonic() < until:
-        try:
-            if httpx.get(f"{url}/health/ready").status_code == 200 and engine_is_up():
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError("gateway and engine did not get ready")

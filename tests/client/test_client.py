@@ -2,8 +2,11 @@
 
 import asyncio
 import hashlib
+import signal
+import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 
 from imageflow.client import AsyncClient, Client, Execution, ExecutionState, Priority, Protocol
 from imageflow_domain import errors
-from imageflow_executions.history import get_execution
+from imageflow_executions.history import Filter, get_execution, list_executions
 from tests.client.conftest import Deployment
 from tests.executions.starts import hanging, image, small
 from tests.rpc.conftest import free_port
@@ -180,3 +183,22 @@ def test_the_table_of_protocols_recommends_by_client_and_size(deployment: Deploy
     assert not table["system"]["is_served"]
     assert all(row["reason"] for row in table.values())
     assert httpx.get(f"{deployment.url}/api/v1/protocols", params={"client": "pigeon"}).status_code == 422
+
+
+def test_an_engine_that_hangs_and_is_killed_costs_nothing_but_time(deployment: Deployment) -> None:
+    name = uuid.uuid4().hex
+    with Client(deployment.url) as client, ThreadPoolExecutor(1) as thread:
+        client.process(image(), pipeline="live")  # connected
+        deployment.engine.send(signal.SIGSTOP)
+        answer = thread.submit(client.process, image(), pipeline="live", client_id=name, deadline_s=90)
+        until = time.monotonic() + 60
+        while not list_executions(deployment.stores, Filter(client=name)).items:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        deployment.engine.end(signal.SIGKILL)
+        deployment.engine.start()
+        done = answer.result(90)
+    deployment.wait()
+    assert done.state is ExecutionState.COMPLETED
+    (record,) = list_executions(deployment.stores, Filter(client=name)).items
+    assert (record.id, record.attempt) == (done.id, 1)
