@@ -12,6 +12,7 @@ COPY requirements/run.txt /src/requirements/run.txt
 RUN python3 -m venv /opt/imageflow && /opt/imageflow/bin/pip install --no-cache-dir -r /src/requirements/run.txt
 COPY pyproject.toml README.md dagster.yaml /src/
 COPY game_capture /src/game_capture
+COPY imageflow /src/imageflow
 COPY imageflow_domain /src/imageflow_domain
 COPY imageflow_images /src/imageflow_images
 COPY imageflow_mosaic /src/imageflow_mosaic
@@ -60,7 +61,7 @@ ENV PATH=/opt/imageflow/bin:$PATH PYTHONUNBUFFERED=1 IMAGEFLOW_HOME=/var/lib/ima
 USER imageflow
 WORKDIR /srv
 VOLUME /var/lib/imageflow
-EXPOSE 8080 3000
+EXPOSE 8080 3000 50051
 HEALTHCHECK --interval=10s --start-period=60s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/health/ready', timeout=5)"]
 CMD ["imageflow", "up", "--host", "0.0.0.0"]
 

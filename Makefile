@@ -17,7 +17,7 @@ TIMES := build/test-times
 # Each of the many processes that tests start would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast kubernetes-test bench games soak screenshots dagster-screenshots pictures images pins webui types reference clean help
+.PHONY: demo up test $(GROUPS:%=%-tests) minio services check fast kubernetes-test bench games soak screenshots dagster-screenshots pictures images pins webui types proto reference clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
@@ -92,6 +92,9 @@ webui: $(WEBUI) ## Build the web pages
 
 types: $(VENV)/.dev ## Make the pages' API types anew from the gateway's OpenAPI
 	@$(BIN)/python -m imageflow_gateway.openapi | $(BIN)/python webui/build.py types
+
+proto: $(VENV)/.dev ## Make the messages of gRPC anew from the .proto files
+	@$(BIN)/python -m services.protoc
 
 reference: $(VENV)/.dev ## Make docs/settings.md, the tables of docs/games.md, the drawing of docs/architecture.md and files of the Helm chart anew from the code
 	$(BIN)/python -m imageflow_clients.settings_reference docs/settings.md

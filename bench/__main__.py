@@ -42,6 +42,7 @@ BENCHES = {
     "capture": "moving a live game and grabbing the settled picture",
     "memory": "largest process of a 400-shot survey",
     "engine": "pictures through pipelines, against the bare library calls",
+    "live": "a 1080p JPEG through a pipeline by gRPC and REST, beside the engine alone",
     "inference": "the shipped model on held-out products; sessions against the bare runtime",
     "inspection": "a tick over a million keys; a batch on two cores, against one",
     "uploads": "200 pictures put into the bucket of a running stack by one command",

@@ -120,6 +120,7 @@ class Up:
             "IMAGEFLOW_GAMES": str(folder / "games"),
             "IMAGEFLOW_GATEWAY_PORT": str(gateway_port),
             "IMAGEFLOW_DAGSTER_PORT": str(dagster_port),
+            "IMAGEFLOW_ENGINE_GRPC_PORT": str(free_port()),
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None

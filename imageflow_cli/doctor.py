@@ -82,7 +82,12 @@ def _looks(settings: Settings) -> Iterator[Examined]:
         yield Examined(
             name=program, found=path is not None, needed=False, text=path or f"{what}: apt-get install {package}"
         )
-    for name, port in (("Map's port", settings.gateway_port), ("Dagster's port", settings.dagster_port)):
+    ports = {
+        "Map's port": settings.gateway_port,
+        "Dagster's port": settings.dagster_port,
+        "gRPC's port": settings.engine_grpc_port,
+    }
+    for name, port in ports.items():
         free_port = is_free(settings.host, port)
         text = f"{port} is free" if free_port else f"{port} is in use: by `imageflow up`, or by another program"
         yield Examined(name=name, found=free_port, needed=False, text=text)

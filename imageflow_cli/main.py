@@ -34,6 +34,7 @@ class _Group(click.Group):
         "model": ("imageflow_cli.model", "model"),
         "up": ("imageflow_cli.up", "up"),
         "engine": ("imageflow_cli.engine", "engine"),
+        "run": ("imageflow_cli.run", "run"),
         "sweep": ("imageflow_cli.sweep", "sweep"),
         "backup": ("imageflow_cli.backup", "backup"),
         "restore": ("imageflow_cli.restore", "restore"),

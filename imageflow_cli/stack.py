@@ -93,6 +93,7 @@ class Stack:
             "IMAGEFLOW_HOST": settings.host,
             "IMAGEFLOW_GATEWAY_PORT": str(settings.gateway_port),
             "IMAGEFLOW_DAGSTER_PORT": str(settings.dagster_port),
+            "IMAGEFLOW_ENGINE_GRPC_PORT": str(settings.engine_grpc_port),
             "PYTHONWARNINGS": "ignore",
             # An overloaded machine may take more than Dagster's minute to start a worker; the run is then given up.
             "DAGSTER_GRPC_TIMEOUT_SECONDS": "120",

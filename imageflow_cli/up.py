@@ -27,23 +27,30 @@ _LOOK_S = 1.0
 )
 @click.option("--port", type=click.IntRange(1, 65_535), help="The map's port (default 8080).")
 @click.option("--dagster-port", type=click.IntRange(1, 65_535), help="Dagster's port (default 3000).")
+@click.option("--grpc-port", type=click.IntRange(0, 65_535), help="The engine's port (default 50051); 0: no gRPC.")
 @with_settings
-def up(settings: Settings, host: str | None, port: int | None, dagster_port: int | None) -> None:
-    """Start everything on this machine: database, Dagster, sensors and the map. Ctrl-C ends it."""
+def up(settings: Settings, host: str | None, port: int | None, dagster_port: int | None, grpc_port: int | None) -> None:
+    """Start everything on this machine: database, Dagster, sensors, the engine and the map. Ctrl-C ends it."""
     from imageflow_assets.map.requesting import rebuild_partitions
     from imageflow_cli.session import open_session
     from imageflow_cli.stack import Stack
     from imageflow_resources.pools import set_pools
 
-    given: dict[str, Any] = {"host": host, "gateway_port": port, "dagster_port": dagster_port}
+    given: dict[str, Any] = {
+        "host": host,
+        "gateway_port": port,
+        "dagster_port": dagster_port,
+        "engine_grpc_port": grpc_port,
+    }
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     check_openness(settings)
-    for what, number in (("map", settings.gateway_port), ("Dagster", settings.dagster_port)):
+    for what, option, number in (
+        ("the map", "--port", settings.gateway_port),
+        ("Dagster", "--dagster-port", settings.dagster_port),
+        ("gRPC", "--grpc-port", settings.engine_grpc_port),
+    ):
         if not is_free(settings.host, number):
-            option = "--port" if what == "map" else "--dagster-port"
-            raise Unavailable(
-                f"Port {number}, for the {what}, is in use on {settings.host}: name another with {option}."
-            )
+            raise Unavailable(f"Port {number}, for {what}, is in use on {settings.host}: name another with {option}.")
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _interrupt)  # also where a shell began this with SIGINT ignored
     starting = errors.status("Starting PostgreSQL, Dagster and the map ...")
@@ -56,7 +63,9 @@ def up(settings: Settings, host: str | None, port: int | None, dagster_port: int
             starting.stop()
             click.echo(f"Map:      {settings.gateway_url}/")
             click.echo(f"Dagster:  {settings.dagster_pages_url}/")
-            errors.print("Ctrl-C stops both.")
+            if settings.engine_grpc_port:
+                click.echo(f"gRPC:     {settings.reachable_grpc}")
+            errors.print("Ctrl-C stops all of them.")
             _keep_up(stack, settings)
     except KeyboardInterrupt:
         errors.print("Stopped.")  # the way in which a stack is meant to end

@@ -19,6 +19,8 @@ _FROM_ELSEWHERE = {
     "host",
     "gateway_port",
     "dagster_port",
+    "engine_grpc_port",
+    "grpc_address",
     "open",
     "object_store_url",
     "public_url",

@@ -125,16 +125,18 @@ class GameSettings(HomeSettings):
 
 
 class AddressSettings(BaseModel):
-    """Where the pages, the API and Dagster's UI listen."""
+    """Where the pages, the API, gRPC and Dagster's UI listen."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
-    """The address that both listen on."""
+    """The address that all of them listen on."""
     gateway_port: int = Field(default=8080, ge=1, le=65_535)
     """Port of the pages and the API."""
     dagster_port: int = Field(default=3000, ge=1, le=65_535)
     """Port of Dagster's UI."""
+    engine_grpc_port: int = Field(default=50_051, ge=0, le=65_535)
+    """Port on which an engine serves gRPC; 0: it serves none. Further engines on one machine need others, or 0."""
     open: Annotated[bool, BeforeValidator(_false_if_empty)] = False
     """Whether other machines may reach this deployment, which has no logins yet. Required where IMAGEFLOW_HOST is not
     this machine, and with IMAGEFLOW_PUBLIC_URL or IMAGEFLOW_TRUSTED_PROXIES."""
@@ -143,6 +145,9 @@ class AddressSettings(BaseModel):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = ()
     """Addresses and networks, separated by spaces, of proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` are
     used."""
+
+    grpc_address: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """Host and port under which clients reach gRPC, where that is not IMAGEFLOW_HOST and IMAGEFLOW_ENGINE_GRPC_PORT."""
 
     dagster_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
     """Where processes of this deployment reach Dagster's webserver, such as http://dagster:3000. Unset: here."""
@@ -153,6 +158,13 @@ class AddressSettings(BaseModel):
     def gateway_url(self) -> str:
         """Where this machine reaches the map, without a slash at the end."""
         return f"http://{self._reachable_host}:{self.gateway_port}"
+
+    @property
+    def reachable_grpc(self) -> str | None:
+        """Where clients reach gRPC, as host:port; `None` where no engine serves it."""
+        if self.grpc_address is not None:
+            return self.grpc_address
+        return f"{self._reachable_host}:{self.engine_grpc_port}" if self.engine_grpc_port else None
 
     @property
     def map_url(self) -> str:

@@ -4,13 +4,16 @@ import logging
 import os
 import signal
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.step_process import StepProcesses
-from imageflow_clients.stores import open_stores
+from imageflow_clients.stores import Stores, open_stores
 from imageflow_edge.logs import configure_logs
+from imageflow_edge.openness import check_openness
 from imageflow_engine.resident import Resident
+from imageflow_engine.rpc.server import RpcServer
 from imageflow_executions.execute import Executor
 from imageflow_executions.journal import Journal
 from imageflow_executions.months import prepare_months
@@ -25,8 +28,13 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(settings: Settings) -> None:
-    """Execute what waits until SIGINT or SIGTERM; raise `Unavailable` where a store cannot be opened."""
+    """Execute what waits until SIGINT or SIGTERM; raise `Unavailable` where a store cannot be opened.
+
+    Raises `InvalidInput` where other machines would reach what was not opened.
+    """
     configure_logs()
+    if settings.engine_grpc_port:
+        check_openness(settings)
     stores = open_stores(settings)
     name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     with stores.database, StepProcesses(kept=settings.step_processes) as processes:
@@ -34,7 +42,18 @@ def serve(settings: Settings) -> None:
         models = open_models(settings, stores.objects)
         with Engine(models=models, isolation=processes) as engine, Journal(stores, name) as journal:
             resident = Resident(stores, Executor(stores, engine, journal, name), name)
-            for number in _STOPS:
-                signal.signal(number, lambda *_: resident.stop())
-            _LOG.info("takes executions", extra={"fields": {"engine": name}})
-            resident.run(grace_s=_GRACE_S)
+            with _rpc(settings, stores) as rpc:
+
+                def stop(*_: object) -> None:
+                    resident.stop()
+                    if rpc is not None:
+                        rpc.stop(grace_s=_GRACE_S)
+
+                for number in _STOPS:
+                    signal.signal(number, stop)
+                _LOG.info("takes executions", extra={"fields": {"engine": name}})
+                resident.run(grace_s=_GRACE_S)
+
+
+def _rpc(settings: Settings, stores: Stores) -> AbstractContextManager[RpcServer | None]:
+    return RpcServer(settings, stores) if settings.engine_grpc_port else nullcontext()

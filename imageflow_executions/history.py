@@ -31,6 +31,11 @@ class ExecutionInFull:
     cursor: EventCursor
     """Of the newest event that it includes."""
 
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing changes any more."""
+        return self.record.state.is_end
+
 
 def get_execution(stores: Stores, execution: uuid.UUID) -> ExecutionInFull:
     """Return an execution with its steps; raise `NotFound`."""

@@ -19,6 +19,7 @@ from imageflow_gateway.aliases import Aliases
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.edge import Edge
 from imageflow_gateway.gateway import UseCases
+from imageflow_gateway.live import asyncapi, socket
 from imageflow_gateway.live import executions as live_executions
 from imageflow_gateway.live import progress as live_progress
 from imageflow_gateway.live.followed_executions import FollowedExecutions
@@ -28,7 +29,7 @@ from imageflow_gateway.metrics import RequestMetrics
 from imageflow_gateway.pages import documents
 from imageflow_gateway.rest import health, metrics
 from imageflow_gateway.rest.catalog import components, models, pipelines
-from imageflow_gateway.rest.executions import executions
+from imageflow_gateway.rest.executions import executions, protocols
 from imageflow_gateway.rest.inspection import (
     alerts,
     artefacts,
@@ -131,7 +132,7 @@ def describe_api() -> FastAPI:
     maps = (jobs, surveys, shots, progress, live_progress, insight, saves, markers, games, drivers, uploads, tiles)
     catalog = (components, pipelines, models)
     inspection = (masters, batches, notifications, inspections, artefacts, verifications, statistics, alerts)
-    live = (executions, live_executions)
+    live = (executions, live_executions, protocols, socket, asyncapi)
     for noun in (*maps, *catalog, *inspection, *live, health, metrics, documents):
         app.include_router(noun.router)
     return app

@@ -15,6 +15,8 @@ class Capacity:
         """Requests whose images are in memory, on threads of their own."""
         self.execution_followers = CapacityLimiter(1000)
         """Requests that wait for the end of an execution, and clients that follow one; more are refused."""
+        self.sockets = CapacityLimiter(1000)
+        """WebSockets of executions, each of which may have a frame in memory; more are refused."""
         self.comparisons = CapacityLimiter(1)
         """Comparisons of surveys: each keeps two cores busy for seconds."""
         self.animations = CapacityLimiter(1)

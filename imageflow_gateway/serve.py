@@ -60,7 +60,7 @@ def serve(settings: Settings) -> None:
         address=settings.host,
         port=settings.gateway_port,
         interface=Interfaces.ASGINL,
-        websockets=False,
+        websockets=True,
         backlog=_OTHER_CONNECTIONS,
         backpressure=connections,
         log_level=LogLevels.error,

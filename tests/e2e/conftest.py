@@ -60,7 +60,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cli(checkout: Path) -> Cli:
     """The command line of the copy."""
-    ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
+    ports = {
+        "IMAGEFLOW_GATEWAY_PORT": str(free_port()),
+        "IMAGEFLOW_DAGSTER_PORT": str(free_port()),
+        "IMAGEFLOW_ENGINE_GRPC_PORT": str(free_port()),
+    }
     return Cli(home=checkout / ".imageflow", env=environment(checkout / ".imageflow", **ports))
 
 

@@ -91,7 +91,11 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     with tempfile.TemporaryDirectory() as place:
         home = Path(place) / ".imageflow"
-        ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
+        ports = {
+            "IMAGEFLOW_GATEWAY_PORT": str(free_port()),
+            "IMAGEFLOW_DAGSTER_PORT": str(free_port()),
+            "IMAGEFLOW_ENGINE_GRPC_PORT": str(free_port()),
+        }
         cli = Cli(home=home, env=environment(home, **ports))
         cli.run(
             "survey", "run", "--driver", "folder", "--source", str(EXAMPLE), "--game", "openttd", "--save", "example"

@@ -30,6 +30,7 @@ def cli_on(minio: Minio, postgres: Postgres, folder: Path, **variables: str) -> 
         "IMAGEFLOW_DATABASE_URL": postgres.url(name),
         "IMAGEFLOW_GATEWAY_PORT": str(free_port()),
         "IMAGEFLOW_DAGSTER_PORT": str(free_port()),
+        "IMAGEFLOW_ENGINE_GRPC_PORT": str(free_port()),
         "IMAGEFLOW_GAMES": str(folder / "games"),
         **variables,
     }

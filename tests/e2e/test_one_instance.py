@@ -70,7 +70,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, folder / name)
     env = {name: value for name, value in environment(folder).items() if not name.startswith("IMAGEFLOW_")}
-    ports = {"IMAGEFLOW_GATEWAY_PORT": str(free_port()), "IMAGEFLOW_DAGSTER_PORT": str(free_port())}
+    ports = {
+        "IMAGEFLOW_GATEWAY_PORT": str(free_port()),
+        "IMAGEFLOW_DAGSTER_PORT": str(free_port()),
+        "IMAGEFLOW_ENGINE_GRPC_PORT": str(free_port()),
+    }
     cli = Cli(home=folder / ".imageflow", env={**env, **ports})
     survey = str(cli.json(*_SURVEY[3:])["survey"])
     with running_stack(cli) as killed:

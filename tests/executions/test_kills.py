@@ -35,6 +35,7 @@ class EngineProcess:
         assert settings.database_url is not None
         self._environment = os.environ | {
             "IMAGEFLOW_HOME": str(settings.home),
+            "IMAGEFLOW_ENGINE_GRPC_PORT": "0",
             "IMAGEFLOW_DATABASE_URL": settings.database_url.get_secret_value(),
         }
         self._log = settings.home / f"engine-{next(NUMBERS)}.log"

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -12,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import connect
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
@@ -29,9 +32,8 @@ class Proxied:
     def __init__(self, port: int, certificate: Path) -> None:
         self.origin = f"https://{_NAME}:{port}"
         self._at = f"https://127.0.0.1:{port}"
-        self.client = httpx.Client(
-            verify=ssl.create_default_context(cafile=certificate), headers={"host": f"{_NAME}:{port}"}, timeout=30
-        )
+        self.context = ssl.create_default_context(cafile=certificate)
+        self.client = httpx.Client(verify=self.context, headers={"host": f"{_NAME}:{port}"}, timeout=30)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.client.request(method, f"{self._at}{path}", extensions={"sni_hostname": _NAME}, **options)
@@ -159,3 +161,17 @@ def test_forged_headers_of_a_client_that_is_no_proxy_change_nothing(served: Any,
     written = {"host": _NAME, "origin": f"https://{_NAME}", **forged}
     refused = httpx.post(f"{served.url}/api/jobs", json={}, headers=written)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")
+
+
+def test_a_websocket_is_opened_by_the_public_page_alone(proxied: Proxied, public_port: int) -> None:
+    def opened(origin: str) -> str:
+        with (
+            socket.create_connection(("127.0.0.1", public_port), timeout=20) as wire,
+            connect(f"wss://{_NAME}:{public_port}/api/v1/ws", sock=wire, ssl=proxied.context, origin=origin) as client,
+        ):
+            client.send("{}")
+            return str(client.recv(20))
+
+    assert "INVALID_INPUT" in opened(proxied.origin)
+    with pytest.raises((InvalidHandshake, ConnectionClosed)):
+        opened("https://evil.example")

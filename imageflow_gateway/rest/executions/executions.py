@@ -13,11 +13,11 @@ from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.events import BEGINNING
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, Priority, parse_id
 from imageflow_domain.ids import Name
+from imageflow_edge.execution_wait import ends_within
 from imageflow_executions import history, image_objects, start
 from imageflow_executions.start import StartRequest
 from imageflow_gateway.addresses import ExecutionId, Limit
 from imageflow_gateway.etags import content_digest, matches, quoted
-from imageflow_gateway.execution_wait import ends_within
 from imageflow_gateway.gateway import Gateway, GatewayDep
 from imageflow_gateway.ranges import ranged
 from imageflow_gateway.rest.executions.execution_form import ExecutionForm, read_form

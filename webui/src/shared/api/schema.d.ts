@@ -1461,6 +1461,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/protocols": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The protocol for a client
+         * @description What to send images by, with the whole table.
+         */
+        get: operations["choose_protocol"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -3329,6 +3349,47 @@ export interface components {
             blocks: components["schemas"]["BlockState"][];
         };
         /**
+         * ProtocolChoice
+         * @description Which protocol suits a use.
+         */
+        ProtocolChoice: {
+            use: components["schemas"]["Use"];
+            /**
+             * Protocol
+             * @example grpc
+             */
+            protocol: string;
+            /** Reason */
+            reason: string;
+            /** Is Served */
+            is_served: boolean;
+            /**
+             * Instead
+             * @example rest
+             */
+            instead: string;
+        };
+        /**
+         * Protocols
+         * @description What a client should use, and why.
+         */
+        Protocols: {
+            /**
+             * Recommended
+             * @example grpc
+             */
+            recommended: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Grpc Address
+             * @example 127.0.0.1:50051
+             */
+            grpc_address: string | null;
+            /** Table */
+            table: components["schemas"]["ProtocolChoice"][];
+        };
+        /**
          * Publication
          * @description Which draft is to be published.
          */
@@ -4119,6 +4180,12 @@ export interface components {
             /** Bytes */
             bytes: number;
         };
+        /**
+         * Use
+         * @description What a client wants.
+         * @enum {string}
+         */
+        Use: "realtime" | "batch" | "system" | "browser" | "storage" | "service";
         /**
          * Verdict
          * @description Whether a picture, or one item of it, fulfils its criteria; what is `undecided` could not be judged.
@@ -8073,6 +8140,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    choose_protocol: {
+        parameters: {
+            query?: {
+                /** @description What the client is. */
+                client?: components["schemas"]["Use"];
+                /** @description Bytes of one image. */
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Protocols"];
+                };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */
             422: {

@@ -1,0 +1,1 @@
+"""What programs of users import: the client of live executions, and the messages of gRPC."""

@@ -1,0 +1,297 @@
+"""The client for asyncio."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, Self, TypeVar, Unpack
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from imageflow.client.breaker import Breaker
+from imageflow.client.failures import MAY_PASS
+from imageflow.client.request import Image, Options, StartRequest, start_request
+from imageflow.client.resilience import TIMEOUT_S, Deadline, Resilience, jittered
+from imageflow.client.rest import Rest
+from imageflow.client.transport import Transport
+from imageflow.client.values import Change, Execution, Output, Protocol
+from imageflow_domain.errors import BadGateway, EventsForgotten, InvalidInput, Timeout, Unavailable
+from imageflow_domain.executions import ExecutionState
+
+DEADLINE_S = 60.0
+"""Of a call with all its attempts, and of an execution that is waited for."""
+
+_SLOWEST_BYTES_PER_S = 1_000_000
+"""Images get the time that they take over a slow line, besides an attempt's own timeout."""
+
+_ANSWER_S = 1.0
+"""A server that waits for an execution's end answers so long before the attempt's timeout."""
+
+T = TypeVar("T")
+
+
+class _Server:
+    """One protocol of a server, with its breaker."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.resilience = Resilience(Breaker(transport.name))
+
+
+class AsyncClient:
+    """Starts executions, follows them, and reads their results. An asynchronous context manager.
+
+    Every call has one deadline, 60 s by default, over all its attempts: what may pass is tried again after 1, 2 and
+    4 s, always as the same execution. A server that failed 5 times in a row is left alone for 30 s.
+
+    Args:
+        server: Address of a gateway (http://127.0.0.1:8080), or of an engine alone (grpc://127.0.0.1:50051; grpcs:// by
+            TLS).
+        protocol: `auto` takes what the gateway recommends for the size of the image, and REST where an engine does not
+            answer: then the execution waits for one.
+        grpc_address: host:port of the engine; by default as the gateway says.
+    """
+
+    def __init__(
+        self, server: str, *, protocol: Protocol | str = Protocol.AUTO, grpc_address: str | None = None
+    ) -> None:
+        scheme, address = _parsed(server)
+        self._is_engine = scheme.startswith("grpc")
+        try:
+            self._protocol = Protocol.GRPC if self._is_engine else Protocol(protocol)
+        except ValueError:
+            known = ", ".join(Protocol)
+            raise InvalidInput(f"'{protocol}' is no protocol: it is one of {known}.") from None
+        if self._is_engine and protocol == Protocol.REST:
+            raise InvalidInput(f"'{server}' is an engine, which has no REST: name the gateway, as http://host:8080.")
+        self._rest = None if self._is_engine else Rest(server)
+        self._rest_server = None if self._rest is None else _Server(self._rest)
+        self._is_secure = scheme in ("grpcs", "https")
+        self._grpc_address = address if self._is_engine else grpc_address
+        self._grpc_server: _Server | None = None
+        self._recommended: dict[int, Protocol] = {}
+        """By the order of magnitude of an image's size."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for server in (self._rest_server, self._grpc_server):
+            if server is not None:
+                await server.transport.close()
+
+    async def process(
+        self,
+        images: Image | Mapping[str, Image],
+        *,
+        deadline_s: float = DEADLINE_S,
+        **options: Unpack[Options],
+    ) -> Execution:
+        """Execute a pipeline on an image, and return the execution once it has ended, with the bytes of its outputs.
+
+        Args:
+            images: Bytes or the path of an encoded image; of a pipeline with several inputs, one for each.
+            deadline_s: For everything; an execution that has not ended then goes on.
+            options: `pipeline` or `spec`, `parameters`, `priority`, `client_id`, `correlation_id`, `key`, as `Options`
+                has them.
+
+        Raises:
+            InvalidInput: The request is wrong, in a way that its message names.
+            NotFound: The pipeline is not published.
+            Timeout: Not done within the deadline. The message has the execution's id where it was accepted.
+            Unavailable: The server does not answer.
+        """
+        deadline = Deadline(deadline_s)
+        request = await asyncio.to_thread(start_request, images, options)
+        accepted = await self._start(request, deadline, waits=True)
+        ended = accepted if accepted.state.is_end else await self._ended(accepted.id, deadline)
+        return await self._with_data(ended, deadline)
+
+    async def start(
+        self,
+        images: Image | Mapping[str, Image],
+        *,
+        deadline_s: float = DEADLINE_S,
+        **options: Unpack[Options],
+    ) -> Execution:
+        """Start an execution, and return it once it is accepted. Arguments and errors are those of `process`."""
+        deadline = Deadline(deadline_s)
+        request = await asyncio.to_thread(start_request, images, options)
+        return await self._start(request, deadline, waits=False)
+
+    async def get(self, execution: UUID, *, deadline_s: float = DEADLINE_S) -> Execution:
+        """Return an execution as it is; raise `NotFound`."""
+        return await self._any(lambda at, t: at.get(execution, timeout_s=t), Deadline(deadline_s))
+
+    async def cancel(self, execution: UUID, *, deadline_s: float = DEADLINE_S) -> Execution:
+        """Cancel an execution; raise `NotFound`, or `Conflict` where it has completed or failed."""
+        return await self._any(lambda at, t: at.cancel(execution, timeout_s=t), Deadline(deadline_s))
+
+    async def result(self, execution: UUID, *, deadline_s: float = DEADLINE_S) -> Execution:
+        """Wait for the end of an execution; return it with the bytes of its outputs, or raise `Timeout`."""
+        deadline = Deadline(deadline_s)
+        return await self._with_data(await self._ended(execution, deadline), deadline)
+
+    async def watch(
+        self, execution: UUID, *, after: str = "", deadline_s: float = 24 * 3600.0
+    ) -> AsyncGenerator[Change]:
+        """Yield how an execution stands, then every change once and in order, until it has ended.
+
+        A connection that breaks is made again, and goes on where it was.
+
+        Args:
+            execution: Its id.
+            after: `cursor` of the last change that is known; empty for a snapshot first.
+            deadline_s: Raises `Timeout` then.
+        """
+        deadline = Deadline(deadline_s)
+        server = await self._reader()
+        failures = 0
+        while True:
+            deadline.check()
+            try:
+                async with aclosing(server.transport.watch(execution, after, timeout_s=deadline.left_s)) as changes:
+                    async for change in changes:
+                        after, failures = change.cursor, 0
+                        yield change
+                        if change.is_end:
+                            return
+                if after and (await self.get(execution, deadline_s=deadline.left_s)).state.is_end:
+                    return  # the end was the change before `after`
+            except EventsForgotten:
+                after = ""
+            except MAY_PASS:
+                failures += 1
+                if failures > 10 and not isinstance(server.transport, Rest) and self._rest_server is not None:
+                    server = self._rest_server
+            await asyncio.sleep(min(jittered(min(2.0**failures / 2, 4.0)), deadline.left_s))
+
+    async def read(self, execution: UUID, output: str, *, deadline_s: float = DEADLINE_S) -> bytes:
+        """Return the bytes of an output; raise `NotFound`."""
+        return await self._any(lambda at, t: at.read(execution, output, timeout_s=t), Deadline(deadline_s))
+
+    async def _start(self, request: StartRequest, deadline: Deadline, *, waits: bool) -> Execution:
+        timeout_s = TIMEOUT_S + request.size / _SLOWEST_BYTES_PER_S
+
+        async def attempt(at: Transport, limit_s: float) -> Execution:
+            wait_s = min(limit_s, TIMEOUT_S) - _ANSWER_S if waits else 0.0
+            return await at.start(request, wait_s=wait_s, timeout_s=limit_s)
+
+        server = await self._server_for(request, deadline)
+        if self._protocol is Protocol.AUTO and server is not self._rest_server:
+            try:
+                return await server.resilience.call(
+                    lambda limit_s: attempt(server.transport, limit_s), deadline, timeout_s=timeout_s, waits_s=()
+                )
+            except MAY_PASS:
+                # No engine answers, or none that can be reached from here: the gateway lets it wait for one.
+                server = self._known_rest()
+        return await server.resilience.call(
+            lambda limit_s: attempt(server.transport, limit_s), deadline, timeout_s=timeout_s
+        )
+
+    async def _ended(self, execution: UUID, deadline: Deadline) -> Execution:
+        try:
+            async with asyncio.timeout(deadline.left_s):
+                async with aclosing(self.watch(execution, deadline_s=deadline.left_s)) as changes:
+                    async for _ in changes:
+                        pass
+                return await self.get(execution, deadline_s=deadline.left_s)
+        except (TimeoutError, Timeout):
+            raise Timeout(
+                f"Execution {execution} has not ended in time. It goes on: ask for its result later, or cancel it."
+            ) from None
+
+    async def _with_data(self, execution: Execution, deadline: Deadline) -> Execution:
+        if execution.state is not ExecutionState.COMPLETED:
+            return execution
+        outputs = {
+            name: None if each is None else await self._read_whole(execution.id, each, deadline)
+            for name, each in execution.outputs.items()
+        }
+        return replace(execution, outputs=outputs)
+
+    async def _read_whole(self, execution: UUID, output: Output, deadline: Deadline) -> Output:
+        if output.data or not output.size:
+            return output
+        timeout_s = TIMEOUT_S + output.size / _SLOWEST_BYTES_PER_S
+
+        async def attempt(at: Transport, limit_s: float) -> bytes:
+            data = await at.read(execution, output.name, timeout_s=limit_s)
+            if hashlib.sha256(data).hexdigest() != output.sha256:
+                raise BadGateway(f"'{output.name}' of {execution} arrived damaged: read it again.")
+            return data
+
+        return replace(output, data=await self._any(attempt, deadline, timeout_s=timeout_s))
+
+    async def _any(
+        self,
+        attempt: Callable[[Transport, float], Awaitable[T]],
+        deadline: Deadline,
+        *,
+        timeout_s: float | None = None,
+    ) -> T:
+        server = await self._reader()
+        return await server.resilience.call(
+            lambda limit_s: attempt(server.transport, limit_s), deadline, timeout_s=timeout_s
+        )
+
+    async def _reader(self) -> _Server:
+        """Return where executions are asked for: their id is known to each gateway and engine."""
+        if self._rest_server is not None and self._protocol is not Protocol.GRPC:
+            return self._rest_server
+        return await self._grpc(Deadline(DEADLINE_S))
+
+    async def _server_for(self, request: StartRequest, deadline: Deadline) -> _Server:
+        match self._protocol:
+            case Protocol.REST:
+                return self._known_rest()
+            case Protocol.GRPC:
+                return await self._grpc(deadline)
+            case _:
+                return await self._recommended_for(request, deadline)
+
+    async def _recommended_for(self, request: StartRequest, deadline: Deadline) -> _Server:
+        if not request.fits_one_message and (request.spec is not None or len(request.images) > 1):
+            return self._known_rest()
+        magnitude = request.size.bit_length()
+        if magnitude not in self._recommended:
+            found = await self._protocols(request.size, deadline)
+            self._recommended[magnitude] = Protocol(found["recommended"])
+        is_grpc = self._recommended[magnitude] is Protocol.GRPC
+        return await self._grpc(deadline) if is_grpc else self._known_rest()
+
+    async def _grpc(self, deadline: Deadline) -> _Server:
+        if self._grpc_server is None:
+            address = self._grpc_address or (await self._protocols(0, deadline))["grpc_address"]
+            if address is None:
+                raise Unavailable("This deployment serves no gRPC: use REST, or set IMAGEFLOW_ENGINE_GRPC_PORT there.")
+            if self._grpc_server is None:  # another call may have been faster
+                from imageflow.client.rpc import Rpc
+
+                self._grpc_server = _Server(Rpc(address, is_secure=self._is_secure))
+        return self._grpc_server
+
+    async def _protocols(self, size: int, deadline: Deadline) -> Mapping[str, Any]:
+        server = self._known_rest()
+        rest = self._rest
+        assert rest is not None  # noqa: S101 - `server` is made of it
+        return await server.resilience.call(lambda limit_s: rest.protocols(size=size, timeout_s=limit_s), deadline)
+
+    def _known_rest(self) -> _Server:
+        assert self._rest_server is not None  # noqa: S101 - only an engine's client has none, and uses gRPC alone
+        return self._rest_server
+
+
+def _parsed(server: str) -> tuple[str, str]:
+    parts = urlsplit(server)
+    if parts.scheme not in ("http", "https", "grpc", "grpcs") or not parts.netloc or parts.path not in ("", "/"):
+        raise InvalidInput(
+            f"'{server[:80]}' is no server: name one as http://127.0.0.1:8080, or an engine as grpc://127.0.0.1:50051."
+        )
+    return parts.scheme, parts.netloc

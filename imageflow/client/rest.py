@@ -1,0 +1,196 @@
+"""Executions over REST and server-sent events."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from imageflow.client.failures import failure
+from imageflow.client.request import StartRequest
+from imageflow.client.values import Change, Execution, Output, Problem, Step
+from imageflow_domain import errors
+from imageflow_domain.executions import ExecutionState
+
+_EXECUTIONS = "/api/v1/executions"
+_CONNECTIONS = 10
+_OF_STATUS: Mapping[int, type[errors.ImageFlowError]] = {
+    404: errors.NotFound,
+    429: errors.TooManyRequests,
+    502: errors.BadGateway,
+    503: errors.Unavailable,
+    504: errors.Timeout,
+}
+
+
+class Rest:
+    """A gateway.
+
+    Args:
+        url: Its address, such as http://127.0.0.1:8080.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.name = url
+        limits = httpx.Limits(max_keepalive_connections=_CONNECTIONS, keepalive_expiry=30)
+        self._client = httpx.AsyncClient(base_url=url, limits=limits)
+
+    async def start(self, request: StartRequest, *, wait_s: float, timeout_s: float) -> Execution:
+        """Start an execution."""
+        fields: dict[str, Any] = {
+            "priority": request.priority.name.lower(),
+            "client_id": request.client_id,
+            "correlation_id": request.correlation,
+            "parameters": json.dumps(dict(request.parameters)),
+        }
+        if request.pipeline is not None:
+            fields["pipeline"] = request.pipeline
+        if request.spec is not None:
+            fields["spec"] = json.dumps(request.spec)
+        files = {name: (name, data, "application/octet-stream") for name, data in request.images.items()}
+        answer = await self._ask(
+            "POST",
+            _EXECUTIONS,
+            timeout_s,
+            params={"wait": f"{wait_s:.3f}"} if wait_s > 0 else None,
+            headers={"idempotency-key": request.execution_key},
+            data=fields,
+            files=files,
+        )
+        return _execution(answer.json())
+
+    async def get(self, execution: UUID, *, timeout_s: float) -> Execution:
+        """Return an execution."""
+        return _execution((await self._ask("GET", f"{_EXECUTIONS}/{execution}", timeout_s)).json())
+
+    async def cancel(self, execution: UUID, *, timeout_s: float) -> Execution:
+        """Cancel an execution."""
+        return _execution((await self._ask("POST", f"{_EXECUTIONS}/{execution}/cancel", timeout_s)).json())
+
+    async def read(self, execution: UUID, output: str, *, timeout_s: float) -> bytes:
+        """Return the bytes of an output."""
+        return (await self._ask("GET", f"{_EXECUTIONS}/{execution}/outputs/{output}", timeout_s)).content
+
+    async def watch(self, execution: UUID, after: str, *, timeout_s: float) -> AsyncGenerator[Change]:
+        """Yield changes."""
+        headers = {"last-event-id": after} if after else {}
+        address = f"{_EXECUTIONS}/{execution}/events"
+        # The connection is never silent for long: the gateway sends comments.
+        timeout = httpx.Timeout(timeout_s, read=min(timeout_s, 30))
+        async with (
+            _failures(self.name),
+            self._client.stream("GET", address, headers=headers, timeout=timeout) as answer,
+        ):
+            if answer.is_error:
+                await answer.aread()
+                raise _error(answer)
+            event: dict[str, str] = {}
+            async for line in answer.aiter_lines():
+                if line:
+                    name, _, value = line.partition(": ")
+                    event[name] = value
+                elif "data" in event:
+                    yield _change(event["id"], event["event"], json.loads(event["data"]))
+                    event = {}
+                else:
+                    event = {}
+
+    async def protocols(self, *, size: int, timeout_s: float) -> Mapping[str, Any]:
+        """Return what the server recommends for an image of a size."""
+        answer = await self._ask("GET", "/api/v1/protocols", timeout_s, params={"size": size, "client": "realtime"})
+        return dict(answer.json())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def _ask(self, method: str, address: str, timeout_s: float, **options: Any) -> httpx.Response:
+        async with _failures(self.name):
+            answer = await self._client.request(method, address, timeout=timeout_s, **options)
+        if answer.is_error:
+            raise _error(answer)
+        return answer
+
+
+@asynccontextmanager
+async def _failures(name: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise errors.Timeout(f"{name} did not answer in time: see whether it runs.") from error
+    except httpx.TransportError as error:
+        raise errors.Unavailable(f"{name} cannot be reached ({error}): see whether it runs.") from error
+
+
+def _error(answer: httpx.Response) -> errors.ImageFlowError:
+    otherwise = _OF_STATUS.get(answer.status_code, errors.ImageFlowError)
+    try:
+        facts = answer.json()["error"]
+        return failure(facts["code"], facts["message"], otherwise=otherwise)
+    except (ValueError, KeyError, TypeError):  # of a proxy on the way
+        return otherwise(f"{answer.url} answered {answer.status_code} {answer.reason_phrase}.")
+
+
+def _execution(data: Mapping[str, Any]) -> Execution:
+    estimated = data["estimated_completion_time"]
+    return Execution(
+        id=UUID(data["execution_id"]),
+        state=ExecutionState(data["status"]),
+        pipeline=data["pipeline"],
+        correlation_id=data["correlation_id"],
+        attempt=data["attempt"],
+        outputs={name: stored and _output(name, stored) for name, stored in data["outputs"].items()},
+        steps=[_step(each) for each in data["steps"]],
+        error=_problem(data["error"]),
+        estimated_end_at=estimated and datetime.fromisoformat(estimated),
+    )
+
+
+def _output(name: str, stored: Mapping[str, Any]) -> Output:
+    return Output(
+        name=name,
+        sha256=stored["sha256"],
+        size=stored["size"],
+        media_type=stored["media_type"],
+        kind=stored["kind"],
+    )
+
+
+def _step(data: Mapping[str, Any]) -> Step:
+    tries = data.get("tries", 1)
+    if isinstance(tries, int):
+        return Step(
+            step=data["step"],
+            status=data["status"],
+            seconds=data["seconds"],
+            tries=tries,
+            error=data.get("error") or "",
+        )
+    errors_ = [each["error"] for each in tries if each["error"]]
+    return Step(
+        step=data["step"],
+        status=data["status"],
+        seconds=data["seconds"],
+        tries=len(tries),
+        error=errors_[-1] if errors_ else "",
+    )
+
+
+def _problem(data: Mapping[str, Any] | None) -> Problem | None:
+    return None if data is None else Problem(code=data["code"], message=data["message"], step=data["step"] or "")
+
+
+def _change(cursor: str, kind: str, data: Mapping[str, Any]) -> Change:
+    if kind == "step":
+        return Change(cursor=cursor, steps=(_step(data),), attempt=data["attempt"])
+    return Change(
+        cursor=cursor,
+        state=ExecutionState(data["state"]),
+        steps=tuple(_step(each) for each in data.get("steps", ())),
+        attempt=data["attempt"],
+        is_snapshot=kind == "snapshot",
+        error=_problem(data.get("error")),
+    )

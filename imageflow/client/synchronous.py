@@ -1,0 +1,101 @@
+"""The client for programs without asyncio: the asynchronous one, on one thread for all clients of a process."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
+from functools import cache
+from typing import Any, Self, TypeVar, Unpack
+from uuid import UUID
+
+from imageflow.client.asynchronous import DEADLINE_S, AsyncClient
+from imageflow.client.request import Image, Options
+from imageflow.client.values import Change, Execution, Protocol
+
+T = TypeVar("T")
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop of all clients: only one of a process may use gRPC."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="imageflow-client", daemon=True).start()
+    return loop
+
+
+class Client:
+    """`AsyncClient` with plain methods, from any thread. A context manager."""
+
+    def __init__(
+        self, server: str, *, protocol: Protocol | str = Protocol.AUTO, grpc_address: str | None = None
+    ) -> None:
+        """Arguments are those of `AsyncClient`."""
+        self._client = AsyncClient(server, protocol=protocol, grpc_address=grpc_address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        _wait(self._client.close())
+
+    def process(
+        self,
+        images: Image | Mapping[str, Image],
+        *,
+        deadline_s: float = DEADLINE_S,
+        **options: Unpack[Options],
+    ) -> Execution:
+        """Execute a pipeline on an image, and return the execution once it has ended: see `AsyncClient.process`."""
+        return _wait(self._client.process(images, deadline_s=deadline_s, **options))
+
+    def start(
+        self,
+        images: Image | Mapping[str, Image],
+        *,
+        deadline_s: float = DEADLINE_S,
+        **options: Unpack[Options],
+    ) -> Execution:
+        """Start an execution, and return it once it is accepted."""
+        return _wait(self._client.start(images, deadline_s=deadline_s, **options))
+
+    def get(self, execution: UUID, *, deadline_s: float = DEADLINE_S) -> Execution:
+        """Return an execution as it is; raise `NotFound`."""
+        return _wait(self._client.get(execution, deadline_s=deadline_s))
+
+    def cancel(self, execution: UUID, *, deadline_s: float = DEADLINE_S) -> Execution:
+        """Cancel an execution; raise `NotFound`, or `Conflict` where it has completed or failed."""
+        return _wait(self._client.cancel(execution, deadline_s=deadline_s))
+
+    def result(self, execution: UUID, *, deadline_s: float = DEADLINE_S) -> Execution:
+        """Wait for the end of an execution; return it with the bytes of its outputs, or raise `Timeout`."""
+        return _wait(self._client.result(execution, deadline_s=deadline_s))
+
+    def read(self, execution: UUID, output: str, *, deadline_s: float = DEADLINE_S) -> bytes:
+        """Return the bytes of an output; raise `NotFound`."""
+        return _wait(self._client.read(execution, output, deadline_s=deadline_s))
+
+    def watch(self, execution: UUID, *, after: str = "", deadline_s: float = 24 * 3600.0) -> Iterator[Change]:
+        """Yield how an execution stands, then every change until it has ended: see `AsyncClient.watch`."""
+        changes = self._client.watch(execution, after=after, deadline_s=deadline_s)
+        try:
+            while (change := _wait(_next(changes))) is not None:
+                yield change
+        finally:
+            _wait(changes.aclose())
+
+
+async def _next(changes: Any) -> Change | None:
+    found: Change | None = await anext(changes, None)
+    return found
+
+
+def _wait(call: Coroutine[Any, Any, T]) -> T:
+    future = asyncio.run_coroutine_threadsafe(call, _loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()  # Ctrl-C: the call is not needed any more
+        raise

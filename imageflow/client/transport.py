@@ -1,0 +1,32 @@
+"""What a protocol has to do: one attempt at each call, which the client repeats where it may."""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+from uuid import UUID
+
+from imageflow.client.request import StartRequest
+from imageflow.client.values import Change, Execution
+
+
+class Transport(Protocol):
+    """One protocol. Its errors are those of `imageflow_domain.errors`; `Unavailable` for what may pass."""
+
+    name: str
+
+    async def start(self, request: StartRequest, *, wait_s: float, timeout_s: float) -> Execution:
+        """Start an execution, and wait for its end for a while; outputs may have their bytes already."""
+
+    async def get(self, execution: UUID, *, timeout_s: float) -> Execution:
+        """Return an execution as it is."""
+
+    async def cancel(self, execution: UUID, *, timeout_s: float) -> Execution:
+        """Cancel an execution."""
+
+    def watch(self, execution: UUID, after: str, *, timeout_s: float) -> AsyncGenerator[Change]:
+        """Yield changes until the end of the execution, of the connection or of the time."""
+
+    async def read(self, execution: UUID, output: str, *, timeout_s: float) -> bytes:
+        """Return the bytes of an output."""
+
+    async def close(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,97 @@
+"""What the client returns: the same values over every protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from imageflow_domain.executions import ExecutionState
+
+
+class Protocol(StrEnum):
+    """How a client talks to a server."""
+
+    AUTO = "auto"
+    """As the server recommends for each image."""
+    REST = "rest"
+    GRPC = "grpc"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One output of an execution."""
+
+    name: str
+    sha256: str
+    """In hex, of its bytes."""
+    size: int
+    """In bytes."""
+    media_type: str
+    kind: str
+    """Of the value: images are files as the pipeline encoded them, pixels are PNG, everything else is JSON."""
+    data: bytes = field(default=b"", repr=False)
+    """Its bytes; empty until they are read: `process` and `result` do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why an execution failed."""
+
+    code: str
+    """For programs, e.g. `STEP_FAILED`."""
+    message: str
+    step: str = ""
+    """The one that failed, where it was one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one step did."""
+
+    step: str
+    status: str
+    seconds: float
+    tries: int = 1
+    error: str = ""
+    """Of the last try that failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """An execution as it stood when it was read."""
+
+    id: UUID
+    state: ExecutionState
+    pipeline: str
+    """`name@version`."""
+    correlation_id: str
+    attempt: int
+    """How often an engine has taken it."""
+    outputs: Mapping[str, Output | None]
+    """`None` where a branch went another way; empty until it is completed."""
+    steps: Sequence[Step]
+    """Those that have begun, in the pipeline's order."""
+    error: Problem | None
+    estimated_end_at: datetime | None
+    """What was estimated when it was accepted; `None` where nothing of the kind had completed yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """An event of an execution, or how it stands when a client begins to follow it."""
+
+    cursor: str
+    """Its place among the events of the execution: `after` of a call that continues."""
+    state: ExecutionState | None = None
+    """The new state, or the state of a snapshot; `None` for a step's change."""
+    steps: Sequence[Step] = ()
+    """The step that began or ended, or those of a snapshot."""
+    attempt: int
+    is_snapshot: bool = False
+    error: Problem | None = None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing changes any more."""
+        return self.state is not None and self.state.is_end

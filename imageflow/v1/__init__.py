@@ -1,0 +1,1 @@
+"""The messages of the public gRPC service, made from `image_processing.proto` by `make proto`."""

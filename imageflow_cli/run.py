@@ -1,0 +1,168 @@
+"""`imageflow run`: images through a pipeline on a running server."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imageflow_cli.console import print_json, print_table
+from imageflow_cli.options import as_json, with_settings
+from imageflow_cli.pipeline_output import check_pictures, read_file
+from imageflow_cli.whole_file import whole_file
+from imageflow_clients.settings import Settings
+from imageflow_domain.errors import ImageFlowError, InvalidInput
+from imageflow_domain.executions import ExecutionState, Priority
+from imageflow_domain.file_names import derived_name
+
+if TYPE_CHECKING:
+    from imageflow.client import AsyncClient, Execution, Output
+
+_PATH = click.Path(path_type=Path)
+_AT_ONCE = 4
+"""Images on their way; the server does as many at once as it has cores."""
+
+_ENDINGS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/bmp": "bmp",
+    "application/json": "json",
+}
+
+
+@click.command()
+@click.argument("pipeline")
+@click.argument("images", type=_PATH, nargs=-1, required=True)
+@click.option(
+    "--server", help="Address of the gateway, or of an engine alone as grpc://host:port (default: this machine's)."
+)
+@click.option("--protocol", type=click.Choice(["auto", "rest", "grpc"]), default="auto", show_default=True)
+@click.option("--out", type=_PATH, help="Folder for the outputs, made if missing. Without it they are only listed.")
+@click.option("--set", "parameters", multiple=True, metavar="STEP.PARAMETER=VALUE", help="Replace a parameter.")
+@click.option("--priority", type=click.Choice(["low", "normal", "high"]), default="normal", show_default=True)
+@click.option(
+    "--deadline", "deadline_s", type=click.FloatRange(min=1), default=60.0, show_default=True, help="In seconds."
+)
+@click.option("--steps", is_flag=True, help="Also show how long each step took.")
+@as_json
+@with_settings
+def run(
+    settings: Settings,
+    pipeline: str,
+    images: tuple[Path, ...],
+    server: str | None,
+    protocol: str,
+    out: Path | None,
+    parameters: tuple[str, ...],
+    priority: str,
+    deadline_s: float,
+    steps: bool,
+    as_json: bool,
+) -> None:
+    """Process each IMAGE by the published PIPELINE (name or name@version) on a running server, such as `imageflow up`.
+
+    The executions are found again in the server's history.
+    """
+    from imageflow.client import AsyncClient
+
+    options = {
+        "pipeline": pipeline,
+        "parameters": dict(map(_pair, parameters)),
+        "priority": Priority.parse(priority),
+        "client_id": "imageflow run",
+    }
+    check_pictures(images, out)
+
+    async def everything() -> list["Execution | ImageFlowError"]:
+        async with AsyncClient(server or settings.gateway_url, protocol=protocol) as client:
+            places = asyncio.Semaphore(_AT_ONCE)
+            return await asyncio.gather(*(_one(client, places, image, options, deadline_s) for image in images))
+
+    failures = []
+    for image, done in zip(images, asyncio.run(everything()), strict=True):
+        if isinstance(done, ImageFlowError):
+            failures.append(done)
+            click.echo(f"{image}: {done}", err=True)
+            continue
+        files = _written(done, image, out)
+        _show(image, done, files, steps=steps, as_json=as_json)
+        if done.state is not ExecutionState.COMPLETED:
+            failures.append(InvalidInput(done.error.message if done.error else f"{done.id} is {done.state}."))
+    if len(images) == 1 and failures:
+        raise failures[0]
+    if failures:
+        raise InvalidInput(
+            f"{len(failures)} of {len(images)} images failed for the reasons above; the others are done."
+        )
+
+
+async def _one(
+    client: "AsyncClient", places: asyncio.Semaphore, image: Path, options: dict[str, Any], deadline_s: float
+) -> "Execution | ImageFlowError":
+    async with places:
+        try:
+            return await client.process(read_file(image), deadline_s=deadline_s, **options)
+        except ImageFlowError as error:
+            return error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise InvalidInput(f"'{text}' is not STEP.PARAMETER=VALUE.")
+    return name, value
+
+
+def _written(done: "Execution", image: Path, out: Path | None) -> dict[str, Path]:
+    """Write the outputs, `{stem}.{output}.{ending}`; return the files by output."""
+    if out is None:
+        return {}
+    outputs = {name: each for name, each in done.outputs.items() if each is not None}
+    files = {name: out / derived_name(image.stem, f".{name}.{_ending(each)}") for name, each in outputs.items()}
+    for name, file in files.items():
+        with whole_file(file) as partial:
+            partial.write_bytes(outputs[name].data)
+    return files
+
+
+def _ending(output: "Output") -> str:
+    return _ENDINGS.get(output.media_type, "bin")
+
+
+def _show(image: Path, done: "Execution", files: dict[str, Path], *, steps: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(_facts(image, done, files))
+        return
+    reason = f": {done.error.message}" if done.error else ""
+    click.echo(f"{image}: {done.state}{reason} ({done.id})")
+    for name, output in done.outputs.items():
+        said = "nothing: a branch went another way" if output is None else f"{output.media_type}, {output.size:,} bytes"
+        click.echo(f"  {name}: {files.get(name, said)}")
+    if steps:
+        print_table(("step", "status", "time"), _rows(done))
+
+
+def _rows(done: "Execution") -> Sequence[tuple[str, str, str]]:
+    return [(step.step, step.status, f"{step.seconds * 1000:.2f} ms") for step in done.steps]
+
+
+def _facts(image: Path, done: "Execution", files: dict[str, Path]) -> dict[str, Any]:
+    return {
+        "image": str(image),
+        "execution_id": str(done.id),
+        "status": done.state,
+        "error": done.error and done.error.message,
+        "outputs": {
+            name: output
+            and {
+                "sha256": output.sha256,
+                "size": output.size,
+                "media_type": output.media_type,
+                "file": str(files[name]) if name in files else None,
+            }
+            for name, output in done.outputs.items()
+        },
+        "steps": [{"step": step.step, "status": step.status, "seconds": step.seconds} for step in done.steps],
+    }

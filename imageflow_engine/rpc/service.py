@@ -1,0 +1,275 @@
+"""The methods of `ImageProcessingService`, over the use cases of executions."""
+
+import asyncio
+import logging
+import math
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from imageflow.v1 import image_processing_pb2 as pb
+from imageflow.v1.limits import CHUNK_BYTES, MOST_MESSAGE_BYTES
+from imageflow_clients.stores import Stores
+from imageflow_domain.errors import ImageFlowError, InvalidInput, TooManyRequests, Unavailable
+from imageflow_domain.events import BEGINNING, EventCursor
+from imageflow_domain.execution_events import subject_of
+from imageflow_domain.executions import ExecutionRecord, ExecutionState, parse_id
+from imageflow_edge.changes import changes
+from imageflow_edge.execution_wait import ends_within
+from imageflow_edge.hub import Hub
+from imageflow_engine.rpc import messages, status
+from imageflow_engine.rpc.assembly import Assembly, ImageRefused, Whole
+from imageflow_engine.rpc.call import MESSAGE_WITHIN_S, Call, Method
+from imageflow_engine.rpc.requests import IMAGE, images_of, start_request
+from imageflow_executions.history import ExecutionInFull, cancel_execution, get_execution
+from imageflow_executions.image_objects import find_object, read_object
+from imageflow_executions.start import StartRequest, start_execution
+
+_LOG = logging.getLogger(__name__)
+
+_WAIT_S = 60.0
+_MARGIN_S = 0.3
+"""An answer leaves so long before the client's deadline."""
+
+_INLINE_BYTES = 3 * 2**20
+"""Of all outputs that a result may have in it."""
+
+_AT_ONCE = 8
+"""Images of one stream that are executed at once: its client is not read from before one of them has ended."""
+
+_OPEN_IMAGES = 16
+_MOST_IMAGES = 10_000
+_IDLE_S = 600.0
+"""How long a stream may send nothing where no image is incomplete."""
+
+_BEAT_S = 60.0
+_WATCHERS = 200
+
+_P = ParamSpec("_P")
+_Value = TypeVar("_Value")
+
+
+class ImageProcessing:
+    """The service of one engine. Belongs to one event loop.
+
+    Args:
+        stores: Where rows and objects are.
+        hub: Hands out events.
+        most_image_bytes: Of one image that is sent in chunks.
+    """
+
+    def __init__(self, stores: Stores, hub: Hub, *, most_image_bytes: int) -> None:
+        self._stores = stores
+        self._hub = hub
+        self._most_image_bytes = most_image_bytes
+        self._images = CapacityLimiter(_AT_ONCE)
+        """Images that are in memory, on threads of their own."""
+        self._reads = CapacityLimiter(4)
+        self._large_outputs = CapacityLimiter(_AT_ONCE)
+        """Outputs that are in memory while their clients read them."""
+        self._watchers = CapacityLimiter(_WATCHERS)
+
+    def methods(self) -> tuple[Method, ...]:
+        """Return every method of the service."""
+        write = partial(Method, is_write=True)
+        read = partial(Method, is_write=False, most_bytes=MOST_MESSAGE_BYTES)
+        return (
+            write(name="ProcessImageStream", answer=self.process_image_stream, most_bytes=self._most_image_bytes),
+            write(name="ProcessSingleImage", answer=self.process_single_image, most_bytes=MOST_MESSAGE_BYTES),
+            read(name="GetExecution", answer=self.get_execution),
+            read(name="WatchExecution", answer=self.watch_execution),
+            write(name="CancelExecution", answer=self.cancel_execution, most_bytes=MOST_MESSAGE_BYTES),
+            read(name="ReadOutput", answer=self.read_output),
+        )
+
+    async def process_image_stream(self, call: Call) -> None:
+        """Start an execution for each image of a stream; send a result when it is accepted, and when it has ended."""
+        assembly = Assembly(
+            self._stores.scratch,
+            most_bytes=self._most_image_bytes,
+            most_open=_OPEN_IMAGES,
+            most_images=_MOST_IMAGES,
+        )
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def answer(whole: Whole) -> None:
+            try:
+                await self._answer(call, whole)
+            finally:
+                places.release()
+
+        try:
+            async with asyncio.TaskGroup() as answering:
+                async for image in _images(call, assembly):
+                    if isinstance(image, ImageRefused):
+                        await call.send(_refusal(image.correlation, image.why))
+                    else:
+                        await places.acquire()
+                        answering.create_task(answer(image))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            assembly.close()
+
+    async def process_single_image(self, call: Call) -> None:
+        """Start an execution on one image, and wait for its end."""
+        request = await call.only(pb.ImageRequest)
+        wait_s = _checked_wait(request)
+        asked = start_request(
+            request.metadata, correlation=request.correlation_id, key=call.key, spec_json=request.spec_json
+        )
+        record = await self._start(call, asked, lambda: images_of(request))
+        if not record.state.is_end:
+            await self._ends_within(record, wait_s, call.left_s)
+        found = await self._full(record.id)
+        await call.send(messages.response(found, await self._outputs(found.record)))
+
+    async def get_execution(self, call: Call) -> None:
+        """Send an execution as it is."""
+        request = await call.only(pb.ExecutionRequest)
+        await call.send(messages.response(await self._full(parse_id(request.execution_id))))
+
+    async def cancel_execution(self, call: Call) -> None:
+        """Cancel an execution, and send it as it is then."""
+        request = await call.only(pb.ExecutionRequest)
+        record = await self._use(cancel_execution, parse_id(request.execution_id))
+        await call.send(messages.response(await self._full(record.id)))
+
+    async def watch_execution(self, call: Call) -> None:
+        """Send every change of an execution."""
+        request = await call.only(pb.WatchRequest)
+        execution, seen = parse_id(request.execution_id), _cursor(request.after)
+        if not self._watchers.available_tokens:
+            raise TooManyRequests(
+                f"{_WATCHERS} clients follow executions here already: call GetExecution, or try later."
+            )
+        async with self._watchers:
+            found = await self._full(execution)
+            if seen is not None and found.is_end and seen >= found.cursor:
+                return
+            read = partial(self._full, execution)
+            begin = found if seen is None else seen
+            following = changes(self._hub, subject_of(execution), read, begin=begin, beat_s=_BEAT_S)
+            async with aclosing(following):
+                async for one in following:
+                    if one is not None:
+                        await call.send(messages.event(one))
+
+    async def read_output(self, call: Call) -> None:
+        """Send the bytes of an output."""
+        request = await call.only(pb.OutputRequest)
+        found = await self._full(parse_id(request.execution_id))
+        stored = find_object(found.record.outputs, request.name, "output")
+        async with self._large_outputs:
+            data = await self._use(read_object, stored)
+            for begin in range(0, len(data), CHUNK_BYTES):
+                await call.send(pb.OutputChunk(data=data[begin : begin + CHUNK_BYTES]))
+
+    async def _answer(self, call: Call, whole: Whole) -> None:
+        """Execute on one image of a stream; what is wrong with it is its result."""
+        try:
+            asked = start_request(
+                whole.metadata, correlation=whole.correlation, key=call.key and f"{call.key}/{whole.correlation}"
+            )
+            record = await self._start(call, asked, lambda: {IMAGE: whole.data()})
+        except ImageFlowError as error:
+            await call.send(_refusal(whole.correlation, error))
+            return
+        except Exception:  # noqa: BLE001 - logged in full; the other images of the stream go on
+            call_id = uuid.uuid4().hex
+            _LOG.exception("unexpected error", extra={"fields": {"request_id": call_id}})
+            await call.send(pb.ProcessingResult(correlation_id=whole.correlation, error=status.unexpected(call_id)))
+            return
+        finally:
+            whole.close()
+        await call.send(messages.result(record))
+        ended = await self._ended(record)
+        await call.send(messages.result(ended, await self._outputs(ended)))
+
+    async def _start(
+        self, call: Call, asked: StartRequest, images: Callable[[], Mapping[str, bytes]]
+    ) -> ExecutionRecord:
+        def begin() -> ExecutionRecord:
+            return start_execution(self._stores, asked, images(), call.principal)
+
+        return await to_thread.run_sync(begin, limiter=self._images)
+
+    async def _ended(self, record: ExecutionRecord) -> ExecutionRecord:
+        """Return an execution once it has ended; raise `Unavailable` where this process stops before."""
+        read = partial(self._full, record.id)
+        async with aclosing(
+            changes(self._hub, subject_of(record.id), read, begin=BEGINNING, beat_s=_BEAT_S)
+        ) as following:
+            async for _ in following:
+                pass
+        found = await read()
+        if not found.is_end:
+            raise Unavailable(
+                "This engine stops; its executions go on elsewhere. Send the call again with the same key."
+            )
+        return found.record
+
+    async def _ends_within(self, record: ExecutionRecord, wait_s: float, left_s: float | None) -> None:
+        until_deadline_s = math.inf if left_s is None else left_s - _MARGIN_S
+        await ends_within(self._hub, record.id, min(wait_s, until_deadline_s))
+
+    async def _outputs(self, record: ExecutionRecord) -> Mapping[str, bytes] | None:
+        """Return the bytes of the outputs of a completed execution; `None` where they are too large for a message."""
+        stored = {name: each for name, each in record.outputs.items() if each is not None}
+        if record.state is not ExecutionState.COMPLETED or sum(each.size for each in stored.values()) > _INLINE_BYTES:
+            return None
+        return {name: await self._use(read_object, each) for name, each in stored.items()}
+
+    async def _full(self, execution: uuid.UUID) -> ExecutionInFull:
+        return await self._use(get_execution, execution)
+
+    def _use(
+        self,
+        use_case: Callable[Concatenate[Stores, _P], _Value],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> Coroutine[Any, Any, _Value]:
+        """Call a use case on a thread."""
+        return to_thread.run_sync(partial(use_case, self._stores, *args, **kwargs), limiter=self._reads)
+
+
+async def _images(call: Call, assembly: Assembly) -> AsyncIterator[Whole | ImageRefused]:
+    """Yield the images of a stream as they become complete, and those that never do."""
+    while True:
+        chunk = await call.receive(pb.ImageChunk, within_s=MESSAGE_WITHIN_S if assembly.is_waiting else _IDLE_S)
+        if chunk is None:
+            break
+        try:
+            whole = await to_thread.run_sync(assembly.take, chunk)
+        except ImageRefused as error:
+            yield error
+        else:
+            if whole is not None:
+                yield whole
+    for refused in assembly.end():
+        yield refused
+
+
+def _checked_wait(request: pb.ImageRequest) -> float:
+    if not request.HasField("wait_s"):
+        return _WAIT_S
+    if not 0 <= request.wait_s <= _WAIT_S:
+        raise InvalidInput(f"'wait_s' is 0 to {_WAIT_S:.0f} seconds.")
+    return request.wait_s
+
+
+def _cursor(text: str) -> EventCursor | None:
+    if not text:
+        return None
+    found = EventCursor.parse(text)
+    if found is None:
+        raise InvalidInput(f"'{text[:80]}' is no cursor of an event: send that of the last event that you have.")
+    return found
+
+
+def _refusal(correlation: str, why: ImageFlowError) -> pb.ProcessingResult:
+    return pb.ProcessingResult(correlation_id=correlation, error=status.details_of(why))

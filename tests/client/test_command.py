@@ -1,0 +1,56 @@
+"""`imageflow run` against a gateway and an engine."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.here import Here
+from tests.client.conftest import Deployment
+from tests.e2e.stack import environment
+from tests.executions.starts import image
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    return Here(home=tmp_path / "home", env=environment(tmp_path / "home"))
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc", "auto"])
+def test_images_are_processed_and_their_outputs_written(
+    here: Here, deployment: Deployment, tmp_path: Path, protocol: str
+) -> None:
+    for seed in range(3):
+        (tmp_path / f"photo{seed}.png").write_bytes(image(seed))
+    photos = [str(tmp_path / f"photo{seed}.png") for seed in range(3)]
+    at = ("--server", deployment.url, "--protocol", protocol)
+    done = here.run("run", "live", *photos, *at, "--out", str(tmp_path / "out"), "--set", "small.width_px=20", "--json")
+    facts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["image"] for each in facts] == photos
+    for each in facts:
+        assert each["status"] == "completed"
+        for output in each["outputs"].values():
+            assert hashlib.sha256(Path(output["file"]).read_bytes()).hexdigest() == output["sha256"]
+    assert len(list((tmp_path / "out").iterdir())) == 6
+    shown = here.run("run", "live", photos[0], *at, "--steps").stdout
+    assert "completed" in shown
+    assert "image/png" in shown
+    assert "encoded" in shown
+
+
+def test_what_fails_is_said_with_the_exit_code_of_its_cause(here: Here, deployment: Deployment, tmp_path: Path) -> None:
+    (tmp_path / "good.png").write_bytes(image())
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    good, bad = str(tmp_path / "good.png"), str(tmp_path / "bad.png")
+    at = ("--server", deployment.url)
+    assert "no JPEG" in here.run("run", "live", bad, *at, expect=2).stderr
+    both = here.run("run", "live", good, bad, *at, expect=2)
+    assert "1 of 2 images failed" in both.stderr
+    assert f"{good}: completed" in both.stdout
+    assert "absent" in here.run("run", "absent", good, *at, expect=3).stderr
+    here.run("run", "live", str(tmp_path / "missing.png"), *at, expect=3)
+    here.run("run", "live", good, "--server", "nowhere", expect=2)
+    here.run("run", "live", good, *at, "--set", "wide", expect=2)
+    down = here.run("run", "live", good, "--server", "http://127.0.0.1:9", "--deadline", "2", expect=4)
+    assert "cannot be reached" in down.stderr

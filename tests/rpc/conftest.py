@@ -1,0 +1,120 @@
+"""An engine with its gRPC service in this process, and a client of the library gRPC itself."""
+
+import json
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from pydantic import SecretStr
+
+from imageflow.v1 import image_processing_pb2 as pb
+from imageflow.v1.limits import SERVICE, STATUS_DETAILS
+from imageflow_clients.settings import Settings
+from imageflow_clients.stores import Stores, open_stores
+from imageflow_engine.rpc.server import RpcServer
+from imageflow_executions.months import prepare_months
+from tests.executions.conftest import engine_over
+from tests.executions.starts import small
+
+MOST_IMAGE_BYTES = 60_000_000
+WITHIN_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Stub:
+    """The methods of the service, called by gRPC's own library."""
+
+    def __init__(self, address: str, **options: Any) -> None:
+        self.channel = grpc.insecure_channel(address, options=list(options.items()))
+        self.process_stream = self._method("ProcessImageStream", pb.ImageChunk, pb.ProcessingResult, "stream_stream")
+        self.process = self._method("ProcessSingleImage", pb.ImageRequest, pb.ProcessingResponse)
+        self.get = self._method("GetExecution", pb.ExecutionRequest, pb.ProcessingResponse)
+        self.cancel = self._method("CancelExecution", pb.ExecutionRequest, pb.ProcessingResponse)
+        self.watch = self._method("WatchExecution", pb.WatchRequest, pb.ExecutionEvent, "unary_stream")
+        self.read = self._method("ReadOutput", pb.OutputRequest, pb.OutputChunk, "unary_stream")
+
+    def raw(self, method: str, kind: str = "unary_unary") -> Callable[..., Any]:
+        """Return a method whose messages are bytes."""
+        return getattr(self.channel, kind)(f"/{SERVICE}/{method}")  # type: ignore[no-any-return]
+
+    def _method(self, name: str, request: Any, answer: Any, kind: str = "unary_unary") -> Callable[..., Any]:
+        make = getattr(self.channel, kind)
+        method = make(
+            f"/{SERVICE}/{name}", request_serializer=request.SerializeToString, response_deserializer=answer.FromString
+        )
+
+        def call(message: Any, **options: Any) -> Any:
+            return method(message, **{"timeout": WITHIN_S, **options})
+
+        return call
+
+
+def details(error: grpc.RpcError) -> pb.ErrorDetails:
+    """Return what the status details of an error hold."""
+    (data,) = [value for name, value in error.trailing_metadata() if name == STATUS_DETAILS]
+    found = pb.Status.FromString(data)
+    (packed,) = found.details
+    made = pb.ErrorDetails()
+    assert packed.Unpack(made)
+    assert (found.code, found.message) == (error.code().value[0], made.message)
+    return made
+
+
+def refused(call: Callable[[], Any]) -> tuple[grpc.StatusCode, pb.ErrorDetails]:
+    """Return the status and the details of a call that is refused."""
+    with pytest.raises(grpc.RpcError) as raised:
+        _all_of(call())
+    return raised.value.code(), details(raised.value)
+
+
+def _all_of(answer: Any) -> None:
+    if isinstance(answer, Iterable):
+        list(answer)
+
+
+def spec_request(data: bytes, spec: dict[str, Any] | None = None, **more: Any) -> pb.ImageRequest:
+    return pb.ImageRequest(image_data=data, spec_json=json.dumps(spec or small()), **more)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, databases: Callable[[], SecretStr]) -> Settings:
+    return Settings(
+        home=tmp_path_factory.mktemp("home"),
+        database_url=databases(),
+        engine_grpc_port=free_port(),
+        upload_limit_bytes=MOST_IMAGE_BYTES,
+    )
+
+
+@pytest.fixture(scope="module")
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
+    prepare_months(opened)
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture(scope="module")
+def server(settings: Settings, stores: Stores) -> Iterator[RpcServer]:
+    with RpcServer(settings, stores) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stub(server: RpcServer) -> Iterator[Stub]:
+    found = Stub(f"127.0.0.1:{server.port}")
+    yield found
+    found.channel.close()
+
+
+@pytest.fixture
+def engine(stores: Stores) -> Iterator[None]:
+    with engine_over(stores):
+        yield
