@@ -22,16 +22,15 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
 
-demo: $(VENV)/.run $(WEBUI) ## Survey the example frames, inspect drawn parts, and serve the stack (SERVE=0: only make them)
+demo: $(VENV)/.run $(WEBUI) ## Survey the example frames, inspect drawn parts, serve the stack, and send it an image (SERVE=0: end then)
 	@$(BIN)/imageflow survey run --driver folder --source examples/openttd-small --game openttd --save example --unless-mapped
 	@$(BIN)/imageflow model register --shipped
 	@$(BIN)/imageflow model draw .imageflow/drawn --first 100120
 	@$(BIN)/imageflow product publish examples/inspection/product.yaml
 	@$(BIN)/imageflow inspect .imageflow/drawn --product part --batch demo || [ $$? = 6 ]
+	@$(BIN)/imageflow pipeline publish examples/pipelines/edges.yaml
 	@echo "Judgements over the API, once it is up: http://127.0.0.1:$${IMAGEFLOW_GATEWAY_PORT:-8080}/api/v1/inspections/results?product=part"
-ifneq ($(SERVE),0)
-	@exec $(BIN)/imageflow up
-endif
+	@exec $(BIN)/imageflow up $(if $(filter 0,$(SERVE)),,--stay) -- imageflow run edges examples/openttd-small/r00_c00.png --steps --out .imageflow/live
 
 up: $(VENV)/.run $(WEBUI) ## Start the local stack
 	@exec $(BIN)/imageflow up

@@ -87,7 +87,7 @@ def run(
             click.echo(f"{image}: {done}", err=True)
             continue
         files = _written(done, image, out)
-        _show(image, done, files, steps=steps, as_json=as_json)
+        _show(image, done, files, server or settings.gateway_url, steps=steps, as_json=as_json)
         if done.state is not ExecutionState.COMPLETED:
             failures.append(InvalidInput(done.error.message if done.error else f"{done.id} is {done.state}."))
     if len(images) == 1 and failures:
@@ -131,7 +131,7 @@ def _ending(output: "Output") -> str:
     return _ENDINGS.get(output.media_type, "bin")
 
 
-def _show(image: Path, done: "Execution", files: dict[str, Path], *, steps: bool, as_json: bool) -> None:
+def _show(image: Path, done: "Execution", files: dict[str, Path], server: str, *, steps: bool, as_json: bool) -> None:
     if as_json:
         print_json(_facts(image, done, files))
         return
@@ -140,6 +140,8 @@ def _show(image: Path, done: "Execution", files: dict[str, Path], *, steps: bool
     for name, output in done.outputs.items():
         said = "nothing: a branch went another way" if output is None else f"{output.media_type}, {output.size:,} bytes"
         click.echo(f"  {name}: {files.get(name, said)}")
+    if not server.startswith("grpc"):
+        click.echo(f"  found again at: {server.rstrip('/')}/api/v1/executions/{done.id}")
     if steps:
         print_table(("step", "status", "time"), _rows(done))
 

@@ -225,6 +225,10 @@ def test_a_port_in_use_is_said_in_one_sentence(cli: Cli) -> None:
     assert "--port" in said
 
 
+def test_a_command_that_is_none_is_said_before_anything_is_started(cli: Cli) -> None:
+    assert "'nonsense' is no command" in cli.run("up", "--", "nonsense", expect=2).stderr
+
+
 def test_other_machines_reach_the_stack_only_where_it_was_opened(cli: Cli) -> None:
     said = cli.run("up", "--host", "0.0.0.0", expect=2).stderr  # noqa: S104 - it is refused
     assert "--host is 0.0.0.0, and there are no logins yet" in said
