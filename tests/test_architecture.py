@@ -178,4 +178,6 @@ def test_each_contract_finds_a_violation(tmp_path: Path) -> None:
     done = subprocess.run(
         [str(linter), "--no-cache"], cwd=tmp_path, capture_output=True, text=True, check=False, env={"PYTHONPATH": "."}
     )
-    assert set(re.findall(r"^(.+) BROKEN(?: \(.+\))?$", done.stdout, re.MULTILINE)) == set(VIOLATIONS), done.stdout + done.stderr
+    assert set(re.findall(r"^(.+) BROKEN(?: \(.+\))?$", done.stdout, re.MULTILINE)) == set(VIOLATIONS), (
+        done.stdout + done.stderr
+    )
