@@ -1,11 +1,9 @@
 """Serving the gateway with Granian, in this one process: killed, it leaves nothing behind that holds the port."""
 
 import asyncio
-import errno
 import gc
 import logging
 import signal
-import socket
 
 import uvloop
 from granian.constants import Interfaces
@@ -14,9 +12,9 @@ from granian.server.embed import Server
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
-from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_edge.logs import configure_logs
 from imageflow_edge.openness import check_openness
+from imageflow_edge.ports import check_port
 from imageflow_executions.months import prepare_months
 from imageflow_gateway.app import create_app
 from imageflow_gateway.live.live_gateway import LiveGateway
@@ -44,7 +42,7 @@ def serve(settings: Settings) -> None:
         InvalidInput: Where the host is no address of this machine, or other machines would reach it unasked.
     """
     check_openness(settings)
-    check_port(settings.host, settings.gateway_port)
+    check_port(settings.host, settings.gateway_port, "IMAGEFLOW_GATEWAY_PORT")
     configure_logs()
     stores = open_stores(settings)
     prepare_months(stores)
@@ -72,25 +70,6 @@ def serve(settings: Settings) -> None:
         for number in _STOPS:
             signal.signal(number, signal.SIG_DFL)  # the loop that the handlers call is closed
         stores.database.close()
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise where the gateway could not listen: Granian shares a port that is in use instead of saying so."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise Unavailable(
-                f"Port {port} of {host} is in use: stop what listens there, or set IMAGEFLOW_GATEWAY_PORT."
-            ) from error
-        if error.errno == errno.EACCES:
-            raise Unavailable(
-                f"Port {port} is reserved for the system: set IMAGEFLOW_GATEWAY_PORT above 1023."
-            ) from error
-        raise InvalidInput(f"'{host}' is no address of this machine: set IMAGEFLOW_HOST to one.") from error
 
 
 async def _until_signalled(server: Server, watching: Watching) -> None:

@@ -16,9 +16,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from imageflow.v1.limits import MOST_MESSAGE_BYTES, PINGS_S, SERVICE
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_edge.addresses import Addresses, public_origin
 from imageflow_edge.hub import Hub
+from imageflow_edge.ports import check_port
 from imageflow_edge.readiness import readiness
 from imageflow_engine.rpc.call import Method, handler
 from imageflow_engine.rpc.reflection import NAMES as REFLECTION
@@ -87,6 +87,7 @@ class RpcServer:
         self._loop.call_soon_threadsafe(self._stopping.set)
 
     def __enter__(self) -> Self:
+        check_port(self._settings.host, self._settings.engine_grpc_port, "IMAGEFLOW_ENGINE_GRPC_PORT")
         self._thread.start()
         self._begun.result()
         return self
@@ -109,7 +110,7 @@ class RpcServer:
         self._loop = asyncio.get_running_loop()
         hub = Hub(self._stores.database)
         server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS)
-        port = _bound(server, self._settings.host, self._settings.engine_grpc_port)
+        port: int = server.add_insecure_port(_address(self._settings.host, self._settings.engine_grpc_port))
         state = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         self._add_services(server, hub, port)
@@ -149,15 +150,5 @@ def _handlers(service: str, methods: "tuple[Method, ...]", own: Addresses) -> An
     return grpc.method_handlers_generic_handler(service, {each.name: handler(each, own) for each in methods})
 
 
-def _bound(server: Any, host: str, port: int) -> int:
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        bound: int = server.add_insecure_port(f"{shown}:{port}")
-    except RuntimeError as error:
-        raise Unavailable(
-            f"Port {port} of {host} cannot be listened on: stop what listens there, or set IMAGEFLOW_ENGINE_GRPC_PORT "
-            "to another port; 0 is an engine without gRPC."
-        ) from error
-    if bound == 0:
-        raise InvalidInput(f"'{host}' is no address of this machine: set IMAGEFLOW_HOST to one.")
-    return bound
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

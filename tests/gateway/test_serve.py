@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_domain.survey import Survey
-from imageflow_gateway.serve import check_port
 from tests.clients.servers import ROOT
 
 
@@ -67,17 +64,6 @@ def test_a_port_in_use_is_one_sentence_and_an_exit_code(
     assert log.endswith(
         f"Port {served.port} of 127.0.0.1 is in use: stop what listens there, or set IMAGEFLOW_GATEWAY_PORT.\n"
     )
-
-
-def test_check_port_tells_what_is_wrong() -> None:
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as Granian listens
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with pytest.raises(Unavailable, match="in use"):
-            check_port("127.0.0.1", taken.getsockname()[1])
-    with pytest.raises(InvalidInput, match="no address of this machine"):
-        check_port("203.0.113.7", 8080)
 
 
 def test_an_interrupt_ends_it_in_order_and_its_log_is_json(
