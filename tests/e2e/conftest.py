@@ -49,7 +49,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("one machine")
     for name in ("dagster.yaml", "workspace.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, root / name)
-    for package in (*ROOT.glob("imageflow_*"), ROOT / "game_capture", ROOT / "games"):
+    for package in (ROOT / "imageflow", *ROOT.glob("imageflow_*"), ROOT / "game_capture", ROOT / "games"):
         shutil.copytree(package, root / package.name)
     (root / "games" / "slow_city.yaml").write_text(_SLOW_CITY)
     (root / "games" / "small_city.yaml").write_text(_SMALL_CITY)

@@ -7,6 +7,7 @@ import httpx
 import psutil
 import pytest
 
+from services.child import free_port
 from tests.e2e.stack import ROOT, Cli, environment
 
 pytestmark = pytest.mark.e2e
@@ -16,7 +17,8 @@ _FRAME = ROOT / "examples" / "openttd-small" / "r00_c00.png"
 
 def test_a_command_finds_the_stack_ready_and_everything_ends_with_it_and_its_exit_code(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    cli = Cli(home=home, env=environment(home))
+    ports = {f"IMAGEFLOW_{each}_PORT": str(free_port()) for each in ("GATEWAY", "DAGSTER", "ENGINE_GRPC")}
+    cli = Cli(home=home, env=environment(home, **ports))
     cli.run("pipeline", "publish", str(ROOT / "examples" / "pipelines" / "edges.yaml"))
     script = f"imageflow run edges {_FRAME} --out {tmp_path / 'out'} --steps --json; exit 3"
     done = cli.run("up", "--", "sh", "-c", script, expect=3)
