@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -43,6 +44,8 @@ class Service:
     """A fork of what has imported Dagster."""
     ready_url: str | None = None
     """Answers 200 once the service is of use."""
+    ready_port: int = 0
+    """Takes connections once the service is of use; 0: none is waited for."""
     reads_code: bool = False
     """Started once the code server is up: Dagster looks again for one that it missed only after ten seconds."""
 
@@ -57,7 +60,7 @@ def services(settings: Settings, workspace: Path, code: CodeServer) -> tuple[Ser
             is_forked=False,  # it has no Dagster, and numpy, which starts threads
             ready_url=f"{settings.gateway_url}/health/ready",
         ),
-        Service(name="engine", module="imageflow_engine", is_forked=False),
+        Service(name="engine", module="imageflow_engine", is_forked=False, ready_port=settings.engine_grpc_port),
         Service(name="code", module="dagster", arguments=code.arguments),
         Service(
             name="dagster",
@@ -175,12 +178,22 @@ class Stack:
     def _is_ready(self, service: Service, client: httpx.Client) -> bool:
         if service.name == "code":
             return self._code.is_ready
+        if service.ready_port and not _takes_connections(self._settings.reachable_host.strip("[]"), service.ready_port):
+            return False
         if service.ready_url is None:
             return True
         try:
             return client.get(service.ready_url).is_success
         except httpx.TransportError:
             return False
+
+
+def _takes_connections(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=_ANSWER_S):
+            return True
+    except OSError:
+        return False
 
 
 def _only_stack_of(home: Path) -> IO[bytes]:

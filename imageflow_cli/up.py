@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from imageflow_cli.stack import Stack
 
 _LOOK_S = 1.0
+_SIGNALLED = 128
+"""Shells add the signal's number to it for a command that a signal ended."""
 
 
 @click.command()
@@ -34,7 +36,7 @@ _LOOK_S = 1.0
 @click.option("--port", type=click.IntRange(1, 65_535), help="The map's port (default 8080).")
 @click.option("--dagster-port", type=click.IntRange(1, 65_535), help="Dagster's port (default 3000).")
 @click.option("--grpc-port", type=click.IntRange(0, 65_535), help="The engine's port (default 50051); 0: no gRPC.")
-@click.option("--stay", is_flag=True, help="Stay up once COMMAND has ended.")
+@click.option("--stay", is_flag=True, help="Stay up once COMMAND has succeeded.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 @with_settings
 def up(
@@ -92,11 +94,13 @@ def up(
             if command:
                 code = _run_beside(stack, settings, command)
                 if code != 0 or not stay:
-                    sys.exit(code)
+                    sys.exit(code if code >= 0 else _SIGNALLED - code)
             while True:
                 _keep_up(stack, settings)
     except KeyboardInterrupt:
         errors.print("Stopped.")  # the way in which a stack is meant to end
+        if command and not stay:
+            sys.exit(_SIGNALLED + signal.SIGINT)
     finally:
         starting.stop()
         _stop_database(settings)

@@ -24,6 +24,9 @@ from imageflow_domain.errors import InvalidInput
 
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
+NO_ADDRESS = "none"
+"""Of gRPC: clients are not told any."""
+
 
 def _none_if_empty(value: object) -> object:
     """Return None for a variable that is set to nothing, as compose sets those that are optional."""
@@ -147,7 +150,8 @@ class AddressSettings(BaseModel):
     used."""
 
     grpc_address: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
-    """Host and port under which clients reach gRPC, where that is not IMAGEFLOW_HOST and IMAGEFLOW_ENGINE_GRPC_PORT."""
+    """Host and port under which clients reach gRPC, where that is not IMAGEFLOW_HOST and IMAGEFLOW_ENGINE_GRPC_PORT;
+    `none` tells them to use other protocols, and so does IMAGEFLOW_PUBLIC_URL where this is unset."""
 
     dagster_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
     """Where processes of this deployment reach Dagster's webserver, such as http://dagster:3000. Unset: here."""
@@ -157,14 +161,16 @@ class AddressSettings(BaseModel):
     @property
     def gateway_url(self) -> str:
         """Where this machine reaches the map, without a slash at the end."""
-        return f"http://{self._reachable_host}:{self.gateway_port}"
+        return f"http://{self.reachable_host}:{self.gateway_port}"
 
     @property
     def reachable_grpc(self) -> str | None:
-        """Where clients reach gRPC, as host:port; `None` where no engine serves it."""
+        """Where clients reach gRPC, as host:port; `None` where no engine serves it, or it is not known where."""
         if self.grpc_address is not None:
-            return self.grpc_address
-        return f"{self._reachable_host}:{self.engine_grpc_port}" if self.engine_grpc_port else None
+            return None if self.grpc_address == NO_ADDRESS else self.grpc_address
+        if self.public_url is not None:
+            return None  # clients are on other machines, which this machine's own address does not lead to
+        return f"{self.reachable_host}:{self.engine_grpc_port}" if self.engine_grpc_port else None
 
     @property
     def map_url(self) -> str:
@@ -174,7 +180,7 @@ class AddressSettings(BaseModel):
     @property
     def dagster_base_url(self) -> str:
         """Where processes of this deployment reach Dagster's webserver, without a slash at the end."""
-        return (self.dagster_url or f"http://{self._reachable_host}:{self.dagster_port}").rstrip("/")
+        return (self.dagster_url or f"http://{self.reachable_host}:{self.dagster_port}").rstrip("/")
 
     @property
     def dagster_pages_url(self) -> str:
@@ -182,7 +188,7 @@ class AddressSettings(BaseModel):
         return (self.dagster_public_url or self.dagster_base_url).rstrip("/")
 
     @property
-    def _reachable_host(self) -> str:
+    def reachable_host(self) -> str:
         """The address under which this machine reaches what listens on `host`."""
         if self.host in EVERY_ADDRESS:
             return "127.0.0.1"

@@ -29,6 +29,8 @@ class Dropped:
     """Such as `2026-11`, the oldest first."""
     unfinished: tuple[str, ...]
     """They are kept, as executions of theirs have not ended."""
+    busy: tuple[str, ...] = ()
+    """Their objects are deleted; their rows were being read, and go the next time."""
 
 
 def drop_months(stores: Stores, *, keep: int | None, dry_run: bool = False) -> Dropped:
@@ -45,19 +47,22 @@ def drop_months(stores: Stores, *, keep: int | None, dry_run: bool = False) -> D
         return Dropped(dropped=(), unfinished=())
     with stores.database.begin() as connection:
         old = months.older_than(connection, keep)
-    dropped, unfinished = [], []
+    dropped: list[str] = []
+    unfinished: list[str] = []
+    busy: list[str] = []
     for month in old:
         with stores.database.begin() as connection:
             is_unfinished = months.has_unfinished(connection, month)
         if is_unfinished:
             unfinished.append(month)
             continue
-        dropped.append(month)
+        is_dropped = True
         if not dry_run:
             stores.objects.delete_prefix(f"{keys.EXECUTIONS}/{month}")
             with stores.database.begin() as connection:
-                months.drop(connection, month)
-    return Dropped(dropped=tuple(dropped), unfinished=tuple(unfinished))
+                is_dropped = months.drop(connection, month)
+        (dropped if is_dropped else busy).append(month)
+    return Dropped(dropped=tuple(dropped), unfinished=tuple(unfinished), busy=tuple(busy))
 
 
 def sweep_objects(stores: Stores, *, grace: timedelta = GRACE, dry_run: bool = False) -> int:

@@ -108,6 +108,7 @@ def retire_old_executions(
         metadata={
             "deleted_months": ", ".join(months.dropped) or "none",
             "kept_unfinished_months": ", ".join(months.unfinished) or "none",
+            "half_deleted_months": ", ".join(months.busy) or "none",
             "deleted_objects": unused,
             "dry_run": config.dry_run,
         },

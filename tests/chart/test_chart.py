@@ -181,3 +181,21 @@ def test_a_service_monitor_chooses_the_gateways_service_and_prometheus_may_reach
     policy = named["NetworkPolicy", "imageflow-from-outside-to-metrics"]["spec"]
     assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
     assert policy["ingress"][0]["from"] == [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "none"),
+        ({"networkPolicies": {"grpcFrom": [{"podSelector": {}}]}}, "imageflow-engine.default:50051"),
+        ({"networkPolicies": {"enabled": False}}, "imageflow-engine.default:50051"),
+        ({"grpcAddress": "grpc.example.com:443"}, "grpc.example.com:443"),
+    ],
+)
+def test_clients_are_told_an_address_of_grpc_where_somebody_may_reach_it(
+    given: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(given))
+    made = {(one["kind"], one["metadata"]["name"]): one for one in manifests("-f", str(values))}
+    assert made["ConfigMap", "imageflow-settings"]["data"]["IMAGEFLOW_GRPC_ADDRESS"] == told

@@ -1,6 +1,7 @@
 """What the environment says, and where files of processes lie."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +36,20 @@ def test_every_wrong_variable_is_named_whichever_part_it_belongs_to(monkeypatch:
         Settings()
     for name in ("STORE_REQUESTS", "INFERENCE_THREADS", "GAME_START_TIMEOUT_S"):
         assert f"IMAGEFLOW_{name}: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "reachable"),
+    [
+        ({}, "127.0.0.1:50051"),
+        ({"engine_grpc_port": 7}, "127.0.0.1:7"),
+        ({"engine_grpc_port": 0}, None),
+        ({"public_url": "https://maps.example.com"}, None),
+        ({"public_url": "https://maps.example.com", "grpc_address": "grpc.example.com:443"}, "grpc.example.com:443"),
+        ({"grpc_address": "none"}, None),
+    ],
+)
+def test_clients_are_told_only_an_address_of_grpc_that_they_can_reach(
+    given: dict[str, Any], reachable: str | None
+) -> None:
+    assert Settings(**given).reachable_grpc == reachable

@@ -1,6 +1,7 @@
 """`imageflow up -- COMMAND`: the stack for as long as a command takes, as `make demo` uses it."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -29,4 +30,11 @@ def test_a_command_finds_the_stack_ready_and_everything_ends_with_it_and_its_exi
     gateway = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("Map:"))
     with pytest.raises(httpx.TransportError):
         httpx.get(gateway, timeout=5)
-    assert not [each for each in psutil.process_iter(["cmdline"]) if str(home) in " ".join(each.info["cmdline"] or [])]
+    assert not [each for each in psutil.process_iter() if _is_of(each, home)]
+
+
+def _is_of(process: psutil.Process, home: Path) -> bool:
+    """Return whether a process was started for a home; the stack's processes have it in their environment."""
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        return process.environ().get("IMAGEFLOW_HOME") == str(home)
+    return False

@@ -12,6 +12,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import NotFound
+from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ExecutionState, created_month, first_id, new_id
 from imageflow_engine.resident import Resident
 from imageflow_executions.history import cancel_execution, get_execution
@@ -83,6 +84,7 @@ def test_an_old_month_goes_with_objects_rows_and_keys(stores: Stores) -> None:
     with pytest.raises(NotFound, match=str(old)):
         get_execution(stores, old)
     assert _start(stores, key="once") != old, "the key is free again"
+    assert _subjects(stores, old) == 0
     assert get_execution(stores, young).record.state is ExecutionState.QUEUED
     assert drop_months(stores, keep=2).dropped == ()
 
@@ -95,12 +97,29 @@ def test_a_month_with_an_unfinished_execution_stays_whole(stores: Stores) -> Non
     _forget(stores, old)
 
 
+def test_a_month_that_is_being_read_makes_nobody_wait_and_goes_the_next_time(stores: Stores) -> None:
+    old = _old(stores, months=6)
+    with stores.database.begin() as reader:
+        reader.execute(text("SELECT count(*) FROM executions"))  # holds its lock up to its end, as a backup does
+        found = drop_months(stores, keep=2)
+        assert (found.dropped, found.busy) == ((), (created_month(old),))
+        assert _subjects(stores, old) == 1
+        assert get_execution(stores, _start(stores)).record.state is ExecutionState.QUEUED
+    assert drop_months(stores, keep=2).dropped == (created_month(old),)
+
+
 def test_a_drop_that_was_killed_between_objects_and_rows_goes_on(stores: Stores) -> None:
     old = _old(stores, months=5)
     stores.objects.delete_prefix(f"{keys.EXECUTIONS}/{created_month(old)}")
     assert drop_months(stores, keep=2).dropped == (created_month(old),)
     with pytest.raises(NotFound):
         get_execution(stores, old)
+
+
+def _subjects(stores: Stores, execution: uuid.UUID) -> int:
+    with stores.database.begin() as connection:
+        asked = text("SELECT count(*) FROM event_subjects WHERE subject = :subject")
+        return int(connection.execute(asked, {"subject": subject_of(execution)}).scalar_one())
 
 
 def _start(stores: Stores, *, key: str | None = None, execution: uuid.UUID | None = None) -> uuid.UUID:

@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, literal, select, text, tuple_, update
+from sqlalchemy import Connection, Row, delete, func, insert, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.core import schema
@@ -54,6 +54,11 @@ def logged_at_end(connection: Connection) -> Iterator[None]:
         info.pop(_PENDING, None)
     if pending:
         _write(connection, pending)
+
+
+def forget_subjects(connection: Connection, first: str, end: str) -> None:
+    """Delete the sequences of subjects from `first` up to, and without, `end`; no event may follow for any of them."""
+    connection.execute(delete(_SUBJECTS).where(_SUBJECTS.c.subject >= first, _SUBJECTS.c.subject < end))
 
 
 @contextmanager

@@ -3,13 +3,18 @@
 import uuid
 from datetime import UTC, datetime
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, delete, exists, select, text
+from sqlalchemy.exc import OperationalError
 
+from imageflow_clients.database.core import events
 from imageflow_clients.database.executions.schema import execution_keys, executions
+from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ENDS, first_id
 
 _TABLES = ("executions", "execution_steps")
 _LOCK = 0x65786563  # "exec": any number that no other code locks
+_PATIENCE = "2s"
 
 
 def make_months(connection: Connection, *, ahead: int) -> tuple[str, ...]:
@@ -39,7 +44,8 @@ def older_than(connection: Connection, keep: int) -> tuple[str, ...]:
     They are spelled as `2026-11`.
     """
     now: datetime = connection.execute(text("SELECT now()")).scalar_one()
-    first = now.year * 12 + now.month - 1 - keep
+    utc = now.astimezone(UTC)
+    first = utc.year * 12 + utc.month - 1 - keep
     begin = f"{first // 12:04}-{first % 12 + 1:02}"
     prefix = f"{_TABLES[0]}_"
     found = (name.removeprefix(prefix).replace("_", "-") for name in _there(connection) if name.startswith(prefix))
@@ -54,15 +60,28 @@ def has_unfinished(connection: Connection, month: str) -> bool:
     return bool(connection.execute(select(found)).scalar_one())
 
 
-def drop(connection: Connection, month: str) -> None:
-    """Delete every row of the executions of a month; what it costs does not depend on how many there were."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+def drop(connection: Connection, month: str) -> bool:
+    """Delete every row of the executions of a month; what it costs hardly depends on how many there were.
+
+    Return `False`, with nothing deleted, where something else, such as a backup, reads the tables for long: whoever
+    waits for them would make all executions wait.
+    """
+    try:
+        with connection.begin_nested():
+            connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE}'"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            for table in _TABLES:
+                connection.execute(text(f"DROP TABLE IF EXISTS {_name(table, _begin(month))}"))
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return False
+        raise
     begin, end = _ids(month)
     connection.execute(
         delete(execution_keys).where(execution_keys.c.execution_id >= begin, execution_keys.c.execution_id < end)
     )
-    for table in _TABLES:
-        connection.execute(text(f"DROP TABLE IF EXISTS {_name(table, _begin(month))}"))
+    events.forget_subjects(connection, subject_of(begin), subject_of(end))
+    return True
 
 
 def _ids(month: str) -> tuple[uuid.UUID, uuid.UUID]:
