@@ -1,5 +1,6 @@
 """Pods of components by Kubernetes' API: make, look at, connect to, delete."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,8 +107,15 @@ class ClusterPods:
 
 
 def _unavailable(what: str, error: ApiException | HTTPError) -> Unavailable:
-    if isinstance(error, ApiException):
-        reason = " ".join(str(error.body or error.reason).split())
-        hint = " Set `components.enabled` in the chart's values." if error.status == _FORBIDDEN else ""
-        return Unavailable(f"Kubernetes does not {what}: {reason[:1000]}.{hint}")
-    return Unavailable(f"Kubernetes does not {what}: {error}")
+    if isinstance(error, HTTPError):
+        return Unavailable(f"Kubernetes does not {what}: {error}")
+    hint = " Set `components.enabled` in the chart's values." if error.status == _FORBIDDEN else ""
+    return Unavailable(f"Kubernetes does not {what}: {_reason(error)}.{hint}")
+
+
+def _reason(error: ApiException) -> str:
+    """Return why the API server did not do something, as it says itself."""
+    try:
+        return str(json.loads(error.body or "")["message"]).rstrip(".")
+    except (ValueError, TypeError, KeyError):
+        return " ".join(str(error.reason).split())[:1000]

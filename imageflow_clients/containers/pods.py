@@ -23,8 +23,6 @@ from imageflow_domain.errors import StepDied, Unavailable
 
 _LOOK_S = 0.2
 _DIAL_S = 1.0
-_POLICY_S = 15.0
-"""For the cluster's network to begin to hold a policy for a new pod."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +35,8 @@ class PodMaker:
     """A reference to the run's pod."""
     api_server: tuple[str, int] | None
     """Host and port, which no component's pod may reach; `None` where the network is not checked."""
+    policy_s: float = 15.0
+    """For the cluster's network to begin to enforce a policy for a new pod."""
 
 
 class PodContainers(WarmContainers):
@@ -174,12 +174,12 @@ def _check_network(maker: PodMaker, image: ContainerImage, folder: RemoteFolder,
     """Make sure that the pod reaches nothing, before its component sees any image."""
     if maker.api_server is None:
         return
-    deadline_s = time.monotonic() + _POLICY_S
+    deadline_s = time.monotonic() + maker.policy_s
     while folder.reaches(*maker.api_server, wait_s=_DIAL_S):
         if time.monotonic() > deadline_s:
             raise Unavailable(
-                f"The pod of '{image.component}' reaches the network, and no component may: the cluster does not hold "
-                "to network policies. Install a network that does, or set `components.requireNetworkPolicies: false` "
-                "in the chart's values, where you trust every component."
+                f"The pod of '{image.component}' reaches the network, and no component may: the cluster does not "
+                "enforce network policies. Install a network that does, or, where you trust every component, set "
+                "`components.requireNetworkPolicies: false` in the chart's values."
             )
         cancellation.wait(_LOOK_S)

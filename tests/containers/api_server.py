@@ -35,6 +35,7 @@ _STDIN, _STDOUT, _STDERR, _ERROR = range(4)
 _NOT_STARTED = (125, 126, 127)
 _OUT_OF_MEMORY = 137
 _MIB = 2**20
+_FULL = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient cpu."}
 
 
 class ApiServer:
@@ -43,7 +44,10 @@ class ApiServer:
     def __init__(self, folder: Path) -> None:
         self.bodies: list[dict[str, Any]] = []
         """Of every pod that was made."""
-        self.reaches_network = False
+        self.refuses = False
+        """Whether no pod is taken."""
+        self.is_full = False
+        """Whether no pod gets a node."""
         self.is_attached_early = False
         """Whether pods are said to run before they have written anything."""
         self._folder = folder
@@ -67,8 +71,19 @@ class ApiServer:
         while not self._server.started:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return CoreV1Api(ApiClient(Configuration(host=f"http://127.0.0.1:{port}")))
+        return CoreV1Api(ApiClient(Configuration(host=f"http://127.0.0.1:{self.port}")))
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    def disconnect(self) -> None:
+        """Close the connections to all components, as an API server that ends does."""
+        for pod in self._pods.values():
+            if pod.attached is not None:
+                asyncio.run_coroutine_threadsafe(pod.attached.close(), self._loop).result()
 
     def stop(self) -> None:
         """End it, and make sure that each pod was deleted."""
@@ -78,6 +93,9 @@ class ApiServer:
         assert left == []
 
     async def _create(self, request: Request) -> Response:
+        if self.refuses:
+            return JSONResponse({"kind": "Status", "reason": "Forbidden", "message": "pods is forbidden"}, 403)
+        self._loop = asyncio.get_running_loop()
         body = await request.json()
         name = body["metadata"]["name"]
         self.bodies.append(body)
@@ -89,7 +107,9 @@ class ApiServer:
 
     async def _show(self, request: Request) -> Response:
         pod = self._pods.get(request.path_params["name"])
-        return _nothing() if pod is None else JSONResponse({**pod.body, "status": pod.status()})
+        if pod is None:
+            return _nothing()
+        return JSONResponse({**pod.body, "status": {"conditions": [_FULL]} if self.is_full else pod.status()})
 
     async def _delete(self, request: Request) -> Response:
         pod = self._pods.get(request.path_params["name"])

@@ -3,11 +3,13 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from imageflow_clients.containers.local import LocalContainers
+from imageflow_clients.containers.pods import PodContainers
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.containers import Containers
 from imageflow_domain.errors import Cancelled, ContainerFailed, InvalidInput, StepDied, Unavailable
@@ -17,7 +19,7 @@ from imageflow_pipelines.engine import NoModels
 from imageflow_pipelines.values import Image, Measurement, Measurements, Value
 from tests.containers.images import left_containers, local_image, rogue_program
 
-MANIFEST = {
+MANIFEST: dict[str, Any] = {
     "name": "rogue",
     "version": 1,
     "description": "Misbehave.",
@@ -122,7 +124,6 @@ def test_a_cancelled_step_ends_within_two_seconds_and_removes_its_container(
 
 STARTS = {
     "mute": (ContainerFailed, "was not ready within 3 s"),
-    "foreign": (ContainerFailed, "wrote 'Welcome to my component!' to standard output"),
     "dead": (
         StepDied,
         "ended with status 3 before it answered. Its last lines on standard error:\ncannot find weights.bin",
@@ -132,14 +133,27 @@ STARTS = {
 
 @pytest.mark.parametrize("how", STARTS)
 def test_a_container_that_never_gets_ready_is_reported(containers: Containers, tmp_path: Path, how: str) -> None:
-    image = local_image(rogue_program(), tmp_path, how)
     kind, said = STARTS[how]
-    limit = {"start_limit_s": 3.0} if how == "mute" else {}
-    component = container_component(image, {**MANIFEST, "resources": limit}).from_parameters({})
-    context = Context(models=NoModels(), cancellation=Cancellation(), containers=containers)
     with pytest.raises(kind) as error:
-        component.compute({"image": GOOD}, context)
+        _begin(containers, tmp_path, how, start_limit_s=3.0 if how == "mute" else 60.0)
     assert said in str(error.value)
+
+
+def test_what_podman_gets_before_the_first_line_is_wrong(podman: LocalContainers, tmp_path: Path) -> None:
+    with pytest.raises(ContainerFailed, match="wrote 'Welcome to my component!' to standard output"):
+        _begin(podman, tmp_path, "foreign")
+
+
+def test_what_a_pod_writes_before_the_first_line_is_taken_for_its_log(pods: PodContainers, tmp_path: Path) -> None:
+    assert _begin(pods, tmp_path, "foreign")
+
+
+def _begin(containers: Containers, folder: Path, how: str, *, start_limit_s: float = 60.0) -> dict[str, Value | None]:
+    image = local_image(rogue_program(), folder, how)
+    resources = {**MANIFEST["resources"], "start_limit_s": start_limit_s}
+    component = container_component(image, {**MANIFEST, "resources": resources}).from_parameters({})
+    context = Context(models=NoModels(), cancellation=Cancellation(), containers=containers)
+    return component.compute({"image": GOOD}, context)
 
 
 def test_an_image_that_is_nowhere_is_refused_with_what_to_do(containers: Containers) -> None:
