@@ -1,6 +1,7 @@
 """A component's standard streams, and the folder that it shares with the exchange server, through the API server."""
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -162,16 +163,18 @@ class RemoteFolder(Exchange):
         return whole[:size]
 
     def _more(self) -> bytes:
-        try:
-            received = self._channels.receive(_ANSWER_S)
-        except ChannelsClosed as error:
-            raise self._lost(error) from error
-        if received is None:
-            raise FolderLost("The exchange server does not answer.")
-        channel, data = received
-        if channel is Channel.STDERR:
-            self._said = (self._said + data)[-_LINE_BYTES:]
-        return data if channel is Channel.STDOUT else b""
+        deadline_s = time.monotonic() + _ANSWER_S
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            try:
+                received = self._channels.receive(left_s)
+            except ChannelsClosed as error:
+                raise self._lost(error) from error
+            channel, data = received or (None, b"")
+            if channel is Channel.STDOUT:
+                return data
+            if channel is Channel.STDERR:
+                self._said = (self._said + data)[-_LINE_BYTES:]
+        raise FolderLost("The exchange server does not answer.")
 
     def _lost(self, error: Exception) -> FolderLost:
         said = self._said.decode(errors="replace").strip().splitlines()

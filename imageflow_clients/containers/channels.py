@@ -39,10 +39,12 @@ class Channels:
     def __init__(self, client: WSClient) -> None:
         """Take over a connection that was just opened."""
         self._socket: Any = client.sock
+        self._raw: socket.socket = client.sock.sock
+        """Kept here: the WebSocket forgets it at the end of the connection."""
         # Balancers in front of API servers forget connections over which nothing goes for minutes.
-        self._socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._poll = select.poll()
-        self._poll.register(self._socket.sock, select.POLLIN)
+        self._poll.register(self._raw, select.POLLIN)
         self._why = ""
 
     def send(self, data: bytes) -> None:
@@ -79,15 +81,15 @@ class Channels:
     def shut(self) -> None:
         """End the connection; may be called from any thread, and again."""
         with suppress(OSError):  # it has ended
-            socket.socket.shutdown(self._socket.sock, socket.SHUT_RDWR)
+            socket.socket.shutdown(self._raw, socket.SHUT_RDWR)  # also of TLS: its own would wait for the other side
 
     def close(self) -> None:
         """Close the connection. No other thread may use it any more."""
         self.shut()
-        self._socket.shutdown()
+        self._raw.close()
 
     def _has_decrypted(self) -> bool:
-        return isinstance(self._socket.sock, ssl.SSLSocket) and self._socket.sock.pending() > 0
+        return isinstance(self._raw, ssl.SSLSocket) and self._raw.pending() > 0
 
     def _closed(self, error: Exception | None = None) -> ChannelsClosed:
         return ChannelsClosed(self._why or str(error or ""))

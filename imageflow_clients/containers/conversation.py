@@ -51,8 +51,8 @@ class Conversation:
 
     def has_more(self) -> bool:
         """Return whether the program wrote something that nothing asked for."""
-        # Its end can be read, too: a program may exit once it has answered.
-        return bool(self._pending or self._turn(b"", 0).output)
+        self._drain()  # its end can be read, too: a program may exit once it has answered
+        return bool(self._pending)
 
     @property
     def is_over(self) -> bool:
@@ -61,16 +61,20 @@ class Conversation:
 
     def log(self) -> str:
         """Return the last lines that the program wrote to standard error."""
-        for _ in range(_MOST_READS):  # it may go on writing
-            turn = self._turn(b"", 0)
-            if not turn.log and not turn.output:
-                break
+        self._drain()
         lines = self._log.decode(errors="replace").splitlines()[-_LOG_LINES:]
         return "\n".join("".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
 
     def close(self) -> None:
         """Close the streams."""
         self._stdio.close()
+
+    def _drain(self) -> None:
+        """Read what has come."""
+        for _ in range(_MOST_READS):  # it may go on writing
+            turn = self._turn(b"", 0)
+            if not turn.log and not turn.output:
+                break
 
     def _turn(self, line: bytes, wait_s: float) -> Turn:
         turn = self._stdio.turn(line, wait_s)

@@ -45,22 +45,15 @@ def exit_of(pod: V1Pod) -> Exit | None:
     status = pod.status
     if status.reason is not None:  # Evicted, DeadlineExceeded, NodeLost
         return Exit(why=f"Its pod was ended ({status.reason}). {status.message or ''}".rstrip())
-    ended = _ended(pod)
-    if ended is not None:
-        return ended
+    state = _states(pod).get(COMPONENT)
+    ended = None if state is None else state.terminated
+    if ended is not None and ended.reason == "OOMKilled":
+        return Exit(why="It was killed for want of memory (OOMKilled): raise `memory_mb` in its manifest.")
     if pod.metadata.deletion_timestamp is not None:
         return Exit(why="Its pod was deleted.")
-    return None
-
-
-def _ended(pod: V1Pod) -> Exit | None:
-    state = _states(pod).get(COMPONENT)
-    found = None if state is None else state.terminated
-    if found is None:
+    if ended is None:
         return None
-    if found.reason == "OOMKilled":
-        return Exit(why="It was killed for want of memory (OOMKilled): raise `memory_mb` in its manifest.")
-    return Exit(status=found.exit_code, was_started=found.reason not in _NO_START)
+    return Exit(status=ended.exit_code, was_started=ended.reason not in _NO_START)
 
 
 def _reason(pod: V1Pod, known: frozenset[str]) -> str | None:

@@ -1,5 +1,6 @@
 """Containers of components as pods of a cluster, made by the pod of a run."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.containers import ContainerAnswer, ContainerImage, ContainerRequest
 from imageflow_domain.errors import StepDied, Unavailable
 
+_LOG = logging.getLogger(__name__)
 _LOOK_S = 0.2
 _DIAL_S = 1.0
 
@@ -72,7 +74,7 @@ class PodContainers(WarmContainers):
             _await_start(maker, image, name, cancellation)
             means = _PodMeans(maker.pods, name)
         except BaseException:
-            maker.pods.delete(name)
+            _delete(maker.pods, name)
             raise
         container = RunningContainer(image, means)
         try:
@@ -145,7 +147,15 @@ class _PodMeans(Means):
     @override
     def end(self) -> None:
         self._exchange.close()
-        self._pods.delete(self._name)
+        _delete(self._pods, self._name)
+
+
+def _delete(pods: ClusterPods, name: str) -> None:
+    try:
+        pods.delete(name)
+    except Unavailable as error:
+        # it is the run's pod's, and goes with it
+        _LOG.warning("%s", error)
 
 
 def _await_start(maker: PodMaker, image: ContainerImage, name: str, cancellation: Cancellation) -> None:

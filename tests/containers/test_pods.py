@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import kubernetes_validate
@@ -155,12 +156,12 @@ def test_large_files_arrive_whole(cluster: Cluster, pods: PodContainers, rogue_i
     assert np.array_equal(ask(pods, rogue_image, "", picture)["drawn"].pixels, picture.pixels)  # type: ignore[union-attr]
 
 
-def _state(component: client.V1ContainerState | None = None, **status: Any) -> client.V1Pod:
+def _state(component: client.V1ContainerState | None = None, *, deleted: bool = False, **status: Any) -> client.V1Pod:
     found = client.V1ContainerStatus(
         name="component", image="i", image_id="i", ready=False, restart_count=0, state=component
     )
     return client.V1Pod(
-        metadata=client.V1ObjectMeta(name="pod-1"),
+        metadata=client.V1ObjectMeta(name="pod-1", deletion_timestamp=datetime.now(UTC) if deleted else None),
         status=client.V1PodStatus(container_statuses=[found] if component else None, **status),
     )
 
@@ -178,6 +179,7 @@ def _terminated(code: int, reason: str) -> client.V1ContainerState:
         (_state(reason="Evicted", message="Usage of EmptyDir volume."), "(Evicted). Usage of EmptyDir volume."),
         (_state(reason="DeadlineExceeded"), "Its pod was ended (DeadlineExceeded)."),
         (_state(_terminated(137, "OOMKilled")), "raise `memory_mb` in its manifest"),
+        (_state(_terminated(137, "Error"), deleted=True), "Its pod was deleted."),
     ],
 )
 def test_the_end_of_a_component_is_read_from_its_pod(pod: client.V1Pod, found: Exit | str | None) -> None:
