@@ -37,15 +37,17 @@ class Conversation:
             look: Called several times a second; what it raises ends the exchange.
         """
         deadline_s = time.monotonic() + limit_s
-        while b"\n" not in self._pending:
+        while True:
+            line = self._turn(line, _LOOK_S).unsent
+            if len(self._pending) > LINE_BYTES:
+                raise LineTooLong
+            if b"\n" in self._pending:
+                break
             if self._stdio.is_over:
                 return None
             if time.monotonic() > deadline_s:
                 raise TimeoutError
             look()
-            line = self._turn(line, _LOOK_S).unsent
-            if len(self._pending) > LINE_BYTES:
-                raise LineTooLong
         answer, _, self._pending = self._pending.partition(b"\n")
         return answer
 
