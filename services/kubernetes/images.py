@@ -103,7 +103,7 @@ def load_pinned(socket: Path, image: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "image.tar"
         _run(("buildah", "push", "--quiet", image, f"oci-archive:{archive}:{name}"))
-        _run((*ctr, "import", "--snapshotter=overlayfs", archive))
+        _run((*ctr, "import", "--snapshotter=overlayfs", f"--base-name={repository}", archive))
     (digest,) = [line.split()[2] for line in _run((*ctr, "ls")).splitlines() if line.split()[0] == name]
     pinned = f"{repository}@{digest}"
     _run((*ctr, "tag", "--force", name, pinned))

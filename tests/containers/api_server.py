@@ -4,6 +4,7 @@ What a component writes before it is attached to is in its log alone, as in a cl
 """
 
 import asyncio
+import subprocess
 import sys
 import threading
 import time
@@ -60,7 +61,17 @@ class ApiServer:
             WebSocketRoute(f"{PODS}/{{name}}/attach", self._attach),
             WebSocketRoute(f"{PODS}/{{name}}/exec", self._exec),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="warning", lifespan="off")
+        self._certificate, key = folder / "server.crt", folder / "server.key"
+        _certify(self._certificate, key)
+        config = uvicorn.Config(
+            Starlette(routes=routes),
+            port=0,
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            ssl_certfile=self._certificate,
+            ssl_keyfile=key,
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="api-server")
 
@@ -71,7 +82,12 @@ class ApiServer:
         while not self._server.started:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        return CoreV1Api(ApiClient(Configuration(host=f"http://127.0.0.1:{self.port}")))
+        return client_of(self.url)
+
+    @property
+    def url(self) -> str:
+        """Its address, and behind the fragment's sign the file of its certificate."""
+        return f"https://127.0.0.1:{self.port}#{self._certificate}"
 
     @property
     def port(self) -> int:
@@ -153,6 +169,21 @@ class ApiServer:
         await _forward(socket, server)
         await server.wait()
         await reading
+
+
+def client_of(url: str) -> CoreV1Api:
+    """Return a client of the server with this address."""
+    host, _, certificate = url.partition("#")
+    configuration = Configuration(host=host)
+    configuration.ssl_ca_cert = certificate
+    return CoreV1Api(ApiClient(configuration))
+
+
+def _certify(certificate: Path, key: Path) -> None:
+    files = ("-keyout", key, "-out", certificate)
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    name = ("-days", "1", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    subprocess.run(["openssl", "req", "-x509", *curve, *name, *files], check=True, capture_output=True)
 
 
 class _Pod:
@@ -281,4 +312,5 @@ def api_server() -> Iterator[tuple[ApiServer, CoreV1Api]]:
         try:
             yield server, core
         finally:
+            core.api_client.rest_client.pool_manager.clear()  # the server's end would wait for these connections
             server.stop()

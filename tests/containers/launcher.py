@@ -7,11 +7,11 @@ from typing import Any, Self
 import dagster as dg
 from dagster._core.launcher import DefaultRunLauncher
 from dagster._serdes import ConfigurableClassData
-from kubernetes.client import ApiClient, Configuration, CoreV1Api
 from typing_extensions import override
 
 from imageflow_clients.containers.cluster_pods import ClusterPods
 from imageflow_clients.containers.pods import PodMaker
+from tests.containers.api_server import client_of
 from tests.containers.conftest import OWNER, RULES
 
 
@@ -33,7 +33,6 @@ class StandInLauncher(DefaultRunLauncher):
         return cls(api_server=config_value["api_server"], inst_data=inst_data)
 
     def pod_maker(self, run_id: str) -> PodMaker:
-        core = CoreV1Api(ApiClient(Configuration(host=self._api_server)))
-        pods = ClusterPods(core, RULES.namespace)
+        pods = ClusterPods(client_of(self._api_server), RULES.namespace)
         rules = replace(RULES, labels={**RULES.labels, "dagster/run-id": run_id})
         return PodMaker(pods=pods, rules=rules, owner=OWNER, api_server=None)

@@ -41,7 +41,7 @@ def test_a_run_makes_pods_as_its_launcher_says_and_leaves_none(
     launcher = {
         "module": StandInLauncher.__module__,
         "class": StandInLauncher.__name__,
-        "config": {"api_server": f"http://127.0.0.1:{server.port}"},
+        "config": {"api_server": server.url},
     }
     with instance_for_test(overrides={"run_launcher": launcher}) as instance:
         done = _run(instance, rogue_image, tmp_path, "kubernetes")
