@@ -38,7 +38,8 @@ def remove_lost_jobs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     jobs, pods = launcher.jobs(), launcher.component_pods()
     at_work = [state for state in jobs.states().values() if state.run_id and not state.is_over]
     of_components = pods.states()
-    ended_s = _seconds_since_end(context.instance, {state.run_id for state in (*at_work, *of_components)})
+    runs = {job.run_id for job in at_work} | {pod.run_id for pod in of_components}
+    ended_s = _seconds_since_end(context.instance, runs)
     lost_jobs, lost_pods = lost_of(at_work, ended_s), lost_of(of_components, ended_s)
     for job in lost_jobs:
         jobs.delete(job.name)
