@@ -101,8 +101,12 @@ class ClusterPods:
                 binary=True,
                 _preload_content=False,
             )
-        except ApiException as error:
-            raise _unavailable(f"connect to the pod '{name}'", error) from error
+        except (ApiException, AttributeError) as error:
+            # of a connection that is refused, the client looks for a body that there is none of
+            refused = error if isinstance(error, ApiException) else error.__context__
+            if not isinstance(refused, ApiException):
+                raise
+            raise _unavailable(f"connect to the pod '{name}'", refused) from error
         return Channels(client)
 
 
