@@ -169,7 +169,9 @@ class RunningContainer:
 
     def _check_folder(self) -> None:
         if self._folder.is_overfull():
-            raise self._failed(f"wrote more than {MOST_BYTES:,} bytes, or too many files, to {INSIDE}/out")
+            raise self._failed(
+                f"wrote more than {MOST_BYTES:,} bytes, too many files, or a folder that cannot be read, to {INSIDE}/out"
+            )
 
     def _parsed(self, line: bytes) -> Answer:
         try:

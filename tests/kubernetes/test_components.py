@@ -102,7 +102,7 @@ WRONG = {
     "fill the disk": "too many files",
     "link": "it cannot be read",
     "pipe": "it is no regular file",
-    "folder": "it is no regular file",
+    "folder": "a folder that cannot be read",
     "nothing": "gave nothing for the output 'drawn'",
     "big file": "it has 314,572,801 bytes, more than 268,435,456",
     "not finite": "which is no JSON",
