@@ -170,7 +170,7 @@ class RunningContainer:
     def _check_folder(self) -> None:
         if self._folder.is_overfull():
             raise self._failed(
-                f"wrote more than {MOST_BYTES:,} bytes, too many files, or a folder that cannot be read, to {INSIDE}/out"
+                f"wrote more than {MOST_BYTES:,} bytes, too many files or a folder that cannot be read to {INSIDE}/out"
             )
 
     def _parsed(self, line: bytes) -> Answer:
