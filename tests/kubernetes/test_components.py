@@ -2,9 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -138,6 +140,20 @@ def test_a_component_that_ends_in_its_pod_is_reported_with_its_last_lines(
         (can,) = re.findall(r"can: \[([^]]*)\]", str(died.value))
         assert set(can.split()) <= {"network", "dials"}
     assert ask(pods, rogue, how, GOOD)["drawn"]
+
+
+def test_a_pod_serves_many_images_in_less_time_than_its_start(
+    pods: PodContainers, rogue: str, record_property: Callable[[str, object], None]
+) -> None:
+    picture = replace(GOOD, pixels=np.random.default_rng(1).integers(0, 256, (1080, 1920, 3), np.uint8))
+    took_s = []
+    for each in (GOOD, *[GOOD] * 20, *[picture] * 5):
+        begun_s = time.monotonic()
+        assert ask(pods, rogue, "", each)["drawn"]
+        took_s.append(time.monotonic() - begun_s)
+    small_s, large_s = median(took_s[1:21]), median(took_s[21:])
+    record_property("seconds", {"first": took_s[0], "small": small_s, "1080p": large_s})
+    assert small_s < took_s[0] / 4
 
 
 def test_a_component_that_the_cluster_s_network_does_not_keep_in_is_given_no_image(maker: PodMaker, rogue: str) -> None:
