@@ -296,7 +296,7 @@ def _results(release: Release, inspection: int) -> list[tuple[str, dict[str, Any
     listed = release.get(f"/api/v1/inspections/results?inspection={inspection}").json()["results"]
     found = []
     for place in range(len(listed)):
-        (item,) = release.get(f"/api/v1/inspections/{inspection}/results/{place}").json()["items"]
+        (item,) = release.get(f"/api/v1/inspections/{inspection}/results/{place}").json()["judgements"]
         found.append((item["verdict"], item["details"]))
     return found
 
