@@ -79,6 +79,7 @@ class _LocalMeans(Means):
         )
         self._process = subprocess.Popen(
             program.run_command(name, image, folder.path),
+            cwd=folder.path,  # podman leaves the file `oom` there where a container had no memory
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

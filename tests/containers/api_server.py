@@ -218,6 +218,7 @@ class _Pod:
         self._has_image = await exists.wait() == 0
         self.process = await asyncio.create_subprocess_exec(
             *self._program.run_command(f"imageflow-{self.name}", image, self.folder.path),
+            cwd=self.folder.path,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
