@@ -1,6 +1,7 @@
-"""Jobs of Kubernetes and their pods, found by label: what state they are in, and their removal."""
+"""Jobs of Kubernetes and pods, found by label: what state they are in, and their removal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kubernetes.client import ApiException, BatchV1Api, CoreV1Api, V1Job, V1Pod
@@ -40,7 +41,7 @@ class Jobs:
         self._batch = batch
         self._core = core
         self._namespace = namespace
-        self._selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        self._selector = _selector(labels)
 
     def states(self) -> Mapping[str, JobState]:
         """Return all Jobs by name. Raises `Unavailable` where the API server does not answer."""
@@ -66,21 +67,63 @@ class Jobs:
 
     def delete(self, name: str) -> None:
         """Delete a Job and its pods, where it is there. Raises `Unavailable` where the API server does not do it."""
-        try:
+        with _deleting("Job", name):
             self._batch.delete_namespaced_job(
                 name, self._namespace, propagation_policy="Background", _request_timeout=_WAIT_S
             )
-        except ApiException as error:
-            if error.status != _GONE:
-                raise Unavailable(f"Kubernetes does not delete the Job '{name}': {error.reason}") from error
-        except HTTPError as error:
-            raise Unavailable(f"Kubernetes does not delete the Job '{name}': {error}") from error
 
     def _pods(self) -> list[V1Pod]:
         listed = self._core.list_namespaced_pod(
             self._namespace, label_selector=self._selector, _request_timeout=_WAIT_S
         )
         return list(listed.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodState:
+    """A pod that no Job made."""
+
+    name: str
+    run_id: str
+
+
+class BarePods:
+    """The pods of a namespace that bear some labels and belong to no Job."""
+
+    def __init__(self, core: CoreV1Api, *, namespace: str, labels: Mapping[str, str]) -> None:
+        self._core = core
+        self._namespace = namespace
+        self._selector = _selector(labels)
+
+    def states(self) -> list[PodState]:
+        """Return all of them, also those that have ended. Raises `Unavailable` where the API server does not answer."""
+        try:
+            pods = self._core.list_namespaced_pod(
+                self._namespace, label_selector=self._selector, _request_timeout=_WAIT_S
+            ).items
+        except (ApiException, HTTPError) as error:
+            raise Unavailable(f"Kubernetes does not list the pods of components: {error}") from error
+        return [PodState(name=pod.metadata.name, run_id=pod.metadata.labels.get(RUN_LABEL, "")) for pod in pods]
+
+    def delete(self, name: str) -> None:
+        """Delete a pod, where it is there. Raises `Unavailable` where the API server does not do it."""
+        with _deleting("pod", name):
+            self._core.delete_namespaced_pod(name, self._namespace, _request_timeout=_WAIT_S)
+
+
+@contextmanager
+def _deleting(kind: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiException as error:
+        if error.status != _GONE:
+            raise Unavailable(f"Kubernetes does not delete the {kind} '{name}': {error.reason}") from error
+    except HTTPError as error:
+        raise Unavailable(f"Kubernetes does not delete the {kind} '{name}': {error}") from error
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
 def _state(job: V1Job, pods: list[V1Pod]) -> JobState:

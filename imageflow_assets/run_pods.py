@@ -1,10 +1,12 @@
 """The run launcher on Kubernetes: Dagster's, with the needs of each stage, and with pods for shares of large surveys.
 
 A run is a Job, and its pod has the needs of the stages that it does itself: `inspection` of a batch, the map's stages
-of a small survey. The shares of a large survey have pods of their own, and only its run may make Jobs. The tag
+of a small survey. The shares of a large survey have pods of their own, and only its run may make Jobs. Where the chart
+enables components that are container images, the run of a batch makes pods for them, and no other run may. The tag
 `dagster-k8s/config` of a run takes precedence, in the pods of its steps as well.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +17,15 @@ from dagster_k8s.container_context import K8sContainerContext
 from dagster_k8s.executor import K8sStepHandler
 from dagster_k8s.job import UserDefinedDagsterK8sConfig, get_user_defined_k8s_config
 
-from imageflow_assets.k8s_jobs import COMPONENT_LABEL, RUN_LABEL, STEP_WORKER, Jobs
+from imageflow_assets.component_pods import ComponentNeeds, component_labels, own_reference
+from imageflow_assets.k8s_jobs import COMPONENT_LABEL, RUN_LABEL, STEP_WORKER, BarePods, Jobs
 from imageflow_assets.placement import Needs, Resources, joined
 from imageflow_assets.sizes import is_large
 from imageflow_assets.step_hosts import StepHost
 from imageflow_assets.step_pods import StepPods
+from imageflow_clients.containers.cluster_pods import ClusterPods
+from imageflow_clients.containers.pods import PodMaker
+from imageflow_domain.errors import Unavailable
 from imageflow_domain.survey import Layer
 from imageflow_resources.instance_settings import settings_of
 from imageflow_resources.pools import INSPECTION, POOL_OF_LAYER
@@ -34,22 +40,29 @@ _STEP_GRACE_S = 5
 class RunPods(K8sRunLauncher):
     """Launches each run as a Job, with the needs of the stages that its pod does."""
 
-    def __init__(self, stages: Mapping[str, Any] | None = None, **config: Any) -> None:
+    def __init__(
+        self, stages: Mapping[str, Any] | None = None, components: Mapping[str, Any] | None = None, **config: Any
+    ) -> None:
         super().__init__(**config)
         self._stages = {stage: Needs.model_validate(needs) for stage, needs in (stages or {}).items()}
+        self._components = ComponentNeeds.model_validate(components) if components else None
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """Return Dagster's fields, and `stages`: needs by the pool of the stage, such as `capture`."""
+        """Return Dagster's fields, `stages`: needs by the pool of the stage, such as `capture`, and `components`."""
         stages = dg.Field(dict, is_required=False, description="What the pods of each stage need.")
-        return {**super().config_type(), "stages": stages}  # type: ignore[no-untyped-call]
+        components = dg.Field(dict, is_required=False, description="What pods of components need; unset: none is made.")
+        return {**super().config_type(), "stages": stages, "components": components}  # type: ignore[no-untyped-call]
 
     def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
         """Return how the pod of a run is made."""
         large = is_large(dagster_run, settings_of({}))
         stages = [self._stages.get(stage, Needs()) for stage in _stages_in_pod(dagster_run, is_large=large)]
         config = joined(stages, self._resources_of_all()).k8s_config()
-        config["pod_spec_config"]["automount_service_account_token"] = large
+        makes_pods = self._components is not None and line_of(dagster_run) is RunLine.INSPECTION
+        config["pod_spec_config"]["automount_service_account_token"] = large or makes_pods
+        if self._components is not None and makes_pods:
+            config["pod_spec_config"]["service_account_name"] = self._components.service_account
         return self._context(dagster_run, config)
 
     def step_host(self, plan_context: PlanOrchestrationContext, rest: StepHost) -> StepHost:
@@ -73,6 +86,31 @@ class RunPods(K8sRunLauncher):
     def jobs(self) -> Jobs:
         """Return the Jobs of all runs and of their steps, those of this installation."""
         return self._jobs_with(self.labels)
+
+    def pod_maker(self, run_id: str) -> PodMaker:
+        """Return how the run of a batch makes pods for components; called in the run's pod."""
+        if self._components is None:
+            raise Unavailable(
+                "This installation makes no pods for components: set `components.enabled` in the chart's values."
+            )
+        core = self._api_client.core_api
+        own = core.read_namespaced_pod(os.environ["HOSTNAME"], self.job_namespace)
+        return PodMaker(
+            pods=ClusterPods(core, self.job_namespace),
+            rules=self._components.rules(
+                namespace=self.job_namespace,
+                labels=component_labels(self.labels) | {RUN_LABEL: run_id},
+                image=own.spec.containers[0].image,
+                pull_policy=self.image_pull_policy,
+                pull_secrets=[secret["name"] for secret in self.image_pull_secrets],
+            ),
+            owner=own_reference(own),
+            api_server=self._components.api_server(os.environ),
+        )
+
+    def component_pods(self) -> BarePods:
+        """Return the pods of components of all runs, those of this installation."""
+        return BarePods(self._api_client.core_api, namespace=self.job_namespace, labels=component_labels(self.labels))
 
     def _jobs_with(self, labels: Mapping[str, str]) -> Jobs:
         api = self._api_client

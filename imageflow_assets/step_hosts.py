@@ -12,7 +12,7 @@ from dagster._core.execution.plan.step import ExecutionStep
 from dagster_shared.error import SerializableErrorInfo
 
 if TYPE_CHECKING:  # on one machine, Kubernetes' client is not loaded
-    from imageflow_assets.k8s_jobs import Jobs
+    from imageflow_assets.k8s_jobs import BarePods, Jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +62,6 @@ class HostsSteps(Protocol):
 
     def jobs(self) -> "Jobs":
         """Return the Jobs of all runs and of their steps."""
+
+    def component_pods(self) -> "BarePods":
+        """Return the pods that runs made for components."""

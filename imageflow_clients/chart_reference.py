@@ -27,6 +27,7 @@ _FROM_ELSEWHERE = {
     "dagster_url",
     "dagster_public_url",
     "trusted_proxies",
+    "container_program",
     "backup_url",
     "backup_endpoint_url",
     "backup_region",

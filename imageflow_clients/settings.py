@@ -90,12 +90,13 @@ class InferenceSettings(BaseModel):
 
 
 class ContainerSettings(BaseModel):
-    """The program that runs components that are container images."""
+    """What runs components that are container images."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     container_program: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
-    """podman, docker, or the path of one of them. Unset: the first of them that is installed."""
+    """podman, docker, the path of one of them, or kubernetes: runs of batches make pods, as the Helm chart's
+    `components.enabled` sets it. Unset: the first program that is installed."""
 
 
 class GameSettings(HomeSettings):

@@ -1,26 +1,28 @@
-"""Containers of components on this machine: kept warm between images, so that a batch pays few starts."""
+"""Containers of components on this machine, by podman or docker."""
 
-import itertools
+import subprocess
+import tempfile
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import IO, cast
+from uuid import uuid4
 
 from typing_extensions import override
 
-from imageflow_clients.containers.exchange_folder import WrongOutput
+from imageflow_clients.containers.exchange_folder import ExchangeFolder
 from imageflow_clients.containers.program import ContainerProgram, find_program
-from imageflow_clients.containers.running import Answer, RunningContainer
+from imageflow_clients.containers.running import Exit, Means, RunningContainer
+from imageflow_clients.containers.stdio import ProcessStdio
+from imageflow_clients.containers.warm import WarmContainers
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.containers import ContainerAnswer, ContainerImage, ContainerRequest, Containers
-from imageflow_domain.errors import InvalidInput
+from imageflow_domain.containers import ContainerImage
 
-_KEPT = 8
-"""Containers that wait for the next image."""
+_NOT_STARTED = (125, 126, 127)
+"""What the program exits with when it could not start the container, or not the container's program."""
+_GUARD = 'read -r _; for _ in 1 2 3; do "$@" && exit; sleep 1; done; exit 1'
 
 
-class LocalContainers(Containers):
+class LocalContainers(WarmContainers):
     """Runs components by podman or docker. A context manager: at its end no container is left."""
 
     def __init__(self, scratch: Path, *, program: str | None = None) -> None:
@@ -30,80 +32,18 @@ class LocalContainers(Containers):
             scratch: Where images lie while containers read and write them; made if missing.
             program: podman, docker or a path. If not given, the first of the two that is installed.
         """
+        super().__init__()
         self._scratch = scratch
         self._program_name = program
         self._program: ContainerProgram | None = None
-        self._lock = threading.Lock()
         self._preparing = threading.Lock()
         self._images: set[str] = set()
         """Those that are on this machine."""
-        self._idle: list[RunningContainer] = []
-        self._ids = itertools.count(1)
 
     @override
-    def call(self, image: ContainerImage, request: ContainerRequest, *, cancellation: Cancellation) -> ContainerAnswer:
-        cancellation.check()
-        container = self._take(image, cancellation)
-        try:
-            answer = self._ask(container, request, cancellation)
-        except InvalidInput:
-            self._give_back(container, cancellation)
-            raise
-        except BaseException:
-            container.end()
-            raise
-        self._give_back(container, cancellation)
-        return answer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for container in idle:
-            container.kill()
-        for container in idle:
-            container.end()
-
-    def _take(self, image: ContainerImage, cancellation: Cancellation) -> RunningContainer:
-        """Return a container of an image that waits, or start one."""
-        while (idle := self._waiting(image)) is not None:
-            if idle.is_idle:
-                return idle
-            idle.end()
-        container = RunningContainer(self._ready_program(image, cancellation), image, self._scratch)
-        try:
-            container.begin(cancellation)
-        except BaseException:
-            container.end()
-            raise
-        return container
-
-    def _waiting(self, image: ContainerImage) -> RunningContainer | None:
-        with self._lock:
-            found = next((each for each in reversed(self._idle) if each.image == image), None)
-            if found is not None:
-                self._idle.remove(found)
-            return found
-
-    def _give_back(self, container: RunningContainer, cancellation: Cancellation) -> None:
-        if cancellation.is_cancelled:  # it may be killed at any moment
-            container.end()
-            return
-        try:
-            container.folder.clear()
-        except OSError:  # it left what this user may not remove
-            container.end()
-            return
-        with self._lock:
-            self._idle.append(container)
-            surplus = self._idle[:-_KEPT]
-            self._idle = self._idle[-_KEPT:]
-        for each in surplus:
-            each.end()
+    def start(self, image: ContainerImage, cancellation: Cancellation) -> RunningContainer:
+        program = self._ready_program(image, cancellation)
+        return RunningContainer(image, _LocalMeans(program, image, self._scratch))
 
     def _ready_program(self, image: ContainerImage, cancellation: Cancellation) -> ContainerProgram:
         """Return the program, once the image is here; what ended processes left is removed first."""
@@ -118,37 +58,51 @@ class LocalContainers(Containers):
                 self._images.add(image.image)
             return self._program
 
-    def _ask(
-        self, container: RunningContainer, request: ContainerRequest, cancellation: Cancellation
-    ) -> ContainerAnswer:
-        answer = container.ask(self._line(container, request), cancellation)
-        if "error" in answer:
-            said = str(answer["error"])[:2000].strip() or "it gave no reason"
-            raise InvalidInput(f"'{container.image.component}' refuses the image: {said}")
-        values = answer.get("outputs", {})
-        if not isinstance(values, Mapping):
-            raise container.failed("answered with 'outputs' that are no JSON object")
-        files = {}
-        for port in request.outputs:
-            try:
-                data = container.folder.read(port)
-            except WrongOutput as error:
-                raise container.failed(f"wrote a wrong file for the output '{port}': it {error}") from error
-            if data is not None:
-                files[port] = data
-        return ContainerAnswer(values=values, files=files, log=container.log())
 
-    def _line(self, container: RunningContainer, request: ContainerRequest) -> Answer:
-        folder = container.folder
-        inputs: dict[str, Any] = dict(request.values)
-        for port, given in request.files.items():
-            if isinstance(given, tuple):
-                inputs[port] = [folder.write(f"{port}-{place}", data) for place, data in enumerate(given)]
-            else:
-                inputs[port] = folder.write(port, given)
-        return {
-            "id": next(self._ids),
-            "parameters": dict(request.parameters),
-            "inputs": inputs,
-            "outputs": {port: folder.output(port) for port in request.outputs},
-        }
+class _LocalMeans(Means):
+    """A container of this machine, and the process of the program that runs it."""
+
+    def __init__(self, program: ContainerProgram, image: ContainerImage, scratch: Path) -> None:
+        """Start it."""
+        name = f"imageflow-{uuid4().hex}"
+        self._temporary = tempfile.TemporaryDirectory(prefix="component-", dir=scratch, ignore_cleanup_errors=True)
+        folder = ExchangeFolder.make(Path(self._temporary.name).absolute())
+        self.folder = folder
+        program.give_folder(folder.out)
+        # The guard removes the container once its standard input is closed: by us, or by our end, however we end.
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "sh", *program.remove_command(name)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._process = subprocess.Popen(
+            program.run_command(name, image, folder.path),
+            cwd=folder.path,  # podman leaves the file `oom` there where a container had no memory
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in a terminal reaches every process of its session
+        )
+        self.stdio = ProcessStdio(self._process)
+
+    @override
+    def exit(self, wait_s: float) -> Exit | None:
+        try:
+            status = self._process.wait(timeout=wait_s)
+        except subprocess.TimeoutExpired:
+            return None
+        return Exit(status=status, was_started=status not in _NOT_STARTED)
+
+    @override
+    def kill(self) -> None:
+        # A client whose output is not read would hold up the removal.
+        self._process.kill()
+        cast("IO[bytes]", self._guard.stdin).close()
+
+    @override
+    def end(self) -> None:
+        self._guard.wait()
+        self._process.wait()
+        self._temporary.cleanup()

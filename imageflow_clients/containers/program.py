@@ -8,14 +8,13 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from imageflow_clients.containers.exchange_folder import FILE_BYTES, INSIDE
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.containers import ContainerImage
 from imageflow_domain.errors import Unavailable
 
-INSIDE = "/exchange"
-"""Where a container sees the folder of inputs and outputs."""
-FILE_BYTES = 256 * 2**20
-"""The largest file that a container may write."""
+KUBERNETES = "kubernetes"
+"""In place of a program: components are pods, and runs of batches make them."""
 
 _LABEL = "imageflow.owner"
 _ANSWER_S = 300
@@ -132,14 +131,19 @@ class ContainerProgram:
 
 def find_program(name: str | None, component: str) -> ContainerProgram:
     """Return the program of that name or path, or the first one that is installed; raise `Unavailable`."""
+    if name == KUBERNETES:
+        raise Unavailable(
+            f"Component '{component}' is a container image, and only runs of batches make pods for components on this "
+            "cluster: inspect a batch, or run the pipeline on a machine with podman."
+        )
     for each in (name,) if name else ("podman", "docker"):
         path = shutil.which(each)
         if path is not None:
             return ContainerProgram(path)
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         raise Unavailable(
-            f"Component '{component}' is a container image, and pods of ImageFlow run none yet: run the pipeline on a "
-            "machine with podman."
+            f"Component '{component}' is a container image, and this installation makes no pods for components: set "
+            "`components.enabled` in the chart's values, or run the pipeline on a machine with podman."
         )
     wanted = f"'{name}' (IMAGEFLOW_CONTAINER_PROGRAM)" if name else "neither podman nor docker"
     missing = f"{wanted} is not installed" if name else f"{wanted} is installed"

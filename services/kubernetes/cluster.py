@@ -21,7 +21,7 @@ import yaml
 from imageflow_domain.errors import Conflict, Unavailable
 from services.child import die_with_starter
 from services.kubernetes import network
-from services.kubernetes.images import build, build_base, load
+from services.kubernetes.images import build, build_base, load, load_pinned
 from services.kubernetes.programs import programs
 
 _HERE = Path(__file__).parent
@@ -135,7 +135,15 @@ class Cluster:
 
     def load(self, images: Sequence[str]) -> None:
         """Put images into the node, those that it has not yet."""
-        load(self._folder / "containerd.sock", images)
+        load(self._socket, images)
+
+    def load_pinned(self, image: str) -> str:
+        """Put an image into the node, and return it by its digest."""
+        return load_pinned(self._socket, image)
+
+    @property
+    def _socket(self) -> Path:
+        return self._folder / "containerd.sock"
 
     def _set_up(self) -> None:
         for file in sorted((_HERE / "manifests").glob("*.yaml")):

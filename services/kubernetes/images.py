@@ -92,9 +92,27 @@ def build(
     return tagged
 
 
+def load_pinned(socket: Path, image: str) -> str:
+    """Put an image into a containerd, and return it as pods name it by its digest, `repository@sha256:...`.
+
+    Its digest is another one than here: layers are compressed when they leave.
+    """
+    ctr = _images_of(socket)
+    repository = image.partition("@")[0]
+    name = f"{repository}:pinned"
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "image.tar"
+        _run(("buildah", "push", "--quiet", image, f"oci-archive:{archive}:{name}"))
+        _run((*ctr, "import", "--snapshotter=overlayfs", f"--base-name={repository}", archive))
+    (digest,) = [line.split()[2] for line in _run((*ctr, "ls")).splitlines() if line.split()[0] == name]
+    pinned = f"{repository}@{digest}"
+    _run((*ctr, "tag", "--force", name, pinned))
+    return pinned
+
+
 def load(socket: Path, images: Sequence[str]) -> None:
     """Put images into a containerd, those that it has not yet."""
-    ctr = ("ctr", "--address", socket, "--namespace", "k8s.io", "images")
+    ctr = _images_of(socket)
     there = set(_run((*ctr, "ls", "-q")).split())
     for image in images:
         if image not in there:
@@ -102,6 +120,10 @@ def load(socket: Path, images: Sequence[str]) -> None:
                 archive = Path(folder) / "image.tar"
                 _run(("buildah", "push", "--quiet", image, f"docker-archive:{archive}:{image}"))
                 _run((*ctr, "import", "--snapshotter=overlayfs", archive))
+
+
+def _images_of(socket: Path) -> tuple[str | Path, ...]:
+    return ("ctr", "--address", socket, "--namespace", "k8s.io", "images")
 
 
 def _run(command: Sequence[str | Path]) -> str:

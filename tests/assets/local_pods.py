@@ -74,6 +74,11 @@ class LocalCluster:
         there = [job for job in jobs if not (job.is_deleted and (job.process is None or _code(job) is not None))]
         return client.V1PodList(items=[self._pod(job) for job in there])
 
+    def read_namespaced_pod(self, name: str, namespace: str, **_: object) -> client.V1Pod:
+        container = client.V1Container(name="dagster", image="imageflow:of-this-run")
+        metadata = client.V1ObjectMeta(name=name, namespace=namespace, uid="uid-1")
+        return client.V1Pod(metadata=metadata, spec=client.V1PodSpec(containers=[container]))
+
     def _chosen(self, label_selector: str) -> list[_Job]:
         wanted = dict(part.split("=") for part in label_selector.split(","))
         return [job for job in self._jobs.values() if wanted.items() <= job.body.metadata.labels.items()]
@@ -127,7 +132,11 @@ class LocalPods(RunPods):
 
 
 def on_pods(
-    instance: dg.DagsterInstance, folder: Path, stages: Mapping[str, Any], start_timeout_s: int
+    instance: dg.DagsterInstance,
+    folder: Path,
+    stages: Mapping[str, Any],
+    start_timeout_s: int,
+    components: Mapping[str, Any] | None = None,
 ) -> dg.DagsterInstance:
     """Return the same instance with a launcher that makes pods."""
     kubeconfig = folder / "kubeconfig"
@@ -145,6 +154,7 @@ def on_pods(
             "container_config": {"resources": {"limits": {"memory": "4Gi"}}},
         },
         "stages": dict(stages),
+        **({"components": dict(components)} if components else {}),
     }
     reference = instance.get_ref()
     settings = {**reference.settings, "run_monitoring": {"enabled": True, "start_timeout_seconds": start_timeout_s}}

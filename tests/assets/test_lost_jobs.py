@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from imageflow_assets.k8s_jobs import JobState
+from imageflow_assets.k8s_jobs import BarePods, JobState, PodState
 from imageflow_assets.lost_jobs import LEAVE_S, lost_of
 from imageflow_assets.pod_ends import why_ended, why_waiting
+from imageflow_domain.errors import Unavailable
 
 
 def _state(name: str, run_id: str) -> JobState:
@@ -19,6 +20,36 @@ def test_jobs_of_runs_that_have_ended_or_were_deleted_are_lost() -> None:
     at_work = [_state(run, run) for run in ("goes_on", "just_ended", "ended", "deleted")]
     ended_s = {"goes_on": 0.0, "just_ended": LEAVE_S - 1, "ended": LEAVE_S}
     assert [state.name for state in lost_of(at_work, ended_s)] == ["ended", "deleted"]
+
+
+def test_pods_of_components_are_lost_with_their_run() -> None:
+    pods = [PodState(name=run, run_id=run) for run in ("goes_on", "ended")]
+    assert [pod.name for pod in lost_of(pods, {"goes_on": 0.0, "ended": LEAVE_S})] == ["ended"]
+
+
+class _Core:
+    """Stands in for `CoreV1Api`."""
+
+    def __init__(self) -> None:
+        self.selector = ""
+
+    def list_namespaced_pod(self, namespace: str, *, label_selector: str, **_: object) -> client.V1PodList:
+        self.selector = label_selector
+        metadata = client.V1ObjectMeta(name="component-focus-1", labels={"dagster/run-id": "run-1"})
+        return client.V1PodList(items=[client.V1Pod(metadata=metadata)])
+
+    def delete_namespaced_pod(self, name: str, namespace: str, **_: object) -> None:
+        raise client.ApiException(status=404 if name == "gone" else 403, reason="Forbidden")
+
+
+def test_pods_are_found_by_their_labels_and_one_that_is_gone_is_deleted() -> None:
+    core = _Core()
+    pods = BarePods(core, namespace="trial", labels={"app.kubernetes.io/name": "imageflow-component", "a": "b"})
+    assert pods.states() == [PodState(name="component-focus-1", run_id="run-1")]
+    assert core.selector == "app.kubernetes.io/name=imageflow-component,a=b"
+    pods.delete("gone")
+    with pytest.raises(Unavailable, match="does not delete the pod 'other': Forbidden"):
+        pods.delete("other")
 
 
 def _pod(state: client.V1ContainerState | None = None, *, deleted: bool = False, **status: Any) -> client.V1Pod:

@@ -11,6 +11,7 @@ import pytest
 from imageflow_assets.run_pods import RunPods
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_domain.errors import Unavailable
 from imageflow_resources.storage import load_instance
 from tests.assets.local_pods import on_pods
 from tests.surveys.cities import city, planned
@@ -22,12 +23,27 @@ STAGES = {
 }
 
 
+COMPONENTS = {
+    "serviceAccount": "trial-batch",
+    "podsOfRun": 3,
+    "nodeSelector": {"components": "true"},
+    "requireNetworkPolicies": True,
+}
+
+
 @pytest.fixture
-def launcher(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RunPods]:
+def components() -> dict[str, Any] | None:
+    return None
+
+
+@pytest.fixture
+def launcher(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, components: dict[str, Any] | None
+) -> Iterator[RunPods]:
     assert settings.database_url is not None
     monkeypatch.setenv("IMAGEFLOW_HOME", str(settings.home))
     monkeypatch.setenv("IMAGEFLOW_DATABASE_URL", settings.database_url.get_secret_value())
-    with load_instance(settings) as loaded, on_pods(loaded, tmp_path, STAGES, 60) as instance:
+    with load_instance(settings) as loaded, on_pods(loaded, tmp_path, STAGES, 60, components) as instance:
         assert isinstance(instance.run_launcher, RunPods)
         yield instance.run_launcher
 
@@ -72,6 +88,44 @@ def test_a_batch_is_inspected_where_models_are(launcher: RunPods) -> None:
     assert container["image"] == "gpu:1"
     assert container["resources"]["limits"] == {"memory": "4Gi", "nvidia.com/gpu": 1}
     assert pod["automount_service_account_token"] is False
+    assert pod["service_account_name"] == "trial-run"
+
+
+@pytest.mark.parametrize("components", [COMPONENTS])
+def test_only_the_run_of_a_batch_may_make_pods_for_components(launcher: RunPods, stores: Stores) -> None:
+    _, pod = _pod(launcher, "inspection_results", dagster__partition="part|one")
+    assert pod["automount_service_account_token"] is True
+    assert pod["service_account_name"] == "trial-batch"
+    survey = planned(stores, city("small", grid="3x3"))
+    for others in (["screenshots", "tiles"], ["inspection_statistics"]):
+        _, pod = _pod(launcher, *others, dagster__partition=survey.id)
+        assert pod["automount_service_account_token"] is False
+        assert pod["service_account_name"] == "trial-run"
+
+
+@pytest.mark.parametrize("components", [COMPONENTS])
+def test_pods_of_components_have_the_image_of_their_run_and_labels_that_no_policy_lets_through(
+    launcher: RunPods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSTNAME", "dagster-run-1-abcde")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    maker = launcher.pod_maker("run-1")
+    assert maker.owner == {"apiVersion": "v1", "kind": "Pod", "name": "dagster-run-1-abcde", "uid": "uid-1"}
+    assert maker.rules.exchange_image == "imageflow:of-this-run"
+    assert maker.rules.most == 3
+    assert maker.rules.labels == {
+        "app.kubernetes.io/name": "imageflow-component",
+        "app.kubernetes.io/instance": "trial",
+        "app.kubernetes.io/component": "component",
+        "dagster/run-id": "run-1",
+    }
+    assert maker.api_server == ("10.0.0.1", 443)
+
+
+def test_no_pod_of_a_component_is_made_where_that_is_not_enabled(launcher: RunPods) -> None:
+    with pytest.raises(Unavailable, match=r"set `components\.enabled`"):
+        launcher.pod_maker("run-1")
 
 
 def test_other_runs_have_what_all_runs_have(launcher: RunPods) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from dagster._config import process_config
 
+from imageflow_assets.component_pods import ComponentNeeds, component_labels
 from imageflow_assets.placement import Needs
 from imageflow_assets.run_pods import RunPods
 from imageflow_domain.errors import Unavailable
@@ -146,6 +147,58 @@ def test_an_account_of_one_s_own_may_make_the_jobs_of_shares_and_is_not_made() -
         "imageflow-run": "mine",
     }
     assert _launcher(made)["service_account_name"] == "mine"
+
+
+ENABLED = ("-f", str(CHART / "examples" / "components.yaml"))
+
+
+def test_runs_of_batches_make_pods_for_components_only_where_that_is_enabled() -> None:
+    assert "components" not in _launcher(manifests())
+    assert "imageflow-component" not in str(manifests())
+    made = {(one["kind"], one["metadata"]["name"]): one for one in manifests(*ENABLED)}
+    needs = ComponentNeeds.model_validate(_launcher([*made.values()])["components"])
+    assert needs.service_account == "imageflow-batch"
+    assert needs.node_selector == {"imageflow/components": "true"}
+    assert needs.require_network_policies
+    settings = made["ConfigMap", "imageflow-settings"]["data"]
+    assert settings["IMAGEFLOW_CONTAINER_PROGRAM"] == "kubernetes"
+    assert made["ServiceAccount", "imageflow-batch"]["automountServiceAccountToken"] is False
+    allowed = {
+        resource: set(rule["verbs"])
+        for rule in made["Role", "imageflow-batch"]["rules"]
+        for resource in rule["resources"]
+    }
+    assert allowed == {
+        "pods": {"create", "get", "delete"},
+        "pods/attach": {"create", "get"},
+        "pods/exec": {"create", "get"},
+        "pods/log": {"get"},
+    }
+    others = [one for (kind, name), one in made.items() if kind == "Role" and name != "imageflow-batch"]
+    assert "pods/exec" not in str(others)
+    assert "pods/attach" not in str(others)
+
+
+@pytest.mark.parametrize("policies", [True, False])
+def test_pods_of_components_are_denied_all_traffic_and_allowed_none(policies: bool) -> None:
+    made = manifests(*ENABLED, "--set", f"networkPolicies.enabled={str(policies).lower()}")
+    labels = component_labels(_launcher(made)["labels"])
+    chosen = [
+        one["spec"]
+        for one in made
+        if one["kind"] == "NetworkPolicy" and one["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    ]
+    assert [(set(spec["policyTypes"]), spec.get("ingress"), spec.get("egress")) for spec in chosen] == [
+        ({"Ingress", "Egress"}, None, None)
+    ]
+
+
+def test_an_account_of_one_s_own_may_make_the_pods_of_components() -> None:
+    made = manifests(*ENABLED, "--set", "runs.serviceAccount=mine")
+    bound = {one["roleRef"]["name"]: one["subjects"][0]["name"] for one in made if one["kind"] == "RoleBinding"}
+    assert bound["imageflow-batch"] == "mine"
+    assert "imageflow-batch" not in {one["metadata"]["name"] for one in made if one["kind"] == "ServiceAccount"}
+    assert _launcher(made)["components"]["serviceAccount"] == "mine"
 
 
 def _launcher(made: Sequence[dict[str, Any]]) -> Any:

@@ -18,6 +18,7 @@ import yaml
 
 from imageflow_clients.containers.local import LocalContainers
 from imageflow_clients.containers.program import owner
+from imageflow_domain.containers import Containers
 from imageflow_pipelines.container_component import container_component
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.plan import Plan, plan
@@ -76,7 +77,7 @@ def _by_python(picture: bytes, gain: int, folder: Path) -> tuple[float, np.ndarr
     return answer["outputs"]["measurements"][0]["value"], cv2.imread(str(heat), cv2.IMREAD_UNCHANGED)
 
 
-def test_the_examples_in_go_and_python_agree(containers: LocalContainers, focus_image: str, tmp_path: Path) -> None:
+def test_the_examples_in_go_and_python_agree(containers: Containers, focus_image: str, tmp_path: Path) -> None:
     picture = _picture(1)
     with Engine(containers=containers) as engine:
         outputs = engine.run(_plan(focus_image, gain=9), {"picture": picture}).succeeded().outputs
@@ -93,7 +94,7 @@ def test_the_manifests_of_the_examples_differ_in_their_name_alone() -> None:
 
 
 def test_images_of_a_batch_share_as_many_containers_as_there_are_threads(
-    containers: LocalContainers, focus_image: str
+    containers: Containers, focus_image: str
 ) -> None:
     wanted = _plan(focus_image)
     pictures = [_picture(seed) for seed in range(20)]
@@ -107,7 +108,7 @@ def test_images_of_a_batch_share_as_many_containers_as_there_are_threads(
     assert len({_focus(dict(each)) for each in found}) == len(pictures)
 
 
-def test_an_image_that_the_component_refuses_fails_alone(containers: LocalContainers, focus_image: str) -> None:
+def test_an_image_that_the_component_refuses_fails_alone(containers: Containers, focus_image: str) -> None:
     with Engine(containers=containers) as engine:
         refused = engine.run(_plan(focus_image), {"picture": _picture(1, 2, 2)})
         assert str(refused.error) == "Step 'focus': 'focus@1' refuses the image: the image has less than 3 x 3 px"
@@ -138,7 +139,7 @@ def test_a_killed_process_leaves_no_container(rogue_image: str, tmp_path: Path) 
 
 
 def test_what_was_left_by_an_ended_process_is_removed_and_nothing_else(
-    containers: LocalContainers, focus_image: str
+    podman: LocalContainers, focus_image: str
 ) -> None:
     own = f"{os.uname().nodename}/{Path('/proc/self/ns/pid').stat().st_ino}"
     labels = {"imageflow-test-ended": f"{own}/1/1", "imageflow-test-elsewhere": "another/1/1/1"}
@@ -147,7 +148,7 @@ def test_what_was_left_by_an_ended_process_is_removed_and_nothing_else(
         limits = ["--ulimit", "nofile=64:64", "--ulimit", "nproc=64:64"]
         subprocess.run([*command, *limits, focus_image], check=True, capture_output=True)
     try:
-        with Engine(containers=containers) as engine:
+        with Engine(containers=podman) as engine:
             engine.run(_plan(focus_image), {"picture": _picture(1)}).succeeded()
         assert left_containers(labels["imageflow-test-ended"]) == []
         assert left_containers(labels["imageflow-test-elsewhere"]) == ["imageflow-test-elsewhere"]
@@ -156,7 +157,7 @@ def test_what_was_left_by_an_ended_process_is_removed_and_nothing_else(
 
 
 def test_threads_that_start_containers_at_once_do_not_wait_for_each_other(
-    containers: LocalContainers, focus_image: str
+    containers: Containers, focus_image: str
 ) -> None:
     met = threading.Barrier(3)
 

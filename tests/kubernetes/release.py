@@ -137,6 +137,8 @@ class Release:
                 "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}},
                 "stages": {"capture": {"image": self.images["capture-openttd"]}},
             },
+            # the test's cluster enforces no network policies
+            "components": {"enabled": True, "requireNetworkPolicies": False, "cpuRequestPercent": 10},
             "tileCache": {
                 "image": self.images["nginx"],
                 "service": {"type": "NodePort", "nodePort": self.node_port},

@@ -57,6 +57,11 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
+{{- /* The account of the runs of batches, where they make pods for components. */ -}}
+{{- define "imageflow.batchAccount" -}}
+{{ .Values.runs.serviceAccount | default (printf "%s-batch" .Release.Name) }}
+{{- end }}
+
 {{- define "imageflow.databaseSecret" -}}
 {{ ternary (printf "%s-demo-database" .Release.Name) .Values.secrets.database .Values.demo.enabled }}
 {{- end }}
