@@ -92,6 +92,13 @@ def build(
     return tagged
 
 
+def rename(image: str, tag: str) -> str:
+    """Give an image another tag, as a later version has, and return its name with it."""
+    name = f"{image.rpartition(':')[0]}:{tag}"
+    _run(("buildah", "tag", image, name))
+    return name
+
+
 def load(socket: Path, images: Sequence[str]) -> None:
     """Put images into a containerd, those that it has not yet."""
     ctr = ("ctr", "--address", socket, "--namespace", "k8s.io", "images")

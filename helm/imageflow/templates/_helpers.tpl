@@ -57,6 +57,11 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
+{{- /* The release whose Dagster and engine do the work. */ -}}
+{{- define "imageflow.dagsterRelease" -}}
+{{ .Values.besideRelease | default .Release.Name }}
+{{- end }}
+
 {{- define "imageflow.databaseSecret" -}}
 {{ ternary (printf "%s-demo-database" .Release.Name) .Values.secrets.database .Values.demo.enabled }}
 {{- end }}
@@ -78,16 +83,16 @@ capabilities: {drop: [ALL]}
   configMap: {name: {{ .Release.Name }}-dagster}
 {{- end }}
 
-{{- /* Waits until the database was migrated. */ -}}
+{{- /* Waits until the database has the schema of an image. */ -}}
 {{- define "imageflow.awaitSchema" -}}
 - name: await-schema
-  image: {{ include "imageflow.image" . }}
-  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  image: {{ .image }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [imageflow, migrate, --wait-s, "600"]
-  envFrom: {{- include "imageflow.envFrom" . | nindent 4 }}
-  securityContext: {{- include "imageflow.containerSecurity" . | nindent 4 }}
+  envFrom: {{- include "imageflow.envFrom" .root | nindent 4 }}
+  securityContext: {{- include "imageflow.containerSecurity" .root | nindent 4 }}
   resources: {requests: {cpu: 50m, memory: 200Mi}, limits: {memory: 500Mi}}
-  volumeMounts: {{- include "imageflow.volumeMounts" . | nindent 4 }}
+  volumeMounts: {{- include "imageflow.volumeMounts" .root | nindent 4 }}
 {{- end }}
 
 {{- /* Waits until the code server answers: Dagster would look for one that it missed only a while later. */ -}}
