@@ -22,7 +22,7 @@ import yaml
 from imageflow_domain.errors import Conflict, Unavailable
 from services.child import die_with_starter
 from services.kubernetes import network
-from services.kubernetes.images import build, build_base, load
+from services.kubernetes.images import build, build_base, load, tag
 from services.kubernetes.node import FAKE_LABEL
 from services.kubernetes.programs import programs
 
@@ -138,6 +138,10 @@ class Cluster:
     def load(self, images: Sequence[str]) -> None:
         """Put images into the node, those that it has not yet."""
         load(self._folder / "containerd.sock", images)
+
+    def tag(self, image: str, version: str) -> str:
+        """Give an image of the node another tag, and return its name with it."""
+        return tag(self._folder / "containerd.sock", image, version)
 
     @contextmanager
     def fake_node(

@@ -92,16 +92,9 @@ def build(
     return tagged
 
 
-def rename(image: str, tag: str) -> str:
-    """Give an image another tag, as a later version has, and return its name with it."""
-    name = f"{image.rpartition(':')[0]}:{tag}"
-    _run(("buildah", "tag", image, name))
-    return name
-
-
 def load(socket: Path, images: Sequence[str]) -> None:
     """Put images into a containerd, those that it has not yet."""
-    ctr = ("ctr", "--address", socket, "--namespace", "k8s.io", "images")
+    ctr = _ctr(socket)
     there = set(_run((*ctr, "ls", "-q")).split())
     for image in images:
         if image not in there:
@@ -109,6 +102,17 @@ def load(socket: Path, images: Sequence[str]) -> None:
                 archive = Path(folder) / "image.tar"
                 _run(("buildah", "push", "--quiet", image, f"docker-archive:{archive}:{image}"))
                 _run((*ctr, "import", "--snapshotter=overlayfs", archive))
+
+
+def tag(socket: Path, image: str, version: str) -> str:
+    """Give an image of a containerd another tag, as a later version has, and return its name with it."""
+    name = f"{image.rpartition(':')[0]}:{version}"
+    _run((*_ctr(socket), "tag", "--force", image, name))
+    return name
+
+
+def _ctr(socket: Path) -> Sequence[str | Path]:
+    return ("ctr", "--address", socket, "--namespace", "k8s.io", "images")
 
 
 def _run(command: Sequence[str | Path]) -> str:

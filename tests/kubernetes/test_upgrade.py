@@ -16,7 +16,6 @@ import yaml
 
 from services.kubernetes import network
 from services.kubernetes.cluster import Cluster
-from services.kubernetes.images import rename
 from tests.chart.rendering import CHART
 from tests.e2e.stack import wait_for
 from tests.kubernetes.release import Release, repository_and_tag
@@ -34,9 +33,7 @@ MAP = f"http://{network.NODE}:{MAP_PORT}"
 @pytest.fixture(scope="module")
 def later(cluster: Cluster, images: Mapping[str, str]) -> str:
     """The image of the later version, on the node."""
-    image = rename(images["imageflow"], LATER)
-    cluster.load([image])
-    return image
+    return cluster.tag(images["imageflow"], LATER)
 
 
 @pytest.fixture
