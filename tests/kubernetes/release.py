@@ -166,8 +166,18 @@ class Release:
             },
             "demo": {"postgresImage": self.images["postgres"], "minioImage": self.images["minio"]},
         }
-        files = ("-f", str(CHART / "values-demo.yaml"), "-f", "-", "--set-json", json.dumps(values))
-        return self.cluster.run("helm", "-n", self.name, command, self.name, chart, *files, stdin=json.dumps(own))
+        files = ("-f", str(CHART / "values-demo.yaml"), "-f", "-")
+        merged = json.dumps(_merged(own, values))
+        return self.cluster.run("helm", "-n", self.name, command, self.name, chart, *files, stdin=merged)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values over others, as Helm merges files."""
+    both = {
+        name: _merged(below[name], value) if isinstance(value, dict) and isinstance(below.get(name), dict) else value
+        for name, value in above.items()
+    }
+    return {**below, **both}
 
 
 def repository_and_tag(image: str) -> dict[str, str]:
