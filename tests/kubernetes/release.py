@@ -69,7 +69,13 @@ class Release:
             for name in self.names(kind, f"app.kubernetes.io/instance={self.name}"):
                 self.kubectl("rollout", "status", f"{kind}/{name}", f"--timeout={READY_S}s")
         # the network of services follows their pods a moment later
-        wait_for(lambda: True if self.get("/health/ready").is_success else None, 30, lambda: self.get("/").text)
+        wait_for(self._answers, 60, lambda: self.get("/health/ready").text)
+
+    def _answers(self) -> bool | None:
+        try:
+            return True if self.get("/health/ready").is_success else None
+        except httpx.TransportError:
+            return None
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Return what `kubectl` prints, in the release's namespace."""

@@ -24,7 +24,7 @@ def test_a_map_in_a_browser_misses_the_cache_first_and_hits_it_then(release: Rel
         first, drawn = _visit(release, tabs, survey)
         again, same = _visit(release, tabs, survey)
     assert set(first.values()) == {"MISS"}
-    assert len(first) > 4
+    assert len(first) >= 4
     assert set(again.values()) == {"HIT"}
     assert again.keys() == first.keys()
     assert np.array_equal(same, drawn)

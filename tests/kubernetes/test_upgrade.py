@@ -5,6 +5,7 @@ The other version is the same program under another tag, in a chart whose appVer
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 LATER = "0.5.1"
 SMALL = {"game_id": "city", "grid": {"rows": 2, "cols": 2}, "seed": 7}
+_SERVICE_FOLLOWS_S = 10
+"""From a change of a Service until every node directs connections accordingly."""
 MAP_PORT = 30090
 MAP = f"http://{network.NODE}:{MAP_PORT}"
 """Where people find the map, whichever release serves it."""
@@ -161,6 +164,7 @@ def test_a_second_release_beside_the_first_takes_over_the_map_without_a_failed_r
                 30,
                 lambda: blue.kubectl("get", "endpointslices"),
             )
+            time.sleep(_SERVICE_FOLLOWS_S)
             for part in ("gateway", "tile-cache"):
                 blue.kubectl("scale", f"deployment/{blue.name}-{part}", "--replicas=0")
             body = {**SMALL, "save_data_id": "green"}

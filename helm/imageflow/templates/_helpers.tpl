@@ -47,6 +47,11 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* A pod that is replaced answers until every node has taken it out of its Service. */ -}}
+{{- define "imageflow.leaving" -}}
+preStop: {exec: {command: [sleep, "8"]}}
+{{- end }}
+
 {{- /* Variables of every process: the settings, and secrets by reference. */ -}}
 {{- define "imageflow.envFrom" -}}
 - configMapRef: {name: {{ .Release.Name }}-settings}
