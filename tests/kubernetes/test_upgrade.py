@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,10 @@ def _service_of(release: Release) -> Iterator[None]:
     }
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "map"}, "spec": spec}
     release.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(service))
-    yield
-    release.kubectl("delete", "service", "map")
+    try:
+        yield
+    finally:
+        release.kubectl("delete", "service", "map")
 
 
 def test_a_second_release_beside_the_first_takes_over_the_map_without_a_failed_request(
@@ -150,23 +152,28 @@ def test_a_second_release_beside_the_first_takes_over_the_map_without_a_failed_r
         "objectStore": {"endpoint": f"http://{blue.name}-demo-minio:9000"},
         "publicUrl": MAP,
     }
-    helm = ("helm", "-n", blue.name)
-    with _service_of(blue):
+    with _service_of(blue), ExitStack() as afterwards:
         wait_for(lambda: True if _answers(MAP) else None, 60, lambda: blue.kubectl("get", "endpoints"))
-        with Visitor(MAP) as visitor:
-            blue.cluster.run(*helm, "install", "green", later_chart, "-f", "-", stdin=json.dumps(values))
+        visitor = Visitor(MAP)
+        with visitor:
+            afterwards.callback(blue.cluster.run, "helm", "-n", blue.name, "uninstall", "green", "--wait")
+            green = ("install", "green", later_chart, "-f", "-")
+            blue.cluster.run("helm", "-n", blue.name, *green, stdin=json.dumps(values))
             for name in ("green-gateway", "green-tile-cache"):
                 blue.kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s")
             selector = "app.kubernetes.io/component=tile-cache,app.kubernetes.io/instance=green"
             blue.kubectl("set", "selector", "service/map", f"{selector},app.kubernetes.io/name=imageflow")
             wait_for(
-                lambda: True if _pods_of(blue, "map") == _addresses(blue, selector) else None,
+                lambda: True if _ends_of(blue, "map") == _addresses(blue, selector) else None,
                 30,
                 lambda: blue.kubectl("get", "endpointslices"),
             )
             time.sleep(_SERVICE_FOLLOWS_S)
             for part in ("gateway", "tile-cache"):
-                blue.kubectl("scale", f"deployment/{blue.name}-{part}", "--replicas=0")
+                deployment = f"deployment/{blue.name}-{part}"
+                afterwards.callback(blue.kubectl, "rollout", "status", deployment)
+                afterwards.callback(blue.kubectl, "scale", deployment, "--replicas=1")
+                blue.kubectl("scale", deployment, "--replicas=0")
             body = {**SMALL, "save_data_id": "green"}
             answer = httpx.post(f"{MAP}/api/jobs", json=body, timeout=60, trust_env=False)
             assert answer.is_success, answer.text
@@ -174,12 +181,9 @@ def test_a_second_release_beside_the_first_takes_over_the_map_without_a_failed_r
             wait_for(
                 lambda: True if _state(job["survey_id"]) == "completed" else None, 300, lambda: _state(job["survey_id"])
             )
-        assert visitor.visits > 100
-        assert visitor.failures == []
+    assert visitor.visits > 100
+    assert visitor.failures == []
     assert _images(blue, "jobs", f"dagster/run-id={job['dag_run_id']}") == {blue.images["capture-openttd"]}
-    for part in ("gateway", "tile-cache"):
-        blue.kubectl("scale", f"deployment/{blue.name}-{part}", "--replicas=1")
-    blue.cluster.run(*helm, "uninstall", "green", "--wait")
 
 
 def _answers(url: str) -> bool:
@@ -194,7 +198,7 @@ def _state(survey: str) -> str:
     return str(facts["state"])
 
 
-def _pods_of(release: Release, service: str) -> set[str]:
+def _ends_of(release: Release, service: str) -> set[str]:
     """Return the addresses that a Service leads to."""
     slices = release.items("endpointslices", f"kubernetes.io/service-name={service}")
     return {address for one in slices for end in one["endpoints"] or [] for address in end["addresses"]}
