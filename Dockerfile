@@ -69,6 +69,7 @@ CMD ["imageflow", "up", "--host", "0.0.0.0"]
 FROM imageflow AS capture-openttd
 USER root
 RUN apt-get update && apt-get install --yes --no-install-recommends openttd openttd-opengfx xvfb xdotool \
+    libxcb-randr0 libxcb-render0 libxcb-shm0 libxcb-xfixes0 \
     && rm -rf /var/lib/apt/lists/*
 USER imageflow
 # a run serves nothing

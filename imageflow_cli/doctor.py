@@ -5,6 +5,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from imageflow_domain.errors import ImageFlowError, Unavailable
 from imageflow_surveys.games import list_games
 
 _GAMES_PATH = "/usr/games:/usr/local/games"
+_GRABBING = ("xcb-randr", "xcb-render", "xcb-shm", "xcb-xfixes")
+"""Libraries that pictures of a display are taken with."""
 _LOW_DISK_BYTES = 2_000_000_000
 
 
@@ -82,6 +85,15 @@ def _looks(settings: Settings) -> Iterator[Examined]:
         yield Examined(
             name=program, found=path is not None, needed=False, text=path or f"{what}: apt-get install {package}"
         )
+    absent = [library for library in _GRABBING if find_library(library) is None]
+    yield Examined(
+        name="libxcb",
+        found=not absent,
+        needed=False,
+        text=f"live games are grabbed with it: apt-get install {' '.join(f'lib{each}0' for each in absent)}"
+        if absent
+        else ", ".join(_GRABBING),
+    )
     ports = {
         "Map's port": settings.gateway_port,
         "Dagster's port": settings.dagster_port,

@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -21,7 +22,8 @@ import yaml
 from imageflow_domain.errors import Conflict, Unavailable
 from services.child import die_with_starter
 from services.kubernetes import network
-from services.kubernetes.images import build, build_base, load, load_pinned
+from services.kubernetes.images import build, build_base, load, load_pinned, tag
+from services.kubernetes.node import FAKE_LABEL
 from services.kubernetes.programs import programs
 
 _HERE = Path(__file__).parent
@@ -144,6 +146,38 @@ class Cluster:
     @property
     def _socket(self) -> Path:
         return self._folder / "containerd.sock"
+
+    def tag(self, image: str, version: str) -> str:
+        """Give an image of the node another tag, and return its name with it."""
+        return tag(self._folder / "containerd.sock", image, version)
+
+    @contextmanager
+    def fake_node(
+        self, name: str, resources: Mapping[str, str], *, taint: str, labels: Mapping[str, str] | None = None
+    ) -> Iterator[None]:
+        """Add a node without a machine for a `with` block: its pods are said to run until they are deleted.
+
+        Args:
+            name: The node's.
+            resources: What it has, such as `{"cpu": "4", "nvidia.com/gpu": "1"}`.
+            taint: The key that its pods have to tolerate.
+            labels: By which pods choose it.
+        """
+        key, value = FAKE_LABEL.split("=")
+        has = {"pods": "100", **resources}
+        node = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "labels": {key: value, **(labels or {})}},
+            "spec": {"taints": [{"key": taint, "value": "present", "effect": "NoSchedule"}]},
+            "status": {"allocatable": has, "capacity": has},
+        }
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(node))
+        self.kubectl("wait", "--for=condition=Ready", f"node/{name}", f"--timeout={_READY_S:.0f}s")
+        try:
+            yield
+        finally:
+            self.kubectl("delete", "node", name)
 
     def _set_up(self) -> None:
         for file in sorted((_HERE / "manifests").glob("*.yaml")):

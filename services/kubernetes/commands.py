@@ -28,7 +28,7 @@ def kubernetes() -> None:
 
 @kubernetes.command()
 def build() -> None:
-    """Build the cluster's programs where they are not kept: 15 minutes on two cores."""
+    """Build the cluster's programs where they are not kept: 20 minutes on two cores."""
     begun = time.monotonic()
     for name, program in sorted(programs().items()):
         click.echo(f"{name:24} {program}")

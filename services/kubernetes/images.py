@@ -122,6 +122,13 @@ def load(socket: Path, images: Sequence[str]) -> None:
                 _run((*ctr, "import", "--snapshotter=overlayfs", archive))
 
 
+def tag(socket: Path, image: str, version: str) -> str:
+    """Give an image of a containerd another tag, as a later version has, and return its name with it."""
+    name = f"{image.rpartition(':')[0]}:{version}"
+    _run((*_images_of(socket), "tag", "--force", image, name))
+    return name
+
+
 def _images_of(socket: Path) -> tuple[str | Path, ...]:
     return ("ctr", "--address", socket, "--namespace", "k8s.io", "images")
 

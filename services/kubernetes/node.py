@@ -28,6 +28,10 @@ _ETCD = "http://127.0.0.1:2379"
 _STREAM_PORT = 10010
 _LOOK_S = 0.5
 _CNI_PROGRAMS = "/usr/lib/cni"
+_STAGES = Path(__file__).with_name("fake_pods.yaml")
+
+FAKE_LABEL = "imageflow/node=fake"
+"""Of nodes without a machine: their pods are said to run until they are deleted, and nothing is executed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +171,17 @@ class Node:
                 port=10248,
             ),
             _Program(name="kube-proxy", command=(found["kube-proxy"], f"--config={folder / 'proxy.yaml'}"), port=10256),
+            _Program(
+                name="kwok",
+                command=(
+                    found["kwok"],
+                    f"--config={_STAGES}",
+                    f"--kubeconfig={path('admin.kubeconfig')}",
+                    f"--manage-nodes-with-label-selector={FAKE_LABEL}",
+                    "--server-address=127.0.0.1:10247",
+                ),
+                port=10247,
+            ),
         )
 
     def _write_configurations(self) -> None:

@@ -1,7 +1,7 @@
 """What the chart makes of its values, as Helm renders it: no cluster is needed."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,7 @@ def manifests(*options: str, kubernetes: str = NEWEST) -> list[dict[str, Any]]:
 
 
 def pod_templates(made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the templates of all pods, with volumes in place of claims, which are made when a pod is."""
-    return list(_pod_templates(made))
-
-
-def _pod_templates(made: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for document in made:
-        spec = document.get("spec", {})
-        spec = spec.get("jobTemplate", {}).get("spec", spec)
-        if "template" not in spec:
-            continue
-        claims = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])]
-        pod = spec["template"]["spec"]
-        volumes = [*pod.get("volumes", []), *({"name": name, "emptyDir": {}} for name in claims)]
-        yield {**spec["template"], "spec": {**pod, "volumes": volumes}}
+    """Return the templates of all pods."""
+    specs = [document.get("spec", {}) for document in made]
+    owners = [spec.get("jobTemplate", {}).get("spec", spec) for spec in specs]
+    return [owner["template"] for owner in owners if "template" in owner]

@@ -98,6 +98,9 @@ def faults_of(pod: dict[str, Any]) -> list[str]:
         ("gateway.replicas=many", "got string, want integer"),
         ("ingress.enabled=true", "publicUrl: where the Ingress serves the map"),
         ("backup.enabled=true", "backup.url and backup.recipients"),
+        ("gateway.canary.image=any:1,tileCache.enabled=false", "gateway.canary: the tile cache divides the requests"),
+        ("gateway.canary.weightPercent=101", "gateway.canary.weightPercent: a share of the requests"),
+        ("besideRelease=blue,demo.enabled=true", "besideRelease: a release beside another one"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(wrong: str, said: str) -> None:
@@ -228,7 +231,10 @@ def test_a_service_monitor_chooses_the_gateways_service_and_prometheus_may_reach
     named = {(one["kind"], one["metadata"]["name"]): one for one in made}
     monitor, service = named["ServiceMonitor", "imageflow-gateway"], named["Service", "imageflow-gateway"]
     assert monitor["metadata"]["labels"]["release"] == "any"
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    selector, labels = monitor["spec"]["selector"], service["metadata"]["labels"]
+    assert selector["matchLabels"].items() <= labels.items()
+    (component,) = selector["matchExpressions"]
+    assert labels[component["key"]] in component["values"]
     (endpoint,) = monitor["spec"]["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
     policy = named["NetworkPolicy", "imageflow-from-outside-to-metrics"]["spec"]
@@ -252,3 +258,39 @@ def test_clients_are_told_an_address_of_grpc_where_somebody_may_reach_it(
     values.write_text(yaml.safe_dump(given))
     made = {(one["kind"], one["metadata"]["name"]): one for one in manifests("-f", str(values))}
     assert made["ConfigMap", "imageflow-settings"]["data"]["IMAGEFLOW_GRPC_ADDRESS"] == told
+
+
+def test_a_canary_is_a_second_gateway_that_gets_its_share_of_the_requests() -> None:
+    canary = "gateway.canary.image=ours/imageflow:0.6.0,gateway.canary.weightPercent=5"
+    prometheus = "networkPolicies.metricsFrom[0].podSelector.matchLabels.app=prometheus"
+    named = {(one["kind"], one["metadata"]["name"]): one for one in manifests("--set", f"{canary},{prometheus}")}
+    pod = named["Deployment", "imageflow-gateway-canary"]["spec"]["template"]["spec"]
+    images = {container["image"] for container in [*pod["containers"], *pod["initContainers"]]}
+    assert images == {"ours/imageflow:0.6.0"}
+    selected = named["Service", "imageflow-gateway"]["spec"]["selector"].items()
+    labels = named["Deployment", "imageflow-gateway-canary"]["spec"]["template"]["metadata"]["labels"]
+    assert not selected <= labels.items()
+    nginx = named["ConfigMap", "imageflow-tile-cache"]["data"]["nginx.conf"]
+    assert "5% canary;" in nginx
+    (caller,) = named["NetworkPolicy", "imageflow-to-gateway-canary"]["spec"]["ingress"][0]["from"]
+    assert caller["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "tile-cache"
+    assert ("NetworkPolicy", "imageflow-from-outside-to-metrics-canary") in named
+
+
+def test_a_release_beside_another_one_is_gateways_and_a_tile_cache_over_the_same_dagster() -> None:
+    made = manifests("--set", "besideRelease=blue")
+    deployments = {one["metadata"]["name"] for one in made if one["kind"] == "Deployment"}
+    assert deployments == {"imageflow-gateway", "imageflow-tile-cache"}
+    named = {(one["kind"], one["metadata"]["name"]): one for one in made}
+    settings = named["ConfigMap", "imageflow-settings"]["data"]
+    assert settings["IMAGEFLOW_DAGSTER_URL"] == "http://blue-dagster:3000"
+    policy = named["NetworkPolicy", "imageflow-to-blue"]["spec"]
+    assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] == "blue"
+    assert {"ServiceAccount", "Role", "CronJob", "StatefulSet"}.isdisjoint(kind for kind, _ in named)
+
+
+def test_the_volumes_of_a_trial_are_kept_when_it_is_uninstalled() -> None:
+    made = manifests("-f", str(CHART / "values-demo.yaml"))
+    claims = [one["metadata"] for one in made if one["kind"] == "PersistentVolumeClaim"]
+    assert {claim["name"] for claim in claims} == {"imageflow-demo-postgres", "imageflow-demo-minio"}
+    assert {claim["annotations"]["helm.sh/resource-policy"] for claim in claims} == {"keep"}

@@ -40,6 +40,14 @@ def release(cluster: Cluster, images: Mapping[str, str]) -> Release:
     return release
 
 
+@pytest.fixture
+def restored(release: Release) -> Iterator[Release]:
+    """The release, brought back afterwards to what it was before."""
+    revision = release.revision()
+    yield release
+    release.roll_back(revision)
+
+
 def tiles_of_one_machine(home: Path, survey: str) -> Mapping[str, bytes]:
     """Return the tiles of a survey of one machine, by their addresses."""
     stores = open_stores(Settings(home=home))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,9 @@ from tests.chart.rendering import CHART
 from tests.e2e.stack import wait_for
 
 READY_S = 180
+_PARTS = ("gateway", "codeServer", "engine", "dagsterWebserver", "dagsterDaemon")
+_LITTLE = {"resources": {"requests": {"cpu": "50m"}}}
+"""Of two cores, while an upgrade has every part twice."""
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
 
@@ -35,24 +39,43 @@ class Release:
         """Make the namespace, which admits no pod with rights, install, and wait until all is ready."""
         self.cluster.kubectl("create", "namespace", self.name)
         self.cluster.kubectl("label", "namespace", self.name, RESTRICTED)
-        self._install()
+        self.install_again()
 
-    def reinstall(self) -> None:
-        """Uninstall, and install again under the same name, over the volumes that stay."""
-        self.cluster.run("helm", "-n", self.name, "uninstall", self.name, "--wait")
-        self._install()
+    def uninstall(self) -> str:
+        """Uninstall, and return what Helm says; the volumes stay, and `install_again` finds them."""
+        return self.cluster.run("helm", "-n", self.name, "uninstall", self.name, "--wait")
 
-    def upgrade(self, backup: Mapping[str, Any]) -> None:
-        """Upgrade with these values of backups."""
-        self._helm("upgrade", "--set-json", f"backup={json.dumps(backup)}")
+    def install_again(self) -> None:
+        """Install under the same name, over the volumes that stayed."""
+        self._helm("install", CHART, {})
+        self._await_ready()
 
-    def _install(self) -> None:
-        self._helm("install")
+    def upgrade(self, values: Mapping[str, Any], *, chart: Path = CHART) -> None:
+        """Upgrade with these values beside its own, and wait until all is ready."""
+        self._helm("upgrade", chart, values)
+        self._await_ready()
+
+    def revision(self) -> str:
+        """Return the number of what is installed, for `roll_back`."""
+        return str(json.loads(self.cluster.run("helm", "-n", self.name, "status", self.name, "-o", "json"))["version"])
+
+    def roll_back(self, revision: str) -> None:
+        """Bring a former revision back, and wait until all is ready."""
+        self.cluster.run("helm", "-n", self.name, "rollback", self.name, revision)
+        self._await_ready()
+
+    def _await_ready(self) -> None:
         for kind in ("statefulset", "deployment"):
-            for name in self.names(kind):
+            for name in self.names(kind, f"app.kubernetes.io/instance={self.name}"):
                 self.kubectl("rollout", "status", f"{kind}/{name}", f"--timeout={READY_S}s")
         # the network of services follows their pods a moment later
-        wait_for(lambda: True if self.get("/health/ready").is_success else None, 30, lambda: self.get("/").text)
+        wait_for(self._answers, 60, lambda: self.get("/health/ready").text)
+
+    def _answers(self) -> bool | None:
+        try:
+            return True if self.get("/health/ready").is_success else None
+        except httpx.TransportError:
+            return None
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Return what `kubectl` prints, in the release's namespace."""
@@ -99,6 +122,11 @@ class Release:
         assert "errors" not in answer, answer
         return answer["data"]
 
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run as Dagster's pages do."""
+        done = self.graphql(f'mutation {{terminateRun(runId: "{run_id}") {{__typename}}}}')["terminateRun"]
+        assert done["__typename"] == "TerminateRunSuccess", done
+
     def retries(self, run_id: str) -> list[str]:
         """Return why steps of a run were tried again."""
         events = "eventConnection{events{__typename ... on ExecutionStepUpForRetryEvent{error{message}}}}"
@@ -129,10 +157,11 @@ class Release:
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}}
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(job))
 
-    def _helm(self, command: str, *arguments: str) -> str:
+    def _helm(self, command: str, chart: Path, values: Mapping[str, Any]) -> str:
         own = {
-            "image": {**_repository_and_tag(self.images["imageflow"]), "pullPolicy": "Never"},
+            "image": {**repository_and_tag(self.images["imageflow"]), "pullPolicy": "Never"},
             "publicUrl": self.url,
+            **dict.fromkeys(_PARTS, _LITTLE),
             "runs": {
                 "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}},
                 "stages": {"capture": {"image": self.images["capture-openttd"]}},
@@ -145,10 +174,21 @@ class Release:
             },
             "demo": {"postgresImage": self.images["postgres"], "minioImage": self.images["minio"]},
         }
-        chart = (self.name, str(CHART), "-f", str(CHART / "values-demo.yaml"), "-f", "-")
-        return self.cluster.run("helm", "-n", self.name, command, *chart, *arguments, stdin=yaml.safe_dump(own))
+        files = ("-f", str(CHART / "values-demo.yaml"), "-f", "-")
+        merged = json.dumps(_merged(own, values))
+        return self.cluster.run("helm", "-n", self.name, command, self.name, chart, *files, stdin=merged)
 
 
-def _repository_and_tag(image: str) -> dict[str, str]:
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values over others, as Helm merges files."""
+    both = {
+        name: _merged(below[name], value) if isinstance(value, dict) and isinstance(below.get(name), dict) else value
+        for name, value in above.items()
+    }
+    return {**below, **both}
+
+
+def repository_and_tag(image: str) -> dict[str, str]:
+    """Return an image as the chart's value `image` has it."""
     repository, tag = image.rsplit(":", 1)
     return {"repository": repository, "tag": tag}

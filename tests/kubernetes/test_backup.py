@@ -24,14 +24,13 @@ def backed_up(release: Release) -> Release:
     """The release with backups switched on, and a MinIO beside it for them."""
     release.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(_server(release.images["minio"])))
     release.kubectl("wait", "pod/backup-store", "--for=condition=Ready", "--timeout=180s")
-    release.upgrade(
-        {
-            "enabled": True,
-            "url": f"s3://{BUCKET}/trial",
-            "endpoint": "http://backup-store:9000",
-            "recipients": [PrivateKey.new().public],
-        }
-    )
+    backup = {
+        "enabled": True,
+        "url": f"s3://{BUCKET}/trial",
+        "endpoint": "http://backup-store:9000",
+        "recipients": [PrivateKey.new().public],
+    }
+    release.upgrade({"backup": backup})
     return release
 
 

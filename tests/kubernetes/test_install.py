@@ -78,10 +78,17 @@ def test_no_secret_lies_anywhere_but_in_secrets(release: Release) -> None:
         assert [secret for secret in secrets if secret in shown] == [], kind
 
 
-def test_a_trial_that_is_installed_again_finds_what_its_volumes_hold(release: Release) -> None:
+def test_uninstalling_a_trial_leaves_its_volumes_says_so_and_it_finds_them_when_it_is_installed_again(
+    release: Release,
+) -> None:
     job = release.post("/api/jobs", {**CITY, "save_data_id": "stays", "grid": {"rows": 2, "cols": 2}})
     survey = release.await_job(job["job_id"])["survey_id"]
-    release.reinstall()
+    volumes = {f"{release.name}-demo-postgres", f"{release.name}-demo-minio"}
+    said = release.uninstall()
+    assert "kept due to the resource policy" in said
+    assert {volume for volume in volumes if volume in said} == volumes == set(release.names("pvc"))
+    assert release.names("deployments") == release.names("statefulsets") == []
+    release.install_again()
     assert release.get(f"/api/v1/surveys/{survey}").json()["state"] == "completed"
     again = release.post("/api/jobs", {**CITY, "save_data_id": "again", "grid": {"rows": 2, "cols": 2}})
     release.await_job(again["job_id"])

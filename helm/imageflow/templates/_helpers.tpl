@@ -47,6 +47,11 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* A pod that is replaced answers until every node has taken it out of its Service. */ -}}
+{{- define "imageflow.leaving" -}}
+preStop: {exec: {command: [sleep, "8"]}}
+{{- end }}
+
 {{- /* Variables of every process: the settings, and secrets by reference. */ -}}
 {{- define "imageflow.envFrom" -}}
 - configMapRef: {name: {{ .Release.Name }}-settings}
@@ -60,6 +65,11 @@ capabilities: {drop: [ALL]}
 {{- /* The account of the runs of batches, where they make pods for components. */ -}}
 {{- define "imageflow.batchAccount" -}}
 {{ .Values.runs.serviceAccount | default (printf "%s-batch" .Release.Name) }}
+{{- end }}
+
+{{- /* The release whose Dagster and engine do the work. */ -}}
+{{- define "imageflow.dagsterRelease" -}}
+{{ .Values.besideRelease | default .Release.Name }}
 {{- end }}
 
 {{- define "imageflow.databaseSecret" -}}
@@ -83,16 +93,16 @@ capabilities: {drop: [ALL]}
   configMap: {name: {{ .Release.Name }}-dagster}
 {{- end }}
 
-{{- /* Waits until the database was migrated. */ -}}
+{{- /* Waits until the database has the schema of an image. */ -}}
 {{- define "imageflow.awaitSchema" -}}
 - name: await-schema
-  image: {{ include "imageflow.image" . }}
-  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  image: {{ .image }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [imageflow, migrate, --wait-s, "600"]
-  envFrom: {{- include "imageflow.envFrom" . | nindent 4 }}
-  securityContext: {{- include "imageflow.containerSecurity" . | nindent 4 }}
+  envFrom: {{- include "imageflow.envFrom" .root | nindent 4 }}
+  securityContext: {{- include "imageflow.containerSecurity" .root | nindent 4 }}
   resources: {requests: {cpu: 50m, memory: 200Mi}, limits: {memory: 500Mi}}
-  volumeMounts: {{- include "imageflow.volumeMounts" . | nindent 4 }}
+  volumeMounts: {{- include "imageflow.volumeMounts" .root | nindent 4 }}
 {{- end }}
 
 {{- /* Waits until the code server answers: Dagster would look for one that it missed only a while later. */ -}}

@@ -9,4 +9,6 @@ mc admin policy create here imageflow /etc/demo/bucket-policy.json
 mc admin user info here imageflow --json | grep --quiet '"policyName":"imageflow"' ||
   mc admin policy attach here imageflow --user imageflow
 touch /tmp/bucket-is-ready
-exec sleep infinity
+# a first process has to say that it ends by a signal
+trap 'exit 0' TERM
+sleep infinity & wait
