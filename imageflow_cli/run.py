@@ -17,7 +17,8 @@ from imageflow_domain.executions import ExecutionState, Priority
 from imageflow_domain.file_names import derived_name
 
 if TYPE_CHECKING:
-    from imageflow.client import AsyncClient, Execution, Output
+    from imageflow.client import Execution, Output
+    from imageflow.client.request import Options
 
 _PATH = click.Path(path_type=Path)
 _AT_ONCE = 4
@@ -63,11 +64,12 @@ def run(
 ) -> None:
     """Process each IMAGE by the published PIPELINE (name or name@version) on a running server, such as `imageflow up`.
 
-    The executions are found again in the server's history.
+    Outputs are written as soon as their image is done. The executions are found again in the server's history.
     """
     from imageflow.client import AsyncClient
 
-    options = {
+    address = server or settings.gateway_url
+    options: Options = {
         "pipeline": pipeline,
         "parameters": dict(map(_pair, parameters)),
         "priority": Priority.parse(priority),
@@ -75,37 +77,33 @@ def run(
     }
     check_pictures(images, out)
 
-    async def everything() -> list["Execution | ImageFlowError"]:
-        async with AsyncClient(server or settings.gateway_url, protocol=protocol) as client:
-            places = asyncio.Semaphore(_AT_ONCE)
-            return await asyncio.gather(*(_one(client, places, image, options, deadline_s) for image in images))
+    failures: list[ImageFlowError] = []
 
-    failures = []
-    for image, done in zip(images, asyncio.run(everything()), strict=True):
-        if isinstance(done, ImageFlowError):
-            failures.append(done)
-            click.echo(f"{image}: {done}", err=True)
-            continue
-        files = _written(done, image, out)
-        _show(image, done, files, server or settings.gateway_url, steps=steps, as_json=as_json)
-        if done.state is not ExecutionState.COMPLETED:
-            failures.append(InvalidInput(done.error.message if done.error else f"{done.id} is {done.state}."))
+    async def one(client: AsyncClient, places: asyncio.Semaphore, image: Path) -> None:
+        async with places:
+            try:
+                done = await client.process(read_file(image), deadline_s=deadline_s, **options)
+                files = _written(done, image, out)
+            except ImageFlowError as error:
+                failures.append(error)
+                click.echo(f"{image}: {error}", err=True)
+                return
+            _show(image, done, files, address, steps=steps, as_json=as_json)
+            if done.state is not ExecutionState.COMPLETED:
+                failures.append(InvalidInput(done.error.message if done.error else f"{done.id} is {done.state}."))
+
+    async def everything() -> None:
+        async with AsyncClient(address, protocol=protocol) as client:
+            places = asyncio.Semaphore(_AT_ONCE)
+            await asyncio.gather(*(one(client, places, image) for image in images))
+
+    asyncio.run(everything())
     if len(images) == 1 and failures:
         raise failures[0]
     if failures:
         raise InvalidInput(
             f"{len(failures)} of {len(images)} images failed for the reasons above; the others are done."
         )
-
-
-async def _one(
-    client: "AsyncClient", places: asyncio.Semaphore, image: Path, options: dict[str, Any], deadline_s: float
-) -> "Execution | ImageFlowError":
-    async with places:
-        try:
-            return await client.process(read_file(image), deadline_s=deadline_s, **options)
-        except ImageFlowError as error:
-            return error
 
 
 def _pair(text: str) -> tuple[str, str]:

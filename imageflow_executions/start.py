@@ -13,6 +13,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.access import Principal
 from imageflow_domain.errors import Conflict, InvalidInput, NotReady, Overloaded, TooLarge
 from imageflow_domain.executions import ExecutionRecord, ExecutionRequest, Priority, new_id
+from imageflow_domain.idempotency import check_key
 from imageflow_domain.texts import check_text, is_storable, texts_in
 from imageflow_executions.estimate import estimate_s
 from imageflow_executions.image_objects import put_input, read_inputs
@@ -139,7 +140,7 @@ def _checked(start_request: StartRequest) -> StartRequest:
     check_text(start_request.client, "The client's name", most=_NAME_CHARS)
     check_text(start_request.correlation, "The correlation id", most=_NAME_CHARS)
     if start_request.key is not None:
-        check_text(start_request.key, "The idempotency key", least=1, most=_NAME_CHARS)
+        check_key(start_request.key)
     return replace(start_request, parameters=dict(start_request.parameters))
 
 

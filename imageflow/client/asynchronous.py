@@ -150,7 +150,7 @@ class AsyncClient:
             deadline_s: Raises `Timeout` then.
         """
         deadline = Deadline(deadline_s)
-        server = await self._reader()
+        server = await self._reader(deadline)
         failures = 0
         while True:
             deadline.check()
@@ -161,8 +161,8 @@ class AsyncClient:
                         yield change
                         if change.is_end:
                             return
-                if after and (await self.get(execution, deadline_s=deadline.left_s)).state.is_end:
-                    return  # the end was the change before `after`
+                if after and await _is_last(server.transport, execution, after, deadline):
+                    return
             except EventsForgotten:
                 after = ""
             except MAY_PASS:
@@ -210,20 +210,25 @@ class AsyncClient:
     async def _with_data(self, execution: Execution, deadline: Deadline) -> Execution:
         if execution.state is not ExecutionState.COMPLETED:
             return execution
-        outputs = {
-            name: None if each is None else await self._read_whole(execution.id, each, deadline)
-            for name, each in execution.outputs.items()
-        }
+        try:
+            outputs = {
+                name: None if each is None else await self._read_whole(execution.id, each, deadline)
+                for name, each in execution.outputs.items()
+            }
+        except Timeout:
+            raise Timeout(
+                f"Execution {execution.id} is completed, but its outputs were not read in time: ask for its result."
+            ) from None
         return replace(execution, outputs=outputs)
 
     async def _read_whole(self, execution: UUID, output: Output, deadline: Deadline) -> Output:
-        if output.data or not output.size:
+        if _is_whole(output, output.data):
             return output
         timeout_s = TIMEOUT_S + output.size / _SLOWEST_BYTES_PER_S
 
         async def attempt(at: Transport, limit_s: float) -> bytes:
             data = await at.read(execution, output.name, timeout_s=limit_s)
-            if hashlib.sha256(data).hexdigest() != output.sha256:
+            if not _is_whole(output, data):
                 raise BadGateway(f"'{output.name}' of {execution} arrived damaged: read it again.")
             return data
 
@@ -236,16 +241,16 @@ class AsyncClient:
         *,
         timeout_s: float | None = None,
     ) -> T:
-        server = await self._reader()
+        server = await self._reader(deadline)
         return await server.resilience.call(
             lambda limit_s: attempt(server.transport, limit_s), deadline, timeout_s=timeout_s
         )
 
-    async def _reader(self) -> _Server:
+    async def _reader(self, deadline: Deadline) -> _Server:
         """Return where executions are asked for: their id is known to each gateway and engine."""
         if self._rest_server is not None and self._protocol is not Protocol.GRPC:
             return self._rest_server
-        return await self._grpc(Deadline(DEADLINE_S))
+        return await self._grpc(deadline)
 
     async def _server_for(self, request: StartRequest, deadline: Deadline) -> _Server:
         match self._protocol:
@@ -286,6 +291,18 @@ class AsyncClient:
     def _known_rest(self) -> _Server:
         assert self._rest_server is not None  # noqa: S101 - only an engine's client has none, and uses gRPC alone
         return self._rest_server
+
+
+async def _is_last(at: Transport, execution: UUID, cursor: str, deadline: Deadline) -> bool:
+    """Return whether an execution has ended, and `cursor` is that of its last change."""
+    async with aclosing(at.watch(execution, "", timeout_s=deadline.left_s)) as changes:
+        async for snapshot in changes:
+            return snapshot.is_end and snapshot.cursor == cursor
+    return False
+
+
+def _is_whole(output: Output, data: bytes) -> bool:
+    return hashlib.sha256(data).hexdigest() == output.sha256
 
 
 def _parsed(server: str) -> tuple[str, str]:

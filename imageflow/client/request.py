@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from imageflow.v1.limits import MOST_MESSAGE_BYTES
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.executions import Priority
+from imageflow_domain.idempotency import check_key, image_key
 
 Image = bytes | str | Path
 """An encoded image, or the path of its file."""
@@ -56,7 +57,7 @@ class StartRequest:
     @property
     def execution_key(self) -> str:
         """The key under which the server knows its execution: images in chunks have keys of their own in a stream."""
-        return self.key if self.fits_one_message else f"{self.key}/{self.correlation}"
+        return self.key if self.fits_one_message else image_key(self.key, self.correlation)
 
 
 class Options(TypedDict, total=False):
@@ -79,7 +80,7 @@ class Options(TypedDict, total=False):
 
 
 def start_request(images: Image | Mapping[str, Image], options: Options) -> StartRequest:
-    """Return the request; raise `NotFound` or `InvalidInput` for a file that cannot be read."""
+    """Return the request; raise `NotFound` or `InvalidInput` for a file that cannot be read or a wrong key."""
     named = images if isinstance(images, Mapping) else {IMAGE: images}
     return StartRequest(
         images={name: _bytes(image) for name, image in named.items()},
@@ -92,8 +93,16 @@ def start_request(images: Image | Mapping[str, Image], options: Options) -> Star
         priority=options.get("priority", Priority.NORMAL),
         client_id=options.get("client_id", ""),
         correlation_id=options.get("correlation_id", ""),
-        key=options.get("key") or uuid.uuid4().hex,
+        key=_checked_key(options.get("key") or uuid.uuid4().hex),
     )
+
+
+def _checked_key(key: str) -> str:
+    if not (key.isascii() and key.isprintable() and key == key.strip()):
+        raise InvalidInput(
+            "The idempotency key has printable ASCII characters, without spaces around them: headers take no others."
+        )
+    return check_key(key)
 
 
 def _bytes(image: Image) -> bytes:

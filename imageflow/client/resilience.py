@@ -21,16 +21,22 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """The end of a whole call, with all its attempts and the waits between them."""
+    """The end of a whole call, with all its attempts and the waits between them.
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+    Args:
+        seconds: From now on.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
         self._seconds = seconds
 
     @property
     def left_s(self) -> float:
         """Seconds until it is over; 0 from then on."""
-        return max(0.0, self._end - time.monotonic())
+        return max(0.0, self._end - self._clock())
 
     def check(self) -> None:
         """Raise `Timeout` once it is over."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -72,7 +73,8 @@ class Rest:
 
     async def read(self, execution: UUID, output: str, *, timeout_s: float) -> bytes:
         """Return the bytes of an output."""
-        return (await self._ask("GET", f"{_EXECUTIONS}/{execution}/outputs/{output}", timeout_s)).content
+        address = f"{_EXECUTIONS}/{execution}/outputs/{quote(output, safe='')}"
+        return (await self._ask("GET", address, timeout_s)).content
 
     async def watch(self, execution: UUID, after: str, *, timeout_s: float) -> AsyncGenerator[Change]:
         """Yield changes."""

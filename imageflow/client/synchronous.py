@@ -1,9 +1,9 @@
 """The client for programs without asyncio: the asynchronous one, on one thread for all clients of a process."""
 
 import asyncio
+import os
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
-from functools import cache
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
@@ -14,16 +14,28 @@ from imageflow.client.values import Change, Execution, Protocol
 T = TypeVar("T")
 
 
-@cache
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+"""By process id: a process that was forked has no thread for the loop of its parent."""
+
+_making: dict[int, threading.Lock] = {}
+"""By process id as well: a lock that was held during a fork stays locked in the new process."""
+
+
 def _loop() -> asyncio.AbstractEventLoop:
     """Return the event loop of all clients: only one of a process may use gRPC."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="imageflow-client", daemon=True).start()
-    return loop
+    process = os.getpid()
+    with _making.setdefault(process, threading.Lock()):
+        if process not in _loops:
+            _loops[process] = asyncio.new_event_loop()
+            threading.Thread(target=_loops[process].run_forever, name="imageflow-client", daemon=True).start()
+        return _loops[process]
 
 
 class Client:
-    """`AsyncClient` with plain methods, from any thread. A context manager."""
+    """`AsyncClient` with plain methods, from any thread. A context manager.
+
+    A process that was forked makes clients of its own.
+    """
 
     def __init__(
         self, server: str, *, protocol: Protocol | str = Protocol.AUTO, grpc_address: str | None = None
@@ -80,16 +92,22 @@ class Client:
     def watch(self, execution: UUID, *, after: str = "", deadline_s: float = 24 * 3600.0) -> Iterator[Change]:
         """Yield how an execution stands, then every change until it has ended: see `AsyncClient.watch`."""
         changes = self._client.watch(execution, after=after, deadline_s=deadline_s)
+        turn = asyncio.Lock()  # one that is interrupted in `_next` is closed once that has ended
         try:
-            while (change := _wait(_next(changes))) is not None:
+            while (change := _wait(_next(changes, turn))) is not None:
                 yield change
         finally:
-            _wait(changes.aclose())
+            _wait(_close(changes, turn))
 
 
-async def _next(changes: Any) -> Change | None:
-    found: Change | None = await anext(changes, None)
-    return found
+async def _next(changes: AsyncGenerator[Change], turn: asyncio.Lock) -> Change | None:
+    async with turn:
+        return await anext(changes, None)
+
+
+async def _close(changes: AsyncGenerator[Change], turn: asyncio.Lock) -> None:
+    async with turn:
+        await changes.aclose()
 
 
 def _wait(call: Coroutine[Any, Any, T]) -> T:

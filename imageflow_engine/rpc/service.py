@@ -18,6 +18,7 @@ from imageflow_domain.errors import ImageFlowError, InvalidInput, TooManyRequest
 from imageflow_domain.events import BEGINNING, EventCursor
 from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, parse_id
+from imageflow_domain.idempotency import image_key
 from imageflow_edge.changes import changes
 from imageflow_edge.execution_wait import ends_within
 from imageflow_edge.hub import Hub
@@ -173,7 +174,7 @@ class ImageProcessing:
         """Execute on one image of a stream; what is wrong with it is its result."""
         try:
             asked = start_request(
-                whole.metadata, correlation=whole.correlation, key=call.key and f"{call.key}/{whole.correlation}"
+                whole.metadata, correlation=whole.correlation, key=call.key and image_key(call.key, whole.correlation)
             )
             record = await self._start(call, asked, lambda: {IMAGE: whole.data()})
         except ImageFlowError as error:

@@ -64,6 +64,8 @@ def test_a_file_is_started_watched_and_its_result_read_later(client: Client, tmp
     assert picture is not None
     assert client.read(started.id, "picture") == picture.data
     assert client.get(started.id).state is ExecutionState.COMPLETED
+    with pytest.raises((errors.NotFound, errors.InvalidInput)):
+        client.read(started.id, "picture?")
 
 
 def test_a_large_image_is_sent_in_chunks_and_large_outputs_are_read_in_parts(client: Client) -> None:
@@ -83,6 +85,25 @@ def test_the_same_key_is_the_same_execution_by_every_protocol(deployment: Deploy
             with Client(deployment.url, protocol=protocol) as client:
                 found.add(client.start(data, pipeline="live", parameters={"width_px": 20}, key=key).id)
         assert len(found) == 1
+
+
+def test_the_longest_key_and_correlation_id_are_the_same_execution_by_every_protocol(
+    deployment: Deployment,
+) -> None:
+    for data in (image(), image(width=1_400, height=1_100)):
+        key, correlation, found = uuid.uuid4().hex.ljust(200, "."), "工程" * 100, set()
+        for protocol in PROTOCOLS:
+            with Client(deployment.url, protocol=protocol) as client:
+                started = client.start(data, pipeline="live", key=key, correlation_id=correlation)
+            found.add((started.id, started.correlation_id))
+        assert len(found) == 1
+        assert found.pop()[1] == correlation
+
+
+@pytest.mark.parametrize("key", ["clé", "a\nb", " a", "a ", "x" * 201])
+def test_a_key_that_no_header_takes_is_refused(key: str) -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(errors.InvalidInput, match="idempotency key"):
+        client.start(image(), pipeline="live", key=key)
 
 
 def test_a_running_execution_is_cancelled(client: Client) -> None:

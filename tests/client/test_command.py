@@ -2,13 +2,19 @@
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.here import Here
 from tests.client.conftest import Deployment
-from tests.e2e.stack import environment
+from tests.client.stub_gateway import Request, execution, stub_gateway
+from tests.e2e.stack import environment, wait_for
 from tests.executions.starts import image
 
 
@@ -27,7 +33,7 @@ def test_images_are_processed_and_their_outputs_written(
     at = ("--server", deployment.url, "--protocol", protocol)
     done = here.run("run", "live", *photos, *at, "--out", str(tmp_path / "out"), "--set", "small.width_px=20", "--json")
     facts = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [each["image"] for each in facts] == photos
+    assert sorted(each["image"] for each in facts) == photos
     for each in facts:
         assert each["status"] == "completed"
         for output in each["outputs"].values():
@@ -54,3 +60,40 @@ def test_what_fails_is_said_with_the_exit_code_of_its_cause(here: Here, deployme
     here.run("run", "live", good, *at, "--set", "wide", expect=2)
     down = here.run("run", "live", good, "--server", "http://127.0.0.1:9", "--deadline", "2", expect=4)
     assert "cannot be reached" in down.stderr
+
+
+def test_what_is_done_is_written_and_shown_before_the_rest_and_kept_by_ctrl_c(here: Here, tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def answer(request: Request) -> Iterator[bytes]:
+        if b"slow image" in request.body:
+            over.wait(60)
+        elif request.method == "POST":
+            yield execution("completed", {"edges": b"its edges"})
+        else:
+            yield b"its edges"
+
+    (tmp_path / "fast.png").write_bytes(b"fast image")
+    (tmp_path / "slow.png").write_bytes(b"slow image")
+    images, out = (str(tmp_path / "slow.png"), str(tmp_path / "fast.png")), tmp_path / "out"
+    with stub_gateway(answer) as url:
+        at = ("--server", url, "--protocol", "rest", "--out", str(out), "--deadline", "300")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "imageflow_cli.main", "run", "live", *images, *at],
+            env=here.env,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            wait_for(lambda: (out / "fast.edges.png").exists() or None, 60, lambda: "nothing was written")
+            assert "fast.png: completed" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            over.set()
+    assert (process.returncode, said.strip()) == (130, "Interrupted.")
+    assert (out / "fast.edges.png").read_bytes() == b"its edges"
