@@ -34,7 +34,9 @@ class ProgressOf:
         record = found.record
         self._record, self._state, self._attempt = record, record.state, record.attempt
         self._started_at = record.started_at
-        self._steps = {each.step: _step(each.step, each.status, each.seconds, None) for each in found.steps}
+        self._steps = {
+            each.step: _step(each.step, each.status, each.seconds, each.error or None) for each in found.steps
+        }
         if record.error is not None:
             error = record.error
             self._error = SocketProblem(code=error.code, message=error.message, details=_failed_step(error.step))
