@@ -4,7 +4,7 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from imageflow_clients.stores import Stores
 from imageflow_executions.history import Filter, get_execution, list_executions
 from imageflow_executions.image_objects import read_object
 from tests.executions.starts import image, small
-from tests.rpc.conftest import WITHIN_S, Stub, refused
+from tests.rpc.conftest import WITHIN_S, Stub, refused, until
 
 _LARGE_BYTES = 50_000_000
 
@@ -47,13 +47,6 @@ def chunks(data: bytes, name: str, *, size: int = 3_000, about: pb.ImageMetadata
         )
         for index in range(count)
     ]
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + WITHIN_S
-    while not is_so():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def scratch_files(stores: Stores) -> int:
