@@ -15,10 +15,10 @@ from rich.text import Text
 
 from imageflow_cli.console import print_json, print_table
 from imageflow_cli.options import as_json, with_settings
-from imageflow_cli.ports import is_free
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import open_stores
 from imageflow_domain.errors import ImageFlowError, Unavailable
+from imageflow_edge.ports import check_port
 from imageflow_surveys.games import list_games
 
 _GAMES_PATH = "/usr/games:/usr/local/games"
@@ -94,15 +94,23 @@ def _looks(settings: Settings) -> Iterator[Examined]:
         if absent
         else ", ".join(_GRABBING),
     )
-    ports = {
-        "Map's port": settings.gateway_port,
-        "Dagster's port": settings.dagster_port,
-        "gRPC's port": settings.engine_grpc_port,
-    }
-    for name, port in ports.items():
-        free_port = is_free(settings.host, port)
-        text = f"{port} is free" if free_port else f"{port} is in use: by `imageflow up`, or by another program"
-        yield Examined(name=name, found=free_port, needed=False, text=text)
+    for name, port, variable in (
+        ("Map's port", settings.gateway_port, "IMAGEFLOW_GATEWAY_PORT"),
+        ("Dagster's port", settings.dagster_port, "IMAGEFLOW_DAGSTER_PORT"),
+        ("gRPC's port", settings.engine_grpc_port, "IMAGEFLOW_ENGINE_GRPC_PORT"),
+    ):
+        is_free, text = _port(settings.host, port, variable)
+        yield Examined(name=name, found=is_free, needed=False, text=text)
+
+
+def _port(host: str, port: int, variable: str) -> tuple[bool, str]:
+    if port == 0:
+        return True, f"off, as {variable} is 0"
+    try:
+        check_port(host, port, variable)
+    except ImageFlowError as error:
+        return False, str(error)
+    return True, f"{port} is free"
 
 
 def _stores(settings: Settings) -> Iterator[Examined]:

@@ -15,11 +15,11 @@ import click
 
 from imageflow_cli.console import errors
 from imageflow_cli.options import with_settings
-from imageflow_cli.ports import is_free
 from imageflow_clients.database.core.connecting import embedded_server
 from imageflow_clients.settings import Settings
-from imageflow_domain.errors import InvalidInput, Unavailable
+from imageflow_domain.errors import InvalidInput
 from imageflow_edge.openness import check_openness
+from imageflow_edge.ports import check_port
 
 if TYPE_CHECKING:
     from imageflow_cli.stack import Stack
@@ -68,13 +68,12 @@ def up(
     check_openness(settings)
     if command and shutil.which(command[0], path=_path()) is None:
         raise InvalidInput(f"'{command[0]}' is no command that can be run: name one after '--'.")
-    for what, option, number in (
-        ("the map", "--port", settings.gateway_port),
-        ("Dagster", "--dagster-port", settings.dagster_port),
-        ("gRPC", "--grpc-port", settings.engine_grpc_port),
+    for option, number in (
+        ("--port", settings.gateway_port),
+        ("--dagster-port", settings.dagster_port),
+        ("--grpc-port", settings.engine_grpc_port),
     ):
-        if not is_free(settings.host, number):
-            raise Unavailable(f"Port {number}, for {what}, is in use on {settings.host}: name another with {option}.")
+        check_port(settings.host, number, option)
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _interrupt)  # also where a shell began this with SIGINT ignored
     starting = errors.status("Starting PostgreSQL, Dagster and the map ...")

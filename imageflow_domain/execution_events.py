@@ -36,7 +36,6 @@ def state_changed(
 
 def step_changed(execution: uuid.UUID, facts: StepFacts, *, attempt: int) -> Event:
     """Return the event of a step that began or ended."""
-    error = str(facts.tries[-1].get("error", "")) if facts.tries else ""
     data: dict[str, object] = {
         "step": facts.step,
         "status": facts.status,
@@ -45,6 +44,6 @@ def step_changed(execution: uuid.UUID, facts: StepFacts, *, attempt: int) -> Eve
     }
     if len(facts.tries) > 1:
         data["tries"] = len(facts.tries)
-    if error:
-        data["error"] = error[:_MOST_CHARS]
+    if facts.error:
+        data["error"] = facts.error[:_MOST_CHARS]
     return Event(subject=subject_of(execution), kind="step", data=data)

@@ -100,6 +100,11 @@ class StepFacts:
     tries: tuple[Mapping[str, Any], ...] = ()
     """Seconds and error of each."""
 
+    @property
+    def error(self) -> str:
+        """Of the last try that failed; empty where none did."""
+        return next((str(each["error"]) for each in reversed(self.tries) if each.get("error")), "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionError:

@@ -43,8 +43,11 @@ async def changes(
     """
     snapshot: S | None = None if isinstance(begin, EventCursor) else begin
     seen: EventCursor | None = begin if isinstance(begin, EventCursor) else None
+    is_forgotten = False
     while True:
         try:
+            if is_forgotten:
+                snapshot, is_forgotten = await read(), False
             if snapshot is not None:
                 yield snapshot
                 seen = snapshot.cursor
@@ -56,7 +59,7 @@ async def changes(
                     seen = following.cursor if event is None else event.cursor
                 return
         except EventsForgotten:
-            snapshot = await read()
+            is_forgotten = True
         except DatabaseUnavailable:
             snapshot = None
             yield None

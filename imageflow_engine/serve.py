@@ -52,7 +52,13 @@ def serve(settings: Settings) -> None:
                 for number in _STOPS:
                     signal.signal(number, stop)
                 _LOG.info("takes executions", extra={"fields": {"engine": name}})
-                resident.run(grace_s=_GRACE_S)
+                try:
+                    resident.run(grace_s=_GRACE_S)
+                finally:
+                    for number in _STOPS:
+                        signal.signal(
+                            number, signal.SIG_DFL
+                        )  # what remains ends soon, and a further signal ends it now
 
 
 def _rpc(settings: Settings, stores: Stores) -> AbstractContextManager[RpcServer | None]:

@@ -17,6 +17,8 @@ class Capacity:
         """Requests that wait for the end of an execution, and clients that follow one; more are refused."""
         self.sockets = CapacityLimiter(1000)
         """WebSockets of executions, each of which may have a frame in memory; more are refused."""
+        self.socket_followers = CapacityLimiter(2000)
+        """Executions that WebSockets follow, with no place for other clients among them; more are refused."""
         self.comparisons = CapacityLimiter(1)
         """Comparisons of surveys: each keeps two cores busy for seconds."""
         self.animations = CapacityLimiter(1)
@@ -29,3 +31,8 @@ class Capacity:
         """Surveys whose progress is read from the database."""
         self.watchers = 1000
         """Clients that watch surveys; more are refused."""
+
+    @property
+    def long_connections(self) -> int:
+        """Connections that may stay open for hours."""
+        return self.watchers + int(self.execution_followers.total_tokens) + int(self.sockets.total_tokens)

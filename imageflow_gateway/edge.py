@@ -1,4 +1,6 @@
-"""What every request goes through: an id, one log line, the security headers, HEAD, and the last net for errors."""
+"""What every request and WebSocket goes through: an id, one log line, the security headers, HEAD, and the last net for
+errors.
+"""
 
 import logging
 import re
@@ -9,8 +11,9 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
-from imageflow_gateway.errors import unexpected_response
+from imageflow_gateway.errors import unexpected_message, unexpected_response
 from imageflow_gateway.metrics import RequestMetrics
 
 _LOG = logging.getLogger(__name__)
@@ -20,6 +23,9 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _CLOSED_REQUEST = 499
 """As nginx logs a client that went away."""
+
+_INTERNAL_ERROR = 1011
+"""WebSocket close code (RFC 6455, 7.4.1)."""
 
 
 def content_security_policy(nonce: str | None = None) -> str:
@@ -52,19 +58,21 @@ class Edge:
         self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer every HTTP request, also where an exception is raised below; other protocols pass unchanged."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        await _Exchange(self._app, self._requests, scope, receive, send).run()
+        """Answer every request and end every WebSocket in order, also where an exception is raised below."""
+        match scope["type"]:
+            case "http":
+                await _Exchange(self._app, self._requests, scope, receive, send).run()
+            case "websocket":
+                await _Connection(self._app, scope, receive, send).run()
+            case _:
+                await self._app(scope, receive, send)
 
 
 class _Exchange:
     """One request and its answer."""
 
     def __init__(self, app: ASGIApp, requests: RequestMetrics, scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        self._id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        self._id = _request_id(scope)
         self._app, self._scope, self._receive, self._send = app, scope, receive, send
         self._requests = requests
         self._begun = time.perf_counter()
@@ -115,3 +123,49 @@ class _Exchange:
             "ms": round(seconds * 1000, 2),
         }
         _LOG.info("request", extra={"fields": fields})
+
+
+class _Connection:
+    """One WebSocket, from its handshake to its end."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        self._id = _request_id(scope)
+        self._app, self._receive, self._send = app, receive, send
+        self._scope = {**scope, "state": {**scope.get("state", {}), "request_id": self._id}}
+        self._begun = time.perf_counter()
+        self._code: int | None = None
+
+    async def run(self) -> None:
+        try:
+            await self._app(self._scope, self._from_client, self._to_client)
+        except WebSocketDisconnect as gone:
+            self._code = self._code or gone.code
+        except Exception:  # noqa: BLE001 - the last net: the client gets a close code and the log the reason
+            _LOG.exception("unexpected error", extra={"fields": {"request_id": self._id}})
+            if self._code is None:
+                reason = unexpected_message(self._id)
+                await self._to_client({"type": "websocket.close", "code": _INTERNAL_ERROR, "reason": reason})
+        finally:
+            fields = {
+                "request_id": self._id,
+                "path": self._scope["path"],
+                "code": self._code,
+                "ms": round((time.perf_counter() - self._begun) * 1000, 2),
+            }
+            _LOG.info("connection", extra={"fields": fields})
+
+    async def _from_client(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            self._code = message.get("code")
+        return message
+
+    async def _to_client(self, message: Message) -> None:
+        if message["type"] == "websocket.close":
+            self._code = message.get("code")
+        await self._send(message)
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex

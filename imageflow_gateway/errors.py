@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -32,6 +32,9 @@ class ErrorBody(BaseModel):
 
     error: ErrorFacts
 
+
+UNEXPECTED: Final = "INTERNAL_ERROR"
+"""The code of an unexpected error."""
 
 _HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 428: "PRECONDITION_REQUIRED"}
 _LATER = frozenset({429, 503})
@@ -87,10 +90,15 @@ def unexpected_response(request_id: str) -> JSONResponse:
     """Answer an unexpected error: with the id under which it is logged, and nothing of its inside."""
     return error_response(
         500,
-        "INTERNAL_ERROR",
-        f"Something unexpected went wrong. The gateway's log has the reason under request id {request_id}.",
+        UNEXPECTED,
+        unexpected_message(request_id),
         details={"request_id": request_id},
     )
+
+
+def unexpected_message(request_id: str) -> str:
+    """Return what is said of an unexpected error, over any protocol."""
+    return f"Something unexpected went wrong. The gateway's log has the reason under request id {request_id}."
 
 
 def install(app: FastAPI) -> None:

@@ -24,7 +24,7 @@ from imageflow_gateway.open_files import allow_open_files
 _LOG = logging.getLogger(__name__)
 
 _OTHER_CONNECTIONS = 1_000
-"""Beside those of pages that watch surveys; Granian lets more wait, and by default more than 128 in all."""
+"""Beside those that stay open; Granian lets more wait, and by default more than 128 in all."""
 
 _GRACE_S = 5.0
 """What requests that have begun get to end by themselves."""
@@ -48,8 +48,7 @@ def serve(settings: Settings) -> None:
     prepare_months(stores)
     app = create_app(settings, stores)
     gateway: LiveGateway = app.state.gateway
-    followers = int(gateway.capacity.execution_followers.total_tokens)
-    connections = gateway.capacity.watchers + followers + _OTHER_CONNECTIONS
+    connections = gateway.capacity.long_connections + _OTHER_CONNECTIONS
     allow_open_files(connections)
     gc.collect()
     gc.freeze()  # A full collection stops every stream, for 0.3 s where it goes through all loaded modules as well.

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from imageflow.v1.limits import MOST_MESSAGE_BYTES
+from imageflow.v1.limits import IMAGE, MOST_MESSAGE_BYTES
 from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.executions import Priority
 from imageflow_domain.idempotency import check_key, image_key
 
 Image = bytes | str | Path
 """An encoded image, or the path of its file."""
-
-IMAGE = "image"
-"""What the one image of a request is called; a pipeline with one input takes it under any name."""
 
 _OTHER_BYTES = 64 * 2**10
 """What a message may have beside images, spec and parameters."""

@@ -11,6 +11,9 @@ PINGS_S = 30.0
 
 SERVICE = "imageflow.v1.ImageProcessingService"
 
+IMAGE = "image"
+"""What the one image of a request is called; a pipeline with one input takes it under any name."""
+
 KEY = "idempotency-key"
 """The metadata under which calls that are repeated are the same execution."""
 

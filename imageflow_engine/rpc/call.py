@@ -12,7 +12,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from imageflow.v1.image_processing_pb2 import ErrorDetails
-from imageflow.v1.limits import KEY, STATUS_DETAILS
+from imageflow.v1.limits import KEY, MOST_MESSAGE_BYTES, STATUS_DETAILS
 from imageflow_domain.access import Principal
 from imageflow_domain.errors import ImageFlowError, InvalidInput, Timeout
 from imageflow_edge.addresses import Addresses
@@ -84,7 +84,6 @@ class Method:
     name: str
     answer: Callable[[Call], Awaitable[None]]
     is_write: bool
-    most_bytes: int
 
 
 def handler(method: Method, own: Addresses) -> "grpc.RpcMethodHandler":
@@ -123,8 +122,8 @@ def _admitted(method: Method, own: Addresses, context: Any) -> Call:
             authority=f"127.0.0.1:{own.port}",
             origin=metadata.get("origin"),
             credentials=metadata.get("authorization"),
-            operation=Operation(name=f"gRPC {method.name}", is_write=method.is_write, most_bytes=method.most_bytes),
-            size_bytes=None,
+            operation=Operation(name=f"gRPC {method.name}", is_write=method.is_write, most_bytes=MOST_MESSAGE_BYTES),
+            size_bytes=None,  # gRPC itself refuses longer messages, and calls announce no size
         ),
         own,
     )

@@ -69,13 +69,8 @@ def _output(name: str, stored: ImageObject, outputs: Mapping[str, bytes] | None)
 
 
 def _step_result(facts: StepFacts) -> pb.StepResult:
-    errors = [str(each.get("error", "")) for each in facts.tries]
     return pb.StepResult(
-        step=facts.step,
-        status=facts.status,
-        seconds=facts.seconds,
-        tries=len(facts.tries),
-        error=next((each for each in reversed(errors) if each), ""),
+        step=facts.step, status=facts.status, seconds=facts.seconds, tries=len(facts.tries), error=facts.error
     )
 
 

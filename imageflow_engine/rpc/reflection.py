@@ -13,7 +13,6 @@ from imageflow_engine.rpc.call import Call, Method
 NAMES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 """Older tools know the second name alone; both have the same messages."""
 
-_MOST_BYTES = 100_000
 _IDLE_S = 60.0
 
 
@@ -25,7 +24,7 @@ def reflection(services: Iterable[str]) -> Method:
         while (request := await call.receive(pb.ServerReflectionRequest, within_s=_IDLE_S)) is not None:
             await call.send(_response(request, names))
 
-    return Method(name="ServerReflectionInfo", answer=answer, is_write=False, most_bytes=_MOST_BYTES)
+    return Method(name="ServerReflectionInfo", answer=answer, is_write=False)
 
 
 def _response(request: pb.ServerReflectionRequest, names: Iterable[str]) -> pb.ServerReflectionResponse:

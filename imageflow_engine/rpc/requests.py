@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from imageflow.v1 import image_processing_pb2 as pb
+from imageflow.v1.limits import IMAGE
 from imageflow_domain.errors import InvalidInput
 from imageflow_domain.executions import Priority
 from imageflow_executions.start import StartRequest
-
-IMAGE = "image"
-"""What the one image of a request is called; a pipeline with one input takes it under any name."""
 
 _PRIORITIES = {pb.LOW: Priority.LOW, pb.NORMAL: Priority.NORMAL, pb.HIGH: Priority.HIGH}
 

@@ -72,6 +72,7 @@ class RpcServer:
         self._begun: Future[int] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
+        self._was_asked_to_stop = False
         self._grace_s = 0.0
         self._thread = threading.Thread(target=self._run, name="imageflow-rpc", daemon=True)
 
@@ -81,7 +82,13 @@ class RpcServer:
         return self._begun.result()
 
     def stop(self, *, grace_s: float) -> None:
-        """Take no further call; those that go on are ended after `grace_s` seconds. Returns at once."""
+        """Take no further call; those that go on are ended after `grace_s` seconds. Returns at once.
+
+        Only the first call has an effect. Safe in a signal handler.
+        """
+        if self._was_asked_to_stop:
+            return
+        self._was_asked_to_stop = True
         self._grace_s = grace_s
         assert self._loop is not None  # noqa: S101 - it has begun
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -94,8 +101,7 @@ class RpcServer:
 
     def __exit__(self, *_: object) -> None:
         """Wait until every call has ended."""
-        if not self._stopping.is_set():
-            self.stop(grace_s=0)
+        self.stop(grace_s=0)
         self._thread.join()
 
     def _run(self) -> None:

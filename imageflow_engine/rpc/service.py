@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -12,9 +12,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from imageflow.v1 import image_processing_pb2 as pb
-from imageflow.v1.limits import CHUNK_BYTES, MOST_MESSAGE_BYTES
+from imageflow.v1.limits import CHUNK_BYTES, IMAGE
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import ImageFlowError, InvalidInput, TooManyRequests, Unavailable
+from imageflow_domain.errors import ImageFlowError, InvalidInput, Timeout, TooManyRequests, Unavailable
 from imageflow_domain.events import BEGINNING, EventCursor
 from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, parse_id
@@ -25,7 +25,7 @@ from imageflow_edge.hub import Hub
 from imageflow_engine.rpc import messages, status
 from imageflow_engine.rpc.assembly import Assembly, ImageRefused, Whole
 from imageflow_engine.rpc.call import MESSAGE_WITHIN_S, Call, Method
-from imageflow_engine.rpc.requests import IMAGE, images_of, start_request
+from imageflow_engine.rpc.requests import images_of, start_request
 from imageflow_executions.history import ExecutionInFull, cancel_execution, get_execution
 from imageflow_executions.image_objects import find_object, read_object
 from imageflow_executions.start import StartRequest, start_execution
@@ -46,6 +46,9 @@ _OPEN_IMAGES = 16
 _MOST_IMAGES = 10_000
 _IDLE_S = 600.0
 """How long a stream may send nothing where no image is incomplete."""
+
+_READ_WITHIN_S = 120.0
+"""How long a client may take to read an output: its bytes are in memory meanwhile."""
 
 _BEAT_S = 60.0
 _WATCHERS = 200
@@ -70,20 +73,20 @@ class ImageProcessing:
         self._images = CapacityLimiter(_AT_ONCE)
         """Images that are in memory, on threads of their own."""
         self._reads = CapacityLimiter(4)
-        self._large_outputs = CapacityLimiter(_AT_ONCE)
-        """Outputs that are in memory while their clients read them."""
+        self._outputs_in_memory = CapacityLimiter(_AT_ONCE)
+        """One for each client that reads an output."""
         self._watchers = CapacityLimiter(_WATCHERS)
 
     def methods(self) -> tuple[Method, ...]:
         """Return every method of the service."""
         write = partial(Method, is_write=True)
-        read = partial(Method, is_write=False, most_bytes=MOST_MESSAGE_BYTES)
+        read = partial(Method, is_write=False)
         return (
-            write(name="ProcessImageStream", answer=self.process_image_stream, most_bytes=self._most_image_bytes),
-            write(name="ProcessSingleImage", answer=self.process_single_image, most_bytes=MOST_MESSAGE_BYTES),
+            write(name="ProcessImageStream", answer=self.process_image_stream),
+            write(name="ProcessSingleImage", answer=self.process_single_image),
             read(name="GetExecution", answer=self.get_execution),
             read(name="WatchExecution", answer=self.watch_execution),
-            write(name="CancelExecution", answer=self.cancel_execution, most_bytes=MOST_MESSAGE_BYTES),
+            write(name="CancelExecution", answer=self.cancel_execution),
             read(name="ReadOutput", answer=self.read_output),
         )
 
@@ -99,7 +102,9 @@ class ImageProcessing:
 
         async def answer(whole: Whole) -> None:
             try:
-                await self._answer(call, whole)
+                async with aclosing(self._results(call, whole)) as results:
+                    async for result in results:
+                        await call.send(result)
             finally:
                 places.release()
 
@@ -107,7 +112,7 @@ class ImageProcessing:
             async with asyncio.TaskGroup() as answering:
                 async for image in _images(call, assembly):
                     if isinstance(image, ImageRefused):
-                        await call.send(_refusal(image.correlation, image.why))
+                        await call.send(_refusal(image.correlation, status.details_of(image.why)))
                     else:
                         await places.acquire()
                         answering.create_task(answer(image))
@@ -165,31 +170,40 @@ class ImageProcessing:
         request = await call.only(pb.OutputRequest)
         found = await self._full(parse_id(request.execution_id))
         stored = find_object(found.record.outputs, request.name, "output")
-        async with self._large_outputs:
-            data = await self._use(read_object, stored)
-            for begin in range(0, len(data), CHUNK_BYTES):
-                await call.send(pb.OutputChunk(data=data[begin : begin + CHUNK_BYTES]))
+        try:
+            async with asyncio.timeout(_READ_WITHIN_S), self._outputs_in_memory:
+                data = await self._use(read_object, stored)
+                for begin in range(0, len(data), CHUNK_BYTES):
+                    await call.send(pb.OutputChunk(data=data[begin : begin + CHUNK_BYTES]))
+        except TimeoutError:
+            raise Timeout(
+                f"The output was not sent within {_READ_WITHIN_S:.0f} s: read it again, or in ranges over REST."
+            ) from None
 
-    async def _answer(self, call: Call, whole: Whole) -> None:
-        """Execute on one image of a stream; what is wrong with it is its result."""
+    async def _results(self, call: Call, whole: Whole) -> AsyncGenerator[pb.ProcessingResult]:
+        """Yield what the client gets for one image of a stream; an error of the image is its last result."""
+        execution = ""
+        try:
+            record = await self._started(call, whole)
+            execution = str(record.id)
+            yield messages.result(record)
+            ended = await self._ended(record)
+            yield messages.result(ended, await self._outputs(ended))
+        except ImageFlowError as error:
+            yield _refusal(whole.correlation, status.details_of(error), execution)
+        except Exception:  # noqa: BLE001 - logged in full; the other images of the stream go on
+            call_id = uuid.uuid4().hex
+            _LOG.exception("unexpected error", extra={"fields": {"request_id": call_id}})
+            yield _refusal(whole.correlation, status.unexpected(call_id), execution)
+
+    async def _started(self, call: Call, whole: Whole) -> ExecutionRecord:
         try:
             asked = start_request(
                 whole.metadata, correlation=whole.correlation, key=call.key and image_key(call.key, whole.correlation)
             )
-            record = await self._start(call, asked, lambda: {IMAGE: whole.data()})
-        except ImageFlowError as error:
-            await call.send(_refusal(whole.correlation, error))
-            return
-        except Exception:  # noqa: BLE001 - logged in full; the other images of the stream go on
-            call_id = uuid.uuid4().hex
-            _LOG.exception("unexpected error", extra={"fields": {"request_id": call_id}})
-            await call.send(pb.ProcessingResult(correlation_id=whole.correlation, error=status.unexpected(call_id)))
-            return
+            return await self._start(call, asked, lambda: {IMAGE: whole.data()})
         finally:
             whole.close()
-        await call.send(messages.result(record))
-        ended = await self._ended(record)
-        await call.send(messages.result(ended, await self._outputs(ended)))
 
     async def _start(
         self, call: Call, asked: StartRequest, images: Callable[[], Mapping[str, bytes]]
@@ -209,9 +223,7 @@ class ImageProcessing:
                 pass
         found = await read()
         if not found.is_end:
-            raise Unavailable(
-                "This engine stops; its executions go on elsewhere. Send the call again with the same key."
-            )
+            raise Unavailable("This engine stops, and the execution goes on elsewhere: ask another engine for it.")
         return found.record
 
     async def _ends_within(self, record: ExecutionRecord, wait_s: float, left_s: float | None) -> None:
@@ -272,5 +284,5 @@ def _cursor(text: str) -> EventCursor | None:
     return found
 
 
-def _refusal(correlation: str, why: ImageFlowError) -> pb.ProcessingResult:
-    return pb.ProcessingResult(correlation_id=correlation, error=status.details_of(why))
+def _refusal(correlation: str, why: pb.ErrorDetails, execution: str = "") -> pb.ProcessingResult:
+    return pb.ProcessingResult(correlation_id=correlation, execution_id=execution, error=why)

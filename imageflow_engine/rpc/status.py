@@ -10,11 +10,15 @@ from imageflow_domain import errors as domain
 from imageflow_domain.executions import ExecutionError
 from imageflow_edge.error_table import answer_for
 
-_MOST_CHARS = 500
-"""Of a message: all metadata of an answer has to fit into 8 KiB, and a character may take nine bytes of it."""
+_MESSAGE_BYTES = 600
+"""Of a message: all metadata of an answer has to fit into 8 KiB. The message is in it three times, once in
+percent-encoding, in which a byte may take three, and twice in base64."""
 
 _MOST_FIELDS = 8
-_FIELD_CHARS = 160
+_FIELD_BYTES = 160
+"""Of a name, and of a value."""
+
+_CUT = " ..."
 _RETRY_AFTER_S = 5
 _LATER = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED"})
 
@@ -30,7 +34,7 @@ def details_of(error: domain.ImageFlowError) -> ErrorDetails:
     metadata = dict(_fields(error))
     if answer.grpc in _LATER and not isinstance(error, domain.TooLarge):
         metadata["retry_after"] = str(_RETRY_AFTER_S)
-    return ErrorDetails(code=answer.code, message=short(str(error)), metadata=metadata)
+    return ErrorDetails(code=answer.code, message=_short(str(error), _MESSAGE_BYTES), metadata=metadata)
 
 
 def unexpected(call_id: str) -> ErrorDetails:
@@ -55,14 +59,16 @@ def status_details(code: grpc.StatusCode, details: ErrorDetails) -> bytes:
     return Status(code=code.value[0], message=details.message, details=[packed]).SerializeToString()
 
 
-def short(text: str) -> str:
-    """Return a message that fits into metadata."""
-    return text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 4] + " ..."
-
-
 def _fields(error: domain.ImageFlowError) -> Iterator[tuple[str, str]]:
     if isinstance(error, domain.Faulty):
         for fault in error.faults[:_MOST_FIELDS]:
-            yield fault.path[:_FIELD_CHARS], fault.reason[:_FIELD_CHARS]
+            yield _short(fault.path, _FIELD_BYTES), _short(fault.reason, _FIELD_BYTES)
     if isinstance(error, (domain.ObjectMissing, domain.ObjectDamaged)):
-        yield "key", error.key
+        yield "key", _short(error.key, _FIELD_BYTES)
+
+
+def _short(text: str, most_bytes: int) -> str:
+    data = text.encode(errors="replace")
+    if len(data) <= most_bytes:
+        return data.decode()
+    return data[: most_bytes - len(_CUT)].decode(errors="ignore") + _CUT

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from imageflow_domain.events import EventCursor, LoggedEvent
+from imageflow_domain.events import BEGINNING, LoggedEvent
 from imageflow_domain.executions import ExecutionRecord, ExecutionState
 from imageflow_executions.history import ExecutionInFull
 from imageflow_gateway.live.socket_messages import ExecutionProgress, SocketProblem, StepProgress
@@ -28,17 +28,21 @@ class ProgressOf:
         self._started_at: datetime | None = None
         self._steps: dict[str, StepProgress] = {}
         self._error: SocketProblem | None = None
+        self.cursor = BEGINNING
+        """Of the last event that it includes."""
 
     def at_snapshot(self, found: ExecutionInFull) -> ExecutionProgress:
         """Return how it stands by a snapshot."""
         record = found.record
         self._record, self._state, self._attempt = record, record.state, record.attempt
-        self._started_at = record.started_at
-        self._steps = {each.step: _step(each.step, each.status, each.seconds, None) for each in found.steps}
+        self._started_at, self.cursor = record.started_at, found.cursor
+        self._steps = {
+            each.step: _step(each.step, each.status, each.seconds, each.error or None) for each in found.steps
+        }
         if record.error is not None:
             error = record.error
             self._error = SocketProblem(code=error.code, message=error.message, details=_failed_step(error.step))
-        return self._now(found.cursor, record.ended_at or datetime.now(UTC))
+        return self.at(record.ended_at or datetime.now(UTC))
 
     def after(self, one: LoggedEvent) -> ExecutionProgress:
         """Return how it stands after an event."""
@@ -49,20 +53,11 @@ class ProgressOf:
             step, status = str(data["step"]), str(data["status"])
             error = data.get("error")
             self._steps[step] = _step(step, status, _number(data["seconds"]), None if error is None else str(error))
-        return self._now(one.cursor, one.created_at)
+        self.cursor = one.cursor
+        return self.at(one.created_at)
 
-    def _take_state(self, data: Mapping[str, Any], at: datetime) -> None:
-        self._state = ExecutionState(data["state"])
-        if data["attempt"] > self._attempt:
-            self._attempt = data["attempt"]
-            self._steps = {}
-        if self._state is ExecutionState.RUNNING and self._started_at is None:
-            self._started_at = at
-        if error := data.get("error"):
-            details = _failed_step(error["step"])
-            self._error = SocketProblem(code=error["code"], message=error["message"], details=details)
-
-    def _now(self, cursor: EventCursor, at: datetime) -> ExecutionProgress:
+    def at(self, at: datetime) -> ExecutionProgress:
+        """Return how it stands at a time after its last event."""
         running = [step.step_name for step in self._steps.values() if step.status == _RUNNING]
         return ExecutionProgress(
             execution_id=self._record.id,
@@ -74,9 +69,20 @@ class ProgressOf:
             step_results=list(self._steps.values()),
             state=self._state,
             attempt=self._attempt,
-            cursor=str(cursor),
+            cursor=str(self.cursor),
             error=self._error,
         )
+
+    def _take_state(self, data: Mapping[str, Any], at: datetime) -> None:
+        self._state = ExecutionState(data["state"])
+        if data["attempt"] > self._attempt:
+            self._attempt = data["attempt"]
+            self._steps = {}
+        if self._state is ExecutionState.RUNNING and self._started_at is None:
+            self._started_at = at
+        if error := data.get("error"):
+            details = _failed_step(error["step"])
+            self._error = SocketProblem(code=error["code"], message=error["message"], details=details)
 
     def _percentage(self, ended: int) -> float:
         if self._state is ExecutionState.COMPLETED:

@@ -1,14 +1,17 @@
 """The WebSocket of executions: start, send images, follow any number of executions, cancel."""
 
 import asyncio
+import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from anyio import to_thread
+from anyio import WouldBlock, to_thread
 from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocketDisconnect
@@ -23,6 +26,7 @@ from imageflow_edge.error_table import answer_for
 from imageflow_executions import history, start
 from imageflow_executions.history import ExecutionInFull
 from imageflow_executions.start import StartRequest
+from imageflow_gateway.errors import UNEXPECTED, unexpected_message
 from imageflow_gateway.live.execution_progress import ProgressOf
 from imageflow_gateway.live.live_gateway import LiveGateway
 from imageflow_gateway.live.socket_images import ArrivingImages
@@ -48,7 +52,19 @@ _MOST_SUBSCRIPTIONS = 100
 _FRAME_WITHIN_S = 30.0
 """A start whose images do not arrive holds a place."""
 
+_IDLE_S = 300.0
+"""How long a connection may follow nothing and send nothing."""
+
+_LOOK_S = 5.0
+"""How often these two are checked."""
+
+_READ_WITHIN_S = 30.0
+"""How long a client may not read a message."""
+
 _BEAT_S = 30.0
+"""Progress is sent so often without a change: proxies end quiet connections, and a client that is gone is noticed."""
+
+_LOG = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -76,25 +92,43 @@ class _Session:
         self._followed: dict[UUID, asyncio.Task[None]] = {}
         self._arriving: ArrivingImages | None = None
         self._said: deque[float] = deque(maxlen=_MESSAGES_A_MINUTE)
+        self._quiet_since_s = time.monotonic()
+        self._is_lost = False
+        """Whether the client does not read."""
 
     async def run(self) -> None:
         try:
-            while True:
-                async with asyncio.timeout(_FRAME_WITHIN_S if self._arriving else None):
-                    message = await self._socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
+            while (message := await self._next())["type"] != "websocket.disconnect":
                 await self._take(message.get("text"), message.get("bytes"))
-        except TimeoutError:
-            late = Timeout(f"No frame of an announced image came within {_FRAME_WITHIN_S:.0f} s: send it again.")
+        except Timeout as late:
+            self._leave_all()
             await self._socket.close(answer_for(late).close, str(late))
         except WebSocketDisconnect:
             return
         finally:
-            if self._arriving is not None:
-                self._arriving.close()
-            for task in self._followed.values():
-                task.cancel()
+            self._forget()
+            self._leave_all()
+
+    async def _next(self) -> Mapping[str, Any]:
+        """Return the next message; raise `Timeout` where none comes in time, `WebSocketDisconnect` where it is lost."""
+        self._quiet_since_s = time.monotonic()
+        receiving = asyncio.ensure_future(self._socket.receive())
+        try:
+            while not receiving.done():
+                self._check_patience()
+                await asyncio.wait({receiving}, timeout=_LOOK_S)
+            return receiving.result()
+        finally:
+            receiving.cancel()
+
+    def _check_patience(self) -> None:
+        quiet_s = time.monotonic() - self._quiet_since_s
+        if self._is_lost:
+            raise WebSocketDisconnect
+        if self._arriving is not None and quiet_s > _FRAME_WITHIN_S:
+            raise Timeout(f"No frame of an announced image came within {_FRAME_WITHIN_S:.0f} s: send it again.")
+        if not self._followed and quiet_s > _IDLE_S:
+            raise Timeout(f"Nothing was sent or followed for {_IDLE_S:.0f} s: connect again.")
 
     async def _take(self, text: str | None, frame: bytes | None) -> None:
         """Take one message; what is wrong with it is answered."""
@@ -198,6 +232,10 @@ class _Session:
         self._followed[execution] = task
         task.add_done_callback(lambda done: self._ended(execution, done))
 
+    def _leave_all(self) -> None:
+        for execution in tuple(self._followed):
+            self._leave(execution)
+
     def _leave(self, execution: UUID) -> None:
         task = self._followed.pop(execution, None)
         if task is not None:
@@ -206,29 +244,54 @@ class _Session:
     def _ended(self, execution: UUID, task: asyncio.Task[None]) -> None:
         if self._followed.get(execution) is task:
             del self._followed[execution]
+            if not self._followed:
+                self._quiet_since_s = time.monotonic()
 
     async def _report(self, execution: UUID, after: EventCursor | None) -> None:
-        """Send how an execution stands after each change."""
+        """Send how an execution stands, in a place of this process; an error of it is a message."""
+        places = self._gateway.capacity.socket_followers
         try:
-            found = await self._full(execution)
-            progress = ProgressOf(found.record)
-            # Each message has all steps: a client that comes back gets them from the beginning of the log.
-            begin = found if after is None else BEGINNING
-            seen = after or BEGINNING
-            read = partial(self._full, execution)
-            following = changes(self._gateway.hub, subject_of(execution), read, begin=begin, beat_s=_BEAT_S)
-            async with self._gateway.capacity.execution_followers, aclosing(following):
-                async for one in following:
-                    if isinstance(one, ExecutionInFull):
-                        await self._send(progress.at_snapshot(one))
-                    elif one is not None:
-                        now = progress.after(one)
-                        if one.cursor > seen:
-                            await self._send(now)
+            places.acquire_nowait()
+        except WouldBlock:
+            full = TooManyRequests(
+                f"{places.total_tokens:.0f} executions are followed here already: ask for the execution itself, or "
+                "follow it later."
+            )
+            await self._refuse(full, "", execution)
+            return
+        try:
+            await self._send_changes(execution, after)
         except ImageFlowError as error:
             await self._refuse(error, "", execution)
         except WebSocketDisconnect:
             return
+        except Exception:  # noqa: BLE001 - logged in full; the connection and what else it follows go on
+            request_id = self._socket.state.request_id
+            _LOG.exception("unexpected error", extra={"fields": {"request_id": request_id}})
+            problem = SocketProblem(code=UNEXPECTED, message=unexpected_message(request_id))
+            await self._send(SocketError(execution_id=execution, error=problem))
+        finally:
+            places.release()
+
+    async def _send_changes(self, execution: UUID, after: EventCursor | None) -> None:
+        """Send how an execution stands after each change, and from time to time without one."""
+        found = await self._full(execution)
+        progress = ProgressOf(found.record)
+        # Each message has all steps: a client that comes back gets them from the beginning of the log.
+        begin = found if after is None else BEGINNING
+        seen = after or BEGINNING
+        read = partial(self._full, execution)
+        following = changes(self._gateway.hub, subject_of(execution), read, begin=begin, beat_s=_BEAT_S)
+        async with aclosing(following):
+            async for one in following:
+                if isinstance(one, ExecutionInFull):
+                    await self._send(progress.at_snapshot(one))
+                elif one is not None:
+                    now = progress.after(one)
+                    if one.cursor > seen:
+                        await self._send(now)
+                elif progress.cursor >= seen:
+                    await self._send(progress.at(datetime.now(UTC)))
 
     async def _full(self, execution: UUID) -> ExecutionInFull:
         get = self._gateway.use(history.get_execution)
@@ -240,4 +303,8 @@ class _Session:
 
     async def _send(self, message: BaseModel) -> None:
         async with self._sending:
-            await self._socket.send_text(message.model_dump_json())
+            try:
+                await asyncio.wait_for(self._socket.send_text(message.model_dump_json()), _READ_WITHIN_S)
+            except TimeoutError:
+                self._is_lost = True
+                raise WebSocketDisconnect from None

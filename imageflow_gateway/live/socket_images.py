@@ -15,16 +15,15 @@ _IN_MEMORY_BYTES = 65_536
 class ArrivingImages:
     """The images of one start so far; large ones lie on disk. Close it.
 
-    Raises `InvalidInput` for two images of one name, `TooLarge` for one of more bytes than are taken.
+    Raises `InvalidInput` for two images of one name, `TooLarge` where all have more bytes than are taken.
     """
 
     def __init__(self, start: Start, scratch: Path, *, most_bytes: int) -> None:
         names = [image.name for image in start.images]
         if len(set(names)) < len(names):
             raise InvalidInput("Two images have one name: name each after another input of the pipeline.")
-        for image in start.images:
-            if image.size > most_bytes:
-                raise TooLarge(f"'{image.name}' is larger than the {most_bytes:,} bytes that are taken: shrink it.")
+        if sum(image.size for image in start.images) > most_bytes:
+            raise TooLarge(f"A start has more than the {most_bytes:,} bytes that are taken: shrink its images.")
         self.start = start
         self._scratch = scratch
         self._sizes = {image.name: image.size for image in start.images}

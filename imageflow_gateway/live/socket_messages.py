@@ -112,7 +112,7 @@ class SocketProblem(BaseModel):
 
 
 class ExecutionProgress(BaseModel):
-    """How an execution stands, after each change. The last one has a state that is an end."""
+    """How an execution stands, after each change, and every 30 s without one. The last one's state is an end."""
 
     type: Literal["execution_progress"] = "execution_progress"
     execution_id: uuid.UUID
@@ -141,6 +141,3 @@ class SocketError(BaseModel):
     """Of the message that was refused; empty where it had none."""
     execution_id: uuid.UUID | None = None
     error: SocketProblem
-
-
-GatewayMessage = Accepted | Cancelling | ExecutionProgress | SocketError

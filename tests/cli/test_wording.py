@@ -1,6 +1,7 @@
 """What the command line says: one true sentence for every mistake, and facts that are never cut or read as markup."""
 
 import csv
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,16 @@ def test_doctor_names_the_folder_of_games_and_counts_its_files(
     (tmp_path / "town.yaml").touch()
     games = next(line for line in cli.run("doctor").stdout.splitlines() if "\tGames\t" in line)
     assert games == f"ok\tGames\t1 game file in '{tmp_path}'"
+
+
+def test_doctor_says_of_each_port_whether_it_is_free_in_use_or_off(cli: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("IMAGEFLOW_GATEWAY_PORT", str(port := taken.getsockname()[1]))
+        monkeypatch.setenv("IMAGEFLOW_ENGINE_GRPC_PORT", "0")
+        ports = {look["name"]: look for look in cli.json("doctor") if look["name"].endswith("port")}
+    assert not ports["Map's port"]["found"]
+    assert f"Port {port} of 127.0.0.1 is in use" in ports["Map's port"]["text"]
+    assert ports["gRPC's port"]["text"] == "off, as IMAGEFLOW_ENGINE_GRPC_PORT is 0"
 
 
 def test_a_configuration_that_is_no_text_is_refused(cli: Here) -> None:

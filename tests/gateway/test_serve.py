@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
+from imageflow_gateway.capacity import Capacity
 from tests.clients.servers import ROOT
 
 
@@ -107,6 +109,14 @@ def test_the_gateway_may_open_as_many_files_as_its_hard_limit_allows(
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     gateway.wait()
     assert resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+@pytest.mark.parametrize("name", ["sockets", "execution_followers"])
+def test_every_connection_that_may_last_has_its_place_in_the_server(name: str) -> None:
+    capacity = Capacity()
+    before = capacity.long_connections
+    getattr(capacity, name).total_tokens += 7
+    assert capacity.long_connections == before + 7
 
 
 def test_a_hard_limit_of_open_files_that_is_too_low_is_named_with_what_to_do() -> None:

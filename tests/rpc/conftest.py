@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -77,6 +78,14 @@ def refused(call: Callable[[], Any]) -> tuple[grpc.StatusCode, pb.ErrorDetails]:
 def _all_of(answer: Any) -> None:
     if isinstance(answer, Iterable):
         list(answer)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    end_s = time.monotonic() + WITHIN_S
+    while not is_so():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
 
 
 def spec_request(data: bytes, spec: dict[str, Any] | None = None, **more: Any) -> pb.ImageRequest:

@@ -1,8 +1,13 @@
 """Health, reflection, pings and the end of the service."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
-from uuid import UUID
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
@@ -16,9 +21,10 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_engine.rpc import reflection_pb2 as reflection
 from imageflow_engine.rpc.server import RpcServer
-from imageflow_executions.history import cancel_execution
+from imageflow_executions.history import Filter, cancel_execution, list_executions
+from tests.clients.servers import ROOT
 from tests.executions.starts import image
-from tests.rpc.conftest import Stub, free_port, spec_request
+from tests.rpc.conftest import WITHIN_S, Stub, free_port, spec_request, until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -82,14 +88,51 @@ def test_a_server_that_stops_ends_its_followers_and_lets_calls_end(settings: Set
         events: list[pb.ExecutionEvent] = []
         follower = threading.Thread(target=lambda: events.extend(stub.watch(pb.WatchRequest(execution_id=execution))))
         follower.start()
+        client = uuid4().hex
+        waited_for = spec_request(image(), metadata=pb.ImageMetadata(client_id=client))
         answers: list[pb.ProcessingResponse] = []
-        waiter = threading.Thread(target=lambda: answers.append(stub.process(spec_request(image()))))
+        waiter = threading.Thread(target=lambda: answers.append(stub.process(waited_for)))
         waiter.start()
-        time.sleep(1)
+        until(lambda: bool(events) and bool(list_executions(stores, Filter(client=client)).items))
+        asked_s = time.monotonic()
         server.stop(grace_s=2)
-    follower.join(10)
-    waiter.join(10)
+    assert time.monotonic() - asked_s >= 2  # the caller still waited for its execution
+    server.stop(grace_s=0)  # a second signal
+    follower.join(WITHIN_S)
+    waiter.join(WITHIN_S)
     assert [event.WhichOneof("event") for event in events] == ["snapshot"]
     assert [answer.result.state for answer in answers] == [pb.EXECUTION_STATE_QUEUED]
     for waiting in (execution, answers[0].result.execution_id):
         cancel_execution(stores, UUID(waiting))
+
+
+SIGNALLED_AS_IT_CLOSES = """
+import os, signal
+from imageflow_clients.settings import Settings
+from imageflow_engine.serve import serve
+from imageflow_executions.journal import Journal
+
+Journal.__exit__ = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+serve(Settings())
+"""
+
+
+def test_a_second_signal_while_an_engine_closes_ends_it_without_a_traceback(stores: Stores, tmp_path: Path) -> None:
+    url = stores.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    environment = {
+        **os.environ,
+        "IMAGEFLOW_DATABASE_URL": url,
+        "IMAGEFLOW_HOME": str(tmp_path),
+        "IMAGEFLOW_ENGINE_GRPC_PORT": str(free_port()),
+    }
+    command = [sys.executable, "-c", SIGNALLED_AS_IT_CLOSES]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as engine:
+        assert engine.stderr is not None
+        log = ""
+        while "takes executions" not in log:
+            log += (line := engine.stderr.readline())
+            assert line, log
+        engine.send_signal(signal.SIGTERM)
+        _, rest = engine.communicate(timeout=WITHIN_S)
+    assert engine.returncode == -signal.SIGTERM
+    assert "Traceback" not in rest

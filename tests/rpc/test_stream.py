@@ -5,6 +5,8 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -18,7 +20,7 @@ from imageflow_clients.stores import Stores
 from imageflow_executions.history import Filter, get_execution, list_executions
 from imageflow_executions.image_objects import read_object
 from tests.executions.starts import image, small
-from tests.rpc.conftest import Stub, refused
+from tests.rpc.conftest import WITHIN_S, Stub, refused, until
 
 _LARGE_BYTES = 50_000_000
 
@@ -45,6 +47,15 @@ def chunks(data: bytes, name: str, *, size: int = 3_000, about: pb.ImageMetadata
         )
         for index in range(count)
     ]
+
+
+def scratch_files(stores: Stores) -> int:
+    """Return how many files without names this process, with the server in it, has open in the scratch folder."""
+    targets = []
+    for file in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            targets.append(file.readlink())
+    return sum(target.parent == stores.scratch for target in targets)
 
 
 def by_image(results: list[pb.ProcessingResult]) -> dict[str, list[pb.ProcessingResult]]:
@@ -91,6 +102,23 @@ def test_an_image_that_is_refused_does_not_end_the_stream(stub: Stub, engine: No
     assert found["absent"].execution_id == ""
 
 
+def test_an_image_whose_result_cannot_be_read_is_answered_and_the_stream_goes_on(
+    stub: Stub, stores: Stores, engine: None
+) -> None:
+    key = (("idempotency-key", uuid.uuid4().hex),)
+    lost, good = chunks(image(), "lost"), chunks(image(1), "good")
+    execution = list(stub.process_stream(iter(lost), metadata=key))[-1].execution_id
+    output = get_execution(stores, uuid.UUID(execution)).record.outputs["picture"]
+    assert output is not None
+    stores.objects.delete(output.key)
+    found = by_image(list(stub.process_stream(iter([*lost, *good]), metadata=key)))
+    accepted, refused_ = found["lost"]
+    assert (accepted.execution_id, accepted.error.code) == (execution, "")
+    assert (refused_.execution_id, refused_.error.code) == (execution, "OBJECT_MISSING")
+    assert [each.error.code for each in found["good"]] == ["", ""]
+    assert found["good"][-1].state == pb.EXECUTION_STATE_COMPLETED
+
+
 def test_results_come_while_the_client_still_sends(stub: Stub, engine: None) -> None:
     has_result = threading.Event()
 
@@ -125,16 +153,16 @@ def test_a_connection_that_drops_midway_leaves_no_execution_and_no_file(
 
     def sending() -> Iterator[pb.ImageChunk]:
         yield from sent[:-1]
-        waiting.wait(10)
+        waiting.wait(WITHIN_S)
 
     call = second.process_stream(sending())
-    time.sleep(0.5)
+    until(lambda: scratch_files(stores) == 1)
     second.channel.close()
     waiting.set()
     with pytest.raises(grpc.RpcError):
         list(call)
+    until(lambda: scratch_files(stores) == 0)
     assert not list_executions(stores, Filter(client=client)).items
-    assert list(stores.scratch.iterdir()) == []
 
 
 def test_an_image_of_50_mb_keeps_its_sha256_within_bounded_memory(stub: Stub, stores: Stores) -> None:
@@ -171,9 +199,15 @@ def test_a_client_that_does_not_read_its_results_is_not_read_from_any_more(stub:
             taken = seed
             yield from chunks(image(seed), f"image-{seed}", about=metadata(client_id=client))
 
+    def accepted() -> int:
+        return len(list_executions(stores, Filter(client=client), limit=100).items)
+
     call = stub.process_stream(sending())
-    time.sleep(3)  # no engine runs: none of them ends
-    assert len(list_executions(stores, Filter(client=client), limit=100).items) == 8
+    until(lambda: accepted() == 8)  # no engine runs: none of them ends
+    time.sleep(1)
+    read_by_then = taken
+    time.sleep(1)
+    assert (accepted(), taken) == (8, read_by_then)
     call.cancel()
     for record in list_executions(stores, Filter(client=client), limit=100).items:
         stub.cancel(pb.ExecutionRequest(execution_id=str(record.id)))
