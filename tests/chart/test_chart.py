@@ -294,3 +294,41 @@ def test_the_volumes_of_a_trial_are_kept_when_it_is_uninstalled() -> None:
     claims = [one["metadata"] for one in made if one["kind"] == "PersistentVolumeClaim"]
     assert {claim["name"] for claim in claims} == {"imageflow-demo-postgres", "imageflow-demo-minio"}
     assert {claim["annotations"]["helm.sh/resource-policy"] for claim in claims} == {"keep"}
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
+def test_probes_pass_on_a_node_whose_cores_are_all_busy(values: Path) -> None:
+    pods = [template["spec"] for template in pod_templates(manifests("-f", str(values)))]
+    probes = [
+        (kind, container[kind])
+        for pod in pods
+        for container in pod["containers"]
+        for kind in ("startupProbe", "readinessProbe", "livenessProbe")
+        if kind in container
+    ]
+    assert len(probes) >= 15
+    for kind, probe in probes:
+        command = probe.get("exec", {}).get("command", [])
+        answer_s = 60 if "dagster-daemon" in command else 10 if command else 5
+        assert probe["timeoutSeconds"] >= answer_s, probe
+        if kind == "startupProbe":
+            assert probe["periodSeconds"] * probe["failureThreshold"] >= 60, probe
+
+
+def test_another_version_replaces_neither_the_servers_of_a_trial_nor_the_tile_cache(tmp_path: Path) -> None:
+    helm("package", CHART, "--version", "99.0.0", "--app-version", "99.0.0", "--destination", tmp_path)
+    options = ("-f", str(CHART / "values-demo.yaml"), "--kube-version", NEWEST)
+    now, later = (
+        {
+            (one["kind"], one["metadata"]["name"]): one["spec"]["template"]
+            for one in yaml.safe_load_all(helm("template", "imageflow", chart, *options))
+            if one and one["kind"] in {"Deployment", "StatefulSet"}
+        }
+        for chart in (CHART, tmp_path / "imageflow-99.0.0.tgz")
+    )
+    assert now.keys() == later.keys()
+    assert {key for key in now if now[key] == later[key]} == {
+        ("Deployment", "imageflow-tile-cache"),
+        ("StatefulSet", "imageflow-demo-postgres"),
+        ("StatefulSet", "imageflow-demo-minio"),
+    }

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 
 import yaml
 
@@ -31,6 +32,13 @@ def test_minio_is_healthy_when_the_tests_would_use_it() -> None:
 def test_the_image_holds_every_package_of_the_wheel() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert set(wheel["packages"]) <= set(re.findall(r"^COPY (\w+) /src/\1$", DOCKERFILE, re.MULTILINE))
+
+
+def test_the_build_context_has_all_that_the_image_copies() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    given = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    copied = re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE, re.MULTILINE)
+    assert [path for path in copied if not any(fnmatch(path, pattern) for pattern in given)] == []
 
 
 def test_every_setting_is_one_that_imageflow_reads_and_every_secret_comes_from_outside() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import yaml
 
 from services.kubernetes import network
@@ -192,3 +193,9 @@ def repository_and_tag(image: str) -> dict[str, str]:
     """Return an image as the chart's value `image` has it."""
     repository, tag = image.rsplit(":", 1)
     return {"repository": repository, "tag": tag}
+
+
+def processes(*words: str) -> list[psutil.Process]:
+    """Return the processes, those of the cluster among them, whose command lines have all of some words."""
+    every = [(process, " ".join(process.info["cmdline"] or ())) for process in psutil.process_iter(["cmdline"])]
+    return [process for process, command in every if all(word in command for word in words)]

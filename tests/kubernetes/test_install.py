@@ -1,13 +1,15 @@
 """The chart on an empty cluster: it gets ready, and does what one machine does."""
 
 import base64
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.stack import Cli, environment, wait_for
 from tests.kubernetes.conftest import tiles_of_one_machine
-from tests.kubernetes.release import Release
+from tests.kubernetes.release import Release, processes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -76,6 +78,28 @@ def test_no_secret_lies_anywhere_but_in_secrets(release: Release) -> None:
     for kind in ("configmaps", "deployments", "statefulsets", "jobs", "pods"):
         shown = release.kubectl("get", kind, "-o", "json")
         assert [secret for secret in secrets if secret in shown] == [], kind
+
+
+def test_a_database_of_a_trial_that_is_killed_starts_again_over_its_volume(release: Release) -> None:
+    pod = f"{release.name}-demo-postgres-0"
+
+    def container() -> dict[str, Any]:
+        (status,) = json.loads(release.kubectl("get", "pod", pod, "-o", "json"))["status"]["containerStatuses"]
+        return dict(status)
+
+    restarts = container()["restartCount"]
+    (server,) = processes("postgres", "-D /data/pgdata")
+    server.kill()
+    wait_for(
+        lambda: True if container()["ready"] and container()["restartCount"] == restarts + 1 else None,
+        120,
+        lambda: release.kubectl("logs", pod),
+    )
+    wait_for(
+        lambda: True if release.get("/health/ready").is_success else None,
+        60,
+        lambda: release.get("/health/ready").text,
+    )
 
 
 def test_uninstalling_a_trial_leaves_its_volumes_says_so_and_it_finds_them_when_it_is_installed_again(

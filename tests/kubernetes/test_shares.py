@@ -4,12 +4,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.e2e.stack import Cli, environment, wait_for
 from tests.kubernetes.conftest import tiles_of_one_machine
-from tests.kubernetes.release import Release
+from tests.kubernetes.release import Release, processes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -47,12 +46,6 @@ def _no_pod_is_left(release: Release, run_id: str, within_s: float) -> None:
 def _ends(release: Release, survey: str) -> list[str]:
     """Return how the runs of a survey ended, newest first."""
     return [run["status"] for run in release.get(f"/api/v1/surveys/{survey}/runs").json()["runs"]]
-
-
-def _processes(*words: str) -> list[psutil.Process]:
-    """Return the processes, those of the cluster among them, whose command lines have all of some words."""
-    every = [(process, " ".join(process.info["cmdline"] or ())) for process in psutil.process_iter(["cmdline"])]
-    return [process for process, command in every if all(word in command for word in words)]
 
 
 def test_each_share_of_a_large_survey_is_a_pod_and_its_tiles_are_those_of_one_machine(
@@ -107,7 +100,7 @@ def test_the_shares_of_a_run_whose_worker_is_killed_are_ended_and_another_run_ma
     job = release.post("/api/jobs", {**LARGE, "save_data_id": "worker"})
     first = job["dag_run_id"]
     _share_of(release, first)
-    (worker,) = _processes("execute_run", first)
+    (worker,) = processes("execute_run", first)
     worker.kill()
     _no_pod_is_left(release, first, within_s=120)
     done = release.await_job(job["job_id"], within_s=900)
@@ -128,7 +121,7 @@ def test_a_code_server_that_is_down_for_a_minute_fails_no_run(release: Release) 
 def test_a_kubelet_that_is_restarted_costs_no_share(release: Release) -> None:
     job = release.post("/api/jobs", {**LARGE, "save_data_id": "kubelet"})
     _share_of(release, job["dag_run_id"])
-    (kubelet,) = _processes("--root-dir=", "kubelet.kubeconfig")
+    (kubelet,) = processes("--root-dir=", "kubelet.kubeconfig")
     kubelet.kill()
     done = release.await_job(job["job_id"], within_s=900)
     assert _ends(release, done["survey_id"]) == ["SUCCESS"]

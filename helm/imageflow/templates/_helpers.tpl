@@ -18,6 +18,7 @@
 {{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . | quote }}{{ else }}{{ . | toString | quote }}{{ end -}}
 {{- end }}
 
+{{- /* Pods of other programs have these labels alone: no version of ImageFlow replaces them. */ -}}
 {{- define "imageflow.selector" -}}
 app.kubernetes.io/name: imageflow
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}

@@ -11,6 +11,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   printf 'GRANT CREATE ON SCHEMA public TO imageflow;\n' | sql "$PGDATA.new" imageflow
   mv "$PGDATA.new" "$PGDATA"
 fi
+# of a server that was killed: its process number is another process's in this container; no other pod has the volume
+rm -f "$PGDATA/postmaster.pid"
 # the volume may be older than the passwords: an uninstalled trial leaves it
 printf "ALTER ROLE postgres PASSWORD '%s';\n\nALTER ROLE imageflow PASSWORD '%s';\n" "$POSTGRES_PASSWORD" "$IMAGEFLOW_DATABASE_PASSWORD" | sql "$PGDATA" postgres
 exec postgres -D "$PGDATA" -c listen_addresses='*' -c max_connections=300
