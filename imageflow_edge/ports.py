@@ -1,4 +1,4 @@
-"""Whether a process can listen where it is told to: servers themselves share a port in use, or explain it badly."""
+"""Whether an address and port are free. Servers share a port that is in use, or report it in unclear words."""
 
 import errno
 import socket

@@ -104,7 +104,7 @@ def _is_used(key: str, used: Collection[str] | None) -> bool:
 
 
 def _owner(key: str) -> uuid.UUID | None:
-    """Return the execution whose folder an object lies in; `None` for an object of somebody else's."""
+    """Return the execution whose folder an object lies in; `None` for an object that no execution made."""
     try:
         return parse_id(key.split("/")[2])
     except (IndexError, InvalidInput):

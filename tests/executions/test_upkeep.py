@@ -35,7 +35,7 @@ def test_objects_of_an_execution_stay_and_others_go(stores: Stores, running: Run
     replaced = output.key.replace(f"/{record.attempt}/", f"/{record.attempt + 7}/")
     stores.objects.put(replaced, b"of an engine that was suspended")
     foreign = f"{keys.EXECUTIONS}/{created_month(record.id)}/notes/mine.txt"
-    stores.objects.put(foreign, b"of somebody else")
+    stores.objects.put(foreign, b"a note of a person")
 
     assert sweep_objects(stores) == 0, "younger than the grace"
     assert sweep_objects(stores, grace=_NOW, dry_run=True) == 2

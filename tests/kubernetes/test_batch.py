@@ -1,4 +1,4 @@
-"""A batch that somebody puts into the bucket is inspected in a pod, with the verdicts of one machine."""
+"""A batch that is put into the bucket is inspected in a pod, with the same verdicts as on one machine."""
 
 import json
 import time

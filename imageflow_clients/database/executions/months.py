@@ -63,8 +63,8 @@ def has_unfinished(connection: Connection, month: str) -> bool:
 def drop(connection: Connection, month: str) -> bool:
     """Delete every row of the executions of a month; what it costs hardly depends on how many there were.
 
-    Return `False`, with nothing deleted, where something else, such as a backup, reads the tables for long: whoever
-    waits for them would make all executions wait.
+    Return `False`, with nothing deleted, where another transaction, such as a backup, reads the tables for more than
+    two seconds: all executions would wait behind this one.
     """
     try:
         with connection.begin_nested():
