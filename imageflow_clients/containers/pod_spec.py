@@ -41,7 +41,7 @@ class PodRules:
     start_s: float = 1800
     """From its making until its containers work: a node may have to be added, and an image to be fetched."""
     deadline_s: int = 21_600
-    """Age at which Kubernetes ends a pod, whatever the state of its run."""
+    """Kubernetes ends a pod of this age, also where its run has not ended."""
     most: int = 4
     """Pods that work at once for one run."""
 

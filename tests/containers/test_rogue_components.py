@@ -158,7 +158,7 @@ def _begin(containers: Containers, folder: Path, how: str, *, start_limit_s: flo
 
 def test_an_image_that_is_nowhere_is_refused_with_what_to_do(containers: Containers) -> None:
     with pytest.raises(Unavailable, match="could not be pulled"):
-        ask(containers, f"localhost:1/nobody/rogue@sha256:{'0' * 64}", "")
+        ask(containers, f"localhost:1/absent/rogue@sha256:{'0' * 64}", "")
 
 
 def test_an_image_without_its_program_cannot_be_started(containers: Containers, tmp_path: Path) -> None:

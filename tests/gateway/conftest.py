@@ -19,10 +19,12 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 
+from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.grid import Grid
 from imageflow_domain.survey import Carrier, DriverSpec, Encoding, Survey, SurveySpec
+from imageflow_executions.months import prepare_months
 from imageflow_gateway.app import create_app
 from imageflow_surveys import states
 from imageflow_surveys.blocks import capture_blocks, cut_blocks, register_blocks
@@ -30,6 +32,8 @@ from imageflow_surveys.overview import make_overviews
 from imageflow_surveys.place import place_survey
 from imageflow_surveys.plan import plan_survey
 from tests.e2e.stack import HTTP
+from tests.executions.conftest import engine_over
+from tests.executions.starts import small
 from tests.gateway.answers import V1, ok
 from tests.inspection.lids import items, lid_pipeline
 from tests.surveys.states import completed
@@ -252,3 +256,16 @@ def product(client: Any) -> str:
     at = f"{V1}/masters/{code}/versions/{draft['version']}"
     ok(client.post(f"{at}/publish", json={"revision": draft["revision"]}))
     return code
+
+
+@pytest.fixture(scope="module")
+def live_pipeline(stores: Stores) -> None:
+    """The published pipeline 'live', and a place for its executions."""
+    prepare_months(stores)
+    publish_pipeline(stores, small("live"))
+
+
+@pytest.fixture
+def engine(stores: Stores) -> Iterator[None]:
+    with engine_over(stores):
+        yield

@@ -1,17 +1,13 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.stores import Stores
 from imageflow_domain.executions import new_id
-from imageflow_executions.months import prepare_months
-from tests.executions.conftest import engine_over
 from tests.executions.starts import hanging, image, small, until_running
 from tests.gateway.answers import V1
 from tests.gateway.conftest import Client
@@ -20,16 +16,7 @@ EXECUTIONS = f"{V1}/executions"
 PROCESS = f"{V1}/pipeline/process"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def published(stores: Stores) -> None:
-    prepare_months(stores)
-    publish_pipeline(stores, small("live"))
-
-
-@pytest.fixture
-def engine(stores: Stores) -> Iterator[None]:
-    with engine_over(stores):
-        yield
+pytestmark = pytest.mark.usefixtures("live_pipeline")
 
 
 def form(data: bytes | None = None, **fields: Any) -> dict[str, Any]:

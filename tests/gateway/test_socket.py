@@ -12,26 +12,13 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 
-from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.stores import Stores
 from imageflow_executions.history import get_execution
-from imageflow_executions.months import prepare_months
 from tests.browser.stand import running_browser
-from tests.executions.conftest import engine_over
 from tests.executions.starts import hanging, image, small, until_running
 from tests.gateway.answers import V1
 
-
-@pytest.fixture(scope="module", autouse=True)
-def published(stores: Stores) -> None:
-    prepare_months(stores)
-    publish_pipeline(stores, small("live"))
-
-
-@pytest.fixture
-def engine(stores: Stores) -> Iterator[None]:
-    with engine_over(stores):
-        yield
+pytestmark = pytest.mark.usefixtures("live_pipeline")
 
 
 @pytest.fixture

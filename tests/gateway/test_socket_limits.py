@@ -9,20 +9,14 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from imageflow_catalog.pipelines import publish_pipeline
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_executions.history import cancel_execution
-from imageflow_executions.months import prepare_months
 from imageflow_gateway.app import create_app
-from tests.executions.starts import small, started
+from tests.executions.starts import started
 from tests.gateway.answers import V1
 
-
-@pytest.fixture(scope="module", autouse=True)
-def published(stores: Stores) -> None:
-    prepare_months(stores)
-    publish_pipeline(stores, small("live"))
+pytestmark = pytest.mark.usefixtures("live_pipeline")
 
 
 class InProcess:

@@ -164,7 +164,7 @@ def test_a_component_that_the_cluster_s_network_does_not_keep_in_is_given_no_ima
 
 def test_an_image_that_no_registry_has_is_refused_with_what_to_do(pods: PodContainers) -> None:
     with pytest.raises(Unavailable, match="could not be pulled"):
-        ask(pods, f"localhost:1/nobody/rogue@sha256:{'0' * 64}", "")
+        ask(pods, f"localhost:1/absent/rogue@sha256:{'0' * 64}", "")
 
 
 def test_an_image_without_its_program_is_not_started(cluster: Cluster, pods: PodContainers, tmp_path: Path) -> None:
