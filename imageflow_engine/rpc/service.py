@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
 from imageflow.v1 import image_processing_pb2 as pb
 from imageflow.v1.limits import CHUNK_BYTES, IMAGE
@@ -25,6 +25,7 @@ from imageflow_edge.hub import Hub
 from imageflow_engine.rpc import messages, status
 from imageflow_engine.rpc.assembly import Assembly, ImageRefused, Whole
 from imageflow_engine.rpc.call import MESSAGE_WITHIN_S, Call, Method
+from imageflow_engine.rpc.capacity import Capacity
 from imageflow_engine.rpc.requests import images_of, start_request
 from imageflow_executions.history import ExecutionInFull, cancel_execution, get_execution
 from imageflow_executions.image_objects import find_object, read_object
@@ -39,11 +40,6 @@ _MARGIN_S = 0.3
 _INLINE_BYTES = 3 * 2**20
 """Of all outputs that a result may have in it."""
 
-_AT_ONCE = 8
-"""Images of one stream that are executed at once: its client is not read from before one of them has ended."""
-
-_OPEN_IMAGES = 16
-_MOST_IMAGES = 10_000
 _IDLE_S = 600.0
 """How long a stream may send nothing where no image is incomplete."""
 
@@ -51,7 +47,6 @@ _READ_WITHIN_S = 120.0
 """How long a client may take to read an output: its bytes are in memory meanwhile."""
 
 _BEAT_S = 60.0
-_WATCHERS = 200
 
 _P = ParamSpec("_P")
 _Value = TypeVar("_Value")
@@ -63,19 +58,15 @@ class ImageProcessing:
     Args:
         stores: Where rows and objects are.
         hub: Hands out events.
+        capacity: How much is done at once.
         most_image_bytes: Of one image that is sent in chunks.
     """
 
-    def __init__(self, stores: Stores, hub: Hub, *, most_image_bytes: int) -> None:
+    def __init__(self, stores: Stores, hub: Hub, capacity: Capacity, *, most_image_bytes: int) -> None:
         self._stores = stores
         self._hub = hub
         self._most_image_bytes = most_image_bytes
-        self._images = CapacityLimiter(_AT_ONCE)
-        """Images that are in memory, on threads of their own."""
-        self._reads = CapacityLimiter(4)
-        self._outputs_in_memory = CapacityLimiter(_AT_ONCE)
-        """One for each client that reads an output."""
-        self._watchers = CapacityLimiter(_WATCHERS)
+        self._capacity = capacity
 
     def methods(self) -> tuple[Method, ...]:
         """Return every method of the service."""
@@ -95,10 +86,10 @@ class ImageProcessing:
         assembly = Assembly(
             self._stores.scratch,
             most_bytes=self._most_image_bytes,
-            most_open=_OPEN_IMAGES,
-            most_images=_MOST_IMAGES,
+            most_open=self._capacity.incomplete_of_a_stream,
+            most_images=self._capacity.images_of_a_stream,
         )
-        places = asyncio.Semaphore(_AT_ONCE)
+        places = asyncio.Semaphore(self._capacity.executed_of_a_stream)
 
         async def answer(whole: Whole) -> None:
             try:
@@ -149,11 +140,12 @@ class ImageProcessing:
         """Send every change of an execution."""
         request = await call.only(pb.WatchRequest)
         execution, seen = parse_id(request.execution_id), _cursor(request.after)
-        if not self._watchers.available_tokens:
+        if not self._capacity.watchers.available_tokens:
             raise TooManyRequests(
-                f"{_WATCHERS} clients follow executions here already: call GetExecution, or try later."
+                f"{self._capacity.watchers.total_tokens:.0f} clients follow executions here already: call "
+                "GetExecution, or try later."
             )
-        async with self._watchers:
+        async with self._capacity.watchers:
             found = await self._full(execution)
             if seen is not None and found.is_end and seen >= found.cursor:
                 return
@@ -171,7 +163,7 @@ class ImageProcessing:
         found = await self._full(parse_id(request.execution_id))
         stored = find_object(found.record.outputs, request.name, "output")
         try:
-            async with asyncio.timeout(_READ_WITHIN_S), self._outputs_in_memory:
+            async with asyncio.timeout(_READ_WITHIN_S), self._capacity.outputs:
                 data = await self._use(read_object, stored)
                 for begin in range(0, len(data), CHUNK_BYTES):
                     await call.send(pb.OutputChunk(data=data[begin : begin + CHUNK_BYTES]))
@@ -211,7 +203,7 @@ class ImageProcessing:
         def begin() -> ExecutionRecord:
             return start_execution(self._stores, asked, images(), call.principal)
 
-        return await to_thread.run_sync(begin, limiter=self._images)
+        return await to_thread.run_sync(begin, limiter=self._capacity.images)
 
     async def _ended(self, record: ExecutionRecord) -> ExecutionRecord:
         """Return an execution once it has ended; raise `Unavailable` where this process stops before."""
@@ -247,7 +239,7 @@ class ImageProcessing:
         **kwargs: _P.kwargs,
     ) -> Coroutine[Any, Any, _Value]:
         """Call a use case on a thread."""
-        return to_thread.run_sync(partial(use_case, self._stores, *args, **kwargs), limiter=self._reads)
+        return to_thread.run_sync(partial(use_case, self._stores, *args, **kwargs), limiter=self._capacity.reads)
 
 
 async def _images(call: Call, assembly: Assembly) -> AsyncIterator[Whole | ImageRefused]:
