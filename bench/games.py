@@ -103,7 +103,7 @@ GAMES = {
 }
 CASES = ("middle", "edge", "turn", "dropped", "slow", "three")
 LEAST_EQUAL = 0.99
-"""Share of equal pixels from which an overlap of two screenshots agrees: a pointer or a clock may lie in one of them."""
+"""Share of equal pixels from which an overlap agrees: a pointer or a clock may lie in one of its screenshots."""
 _MIDDLE, _OTHERS = Grid(rows=4, cols=4), {"edge": Grid(rows=3, cols=4), "turn": Grid(rows=2, cols=9)}
 
 

@@ -35,7 +35,10 @@ VIOLATIONS = {
         "imageflow_edge/admission.py",
         "import starlette",
     ),
-    "Only the engine's service, the client and the check of the code server import gRPC": ("imageflow_gateway/app.py", "import grpc"),
+    "Only the engine's service, the client and the check of the code server import gRPC": (
+        "imageflow_gateway/app.py",
+        "import grpc",
+    ),
     "Capture imports no HTTP, store or database": ("game_capture/display.py", "import httpx"),
     "Domain, images, mosaic and pipelines do no I/O": ("imageflow_mosaic/plane.py", "import subprocess"),
     "Drivers do not import each other": ("game_capture/drivers/folder.py", "import game_capture.drivers.city"),
