@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.architecture import ROOT, contracts, redrawn, rows
 
 VIOLATIONS = {
-    "Packages import downwards only, and packages of one row do not import each other": (
+    "Packages import downwards only, and those of one row not each other": (
         "imageflow_surveys/game_reference.py",
         "import imageflow_inspection",
     ),
@@ -35,7 +35,7 @@ VIOLATIONS = {
         "imageflow_edge/admission.py",
         "import starlette",
     ),
-    "Only the engine's service, the client and the check of the code server import gRPC": (
+    "Only rpc, the client and one health check import gRPC": (
         "imageflow_gateway/app.py",
         "import grpc",
     ),
@@ -60,7 +60,7 @@ VIOLATIONS = {
         "game_capture/openttd/console.py",
         "import game_capture.x11.keys",
     ),
-    "Engine, plan, registry, components and values of pipelines import downwards only": (
+    "Engine, plan, registry, components and values of pipelines are layers": (
         "imageflow_pipelines/plan.py",
         "import imageflow_pipelines.execution",
     ),
