@@ -212,7 +212,7 @@ class RunSettings(BaseModel):
     step_processes: int = Field(default=KEPT, ge=0)
     """Idle processes kept for long steps of pipelines, each of some 100 MB; others are started when needed."""
     retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_parts)] = (30, 60, 120)
-    """Seconds, separated by spaces, before each further attempt of a step that met what may pass by itself: a store
+    """Seconds, separated by spaces, before each further attempt of a step after a transient failure: a store
     that is down, a game that died."""
     publish_despite_errors: bool = False
     """Whether a map that fails a check with severity ERROR replaces the save's latest one all the same."""

@@ -3245,7 +3245,7 @@ export interface components {
         };
         /**
          * PositionsHoldFacts
-         * @description Whether screenshots lie where they were believed to, or had to be searched for farther away.
+         * @description Whether screenshots lie at their expected positions, or had to be searched for farther away.
          */
         PositionsHoldFacts: {
             /** Holds */
