@@ -27,15 +27,17 @@ from imageflow_pipelines.values import Pixels
 _MOST_SEARCHED_PX = 65_000
 """Pixels of the image in which all angles and scales are tried: larger ones are searched at a smaller size."""
 _LEAST_SEARCHED_PX = 28
-_CANDIDATES = 12
+_CANDIDATES, _CANDIDATES_APART_PX = 12, 4.0
 _SURE_SCORE = 0.6
 """From this score on, no other candidates are looked for."""
 _LEAST_DECIDING = 20.0
 _DECIDING_RATIO = 2.5
 """Pixels that tell a pose from another one at which the part looks alike."""
-_MOST_APART_PX = 1.5
-"""How far two halves of the pixels may put a corner of the part from each other."""
-_MOST_ROUNDS, _HALF_ROUNDS = 40, 12
+_NUDGE_PX = 1.5
+_MOST_APART_PX = 0.75
+"""How far two halves of the pixels may put a corner of the part from each other, where poses are compared, though they
+start on both sides of the pose, a nudge away."""
+_MOST_ROUNDS, _HALF_ROUNDS = 40, 15
 _ANGLE_SLACK_DEG, _SCALE_SLACK = 3.0, 1.04
 
 
@@ -121,7 +123,9 @@ class _Search:
         image = self._beside(level, self._searched_px())
         pixels = used_pixels(level)
         judged = []
-        for candidate in search(level, image, self._wanted.range, self._cancellation, most=_CANDIDATES):
+        for candidate in search(
+            level, image, self._wanted.range, self._cancellation, most=_CANDIDATES, apart_px=_CANDIDATES_APART_PX
+        ):
             self._cancellation.check()
             pose = refine(level, image, self._started(candidate.pose, level), self._motion, pixels, rounds=8)
             if pose is not None and (
@@ -177,24 +181,36 @@ class _Search:
             best = best if for_best > for_other else other
         return best, True
 
-    def _finest(self, pose: Matrix | None, pixels: NDArray[np.intp], *, rounds: int) -> Matrix | None:
-        self._cancellation.check()
-        if pose is None:
-            return None
-        return refine(self._reference.finest, self._finest_image, pose, self._wanted.motion, pixels, rounds=rounds)
-
     def _finished(self, judged: _Judged, score: float) -> Found:
         reference, level = self._reference, self._reference.finest
         pose = in_resized(judged.pose, level.factor / reference.judged.factor)
-        pixels = used_pixels(level)
-        whole = self._finest(pose, pixels, rounds=_MOST_ROUNDS)
-        halves = [self._finest(whole, half, rounds=_HALF_ROUNDS) for half in _halves(pixels, level)]
-        if whole is None or halves[0] is None or halves[1] is None:
-            return Found(score=score, pose=None, why="too little of it is seen to say where it lies")
-        apart = farthest_px(halves[0], halves[1], level.width_px, level.height_px)
-        if apart > _MOST_APART_PX:
+        found = refine(level, self._finest_image, pose, self._wanted.motion, used_pixels(level), rounds=_MOST_ROUNDS)
+        self._cancellation.check()
+        if found is None or not self._is_certain(in_resized(found, reference.judged.factor / level.factor)):
             return Found(score=score, pose=None, why="too little of it is seen to say exactly where it lies")
-        return Found(score=score, pose=in_resized(whole, 1 / level.factor))
+        return Found(score=score, pose=in_resized(found, 1 / level.factor))
+
+    def _is_certain(self, pose: Matrix) -> bool:
+        """Return whether each half of the pixels leads back to the pose."""
+        level = self._reference.judged
+        ends = [
+            refine(level, self._judged_image, pose @ self._nudge(sign), self._wanted.motion, half, rounds=_HALF_ROUNDS)
+            for sign, half in zip((1, -1), _halves(used_pixels(level), level), strict=True)
+        ]
+        if ends[0] is None or ends[1] is None:
+            return False
+        return farthest_px(ends[0], ends[1], level.width_px, level.height_px) <= _MOST_APART_PX
+
+    def _nudge(self, sign: int) -> Matrix:
+        level = self._reference.judged
+        middle = level.width_px / 2, level.height_px / 2
+        reach = max(middle)
+        return similarity(
+            angle_rad=sign * _NUDGE_PX / reach,
+            scale=1.0 if self._motion is Motion.RIGID else 1 + sign * _NUDGE_PX / reach,
+            around=middle,
+            to=(middle[0] + sign * _NUDGE_PX, middle[1] + sign * _NUDGE_PX),
+        )
 
 
 def _halves(pixels: NDArray[np.intp], level: Level) -> list[NDArray[np.intp]]:

@@ -24,7 +24,7 @@ _LIKE = 0.4
 """A reference that agrees with itself so much at another pose looks alike there."""
 OTHER_POSE = 1 / 12
 """Part of the longer side: poses nearer than this are one."""
-_MOST_ALIKE = 12
+_MOST_ALIKE = 40
 _ANY_ANGLE = Range(most_angle_deg=180, least_scale=0.85, most_scale=1.15)
 
 
@@ -64,7 +64,9 @@ class Reference:
         """The poses in the reference itself, other than its own, at which it looks much like itself."""
         level, judged = self.level(SEARCHED_PX), self.judged
         kept = [np.eye(3)]
-        for each in search(level, level, _ANY_ANGLE, Cancellation(), most=_MOST_ALIKE):
+        for each in search(
+            level, level, _ANY_ANGLE, Cancellation(), most=_MOST_ALIKE, apart_px=1.5 * OTHER_POSE * SEARCHED_PX
+        ):
             pose = refine(level, level, each.pose, Motion.SIMILARITY, used_pixels(level), rounds=8)
             if pose is None:
                 continue

@@ -18,8 +18,6 @@ _STEEP = 0.12
 """Slope of brightness whose contrast is removed at which an edge counts half."""
 _RIM_PX = 2.5
 """What angles and scales that are tried lie apart, at the rim of the part."""
-_SAME_PX = 4.0
-"""Poses that put the part's corners nearer than this are one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +38,12 @@ class Candidate:
     """The share of the part's edges that lie there, about."""
 
 
-def search(level: Level, image: Level, over: Range, cancellation: Cancellation, *, most: int) -> list[Candidate]:
-    """Return the best poses of a reference's level in an image's, the best first.
+def search(
+    level: Level, image: Level, over: Range, cancellation: Cancellation, *, most: int, apart_px: float
+) -> list[Candidate]:
+    """Return the best poses of a reference's level in an image's, the best first, at most `most`.
 
-    The part may reach over the image's border.
+    The part may reach over the image's border. Poses that put all corners of the part nearer than `apart_px` are one.
     """
     field, spot = _directions(level), _directions(image)
     margin = max(level.width_px, level.height_px) // 2
@@ -56,7 +56,7 @@ def search(level: Level, image: Level, over: Range, cancellation: Cancellation, 
     for angle_deg, scale in _tried(over, max(field.shape) / 2):
         cancellation.check()
         found.append(_best_place(field, spectrum, (angle_deg, scale), image, margin))
-    return _distinct(sorted(found, key=lambda each: -each.score), level, most)
+    return _distinct(sorted(found, key=lambda each: -each.score), level, most, apart_px)
 
 
 def _directions(level: Level) -> NDArray[np.complex64]:
@@ -118,11 +118,11 @@ def _warped_field(field: NDArray[np.complex64], pose: Matrix, width_px: int, hei
     return (parts[0] + 1j * parts[1]).astype(np.complex64)
 
 
-def _distinct(candidates: list[Candidate], level: Level, most: int) -> list[Candidate]:
+def _distinct(candidates: list[Candidate], level: Level, most: int, apart_px: float) -> list[Candidate]:
     kept: list[Candidate] = []
     for each in candidates:
         if len(kept) == most:
             break
-        if all(farthest_px(each.pose, other.pose, level.width_px, level.height_px) > _SAME_PX for other in kept):
+        if all(farthest_px(each.pose, other.pose, level.width_px, level.height_px) > apart_px for other in kept):
             kept.append(each)
     return kept
