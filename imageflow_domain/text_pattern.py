@@ -105,6 +105,11 @@ class TextPattern:
         """Return the sets of signs that may come next."""
         return tuple(step.signs for place in sorted(states) if isinstance(step := self.program[place], One))
 
+    @property
+    def all_signs(self) -> tuple[Signs, ...]:
+        """All sets of signs, those of any place, each once."""
+        return tuple(dict.fromkeys(step.signs for step in self.program if isinstance(step, One)))
+
     def is_complete(self, states: States) -> bool:
         """Return whether a line may end there."""
         return any(isinstance(self.program[place], End) for place in states)
