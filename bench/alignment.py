@@ -27,6 +27,9 @@ from imageflow_pipelines.values import Pixels
 _SCENES = 500
 _WITHOUT = 250
 _COVERED = 0.3
+_MARGIN_PX = 6
+_CONTRAST = 20
+"""Grey levels between the belt and a part."""
 _MOST_OFF_PX, _MOST_OFF_DEG = 1.0, 0.2
 _WANTED = Wanted(
     motion=Motion.SIMILARITY, range=Range(most_angle_deg=180, least_scale=0.75, most_scale=1.35), min_score=0.4
@@ -108,11 +111,17 @@ def _another(part: Part, parts: list[Part], seed: int) -> Pixels:
 
 
 def drawn_parts(count: int = 50) -> Iterator[Part]:
-    """Draw good parts of all designs."""
+    """Draw good parts of all designs, cut out close to their outline."""
     for seed in range(count):
         drawn = draw(Split.VALIDATION, seed, ())
         grey = cv2.cvtColor(drawn.pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8)
-        yield Part(pixels=grey, design=drawn.design)
+        smooth = cv2.GaussianBlur(grey, (0, 0), 2).astype(np.int16)
+        belt = np.median(np.concatenate([smooth[0], smooth[-1], smooth[:, 0], smooth[:, -1]]))
+        left, top, width, height = cv2.boundingRect((np.abs(smooth - belt) > _CONTRAST).astype(np.uint8))
+        cut = grey[
+            max(0, top - _MARGIN_PX) : top + height + _MARGIN_PX, max(0, left - _MARGIN_PX) : left + width + _MARGIN_PX
+        ]
+        yield Part(pixels=np.ascontiguousarray(cut), design=drawn.design)
 
 
 def _photographs(folder: Path) -> Iterator[Part]:

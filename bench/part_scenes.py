@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from imageflow_pipelines.alignment.pose import Floats, Matrix, similarity, warped
+from imageflow_pipelines.alignment.pose import Floats, Matrix, inverse, similarity, warped
 from imageflow_pipelines.values import Pixels
 
 LEAST_SCALE, MOST_SCALE = 0.8, 1.25
@@ -77,4 +77,4 @@ def _cover(random: np.random.Generator, height: int, width: int, share: float) -
 
 
 def _placed(values: Floats, pose: Matrix, sides: list[int]) -> Floats:
-    return np.asarray(warped(values, np.linalg.inv(pose), sides[0], sides[1]), np.float32)
+    return warped(values, inverse(pose), sides[0], sides[1])

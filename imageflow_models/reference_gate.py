@@ -12,7 +12,7 @@ from imageflow_domain.errors import InvalidInput, ModelRefused
 from imageflow_domain.inference import ModelDescription
 from imageflow_pipelines.alignment.finding import Wanted as WantedPose
 from imageflow_pipelines.alignment.finding import find
-from imageflow_pipelines.alignment.pose import Matrix, farthest_px, similarity, warped
+from imageflow_pipelines.alignment.pose import Matrix, farthest_px, inverse, similarity, warped
 from imageflow_pipelines.alignment.reference import Reference
 from imageflow_pipelines.alignment.refinement import Motion
 from imageflow_pipelines.alignment.search import Range
@@ -79,9 +79,9 @@ def _copy(grey: Pixels) -> tuple[Pixels, Matrix]:
     pose = similarity(
         angle_rad=math.radians(_TURN_DEG), scale=_SCALE, around=(width / 2, height / 2), to=(side / 2, side / 2)
     )
-    inverse = np.linalg.inv(pose)
-    values = np.asarray(warped(grey.astype(np.float32), inverse, side, side))
-    there = np.asarray(warped(np.ones(grey.shape, np.float32), inverse, side, side))
+    back = inverse(pose)
+    values = warped(grey.astype(np.float32), back, side, side)
+    there = warped(np.ones(grey.shape, np.float32), back, side, side)
     ground = float(np.median(grey))
     noise = np.random.default_rng(0).standard_normal((side, side)) * _NOISE
     smooth = cv2.GaussianBlur(values * there + ground * (1 - there), (0, 0), 0.7)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from imageflow_pipelines.alignment.levels import Level, derivatives, local_statistics, normalised
-from imageflow_pipelines.alignment.pose import Floats, Matrix, warped
+from imageflow_pipelines.alignment.pose import Floats, Matrix, inverse, warped
 
 _STRUCTURED = 4.0
 """Grey levels: cells of less contrast say nothing."""
@@ -41,7 +41,7 @@ def agreement(level: Level, image: Level, pose: Matrix) -> Agreement:
     """Compare a level of the reference with what an image's level of the same factor shows at a pose."""
     width, height = level.width_px, level.height_px
     seen = warped(np.ones(image.grey.shape, np.float32), pose, width, height) > _SEEN
-    grey = np.asarray(warped(image.grey, pose, width, height), np.float32)
+    grey = warped(image.grey, pose, width, height)
     side = max(7, max(width, height) // 16) | 1
     mean, spread = local_statistics(level.grey, side)
     other_mean, other_spread = local_statistics(grey, side)
@@ -57,15 +57,13 @@ def pixels_for(level: Level, image: Level, one: Matrix, other: Matrix) -> tuple[
 
     Those count at which the reference differs between both poses, where the surroundings agree at one of them.
     """
-    between = np.linalg.inv(other) @ one
+    between = inverse(other) @ one
     there, seen, agrees = (
-        np.asarray(warped(values, between, level.width_px, level.height_px), np.float32)
+        warped(values, between, level.width_px, level.height_px)
         for values in (level.normal, np.ones(level.grey.shape, np.float32), agreement(level, image, other).agrees)
     )
     explained = (np.maximum(agreement(level, image, one).agrees, agrees) > 0) & (seen > _SEEN)
-    given = normalised(
-        np.asarray(warped(image.grey, one, level.width_px, level.height_px), np.float32), level.window_px
-    )
+    given = normalised(warped(image.grey, one, level.width_px, level.height_px), level.window_px)
     # At an edge, poses that differ by a part of a pixel differ much.
     least = _DECIDES + _SHIFT_PX * (_steepness(level.normal) + _steepness(there))
     decides = explained & (np.abs(level.normal - there) > least)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,16 +28,20 @@ from imageflow_pipelines.values import Pixels
 _MOST_SEARCHED_PX = 65_000
 """Pixels of the image in which all angles and scales are tried: larger ones are searched at a smaller size."""
 _LEAST_SEARCHED_PX = 28
-_CANDIDATES, _CANDIDATES_APART_PX = 12, 4.0
+_CANDIDATES, _CANDIDATES_APART_PX, _JUDGED_CANDIDATES = 40, 4.0, 10
 _SURE_SCORE = 0.6
 """From this score on, no other candidates are looked for."""
 _LEAST_DECIDING = 20.0
-_DECIDING_RATIO = 2.5
+_DECIDING_RATIO = 2.0
 """Pixels that tell a pose from another one at which the part looks alike."""
-_NUDGE_PX = 1.5
+_NUDGE = 0.018
+"""Part of half the longer side."""
 _MOST_APART_PX = 0.75
 """How far two halves of the pixels may put a corner of the part from each other, where poses are compared, though they
 start on both sides of the pose, a nudge away."""
+_PASSES = 3
+_SEEN = 0.25
+"""Agreement around a pixel that is used to refine the pose last."""
 _MOST_ROUNDS, _HALF_ROUNDS = 40, 15
 _ANGLE_SLACK_DEG, _SCALE_SLACK = 3.0, 1.04
 
@@ -122,17 +127,17 @@ class _Search:
         level = self._reference.level(self._searched_px())
         image = self._beside(level, self._searched_px())
         pixels = used_pixels(level)
-        judged = []
+        refined: list[_Judged] = []
         for candidate in search(
             level, image, self._wanted.range, self._cancellation, most=_CANDIDATES, apart_px=_CANDIDATES_APART_PX
         ):
             self._cancellation.check()
             pose = refine(level, image, self._started(candidate.pose, level), self._motion, pixels, rounds=8)
-            if pose is not None and (
-                found := self._judge(in_resized(pose, self._reference.judged.factor / level.factor))
-            ):
-                judged.append(found)
-        return judged
+            if pose is not None:
+                refined.append(_Judged(pose=pose, agreement=agreement(level, image, pose)))
+        best = sorted(refined, key=lambda each: -each.agreement.score)[:_JUDGED_CANDIDATES]
+        judged = [self._judge(in_resized(each.pose, self._reference.judged.factor / level.factor)) for each in best]
+        return [each for each in judged if each is not None]
 
     def _searched_px(self) -> int:
         height, width = self._grey.shape
@@ -164,31 +169,50 @@ class _Search:
             and over.least_scale / _SCALE_SLACK <= scale <= over.most_scale * _SCALE_SLACK
         )
 
-    def _is_same(self, one: Matrix, other: Matrix) -> bool:
+    def _is_same(self, one: _Judged, other: _Judged) -> bool:
         level = self._reference.judged
-        return farthest_px(one, other, level.width_px, level.height_px) < OTHER_POSE * JUDGED_PX
+        return farthest_px(one.pose, other.pose, level.width_px, level.height_px) < OTHER_POSE * JUDGED_PX
 
     def _decided(self, best: _Judged) -> tuple[_Judged, bool]:
-        """Return the pose of those at which the part looks alike for which most cells speak, and whether they do."""
-        for alike in self._reference.alike:
-            self._cancellation.check()
-            other = self._judge(best.pose @ in_resized(alike, self._reference.judged.factor))
-            if other is None or self._is_same(other.pose, best.pose):
-                continue
-            for_best, for_other = pixels_for(self._reference.judged, self._judged_image, best.pose, other.pose)
-            if max(for_best, for_other) < max(_LEAST_DECIDING, _DECIDING_RATIO * min(for_best, for_other)):
+        """Return the pose, of those at which the part looks alike, for which most pixels speak, and if enough do."""
+        alike = (in_resized(each, self._reference.judged.factor) for each in self._reference.alike)
+        others = [found for each in alike if (found := self._judge(best.pose @ each)) is not None]
+        others.append(best)
+        for _ in range(_PASSES):
+            before = best
+            for other in others:
+                for_best, for_other = self._speaking(best, other)
+                best = other if for_other > for_best else best
+            if best is before:
+                break
+        for other in others:
+            for_best, for_other = self._speaking(best, other)
+            if for_best < max(_LEAST_DECIDING, _DECIDING_RATIO * for_other) and not self._is_same(other, best):
                 return best, False
-            best = best if for_best > for_other else other
         return best, True
+
+    def _speaking(self, best: _Judged, other: _Judged) -> tuple[float, float]:
+        self._cancellation.check()
+        return pixels_for(self._reference.judged, self._judged_image, best.pose, other.pose)
 
     def _finished(self, judged: _Judged, score: float) -> Found:
         reference, level = self._reference, self._reference.finest
         pose = in_resized(judged.pose, level.factor / reference.judged.factor)
-        found = refine(level, self._finest_image, pose, self._wanted.motion, used_pixels(level), rounds=_MOST_ROUNDS)
+        found = refine(
+            level, self._finest_image, pose, self._wanted.motion, self._uncovered(judged), rounds=_MOST_ROUNDS
+        )
         self._cancellation.check()
         if found is None or not self._is_certain(in_resized(found, reference.judged.factor / level.factor)):
             return Found(score=score, pose=None, why="too little of it is seen to say exactly where it lies")
         return Found(score=score, pose=in_resized(found, 1 / level.factor))
+
+    def _uncovered(self, judged: _Judged) -> NDArray[np.intp]:
+        """Return the pixels of the finest level whose surroundings are seen."""
+        level = self._reference.finest
+        size = (level.width_px, level.height_px)
+        seen = cv2.resize(judged.agreement.agrees, size, interpolation=cv2.INTER_LINEAR).ravel()
+        pixels = used_pixels(level)
+        return pixels[seen[pixels] > _SEEN]
 
     def _is_certain(self, pose: Matrix) -> bool:
         """Return whether each half of the pixels leads back to the pose."""
@@ -204,12 +228,12 @@ class _Search:
     def _nudge(self, sign: int) -> Matrix:
         level = self._reference.judged
         middle = level.width_px / 2, level.height_px / 2
-        reach = max(middle)
+        nudge_px = _NUDGE * max(middle)
         return similarity(
-            angle_rad=sign * _NUDGE_PX / reach,
-            scale=1.0 if self._motion is Motion.RIGID else 1 + sign * _NUDGE_PX / reach,
+            angle_rad=sign * _NUDGE,
+            scale=1.0 if self._motion is Motion.RIGID else 1 + sign * _NUDGE,
             around=middle,
-            to=(middle[0] + sign * _NUDGE_PX, middle[1] + sign * _NUDGE_PX),
+            to=(middle[0] + sign * nudge_px, middle[1] + sign * nudge_px),
         )
 
 

@@ -45,8 +45,8 @@ class Level:
 
 def resized(grey: Pixels, factor: float, window_px: int) -> Level:
     """Return an image's level; `factor` is at most 1."""
-    height, width = (max(1, round(side * factor)) for side in grey.shape)
-    small = grey if (height, width) == grey.shape else cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+    # Given a size in whole pixels, OpenCV would scale by what the sides are rounded to.
+    small = grey if factor == 1 else cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return Level(factor, small.astype(np.float32), window_px)
 
 

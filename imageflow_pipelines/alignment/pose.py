@@ -1,6 +1,7 @@
 """Poses: 3x3 homographies from points of one image to points of another. Pixel (0, 0) covers x 0 to 1, y 0 to 1."""
 
 import math
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -10,6 +11,8 @@ Matrix = NDArray[np.float64]
 Points = NDArray[np.float64]
 """x and y, shape (count, 2)."""
 Floats = NDArray[np.float32]
+
+Number = TypeVar("Number", np.uint8, np.float32)
 
 _CENTRE = np.array([(1.0, 0.0, 0.5), (0.0, 1.0, 0.5), (0.0, 0.0, 1.0)])
 """OpenCV counts from the centre of the first pixel."""
@@ -69,10 +72,17 @@ def farthest_px(one: Matrix, other: Matrix, width: float, height: float) -> floa
     return float(np.linalg.norm(apply(one, edge) - apply(other, edge), axis=1).max())
 
 
-def warped(pixels: NDArray[np.generic], pose: Matrix, width_px: int, height_px: int) -> NDArray[np.generic]:
+def warped(pixels: NDArray[Number], pose: Matrix, width_px: int, height_px: int) -> NDArray[Number]:
     """Return the part of an image that lies at a pose, upright; what lies outside the image is black."""
     matrix = _FROM_CENTRE @ pose @ _CENTRE
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     if np.allclose(pose[2], (0, 0, 1)):
-        return cv2.warpAffine(pixels, matrix[:2], (width_px, height_px), flags=flags)
-    return cv2.warpPerspective(pixels, matrix, (width_px, height_px), flags=flags)
+        made = cv2.warpAffine(pixels, matrix[:2], (width_px, height_px), flags=flags)
+    else:
+        made = cv2.warpPerspective(pixels, matrix, (width_px, height_px), flags=flags)
+    return np.asarray(made, pixels.dtype)
+
+
+def inverse(pose: Matrix) -> Matrix:
+    """Return the pose from the other image to the one."""
+    return np.asarray(np.linalg.inv(pose), np.float64)

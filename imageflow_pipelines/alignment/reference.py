@@ -20,7 +20,7 @@ JUDGED_PX = 160
 FINEST_PX = 512
 """Where the pose is refined last."""
 
-_LIKE = 0.4
+_LIKE = 0.5
 """A reference that agrees with itself so much at another pose looks alike there."""
 OTHER_POSE = 1 / 12
 """Part of the longer side: poses nearer than this are one."""

@@ -55,19 +55,20 @@ def refine(
     """
     rows, columns = np.divmod(pixels, level.width_px)
     reach = max(level.width_px, level.height_px) / 2
-    x = (columns + 0.5 - level.width_px / 2) / reach
-    y = (rows + 0.5 - level.height_px / 2) / reach
+    x = ((columns + 0.5 - level.width_px / 2) / reach).astype(np.float32)
+    y = ((rows + 0.5 - level.height_px / 2) / reach).astype(np.float32)
     slope_x, slope_y = (slope.ravel()[pixels] for slope in level.slopes)
     wanted = level.normal.ravel()[pixels]
     seen_all = np.ones(image.grey.shape, np.float32)
     for number in range(rounds):
-        grey = np.asarray(warped(image.grey, pose, level.width_px, level.height_px), np.float32)
+        grey = warped(image.grey, pose, level.width_px, level.height_px)
         seen = warped(seen_all, pose, level.width_px, level.height_px).ravel()[pixels] > 0.99
         normal = normalised(grey, level.window_px)
         given_x, given_y = (slope.ravel()[pixels] for slope in derivatives(normal))
         residual = wanted - normal.ravel()[pixels]
         weights = _weights(residual, seen, max(_LEAST_SPREAD, _FIRST_SPREAD * _CLOSER**number))
-        steps = _steps(motion, x, y, (slope_x + given_x) / 2, (slope_y + given_y) / 2)
+        half = np.float32(0.5)
+        steps = _steps(motion, x, y, half * (slope_x + given_x), half * (slope_y + given_y))
         weighted = steps * weights
         normal_matrix = weighted @ steps.T
         damping = 1e-4 * np.trace(normal_matrix) / len(steps) + 1e-9

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imageflow_domain.cancellation import Cancellation
 from imageflow_pipelines.alignment.levels import Level
-from imageflow_pipelines.alignment.pose import Floats, Matrix, farthest_px, similarity, warped
+from imageflow_pipelines.alignment.pose import Floats, Matrix, farthest_px, inverse, similarity, warped
 
 _STEEP = 0.12
 """Slope of brightness whose contrast is removed at which an edge counts half."""
@@ -93,7 +93,7 @@ def _best_place(
     cos, sin = scale * abs(math.cos(angle)), scale * abs(math.sin(angle))
     columns, rows = math.ceil(width * cos + height * sin) + 1, math.ceil(width * sin + height * cos) + 1
     there = similarity(angle_rad=angle, scale=scale, around=(width / 2, height / 2), to=(columns / 2, rows / 2))
-    template = _warped_field(field, np.linalg.inv(there), columns, rows) * np.complex64(np.exp(2j * angle))
+    template = _warped_field(field, inverse(there), columns, rows) * np.complex64(np.exp(2j * angle))
     # The mean of both kinds of pixels that an image can have at all is what the score is a share of.
     total = float(np.abs(template).sum())
     fitted = np.zeros(spectrum.shape, np.complex64)
@@ -112,8 +112,7 @@ def _best_place(
 
 def _warped_field(field: NDArray[np.complex64], pose: Matrix, width_px: int, height_px: int) -> NDArray[np.complex64]:
     parts: list[Floats] = [
-        np.asarray(warped(np.ascontiguousarray(part), pose, width_px, height_px), np.float32)
-        for part in (field.real, field.imag)
+        warped(np.ascontiguousarray(part), pose, width_px, height_px) for part in (field.real, field.imag)
     ]
     return (parts[0] + 1j * parts[1]).astype(np.complex64)
 

@@ -54,7 +54,7 @@ class Alphabet:
         inside = np.zeros(len(self._codes), np.bool_)
         for low, high in signs.ranges:
             inside |= (self._codes >= ord(low)) & (self._codes <= ord(high))
-        return (inside != signs.others) & (self._codes >= 0)
+        return np.asarray((inside != signs.others) & (self._codes >= 0), np.bool_)
 
 
 def read_freely(scores: Scores, alphabet: Alphabet) -> Reading:
