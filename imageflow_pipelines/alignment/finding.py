@@ -42,7 +42,7 @@ start on both sides of the pose, a nudge away."""
 _PASSES = 3
 _SEEN = 0.25
 """Agreement around a pixel that is used to refine the pose last."""
-_MOST_ROUNDS, _HALF_ROUNDS = 40, 15
+_MOST_ROUNDS = 40
 _ANGLE_SLACK_DEG, _SCALE_SLACK = 3.0, 1.04
 
 
@@ -209,6 +209,8 @@ class _Search:
     def _uncovered(self, judged: _Judged) -> NDArray[np.intp]:
         """Return the pixels of the finest level whose surroundings are seen."""
         level = self._reference.finest
+        if self._wanted.motion is Motion.PERSPECTIVE:
+            return used_pixels(level)  # a similarity agrees with a part of the view alone
         size = (level.width_px, level.height_px)
         seen = cv2.resize(judged.agreement.agrees, size, interpolation=cv2.INTER_LINEAR).ravel()
         pixels = used_pixels(level)
@@ -218,7 +220,7 @@ class _Search:
         """Return whether each half of the pixels leads back to the pose."""
         level = self._reference.judged
         ends = [
-            refine(level, self._judged_image, pose @ self._nudge(sign), self._wanted.motion, half, rounds=_HALF_ROUNDS)
+            refine(level, self._judged_image, pose @ self._nudge(sign), self._motion, half, rounds=_MOST_ROUNDS)
             for sign, half in zip((1, -1), _halves(used_pixels(level), level), strict=True)
         ]
         if ends[0] is None or ends[1] is None:
