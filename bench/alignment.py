@@ -32,7 +32,7 @@ _CONTRAST = 20
 """Grey levels between the belt and a part."""
 _MOST_OFF_PX, _MOST_OFF_DEG = 1.0, 0.2
 _WANTED = Wanted(
-    motion=Motion.SIMILARITY, range=Range(most_angle_deg=180, least_scale=0.75, most_scale=1.35), min_score=0.4
+    motion=Motion.SIMILARITY, range=Range(most_angle_deg=180, least_scale=0.75, most_scale=1.35), min_score=0.5
 )
 _FOLDER = "IMAGEFLOW_BENCH_PHOTOGRAPHS"
 

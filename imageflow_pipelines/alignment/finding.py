@@ -36,7 +36,7 @@ _DECIDING_RATIO = 2.0
 """Pixels that tell a pose from another one at which the part looks alike."""
 _NUDGE = 0.018
 """Part of half the longer side."""
-_MOST_APART_PX = 0.75
+_MOST_APART_PX = 1.25
 """How far two halves of the pixels may put a corner of the part from each other, where poses are compared, though they
 start on both sides of the pose, a nudge away."""
 _PASSES = 3

@@ -57,7 +57,7 @@ class Align(Component):
 
     model: ModelName
     motion: Literal["rigid", "similarity", "perspective"] = "similarity"
-    min_score: float = Field(default=0.4, ge=0.3, le=1, description="Below it the part is not found.")
+    min_score: float = Field(default=0.5, ge=0.3, le=1, description="Below it the part is not found.")
     most_angle_deg: float = Field(default=180, ge=0, le=180, description="By how much the part may be turned.")
     least_scale: float = Field(default=0.75, ge=0.5, le=1, description="Of the part against the reference.")
     most_scale: float = Field(default=1.35, ge=1, le=2)

@@ -59,9 +59,9 @@ def test_a_reference_that_is_not_registered_is_not_found(store: ModelStore) -> N
 
 
 def _disc() -> "np.typing.NDArray[np.uint8]":
-    pixels = np.full((160, 160), 40, np.uint8)
-    cv2.circle(pixels, (80, 80), 60, 180, -1)
-    return cv2.GaussianBlur(pixels, (0, 0), 1.0).astype(np.uint8)
+    large = np.full((1280, 1280), 40, np.uint8)
+    cv2.circle(large, (640, 640), 480, 180, -1)
+    return cv2.resize(large, (160, 160), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 @pytest.mark.parametrize(
