@@ -66,7 +66,9 @@ def pixels_for(level: Level, image: Level, one: Matrix, other: Matrix) -> tuple[
     given = normalised(warped(image.grey, one, level.width_px, level.height_px), level.window_px)
     # At an edge, poses that differ by a part of a pixel differ much.
     least = _DECIDES + _SHIFT_PX * (_steepness(level.normal) + _steepness(there))
-    decides = explained & (np.abs(level.normal - there) > least)
+    differs = (explained & (np.abs(level.normal - there) > least)).astype(np.uint8)
+    # Lines one pixel wide are what is left of edges that were sampled at other places.
+    decides = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
     misses, other_misses = (
         np.minimum(np.abs(cv2.GaussianBlur(given - values, (0, 0), 1.0))[decides], 1.0)
         for values in (level.normal, there)
