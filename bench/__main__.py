@@ -44,6 +44,7 @@ BENCHES = {
     "engine": "pictures through pipelines, against the bare library calls",
     "live": "a 1080p JPEG through a pipeline by gRPC and REST, beside the engine alone",
     "inference": "the shipped model on held-out products; sessions against the bare runtime",
+    "alignment": "parts at random poses, partly covered: found exactly, and wrong ones taken",
     "inspection": "a tick over a million keys; a batch on two cores, against one",
     "uploads": "200 pictures put into the bucket of a running stack by one command",
     "incremental": "a later survey of a save in which little has changed, against the first",

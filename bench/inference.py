@@ -42,6 +42,7 @@ def run() -> Result:
     """Return the table of scores, and the times of one picture and of a batch by everyone who can compute them."""
     bundle = next(bundle for bundle in map(read_bundle, shipped()) if bundle.wanted.labels)
     card, sample = accept_model(bundle)
+    assert sample is not None, "a network has one"
     return Result(figures=(*scores(card, bundle.data), *times(card, bundle.data), *served(card, bundle.data, sample)))
 
 

@@ -12,12 +12,14 @@ from onnx import TensorProto, helper, numpy_helper
 from typing_extensions import override
 
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
+from imageflow_domain.errors import InvalidInput
 from imageflow_domain.inference import (
     InferenceSession,
     ModelDescription,
     ModelId,
     ModelRegistry,
     ModelTask,
+    ReferenceImage,
     Tensor,
     TensorType,
 )
@@ -41,6 +43,10 @@ class Registry(ModelRegistry):
     @override
     def open(self, model: ModelId) -> InferenceSession:
         return self._session
+
+    @override
+    def reference(self, model: ModelId) -> ReferenceImage:
+        raise InvalidInput(f"Model '{model}' is no reference image.")
 
 
 class _Builder:

@@ -63,7 +63,10 @@ def train(folder: Path, version: int, pictures: int, passes: int, validation: in
 )
 @as_json
 def check(folder: Path, held_out: int | None, as_json: bool) -> None:
-    """Check whether the model in FOLDER can be registered: it must reproduce the answers of its golden set."""
+    """Check whether the model in FOLDER can be registered.
+
+    A network must reproduce the answers of its golden set, the part of a reference image must be found by it.
+    """
     from imageflow_models.bundle import read_bundle
     from imageflow_models.gate import check_model
     from imageflow_models.judging import OneModel, judge_by_model
@@ -80,6 +83,9 @@ def check(folder: Path, held_out: int | None, as_json: bool) -> None:
         rows = score((draw(Split.HELD_OUT, seed) for seed in range(held_out)), judge).lines()
     if as_json:
         print_json({"model": str(card.id), "digest": card.digest, "golden": len(bundle.golden.names), **dict(rows)})
+        return
+    if card.task is ModelTask.ALIGN:
+        click.echo(f"The part of {card.id} is found in a turned copy of its reference image.", err=True)
         return
     click.echo(f"{card.id} answers {len(bundle.golden.names)} golden pictures as the original did.", err=True)
     if rows:
@@ -103,7 +109,7 @@ def draw(folder: Path, pictures: int, first: int) -> None:
 @click.option("--shipped", is_flag=True, help="The models that come with ImageFlow.")
 @with_settings
 def register(settings: Settings, folders: tuple[Path, ...], shipped: bool) -> None:
-    """Register the model in each of FOLDERS, if it answers its golden set as the original did.
+    """Register the model in each of FOLDERS, if `check` takes it.
 
     Again the same model changes nothing; another one under the same name and version is refused.
     """
@@ -115,7 +121,7 @@ def register(settings: Settings, folders: tuple[Path, ...], shipped: bool) -> No
     store = ModelStore(open_object_store(settings))
     for folder in wanted:
         click.echo(str(registering.register(store, folder)))
-    errors.print("Registered: what is listed answers its golden set as its original did.")
+    errors.print("Registered: each model that is listed passed its check.")
 
 
 @model.command("list")

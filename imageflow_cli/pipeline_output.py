@@ -14,7 +14,7 @@ from imageflow_pipelines.canonical import to_json
 from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.execution import Execution
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
-from imageflow_pipelines.values import Detections, Encoded, Image, Mask, Measurements, Table, Text, Value
+from imageflow_pipelines.values import Detections, Encoded, Image, Mask, Measurements, Table, Text, Transform, Value
 
 _ENDINGS = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"RIFF", "webp"))
 
@@ -97,6 +97,8 @@ def _said(value: Value) -> str:
             return visible(text)
         case Table(_, rows):
             return f"{len(rows)} rows"
+        case Transform(matrix):
+            return " ".join(f"{number:.6g}" for row in matrix for number in row)
 
 
 def summary(image: Path, execution: Execution, written: Sequence[Written]) -> dict[str, Any]:

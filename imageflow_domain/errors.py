@@ -268,6 +268,18 @@ class StepRefused(InvalidInput):
         super().__init__(f"Step '{step}': {why}")
 
 
+class PartNotFound(InvalidInput):
+    """An image does not show the part of a reference image, or not enough of it to say where it lies."""
+
+    def __init__(self, model: str, *, score: float, why: str) -> None:
+        self.model = model
+        self.score = score
+        super().__init__(
+            f"The part of '{model}' was not found (score {score:.2f}): {why}. Show the whole part, or register a "
+            "reference image that looks more like it."
+        )
+
+
 class StepFailed(ImageFlowError):
     """A step of a pipeline failed as often as its retry policy lets it be tried; `__cause__` is the last error."""
 

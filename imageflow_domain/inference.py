@@ -1,12 +1,12 @@
 """The port of inference: models by name and version, sessions over named tensors.
 
 Clients know the runtimes (ONNX Runtime, Triton) and the files; pipelines know which picture becomes which tensor.
-The three tasks below are where they meet.
+The tasks below are where they meet.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,8 +42,8 @@ class ModelId:
 class ModelTask(StrEnum):
     """What a model is for, and so which tensors it has.
 
-    Every model takes one input, N x 3 x height x width, float32: RGB from 0 to 1, after subtracting `mean` and dividing
-    by `std`. Outputs are float32, found by the names below.
+    A model that is a network takes one input, N x 3 x height x width, float32: RGB from 0 to 1, after subtracting
+    `mean` and dividing by `std`. Outputs are float32, found by the names below.
     """
 
     CLASSIFY = "classify"
@@ -53,6 +53,8 @@ class ModelTask(StrEnum):
     overlap: non-maximum suppression is the pipeline's business."""
     ANOMALY = "anomaly"
     """`heat`, N x 1 x h x w, 0 to 1: how unlike a good product each place is. h and w divide those of the input."""
+    ALIGN = "align"
+    """No network: an image of the part, by which it is found. Such a model has no tensors and no session."""
 
 
 class TensorType(StrEnum):
@@ -86,9 +88,18 @@ class ModelDescription:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     labels: tuple[str, ...]
-    """What the classes are called, in the order of the scores; empty for `ANOMALY`."""
+    """What the classes are called, in the order of the scores; empty for `ANOMALY` and `ALIGN`."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceImage:
+    """A registered model for `ALIGN`; equal ones have equal files."""
+
+    model: ModelDescription
+    data: bytes = field(repr=False, compare=False)
+    """An encoded image."""
 
 
 class InferenceSession(Protocol):
@@ -140,3 +151,18 @@ class ModelRegistry(Protocol):
             InvalidInput: For a registered file whose digest is another, or that cannot be run.
         """
         ...
+
+    def reference(self, model: ModelId) -> ReferenceImage:
+        """Return the image of a model for `ALIGN`.
+
+        Raises:
+            NotFound: For a model that is not registered; the message lists those that are.
+            InvalidInput: For a model for another task, or a registered file whose digest is another.
+        """
+        ...
+
+
+def check_task(model: ModelDescription, task: ModelTask) -> None:
+    """Raise `InvalidInput` for a model that is for another task."""
+    if model.task is not task:
+        raise InvalidInput(f"Model {model.id} is for '{model.task}', not for '{task}': name another.")

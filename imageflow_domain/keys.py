@@ -133,6 +133,11 @@ def model_file(model_id: ModelId) -> str:
     return f"{model(model_id)}/model.onnx"
 
 
+def model_reference(model_id: ModelId) -> str:
+    """The image by which a part is found, in place of a network."""
+    return f"{model(model_id)}/reference"
+
+
 def model_sample(model_id: ModelId) -> str:
     """A few pictures as tensors, and the model's answers."""
     return f"{model(model_id)}/sample.npz"

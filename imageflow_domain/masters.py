@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from imageflow_domain.dated_text import check_bound
 from imageflow_domain.errors import Fault, InvalidMaster
 from imageflow_domain.faults import describe_faults, faults_of
 from imageflow_domain.ids import Name
+from imageflow_domain.text_pattern import TextPattern
 
 MOST_ITEMS = 64
 
@@ -29,6 +31,7 @@ def _line(value: str) -> str:
     return value
 
 
+_Bound = Annotated[str, AfterValidator(check_bound)]
 _Line = Annotated[str, AfterValidator(_printable)]
 _Label = Annotated[_Line, Field(min_length=1, max_length=64)]
 _Measure = Annotated[float, Field(ge=-1e9, le=1e9)]
@@ -100,21 +103,57 @@ class Function(_Frozen):
     ranges: Annotated[tuple[Range, ...], Field(min_length=1, max_length=64)]
 
 
+class DateRule(_Frozen):
+    """When a date of a pattern must lie: from `not_before` to `not_after`, both included.
+
+    A bound is a day such as 2026-12-31, or `today`, `today+30`, `today-30`: counted from the day (UTC) on which the
+    batch was closed, so that judging it again gives the same verdict. A date without a day is the whole month: one of
+    its days is enough.
+    """
+
+    date: Name = "date"
+    """Its name in the pattern."""
+    not_before: _Bound | None = None
+    not_after: _Bound | None = None
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Self:
+        if self.not_before is None and self.not_after is None:
+            raise ValueError("not_before, not_after or both are given")
+        return self
+
+
 class Text(_Frozen):
     """Passes if a line of the text or code in the pipeline's output `output` is what was expected.
 
     `equals` compares the whole line, `contains` looks for it inside, `like` knows `*` for anything and
-    `?` for one sign.
+    `?` for one sign. `pattern` says what each sign may be, and has dates, about which there may be rules.
     """
 
     output: Name = "text"
     expected: Annotated[str, AfterValidator(_line), Field(min_length=1, max_length=1000)]
     """Control characters, such as the separator GS of GS1, may stand in it; NUL and line feed may not."""
-    match: Literal["equals", "contains", "like"] = "equals"
+    match: Literal["equals", "contains", "like", "pattern"] = "equals"
     ignore_case: bool = False
     # Criteria of before have no such field: left out where it is not set, it leaves their identities as they are.
     separators: bool = Field(default=False, exclude_if=lambda is_set: not is_set)
     """Control characters belong to the line and only a line feed ends it. Without it, separators end lines, too."""
+
+    dates: Annotated[tuple[DateRule, ...], Field(max_length=16)] = Field(default=(), exclude_if=lambda rules: not rules)
+
+    @model_validator(mode="after")
+    def _dates_stand_in_the_pattern(self) -> Self:
+        if self.match != "pattern":
+            if self.dates:
+                raise ValueError("dates stand in a pattern: write match: pattern")
+            return self
+        if self.ignore_case:
+            raise ValueError("a pattern says itself which case it takes, such as [Aa]: leave ignore_case out")
+        known = TextPattern.parse(self.expected).formats
+        for rule in self.dates:
+            if rule.date not in known:
+                raise ValueError(f"the pattern has no date '{rule.date}': it has {', '.join(known) or 'none'}")
+        return self
 
     @property
     def keeps_separators(self) -> bool:

@@ -8,7 +8,7 @@ from imageflow_catalog.pipelines import find_pipeline, models_of, plan_of
 from imageflow_clients.database import Connection
 from imageflow_clients.database.inspection import masters
 from imageflow_domain.errors import NotReady
-from imageflow_domain.inference import ModelId, ModelRegistry
+from imageflow_domain.inference import ModelId, ModelRegistry, ModelTask
 from imageflow_domain.inspection import JudgedBy
 from imageflow_domain.masters import Item, Master
 from imageflow_domain.pipelines import PublishedPipeline
@@ -51,15 +51,22 @@ def judge_now(connection: Connection, product: str, models: ModelRegistry | None
 def load_models(judge: Judge, models: ModelRegistry | None) -> frozenset[str]:
     """Load every model that a judge asks, so that no picture is blamed for one that cannot run.
 
-    Returns the names of their runtimes, e.g. 'cpu' or 'triton'; none where no pipeline uses a model.
+    Returns the names of their runtimes, e.g. 'cpu' or 'triton'; none where no pipeline uses a network.
 
     Raises:
         NotFound: For an unknown model.
         InvalidInput: For one that cannot be run, or is not the one that was registered.
         Unavailable: The inference server is down.
     """
-    names = {name for by in judge.judged_by for name in by.models}
-    return frozenset((models or NoModels()).open(ModelId.parse(name)).provider for name in sorted(names))
+    known = models or NoModels()
+    wanted = sorted({ModelId.parse(name) for by in judge.judged_by for name in by.models})
+    providers = set()
+    for model in wanted:
+        if known.describe(model).task is ModelTask.ALIGN:
+            known.reference(model)
+        else:
+            providers.add(known.open(model).provider)
+    return frozenset(providers)
 
 
 def _judged_by(item: Item, pipeline: PublishedPipeline, wanted: Plan, models: ModelRegistry) -> JudgedBy:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from datetime import UTC
 from itertools import islice
 from time import perf_counter
 
@@ -168,6 +169,7 @@ class _Inspector:
     ) -> None:
         self._stores = stores
         self._batch = batch
+        self._today = batch.closed_at.astimezone(UTC).date()
         self._engine = engine
         self._by = by
         self._inspection = inspection
@@ -220,7 +222,7 @@ class _Inspector:
             execution = self._run(plan, data)  # what died with it may have been to blame
         match execution.error:
             case None:
-                return replace(judge(item, execution.outputs), picture=_drawn(execution.outputs))
+                return replace(judge(item, execution.outputs, today=self._today), picture=_drawn(execution.outputs))
             case Cancelled() as error:
                 raise error
             case StepFailed(__cause__=Unavailable() as cause) as error if not _died(error):

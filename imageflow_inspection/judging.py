@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
+from imageflow_domain.dated_text import DateSpan, bound_on
 from imageflow_domain.inspection import MOST_DETAILS_BYTES, Verdict
-from imageflow_domain.masters import Dimension, Function, Item, Range, Text, Tolerance, Visual
+from imageflow_domain.masters import DateRule, Dimension, Function, Item, Range, Text, Tolerance, Visual
+from imageflow_domain.text_pattern import TextPattern
 from imageflow_pipelines.canonical import to_json
 from imageflow_pipelines.values import Detection, Detections, Measurements, Value
 from imageflow_pipelines.values import Text as TextValue
@@ -33,18 +36,23 @@ class JudgedItem:
     """The picture with what was found, where the pipeline draws it itself."""
 
 
-def judge(item: Item, outputs: Mapping[str, Value | None]) -> JudgedItem:
+def judge(item: Item, outputs: Mapping[str, Value | None], *, today: date) -> JudgedItem:
     """Return what an item's criteria make of its pipeline's outputs.
 
     Confidence is 0 to 1. VISUAL: the score of the defect that decided, or one minus that of the strongest that was too
     weak. DIMENSION and FUNCTION: how far the worst value is from its nearest limit, in parts of half the tolerance.
     TEXT: 1. Details that are more than a row holds are cut, and say at `left_out` how many there are no more.
+
+    Args:
+        item: What is inspected.
+        outputs: What its pipeline gave.
+        today: The day from which rules about dates count.
     """
-    judged = _judge(item, outputs)
+    judged = _judge(item, outputs, today)
     return replace(judged, details=_cut(judged.details))
 
 
-def _judge(item: Item, outputs: Mapping[str, Value | None]) -> JudgedItem:
+def _judge(item: Item, outputs: Mapping[str, Value | None], today: date) -> JudgedItem:
     rule = item.rule
     value = outputs.get(rule.output)
     if value is None:
@@ -57,7 +65,7 @@ def _judge(item: Item, outputs: Mapping[str, Value | None]) -> JudgedItem:
         case Function(), Measurements():
             return _measured([_value(each, value) for each in rule.ranges])
         case Text(), TextValue():
-            return _text(rule, value)
+            return _text(rule, value, today)
         case _:
             return undecided(f"The pipeline's '{rule.output}' is nothing that {item.type} criteria can judge.")
 
@@ -186,20 +194,52 @@ def _measured(readings: list[_Reading | str]) -> JudgedItem:
     return JudgedItem(verdict=Verdict.PASS, confidence=min(reading.confidence for reading in read), details=details)
 
 
-def _text(rule: Text, read: TextValue) -> JudgedItem:
-    expected = rule.expected.casefold() if rule.ignore_case else rule.expected
+def _text(rule: Text, read: TextValue, today: date) -> JudgedItem:
     lines = _lines(rule, read.text)
-    compared = [line.casefold() if rule.ignore_case else line for line in lines]
-    passes = any(_is_expected(line, expected, rule.match) for line in compared)
-    return JudgedItem(
-        verdict=Verdict.PASS if passes else Verdict.FAIL,
-        confidence=1.0,
-        details={
-            "read": [_clean(line) for line in lines[:_MOST_LISTED]],
-            "expected": rule.expected,
-            "match": rule.match,
-        },
-    )
+    details: dict[str, Any] = {
+        "read": [_clean(line) for line in lines[:_MOST_LISTED]],
+        "expected": rule.expected,
+        "match": rule.match,
+    }
+    if rule.match == "pattern":
+        passes, facts = _matched(rule, lines, today)
+        details |= facts
+    else:
+        expected = rule.expected.casefold() if rule.ignore_case else rule.expected
+        compared = [line.casefold() if rule.ignore_case else line for line in lines]
+        passes = any(_is_expected(line, expected, rule.match) for line in compared)
+    return JudgedItem(verdict=Verdict.PASS if passes else Verdict.FAIL, confidence=1.0, details=details)
+
+
+def _matched(rule: Text, lines: list[str], today: date) -> tuple[bool, dict[str, Any]]:
+    """Return whether a line passes, and the dates of the first line that the pattern takes, with what is wrong."""
+    pattern = TextPattern.parse(rule.expected)
+    first: dict[str, Any] = {}
+    for line in lines:
+        dates = pattern.match(line)
+        if dates is None:
+            continue
+        wrong = [said for each in rule.dates if (said := _why_wrong(each, dates.get(each.date), today))]
+        facts: dict[str, Any] = {"dates": {name: _spelled(span) for name, span in dates.items()}} if dates else {}
+        if not wrong:
+            return True, facts
+        first = first or {**facts, "reason": " ".join(wrong)}
+    return False, first
+
+
+def _why_wrong(rule: DateRule, span: DateSpan | None, today: date) -> str:
+    """Return what is wrong with a date; nothing where it fulfils the rule."""
+    if span is None:
+        return f"The date '{rule.date}' is missing."
+    if rule.not_before is not None and span.last < (least := bound_on(rule.not_before, today)):
+        return f"The date '{rule.date}', {_spelled(span)}, is before {least}."
+    if rule.not_after is not None and span.first > (most := bound_on(rule.not_after, today)):
+        return f"The date '{rule.date}', {_spelled(span)}, is after {most}."
+    return ""
+
+
+def _spelled(span: DateSpan) -> str:
+    return str(span.first) if span.first == span.last else f"{span.first:%Y-%m}"
 
 
 def _lines(rule: Text, text: str) -> list[str]:

@@ -1,5 +1,7 @@
 """A model in a folder, as its author delivers it: file, card, and a golden set with the original's answers.
 
+A model for `align` has an image in place of the network, `reference.png` or another kind of image, and no golden set.
+
 model.onnx
 model.json      name, version, task, labels, mean, std, tolerance
 golden/*.png    pictures of the model's own input size
@@ -22,10 +24,13 @@ from numpy.typing import NDArray
 from imageflow_clients.inference.card import Wanted
 from imageflow_clients.inference.onnx_file import MAX_FILE_BYTES
 from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.file_names import PICTURE_TYPES
+from imageflow_domain.inference import ModelTask
 from imageflow_pipelines.components.decode import Decode
+from imageflow_pipelines.limits import MAX_ENCODED_BYTES
 from imageflow_pipelines.values import Encoded, Image
 
-FILE, CARD, GOLDEN, ANSWERS = "model.onnx", "model.json", "golden", "answers.npz"
+FILE, CARD, GOLDEN, ANSWERS, REFERENCE = "model.onnx", "model.json", "golden", "answers.npz", "reference"
 MAX_GOLDEN = 500
 _MAX_ANSWER_BYTES = 256 * 2**20
 _WHERE = "see docs/models.md"
@@ -45,22 +50,26 @@ class Golden:
     answers: Mapping[str, NDArray[Any]]
 
 
+NO_GOLDEN = Golden(names=(), pictures=(), answers={})
+"""Of a model that answers nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
     """A model that wants to be registered."""
 
     wanted: Wanted
     data: bytes
+    """A network, or of a model for `align` an encoded image."""
     golden: Golden
 
 
 def read_bundle(folder: Path) -> Bundle:
     """Read a folder; raise `NotFound` or `InvalidInput`, naming the file that is missing or wrong."""
-    return Bundle(
-        wanted=Wanted.parse(_read(folder / CARD, 2**20), str(folder / CARD)),
-        data=_read(folder / FILE, MAX_FILE_BYTES),
-        golden=_read_golden(folder / GOLDEN),
-    )
+    wanted = Wanted.parse(_read(folder / CARD, 2**20), str(folder / CARD))
+    if wanted.task is ModelTask.ALIGN:
+        return Bundle(wanted=wanted, data=_read_reference(folder), golden=NO_GOLDEN)
+    return Bundle(wanted=wanted, data=_read(folder / FILE, MAX_FILE_BYTES), golden=_read_golden(folder / GOLDEN))
 
 
 def write_bundle(
@@ -91,6 +100,16 @@ def _read(path: Path, most: int) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise NotFound(f"'{path}' cannot be read ({error.strerror}): a model's folder holds it, {_WHERE}.") from error
+
+
+def _read_reference(folder: Path) -> bytes:
+    paths = sorted(path for path in folder.glob(f"{REFERENCE}.*") if path.suffix.lower() in PICTURE_TYPES)
+    if len(paths) != 1:
+        raise InvalidInput(
+            f"'{folder}' holds {len(paths)} images called '{REFERENCE}': a model for 'align' has one, such as "
+            f"{REFERENCE}.png, {_WHERE}."
+        )
+    return _read(paths[0], MAX_ENCODED_BYTES)
 
 
 def _read_golden(folder: Path) -> Golden:

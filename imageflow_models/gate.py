@@ -14,6 +14,7 @@ from imageflow_clients.inference.trial import MEMORY_BYTES, SECONDS, try_model
 from imageflow_domain.errors import InvalidInput, ModelRefused
 from imageflow_domain.inference import ModelDescription, ModelTask, TensorType
 from imageflow_models.bundle import Bundle, Golden
+from imageflow_models.reference_gate import accept_reference
 from imageflow_pipelines.tensors import to_tensor
 
 _OUTPUTS = {
@@ -29,8 +30,10 @@ def check_model(bundle: Bundle, *, memory_bytes: int = MEMORY_BYTES, seconds: fl
     return accept_model(bundle, memory_bytes=memory_bytes, seconds=seconds)[0]
 
 
-def accept_model(bundle: Bundle, *, memory_bytes: int = MEMORY_BYTES, seconds: float = SECONDS) -> tuple[Card, Sample]:
-    """Return the card under which a model may be registered, and a sample of what it answers.
+def accept_model(
+    bundle: Bundle, *, memory_bytes: int = MEMORY_BYTES, seconds: float = SECONDS
+) -> tuple[Card, Sample | None]:
+    """Return the card under which a model may be registered, and a sample of what it answers, if it is a network.
 
     Args:
         bundle: The model, and its golden set.
@@ -42,6 +45,8 @@ def accept_model(bundle: Bundle, *, memory_bytes: int = MEMORY_BYTES, seconds: f
             answer that is not finite or differs from the original's by more than the card's tolerance.
     """
     wanted = bundle.wanted
+    if wanted.task is ModelTask.ALIGN:
+        return accept_reference(wanted, bundle.data), None
     try:
         interface = examine(bundle.data)
         description = _describe(wanted, bundle.data, interface)

@@ -10,8 +10,8 @@ from typing_extensions import override
 from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
 from imageflow_domain.cancellation import Cancellation
-from imageflow_domain.errors import NotFound
-from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
+from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry, ReferenceImage
 from imageflow_models.products import Drawn, Pixels, Split, draw
 from imageflow_models.scoring import Judge
 from imageflow_pipelines.component import Context
@@ -41,6 +41,10 @@ class OneModel(ModelRegistry):
         if model != self._session.model.id:
             raise NotFound(f"There is no model '{model}' here, only '{self._session.model.id}'.")
         return self._session
+
+    @override
+    def reference(self, model: ModelId) -> ReferenceImage:
+        raise InvalidInput(f"Model '{model}' is no reference image: there is only '{self._session.model.id}'.")
 
 
 def judge_by_model(models: ModelRegistry, model: ModelId) -> Judge:

@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from imageflow_pipelines.values import Detections, Encoded, Image, Mask, Measurements, Table, Text, Value, kind_name
+from imageflow_pipelines.values import (
+    Detections,
+    Encoded,
+    Image,
+    Mask,
+    Measurements,
+    Table,
+    Text,
+    Transform,
+    Value,
+    kind_name,
+)
 
 JsonValue = Any
 
@@ -27,6 +38,8 @@ def to_json(value: Value) -> JsonValue:
             return text
         case Table(columns, rows):
             return {"columns": list(columns), "rows": [list(row) for row in rows]}
+        case Transform(matrix):
+            return {"matrix": [list(row) for row in matrix]}
 
 
 def digest(value: Value) -> str:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.containers import Containers, NoContainers
 from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, TooLarge
-from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry, ReferenceImage
 from imageflow_domain.isolation import Isolation
 from imageflow_pipelines.execution import Execution
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
@@ -32,6 +32,10 @@ class NoModels(ModelRegistry):
 
     @override
     def open(self, model: ModelId) -> InferenceSession:
+        raise NotFound(f"There is no model '{model}': none is registered.")
+
+    @override
+    def reference(self, model: ModelId) -> ReferenceImage:
         raise NotFound(f"There is no model '{model}': none is registered.")
 
 

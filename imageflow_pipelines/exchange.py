@@ -25,6 +25,7 @@ from imageflow_pipelines.values import (
     Pixels,
     Table,
     Text,
+    Transform,
     Value,
 )
 
@@ -37,6 +38,7 @@ _ITEMS: dict[type[Detections | Measurements], TypeAdapter[Any]] = {
     Measurements: TypeAdapter(tuple[Measurement, ...]),
 }
 _TABLE: TypeAdapter[Table] = TypeAdapter(Table)
+_TRANSFORM: TypeAdapter[Transform] = TypeAdapter(Transform)
 
 
 class WrongValue(Exception):
@@ -83,6 +85,8 @@ def from_data(kind: type[Value], data: JsonValue) -> Value:
             return Text(_text(data))
         if kind is Table:
             return _table(data)
+        if kind is Transform:
+            return _TRANSFORM.validate_json(_dumped(data), strict=True)
         items = _ITEMS[Detections if kind is Detections else Measurements].validate_json(_dumped(data), strict=True)
     except ValidationError as error:
         raise WrongValue(f"is wrong: {describe_faults(error)}") from error

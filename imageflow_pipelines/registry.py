@@ -13,6 +13,7 @@ from typing import Any
 from imageflow_domain.errors import NotFound
 from imageflow_pipelines.component import Component, ports_of
 from imageflow_pipelines.components.aggregate import Aggregate
+from imageflow_pipelines.components.align import Align
 from imageflow_pipelines.components.anomaly import Anomaly
 from imageflow_pipelines.components.barcodes import Barcodes
 from imageflow_pipelines.components.barcodes_v2 import BarcodesV2
@@ -33,6 +34,7 @@ from imageflow_pipelines.components.edges import Edges
 from imageflow_pipelines.components.encode import Encode
 from imageflow_pipelines.components.equalise import Equalise
 from imageflow_pipelines.components.feature_match import FeatureMatch
+from imageflow_pipelines.components.marker_scale import MarkerScale
 from imageflow_pipelines.components.merge import Merge
 from imageflow_pipelines.components.morphology import Morphology
 from imageflow_pipelines.components.overlay import Overlay
@@ -42,6 +44,7 @@ from imageflow_pipelines.components.rotate import Rotate
 from imageflow_pipelines.components.sharpen import Sharpen
 from imageflow_pipelines.components.template_match import TemplateMatch
 from imageflow_pipelines.components.threshold import Threshold
+from imageflow_pipelines.components.to_original import ToOriginal
 from imageflow_pipelines.values import kind_name
 
 
@@ -123,6 +126,9 @@ RELEASED = Registry(
         Release(Dimensions, golden="ee807a9d6558087482a26496595f54aa"),
         Release(TemplateMatch, golden="a2cfe814be51d1d1b22178b7648069ce"),
         Release(FeatureMatch, golden="d8db7e31918e397425396e445784f607"),
+        Release(Align, golden="e6bf6fa753f6808f5d823b23a422fdb2"),
+        Release(ToOriginal, golden="950d96ab7e27af87babbe51063102ebf"),
+        Release(MarkerScale, golden="9aaad6bcb7599eb4b658489ae30183c6"),
         Release(Barcodes, golden="26252225e4ecafd001acb24e15bdad19"),
         Release(BarcodesV2, golden="ffe042f94f516c2347adb50f65471207"),
         Release(Classify, golden="2d2b87d2346b58113cbc83c74f36b0c3"),

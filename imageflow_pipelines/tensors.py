@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from imageflow_domain.errors import InvalidInput
-from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelTask
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelTask, check_task
 from imageflow_pipelines.component import Context
 from imageflow_pipelines.values import Image, Pixels
 
@@ -27,8 +27,7 @@ def identity(model: str, context: Context) -> str:
 def open_model(model: str, task: ModelTask, context: Context) -> InferenceSession:
     """Return the session of `name@version`; raise `InvalidInput` if the model is for another task."""
     session = context.models.open(ModelId.parse(model))
-    if session.model.task is not task:
-        raise InvalidInput(f"Model {model} is for '{session.model.task}', not for '{task}': name another.")
+    check_task(session.model, task)
     return session
 
 

@@ -182,7 +182,51 @@ class Table:
         return tuple(row[place] for row in self.rows)
 
 
-Value: TypeAlias = Encoded | Image | Mask | Detections | Measurements | Text | Table
+_Row: TypeAlias = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Where points of an image lie in the image that it was made from: the rows of a homography."""
+
+    matrix: tuple[_Row, _Row, _Row]
+
+    def __post_init__(self) -> None:
+        rows = np.array(self.matrix)
+        if not np.isfinite(rows).all() or abs(float(np.linalg.det(rows))) < _SINGULAR:
+            raise InvalidInput("The transform cannot be inverted: it maps an image to a line.")
+
+    @classmethod
+    def of(cls, matrix: NDArray[np.float64]) -> "Transform":
+        """Return the transform of a 3x3 matrix, whose last number becomes 1."""
+        first, second, third = (
+            (float(x), float(y), float(z)) for x, y, z in np.round(matrix / matrix[2, 2], 10).tolist()
+        )
+        return cls((first, second, third))
+
+    def apply(self, point: Point) -> Point:
+        """Return where a point lies, to a thousandth of a pixel; raise `InvalidInput` for one that lies nowhere."""
+        x, y, w = (np.array(self.matrix) @ (point.x_px, point.y_px, 1.0)).tolist()
+        if w <= 0:
+            raise InvalidInput("A point lies behind the camera by this transform: nothing is seen there.")
+        return Point(x_px=round(x / w, 3), y_px=round(y / w, 3))
+
+    def then(self, after: "Transform") -> "Transform":
+        """Return the transform that does this one, and `after` it another."""
+        return Transform.of(np.array(after.matrix) @ np.array(self.matrix))
+
+    @property
+    def scale(self) -> float | None:
+        """How many pixels lie along one pixel; `None` where it depends on place or direction."""
+        (a, b, _), (c, d, _), (g, h, _) = self.matrix
+        scale = math.hypot(a, c)
+        is_similar = max(abs(a - d), abs(b + c)) <= 1e-6 * scale and g == 0 and h == 0
+        return scale if is_similar else None
+
+
+_SINGULAR = 1e-9
+
+Value: TypeAlias = Encoded | Image | Mask | Detections | Measurements | Text | Table | Transform
 
 KINDS: dict[str, type[Value]] = {
     "encoded": Encoded,
@@ -192,6 +236,7 @@ KINDS: dict[str, type[Value]] = {
     "measurements": Measurements,
     "text": Text,
     "table": Table,
+    "transform": Transform,
 }
 """Every kind by the name that specs, catalogues and messages use."""
 
@@ -218,3 +263,5 @@ def size_bytes(value: Value) -> int:
             return sum(256 + 64 * len(item.outline) for item in items)
         case Measurements(items):
             return 128 * len(items)
+        case Transform():
+            return 256

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from imageflow_clients.inference import v2_messages
-from imageflow_clients.inference.stored_models import ModelStore, SharedSessions
+from imageflow_clients.inference.stored_models import ModelStore, OpenedOnce, check_network
 from imageflow_clients.inference.tensor_check import check_inputs
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import BadGateway, InvalidInput, NotFound, Timeout, Unavailable
-from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
+from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry, ReferenceImage
 
 _BINARY = "binary_tensor_data"
 _SECONDS = 30.0
@@ -199,7 +199,8 @@ class TritonModels(ModelRegistry):
         self._server = server
         self._max_batch = max_batch
         self._binary = binary
-        self._sessions = SharedSessions(self._load)
+        self._sessions = OpenedOnce(self._load)
+        self._references = OpenedOnce(store.reference)
 
     @override
     def describe(self, model: ModelId) -> ModelDescription:
@@ -209,8 +210,13 @@ class TritonModels(ModelRegistry):
     def open(self, model: ModelId) -> InferenceSession:
         return self._sessions.open(model)
 
+    @override
+    def reference(self, model: ModelId) -> ReferenceImage:
+        return self._references.open(model)
+
     def _load(self, model: ModelId) -> InferenceSession:
         card = self._store.card(model)
+        check_network(card)
         described = card.describe()
         there = self._server.get(self._server.path(model))
         if there is None:

@@ -8,6 +8,7 @@ import pytest
 
 from imageflow_models.registering import shipped
 from tests.cli.here import Here, command_line
+from tests.models.references import reference_folder
 
 DETECTOR = next(folder for folder in shipped() if "defects" in folder.name)
 
@@ -22,7 +23,7 @@ def test_the_shipped_models_are_registered_listed_and_registered_again(cli: Here
     for _ in range(2):
         done = cli.run("model", "register", "--shipped")
         assert done.stdout.split() == ["product_defects@1", "product_heat@1"]
-        assert "answers its golden set as its original did" in done.stderr
+        assert "each model that is listed passed its check" in done.stderr
     listed = cli.run("model", "list", "--json").stdout.splitlines()
     assert [json.loads(line)["task"] for line in listed] == ["detect", "anomaly"]
 
@@ -51,3 +52,11 @@ def test_training_writes_two_folders_that_the_gate_takes(cli: Here, tmp_path: Pa
     folders = cli.run("model", "train", str(tmp_path / "out"), *sizes, "--version", "2").stdout.split()
     assert [Path(folder).name for folder in folders] == ["product_defects_2", "product_heat_2"]
     cli.run("model", "check", folders[0])
+
+
+def test_a_reference_image_is_checked_and_registered_as_a_model(cli: Here, tmp_path: Path) -> None:
+    folder = reference_folder(tmp_path / "plate")
+    assert "found in a turned copy" in cli.run("model", "check", str(folder)).stderr
+    assert cli.run("model", "register", str(folder)).stdout.split() == ["plate@1"]
+    (listed,) = cli.run("model", "list", "--json").stdout.splitlines()
+    assert json.loads(listed)["task"] == "align"

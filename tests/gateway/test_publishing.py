@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from imageflow_clients.stores import Stores
 from tests.gateway.answers import V1, fields, ok
 from tests.gateway.model_files import DETECTOR, bundle
 from tests.inspection.lids import items, lid_pipeline
+from tests.models.references import reference_folder
 
 # Components, pipelines, models
 
@@ -102,6 +104,19 @@ def test_a_model_passes_the_gate_into_the_registry(client: Any) -> None:
     assert ok(client.get(f"{V1}/models/{name}@1")) == made
     assert made in ok(client.get(f"{V1}/models"))["models"]
     assert client.get(f"{V1}/models/{name}@2").status_code == 404
+
+
+def test_a_reference_image_is_registered_with_its_card_alone(client: Any, tmp_path: Path) -> None:
+    name = f"m_{uuid4().hex[:8]}"
+    folder = reference_folder(tmp_path / name)
+    parts = [
+        ("card", ("model.json", (folder / "model.json").read_bytes(), "application/json")),
+        ("reference", ("Photo.PNG", (folder / "reference.png").read_bytes(), "image/png")),
+    ]
+    made = ok(client.post(f"{V1}/models", files=parts), 201)
+    assert (made["reference"], made["task"], made["inputs"]) == (f"{name}@1", "align", [])
+    wrong = [parts[0], ("reference", ("photo.txt", b"", "text/plain"))]
+    assert "is no reference image" in ok(client.post(f"{V1}/models", files=wrong), 400)["error"]["message"]
 
 
 def test_a_model_that_answers_otherwise_is_refused_by_the_pictures_name(client: Any) -> None:

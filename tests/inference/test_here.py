@@ -6,7 +6,7 @@ import pytest
 
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Provider, Runtime, available
 from imageflow_clients.inference.opening import open_models
-from imageflow_clients.inference.stored_models import ModelStore, OnnxModels, SharedSessions
+from imageflow_clients.inference.stored_models import ModelStore, OnnxModels, OpenedOnce
 from imageflow_clients.settings import Settings
 from imageflow_domain import keys
 from imageflow_domain.cancellation import Cancellation
@@ -53,7 +53,7 @@ def test_the_number_of_threads_changes_no_byte() -> None:
 
 def test_the_longest_unused_session_is_let_go(registered: ModelStore) -> None:
     loaded = []
-    sessions = SharedSessions(lambda model: loaded.append(model) or object(), at_most=2)  # type: ignore[arg-type, return-value, func-returns-value]
+    sessions = OpenedOnce(lambda model: loaded.append(model) or object(), at_most=2)  # type: ignore[arg-type, return-value, func-returns-value]
     first, second, third = FILES
     for model in (first, second, first, third, first, second):
         sessions.open(model)

@@ -1,6 +1,7 @@
 """Criteria: known outputs, known verdicts."""
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from imageflow_domain.masters import Item, read_items
 from imageflow_inspection.judging import JudgedItem, combine, judge, undecided
 from imageflow_pipelines.values import Box, Detection, Detections, Measurement, Measurements, Text, Value
 
+TODAY = date(2026, 11, 30)
 PASS, FAIL, UNDECIDED = Verdict.PASS, Verdict.FAIL, Verdict.UNDECIDED
 
 
 def judged(kind: str, criteria: dict[str, Any], value: Value | None) -> JudgedItem:
     item = Item(code="x", name="X", type=kind, pipeline="p@1", criteria={"output": "out", **criteria})
-    return judge(item, {"out": value})
+    return judge(item, {"out": value}, today=TODAY)
 
 
 def spot(score: float, side_px: float = 10, label: str = "spot") -> Detection:
@@ -188,3 +190,72 @@ def test_details_that_no_row_holds_are_cut_and_say_so(stores: Stores) -> None:
     assert _kept_bytes(stores, many) <= MOST_DETAILS_BYTES
     assert many.details["left_out"] > 0
     assert "left_out" not in judged("TEXT", {"expected": "LOT-1"}, Text("LOT-1")).details
+
+
+_LOT = {"match": "pattern", "expected": r"LOT-[A-Z]\d{3} <made:YYYY.MM.DD>( EXP <expiry:MM/YY>)?"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "read", "verdict", "reason"),
+    [
+        ([], "LOT-A123 2026.11.30", PASS, None),
+        ([], "a\nLOT-A123 2026.11.30\nb", PASS, None),
+        ([], "LOT-4123 2026.11.30", FAIL, None),
+        ([], "LOT-A123 2026.11.31", FAIL, None),
+        ([{"date": "made", "not_after": "today"}], "LOT-A123 2026.11.30", PASS, None),
+        (
+            [{"date": "made", "not_after": "today"}],
+            "LOT-A123 2026.12.01",
+            FAIL,
+            "The date 'made', 2026-12-01, is after 2026-11-30.",
+        ),
+        ([{"date": "expiry", "not_before": "today"}], "LOT-A123 2026.11.30 EXP 11/26", PASS, None),
+        (
+            [{"date": "expiry", "not_before": "today+1"}],
+            "LOT-A123 2026.11.30 EXP 11/26",
+            FAIL,
+            "The date 'expiry', 2026-11, is before 2026-12-01.",
+        ),
+        (
+            [{"date": "expiry", "not_before": "2026-01-01"}],
+            "LOT-A123 2026.11.30",
+            FAIL,
+            "The date 'expiry' is missing.",
+        ),
+        (
+            [{"date": "made", "not_before": "2026-01-01"}],
+            "LOT-A123 2025.11.30\nLOT-B123 2026.11.30",
+            PASS,
+            None,
+        ),
+    ],
+)
+def test_lines_are_held_to_a_pattern_and_dates_to_their_rules(
+    rules: list[dict[str, str]], read: str, verdict: Verdict, reason: str | None
+) -> None:
+    result = judged("TEXT", {**_LOT, "dates": rules}, Text(read))
+    assert result.verdict is verdict
+    assert result.details.get("reason") == reason
+
+
+def test_the_dates_that_were_read_stand_in_the_details() -> None:
+    details = judged("TEXT", _LOT, Text("LOT-A123 2026.11.30 EXP 02/28")).details
+    assert details["dates"] == {"made": "2026-11-30", "expiry": "2028-02"}
+
+
+@pytest.mark.parametrize(
+    ("criteria", "why"),
+    [
+        ({"expected": "[A", "match": "pattern"}, "a ']' is missing"),
+        ({**_LOT, "ignore_case": True}, "leave ignore_case out"),
+        ({**_LOT, "dates": [{"date": "sold", "not_after": "today"}]}, "no date 'sold': it has made, expiry"),
+        ({**_LOT, "dates": [{"date": "made"}]}, "not_before, not_after or both are given"),
+        ({**_LOT, "dates": [{"date": "made", "not_after": "soon"}]}, "'soon' is no day"),
+        ({"expected": "x", "dates": [{"date": "made", "not_after": "today"}]}, "write match: pattern"),
+    ],
+)
+def test_wrong_patterns_and_rules_are_refused(criteria: dict[str, Any], why: str) -> None:
+    item = {"code": "x", "name": "X", "type": "TEXT", "pipeline": "p@1", "criteria": criteria}
+    with pytest.raises(InvalidMaster) as refusal:
+        read_items([item])
+    assert why in str(refusal.value)

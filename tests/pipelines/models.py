@@ -1,5 +1,6 @@
 """Models that are plain arithmetic on the input tensor, so that their answers are known beforehand."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import NotFound
-from imageflow_domain.inference import ModelDescription, ModelId, ModelTask, Tensor, TensorType
+from imageflow_domain.inference import ModelDescription, ModelId, ModelTask, ReferenceImage, Tensor, TensorType
+from imageflow_pipelines.values import Image
+from tests.pipelines.pictures import encoded, speckled
 
 Tensors = Mapping[str, NDArray[Any]]
 Answer = Callable[[NDArray[Any]], dict[str, NDArray[Any]]]
@@ -43,10 +46,15 @@ class Arithmetic:
 
 
 class Models:
-    """A registry of sessions by name, all of version 1."""
+    """A registry of sessions and of reference images by name, all of version 1."""
 
     def __init__(self, **sessions: Any) -> None:
         self._sessions = sessions
+
+    def reference(self, model: ModelId) -> ReferenceImage:
+        found = self.open(model)
+        assert isinstance(found, ReferenceImage)
+        return found
 
     def describe(self, model: ModelId) -> ModelDescription:
         described: ModelDescription = self.open(model).model
@@ -77,5 +85,20 @@ def redness() -> Arithmetic:
     return Arithmetic(ModelTask.ANOMALY, lambda x: {"heat": x[:, :1]})
 
 
+def reference_image(data: bytes) -> ReferenceImage:
+    return ReferenceImage(
+        model=ModelDescription(
+            id=ModelId(name="part", version=1),
+            digest=hashlib.sha256(data).hexdigest(),
+            task=ModelTask.ALIGN,
+            inputs=(),
+            outputs=(),
+            labels=(),
+        ),
+        data=data,
+    )
+
+
 def registry() -> Models:
-    return Models(colours=colours(), boxes=brightest(), heat=redness())
+    part = reference_image(encoded(Image(speckled(72, 54, 3))).data)
+    return Models(colours=colours(), boxes=brightest(), heat=redness(), part=part)

@@ -48,6 +48,12 @@ def code(text: str, kind: str = "QRCode", scale: int = 4, *, gs1: bool = False) 
     return np.pad(np.array(drawn), 16, constant_values=255)
 
 
+def marker(number: int, side_px: int, margin_px: int = 24) -> Pixels:
+    """An ArUco marker of 4 x 4 cells on white, upright."""
+    drawn = cv2.aruco.generateImageMarker(cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50), number, side_px)
+    return np.pad(drawn, margin_px, constant_values=255)
+
+
 def speckled(width_px: int, height_px: int, seed: int) -> Pixels:
     """Random rectangles of random brightness: full of corners, none like another."""
     random = np.random.default_rng(seed)

@@ -21,10 +21,11 @@ from imageflow_pipelines.values import (
     Point,
     Table,
     Text,
+    Transform,
 )
 from tests.images.kinds import deep_png, exif, picture
 from tests.pipelines.models import registry
-from tests.pipelines.pictures import code, encoded, grey, mask_of, scene, speckled
+from tests.pipelines.pictures import code, encoded, grey, marker, mask_of, scene, speckled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,31 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
                 "reference": Image(speckled(160, 120, 1)),
             }
         ),
+    ),
+    "align@1": (
+        Sample(
+            parameters={"model": "part@1", "motion": "rigid", "most_angle_deg": 30},
+            inputs={"image": Image(np.pad(speckled(72, 54, 3), 20, constant_values=90))},
+        ),
+        Sample(
+            parameters={"model": "part@1", "motion": "perspective", "min_score": 0.5},
+            inputs={"image": Image(np.pad(np.rot90(speckled(72, 54, 3)), 20, constant_values=90))},
+        ),
+    ),
+    "to_original@1": (
+        Sample(
+            inputs={
+                "transforms": (
+                    Transform(((0.0, -2.0, 40.0), (2.0, 0.0, 10.0), (0.0, 0.0, 1.0))),
+                    Transform(((0.5, 0.0, 0.0), (0.0, 0.5, 3.0), (0.0, 0.0, 1.0))),
+                ),
+                "detections": _FOUND,
+                "measurements": _MEASURED,
+            }
+        ),
+    ),
+    "marker_scale@1": (
+        Sample(parameters={"marker_mm": 12, "mm_per_px": 0.25, "marker": 7}, inputs={"image": Image(marker(7, 60))}),
     ),
     "barcodes@1": (Sample(inputs={"image": Image(code("imageflow 0042"))}),),
     "barcodes@2": (

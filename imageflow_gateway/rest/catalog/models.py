@@ -10,13 +10,13 @@ from fastapi import APIRouter, Query, Request
 
 from imageflow_catalog import models as use_cases
 from imageflow_domain.errors import InvalidInput
-from imageflow_domain.file_names import check_file_name, is_hidden
+from imageflow_domain.file_names import PICTURE_TYPES, check_file_name, is_hidden
 from imageflow_gateway.addresses import Limit, Reference, model_id
 from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.gateway import GatewayDep
 from imageflow_gateway.parts import Part, cannot_hold, parts
 from imageflow_gateway.rest.catalog.models_schema import ModelFacts, ModelList
-from imageflow_models.bundle import ANSWERS, CARD, FILE, GOLDEN, MAX_GOLDEN
+from imageflow_models.bundle import ANSWERS, CARD, FILE, GOLDEN, MAX_GOLDEN, REFERENCE
 from imageflow_models.registering import register_sent
 
 PREFIX: Final = "/api/v1/models"
@@ -36,10 +36,15 @@ _BODY = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["model", "card", "answers", "golden"],
+                    "required": ["card"],
                     "properties": {
                         "model": {"type": "string", "format": "binary", "description": "model.onnx"},
                         "card": {"type": "string", "format": "binary", "description": "model.json"},
+                        "reference": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "Of a model for `align`, in place of the parts below: an image of the part.",
+                        },
                         "answers": {"type": "string", "format": "binary", "description": "answers.npz"},
                         "golden": {
                             "type": "array",
@@ -119,9 +124,17 @@ def _place(part: Part) -> str:
     """Return where a part lies in a model's folder."""
     if part.name in _FORM:
         return _FORM[part.name]
-    if part.name != _PICTURES:
-        raise InvalidInput(f"'{part.name[:80]}' is no part of a model: send model, card, answers and golden pictures.")
+    if part.name not in (_PICTURES, REFERENCE):
+        raise InvalidInput(
+            f"'{part.name[:80]}' is no part of a model: send card, model, answers and golden pictures, or card and "
+            "reference."
+        )
     name = check_file_name(part.file_name or "")
+    if part.name == REFERENCE:
+        ending = next((each for each in PICTURE_TYPES if name.lower().endswith(each)), None)
+        if ending is None:
+            raise InvalidInput(f"'{name}' is no reference image: send one of {', '.join(PICTURE_TYPES)}.")
+        return f"{REFERENCE}{ending}"
     if not name.endswith(".png") or is_hidden(name):
         raise InvalidInput(f"'{name}' is no golden picture: send PNG files.")
     return f"{GOLDEN}/{name}"
