@@ -1,12 +1,12 @@
 """Events of executions to clients as server-sent events."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
 from uuid import UUID
 
-from anyio import to_thread
+from anyio import WouldBlock, to_thread
 
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import TooManyRequests
@@ -41,31 +41,37 @@ class FollowedExecutions:
             DatabaseUnavailable: The database does not answer.
             TooManyRequests: As many clients follow executions as may.
         """
-        if not self._capacity.execution_followers.available_tokens:
-            raise TooManyRequests(
-                f"{self._capacity.execution_followers.total_tokens:.0f} clients follow executions here already: ask "
-                "for the execution itself, or follow it later."
-            )
         found = await self._read(execution)
         seen = EventCursor.parse(last_event_id or "")
         if seen is not None and found.is_end and seen >= found.cursor:
             return None
-        return self._stream(execution, found if seen is None else seen)
+        stream = self._stream(execution, found if seen is None else seen)
+        await anext(stream)  # takes its place
+        return stream
 
     async def _read(self, execution: UUID) -> ExecutionInFull:
         return await to_thread.run_sync(get_execution, self._stores, execution, limiter=self._capacity.progress_reads)
 
-    async def _stream(self, execution: UUID, begin: ExecutionInFull | EventCursor) -> AsyncIterator[bytes]:
-        place = object()
-        await self._capacity.execution_followers.acquire_on_behalf_of(place)
+    async def _stream(self, execution: UUID, begin: ExecutionInFull | EventCursor) -> AsyncGenerator[bytes]:
+        """Take a place and yield nothing, then yield events; raise `TooManyRequests` where no place is free."""
+        places, place = self._capacity.execution_followers, object()
         try:
+            places.acquire_on_behalf_of_nowait(place)
+        except WouldBlock:
+            raise TooManyRequests(
+                f"{places.total_tokens:.0f} clients follow executions here already: ask for the execution itself, or "
+                "follow it later."
+            ) from None
+        try:
+            # A generator that has begun releases its place also where its client leaves before the first event.
+            yield b""
             read = partial(self._read, execution)
             following = changes(self._hub, subject_of(execution), read, begin=begin, beat_s=_BEAT_S)
             async with aclosing(following):
                 async for one in following:
                     yield _spelled(one)
         finally:
-            self._capacity.execution_followers.release_on_behalf_of(place)
+            places.release_on_behalf_of(place)
 
 
 def _spelled(one: ExecutionInFull | LoggedEvent | None) -> bytes:
