@@ -46,4 +46,6 @@ def step_changed(execution: uuid.UUID, facts: StepFacts, *, attempt: int) -> Eve
         data["tries"] = len(facts.tries)
     if facts.error:
         data["error"] = facts.error[:_MOST_CHARS]
+    if resources := facts.resources.to_data():
+        data["resources"] = resources
     return Event(subject=subject_of(execution), kind="step", data=data)

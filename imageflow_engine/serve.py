@@ -7,7 +7,9 @@ import uuid
 from contextlib import AbstractContextManager, nullcontext
 
 from imageflow_clients.inference.opening import open_models
+from imageflow_clients.process_meter import ProcessMeter
 from imageflow_clients.settings import Settings
+from imageflow_clients.step_logging import step_logging
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_edge.logs import configure_logs
@@ -40,7 +42,11 @@ def serve(settings: Settings) -> None:
     with stores.database, StepProcesses(kept=settings.step_processes) as processes:
         prepare_months(stores)
         models = open_models(settings, stores.objects)
-        with Engine(models=models, isolation=processes) as engine, Journal(stores, name) as journal:
+        with (
+            step_logging(),
+            Engine(models=models, isolation=processes, meter=ProcessMeter()) as engine,
+            Journal(stores, name) as journal,
+        ):
             resident = Resident(stores, Executor(stores, engine, journal, name), name)
             with _rpc(settings, stores) as rpc:
 

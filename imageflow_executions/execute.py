@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -25,7 +24,7 @@ from imageflow_executions.image_objects import put_output, read_inputs
 from imageflow_executions.journal import Ending, Journal
 from imageflow_executions.parameters import plan_with
 from imageflow_pipelines.engine import Engine
-from imageflow_pipelines.execution import Execution, StepRecord, StepStatus
+from imageflow_pipelines.execution import Execution, StepAttempt, StepRecord, StepStatus
 from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.spec_text import parse_spec
 
@@ -156,10 +155,14 @@ def _change(record: ExecutionRecord, step: StepRecord, place: int) -> StepChange
         status=step.status,
         started_s=step.started_s,
         seconds=step.seconds,
-        tries=tuple({name: _storable(value) for name, value in asdict(each).items()} for each in step.attempts),
+        tries=tuple(_tried(each) for each in step.attempts),
     )
     is_end = step.status is not StepStatus.RUNNING
     return StepChange(execution=record.id, attempt=record.attempt, facts=facts, is_end=is_end)
+
+
+def _tried(attempt: StepAttempt) -> Mapping[str, Any]:
+    return {"seconds": attempt.seconds, "error": _storable(attempt.error), "resources": attempt.resources.to_data()}
 
 
 def _error(error: ImageFlowError) -> ExecutionError:

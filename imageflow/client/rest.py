@@ -15,6 +15,7 @@ from imageflow.client.request import StartRequest
 from imageflow.client.values import Change, Execution, Output, Problem, Step
 from imageflow_domain import errors
 from imageflow_domain.executions import ExecutionState
+from imageflow_domain.resource_use import ResourceUse
 
 _EXECUTIONS = "/api/v1/executions"
 _CONNECTIONS = 10
@@ -163,21 +164,17 @@ def _output(name: str, stored: Mapping[str, Any]) -> Output:
 
 def _step(data: Mapping[str, Any]) -> Step:
     tries = data.get("tries", 1)
-    if isinstance(tries, int):
-        return Step(
-            step=data["step"],
-            status=data["status"],
-            seconds=data["seconds"],
-            tries=tries,
-            error=data.get("error") or "",
-        )
-    errors_ = [each["error"] for each in tries if each["error"]]
+    if isinstance(tries, int):  # an event
+        count, error = tries, data.get("error") or ""
+    else:
+        count, error = len(tries), next((each["error"] for each in reversed(tries) if each["error"]), "")
     return Step(
         step=data["step"],
         status=data["status"],
         seconds=data["seconds"],
-        tries=len(tries),
-        error=errors_[-1] if errors_ else "",
+        tries=count,
+        error=error,
+        resources=ResourceUse.of(data.get("resources", {})),
     )
 
 

@@ -18,6 +18,7 @@ from imageflow.v1 import image_processing_pb2 as pb
 from imageflow.v1.limits import CHUNK_BYTES, KEY, MOST_MESSAGE_BYTES, PINGS_S, SERVICE, STATUS_DETAILS
 from imageflow_domain import errors
 from imageflow_domain.executions import ExecutionState, Priority
+from imageflow_domain.resource_use import ResourceUse
 
 CHANNELS = 10
 """Connections to one server, used in turn."""
@@ -227,7 +228,15 @@ def _output(output: pb.OutputFile) -> Output:
 
 
 def _step(step: pb.StepResult) -> Step:
-    return Step(step=step.step, status=step.status, seconds=step.seconds, tries=step.tries, error=step.error)
+    used = {field.name: value for field, value in step.resources.ListFields()}
+    return Step(
+        step=step.step,
+        status=step.status,
+        seconds=step.seconds,
+        tries=step.tries,
+        error=step.error,
+        resources=ResourceUse.of(used),
+    )
 
 
 def _problem(error: pb.ErrorDetails) -> Problem:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from imageflow_domain.executions import ExecutionState
+from imageflow_domain.resource_use import ResourceUse
 
 
 class Protocol(StrEnum):
@@ -55,6 +56,8 @@ class Step:
     tries: int = 1
     error: str = ""
     """Of the last try that failed."""
+    resources: ResourceUse = field(default_factory=ResourceUse)
+    """What all tries used together, as far as it is known."""
 
 
 @dataclass(frozen=True, kw_only=True)

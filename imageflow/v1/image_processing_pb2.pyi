@@ -154,18 +154,30 @@ class OutputFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., sha256: _Optional[str] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., kind: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class StepResult(_message.Message):
-    __slots__ = ("step", "status", "seconds", "tries", "error")
+    __slots__ = ("step", "status", "seconds", "tries", "error", "resources")
     STEP_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     TRIES_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
     step: str
     status: str
     seconds: float
     tries: int
     error: str
-    def __init__(self, step: _Optional[str] = ..., status: _Optional[str] = ..., seconds: _Optional[float] = ..., tries: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
+    resources: ResourceUse
+    def __init__(self, step: _Optional[str] = ..., status: _Optional[str] = ..., seconds: _Optional[float] = ..., tries: _Optional[int] = ..., error: _Optional[str] = ..., resources: _Optional[_Union[ResourceUse, _Mapping]] = ...) -> None: ...
+
+class ResourceUse(_message.Message):
+    __slots__ = ("cpu_s", "peak_memory_bytes", "gpu_memory_bytes")
+    CPU_S_FIELD_NUMBER: _ClassVar[int]
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    GPU_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    cpu_s: float
+    peak_memory_bytes: int
+    gpu_memory_bytes: int
+    def __init__(self, cpu_s: _Optional[float] = ..., peak_memory_bytes: _Optional[int] = ..., gpu_memory_bytes: _Optional[int] = ...) -> None: ...
 
 class ExecutionRequest(_message.Message):
     __slots__ = ("execution_id",)

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from imageflow.v1 import image_processing_pb2 as pb
 from imageflow_domain.events import LoggedEvent
 from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject, StepFacts
+from imageflow_domain.resource_use import ResourceUse
 from imageflow_engine.rpc import status
 from imageflow_executions.history import ExecutionInFull
 
@@ -70,7 +71,12 @@ def _output(name: str, stored: ImageObject, outputs: Mapping[str, bytes] | None)
 
 def _step_result(facts: StepFacts) -> pb.StepResult:
     return pb.StepResult(
-        step=facts.step, status=facts.status, seconds=facts.seconds, tries=len(facts.tries), error=facts.error
+        step=facts.step,
+        status=facts.status,
+        seconds=facts.seconds,
+        tries=len(facts.tries),
+        error=facts.error,
+        resources=pb.ResourceUse(**facts.resources.to_data()),
     )
 
 
@@ -90,5 +96,6 @@ def _step_change(data: Mapping[str, Any]) -> pb.StepChange:
         seconds=data["seconds"],
         tries=data.get("tries", 1),
         error=data.get("error", ""),
+        resources=pb.ResourceUse(**ResourceUse.of(data.get("resources", {})).to_data()),
     )
     return pb.StepChange(step=step, attempt=data["attempt"])

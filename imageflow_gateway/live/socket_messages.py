@@ -101,6 +101,8 @@ class StepProgress(BaseModel):
     status: str = Field(examples=["completed"])
     processing_time_ms: float
     error: str | None = None
+    resources: Mapping[str, Any] = Field(default_factory=dict)
+    """`cpu_s`, `peak_memory_bytes` and `gpu_memory_bytes` of all tries, as far as they are known."""
 
 
 class SocketProblem(BaseModel):

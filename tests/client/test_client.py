@@ -42,6 +42,9 @@ def test_an_image_is_processed_and_its_outputs_have_their_bytes(client: Client, 
     assert [(step.step, step.status) for step in done.steps] == [
         (step, "done") for step in ("decode", "small", "grey", "encoded")
     ]
+    kept = get_execution(deployment.stores, done.id).steps
+    assert [step.resources for step in done.steps] == [step.resources for step in kept]
+    assert all(step.resources.cpu_s and step.resources.peak_memory_bytes for step in done.steps)
     for output in done.outputs.values():
         assert output is not None
         assert (len(output.data), hashlib.sha256(output.data).hexdigest()) == (output.size, output.sha256)

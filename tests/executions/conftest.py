@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from pydantic import SecretStr
 
+from imageflow_clients.process_meter import ProcessMeter
 from imageflow_clients.settings import Settings
+from imageflow_clients.step_logging import step_logging
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_engine.resident import Resident
@@ -33,7 +35,12 @@ def stores(settings: Settings) -> Iterator[Stores]:
 @contextmanager
 def engine_over(stores: Stores, *, name: str = "first", at_once: int = 2, grace_s: float = 5.0) -> Iterator[Resident]:
     """Run a resident engine in this process."""
-    with StepProcesses() as processes, Engine(isolation=processes) as engine, Journal(stores, name) as journal:
+    with (
+        step_logging(),
+        StepProcesses() as processes,
+        Engine(isolation=processes, meter=ProcessMeter()) as engine,
+        Journal(stores, name) as journal,
+    ):
         resident = Resident(stores, Executor(stores, engine, journal, name), name, at_once=at_once)
         thread = threading.Thread(target=resident.run, kwargs={"grace_s": grace_s})
         thread.start()
