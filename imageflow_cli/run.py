@@ -1,13 +1,13 @@
 """`imageflow run`: images through a pipeline on a running server."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imageflow_cli.console import print_json, print_table
+from imageflow_cli.console import print_json
+from imageflow_cli.execution_output import print_steps, steps_as_json
 from imageflow_cli.options import as_json, with_settings
 from imageflow_cli.pipeline_output import check_pictures, read_file
 from imageflow_cli.whole_file import whole_file
@@ -15,7 +15,6 @@ from imageflow_clients.settings import Settings
 from imageflow_domain.errors import ImageFlowError, InvalidInput
 from imageflow_domain.executions import ExecutionState, Priority
 from imageflow_domain.file_names import derived_name
-from imageflow_domain.resource_use import ResourceUse
 
 if TYPE_CHECKING:
     from imageflow.client import Execution, Output
@@ -142,19 +141,7 @@ def _show(image: Path, done: "Execution", files: dict[str, Path], server: str, *
     if not server.startswith("grpc"):
         click.echo(f"  found again at: {server.rstrip('/')}/api/v1/executions/{done.id}")
     if steps:
-        print_table(("step", "status", "time", "processor", "memory"), _rows(done))
-
-
-def _rows(done: "Execution") -> Sequence[tuple[str, ...]]:
-    return [(step.step, step.status, f"{step.seconds * 1000:.2f} ms", *_used(step.resources)) for step in done.steps]
-
-
-def _used(resources: ResourceUse) -> tuple[str, str]:
-    cpu_s, memory = resources.cpu_s, resources.peak_memory_bytes
-    return (
-        "" if cpu_s is None else f"{cpu_s * 1000:.2f} ms",
-        "" if memory is None else f"{memory / 2**20:.0f} MiB",
-    )
+        print_steps(done)
 
 
 def _facts(image: Path, done: "Execution", files: dict[str, Path]) -> dict[str, Any]:
@@ -173,13 +160,5 @@ def _facts(image: Path, done: "Execution", files: dict[str, Path]) -> dict[str, 
             }
             for name, output in done.outputs.items()
         },
-        "steps": [
-            {
-                "step": step.step,
-                "status": step.status,
-                "seconds": step.seconds,
-                "resources": step.resources.to_data(),
-            }
-            for step in done.steps
-        ],
+        "steps": steps_as_json(done),
     }

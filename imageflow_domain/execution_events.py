@@ -9,6 +9,10 @@ _MOST_CHARS = 300
 """Of an error's message; the execution itself has all of it."""
 
 
+LOGGED = "log"
+"""Kind of the event of new log lines, which are no change of an execution: only those wait for it who read the log."""
+
+
 def subject_of(execution: uuid.UUID) -> str:
     """Return how the log calls an execution."""
     return f"execution/{execution}"
@@ -32,6 +36,17 @@ def state_changed(
     if reason:
         data["reason"] = reason[:_MOST_CHARS]
     return Event(subject=subject_of(execution), kind="state", data=data)
+
+
+def lines_logged(execution: uuid.UUID, *, attempt: int, last: int) -> Event:
+    """Return the event of new log lines.
+
+    Args:
+        execution: Its id.
+        attempt: Of the execution.
+        last: Number of the newest line within the attempt.
+    """
+    return Event(subject=subject_of(execution), kind=LOGGED, data={"attempt": attempt, "last": last})
 
 
 def step_changed(execution: uuid.UUID, facts: StepFacts, *, attempt: int) -> Event:

@@ -47,7 +47,9 @@ def serve(settings: Settings) -> None:
             Engine(models=models, isolation=processes, meter=ProcessMeter()) as engine,
             Journal(stores, name) as journal,
         ):
-            resident = Resident(stores, Executor(stores, engine, journal, name), name)
+            resident = Resident(
+                stores, Executor(stores, engine, journal, name, log_lines=settings.execution_log_lines), name
+            )
             with _rpc(settings, stores) as rpc:
 
                 def stop(*_: object) -> None:

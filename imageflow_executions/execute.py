@@ -20,8 +20,10 @@ from imageflow_domain.executions import (
     ImageObject,
     StepFacts,
 )
+from imageflow_domain.texts import storable
 from imageflow_executions.image_objects import put_output, read_inputs
 from imageflow_executions.journal import Ending, Journal
+from imageflow_executions.log_book import LINES_IN_DATABASE, LogBook
 from imageflow_executions.parameters import plan_with
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution, StepAttempt, StepRecord, StepStatus
@@ -52,13 +54,17 @@ class Executor:
         engine: Runs plans.
         journal: Where changes are noted.
         name: Of this engine, as leases have it.
+        log_lines: Of an attempt, in the database; further ones go into the object store.
     """
 
-    def __init__(self, stores: Stores, engine: Engine, journal: Journal, name: str) -> None:
+    def __init__(
+        self, stores: Stores, engine: Engine, journal: Journal, name: str, *, log_lines: int = LINES_IN_DATABASE
+    ) -> None:
         self._stores = stores
         self._engine = engine
         self._journal = journal
         self._name = name
+        self._log_lines = log_lines
         self._plan_of = lru_cache(maxsize=_KEPT_PLANS)(self._published_plan)
 
     def execute(self, record: ExecutionRecord, cancellation: Cancellation) -> None:
@@ -87,6 +93,7 @@ class Executor:
         self._journal.give_up()
 
     def _give_back(self, record: ExecutionRecord, reason: str) -> None:
+        self._journal.drain()
         with self._stores.database.begin() as connection:
             queue.give_back(connection, self._name, record.id, reason=reason, pause=PAUSE)
 
@@ -98,7 +105,8 @@ class Executor:
             self._journal.step(_change(record, step, places[step.step]))
 
         sources = read_inputs(self._stores, record)
-        done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note)
+        with LogBook(self._stores, record, self._journal.log, lines_in_database=self._log_lines) as book:
+            done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note, log=book.write)
         for step in done.steps.values():
             note(step)  # skipped, reused or never begun; the others are written already
         match done.error:
@@ -162,15 +170,10 @@ def _change(record: ExecutionRecord, step: StepRecord, place: int) -> StepChange
 
 
 def _tried(attempt: StepAttempt) -> Mapping[str, Any]:
-    return {"seconds": attempt.seconds, "error": _storable(attempt.error), "resources": attempt.resources.to_data()}
+    return {"seconds": attempt.seconds, "error": storable(attempt.error), "resources": attempt.resources.to_data()}
 
 
 def _error(error: ImageFlowError) -> ExecutionError:
     """Return an error as it is kept: its code is the name of its class."""
     code = re.sub("(?<!^)(?=[A-Z])", "_", type(error).__name__).upper()
-    return ExecutionError(code=code, message=str(_storable(str(error))), step=getattr(error, "step", ""))
-
-
-def _storable(value: object) -> object:
-    """Return text without what PostgreSQL does not take; anything else as it is."""
-    return value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value
+    return ExecutionError(code=code, message=storable(str(error)), step=getattr(error, "step", ""))

@@ -81,6 +81,29 @@ class Execution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """A line that a step of an execution logged."""
+
+    cursor: str
+    """Its place among the lines of the execution: `after` of a call that continues."""
+    step: str
+    """Empty where no step logged it."""
+    at: datetime
+    level: str
+    """debug, info, warning, error or critical."""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLines:
+    """Some lines, in order."""
+
+    lines: Sequence[LogLine]
+    is_end: bool
+    """Whether the execution has ended, and these are its last lines."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """An event of an execution, or how it stands when a client begins to follow it."""
 

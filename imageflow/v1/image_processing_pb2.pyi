@@ -227,6 +227,38 @@ class StepChange(_message.Message):
     attempt: int
     def __init__(self, step: _Optional[_Union[StepResult, _Mapping]] = ..., attempt: _Optional[int] = ...) -> None: ...
 
+class LogRequest(_message.Message):
+    __slots__ = ("execution_id", "after", "follow")
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    execution_id: str
+    after: str
+    follow: bool
+    def __init__(self, execution_id: _Optional[str] = ..., after: _Optional[str] = ..., follow: _Optional[bool] = ...) -> None: ...
+
+class LogLines(_message.Message):
+    __slots__ = ("lines", "is_end")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    IS_END_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[LogLine]
+    is_end: bool
+    def __init__(self, lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ..., is_end: _Optional[bool] = ...) -> None: ...
+
+class LogLine(_message.Message):
+    __slots__ = ("cursor", "step", "at", "level", "text")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    step: str
+    at: _timestamp_pb2.Timestamp
+    level: str
+    text: str
+    def __init__(self, cursor: _Optional[str] = ..., step: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., level: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
 class OutputRequest(_message.Message):
     __slots__ = ("execution_id", "name")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]

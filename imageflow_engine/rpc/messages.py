@@ -7,10 +7,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from imageflow.v1 import image_processing_pb2 as pb
 from imageflow_domain.events import LoggedEvent
+from imageflow_domain.execution_logs import ExecutionLine
 from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject, StepFacts
 from imageflow_domain.resource_use import ResourceUse
 from imageflow_engine.rpc import status
 from imageflow_executions.history import ExecutionInFull
+from imageflow_executions.logs import LogPage
 
 _STATES = {
     ExecutionState.QUEUED: pb.EXECUTION_STATE_QUEUED,
@@ -60,6 +62,17 @@ def event(one: ExecutionInFull | LoggedEvent) -> pb.ExecutionEvent:
     else:
         made.step.CopyFrom(_step_change(one.event.data))
     return made
+
+
+def log_lines(page: LogPage) -> pb.LogLines:
+    """Return log lines."""
+    return pb.LogLines(lines=map(_log_line, page.lines), is_end=page.is_end)
+
+
+def _log_line(line: ExecutionLine) -> pb.LogLine:
+    at = Timestamp()
+    at.FromDatetime(line.at)
+    return pb.LogLine(cursor=str(line.cursor), step=line.step, at=at, level=line.level, text=line.text)
 
 
 def _output(name: str, stored: ImageObject, outputs: Mapping[str, bytes] | None) -> pb.OutputFile:

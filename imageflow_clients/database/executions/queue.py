@@ -5,7 +5,7 @@ several of them by id, then the execution.
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -90,6 +90,17 @@ def renew(
             update(_L).where(_L.c.execution_id.in_(ours)).values(until=func.now() + lease).returning(_L.c.execution_id)
         ).scalars()
     )
+
+
+def held_among(connection: Connection, engine: str, executions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, int]:
+    """Return the attempts of those that an engine holds, which no engine can take from it before the commit."""
+    rows = connection.execute(
+        select(_L.c.execution_id, _L.c.attempt)
+        .where(_L.c.engine == engine, _L.c.execution_id.in_(executions))
+        .order_by(_L.c.execution_id)
+        .with_for_update(key_share=True)
+    )
+    return {row.execution_id: row.attempt for row in rows}
 
 
 def cancelled_among(connection: Connection, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:

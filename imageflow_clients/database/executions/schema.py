@@ -82,6 +82,19 @@ execution_steps = Table(
     postgresql_partition_by="RANGE (execution_id)",
 )
 
+execution_logs = Table(
+    "execution_logs",
+    metadata,
+    Column("execution_id", Uuid, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("last", Integer, primary_key=True, autoincrement=False, doc="Number of the chunk's last line."),
+    Column("first", Integer, nullable=False),
+    Column("lines", JSONB(none_as_null=True), nullable=True),
+    Column("key", Text, nullable=True, doc="Of the object that has the lines."),
+    CheckConstraint("(lines IS NULL) <> (key IS NULL)", name="lines_or_key"),
+    postgresql_partition_by="RANGE (execution_id)",
+)
+
 execution_queue = Table(
     "execution_queue",
     metadata,

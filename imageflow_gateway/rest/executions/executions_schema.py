@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, StepFacts
 from imageflow_domain.resource_use import ResourceUse
 from imageflow_executions.history import ExecutionInFull
+from imageflow_executions.logs import LogPage
+from imageflow_gateway.log_lines import LogLineEntry
 
 
 class StoredFile(BaseModel):
@@ -145,6 +147,22 @@ class ExecutionDetail(ExecutionSummary):
             },
             steps=[ExecutionStep.of(each) for each in found.steps],
         )
+
+
+class ExecutionLog(BaseModel):
+    """Some log lines of an execution, in order."""
+
+    lines: list[LogLineEntry]
+    next: str | None
+    """`after` of the next page; `null` where there were no further lines when it was read."""
+    is_end: bool
+    """Whether the execution has ended, and these are its last lines."""
+
+    @classmethod
+    def of(cls, page: LogPage) -> "ExecutionLog":
+        """Return the lines of a page."""
+        lines = [LogLineEntry.of(line) for line in page.lines]
+        return cls(lines=lines, next=lines[-1].cursor if page.has_more else None, is_end=page.is_end)
 
 
 class ProcessingAccepted(BaseModel):
