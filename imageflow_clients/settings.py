@@ -209,6 +209,8 @@ class RunSettings(BaseModel):
     """Shares of surveys whose tiles are cut at once."""
     inspection_pool: int = Field(default=2, ge=1)
     """Batches that are inspected at once; each uses all cores."""
+    long_executions: int = Field(default=2, ge=1)
+    """Runs of Dagster at once that execute live executions: of long-running pipelines, or with container components."""
     step_processes: int = Field(default=KEPT, ge=0)
     """Idle processes kept for long steps of pipelines, each of some 100 MB; others are started when needed."""
     execution_log_lines: int = Field(default=1_000, ge=0, le=100_000)

@@ -34,6 +34,14 @@ class ExecutionState(StrEnum):
 ENDS = frozenset({ExecutionState.COMPLETED, ExecutionState.FAILED, ExecutionState.CANCELLED})
 
 
+class Runner(StrEnum):
+    """Who executes an execution."""
+
+    ENGINE = "engine"
+    DAGSTER = "dagster"
+    """A run of Dagster: of a pipeline that is marked as long-running, or that has container components."""
+
+
 class Priority(IntEnum):
     """Which of several waiting executions goes first. The numbers are those of the protocol buffers."""
 
@@ -83,6 +91,7 @@ class ExecutionRequest:
     """The client's own id of the request; empty where it has none."""
     protocol: str
     """By which it came, such as 'rest'."""
+    runner: Runner = Runner.ENGINE
 
 
 @dataclass(frozen=True, kw_only=True)

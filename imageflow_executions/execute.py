@@ -7,7 +7,8 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from imageflow_catalog.pipelines import find_pipeline
+from imageflow_catalog.components import registry_of
+from imageflow_catalog.pipelines import find_pipeline, plan_of
 from imageflow_clients.database.executions import queue
 from imageflow_clients.database.executions.steps import StepChange
 from imageflow_clients.stores import Stores
@@ -16,8 +17,10 @@ from imageflow_domain.errors import Cancelled, ImageFlowError, Unavailable
 from imageflow_domain.executions import (
     ExecutionError,
     ExecutionRecord,
+    ExecutionRequest,
     ExecutionState,
     ImageObject,
+    Runner,
     StepFacts,
 )
 from imageflow_domain.texts import storable
@@ -128,6 +131,8 @@ class Executor:
 
     def _plan(self, record: ExecutionRecord) -> Plan:
         request = record.request
+        if request.runner is Runner.DAGSTER:
+            return self._plan_with_containers(request)
         if request.spec is not None:
             return plan_with(parse_spec(dict(request.spec)), request.parameters)
         return self._plan_of(request.pipeline, _Frozen(request.parameters))
@@ -136,6 +141,16 @@ class Executor:
         with self._stores.database.begin() as connection:
             published = find_pipeline(connection, reference)
         return plan_with(parse_spec(dict(published.spec)), parameters.value)
+
+    def _plan_with_containers(self, request: ExecutionRequest) -> Plan:
+        with self._stores.database.begin() as connection:
+            registry = registry_of(connection)
+            spec = request.spec
+            if spec is None:
+                published = find_pipeline(connection, request.pipeline)
+                plan_of(connection, published)  # with the images of its publication
+                spec = published.spec
+        return plan_with(parse_spec(dict(spec)), request.parameters, registry)
 
 
 class _Frozen:

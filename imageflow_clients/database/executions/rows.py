@@ -19,6 +19,7 @@ from imageflow_domain.executions import (
     ExecutionState,
     ImageObject,
     Priority,
+    Runner,
     StepFacts,
     first_id,
 )
@@ -68,6 +69,7 @@ def add(
             client=request.client,
             correlation=request.correlation,
             protocol=request.protocol,
+            runner=request.runner,
             state=ExecutionState.QUEUED,
             inputs={name: asdict(each) for name, each in inputs.items()},
             estimated_end_at=None if estimate_s is None else func.now() + timedelta(seconds=estimate_s),
@@ -205,6 +207,7 @@ def record(row: Row[Any]) -> ExecutionRecord:
             client=row.client,
             correlation=row.correlation,
             protocol=row.protocol,
+            runner=Runner(row.runner),
         ),
         state=ExecutionState(row.state),
         attempt=row.attempt,

@@ -31,6 +31,7 @@ executions = Table(
     Column("client", Text, nullable=False),
     Column("correlation", Text, nullable=False),
     Column("protocol", Text, nullable=False),
+    Column("runner", Text, nullable=False, server_default="engine", doc="Who executes it: an engine, or Dagster."),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0", doc="Lost engines, and stores that were down."),
@@ -48,6 +49,7 @@ executions = Table(
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("priority BETWEEN 0 AND 2", name="priority"),
     CheckConstraint("state IN ('queued', 'running', 'completed', 'failed', 'cancelled')", name="state"),
+    CheckConstraint("runner IN ('engine', 'dagster')", name="runner"),
     is_small("spec", 4_000_000),
     is_small("parameters", 4_000_000),
     is_short("client", 200),
@@ -101,7 +103,9 @@ execution_queue = Table(
     Column("execution_id", Uuid, primary_key=True),
     Column("due", DateTime(timezone=True), nullable=False, doc="Creation, less what its priority is worth."),
     moment("not_before", doc="Later than now for one that waits after a failure."),
-    Index("ix_execution_queue_due", "due"),
+    Column("runner", Text, nullable=False, server_default="engine"),
+    CheckConstraint("runner IN ('engine', 'dagster')", name="runner"),
+    Index("ix_execution_queue_due", "runner", "due"),
 )
 
 execution_leases = Table(
