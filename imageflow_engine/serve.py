@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
             resident = Resident(
                 stores, Executor(stores, engine, journal, name, log_lines=settings.execution_log_lines), name
             )
-            with _rpc(settings, stores) as rpc:
+            with _rpc(settings, stores, resident) as rpc:
 
                 def stop(*_: object) -> None:
                     resident.stop()
@@ -69,5 +69,5 @@ def serve(settings: Settings) -> None:
                         )  # what remains ends soon, and a further signal ends it now
 
 
-def _rpc(settings: Settings, stores: Stores) -> AbstractContextManager[RpcServer | None]:
-    return RpcServer(settings, stores) if settings.engine_grpc_port else nullcontext()
+def _rpc(settings: Settings, stores: Stores, resident: Resident) -> AbstractContextManager[RpcServer | None]:
+    return RpcServer(settings, stores, resident.place) if settings.engine_grpc_port else nullcontext()

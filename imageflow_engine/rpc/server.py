@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from imageflow_edge.readiness import readiness
 from imageflow_engine.rpc.call import Method, handler
 from imageflow_engine.rpc.reflection import NAMES as REFLECTION
 from imageflow_engine.rpc.reflection import reflection
-from imageflow_engine.rpc.service import ImageProcessing
+from imageflow_engine.rpc.service import ImageProcessing, Places
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,11 +65,17 @@ class RpcServer:
     """A context manager: serves from its beginning to its end.
 
     Raises `Unavailable` or `InvalidInput` at the beginning where it cannot listen.
+
+    Args:
+        settings: Where it listens.
+        stores: Where rows and objects are.
+        place: Gives a place in the engine of this process; without one, executions wait in the queue.
     """
 
-    def __init__(self, settings: Settings, stores: Stores) -> None:
+    def __init__(self, settings: Settings, stores: Stores, place: Places = nullcontext) -> None:
         self._settings = settings
         self._stores = stores
+        self._place = place
         self._begun: Future[int] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -136,7 +143,7 @@ class RpcServer:
     def _add_services(self, server: Any, hub: Hub, port: int) -> None:
         settings = self._settings
         own = Addresses(host=settings.host, port=port, public=public_origin(settings.public_url))
-        service = ImageProcessing(self._stores, hub, most_image_bytes=settings.upload_limit_bytes)
+        service = ImageProcessing(self._stores, hub, most_image_bytes=settings.upload_limit_bytes, place=self._place)
         methods = {SERVICE: service.methods()}
         about = reflection((SERVICE, health.SERVICE_NAME))
         for name, those in (*methods.items(), *((name, (about,)) for name in REFLECTION)):
