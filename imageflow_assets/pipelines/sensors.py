@@ -49,6 +49,7 @@ def _due(context: dg.SensorEvaluationContext, stores: Stores, asked: Waiting[Han
 def _run_of(waiting: HandedOver, tries: int) -> dg.RunRequest:
     config = {"execution": str(waiting.execution)}
     return dg.RunRequest(
+        job_name=execute_pipeline_job.name,
         run_key=f"{waiting.key}/{tries}",
         run_config={"ops": {"execute_pipeline": {"config": config}}},
         tags={EXECUTION_TAG: waiting.key, "dagster/priority": _PRIORITIES[waiting.priority]},

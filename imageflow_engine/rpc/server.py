@@ -127,6 +127,7 @@ class RpcServer:
         state = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         self._add_services(server, hub, port)
+        await state.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)  # until the stores have answered
         await server.start()
         watching = asyncio.create_task(self._watch_health(state))
         self._begun.set_result(port)

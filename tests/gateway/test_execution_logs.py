@@ -34,7 +34,8 @@ def address(execution: uuid.UUID) -> str:
 
 def lines(stream: str) -> list[dict[str, Any]]:
     blocks = (
-        dict(line.split(": ", 1) for line in block.split("\n") if line[:1] != ":") for block in stream.split("\n\n")
+        dict(line.split(": ", 1) for line in block.split("\n") if line and line[0] != ":")
+        for block in stream.split("\n\n")
     )
     found = [block for block in blocks if block]
     assert {block["event"] for block in found} <= {"line"}
