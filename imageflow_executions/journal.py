@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Self
 
 from imageflow_clients.database.executions import logs, queue, steps
@@ -162,14 +162,7 @@ class Journal:
             return [
                 (
                     each,
-                    queue.end(
-                        connection,
-                        each.record.id,
-                        each.record.attempt,
-                        each.state,
-                        outputs={name: made and asdict(made) for name, made in each.outputs.items()},
-                        error=each.error,
-                    ),
+                    queue.end(connection, each.record, each.state, outputs=each.outputs, error=each.error),
                 )
                 for each in endings
             ]

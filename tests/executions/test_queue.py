@@ -38,7 +38,7 @@ def lose(stores: Stores) -> None:
 
 def ends(stores: Stores, record: ExecutionRecord, state: ExecutionState = ExecutionState.COMPLETED) -> bool:
     with stores.database.begin() as connection:
-        return queue.end(connection, record.id, record.attempt, state) is not None
+        return queue.end(connection, record, state) is not None
 
 
 def test_higher_priorities_go_first_and_equal_ones_in_their_order(stores: Stores) -> None:

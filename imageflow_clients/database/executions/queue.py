@@ -6,17 +6,17 @@ several of them by id, then the execution.
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, text, update
 
 from imageflow_clients.database.core import events
 from imageflow_clients.database.executions.rows import record
-from imageflow_clients.database.executions.schema import execution_keys, execution_leases, execution_queue, executions
+from imageflow_clients.database.executions.schema import execution_leases, execution_queue, executions
 from imageflow_domain.errors import Conflict
 from imageflow_domain.execution_events import state_changed
-from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, Priority, Runner
+from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject, Priority, Runner
 
 CHANNEL = "imageflow_executions"
 """What is notified when an execution begins to wait for an engine."""
@@ -42,12 +42,22 @@ def enqueue(connection: Connection, execution: uuid.UUID, priority: Priority, ru
 
 def begin(connection: Connection, begun: ExecutionRecord, engine: str, *, lease: timedelta) -> None:
     """Give an engine the lease of an execution that was just inserted as begun."""
-    due = func.now() - _BONUS[begun.request.priority]
     connection.execute(
-        insert(_L).values(
-            execution_id=begun.id, engine=engine, attempt=begun.attempt, until=func.now() + lease, due=due
-        )
+        _BEGIN,
+        {
+            "id": begun.id,
+            "engine": engine,
+            "attempt": begun.attempt,
+            "lease": lease,
+            "bonus": _BONUS[begun.request.priority],
+        },
     )
+
+
+_BEGIN = text("""
+    INSERT INTO execution_leases (execution_id, engine, attempt, until, due)
+        VALUES (:id, :engine, :attempt, now() + :lease, now() - :bonus)
+""")
 
 
 def notify(connection: Connection, channel: str = CHANNEL) -> None:
@@ -57,8 +67,10 @@ def notify(connection: Connection, channel: str = CHANNEL) -> None:
 
 def count_waiting(connection: Connection, *, most: int) -> int:
     """Return how many executions wait; `most` where there are more."""
-    counted = select(_Q.c.execution_id).limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(counted)).scalar_one()
+    return int(connection.execute(_COUNT_WAITING, {"most": most}).scalar_one())
+
+
+_COUNT_WAITING = text("SELECT count(*) FROM (SELECT 1 FROM execution_queue LIMIT :most) AS counted")
 
 
 def claim(connection: Connection, engine: str, *, lease: timedelta) -> ExecutionRecord | None:
@@ -151,13 +163,15 @@ def renew(
 
 def held_among(connection: Connection, engine: str, executions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, int]:
     """Return the attempts of those that an engine holds, which no engine can take from it before the commit."""
-    rows = connection.execute(
-        select(_L.c.execution_id, _L.c.attempt)
-        .where(_L.c.engine == engine, _L.c.execution_id.in_(executions))
-        .order_by(_L.c.execution_id)
-        .with_for_update(key_share=True)
-    )
+    rows = connection.execute(_HELD, {"engine": engine, "executions": list(executions)})
     return {row.execution_id: row.attempt for row in rows}
+
+
+_HELD = text("""
+    SELECT execution_id, attempt FROM execution_leases
+    WHERE engine = :engine AND execution_id = ANY(CAST(:executions AS uuid[]))
+    ORDER BY execution_id FOR NO KEY UPDATE
+""")
 
 
 def cancelled_among(connection: Connection, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
@@ -219,23 +233,27 @@ def end_lost_leases(connection: Connection, *, most_failures: int, pause: timede
 
 def end(
     connection: Connection,
-    execution: uuid.UUID,
-    attempt: int,
+    begun: ExecutionRecord,
     state: ExecutionState,
     *,
-    outputs: object = None,
+    outputs: Mapping[str, ImageObject | None] | None = None,
     error: ExecutionError | None = None,
 ) -> ExecutionRecord | None:
     """End an execution in one of the last states and return it; `None` where it was not this attempt's to end any more.
 
     Only one that is to be cancelled is cancelled: an engine also stops what it lost, or what it gives back.
     """
-    if state is ExecutionState.CANCELLED and not cancelled_among(connection, [execution]):
+    if state is ExecutionState.CANCELLED and not cancelled_among(connection, [begun.id]):
         return None
-    own = (_L.c.execution_id == execution, _L.c.attempt == attempt)
-    if connection.execute(delete(_L).where(*own).returning(_L.c.execution_id)).first() is None:
+    if connection.execute(_RELEASE, {"id": begun.id, "attempt": begun.attempt}).first() is None:
         return None
-    return _end(connection, execution, attempt, state, outputs=outputs, error=error)
+    made = dict(outputs or {})
+    stored = {name: each and asdict(each) for name, each in made.items()}
+    started_at, ended_at = _end(connection, begun.id, begun.attempt, state, outputs=stored, error=error)
+    return replace(begun, state=state, outputs=made, error=error, started_at=started_at, ended_at=ended_at)
+
+
+_RELEASE = text("DELETE FROM execution_leases WHERE execution_id = :id AND attempt = :attempt RETURNING 1")
 
 
 def _end(
@@ -246,8 +264,8 @@ def _end(
     *,
     outputs: object = None,
     error: ExecutionError | None = None,
-) -> ExecutionRecord:
-    """End an execution that this attempt holds."""
+) -> tuple[datetime, datetime]:
+    """End an execution that this attempt holds; return when it was begun first, and now."""
     row = connection.execute(
         update(_E)
         .where(_E.c.id == execution, _E.c.attempt == attempt, _E.c.state == ExecutionState.RUNNING)
@@ -259,10 +277,10 @@ def _end(
             error=error and error.message,
             error_step=error and (error.step or None),
         )
-        .returning(_E)
+        .returning(_E.c.started_at, _E.c.ended_at)
     ).one()
     events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
-    return record(row)
+    return row.started_at, row.ended_at
 
 
 def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionRecord:
@@ -290,13 +308,15 @@ def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionReco
 
 def add_key(connection: Connection, principal: str, key: str, execution: uuid.UUID, digest: str) -> bool:
     """Keep which execution an idempotency key is for; return whether none had it."""
-    added = (
-        upsert(execution_keys)
-        .values(principal=principal, key=key, execution_id=execution, request_digest=digest)
-        .on_conflict_do_nothing()
-        .returning(execution_keys.c.key)
-    )
-    return connection.execute(added).first() is not None
+    given = {"principal": principal, "key": key, "id": execution, "digest": digest}
+    return connection.execute(_ADD_KEY, given).first() is not None
+
+
+_ADD_KEY = text("""
+    INSERT INTO execution_keys (principal, key, execution_id, request_digest)
+        VALUES (:principal, :key, :id, :digest)
+    ON CONFLICT DO NOTHING RETURNING 1
+""")
 
 
 def _requeue(connection: Connection, execution: uuid.UUID, due: object, reason: str, pause: timedelta | None) -> None:
