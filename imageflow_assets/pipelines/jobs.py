@@ -26,7 +26,7 @@ class ExecutionConfig(dg.Config):
 
 
 @dg.op
-def execute_pipeline(
+def execute_one(
     context: dg.OpExecutionContext,
     config: ExecutionConfig,
     stores: dg.ResourceParam[Stores],
@@ -64,7 +64,7 @@ def execute_pipeline(
 )
 def execute_pipeline_job() -> None:
     """Execute one live execution that waits for a run. The sensor execute_long_running requests it."""
-    execute_pipeline()
+    execute_one()
 
 
 JOBS = (execute_pipeline_job,)

@@ -51,6 +51,6 @@ def _run_of(waiting: HandedOver, tries: int) -> dg.RunRequest:
     return dg.RunRequest(
         job_name=execute_pipeline_job.name,
         run_key=f"{waiting.key}/{tries}",
-        run_config={"ops": {"execute_pipeline": {"config": config}}},
+        run_config={"ops": {"execute_one": {"config": config}}},
         tags={EXECUTION_TAG: waiting.key, "dagster/priority": _PRIORITIES[waiting.priority]},
     )

@@ -230,7 +230,7 @@ def test_an_engine_that_hangs_and_is_killed_costs_nothing_but_time(deployment: D
 
 
 def test_log_lines_are_read_and_followed_to_the_end(client: Client, deployment: Deployment) -> None:
-    record = started(deployment.stores)
+    record = started(deployment.stores, hanging())
     logged(deployment.stores, record, "one", "two", attempt=1)
     assert [(line.step, line.text) for line in client.logs(record.id)] == [("decode", "one"), ("decode", "two")]
     following = client.logs(record.id, after="1-1", follow=True)

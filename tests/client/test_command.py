@@ -16,7 +16,7 @@ from tests.cli.here import Here
 from tests.client.conftest import Deployment
 from tests.client.stub_gateway import Request, execution, stub_gateway
 from tests.e2e.stack import environment, wait_for
-from tests.executions.starts import image, logged, started
+from tests.executions.starts import ended, hanging, image, logged, started, until_running
 
 
 @pytest.fixture
@@ -47,17 +47,19 @@ def test_images_are_processed_and_their_outputs_written(
 
 
 def test_an_execution_is_shown_with_its_log_and_cancelled(here: Here, deployment: Deployment) -> None:
-    record = started(deployment.stores)
+    record = started(deployment.stores, hanging())
     logged(deployment.stores, record, "one", "two", attempt=1)
+    until_running(deployment.stores, record.id, "decode")
     at = (str(record.id), "--server", deployment.url)
-    assert "queued" in here.run("execution", "show", *at).stdout
+    assert "running" in here.run("execution", "show", *at).stdout
     assert [line.split(" ", 1)[1].split() for line in here.run("execution", "logs", *at).stdout.splitlines()] == [
         ["info", "decode:", "one"],
         ["info", "decode:", "two"],
     ]
     (line,) = here.run("execution", "logs", *at, "--after", "1-1", "--json").stdout.splitlines()
     assert (json.loads(line)["cursor"], json.loads(line)["text"]) == ("1-2", "two")
-    assert "cancelled" in here.run("execution", "cancel", *at).stdout
+    here.run("execution", "cancel", *at)
+    ended(deployment.stores, record.id)
     assert json.loads(here.run("execution", "show", *at, "--json").stdout)["status"] == "cancelled"
     here.run("execution", "logs", str(new_id()), "--server", deployment.url, expect=3)
 

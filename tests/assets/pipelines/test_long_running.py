@@ -41,7 +41,7 @@ def test_one_run_is_requested_until_it_is_there_and_executes_the_pipeline(
     assert (request.tags[EXECUTION_TAG], request.tags["dagster/priority"]) == (f"{record.id}/1", "1")
     done = execute(instance, stores, request)
     assert done.success
-    assert done.output_for_node("execute_pipeline") == "completed"
+    assert done.output_for_node("execute_one") == "completed"
     assert state(stores, record) is ExecutionState.COMPLETED
     assert asked(instance, stores) == []
 
