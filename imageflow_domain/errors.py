@@ -128,6 +128,10 @@ class Outdated(Conflict):
     """The thing was changed since it was read."""
 
 
+class VersionMissing(InvalidInput):
+    """A change lacks the version of the thing that it was made from, so that it could overwrite another one unseen."""
+
+
 class NotReady(ImageFlowError):
     """An earlier layer of the survey is missing; the message names it."""
 

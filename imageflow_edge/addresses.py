@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from imageflow_clients.settings import EVERY_ADDRESS
+from imageflow_clients.settings import EVERY_ADDRESS, Settings
 from imageflow_domain.errors import InvalidInput
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -53,6 +53,8 @@ class Addresses:
     port: int
     public: Origin | None = None
     """Where a proxy serves it."""
+    machine: str | None = None
+    """The machine's name, by which it is called where `host` is every address of it."""
 
     def has(self, origin: Origin) -> bool:
         """Return whether a client that calls `origin` calls this deployment.
@@ -65,7 +67,17 @@ class Addresses:
         if is_loopback(name) or name == self.host.lower():
             return True
         # A rebound name is a name: no other site leads a browser to an address of this machine.
-        return self.host in EVERY_ADDRESS and (_is_address(name) or name == socket.gethostname().lower())
+        return self.host in EVERY_ADDRESS and (_is_address(name) or name == self.machine)
+
+
+def own_addresses(settings: Settings, port: int) -> Addresses:
+    """Return where clients reach a process that listens on a port of IMAGEFLOW_HOST."""
+    return Addresses(
+        host=settings.host,
+        port=port,
+        public=public_origin(settings.public_url),
+        machine=socket.gethostname().lower(),
+    )
 
 
 def public_origin(url: str | None) -> Origin | None:

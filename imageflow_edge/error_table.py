@@ -40,6 +40,7 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.Gone: Answer(status=410, code="GONE", grpc="NOT_FOUND"),
     domain.EventsForgotten: Answer(status=410, code="EVENTS_FORGOTTEN", grpc="OUT_OF_RANGE"),
     domain.Outdated: Answer(status=412, code="OUTDATED", grpc="ABORTED"),
+    domain.VersionMissing: Answer(status=428, code="PRECONDITION_REQUIRED", grpc="FAILED_PRECONDITION"),
     domain.Conflict: Answer(status=409, code="CONFLICT", grpc="ALREADY_EXISTS"),
     domain.NotReady: Answer(status=409, code="NOT_READY", grpc="FAILED_PRECONDITION"),
     domain.TooManyRequests: Answer(status=429, code="TOO_MANY_REQUESTS", grpc="RESOURCE_EXHAUSTED"),

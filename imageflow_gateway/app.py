@@ -8,7 +8,7 @@ from imageflow_clients.dagster import Dagster
 from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
-from imageflow_edge.addresses import Addresses, public_origin
+from imageflow_edge.addresses import own_addresses
 from imageflow_edge.hub import Hub
 from imageflow_edge.limits import SizeLimits
 from imageflow_edge.proxies import trusted_networks
@@ -109,7 +109,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     # The layer that is added last is the outermost.
     app.add_middleware(
         Admission,
-        own=Addresses(host=settings.host, port=settings.gateway_port, public=public_origin(settings.public_url)),
+        own=own_addresses(settings, settings.gateway_port),
         limits=limits,
         proxies=trusted_networks(settings.trusted_proxies),
     )

@@ -19,6 +19,8 @@ class Capacity:
         """WebSockets of executions, each of which may have a frame in memory; more are refused."""
         self.socket_followers = CapacityLimiter(2000)
         """Executions that WebSockets follow, with no place for other clients among them; more are refused."""
+        self.followed_by_a_socket = 100
+        """Executions that one WebSocket follows at once; more are refused."""
         self.comparisons = CapacityLimiter(1)
         """Comparisons of surveys: each keeps two cores busy for seconds."""
         self.animations = CapacityLimiter(1)

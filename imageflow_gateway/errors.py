@@ -36,7 +36,7 @@ class ErrorBody(BaseModel):
 UNEXPECTED: Final = "INTERNAL_ERROR"
 """The code of an unexpected error."""
 
-_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 428: "PRECONDITION_REQUIRED"}
+_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
 _LATER = frozenset({429, 503})
 _RETRY_AFTER_S = 5
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from imageflow_clients.dagster import Dagster
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
+from imageflow_domain.access import Principal
 from imageflow_domain.inference import ModelRegistry
 from imageflow_edge.hub import Hub
 from imageflow_edge.work import Work
@@ -72,6 +73,15 @@ async def _gateway(request: Request) -> Gateway:  # async: a plain function woul
 
 
 GatewayDep = Annotated[Gateway, Depends(_gateway)]
+
+
+async def _principal(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
+PrincipalDep = Annotated[Principal, Depends(_principal)]
+"""On whose behalf the request was admitted."""
 
 
 async def _links(request: Request, gateway: GatewayDep) -> DagsterLinks:

@@ -53,6 +53,30 @@ VIOLATIONS = {
         "imageflow_clients/objects.py",
         "import imageflow_clients.database.core.heartbeats",
     ),
+    "Executions are started, executed and kept by modules of their own": (
+        "imageflow_executions/start.py",
+        "import imageflow_executions.execute",
+    ),
+    "What the engine executes and its gRPC service do not import each other": (
+        "imageflow_engine/resident.py",
+        "import imageflow_engine.rpc.service",
+    ),
+    "Methods of the gRPC service are above messages, images in chunks and calls": (
+        "imageflow_engine/rpc/requests.py",
+        "import imageflow_engine.rpc.assembly",
+    ),
+    "The edge's hub and its admission do not import each other": (
+        "imageflow_edge/admission.py",
+        "import imageflow_edge.hub",
+    ),
+    "Containers of this machine and pods do not import each other": (
+        "imageflow_clients/containers/pods.py",
+        "import imageflow_clients.containers.local",
+    ),
+    "Inference runtimes are below what chooses one": (
+        "imageflow_clients/inference/onnx_runtime.py",
+        "import imageflow_clients.inference.stored_models",
+    ),
     "Kinds of games do not import each other, nor do display and steering": (
         "game_capture/openttd/console.py",
         "import game_capture.x11.keys",
@@ -161,6 +185,17 @@ def _is_settings(node: ast.AST) -> bool:
     return (isinstance(node, ast.Name) and node.id == "Settings") or (
         isinstance(node, ast.Attribute) and node.attr == "Settings"
     )
+
+
+def test_only_the_edge_names_the_principal_of_calls_without_login() -> None:
+    named = {
+        str(path.relative_to(ROOT))
+        for row in rows()
+        for package in row
+        for path in (ROOT / package).rglob("*.py")
+        if "LOCAL_OPERATOR" in path.read_text(encoding="utf-8")
+    }
+    assert named == {"imageflow_domain/access.py", "imageflow_edge/admission.py"}
 
 
 def test_each_contract_finds_a_violation(tmp_path: Path) -> None:

@@ -17,19 +17,17 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from imageflow.v1.limits import MOST_MESSAGE_BYTES, PINGS_S, SERVICE
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
-from imageflow_edge.addresses import Addresses, public_origin
+from imageflow_edge.addresses import Addresses, own_addresses
 from imageflow_edge.hub import Hub
 from imageflow_edge.ports import check_port
 from imageflow_edge.readiness import readiness
 from imageflow_engine.rpc.call import Method, handler
+from imageflow_engine.rpc.capacity import Capacity
 from imageflow_engine.rpc.reflection import NAMES as REFLECTION
 from imageflow_engine.rpc.reflection import reflection
 from imageflow_engine.rpc.service import ImageProcessing, Places
 
 _LOG = logging.getLogger(__name__)
-
-_MOST_CALLS = 256
-"""At once; a message of each may be in memory."""
 
 _READY_S = 10.0
 """How often the stores are asked whether they answer."""
@@ -121,12 +119,12 @@ class RpcServer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        hub = Hub(self._stores.database)
-        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS)
+        hub, capacity = Hub(self._stores.database), Capacity()
+        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=capacity.calls)
         port: int = server.add_insecure_port(_address(self._settings.host, self._settings.engine_grpc_port))
         state = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
-        self._add_services(server, hub, port)
+        self._add_services(server, hub, capacity, port)
         await state.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)  # until the stores have answered
         await server.start()
         watching = asyncio.create_task(self._watch_health(state))
@@ -141,10 +139,12 @@ class RpcServer:
         hub_end.cancel()
         hub.close()
 
-    def _add_services(self, server: Any, hub: Hub, port: int) -> None:
+    def _add_services(self, server: Any, hub: Hub, capacity: Capacity, port: int) -> None:
         settings = self._settings
-        own = Addresses(host=settings.host, port=port, public=public_origin(settings.public_url))
-        service = ImageProcessing(self._stores, hub, most_image_bytes=settings.upload_limit_bytes, place=self._place)
+        own = own_addresses(settings, port)
+        service = ImageProcessing(
+            self._stores, hub, capacity, most_image_bytes=settings.upload_limit_bytes, place=self._place
+        )
         methods = {SERVICE: service.methods()}
         about = reflection((SERVICE, health.SERVICE_NAME))
         for name, those in (*methods.items(), *((name, (about,)) for name in REFLECTION)):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
 from imageflow.v1 import image_processing_pb2 as pb
 from imageflow.v1.limits import CHUNK_BYTES, IMAGE
@@ -31,6 +31,7 @@ from imageflow_engine.resident import OwnPlace
 from imageflow_engine.rpc import messages, status
 from imageflow_engine.rpc.assembly import Assembly, ImageRefused, Whole
 from imageflow_engine.rpc.call import MESSAGE_WITHIN_S, Call, Method
+from imageflow_engine.rpc.capacity import Capacity
 from imageflow_engine.rpc.requests import images_of, start_request
 from imageflow_executions.execute import Executed
 from imageflow_executions.history import ExecutionInFull, cancel_execution, get_execution
@@ -47,11 +48,6 @@ _MARGIN_S = 0.3
 _INLINE_BYTES = 3 * 2**20
 """Of all outputs that a result may have in it."""
 
-_AT_ONCE = 8
-"""Images of one stream that are executed at once: its client is not read from before one of them has ended."""
-
-_OPEN_IMAGES = 16
-_MOST_IMAGES = 10_000
 _IDLE_S = 600.0
 """How long a stream may send nothing where no image is incomplete."""
 
@@ -59,11 +55,9 @@ _READ_WITHIN_S = 120.0
 """How long a client may take to read an output: its bytes are in memory meanwhile."""
 
 _BEAT_S = 60.0
-_WATCHERS = 200
 _FULL = "{} clients follow executions here already: call GetExecution, or try later."
 _LINES = 200
 """Of a log in one message."""
-
 
 _P = ParamSpec("_P")
 _Value = TypeVar("_Value")
@@ -88,21 +82,17 @@ class ImageProcessing:
     Args:
         stores: Where rows and objects are.
         hub: Hands out events.
+        capacity: How much is done at once.
         most_image_bytes: Of one image that is sent in chunks.
         place: Gives a place in the engine for an execution that begins at once.
     """
 
-    def __init__(self, stores: Stores, hub: Hub, *, most_image_bytes: int, place: Places) -> None:
+    def __init__(self, stores: Stores, hub: Hub, capacity: Capacity, *, most_image_bytes: int, place: Places) -> None:
         self._stores = stores
         self._hub = hub
         self._most_image_bytes = most_image_bytes
+        self._capacity = capacity
         self._place = place
-        self._images = CapacityLimiter(_AT_ONCE)
-        """Images that are in memory, on threads of their own."""
-        self._reads = CapacityLimiter(4)
-        self._outputs_in_memory = CapacityLimiter(_AT_ONCE)
-        """One for each client that reads an output."""
-        self._watchers = CapacityLimiter(_WATCHERS)
 
     def methods(self) -> tuple[Method, ...]:
         """Return every method of the service."""
@@ -123,10 +113,10 @@ class ImageProcessing:
         assembly = Assembly(
             self._stores.scratch,
             most_bytes=self._most_image_bytes,
-            most_open=_OPEN_IMAGES,
-            most_images=_MOST_IMAGES,
+            most_open=self._capacity.incomplete_of_a_stream,
+            most_images=self._capacity.images_of_a_stream,
         )
-        places = asyncio.Semaphore(_AT_ONCE)
+        places = asyncio.Semaphore(self._capacity.executed_of_a_stream)
 
         async def answer(whole: Whole) -> None:
             try:
@@ -178,7 +168,7 @@ class ImageProcessing:
         """Send every change of an execution."""
         request = await call.only(pb.WatchRequest)
         execution, seen = parse_id(request.execution_id), _cursor(request.after)
-        with placed(self._watchers, _FULL):
+        with placed(self._capacity.watchers, _FULL):
             found = await self._full(execution)
             if seen is not None and found.is_end and seen >= found.cursor:
                 return
@@ -194,7 +184,7 @@ class ImageProcessing:
         """Send log lines, and those that come where they are awaited."""
         request = await call.only(pb.LogRequest)
         execution, after = parse_id(request.execution_id), _log_cursor(request.after)
-        with placed(self._watchers, _FULL):
+        with placed(self._capacity.watchers, _FULL):
             read = partial(self._log, execution)
             pages = log_tail(self._hub, execution, read, after=after, beat_s=_BEAT_S)
             async with aclosing(pages if request.follow else _to_the_end(read, after)) as following:
@@ -211,7 +201,7 @@ class ImageProcessing:
         found = await self._full(parse_id(request.execution_id))
         stored = find_object(found.record.outputs, request.name, "output")
         try:
-            async with asyncio.timeout(_READ_WITHIN_S), self._outputs_in_memory:
+            async with asyncio.timeout(_READ_WITHIN_S), self._capacity.outputs:
                 data = await self._use(read_object, stored)
                 for begin in range(0, len(data), CHUNK_BYTES):
                     await call.send(pb.OutputChunk(data=data[begin : begin + CHUNK_BYTES]))
@@ -251,7 +241,7 @@ class ImageProcessing:
                 record = start_execution(self._stores, asked, images(), call.principal, place=place)
                 return _Started(record=record, ended=None if place is None else place.ended)
 
-        return await to_thread.run_sync(begin, limiter=self._images)
+        return await to_thread.run_sync(begin, limiter=self._capacity.images)
 
     async def _ended(self, started: _Started) -> ExecutionRecord:
         """Return an execution once it has ended; raise `Unavailable` where this process stops before."""
@@ -295,7 +285,7 @@ class ImageProcessing:
         **kwargs: _P.kwargs,
     ) -> Coroutine[Any, Any, _Value]:
         """Call a use case on a thread."""
-        return to_thread.run_sync(partial(use_case, self._stores, *args, **kwargs), limiter=self._reads)
+        return to_thread.run_sync(partial(use_case, self._stores, *args, **kwargs), limiter=self._capacity.reads)
 
 
 async def _images(call: Call, assembly: Assembly) -> AsyncIterator[Whole | ImageRefused]:

@@ -16,7 +16,7 @@ from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
-from imageflow_domain.access import LOCAL_OPERATOR
+from imageflow_domain.access import Principal
 from imageflow_domain.errors import Conflict, ImageFlowError, InvalidInput, Timeout, TooManyRequests
 from imageflow_domain.events import BEGINNING, EventCursor
 from imageflow_domain.execution_events import subject_of
@@ -57,7 +57,6 @@ _MOST_TEXT_BYTES = 4_000_000
 _MESSAGES_A_MINUTE = 100
 """Of control messages; frames of images are not counted."""
 
-_MOST_SUBSCRIPTIONS = 100
 _FRAME_WITHIN_S = 30.0
 """A start whose images do not arrive holds a place."""
 
@@ -104,6 +103,7 @@ class _Session:
     def __init__(self, socket: WebSocket, gateway: LiveGateway) -> None:
         self._socket = socket
         self._gateway = gateway
+        self._principal: Principal = socket.state.principal
         self._sending = asyncio.Lock()
         self._followed: dict[_Followed, asyncio.Task[None]] = {}
         self._arriving: ArrivingImages | None = None
@@ -228,7 +228,7 @@ class _Session:
         )
         start_now = self._gateway.use(start.start_execution)
         return await to_thread.run_sync(
-            lambda: start_now(request, arriving.images(), LOCAL_OPERATOR),
+            lambda: start_now(request, arriving.images(), self._principal),
             limiter=self._gateway.capacity.execution_images,
         )
 
@@ -253,9 +253,10 @@ class _Session:
 
     def _follow(self, followed: _Followed, sending: Coroutine[Any, Any, None]) -> None:
         self._leave(followed)
-        if len(self._followed) >= _MOST_SUBSCRIPTIONS:
+        most = self._gateway.capacity.followed_by_a_socket
+        if len(self._followed) >= most:
             sending.close()
-            raise TooManyRequests(f"A connection follows {_MOST_SUBSCRIPTIONS} executions at most: leave one first.")
+            raise TooManyRequests(f"A connection follows {most} executions at most: leave one first.")
         task = asyncio.create_task(self._report(followed[1], sending))
         self._followed[followed] = task
         task.add_done_callback(lambda done: self._ended(followed, done))

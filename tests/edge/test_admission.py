@@ -8,7 +8,7 @@ from imageflow_edge.addresses import Addresses, public_origin
 from imageflow_edge.admission import Call, Operation, admit
 
 LOCAL = Addresses(host="127.0.0.1", port=8080)
-OPEN = Addresses(host="0.0.0.0", port=8080)  # noqa: S104 - what `--host` may be given
+OPEN = Addresses(host="0.0.0.0", port=8080, machine="builder")  # noqa: S104 - what `--host` may be given
 NAMED = Addresses(host="maps.lan", port=80)
 PUBLIC = Addresses(host="127.0.0.1", port=8080, public=public_origin("https://maps.example.com"))
 WRITE = Operation(name="POST /api/jobs", is_write=True, most_bytes=100)
@@ -33,6 +33,7 @@ def call(
         (NAMED, "http", "maps.lan", "http://maps.lan"),
         (NAMED, "http", "maps.lan:80", "http://maps.lan"),
         (OPEN, "http", "192.168.1.20:8080", "http://192.168.1.20:8080"),
+        (OPEN, "http", "builder:8080", "http://builder:8080"),
         (PUBLIC, "https", "maps.example.com", "https://maps.example.com"),
         (PUBLIC, "https", "maps.example.com:443", "https://maps.example.com"),
         (PUBLIC, "https", "Maps.Example.com", None),
@@ -54,6 +55,7 @@ def test_own_pages_and_programs_may_write(own: Addresses, scheme: str, authority
         (LOCAL, "http", "192.168.1.20:8080", None),
         (LOCAL, "http", "127.0.0.1:99999", None),
         (OPEN, "http", "evil.example:8080", "http://evil.example:8080"),
+        (LOCAL, "http", "builder:8080", None),
         (LOCAL, "http", "127.0.0.1:8080", "http://evil.example"),
         (LOCAL, "http", "127.0.0.1:8080", "http://127.0.0.1:3000"),  # another program of this machine
         (LOCAL, "http", "127.0.0.1:8080", "http://localhost:8080"),

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +124,20 @@ class Games:
 @pytest.fixture
 def games(tmp_path: Path) -> Games:
     return Games(tmp_path)
+
+
+Running = Callable[[str], GameDriver]
+"""Returns the one started game of a kind, for tests that only look at it."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with ExitStack() as ends:
+
+        @cache
+        def started(name: str) -> GameDriver:
+            driver = ends.enter_context(Games(tmp_path_factory.mktemp(name)).open(name))
+            own_children.remember()  # tests look for what they start themselves
+            return driver
+
+        yield started

@@ -22,7 +22,7 @@ from imageflow_domain.ports import GameDriver
 from tests.game_capture.own_children import own_children
 
 if TYPE_CHECKING:
-    from tests.game_capture.conftest import Games
+    from tests.game_capture.conftest import Games, Running
 
 GRID = Grid(rows=2, cols=3)
 WITH_PROCESSES = ("openttd", "x11")
@@ -81,47 +81,40 @@ def test_a_grid_is_needed_where_the_game_has_none(name: str, games: Games) -> No
 
 
 @every_driver
-def test_a_picture_has_the_promised_shape_and_belongs_to_the_caller(name: str, games: Games) -> None:
+def test_a_picture_has_the_promised_shape_and_belongs_to_the_caller(name: str, running: Running) -> None:
+    driver = running(name)
+    area = driver.areas(GRID)[0]
+    view = driver.capabilities.view
+    picture = driver.grab(area).picture
+    assert picture.shape == (view.height_px, view.width_px, 3)
+    assert picture.dtype == np.uint8
+    assert picture.flags.c_contiguous
+    before = picture.copy()
+    picture[:] = 0
+    assert np.array_equal(driver.grab(area).picture, before)
+
+
+@every_driver
+def test_areas_of_a_game_that_stands_still_look_the_same_again(name: str, running: Running) -> None:
+    driver = running(name)
+    forward = grab_all(driver)
+    backward = [driver.grab(area).picture.tobytes() for area in reversed(driver.areas(GRID))]
+    assert forward == backward[::-1]
+    assert len(set(forward)) > 1
+
+
+@every_driver
+def test_a_fresh_driver_shows_the_same_areas(name: str, running: Running, games: Games) -> None:
     with games.open(name) as driver:
-        area = driver.areas(GRID)[0]
-        view = driver.capabilities.view
-        picture = driver.grab(area).picture
-        assert picture.shape == (view.height_px, view.width_px, 3)
-        assert picture.dtype == np.uint8
-        assert picture.flags.c_contiguous
-        before = picture.copy()
-        picture[:] = 0
-        assert np.array_equal(driver.grab(area).picture, before)
+        assert grab_all(driver) == grab_all(running(name))
 
 
 @every_driver
-def test_areas_of_a_game_that_stands_still_look_the_same_again(name: str, games: Games) -> None:
-    with games.open(name) as driver:
-        forward = grab_all(driver)
-        backward = [driver.grab(area).picture.tobytes() for area in reversed(driver.areas(GRID))]
-        assert forward == backward[::-1]
-        assert len(set(forward)) > 1
-
-
-@every_driver
-def test_a_fresh_driver_shows_the_same_areas(name: str, games: Games) -> None:
-    pictures = []
-    for _ in range(2):
-        with games.open(name) as driver:
-            pictures.append(grab_all(driver))
-    assert pictures[0] == pictures[1]
-
-
-@every_driver
-def test_a_fresh_driver_grabs_areas_that_another_laid_out(name: str, games: Games) -> None:
-    areas = games.open(name).areas(GRID)
-    pictures = []
-    for asked in (True, False):
-        with games.open(name, grid=GRID) as driver:
-            if asked:
-                driver.areas(GRID)
-            pictures.append([driver.grab(area).picture.tobytes() for area in areas[::-1]])
-    assert pictures[0] == pictures[1]
+def test_a_fresh_driver_grabs_areas_that_another_laid_out(name: str, running: Running, games: Games) -> None:
+    areas = running(name).areas(GRID)
+    with games.open(name, grid=GRID) as driver:
+        pictures = [driver.grab(area).picture.tobytes() for area in areas[::-1]]
+    assert pictures == [running(name).grab(area).picture.tobytes() for area in areas[::-1]]
 
 
 @every_driver

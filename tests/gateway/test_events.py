@@ -32,8 +32,10 @@ from imageflow_surveys.plan import plan_survey
 from imageflow_surveys.remove import remove_survey
 from tests.gateway.conftest import city
 from tests.surveys.states import in_state
+from tests.thorough import repeated
 
 PATIENCE_S = 20.0
+_SLOW_S = repeated(4.0, 66.0)
 
 
 @dataclass(frozen=True)
@@ -255,6 +257,18 @@ def test_hundreds_of_pages_watch_at_once_and_others_are_answered(served: Any, st
             writer.close()
 
     asyncio.run(asyncio.wait_for(watch(), 5 * PATIENCE_S))
+
+
+def test_a_page_that_does_not_read_for_a_while_gets_every_change(served: Any, stores: Stores, running: Survey) -> None:
+    with _watch(served, running.id) as events:
+        next(events)
+        for block in running.blocks():
+            capture_blocks(stores, running, [block])
+            time.sleep(_SLOW_S / len(running.blocks()))
+        changed: list[str] = []
+        while len(changed) < len(running.blocks()):
+            changed += _states(next(events), Layer.SCREENSHOTS)
+    assert changed == [block.key for block in running.blocks()]
 
 
 def test_a_page_that_is_closed_is_noticed(served: Any, settings: Settings, running: Survey) -> None:

@@ -8,7 +8,7 @@ from anyio import WouldBlock, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime
 
-from imageflow_domain.access import LOCAL_OPERATOR
+from imageflow_domain.access import Principal
 from imageflow_domain.errors import DatabaseUnavailable, InvalidInput
 from imageflow_domain.events import BEGINNING
 from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
@@ -19,7 +19,7 @@ from imageflow_executions import history, image_objects, logs, start
 from imageflow_executions.start import StartRequest
 from imageflow_gateway.addresses import ExecutionId, Limit
 from imageflow_gateway.etags import content_digest, matches, quoted
-from imageflow_gateway.gateway import Gateway, GatewayDep
+from imageflow_gateway.gateway import Gateway, GatewayDep, PrincipalDep
 from imageflow_gateway.ranges import ranged
 from imageflow_gateway.rest.executions.execution_form import ExecutionForm, read_form
 from imageflow_gateway.rest.executions.executions_schema import (
@@ -92,11 +92,11 @@ _PROCESS_BODY = _body(
 
 @router.post(PROCESS, status_code=202, summary="Process an image", openapi_extra=_PROCESS_BODY)
 async def process_image(
-    request: Request, response: Response, gateway: GatewayDep, key: _Key = None
+    request: Request, response: Response, gateway: GatewayDep, principal: PrincipalDep, key: _Key = None
 ) -> ProcessingAccepted:
     """Accept an image for a published pipeline. Its execution is found under the header `Location`."""
     async with _form(request, gateway) as form:
-        record = await _started(gateway, form.start_request_of_config(key), form)
+        record = await _started(gateway, form.start_request_of_config(key), form, principal)
     response.headers["location"] = _address(record.id)
     return ProcessingAccepted(execution_id=str(record.id), estimated_completion_time=record.estimated_end_at)
 
@@ -109,14 +109,19 @@ async def process_image(
     responses={200: {"model": ExecutionDetail, "description": "It ended while the request waited."}},
 )
 async def start_execution(
-    request: Request, response: Response, gateway: GatewayDep, wait: _Wait = 0, key: _Key = None
+    request: Request,
+    response: Response,
+    gateway: GatewayDep,
+    principal: PrincipalDep,
+    wait: _Wait = 0,
+    key: _Key = None,
 ) -> ExecutionDetail:
     """Start a published pipeline, or a spec that is sent along, on the images of the form.
 
     202 once everything is checked and stored; with `wait` 200 and the result, where it ends in that time.
     """
     async with _form(request, gateway) as form:
-        record = await _started(gateway, form.start_request(key), form)
+        record = await _started(gateway, form.start_request(key), form, principal)
     response.headers["location"] = _address(record.id)
     if wait and (record.state.is_end or await _ends_within(gateway, record.id, wait)):
         response.status_code = 200
@@ -181,9 +186,11 @@ def cancel_execution(execution: ExecutionId, gateway: GatewayDep) -> ExecutionDe
 
 
 @router.post(PREFIX + "/{execution}/retry", status_code=202, summary="Execute again")
-def retry_execution(execution: ExecutionId, response: Response, gateway: GatewayDep) -> ExecutionDetail:
+def retry_execution(
+    execution: ExecutionId, response: Response, gateway: GatewayDep, principal: PrincipalDep
+) -> ExecutionDetail:
     """Start a new execution of the same pipeline version, parameters and images; 409 before the former has ended."""
-    record = gateway.use(start.repeat_execution)(execution, LOCAL_OPERATOR, protocol="rest")
+    record = gateway.use(start.repeat_execution)(execution, principal, protocol="rest")
     response.headers["location"] = _address(record.id)
     return _in_full(gateway, record.id)
 
@@ -220,11 +227,13 @@ def _form(request: Request, gateway: Gateway) -> AbstractAsyncContextManager[Exe
     return read_form(request, most_bytes=gateway.settings.upload_limit_bytes, scratch=gateway.scratch)
 
 
-async def _started(gateway: Gateway, start_request: StartRequest, form: ExecutionForm) -> ExecutionRecord:
+async def _started(
+    gateway: Gateway, start_request: StartRequest, form: ExecutionForm, principal: Principal
+) -> ExecutionRecord:
     start_now = gateway.use(start.start_execution)
 
     def begin() -> ExecutionRecord:
-        return start_now(start_request, form.images(), LOCAL_OPERATOR)
+        return start_now(start_request, form.images(), principal)
 
     return await to_thread.run_sync(begin, limiter=gateway.capacity.execution_images)
 

@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from starlette.exceptions import HTTPException
 
+from imageflow_domain.errors import VersionMissing
 from imageflow_domain.markers import MarkerText
 from imageflow_gateway.addresses import GamePart, SavePart
 from imageflow_gateway.errors import ErrorBody
@@ -88,7 +88,7 @@ def delete_marker(
 def _version(if_match: str | None) -> int | None:
     """Return the version that an If-Match header names; one that no marker has for a tag that is none of ours."""
     if if_match is None:
-        raise HTTPException(428, "If-Match is missing: read the marker, and send its etag back with the change.")
+        raise VersionMissing("If-Match is missing: read the marker, and send its etag back with the change.")
     tag = if_match.strip()
     if tag == "*":
         return None
