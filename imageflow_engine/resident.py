@@ -4,11 +4,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-
-from typing_extensions import override
 
 from imageflow_clients.database.core.waking import Bell
 from imageflow_clients.database.executions.queue import CHANNEL
@@ -16,11 +14,11 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.executions import ExecutionRecord
+from imageflow_engine.place import OwnPlace
 from imageflow_executions.execute import Executed, Executor
 from imageflow_executions.held_executions import HeldExecutions
 from imageflow_executions.leases import give_back, requeue_expired, take_next
 from imageflow_executions.months import prepare_months
-from imageflow_executions.start import Place
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,32 +28,6 @@ _POLL_S = 1.0
 _MEND_S = 5.0
 _MONTHS_S = 3600.0
 _RETRY_S = 1.0
-
-
-class OwnPlace(Place):
-    """A place of an engine, for one execution.
-
-    Args:
-        engine: The engine's name.
-        begin: Begins an execution there.
-    """
-
-    def __init__(
-        self, engine: str, begin: Callable[[ExecutionRecord, Mapping[str, bytes]], Future[Executed | None]]
-    ) -> None:
-        self._engine = engine
-        self._begin = begin
-        self.ended: Future[Executed | None] | None = None
-        """The execution as it ended, `None` where it was given back. There is no future where none has begun here."""
-
-    @property
-    @override
-    def engine(self) -> str:
-        return self._engine
-
-    @override
-    def begin(self, record: ExecutionRecord, sources: Mapping[str, bytes]) -> None:
-        self.ended = self._begin(record, sources)
 
 
 class Resident:

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from imageflow_clients.database.core.waking import Bell
-from imageflow_clients.database.executions.queue import CANCELLATIONS
+from imageflow_clients.database.executions.queue import CANCELLATIONS, LEASE
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import DatabaseUnavailable
-from imageflow_executions.leases import LEASE, find_cancelled, renew_leases
+from imageflow_executions.leases import find_cancelled, renew_leases
 
 _LOG = logging.getLogger(__name__)
 

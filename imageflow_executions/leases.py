@@ -2,15 +2,12 @@
 
 import uuid
 from collections.abc import Collection
-from datetime import timedelta
 
 from imageflow_clients.database.executions import queue
+from imageflow_clients.database.executions.queue import LEASE
 from imageflow_clients.stores import Stores
 from imageflow_domain.executions import ExecutionRecord
 from imageflow_executions.execute import MOST_FAILURES, PAUSE
-
-LEASE = timedelta(seconds=15)
-"""An engine that does not renew its leases for so long counts as lost."""
 
 
 def take_next(stores: Stores, engine: str) -> ExecutionRecord | None:

@@ -17,7 +17,6 @@ from imageflow_domain.idempotency import check_key
 from imageflow_domain.texts import check_text, is_storable, texts_in
 from imageflow_executions.estimate import estimate_s
 from imageflow_executions.image_objects import put_input, read_inputs
-from imageflow_executions.leases import LEASE
 from imageflow_executions.parameters import Given, effective, plan_with
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
@@ -117,7 +116,7 @@ def start_execution(
             if at_once is None:
                 queue.enqueue(connection, own, asked.priority, request.runner)
             else:
-                queue.begin(connection, started, at_once.engine, lease=LEASE)
+                queue.begin(connection, started, at_once.engine, lease=queue.LEASE)
     if is_new:
         if at_once is not None:
             at_once.begin(started, sources)

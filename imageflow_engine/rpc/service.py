@@ -27,7 +27,7 @@ from imageflow_edge.execution_wait import ends_within
 from imageflow_edge.hub import Hub
 from imageflow_edge.log_tail import log_tail
 from imageflow_edge.places import placed
-from imageflow_engine.resident import OwnPlace
+from imageflow_engine.place import OwnPlace
 from imageflow_engine.rpc import messages, status
 from imageflow_engine.rpc.assembly import Assembly, ImageRefused, Whole
 from imageflow_engine.rpc.call import MESSAGE_WITHIN_S, Call, Method

@@ -24,6 +24,9 @@ CHANNEL = "imageflow_executions"
 CANCELLATIONS = "imageflow_cancellations"
 """What is notified when an execution that is worked on is to be cancelled."""
 
+LEASE = timedelta(seconds=15)
+"""An engine that does not renew its leases for so long counts as lost."""
+
 _BONUS = {Priority.LOW: timedelta(0), Priority.NORMAL: timedelta(minutes=5), Priority.HIGH: timedelta(minutes=30)}
 """How much earlier than it was made an execution counts as made. One of low priority so waits at most for those of
 high priority that are made within half an hour after it."""
