@@ -1,17 +1,21 @@
 import threading
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from typing_extensions import override
 
 from imageflow_clients.database.executions import queue
 from imageflow_clients.database.executions.steps import StepChange, write
 from imageflow_clients.stores import Stores
+from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import Conflict
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, Priority, StepFacts
 from imageflow_executions.history import cancel_execution, get_execution
 from imageflow_executions.leases import give_back, renew_leases, requeue_expired, take_next
-from tests.executions.starts import started
+from imageflow_executions.start import Place, StartRequest, start_execution
+from tests.executions.starts import image, small, started
 
 
 @pytest.fixture(autouse=True)
@@ -243,3 +247,36 @@ def test_leases_that_are_renewed_are_not_lost(stores: Stores) -> None:
     assert left
     requeue_expired(stores)
     assert get_execution(stores, record.id).record.state is ExecutionState.RUNNING
+
+
+class _Place(Place):
+    """A place that keeps what begins there."""
+
+    def __init__(self) -> None:
+        self.begun: list[ExecutionRecord] = []
+
+    @property
+    @override
+    def engine(self) -> str:
+        return "first"
+
+    @override
+    def begin(self, record: ExecutionRecord, sources: Mapping[str, bytes]) -> None:
+        assert set(sources) == set(record.inputs)
+        self.begun.append(record)
+
+
+def test_an_execution_begins_at_once_only_where_a_place_is_given_and_no_other_waits(stores: Stores) -> None:
+    request = StartRequest(spec=small(), protocol="test")
+    place = _Place()
+    at_once = start_execution(stores, request, {"picture": image()}, LOCAL_OPERATOR, place=place)
+    assert place.begun == [at_once]
+    assert (at_once.state, at_once.attempt) == (ExecutionState.RUNNING, 1)
+    assert get_execution(stores, at_once.id).record == at_once
+    assert renew_leases(stores, "first", {at_once.id}) == {at_once.id}
+    waits = started(stores)
+    behind = start_execution(stores, request, {"picture": image()}, LOCAL_OPERATOR, place=place)
+    assert place.begun == [at_once]
+    assert [taken(stores).id for _ in range(2)] == [waits.id, behind.id]
+    assert ends(stores, at_once)
+    assert not ends(stores, at_once)

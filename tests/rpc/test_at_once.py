@@ -20,7 +20,7 @@ from imageflow_engine.rpc.server import RpcServer
 from imageflow_executions.history import cancel_execution, get_execution
 from imageflow_executions.image_objects import read_object
 from tests.executions.conftest import engine_over
-from tests.executions.starts import ended, hanging, image, small, started, until_running
+from tests.executions.starts import ended, hanging, image, small, until_running
 from tests.rpc.conftest import Stub, free_port, spec_request
 
 
@@ -44,17 +44,6 @@ def states(stores: Stores, execution: uuid.UUID) -> list[str]:
     with stores.database.begin() as connection:
         log = events.read_subject(connection, subject_of(execution), after=BEGINNING, limit=100)
     return [str(one.event.data["state"]) for one in log if one.event.kind == "state"]
-
-
-@pytest.fixture
-def held_back(stores: Stores) -> Iterator[uuid.UUID]:
-    """An execution that waits for an hour."""
-    record = started(stores)
-    with stores.database.begin() as connection:
-        later = text("UPDATE execution_queue SET not_before = now() + interval '1 h' WHERE execution_id = :id")
-        connection.execute(later, {"id": record.id})
-    yield record.id
-    cancel_execution(stores, record.id)
 
 
 def test_it_runs_as_soon_as_it_is_accepted_and_is_as_any_other(settings: Settings, stores: Stores) -> None:
@@ -84,13 +73,6 @@ def test_it_waits_where_the_engine_has_no_place(settings: Settings, stores: Stor
         cancel_execution(stores, uuid.UUID(first.execution_id))
         assert ended(stores, uuid.UUID(first.execution_id)).record.state is ExecutionState.CANCELLED
         assert ended(stores, uuid.UUID(second.execution_id)).record.state is ExecutionState.COMPLETED
-
-
-def test_it_waits_where_others_wait(settings: Settings, stores: Stores, held_back: uuid.UUID) -> None:
-    with serving(settings, stores) as stub:
-        result = begin(stub)
-        assert result.state == pb.EXECUTION_STATE_QUEUED
-        assert ended(stores, uuid.UUID(result.execution_id)).record.state is ExecutionState.COMPLETED
 
 
 def test_the_place_is_free_again_after_a_request_that_was_refused(settings: Settings, stores: Stores) -> None:
