@@ -78,6 +78,7 @@ kubernetes-test: $(VENV)/.dev $(WEBUI) ## Install the Helm chart on a real clust
 soak: $(VENV)/.dev ## What make test repeats seldom, often; then kill parts of surveys, 500 times (IMAGEFLOW_SOAK_KILLS), going on where it broke off
 	IMAGEFLOW_JUDGED_BATCHES=50 IMAGEFLOW_DAEMON_KILLS=4 $(BIN)/pytest tests/e2e/test_inspection.py -k "backfill or daemon"
 	IMAGEFLOW_SURVEYS_AT_ONCE=7 $(BIN)/pytest tests/e2e/test_one_instance.py -k at_once
+	IMAGEFLOW_ENGINE_KILLS=30 $(BIN)/pytest tests/executions/test_kills.py
 	IMAGEFLOW_THOROUGH=1 $(BIN)/pytest tests/mosaic tests/pipelines tests/inspection tests/models tests/assets/test_executor.py tests/browser/test_accessibility.py tests/edge tests/gateway/test_events.py
 	$(BIN)/python -m bench.soak
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from game_capture.registry import DRIVERS
 from imageflow_cli.console import print_json
 from imageflow_cli.game_probe import init, probe
 
@@ -16,7 +17,7 @@ def game() -> None:
 @game.command()
 @click.option(
     "--parameters",
-    type=click.Choice(["folder", "city", "openttd", "x11"]),
+    type=click.Choice(sorted(DRIVERS)),
     metavar="DRIVER",
     help="Of a file with this driver's parameters alone, as --config takes it for x11.",
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from game_capture.registry import DRIVERS
 from imageflow_cli.console import print_json, print_table
 from imageflow_cli.old_surveys import encode, lineage, prune
 from imageflow_cli.options import GRID, NAME, PAIR, RECT, SURVEY, as_json, with_settings
@@ -25,7 +26,7 @@ def survey() -> None:
 @survey.command()
 @click.option(
     "--driver",
-    type=click.Choice(["folder", "city", "openttd", "x11"]),
+    type=click.Choice(sorted(DRIVERS)),
     help="What to survey; may be left out with --config.",
 )
 @click.option("--game", type=NAME, help="Name of the game: a-z, 0-9 and _; by default the name of the --config file.")

@@ -216,7 +216,7 @@ class RunSettings(BaseModel):
     execution_log_lines: int = Field(default=1_000, ge=0, le=100_000)
     """Log lines of an attempt at an execution that the database keeps; further ones lie in the object store."""
     retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_parts)] = (30, 60, 120)
-    """Seconds, separated by spaces, before each further attempt of a step that met what may pass by itself: a store
+    """Seconds, separated by spaces, before each further attempt of a step after a transient failure: a store
     that is down, a game that died."""
     publish_despite_errors: bool = False
     """Whether a map that fails a check with severity ERROR replaces the save's latest one all the same."""

@@ -31,7 +31,7 @@ class PairOffset:
     noise: float = 0.0
     """Standard deviation of the difference of both screenshots' brightness, in grey levels; 0 where pixels agree."""
     was_searched: bool = False
-    """Found by searching after the placement, not where both were believed to lie."""
+    """Found by searching after the placement, not at the expected positions."""
 
     @property
     def is_exact(self) -> bool:
@@ -53,13 +53,13 @@ class PairRefusal(StrEnum):
     """Why no offset between two neighbouring screenshots was verified."""
 
     LITTLE_OVERLAP = "little_overlap"
-    """Where they are believed to lie they overlap by next to nothing."""
+    """At the expected positions they overlap by next to nothing."""
     PLAIN = "plain"
     """Their overlap shows next to no detail: open water, plain ground."""
     REPEATED = "repeated"
     """Several offsets fit alike: the same structure again and again, such as waves."""
     DIFFERENT = "different"
-    """The overlap shows different things: a display over the map, a moving game, or another place than believed."""
+    """The overlap shows different things: a display over the map, a moving game, or another place than expected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class Placement:
     """Standard error on the worse axis: of an anchored place against the survey's middle, of a guess against the
     anchored ones around it; 0 where pixels are exact, and where nothing is known."""
     found_off: Offset | None = None
-    """From where it was believed to lie to where the search found it, seen from the other anchored ones; `None` for
+    """From its expected position to the one that the search found, seen from the other anchored ones; `None` for
     what its neighbours placed."""
 
 

@@ -34,7 +34,7 @@ class Capabilities:
     retakes: bool
     """Going to an area again gives its picture again; False for a folder whose files may be gone."""
     reach_px: int
-    """Largest error of a believed position against its neighbour's, on either axis."""
+    """Largest error of an estimated position against its neighbour's, on either axis."""
     moves_step_by_step: bool = False
     """It goes from area to area by moves from where it is, so that the order of areas costs time and certainty."""
     hud: tuple[Rect, ...] = ()

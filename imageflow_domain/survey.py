@@ -99,7 +99,7 @@ class SurveySpec(BaseModel):
     masks: tuple[Rect, ...] = ()
     """Rectangles of every picture that belong to the game's head-up display, not to its map."""
     reach_px: int | None = Field(default=None, ge=1, le=4096)
-    """Overrides the driver's largest error of a believed position against its neighbour's."""
+    """Overrides the driver's largest error of an estimated position against its neighbour's."""
     block_side: int = Field(default=BLOCK_SIDE, ge=1, le=100)
     """Areas on a block's side."""
     keep: Keep | None = None

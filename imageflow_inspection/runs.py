@@ -1,12 +1,9 @@
-"""The runs that inspect batches: which assets they make, and the tags by which they are found again. Pure."""
+"""The runs that inspect batches: their keys, and the tags by which they are found again. Pure."""
 
 from imageflow_domain.inspection import Batch
 
 BATCHES_PARTITIONS = "batches"
 """Name of Dagster's dynamic partitions, a batch each; see `Batch.key`."""
-
-BATCH_ASSETS = ("batch_images", "batch_rules", "inspection_results", "batch_report")
-"""What one run makes of a batch."""
 
 BATCH_TAG = "imageflow/batch"
 """Which version of the partition's batch a run is for: its number in our rows."""

@@ -1,1 +1,1 @@
-"""Registration, placement, composition and the pyramid of tiles: pure code that knows no game, store or Dagster."""
+"""Registration, placement, composition and the pyramid of tiles: pure code that imports no game, store or Dagster."""

@@ -25,7 +25,7 @@ class GameFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     title: str = Field(max_length=200)
-    """What people call the game."""
+    """Display name of the game."""
     driver: DriverSpec
     """Name and parameters of what drives it: `{name: x11, parameters: {...}}`."""
     source: str | None = None

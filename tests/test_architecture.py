@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.architecture import ROOT, contracts, redrawn, rows
 
 VIOLATIONS = {
-    "Packages import downwards only, and rows do not know each other": (
+    "Packages import downwards only, and those of one row not each other": (
         "imageflow_surveys/game_reference.py",
         "import imageflow_inspection",
     ),
@@ -18,7 +18,7 @@ VIOLATIONS = {
         "imageflow_clients/database/inspection/batches.py",
         "import imageflow_clients.database.maps.surveys",
     ),
-    "Routes receive use cases: they know no database, mosaic or game": (
+    "Routes receive use cases: they import no database, mosaic or game": (
         "imageflow_gateway/rest/maps/surveys.py",
         "import imageflow_clients.database.maps.surveys",
     ),
@@ -30,13 +30,16 @@ VIOLATIONS = {
         "imageflow_gateway/rest/catalog/pipelines.py",
         "import imageflow_gateway.rest.inspection.masters",
     ),
-    "Only assets, resources and the command line know Dagster": ("imageflow_gateway/app.py", "import dagster"),
-    "Only the gateway knows HTTP frameworks, and the edge knows no protocol": (
+    "Only assets, resources and the command line import Dagster": ("imageflow_gateway/app.py", "import dagster"),
+    "Only the gateway imports HTTP frameworks": (
         "imageflow_edge/admission.py",
         "import starlette",
     ),
-    "Only the engine's service and the client know gRPC": ("imageflow_gateway/app.py", "import grpc"),
-    "Capture knows no HTTP, store or database": ("game_capture/display.py", "import httpx"),
+    "Only rpc, the client and one health check import gRPC": (
+        "imageflow_gateway/app.py",
+        "import grpc",
+    ),
+    "Capture imports no HTTP, store or database": ("game_capture/display.py", "import httpx"),
     "Domain, images, mosaic and pipelines do no I/O": ("imageflow_mosaic/plane.py", "import subprocess"),
     "Drivers do not import each other": ("game_capture/drivers/folder.py", "import game_capture.drivers.city"),
     "Components do not import each other": (
@@ -81,7 +84,7 @@ VIOLATIONS = {
         "game_capture/openttd/console.py",
         "import game_capture.x11.keys",
     ),
-    "Engine, plan, registry, components and values of pipelines are rows": (
+    "Engine, plan, registry, components and values of pipelines are layers": (
         "imageflow_pipelines/plan.py",
         "import imageflow_pipelines.execution",
     ),
@@ -97,7 +100,7 @@ VIOLATIONS = {
         "imageflow_inspection/report.py",
         "import imageflow_inspection.take_in",
     ),
-    "What decides what is due, and what judges a picture, reads no store": (
+    "The modules that decide what is due and that judge pictures import no store": (
         "imageflow_surveys/settling.py",
         "import imageflow_clients.database.maps.surveys",
     ),

@@ -33,7 +33,7 @@ class FolderParameters(BaseModel):
     skip_bad: bool = False
     """Leave holes where files cannot be used, instead of refusing the folder."""
     reach_px: int = Field(default=160, ge=1, le=4096)
-    """Largest error of a believed position against its neighbour's."""
+    """Largest error of an estimated position against its neighbour's."""
     follow_links: bool = False
     """Follow symbolic links that lead out of the folder; only the command line sets it, for its own user."""
     unordered: bool = False

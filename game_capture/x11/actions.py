@@ -104,7 +104,7 @@ class Drag(_Sent):
     drag: Place
     """Where the button goes down: X and Y in pixels of the display."""
     to: Place
-    """Where it is let go."""
+    """Where the button is released."""
     button: Button = 1
     """1 left, 2 middle, 3 right."""
     held: tuple[Key, ...] = Field(default=(), max_length=4)
@@ -145,7 +145,7 @@ class Wait(Words):
     """Do nothing for a while."""
 
     wait_s: float = Field(gt=0, le=600)
-    """How long. `wait_until` is surer, and faster."""
+    """How long. `wait_until` is more reliable, and faster."""
 
 
 class Until(Words):
@@ -154,7 +154,7 @@ class Until(Words):
     changed: bool = False
     """That the picture is another than before the action that came last."""
     at: Place | None = None
-    """A pixel of the display that has a `colour`: sure where a menu comes late."""
+    """A pixel of the display that has a `colour`: reliable where a menu opens late."""
     colour: str | None = Field(default=None, pattern=r"^#[0-9A-Fa-f]{6}$")
     """Red, green and blue of that pixel, in quotes: `"#7ab3dd"`; each may differ by 8."""
     still: bool = False

@@ -21,7 +21,7 @@ class Command(Words):
     run: tuple[Word, ...] = Field(min_length=1, max_length=1000)
     """Program and arguments, as in `command`; no shell reads them."""
     timeout_s: float = Field(default=60.0, gt=0, le=3600)
-    """It is ended after this time, and the game is given up."""
+    """It is ended after this time, and the start has failed."""
 
 
 class X11Parameters(Words):
@@ -61,7 +61,7 @@ class X11Parameters(Words):
     step: tuple[_Step, _Step]
     """Pixels to the right and to the lower neighbour, in whole units of scroll; `imageflow game probe` finds it."""
     reach_px: int = Field(default=64, ge=1, le=4096)
-    """Largest error of a believed position against its neighbour's."""
+    """Largest error of an estimated position against its neighbour's."""
     start_wait_s: float = Field(default=2.0, ge=0, le=600)
     """From the start until the first look at the picture."""
     start_timeout_s: float = Field(default=60.0, gt=0, le=3600)
@@ -74,7 +74,7 @@ class X11Parameters(Words):
     """Where the pointer rests while pictures are taken: inside the window, or keys may miss it. By default in the
     window's lower right corner, or in the middle of the crop where the window's edge scrolls."""
     move_wait_s: float = Field(default=0.1, ge=0, le=60)
-    """After each movement, before the picture is looked at."""
+    """After each movement, before the picture is compared."""
     settle: SettleRule = SettleRule()
     """When a picture is taken; its ignored rectangles are in pixels of the crop."""
 

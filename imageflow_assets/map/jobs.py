@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, ValidationError
 
+from game_capture.registry import DRIVERS
 from imageflow_assets.failures import explained
 from imageflow_assets.labels import MAP, SHORT
 from imageflow_assets.map.assets import BY_LAYER
@@ -27,7 +28,7 @@ class PlanConfig(dg.Config):
 
     game: str = Field(description="Name of the game: a-z, 0-9 and _.")
     save: str = Field(description="Name of its save: a-z, 0-9 and _.")
-    driver: str = Field(default="city", description="city, folder, openttd or x11.")
+    driver: str = Field(default="city", description=f"One of {', '.join(sorted(DRIVERS))}.")
     parameters: dict[str, Any] = Field(default={}, description="The driver's own parameters, for example {seed: 7}.")
     grid: str = Field(default="", description="COLUMNSxROWS of areas; empty for all that a folder holds.")
     source: str = Field(default="", description="For the folder driver: an absolute folder, or a prefix in uploads/.")

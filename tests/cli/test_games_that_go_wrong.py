@@ -139,6 +139,16 @@ def test_a_game_that_dies_again_and_again_ends_with_its_last_words_and_what_it_s
     assert _state(cli, "dies") == ("failed", None)
 
 
+def test_a_game_that_dies_at_start_ends_with_its_last_words_and_what_it_showed(cli: Here, here: Path) -> None:
+    _write(here, "dies=1", prepare=[{"wait_until": {"still": True}}, {"key": "p"}, {"wait_until": {"still": True}}])
+    told = _run(cli, "start", expect=5)
+    assert "The game ended (out of luck): start it again." in told
+    picture = _picture(here, "start", told)
+    assert picture.shape == (360, 480, 3), "the display: nothing was captured yet"
+    assert picture.any()
+    assert _state(cli, "start") == ("failed", None)
+
+
 def test_a_game_that_dies_once_in_the_middle_spoils_nothing(cli: Here, here: Path) -> None:
     _write(here, "dies=9", f"once={here / 'died'}")
     assert "9 of 9 screenshots are anchored" in _run(cli, "once")

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from imageflow_assets.inspection.assets import OF_BATCHES
 from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import Batch, BatchState, PictureResult, Verdict
-from imageflow_inspection.runs import BATCH_ASSETS, BATCH_TAG
+from imageflow_inspection.runs import BATCH_TAG
 from imageflow_inspection.verify import verify
 from tests.e2e.stack import Stack, wait_for
 
@@ -24,8 +25,9 @@ def assert_inspected_and_told(stack: Stack, stores: Stores, verdicts: Sequence[V
     found = results(stores, batch)
     assert [result.verdict for result in found] == list(verdicts)
     assert [run["status"] for run in runs(stack, batch)] == ["SUCCESS"]
-    for asset in BATCH_ASSETS:
-        assert told(stack, asset) == ["lid-b1"], asset
+    for asset in OF_BATCHES:
+        name = asset.key.to_user_string()
+        assert told(stack, name) == ["lid-b1"], name
     for result in found:
         verify(stores, result.inspection_id, result.picture.place, Verdict.PASS, inspector="ada")
     wait_for(lambda: told(stack, "human_verdicts") or None, 60, lambda: "no verdicts were reported")

@@ -11,6 +11,7 @@ import cv2
 import psutil
 import pytest
 
+from imageflow_assets.inspection.assets import OF_BATCHES
 from imageflow_clients.database.inspection import batches, inspections
 from imageflow_clients.inference.stored_models import ModelStore, OnnxModels
 from imageflow_clients.settings import Settings
@@ -18,7 +19,6 @@ from imageflow_clients.stores import Stores, open_stores
 from imageflow_domain.inspection import Batch, BatchState, Inspection, Verdict
 from imageflow_inspection.manifests import close_batch
 from imageflow_inspection.product_file import ProductFile, publish_product
-from imageflow_inspection.runs import BATCH_ASSETS
 from imageflow_models.products import Split, draw
 from imageflow_models.registering import register, shipped
 from tests.e2e.batches import (
@@ -130,7 +130,7 @@ def test_a_backfill_over_many_batches_judges_each_once_by_the_changed_master(
     begun = stack.graphql(
         _BACKFILL,
         params={
-            "assetSelection": [{"path": [asset]} for asset in BATCH_ASSETS],
+            "assetSelection": [{"path": [*asset.key.path]} for asset in OF_BATCHES],
             "partitionNames": keys,
             "title": "changed",
         },

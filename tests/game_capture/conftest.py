@@ -23,6 +23,8 @@ from imageflow_domain.survey import DriverSpec
 from tests.game_capture import own_children
 
 GAMES = ":/usr/games"
+PROCESSES = {"openttd": ("openttd", "Xvfb"), "x11": ("openttd", "Xvfb")}
+"""By driver that starts some: the processes without which its game cannot go on."""
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,7 @@ def save_picture(path: Path, *, seed: int = 0, size: tuple[int, int] = (64, 48))
 
 
 class Games:
-    """Opens a small game of each kind."""
+    """Opens a small game of each kind; the method `_<driver>` has its parameters."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,7 +1,5 @@
 """The contract of every game driver; see the port's docstring."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -9,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -19,18 +16,18 @@ from game_capture.registry import DRIVERS, describe_driver
 from imageflow_domain.errors import BadFrames, GameDied, GameMissing, InvalidInput
 from imageflow_domain.grid import Grid
 from imageflow_domain.ports import GameDriver
+from tests.game_capture.conftest import PROCESSES, Games, Running
 from tests.game_capture.own_children import own_children
 
-if TYPE_CHECKING:
-    from tests.game_capture.conftest import Games, Running
-
 GRID = Grid(rows=2, cols=3)
-WITH_PROCESSES = ("openttd", "x11")
 
 pytestmark = pytest.mark.timeout(120)
 
 every_driver = pytest.mark.parametrize("name", sorted(DRIVERS))
-every_process_driver = pytest.mark.parametrize("name", WITH_PROCESSES)
+every_process_driver = pytest.mark.parametrize("name", sorted(PROCESSES))
+every_process = pytest.mark.parametrize(
+    ("name", "victim"), [(name, victim) for name, victims in PROCESSES.items() for victim in victims]
+)
 
 
 def child(name: str) -> psutil.Process:
@@ -122,7 +119,7 @@ def test_leaving_ends_every_process_and_may_be_done_twice(name: str, games: Game
     driver = games.open(name)
     with driver:
         driver.grab(driver.areas(GRID)[0])
-        assert bool(own_children()) == (name in WITH_PROCESSES)
+        assert bool(own_children()) == (name in PROCESSES)
     assert not own_children()
     driver.__exit__(None, None, None)
     assert not games.scratch.exists() or not list(games.scratch.iterdir())
@@ -136,8 +133,7 @@ def test_leaving_after_an_error_ends_every_process(name: str, games: Games) -> N
     assert not own_children()
 
 
-@every_process_driver
-@pytest.mark.parametrize("victim", ["openttd", "Xvfb"])
+@every_process
 def test_a_game_that_died_is_reported_and_a_fresh_one_goes_on(name: str, victim: str, games: Games) -> None:
     with games.open(name) as driver:
         areas = driver.areas(GRID)
@@ -152,8 +148,7 @@ def test_a_game_that_died_is_reported_and_a_fresh_one_goes_on(name: str, victim:
         assert np.array_equal(driver.grab(areas[0]).picture, first)
 
 
-@every_process_driver
-@pytest.mark.parametrize("victim", ["openttd", "Xvfb"])
+@every_process
 def test_a_game_killed_in_the_middle_of_grabs_never_gives_a_wrong_picture(name: str, victim: str, games: Games) -> None:
     with games.open(name) as driver:
         areas = driver.areas(GRID)

@@ -295,7 +295,7 @@ pair_offsets = Table(
         Boolean,
         nullable=False,
         server_default="false",
-        doc="Whether it was found by the search after the placement, not where both were believed to lie.",
+        doc="Whether it was found by the search after the placement, not at the expected positions.",
     ),
 )
 
@@ -334,7 +334,7 @@ coordinates = Table(
         "found_off_x_px",
         Integer,
         nullable=True,
-        doc="How far to the right of where it was believed to lie the search found it; empty: not searched for.",
+        doc="How far to the right of its expected position the search found it; empty: not searched for.",
     ),
     Column("found_off_y_px", Integer, nullable=True, doc="The same, downwards."),
     CheckConstraint("status IN ('anchored', 'ambiguous', 'unplaced')", name="status"),

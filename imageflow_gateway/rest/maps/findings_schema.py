@@ -95,7 +95,7 @@ class FoundFacts(BaseModel):
     area: AreaPlace
     dx: int
     dy: int
-    """From where it was believed to lie to where it was found, in pixels."""
+    """From the expected position to the one found, in pixels."""
 
     @classmethod
     def of(cls, place: Placement) -> "FoundFacts":
@@ -152,7 +152,7 @@ class MostlyAnchoredFacts(_Found):
     overlaps: dict[PairRefusal, int]
     """How many overlaps of screenshots that are not anchored gave no offset, by the reason."""
     reach_px: int
-    """Largest error of a believed position against its neighbour's."""
+    """Largest error of an estimated position against its neighbour's."""
     offenders: list[UnsureFacts]
     """The first hundred, least sure first."""
 
@@ -166,14 +166,14 @@ class OneGroupFacts(_Found):
 
 
 class PositionsHoldFacts(_Found):
-    """Whether screenshots lie where they were believed to, or had to be searched for farther away."""
+    """Whether screenshots lie at their expected positions, or had to be searched for farther away."""
 
     name: Literal["positions_hold"] = "positions_hold"
     screenshots: int
     reach_px: int
-    """Largest error of a believed position against its neighbour's."""
+    """Largest error of an estimated position against its neighbour's."""
     farthest_px: int
-    """How far off the farthest one was believed to lie; 0 where none was searched for and found."""
+    """The largest error of an expected position; 0 where none was searched for and found."""
     offenders: list[FoundFacts]
     """The first hundred, farthest off first; also where the finding holds."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from imageflow_assets import waiting
 from imageflow_assets.inspection import asking, settling
+from imageflow_assets.inspection.assets import OF_BATCHES
 from imageflow_assets.inspection.partitions import BATCHES
 from imageflow_assets.inspection.sensors import send_alerts
 from imageflow_clients.database.inspection import alerts, reports
@@ -15,7 +16,6 @@ from imageflow_clients.stores import Stores
 from imageflow_domain.inspection import AlertKind, BatchState
 from imageflow_inspection.inspect_batch import inspect_batch
 from imageflow_inspection.intake import try_again
-from imageflow_inspection.runs import BATCH_ASSETS
 from imageflow_surveys.runs import PARTITION_TAG
 from tests.assets.inspection.uploads import (
     CANCELED,
@@ -48,7 +48,7 @@ def test_a_closed_batch_is_asked_for_under_one_key_until_its_run_is_there(
     assert keys(requests) == keys(tick(instance, any_stores, cursor)[0]) == ["lid-b1/1/0"]
     (request,) = requests
     assert request.partition_key == "lid-b1"
-    assert {key.to_user_string() for key in request.asset_selection or ()} == set(BATCH_ASSETS)
+    assert set(request.asset_selection or ()) == {asset.key for asset in OF_BATCHES}
     assert instance.has_dynamic_partition(str(BATCHES.name), "lid-b1"), "the partition comes first"
     ended(instance, request, STARTED)
     assert tick(instance, any_stores, cursor)[0] == []

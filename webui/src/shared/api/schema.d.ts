@@ -3328,7 +3328,7 @@ export interface components {
         };
         /**
          * PositionsHoldFacts
-         * @description Whether screenshots lie where they were believed to, or had to be searched for farther away.
+         * @description Whether screenshots lie at their expected positions, or had to be searched for farther away.
          */
         PositionsHoldFacts: {
             /** Holds */
