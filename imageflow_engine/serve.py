@@ -7,7 +7,9 @@ import uuid
 from contextlib import AbstractContextManager, nullcontext
 
 from imageflow_clients.inference.opening import open_models
+from imageflow_clients.process_meter import ProcessMeter
 from imageflow_clients.settings import Settings
+from imageflow_clients.step_logging import step_logging
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_edge.logs import configure_logs
@@ -40,9 +42,15 @@ def serve(settings: Settings) -> None:
     with stores.database, StepProcesses(kept=settings.step_processes) as processes:
         prepare_months(stores)
         models = open_models(settings, stores.objects)
-        with Engine(models=models, isolation=processes) as engine, Journal(stores, name) as journal:
-            resident = Resident(stores, Executor(stores, engine, journal, name), name)
-            with _rpc(settings, stores) as rpc:
+        with (
+            step_logging(),
+            Engine(models=models, isolation=processes, meter=ProcessMeter()) as engine,
+            Journal(stores, name) as journal,
+        ):
+            resident = Resident(
+                stores, Executor(stores, engine, journal, name, log_lines=settings.execution_log_lines), name
+            )
+            with _rpc(settings, stores, resident) as rpc:
 
                 def stop(*_: object) -> None:
                     resident.stop()
@@ -61,5 +69,5 @@ def serve(settings: Settings) -> None:
                         )  # what remains ends soon, and a further signal ends it now
 
 
-def _rpc(settings: Settings, stores: Stores) -> AbstractContextManager[RpcServer | None]:
-    return RpcServer(settings, stores) if settings.engine_grpc_port else nullcontext()
+def _rpc(settings: Settings, stores: Stores, resident: Resident) -> AbstractContextManager[RpcServer | None]:
+    return RpcServer(settings, stores, resident.place) if settings.engine_grpc_port else nullcontext()

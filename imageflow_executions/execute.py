@@ -2,13 +2,14 @@
 
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from imageflow_catalog.pipelines import find_pipeline
+from imageflow_catalog.components import registry_of
+from imageflow_catalog.pipelines import find_pipeline, plan_of
 from imageflow_clients.database.executions import queue
 from imageflow_clients.database.executions.steps import StepChange
 from imageflow_clients.stores import Stores
@@ -17,15 +18,19 @@ from imageflow_domain.errors import Cancelled, ImageFlowError, Unavailable
 from imageflow_domain.executions import (
     ExecutionError,
     ExecutionRecord,
+    ExecutionRequest,
     ExecutionState,
     ImageObject,
+    Runner,
     StepFacts,
 )
+from imageflow_domain.texts import storable
 from imageflow_executions.image_objects import put_output, read_inputs
 from imageflow_executions.journal import Ending, Journal
+from imageflow_executions.log_book import LINES_IN_DATABASE, LogBook
 from imageflow_executions.parameters import plan_with
 from imageflow_pipelines.engine import Engine
-from imageflow_pipelines.execution import Execution, StepRecord, StepStatus
+from imageflow_pipelines.execution import Execution, StepAttempt, StepRecord, StepStatus
 from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.spec_text import parse_spec
 
@@ -45,6 +50,15 @@ _BROKE_DOWN = ExecutionError(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Executed:
+    """An execution as an attempt ended it."""
+
+    record: ExecutionRecord
+    steps: Sequence[StepFacts]
+    """In the plan's order."""
+
+
 class Executor:
     """Executes on one engine. Any number of threads may call `execute` at once.
 
@@ -53,55 +67,81 @@ class Executor:
         engine: Runs plans.
         journal: Where changes are noted.
         name: Of this engine, as leases have it.
+        log_lines: Of an attempt, in the database; further ones go into the object store.
     """
 
-    def __init__(self, stores: Stores, engine: Engine, journal: Journal, name: str) -> None:
+    def __init__(
+        self, stores: Stores, engine: Engine, journal: Journal, name: str, *, log_lines: int = LINES_IN_DATABASE
+    ) -> None:
         self._stores = stores
         self._engine = engine
         self._journal = journal
         self._name = name
+        self._log_lines = log_lines
         self._plan_of = lru_cache(maxsize=_KEPT_PLANS)(self._published_plan)
 
-    def execute(self, record: ExecutionRecord, cancellation: Cancellation) -> None:
-        """Bring a claimed execution to its end, which is committed when this returns.
+    def execute(
+        self, record: ExecutionRecord, cancellation: Cancellation, sources: Mapping[str, bytes] | None = None
+    ) -> Executed | None:
+        """Bring a claimed execution to its end, which is committed when this returns; return it as it ended.
 
         Where something that it needs is down it is returned to the queue, and fails at the third such failure. A
-        cancellation whose reason is that the lease was lost writes nothing any more.
+        cancellation whose reason is that the lease was lost writes nothing any more. `None` in both cases.
+
+        Args:
+            record: The execution, in the attempt that begins.
+            cancellation: Stops it.
+            sources: Its inputs; read from the object store where they are not given.
         """
+        steps: dict[str, StepFacts] = {}
         try:
-            ending = self._ending(record, cancellation)
+            ending = self._ending(record, cancellation, sources, steps)
         except Unavailable as error:
             if record.failures + 1 < MOST_FAILURES:
                 self._give_back(record, str(error))
-                return
+                return None
             ending = _failed(record, _error(error))
         except ImageFlowError as error:
             ending = _failed(record, _error(error))
         except Exception:  # noqa: BLE001 - logged in full, and the execution fails with it
             _LOG.exception("execution %s broke down", record.id)
             ending = _failed(record, _BROKE_DOWN)
-        if not self._journal.end(ending).result():
+        ended = self._journal.end(ending).result()
+        if ended is None:
             _LOG.warning("execution %s was taken over: what attempt %d made is not used", record.id, record.attempt)
+            return None
+        return Executed(record=ended, steps=sorted(steps.values(), key=lambda each: each.place))
 
     def give_up(self) -> None:
         """Wait no longer for a database that is away: executions end with their leases."""
         self._journal.give_up()
 
     def _give_back(self, record: ExecutionRecord, reason: str) -> None:
+        self._journal.drain()
         with self._stores.database.begin() as connection:
             queue.give_back(connection, self._name, record.id, reason=reason, pause=PAUSE)
 
-    def _ending(self, record: ExecutionRecord, cancellation: Cancellation) -> Ending:
+    def _ending(
+        self,
+        record: ExecutionRecord,
+        cancellation: Cancellation,
+        given: Mapping[str, bytes] | None,
+        steps: dict[str, StepFacts],
+    ) -> Ending:
         wanted = self._plan(record)
         places = {name: place for place, name in enumerate(wanted.steps)}
 
         def note(step: StepRecord) -> None:
-            self._journal.step(_change(record, step, places[step.step]))
+            change = _change(record, step, places[step.step])
+            steps[step.step] = change.facts
+            self._journal.step(change)
 
-        sources = read_inputs(self._stores, record)
-        done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note)
+        sources = read_inputs(self._stores, record) if given is None else given
+        with LogBook(self._stores, record, self._journal.log, lines_in_database=self._log_lines) as book:
+            done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note, log=book.write)
         for step in done.steps.values():
-            note(step)  # skipped, reused or never begun; the others are written already
+            if step.step not in steps:  # skipped, reused or never begun
+                note(step)
         match done.error:
             case None:
                 outputs = self._stored(record, done)
@@ -121,6 +161,8 @@ class Executor:
 
     def _plan(self, record: ExecutionRecord) -> Plan:
         request = record.request
+        if request.runner is Runner.DAGSTER:
+            return self._plan_with_containers(request)
         if request.spec is not None:
             return plan_with(parse_spec(dict(request.spec)), request.parameters)
         return self._plan_of(request.pipeline, _Frozen(request.parameters))
@@ -129,6 +171,16 @@ class Executor:
         with self._stores.database.begin() as connection:
             published = find_pipeline(connection, reference)
         return plan_with(parse_spec(dict(published.spec)), parameters.value)
+
+    def _plan_with_containers(self, request: ExecutionRequest) -> Plan:
+        with self._stores.database.begin() as connection:
+            registry = registry_of(connection)
+            spec = request.spec
+            if spec is None:
+                published = find_pipeline(connection, request.pipeline)
+                plan_of(connection, published)  # with the images of its publication
+                spec = published.spec
+        return plan_with(parse_spec(dict(spec)), request.parameters, registry)
 
 
 class _Frozen:
@@ -156,18 +208,17 @@ def _change(record: ExecutionRecord, step: StepRecord, place: int) -> StepChange
         status=step.status,
         started_s=step.started_s,
         seconds=step.seconds,
-        tries=tuple({name: _storable(value) for name, value in asdict(each).items()} for each in step.attempts),
+        tries=tuple(_tried(each) for each in step.attempts),
     )
     is_end = step.status is not StepStatus.RUNNING
     return StepChange(execution=record.id, attempt=record.attempt, facts=facts, is_end=is_end)
 
 
+def _tried(attempt: StepAttempt) -> Mapping[str, Any]:
+    return {"seconds": attempt.seconds, "error": storable(attempt.error), "resources": attempt.resources.to_data()}
+
+
 def _error(error: ImageFlowError) -> ExecutionError:
     """Return an error as it is kept: its code is the name of its class."""
     code = re.sub("(?<!^)(?=[A-Z])", "_", type(error).__name__).upper()
-    return ExecutionError(code=code, message=str(_storable(str(error))), step=getattr(error, "step", ""))
-
-
-def _storable(value: object) -> object:
-    """Return text without what PostgreSQL does not take; anything else as it is."""
-    return value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value
+    return ExecutionError(code=code, message=storable(str(error)), step=getattr(error, "step", ""))

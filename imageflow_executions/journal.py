@@ -6,12 +6,14 @@ A commit takes longer than a short step: writing each change on its own would ma
 import logging
 import queue as queues
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Self
 
-from imageflow_clients.database.executions import queue, steps
+from imageflow_clients.database.executions import logs, queue, steps
+from imageflow_clients.database.executions.logs import LogChunk
 from imageflow_clients.database.executions.steps import StepChange
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
@@ -21,6 +23,10 @@ _LOG = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 """Changes in one transaction."""
+
+_GATHER_S = 0.025
+"""How long the beginning or end of a step waits for other changes of the same transaction. Ends of executions do not
+wait: their clients do."""
 
 _RETRY_S = 0.5
 
@@ -33,8 +39,18 @@ class Ending:
     state: ExecutionState
     outputs: dict[str, ImageObject | None] = field(default_factory=dict)
     error: ExecutionError | None = None
-    written: Future[bool] = field(default_factory=Future)
-    """Done once the ending is committed: whether the execution was still this attempt's to end."""
+    written: Future[ExecutionRecord | None] = field(default_factory=Future)
+    """Done once the ending is committed: the execution, or `None` where it was not this attempt's to end any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mark:
+    """A place among what was noted."""
+
+    reached: Future[None] = field(default_factory=Future)
+
+
+Noted = StepChange | LogChunk | Ending
 
 
 class Journal:
@@ -46,7 +62,7 @@ class Journal:
     def __init__(self, stores: Stores, engine: str) -> None:
         self._stores = stores
         self._engine = engine
-        self._noted: queues.SimpleQueue[StepChange | Ending | None] = queues.SimpleQueue()
+        self._noted: queues.SimpleQueue[Noted | _Mark | None] = queues.SimpleQueue()
         self._thread = threading.Thread(target=self._write_on, name="imageflow-journal", daemon=True)
         self._gives_up = threading.Event()
 
@@ -54,7 +70,17 @@ class Journal:
         """Note that a step began or ended; returns at once."""
         self._noted.put(change)
 
-    def end(self, ending: Ending) -> Future[bool]:
+    def log(self, chunk: LogChunk) -> None:
+        """Note log lines; returns at once."""
+        self._noted.put(chunk)
+
+    def drain(self) -> None:
+        """Return once all that was noted before is written, or given up."""
+        mark = _Mark()
+        self._noted.put(mark)
+        mark.reached.result()
+
+    def end(self, ending: Ending) -> Future[ExecutionRecord | None]:
         """Note how an execution ended, after its steps; the future is `Ending.written`."""
         self._noted.put(ending)
         return ending.written
@@ -76,15 +102,30 @@ class Journal:
     def _write_on(self) -> None:
         is_over = False
         while not is_over:
-            found = [self._noted.get()]
-            while len(found) < _AT_ONCE and not self._noted.empty():
-                found.append(self._noted.get())
+            found = self._gathered()
             is_over = None in found
-            batch = [each for each in found if each is not None]
+            batch = [each for each in found if isinstance(each, Noted)]
             if batch:
                 self._write_patiently(batch)
+            for each in found:
+                if isinstance(each, _Mark):
+                    each.reached.set_result(None)
 
-    def _write_patiently(self, batch: Sequence[StepChange | Ending]) -> None:
+    def _gathered(self) -> list[Noted | _Mark | None]:
+        """Return what was noted: at once where somebody waits for it, and else what comes within a moment."""
+        found = [self._noted.get()]
+        until = time.monotonic() + _GATHER_S
+        is_awaited = not isinstance(found[0], StepChange | LogChunk)
+        while len(found) < _AT_ONCE:
+            try:
+                left_s = until - time.monotonic()
+                found.append(self._noted.get_nowait() if is_awaited or left_s <= 0 else self._noted.get(timeout=left_s))
+            except queues.Empty:
+                break
+            is_awaited = is_awaited or not isinstance(found[-1], StepChange | LogChunk)
+        return found
+
+    def _write_patiently(self, batch: Sequence[Noted]) -> None:
         while True:
             try:
                 ended = self._write(batch)
@@ -102,34 +143,31 @@ class Journal:
                 self._fail(batch, error)
                 return
             else:
-                for ending, was_ours in ended:
-                    ending.written.set_result(was_ours)
+                for ending, record in ended:
+                    ending.written.set_result(record)
                 return
 
-    def _write(self, batch: Sequence[StepChange | Ending]) -> list[tuple[Ending, bool]]:
-        """Write a batch in one transaction; return its endings, and whether each was still ours."""
+    def _write(self, batch: Sequence[Noted]) -> list[tuple[Ending, ExecutionRecord | None]]:
+        """Write a batch in one transaction; return its endings with what they ended."""
         changes = [each for each in batch if isinstance(each, StepChange)]
+        chunks = [each for each in batch if isinstance(each, LogChunk)]
+        of = {change.execution for change in changes} | {chunk.execution for chunk in chunks}
         # Leases are locked by id, as those of this engine that are renewed meanwhile.
         endings = sorted((each for each in batch if isinstance(each, Ending)), key=lambda each: each.record.id)
         with self._stores.database.begin() as connection:
-            if changes:
-                steps.write(connection, self._engine, changes)
+            if of:
+                held = queue.held_among(connection, self._engine, of)
+                steps.write(connection, held, changes)
+                logs.write(connection, held, chunks)
             return [
                 (
                     each,
-                    queue.end(
-                        connection,
-                        each.record.id,
-                        each.record.attempt,
-                        each.state,
-                        outputs={name: made and asdict(made) for name, made in each.outputs.items()},
-                        error=each.error,
-                    ),
+                    queue.end(connection, each.record, each.state, outputs=each.outputs, error=each.error),
                 )
                 for each in endings
             ]
 
-    def _fail(self, batch: Sequence[StepChange | Ending], error: Exception) -> None:
+    def _fail(self, batch: Sequence[Noted], error: Exception) -> None:
         for each in batch:
             if isinstance(each, Ending):
                 each.written.set_exception(error)

@@ -2,21 +2,24 @@
 
 import uuid
 from collections.abc import Collection
-from datetime import timedelta
 
 from imageflow_clients.database.executions import queue
+from imageflow_clients.database.executions.queue import LEASE
 from imageflow_clients.stores import Stores
 from imageflow_domain.executions import ExecutionRecord
 from imageflow_executions.execute import MOST_FAILURES, PAUSE
-
-LEASE = timedelta(seconds=15)
-"""An engine that does not renew its leases for so long counts as lost."""
 
 
 def take_next(stores: Stores, engine: str) -> ExecutionRecord | None:
     """Take the execution that is due first; `None` where none waits."""
     with stores.database.begin() as connection:
         return queue.claim(connection, engine, lease=LEASE)
+
+
+def take_handed_over(stores: Stores, run: str, execution: uuid.UUID) -> ExecutionRecord | None:
+    """Take an execution for the run of Dagster that is to execute it; `None` where it does not wait any more."""
+    with stores.database.begin() as connection:
+        return queue.claim_one(connection, run, execution, lease=LEASE)
 
 
 def renew_leases(stores: Stores, engine: str, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:

@@ -47,7 +47,7 @@ VIOLATIONS = {
         "import imageflow_pipelines.components.resize",
     ),
     "No package has a cycle among its modules": ("imageflow_models/canvas.py", "import imageflow_models.products"),
-    "Assets of the map and of inspection do not import each other": (
+    "Assets of the map, of inspection and of pipelines do not import each other": (
         "imageflow_assets/map/requesting.py",
         "import imageflow_assets.inspection.follow_up",
     ),

@@ -12,7 +12,7 @@ Errors are those of `imageflow_domain.errors`.
 
 from imageflow.client.asynchronous import AsyncClient
 from imageflow.client.synchronous import Client
-from imageflow.client.values import Change, Execution, Output, Problem, Protocol, Step
+from imageflow.client.values import Change, Execution, LogLine, Output, Problem, Protocol, Step
 from imageflow_domain.executions import ExecutionState, Priority
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Client",
     "Execution",
     "ExecutionState",
+    "LogLine",
     "Output",
     "Priority",
     "Problem",

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from imageflow.client.asynchronous import DEADLINE_S, AsyncClient
 from imageflow.client.request import Image, Options
-from imageflow.client.values import Change, Execution, Protocol
+from imageflow.client.values import Change, Execution, LogLine, Protocol
 
 T = TypeVar("T")
 
@@ -91,23 +91,32 @@ class Client:
 
     def watch(self, execution: UUID, *, after: str = "", deadline_s: float = 24 * 3600.0) -> Iterator[Change]:
         """Yield how an execution stands, then every change until it has ended: see `AsyncClient.watch`."""
-        changes = self._client.watch(execution, after=after, deadline_s=deadline_s)
-        turn = asyncio.Lock()  # one that is interrupted in `_next` is closed once that has ended
-        try:
-            while (change := _wait(_next(changes, turn))) is not None:
-                yield change
-        finally:
-            _wait(_close(changes, turn))
+        return _each(self._client.watch(execution, after=after, deadline_s=deadline_s))
+
+    def logs(
+        self, execution: UUID, *, after: str = "", follow: bool = False, deadline_s: float = 24 * 3600.0
+    ) -> Iterator[LogLine]:
+        """Yield what the steps of an execution logged: see `AsyncClient.logs`."""
+        return _each(self._client.logs(execution, after=after, follow=follow, deadline_s=deadline_s))
 
 
-async def _next(changes: AsyncGenerator[Change], turn: asyncio.Lock) -> Change | None:
+def _each(coming: AsyncGenerator[T]) -> Iterator[T]:
+    turn = asyncio.Lock()  # one that is interrupted in `_next` is closed once that has ended
+    try:
+        while (one := _wait(_next(coming, turn))) is not None:
+            yield one
+    finally:
+        _wait(_close(coming, turn))
+
+
+async def _next(coming: AsyncGenerator[T], turn: asyncio.Lock) -> T | None:
     async with turn:
-        return await anext(changes, None)
+        return await anext(coming, None)
 
 
-async def _close(changes: AsyncGenerator[Change], turn: asyncio.Lock) -> None:
+async def _close(coming: AsyncGenerator[T], turn: asyncio.Lock) -> None:
     async with turn:
-        await changes.aclose()
+        await coming.aclose()
 
 
 def _wait(call: Coroutine[Any, Any, T]) -> T:

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from imageflow.client.request import StartRequest
-from imageflow.client.values import Change, Execution
+from imageflow.client.values import Change, Execution, LogLines
 
 
 class Transport(Protocol):
@@ -24,6 +24,9 @@ class Transport(Protocol):
 
     def watch(self, execution: UUID, after: str, *, timeout_s: float) -> AsyncGenerator[Change]:
         """Yield changes until the end of the execution, of the connection or of the time."""
+
+    def read_log(self, execution: UUID, after: str, *, follow: bool, timeout_s: float) -> AsyncGenerator[LogLines]:
+        """Yield the lines that are there; with `follow`, those until the end of the execution or of the connection."""
 
     async def read(self, execution: UUID, output: str, *, timeout_s: float) -> bytes:
         """Return the bytes of an output."""

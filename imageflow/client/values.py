@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from imageflow_domain.executions import ExecutionState
+from imageflow_domain.resource_use import ResourceUse
 
 
 class Protocol(StrEnum):
@@ -55,6 +56,8 @@ class Step:
     tries: int = 1
     error: str = ""
     """Of the last try that failed."""
+    resources: ResourceUse = field(default_factory=ResourceUse)
+    """What all tries used together, as far as it is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,29 @@ class Execution:
     error: Problem | None
     estimated_end_at: datetime | None
     """What was estimated when it was accepted; `None` where nothing of the kind had completed yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """A line that a step of an execution logged."""
+
+    cursor: str
+    """Its place among the lines of the execution: `after` of a call that continues."""
+    step: str
+    """Empty where no step logged it."""
+    at: datetime
+    level: str
+    """debug, info, warning, error or critical."""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLines:
+    """Some lines, in order."""
+
+    lines: Sequence[LogLine]
+    is_end: bool
+    """Whether the execution has ended, and these are its last lines."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,9 @@
 """ONNX Runtime in this process: which provider computes, and a session that threads share."""
 
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,10 +12,14 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from imageflow_clients.inference.gpu_memory import gpu_memory_bytes
 from imageflow_clients.inference.tensor_check import check_inputs
+from imageflow_clients.process_meter import thread_ids, threads_cpu_s
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput, StepDied, Unavailable
 from imageflow_domain.inference import ModelDescription
+from imageflow_domain.resource_use import ResourceUse
+from imageflow_domain.step_scope import current_scope
 
 _MEMORY_WORDS = ("alloc", "memory", "bad_alloc")
 
@@ -51,6 +57,35 @@ def available() -> tuple[Provider, ...]:
     return tuple(provider for provider, (name, _) in _PROVIDERS.items() if name in built)
 
 
+class _Loads:
+    """Notices which threads a load begins, as ONNX Runtime does not say it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun = 0
+        self._ended = 0
+
+    @contextmanager
+    def noticing(self) -> Iterator[set[int]]:
+        """Give a set that has the threads once the body has ended; none where other models were loaded meanwhile."""
+        found: set[int] = set()
+        with self._lock:
+            self._begun += 1
+            own, is_alone = self._begun, self._begun == self._ended + 1
+        before = thread_ids()
+        try:
+            yield found
+        finally:
+            with self._lock:
+                self._ended += 1
+                is_alone = is_alone and self._begun == own
+            if is_alone:
+                found |= thread_ids() - before - {thread.native_id for thread in threading.enumerate()}
+
+
+_LOADS = _Loads()
+
+
 class OnnxSession:
     """A loaded, warmed model; see `imageflow_domain.inference.InferenceSession`."""
 
@@ -63,7 +98,9 @@ class OnnxSession:
         """
         self.model = model
         self.max_batch = runtime.max_batch
-        self._session, self._provider = _load(model, data, runtime)
+        with _LOADS.noticing() as begun:
+            self._session, self._provider = _load(model, data, runtime)
+        self._threads = begun
         self._outputs = [tensor.name for tensor in model.outputs]
         self.run({tensor.name: _zeros(tensor.shape, tensor.dtype) for tensor in model.inputs}, Cancellation())
 
@@ -80,7 +117,7 @@ class OnnxSession:
         def stop() -> None:
             options.terminate = True
 
-        with cancellation.interrupting(stop):
+        with cancellation.interrupting(stop), self._reporting():
             try:
                 answers = self._session.run(self._outputs, dict(inputs), options)
             except Exception as error:  # ONNX Runtime raises classes of its own, with no common root
@@ -88,6 +125,20 @@ class OnnxSession:
                 raise _explain(self.model, error) from error
         cancellation.check()
         return dict(zip(self._outputs, answers, strict=True))
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Report to the step's scope what threads of the session used, and the memory of graphics cards."""
+        scope = current_scope()
+        if scope is None:
+            yield
+            return
+        begun_s = threads_cpu_s(self._threads)
+        try:
+            yield
+        finally:
+            gpu_bytes = None if self._provider is Provider.CPU else gpu_memory_bytes()
+            scope.use(ResourceUse(cpu_s=threads_cpu_s(self._threads) - begun_s, gpu_memory_bytes=gpu_bytes))
 
 
 def _load(model: ModelDescription, data: bytes, runtime: Runtime) -> tuple[ort.InferenceSession, Provider]:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from imageflow_engine.rpc.call import Method, handler
 from imageflow_engine.rpc.capacity import Capacity
 from imageflow_engine.rpc.reflection import NAMES as REFLECTION
 from imageflow_engine.rpc.reflection import reflection
-from imageflow_engine.rpc.service import ImageProcessing
+from imageflow_engine.rpc.service import ImageProcessing, Places
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,11 +63,17 @@ class RpcServer:
     """A context manager: serves from its beginning to its end.
 
     Raises `Unavailable` or `InvalidInput` at the beginning where it cannot listen.
+
+    Args:
+        settings: Where it listens.
+        stores: Where rows and objects are.
+        place: Gives a place in the engine of this process; without one, executions wait in the queue.
     """
 
-    def __init__(self, settings: Settings, stores: Stores) -> None:
+    def __init__(self, settings: Settings, stores: Stores, place: Places = nullcontext) -> None:
         self._settings = settings
         self._stores = stores
+        self._place = place
         self._begun: Future[int] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -118,6 +125,7 @@ class RpcServer:
         state = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         self._add_services(server, hub, capacity, port)
+        await state.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)  # until the stores have answered
         await server.start()
         watching = asyncio.create_task(self._watch_health(state))
         self._begun.set_result(port)
@@ -134,7 +142,9 @@ class RpcServer:
     def _add_services(self, server: Any, hub: Hub, capacity: Capacity, port: int) -> None:
         settings = self._settings
         own = own_addresses(settings, port)
-        service = ImageProcessing(self._stores, hub, capacity, most_image_bytes=settings.upload_limit_bytes)
+        service = ImageProcessing(
+            self._stores, hub, capacity, most_image_bytes=settings.upload_limit_bytes, place=self._place
+        )
         methods = {SERVICE: service.methods()}
         about = reflection((SERVICE, health.SERVICE_NAME))
         for name, those in (*methods.items(), *((name, (about,)) for name in REFLECTION)):

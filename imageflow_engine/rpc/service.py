@@ -4,8 +4,10 @@ import asyncio
 import logging
 import math
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -14,21 +16,27 @@ from anyio import to_thread
 from imageflow.v1 import image_processing_pb2 as pb
 from imageflow.v1.limits import CHUNK_BYTES, IMAGE
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import ImageFlowError, InvalidInput, Timeout, TooManyRequests, Unavailable
+from imageflow_domain.errors import ImageFlowError, InvalidInput, Timeout, Unavailable
 from imageflow_domain.events import BEGINNING, EventCursor
 from imageflow_domain.execution_events import subject_of
+from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, parse_id
 from imageflow_domain.idempotency import image_key
 from imageflow_edge.changes import changes
 from imageflow_edge.execution_wait import ends_within
 from imageflow_edge.hub import Hub
+from imageflow_edge.log_tail import log_tail
+from imageflow_edge.places import placed
+from imageflow_engine.place import OwnPlace
 from imageflow_engine.rpc import messages, status
 from imageflow_engine.rpc.assembly import Assembly, ImageRefused, Whole
 from imageflow_engine.rpc.call import MESSAGE_WITHIN_S, Call, Method
 from imageflow_engine.rpc.capacity import Capacity
 from imageflow_engine.rpc.requests import images_of, start_request
+from imageflow_executions.execute import Executed
 from imageflow_executions.history import ExecutionInFull, cancel_execution, get_execution
 from imageflow_executions.image_objects import find_object, read_object
+from imageflow_executions.logs import LogPage, read_log
 from imageflow_executions.start import StartRequest, start_execution
 
 _LOG = logging.getLogger(__name__)
@@ -47,9 +55,25 @@ _READ_WITHIN_S = 120.0
 """How long a client may take to read an output: its bytes are in memory meanwhile."""
 
 _BEAT_S = 60.0
+_FULL = "{} clients follow executions here already: call GetExecution, or try later."
+_LINES = 200
+"""Of a log in one message."""
 
 _P = ParamSpec("_P")
 _Value = TypeVar("_Value")
+
+
+Places = Callable[[], AbstractContextManager[OwnPlace | None]]
+"""Gives a place in an engine; `None` where none is free."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Started:
+    """An execution that was accepted."""
+
+    record: ExecutionRecord
+    ended: Future[Executed | None] | None
+    """As this engine ended it; no future where it waits, or where another call began it."""
 
 
 class ImageProcessing:
@@ -60,13 +84,15 @@ class ImageProcessing:
         hub: Hands out events.
         capacity: How much is done at once.
         most_image_bytes: Of one image that is sent in chunks.
+        place: Gives a place in the engine for an execution that begins at once.
     """
 
-    def __init__(self, stores: Stores, hub: Hub, capacity: Capacity, *, most_image_bytes: int) -> None:
+    def __init__(self, stores: Stores, hub: Hub, capacity: Capacity, *, most_image_bytes: int, place: Places) -> None:
         self._stores = stores
         self._hub = hub
         self._most_image_bytes = most_image_bytes
         self._capacity = capacity
+        self._place = place
 
     def methods(self) -> tuple[Method, ...]:
         """Return every method of the service."""
@@ -77,6 +103,7 @@ class ImageProcessing:
             write(name="ProcessSingleImage", answer=self.process_single_image),
             read(name="GetExecution", answer=self.get_execution),
             read(name="WatchExecution", answer=self.watch_execution),
+            read(name="ReadLog", answer=self.read_log),
             write(name="CancelExecution", answer=self.cancel_execution),
             read(name="ReadOutput", answer=self.read_output),
         )
@@ -119,10 +146,11 @@ class ImageProcessing:
         asked = start_request(
             request.metadata, correlation=request.correlation_id, key=call.key, spec_json=request.spec_json
         )
-        record = await self._start(call, asked, lambda: images_of(request))
-        if not record.state.is_end:
-            await self._ends_within(record, wait_s, call.left_s)
-        found = await self._full(record.id)
+        started = await self._start(call, asked, lambda: images_of(request))
+        ended = None
+        if not started.record.state.is_end:
+            ended = await self._ends_within(started, wait_s, call.left_s)
+        found = ended or await self._full(started.record.id)
         await call.send(messages.response(found, await self._outputs(found.record)))
 
     async def get_execution(self, call: Call) -> None:
@@ -140,12 +168,7 @@ class ImageProcessing:
         """Send every change of an execution."""
         request = await call.only(pb.WatchRequest)
         execution, seen = parse_id(request.execution_id), _cursor(request.after)
-        if not self._capacity.watchers.available_tokens:
-            raise TooManyRequests(
-                f"{self._capacity.watchers.total_tokens:.0f} clients follow executions here already: call "
-                "GetExecution, or try later."
-            )
-        async with self._capacity.watchers:
+        with placed(self._capacity.watchers, _FULL):
             found = await self._full(execution)
             if seen is not None and found.is_end and seen >= found.cursor:
                 return
@@ -156,6 +179,21 @@ class ImageProcessing:
                 async for one in following:
                     if one is not None:
                         await call.send(messages.event(one))
+
+    async def read_log(self, call: Call) -> None:
+        """Send log lines, and those that come where they are awaited."""
+        request = await call.only(pb.LogRequest)
+        execution, after = parse_id(request.execution_id), _log_cursor(request.after)
+        with placed(self._capacity.watchers, _FULL):
+            read = partial(self._log, execution)
+            pages = log_tail(self._hub, execution, read, after=after, beat_s=_BEAT_S)
+            async with aclosing(pages if request.follow else _to_the_end(read, after)) as following:
+                async for page in following:
+                    if page is not None:
+                        await call.send(messages.log_lines(page))
+
+    def _log(self, execution: uuid.UUID, after: LogCursor) -> Coroutine[Any, Any, LogPage]:
+        return self._use(read_log, execution, after=after, limit=_LINES)
 
     async def read_output(self, call: Call) -> None:
         """Send the bytes of an output."""
@@ -176,10 +214,10 @@ class ImageProcessing:
         """Yield what the client gets for one image of a stream; an error of the image is its last result."""
         execution = ""
         try:
-            record = await self._started(call, whole)
-            execution = str(record.id)
-            yield messages.result(record)
-            ended = await self._ended(record)
+            started = await self._started(call, whole)
+            execution = str(started.record.id)
+            yield messages.result(started.record)
+            ended = await self._ended(started)
             yield messages.result(ended, await self._outputs(ended))
         except ImageFlowError as error:
             yield _refusal(whole.correlation, status.details_of(error), execution)
@@ -188,7 +226,7 @@ class ImageProcessing:
             _LOG.exception("unexpected error", extra={"fields": {"request_id": call_id}})
             yield _refusal(whole.correlation, status.unexpected(call_id), execution)
 
-    async def _started(self, call: Call, whole: Whole) -> ExecutionRecord:
+    async def _started(self, call: Call, whole: Whole) -> _Started:
         try:
             asked = start_request(
                 whole.metadata, correlation=whole.correlation, key=call.key and image_key(call.key, whole.correlation)
@@ -197,17 +235,21 @@ class ImageProcessing:
         finally:
             whole.close()
 
-    async def _start(
-        self, call: Call, asked: StartRequest, images: Callable[[], Mapping[str, bytes]]
-    ) -> ExecutionRecord:
-        def begin() -> ExecutionRecord:
-            return start_execution(self._stores, asked, images(), call.principal)
+    async def _start(self, call: Call, asked: StartRequest, images: Callable[[], Mapping[str, bytes]]) -> _Started:
+        def begin() -> _Started:
+            with self._place() as place:
+                record = start_execution(self._stores, asked, images(), call.principal, place=place)
+                return _Started(record=record, ended=None if place is None else place.ended)
 
         return await to_thread.run_sync(begin, limiter=self._capacity.images)
 
-    async def _ended(self, record: ExecutionRecord) -> ExecutionRecord:
+    async def _ended(self, started: _Started) -> ExecutionRecord:
         """Return an execution once it has ended; raise `Unavailable` where this process stops before."""
-        read = partial(self._full, record.id)
+        record, read = started.record, partial(self._full, started.record.id)
+        if started.ended is not None:
+            executed = await _result(started.ended)
+            if executed is not None:
+                return executed.record
         async with aclosing(
             changes(self._hub, subject_of(record.id), read, begin=BEGINNING, beat_s=_BEAT_S)
         ) as following:
@@ -218,9 +260,13 @@ class ImageProcessing:
             raise Unavailable("This engine stops, and the execution goes on elsewhere: ask another engine for it.")
         return found.record
 
-    async def _ends_within(self, record: ExecutionRecord, wait_s: float, left_s: float | None) -> None:
-        until_deadline_s = math.inf if left_s is None else left_s - _MARGIN_S
-        await ends_within(self._hub, record.id, min(wait_s, until_deadline_s))
+    async def _ends_within(self, started: _Started, wait_s: float, left_s: float | None) -> Executed | None:
+        """Wait for the end of an execution; return it where this engine ended it in time."""
+        within_s = min(wait_s, math.inf if left_s is None else left_s - _MARGIN_S)
+        if started.ended is not None:
+            return await _result(started.ended, max(0.0, within_s))
+        await ends_within(self._hub, started.record.id, within_s)
+        return None
 
     async def _outputs(self, record: ExecutionRecord) -> Mapping[str, bytes] | None:
         """Return the bytes of the outputs of a completed execution; `None` where they are too large for a message."""
@@ -259,6 +305,12 @@ async def _images(call: Call, assembly: Assembly) -> AsyncIterator[Whole | Image
         yield refused
 
 
+async def _result(ended: Future[Executed | None], timeout_s: float | None = None) -> Executed | None:
+    """Return what an engine ended; `None` where it did not in time. A call that is cancelled cancels no execution."""
+    done, _ = await asyncio.wait({asyncio.wrap_future(ended)}, timeout=timeout_s)
+    return next(iter(done)).result() if done else None
+
+
 def _checked_wait(request: pb.ImageRequest) -> float:
     if not request.HasField("wait_s"):
         return _WAIT_S
@@ -273,6 +325,23 @@ def _cursor(text: str) -> EventCursor | None:
     found = EventCursor.parse(text)
     if found is None:
         raise InvalidInput(f"'{text[:80]}' is no cursor of an event: send that of the last event that you have.")
+    return found
+
+
+async def _to_the_end(read: Callable[[LogCursor], Awaitable[LogPage]], after: LogCursor) -> AsyncGenerator[LogPage]:
+    """Yield the lines that are there."""
+    has_more = True
+    while has_more:
+        page = await read(after)
+        yield page
+        has_more = page.has_more
+        after = page.lines[-1].cursor if page.lines else after
+
+
+def _log_cursor(text: str) -> LogCursor:
+    found = LogCursor.parse(text) if text else BEGINNING_OF_LOG
+    if found is None:
+        raise InvalidInput(f"'{text[:80]}' is no cursor of a line: send that of the last line that you have.")
     return found
 
 

@@ -12,15 +12,18 @@ from imageflow_gateway.live.socket_messages import (
     Accepted,
     Cancel,
     Cancelling,
+    ExecutionLogs,
     ExecutionProgress,
     SocketError,
     Start,
     Subscribe,
+    SubscribeLogs,
     Unsubscribe,
+    UnsubscribeLogs,
 )
 
-_FROM_CLIENT = (Start, Subscribe, Unsubscribe, Cancel)
-_FROM_GATEWAY = (Accepted, Cancelling, ExecutionProgress, SocketError)
+_FROM_CLIENT = (Start, Subscribe, Unsubscribe, SubscribeLogs, UnsubscribeLogs, Cancel)
+_FROM_GATEWAY = (Accepted, Cancelling, ExecutionProgress, ExecutionLogs, SocketError)
 _SCHEMAS = "#/components/schemas"
 
 router = APIRouter(include_in_schema=False)

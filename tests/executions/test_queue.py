@@ -1,17 +1,21 @@
 import threading
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from typing_extensions import override
 
 from imageflow_clients.database.executions import queue
 from imageflow_clients.database.executions.steps import StepChange, write
 from imageflow_clients.stores import Stores
+from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import Conflict
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, Priority, StepFacts
 from imageflow_executions.history import cancel_execution, get_execution
 from imageflow_executions.leases import give_back, renew_leases, requeue_expired, take_next
-from tests.executions.starts import started
+from imageflow_executions.start import Place, StartRequest, start_execution
+from tests.executions.starts import image, small, started
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +42,7 @@ def lose(stores: Stores) -> None:
 
 def ends(stores: Stores, record: ExecutionRecord, state: ExecutionState = ExecutionState.COMPLETED) -> bool:
     with stores.database.begin() as connection:
-        return queue.end(connection, record.id, record.attempt, state)
+        return queue.end(connection, record, state) is not None
 
 
 def test_higher_priorities_go_first_and_equal_ones_in_their_order(stores: Stores) -> None:
@@ -84,7 +88,11 @@ def test_what_a_lost_engine_had_waits_again_and_its_writes_change_nothing(stores
     assert not ends(stores, first)
     facts = StepFacts(step="decode", place=0, status="done", started_s=0, seconds=1)
     with stores.database.begin() as connection:
-        write(connection, "lost", [StepChange(execution=first.id, attempt=1, facts=facts, is_end=True)])
+        write(
+            connection,
+            queue.held_among(connection, "lost", [first.id]),
+            [StepChange(execution=first.id, attempt=1, facts=facts, is_end=True)],
+        )
     assert get_execution(stores, first.id).steps == ()
     assert ends(stores, second)
     assert get_execution(stores, first.id).record.state is ExecutionState.COMPLETED
@@ -221,7 +229,7 @@ def test_changes_of_steps_that_are_written_again_change_nothing(stores: Stores) 
     ]
     for some in (changes, changes, changes[:1]):
         with stores.database.begin() as connection:
-            write(connection, "first", some)
+            write(connection, queue.held_among(connection, "first", [record.id]), some)
     found = get_execution(stores, record.id)
     assert found.steps == (done,)
     assert found.cursor.seq == 4  # queued, running, and two of the step
@@ -239,3 +247,36 @@ def test_leases_that_are_renewed_are_not_lost(stores: Stores) -> None:
     assert left
     requeue_expired(stores)
     assert get_execution(stores, record.id).record.state is ExecutionState.RUNNING
+
+
+class _Place(Place):
+    """A place that keeps what begins there."""
+
+    def __init__(self) -> None:
+        self.begun: list[ExecutionRecord] = []
+
+    @property
+    @override
+    def engine(self) -> str:
+        return "first"
+
+    @override
+    def begin(self, record: ExecutionRecord, sources: Mapping[str, bytes]) -> None:
+        assert set(sources) == set(record.inputs)
+        self.begun.append(record)
+
+
+def test_an_execution_begins_at_once_only_where_a_place_is_given_and_no_other_waits(stores: Stores) -> None:
+    request = StartRequest(spec=small(), protocol="test")
+    place = _Place()
+    at_once = start_execution(stores, request, {"picture": image()}, LOCAL_OPERATOR, place=place)
+    assert place.begun == [at_once]
+    assert (at_once.state, at_once.attempt) == (ExecutionState.RUNNING, 1)
+    assert get_execution(stores, at_once.id).record == at_once
+    assert renew_leases(stores, "first", {at_once.id}) == {at_once.id}
+    waits = started(stores)
+    behind = start_execution(stores, request, {"picture": image()}, LOCAL_OPERATOR, place=place)
+    assert place.begun == [at_once]
+    assert [taken(stores).id for _ in range(2)] == [waits.id, behind.id]
+    assert ends(stores, at_once)
+    assert not ends(stores, at_once)

@@ -4,14 +4,14 @@ A subject's events are numbered under a lock that lasts until their transaction 
 `event_positions` has the order of all subjects' events.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, literal, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Row, delete, literal, select, text, tuple_, update
 
 from imageflow_clients.database.core import schema
 from imageflow_domain.errors import EventsForgotten
@@ -124,7 +124,10 @@ def _write(connection: Connection, pending: Sequence[Event]) -> None:
     for subject, own in groupby(sorted(pending, key=by_subject), key=by_subject):
         for life in _lives(own):
             _write_life(connection, subject, life)
-    connection.execute(select(func.pg_notify(CHANNEL, "")))
+    connection.execute(_NOTIFY)
+
+
+_NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
 def _lives(events: Iterator[Event]) -> Iterator[list[Event]]:
@@ -140,21 +143,10 @@ def _lives(events: Iterator[Event]) -> Iterator[list[Event]]:
 
 
 def _write_life(connection: Connection, subject: str, life: Sequence[Event]) -> None:
-    newest = connection.execute(
-        upsert(_SUBJECTS)
-        .values(subject=subject, epoch=text(_NOW_US), seq=len(life))
-        .on_conflict_do_update(
-            index_elements=["subject"], set_={"seq": _SUBJECTS.c.seq + len(life), "changed_at": func.now()}
-        )
-        .returning(_SUBJECTS.c.epoch, _SUBJECTS.c.seq)
-    ).one()
-    first = newest.seq - len(life) + 1
+    data = [json.dumps(event.data, ensure_ascii=False) for event in life]
     connection.execute(
-        insert(_T),
-        [
-            {"subject": subject, "epoch": newest.epoch, "seq": seq, "kind": event.kind, "data": dict(event.data)}
-            for seq, event in enumerate(life, first)
-        ],
+        _WRITE,
+        {"subject": subject, "count": len(life), "kinds": [event.kind for event in life], "data": data},
     )
     if life[-1].kind == DELETED:
         connection.execute(
@@ -162,3 +154,19 @@ def _write_life(connection: Connection, subject: str, life: Sequence[Event]) -> 
             .where(_SUBJECTS.c.subject == subject)
             .values(epoch=text(f"greatest(epoch + 1, {_NOW_US})"), seq=0)
         )
+
+
+# One statement, as each transaction of an execution has one: the subject's lock, its numbers, and the events.
+_WRITE = text("""
+    WITH numbered AS (
+        INSERT INTO event_subjects (subject, epoch, seq)
+            VALUES (:subject, cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint), :count)
+        ON CONFLICT (subject) DO UPDATE SET seq = event_subjects.seq + :count, changed_at = now()
+        RETURNING epoch, seq
+    )
+    INSERT INTO events (subject, epoch, seq, kind, data)
+        SELECT :subject, numbered.epoch, numbered.seq - :count + given.number, given.kind, given.data::jsonb
+        FROM numbered, unnest(CAST(:kinds AS text[]), CAST(:data AS text[]))
+            WITH ORDINALITY AS given(kind, data, number)
+        ORDER BY given.number
+""")

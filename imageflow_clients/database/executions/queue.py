@@ -5,21 +5,27 @@ several of them by id, then the execution.
 """
 
 import uuid
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, text, update
 
 from imageflow_clients.database.core import events
 from imageflow_clients.database.executions.rows import record
-from imageflow_clients.database.executions.schema import execution_keys, execution_leases, execution_queue, executions
+from imageflow_clients.database.executions.schema import execution_leases, execution_queue, executions
 from imageflow_domain.errors import Conflict
 from imageflow_domain.execution_events import state_changed
-from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, Priority
+from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject, Priority, Runner
 
 CHANNEL = "imageflow_executions"
-"""What is notified when an execution begins to wait, or is to be cancelled."""
+"""What is notified when an execution begins to wait for an engine."""
+
+CANCELLATIONS = "imageflow_cancellations"
+"""What is notified when an execution that is worked on is to be cancelled."""
+
+LEASE = timedelta(seconds=15)
+"""An engine that does not renew its leases for so long counts as lost."""
 
 _BONUS = {Priority.LOW: timedelta(0), Priority.NORMAL: timedelta(minutes=5), Priority.HIGH: timedelta(minutes=30)}
 """How much earlier than it was made an execution counts as made. One of low priority so waits at most for those of
@@ -30,30 +36,96 @@ _L = execution_leases
 _E = executions
 
 
-def enqueue(connection: Connection, execution: uuid.UUID, priority: Priority) -> None:
-    """Let an execution wait for an engine."""
-    connection.execute(insert(_Q).values(execution_id=execution, due=func.now() - _BONUS[priority]))
-    notify(connection)
+def enqueue(connection: Connection, execution: uuid.UUID, priority: Priority, runner: Runner) -> None:
+    """Let an execution wait for an engine, or for a run of Dagster."""
+    connection.execute(insert(_Q).values(execution_id=execution, due=func.now() - _BONUS[priority], runner=runner))
+    if runner is Runner.ENGINE:
+        notify(connection)
 
 
-def notify(connection: Connection) -> None:
+def begin(connection: Connection, begun: ExecutionRecord, engine: str, *, lease: timedelta) -> None:
+    """Give an engine the lease of an execution that was just inserted as begun."""
+    connection.execute(
+        _BEGIN,
+        {
+            "id": begun.id,
+            "engine": engine,
+            "attempt": begun.attempt,
+            "lease": lease,
+            "bonus": _BONUS[begun.request.priority],
+        },
+    )
+
+
+_BEGIN = text("""
+    INSERT INTO execution_leases (execution_id, engine, attempt, until, due)
+        VALUES (:id, :engine, :attempt, now() + :lease, now() - :bonus)
+""")
+
+
+def notify(connection: Connection, channel: str = CHANNEL) -> None:
     """Wake the engines when the transaction is committed."""
-    connection.execute(select(func.pg_notify(CHANNEL, "")))
+    connection.execute(select(func.pg_notify(channel, "")))
 
 
 def count_waiting(connection: Connection, *, most: int) -> int:
     """Return how many executions wait; `most` where there are more."""
-    counted = select(_Q.c.execution_id).limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(counted)).scalar_one()
+    return int(connection.execute(_COUNT_WAITING, {"most": most}).scalar_one())
+
+
+_COUNT_WAITING = text("SELECT count(*) FROM (SELECT 1 FROM execution_queue LIMIT :most) AS counted")
 
 
 def claim(connection: Connection, engine: str, *, lease: timedelta) -> ExecutionRecord | None:
     """Take the execution that is due first for an engine, which holds it until its lease ends; `None` without any."""
-    waits = select(_Q.c.execution_id).where(_Q.c.not_before <= func.now()).order_by(_Q.c.due).limit(1)
+    is_due = (_Q.c.runner == Runner.ENGINE, _Q.c.not_before <= func.now())
+    waits = select(_Q.c.execution_id).where(*is_due).order_by(_Q.c.due).limit(1)
     first = waits.with_for_update(skip_locked=True).scalar_subquery()
-    taken = connection.execute(
-        delete(_Q).where(_Q.c.execution_id == first).returning(_Q.c.execution_id, _Q.c.due)
+    return _take(connection, engine, _Q.c.execution_id == first, lease)
+
+
+def claim_one(connection: Connection, engine: str, execution: uuid.UUID, *, lease: timedelta) -> ExecutionRecord | None:
+    """Take an execution for the run of Dagster that is to execute it; `None` where it does not wait."""
+    is_it = and_(_Q.c.execution_id == execution, _Q.c.runner == Runner.DAGSTER)
+    return _take(connection, engine, is_it, lease)
+
+
+def waiting_for_dagster(connection: Connection, *, limit: int) -> Sequence[tuple[uuid.UUID, int, Priority]]:
+    """Return id, attempts and priority of the executions that wait for a run of Dagster, those that are due first."""
+    rows = connection.execute(
+        select(_E.c.id, _E.c.attempt, _E.c.priority)
+        .join(_Q, _Q.c.execution_id == _E.c.id)
+        .where(_Q.c.runner == Runner.DAGSTER, _Q.c.not_before <= func.now())
+        .order_by(_Q.c.due)
+        .limit(limit)
+    )
+    return [(row.id, row.attempt, Priority(row.priority)) for row in rows]
+
+
+def fail_waiting(connection: Connection, execution: uuid.UUID, error: ExecutionError) -> bool:
+    """End an execution that nothing can begin; return whether it still waited."""
+    waited = connection.execute(
+        delete(_Q).where(_Q.c.execution_id == execution).returning(_Q.c.execution_id)
     ).one_or_none()
+    if waited is None:
+        return False
+    attempt = connection.execute(
+        update(_E)
+        .where(_E.c.id == execution)
+        .values(
+            state=ExecutionState.FAILED,
+            ended_at=func.clock_timestamp(),
+            error_code=error.code,
+            error=error.message,
+        )
+        .returning(_E.c.attempt)
+    ).scalar_one()
+    events.append(connection, state_changed(execution, ExecutionState.FAILED, attempt=attempt, error=error))
+    return True
+
+
+def _take(connection: Connection, engine: str, which: ColumnElement[bool], lease: timedelta) -> ExecutionRecord | None:
+    taken = connection.execute(delete(_Q).where(which).returning(_Q.c.execution_id, _Q.c.due)).one_or_none()
     if taken is None:
         return None
     row = connection.execute(
@@ -90,6 +162,19 @@ def renew(
             update(_L).where(_L.c.execution_id.in_(ours)).values(until=func.now() + lease).returning(_L.c.execution_id)
         ).scalars()
     )
+
+
+def held_among(connection: Connection, engine: str, executions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, int]:
+    """Return the attempts of those that an engine holds, which no engine can take from it before the commit."""
+    rows = connection.execute(_HELD, {"engine": engine, "executions": list(executions)})
+    return {row.execution_id: row.attempt for row in rows}
+
+
+_HELD = text("""
+    SELECT execution_id, attempt FROM execution_leases
+    WHERE engine = :engine AND execution_id = ANY(CAST(:executions AS uuid[]))
+    ORDER BY execution_id FOR NO KEY UPDATE
+""")
 
 
 def cancelled_among(connection: Connection, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
@@ -151,24 +236,27 @@ def end_lost_leases(connection: Connection, *, most_failures: int, pause: timede
 
 def end(
     connection: Connection,
-    execution: uuid.UUID,
-    attempt: int,
+    begun: ExecutionRecord,
     state: ExecutionState,
     *,
-    outputs: object = None,
+    outputs: Mapping[str, ImageObject | None] | None = None,
     error: ExecutionError | None = None,
-) -> bool:
-    """End an execution in one of the last states; return whether it was still this attempt's to end.
+) -> ExecutionRecord | None:
+    """End an execution in one of the last states and return it; `None` where it was not this attempt's to end any more.
 
     Only one that is to be cancelled is cancelled: an engine also stops what it lost, or what it gives back.
     """
-    own = (_L.c.execution_id == execution, _L.c.attempt == attempt)
-    if connection.execute(select(_L.c.engine).where(*own).with_for_update()).first() is None:
-        return False
-    if not _end(connection, execution, attempt, state, outputs=outputs, error=error):
-        return False
-    connection.execute(delete(_L).where(*own))
-    return True
+    if state is ExecutionState.CANCELLED and not cancelled_among(connection, [begun.id]):
+        return None
+    if connection.execute(_RELEASE, {"id": begun.id, "attempt": begun.attempt}).first() is None:
+        return None
+    made = dict(outputs or {})
+    stored = {name: each and asdict(each) for name, each in made.items()}
+    started_at, ended_at = _end(connection, begun.id, begun.attempt, state, outputs=stored, error=error)
+    return replace(begun, state=state, outputs=made, error=error, started_at=started_at, ended_at=ended_at)
+
+
+_RELEASE = text("DELETE FROM execution_leases WHERE execution_id = :id AND attempt = :attempt RETURNING 1")
 
 
 def _end(
@@ -179,13 +267,11 @@ def _end(
     *,
     outputs: object = None,
     error: ExecutionError | None = None,
-) -> bool:
-    is_ours = [_E.c.id == execution, _E.c.attempt == attempt, _E.c.state == ExecutionState.RUNNING]
-    if state is ExecutionState.CANCELLED:
-        is_ours.append(_E.c.cancel_asked_at.is_not(None))
-    changed = connection.execute(
+) -> tuple[datetime, datetime]:
+    """End an execution that this attempt holds; return when it was begun first, and now."""
+    row = connection.execute(
         update(_E)
-        .where(*is_ours)
+        .where(_E.c.id == execution, _E.c.attempt == attempt, _E.c.state == ExecutionState.RUNNING)
         .values(
             state=state,
             outputs=outputs or {},
@@ -194,10 +280,10 @@ def _end(
             error=error and error.message,
             error_step=error and (error.step or None),
         )
-    ).rowcount
-    if changed:
-        events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
-    return bool(changed)
+        .returning(_E.c.started_at, _E.c.ended_at)
+    ).one()
+    events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
+    return row.started_at, row.ended_at
 
 
 def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionRecord:
@@ -215,7 +301,7 @@ def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionReco
         events.append(connection, state_changed(execution, ExecutionState.CANCELLED, attempt=row.attempt))
     elif state is ExecutionState.RUNNING:
         values = {"cancel_asked_at": func.coalesce(_E.c.cancel_asked_at, func.now())}
-        notify(connection)
+        notify(connection, CANCELLATIONS)
     elif state is ExecutionState.CANCELLED:
         return record(row)
     else:
@@ -225,23 +311,25 @@ def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionReco
 
 def add_key(connection: Connection, principal: str, key: str, execution: uuid.UUID, digest: str) -> bool:
     """Keep which execution an idempotency key is for; return whether none had it."""
-    added = (
-        upsert(execution_keys)
-        .values(principal=principal, key=key, execution_id=execution, request_digest=digest)
-        .on_conflict_do_nothing()
-        .returning(execution_keys.c.key)
-    )
-    return connection.execute(added).first() is not None
+    given = {"principal": principal, "key": key, "id": execution, "digest": digest}
+    return connection.execute(_ADD_KEY, given).first() is not None
+
+
+_ADD_KEY = text("""
+    INSERT INTO execution_keys (principal, key, execution_id, request_digest)
+        VALUES (:principal, :key, :id, :digest)
+    ON CONFLICT DO NOTHING RETURNING 1
+""")
 
 
 def _requeue(connection: Connection, execution: uuid.UUID, due: object, reason: str, pause: timedelta | None) -> None:
-    attempt = connection.execute(
+    row = connection.execute(
         update(_E)
         .where(_E.c.id == execution, _E.c.state == ExecutionState.RUNNING)
         .values(state=ExecutionState.QUEUED, failures=_E.c.failures + (0 if pause is None else 1))
-        .returning(_E.c.attempt)
-    ).scalar_one()
+        .returning(_E.c.attempt, _E.c.runner)
+    ).one()
     not_before = func.now() + (pause or timedelta(0))
-    connection.execute(insert(_Q).values(execution_id=execution, due=due, not_before=not_before))
-    events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=attempt, reason=reason))
+    connection.execute(insert(_Q).values(execution_id=execution, due=due, not_before=not_before, runner=row.runner))
+    events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=row.attempt, reason=reason))
     notify(connection)

@@ -1361,6 +1361,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/executions/{execution}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log lines of an execution
+         * @description What its steps logged, in order, those of earlier attempts first.
+         */
+        get: operations["read_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/executions/{execution}/cancel": {
         parameters: {
             query?: never;
@@ -1453,6 +1473,26 @@ export interface paths {
          * @description Every change once, in order, with Last-Event-ID from there on. Ends by itself when the execution has ended.
          */
         get: operations["follow_execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{execution}/logs/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log lines of an execution as they come
+         * @description Every line once, in order, with Last-Event-ID from there on. Ends by itself when the execution has ended.
+         */
+        get: operations["follow_log"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2195,6 +2235,18 @@ export interface components {
             next: string | null;
         };
         /**
+         * ExecutionLog
+         * @description Some log lines of an execution, in order.
+         */
+        ExecutionLog: {
+            /** Lines */
+            lines: components["schemas"]["LogLineEntry"][];
+            /** Next */
+            next: string | null;
+            /** Is End */
+            is_end: boolean;
+        };
+        /**
          * ExecutionProblem
          * @description Why an execution failed.
          */
@@ -2248,6 +2300,7 @@ export interface components {
             seconds: number;
             /** Tries */
             tries: components["schemas"]["StepTry"][];
+            resources: components["schemas"]["Resources"];
         };
         /**
          * ExecutionSummary
@@ -2755,6 +2808,36 @@ export interface components {
             made_by: components["schemas"]["MadeBy"][];
             /** Versions Known */
             versions_known: boolean;
+        };
+        /**
+         * LogLineEntry
+         * @description A line that a step logged.
+         */
+        LogLineEntry: {
+            /**
+             * Cursor
+             * @example 1-17
+             */
+            cursor: string;
+            /** Attempt */
+            attempt: number;
+            /**
+             * Step
+             * @example scratches
+             */
+            step: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Level
+             * @example warning
+             */
+            level: string;
+            /** Text */
+            text: string;
         };
         /**
          * Loops
@@ -3490,6 +3573,18 @@ export interface components {
             next: string | null;
         };
         /**
+         * Resources
+         * @description What a step used of the machine; `null` is not known, as of a process that was killed.
+         */
+        Resources: {
+            /** Cpu S */
+            cpu_s?: number | null;
+            /** Peak Memory Bytes */
+            peak_memory_bytes?: number | null;
+            /** Gpu Memory Bytes */
+            gpu_memory_bytes?: number | null;
+        };
+        /**
          * ResultDetail
          * @description The outcome of one picture, and why.
          */
@@ -3764,6 +3859,10 @@ export interface components {
             status: string;
             /** Seconds */
             seconds: number;
+            /** Resources */
+            resources: {
+                [key: string]: unknown;
+            };
         };
         /**
          * StageState
@@ -3876,6 +3975,10 @@ export interface components {
             tries: number;
             /** Error */
             error?: string | null;
+            /** Resources */
+            resources?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * StepTry
@@ -3886,6 +3989,7 @@ export interface components {
             seconds: number;
             /** Error */
             error: string;
+            resources?: components["schemas"]["Resources"];
         };
         /**
          * StoredFile
@@ -7897,6 +8001,51 @@ export interface operations {
             };
         };
     };
+    read_log: {
+        parameters: {
+            query?: {
+                /** @description `cursor` of the line before the first. */
+                after?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionLog"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     cancel_execution: {
         parameters: {
             query?: never;
@@ -8140,6 +8289,57 @@ export interface operations {
                 };
             };
             /** @description The execution has ended, and the client has seen its end: do not ask again. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    follow_log: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last line that the client got. */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events: a `line` for each line that is there, and for each that comes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                    "application/json": components["schemas"]["LogLineEntry"];
+                };
+            };
+            /** @description The execution has ended, and the client has its last line: do not ask again. */
             204: {
                 headers: {
                     [name: string]: unknown;
