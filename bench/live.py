@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,7 +54,11 @@ def run() -> Result:
                 **asyncio.run(_by_protocol(settings, "edges", data)),
                 **{f"{way}, an empty step": s for way, s in asyncio.run(_by_protocol(settings, "empty", data)).items()},
             }
+            streamed = asyncio.run(_streamed(settings, "edges", picture(1280, 720)))
     figures = [
+        Figure(name=f"720p JPEG, a frame of a stream, {name}", value=value * 1000, unit="ms")
+        for name, value in (("p50", statistics.median(streamed)), ("p95", _p95(streamed)))
+    ] + [
         Figure(name=f"1080p JPEG, {way}, {name}", value=value * 1000, unit="ms")
         for way, seconds in spent.items()
         for name, value in (("p50", statistics.median(seconds)), ("p95", _p95(seconds)))
@@ -67,10 +71,10 @@ def run() -> Result:
     return Result(figures=(*figures, *ratios))
 
 
-def picture() -> bytes:
+def picture(width: int = 1920, height: int = 1080) -> bytes:
     """Return a JPEG with as much detail as a photograph has."""
-    rough = np.random.default_rng(0).integers(0, 256, (136, 241, 3), np.uint8)
-    done, data = cv2.imencode(".jpg", cv2.resize(rough, (1920, 1080), interpolation=cv2.INTER_CUBIC))
+    rough = np.random.default_rng(0).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+    done, data = cv2.imencode(".jpg", cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC))
     assert done
     return data.tobytes()
 
@@ -89,6 +93,26 @@ async def _by_protocol(settings: Settings, pipeline: str, data: bytes) -> dict[s
                 spent[name].append(time.perf_counter() - begun_s)
                 assert done.state is ExecutionState.COMPLETED
     return {name: seconds[_WARM_UP:] for name, seconds in spent.items()}
+
+
+async def _streamed(settings: Settings, pipeline: str, data: bytes) -> list[float]:
+    """Return the seconds from each frame of a stream to its result; a frame is sent when the last one is done."""
+    spent: list[float] = []
+    turn: asyncio.Queue[None] = asyncio.Queue()
+
+    async def camera() -> AsyncIterator[bytes]:
+        for _ in range(ROUNDS + _WARM_UP):
+            yield data
+            await turn.get()
+
+    async with AsyncClient(settings.gateway_url, protocol="grpc") as client:
+        begun_s = time.perf_counter()
+        async for result in client.stream(camera(), pipeline=pipeline):
+            assert result.error is None
+            spent.append(time.perf_counter() - begun_s)
+            begun_s = time.perf_counter()
+            turn.put_nowait(None)
+    return spent[_WARM_UP:]
 
 
 def _alone(steps: Plan, data: bytes) -> list[float]:

@@ -90,6 +90,10 @@ class NotFound(ImageFlowError):
     """A survey, tile, object or driver of that name does not exist."""
 
 
+class SampleForgotten(NotFound):
+    """A preview names an image by its digest that is not kept, or not any more: send its bytes."""
+
+
 class ObjectMissing(NotFound):
     """An object that a row promises is not in the store."""
 
@@ -126,6 +130,10 @@ class Conflict(ImageFlowError):
 
 class Outdated(Conflict):
     """The thing was changed since it was read."""
+
+
+class Superseded(Conflict):
+    """A newer request of the same client took the place of this one."""
 
 
 class NotReady(ImageFlowError):

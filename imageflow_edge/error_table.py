@@ -40,6 +40,8 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.Gone: Answer(status=410, code="GONE", grpc="NOT_FOUND"),
     domain.EventsForgotten: Answer(status=410, code="EVENTS_FORGOTTEN", grpc="OUT_OF_RANGE"),
     domain.Outdated: Answer(status=412, code="OUTDATED", grpc="ABORTED"),
+    domain.SampleForgotten: Answer(status=404, code="SAMPLE_FORGOTTEN", grpc="NOT_FOUND"),
+    domain.Superseded: Answer(status=409, code="SUPERSEDED", grpc="ABORTED"),
     domain.Conflict: Answer(status=409, code="CONFLICT", grpc="ALREADY_EXISTS"),
     domain.NotReady: Answer(status=409, code="NOT_READY", grpc="FAILED_PRECONDITION"),
     domain.TooManyRequests: Answer(status=429, code="TOO_MANY_REQUESTS", grpc="RESOURCE_EXHAUSTED"),

@@ -1,7 +1,6 @@
 """Execute what was claimed: read the inputs, run the plan, store the outputs, note every step and the end."""
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
@@ -21,6 +20,7 @@ from imageflow_domain.executions import (
     ImageObject,
     StepFacts,
 )
+from imageflow_executions.failure import execution_error, storable
 from imageflow_executions.image_objects import put_output, read_inputs
 from imageflow_executions.journal import Ending, Journal
 from imageflow_executions.parameters import plan_with
@@ -74,9 +74,9 @@ class Executor:
             if record.failures + 1 < MOST_FAILURES:
                 self._give_back(record, str(error))
                 return
-            ending = _failed(record, _error(error))
+            ending = _failed(record, execution_error(error))
         except ImageFlowError as error:
-            ending = _failed(record, _error(error))
+            ending = _failed(record, execution_error(error))
         except Exception:  # noqa: BLE001 - logged in full, and the execution fails with it
             _LOG.exception("execution %s broke down", record.id)
             ending = _failed(record, _BROKE_DOWN)
@@ -111,7 +111,7 @@ class Executor:
             case error if isinstance(error.__cause__, Unavailable):
                 raise error.__cause__
             case error:
-                return _failed(record, _error(error))
+                return _failed(record, execution_error(error))
 
     def _stored(self, record: ExecutionRecord, done: Execution) -> dict[str, ImageObject | None]:
         return {
@@ -156,18 +156,7 @@ def _change(record: ExecutionRecord, step: StepRecord, place: int) -> StepChange
         status=step.status,
         started_s=step.started_s,
         seconds=step.seconds,
-        tries=tuple({name: _storable(value) for name, value in asdict(each).items()} for each in step.attempts),
+        tries=tuple({name: storable(value) for name, value in asdict(each).items()} for each in step.attempts),
     )
     is_end = step.status is not StepStatus.RUNNING
     return StepChange(execution=record.id, attempt=record.attempt, facts=facts, is_end=is_end)
-
-
-def _error(error: ImageFlowError) -> ExecutionError:
-    """Return an error as it is kept: its code is the name of its class."""
-    code = re.sub("(?<!^)(?=[A-Z])", "_", type(error).__name__).upper()
-    return ExecutionError(code=code, message=str(_storable(str(error))), step=getattr(error, "step", ""))
-
-
-def _storable(value: object) -> object:
-    """Return text without what PostgreSQL does not take; anything else as it is."""
-    return value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value

@@ -17,7 +17,7 @@ from imageflow_domain.idempotency import check_key
 from imageflow_domain.texts import check_text, is_storable, texts_in
 from imageflow_executions.estimate import estimate_s
 from imageflow_executions.image_objects import put_input, read_inputs
-from imageflow_executions.parameters import Given, effective, plan_with
+from imageflow_executions.parameters import Given, effective, plan_with, refuse_containers
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
 from imageflow_pipelines.plan import Plan
@@ -79,21 +79,11 @@ def start_execution(
     _check_room(stores)
     own = execution or new_id()
     inputs = {name: put_input(stores, own, name, data) for name, data in sources.items()}
-    reference = f"{wanted.spec.pipeline}@{wanted.spec.version}"
-    request = ExecutionRequest(
-        pipeline=reference,
-        spec=None if asked.spec is None else wanted.spec.to_data(),
-        parameters=effective(wanted),
-        priority=asked.priority,
-        principal=principal.name,
-        client=asked.client,
-        correlation=asked.correlation,
-        protocol=asked.protocol,
-    )
+    request = _request(asked, wanted, principal)
     size = sum(each.size for each in inputs.values())
     with stores.database.begin() as connection:
         if asked.key is None or queue.add_key(connection, principal.name, asked.key, own, digest):
-            estimate = estimate_s(rows.recent_seconds(connection, reference), size)
+            estimate = estimate_s(rows.recent_seconds(connection, request.pipeline), size)
             started = rows.add(connection, own, request, inputs, estimate_s=estimate)
             queue.enqueue(connection, own, asked.priority)
             return started
@@ -115,6 +105,8 @@ def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal,
     """
     with stores.database.begin() as connection:
         former = rows.get(connection, execution)
+    if former.frames is not None:
+        raise InvalidInput(f"Execution {execution} is a camera stream, whose frames are not kept: start another one.")
     if not former.state.is_end:
         raise NotReady(f"Execution {execution} is {former.state}: wait for its end, or cancel it.")
     spec = former.request.spec
@@ -131,6 +123,26 @@ def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal,
         ),
         read_inputs(stores, former),
         principal,
+    )
+
+
+def prepare_request(stores: Stores, start_request: StartRequest, principal: Principal) -> tuple[Plan, ExecutionRequest]:
+    """Return the plan of what a client asks for, and what is kept of it; raises as `start_execution` does."""
+    asked = _checked(start_request)
+    wanted = _plan_of(stores, asked)
+    return wanted, _request(asked, wanted, principal)
+
+
+def _request(asked: StartRequest, wanted: Plan, principal: Principal) -> ExecutionRequest:
+    return ExecutionRequest(
+        pipeline=f"{wanted.spec.pipeline}@{wanted.spec.version}",
+        spec=None if asked.spec is None else wanted.spec.to_data(),
+        parameters=effective(wanted),
+        priority=asked.priority,
+        principal=principal.name,
+        client=asked.client,
+        correlation=asked.correlation,
+        protocol=asked.protocol,
     )
 
 
@@ -153,12 +165,7 @@ def _plan_of(stores: Stores, start_request: StartRequest) -> Plan:
             else start_request.spec or {}
         )
     wanted = plan_with(parse_spec(dict(spec)), start_request.parameters, registry)
-    containers = [step.component.reference() for step in wanted.steps.values() if step.component.container is not None]
-    if containers:
-        raise InvalidInput(
-            f"Pipelines with container components ({', '.join(containers)}) are not executed live yet: use `imageflow "
-            "pipeline run`, or inspect a batch with them."
-        )
+    refuse_containers(wanted)
     kept = (wanted.spec.to_data(), effective(wanted))
     if not all(is_storable(each) for each in texts_in(kept)):
         raise InvalidInput("The pipeline or its parameters hold signs that are no text: leave them out.")

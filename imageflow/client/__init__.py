@@ -12,7 +12,18 @@ Errors are those of `imageflow_domain.errors`.
 
 from imageflow.client.asynchronous import AsyncClient
 from imageflow.client.synchronous import Client
-from imageflow.client.values import Change, Execution, Output, Problem, Protocol, Step
+from imageflow.client.values import (
+    Change,
+    Execution,
+    Frames,
+    Output,
+    PreviewOutput,
+    Problem,
+    ProcessedFrame,
+    Protocol,
+    SamplePreview,
+    Step,
+)
 from imageflow_domain.executions import ExecutionState, Priority
 
 __all__ = [
@@ -21,9 +32,13 @@ __all__ = [
     "Client",
     "Execution",
     "ExecutionState",
+    "Frames",
     "Output",
+    "PreviewOutput",
     "Priority",
     "Problem",
+    "ProcessedFrame",
     "Protocol",
+    "SamplePreview",
     "Step",
 ]

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
-from imageflow.client.asynchronous import DEADLINE_S, AsyncClient
+from imageflow.client.asynchronous import DEADLINE_S, PREVIEW_DEADLINE_S, AsyncClient
+from imageflow.client.preview_request import Sample
 from imageflow.client.request import Image, Options
-from imageflow.client.values import Change, Execution, Protocol
+from imageflow.client.stream_request import Frames, StreamOptions
+from imageflow.client.values import Change, Execution, ProcessedFrame, Protocol, SamplePreview
 
 T = TypeVar("T")
 
@@ -85,29 +87,52 @@ class Client:
         """Wait for the end of an execution; return it with the bytes of its outputs, or raise `Timeout`."""
         return _wait(self._client.result(execution, deadline_s=deadline_s))
 
+    def preview(
+        self,
+        samples: Sample | Sequence[Sample],
+        *,
+        spec: Mapping[str, Any],
+        step: str,
+        longest_side_px: int = 1024,
+        deadline_s: float = PREVIEW_DEADLINE_S,
+    ) -> Sequence[SamplePreview]:
+        """Return what one step of a pipeline gives for samples: see `AsyncClient.preview`."""
+        return _wait(
+            self._client.preview(samples, spec=spec, step=step, longest_side_px=longest_side_px, deadline_s=deadline_s)
+        )
+
     def read(self, execution: UUID, output: str, *, deadline_s: float = DEADLINE_S) -> bytes:
         """Return the bytes of an output; raise `NotFound`."""
         return _wait(self._client.read(execution, output, deadline_s=deadline_s))
 
     def watch(self, execution: UUID, *, after: str = "", deadline_s: float = 24 * 3600.0) -> Iterator[Change]:
         """Yield how an execution stands, then every change until it has ended: see `AsyncClient.watch`."""
-        changes = self._client.watch(execution, after=after, deadline_s=deadline_s)
-        turn = asyncio.Lock()  # one that is interrupted in `_next` is closed once that has ended
-        try:
-            while (change := _wait(_next(changes, turn))) is not None:
-                yield change
-        finally:
-            _wait(_close(changes, turn))
+        yield from _each(self._client.watch(execution, after=after, deadline_s=deadline_s))
+
+    def stream(
+        self, frames: Frames, *, deadline_s: float = 24 * 3600.0, **options: Unpack[StreamOptions]
+    ) -> Iterator[ProcessedFrame]:
+        """Send the frames of a camera, and yield the results of those that are processed: see `AsyncClient.stream`."""
+        yield from _each(self._client.stream(frames, deadline_s=deadline_s, **options))
 
 
-async def _next(changes: AsyncGenerator[Change], turn: asyncio.Lock) -> Change | None:
+def _each(values: AsyncGenerator[T]) -> Iterator[T]:
+    turn = asyncio.Lock()  # one that is interrupted in `_next` is closed once that has ended
+    try:
+        while (value := _wait(_next(values, turn))) is not None:
+            yield value
+    finally:
+        _wait(_close(values, turn))
+
+
+async def _next(values: AsyncGenerator[T], turn: asyncio.Lock) -> T | None:
     async with turn:
-        return await anext(changes, None)
+        return await anext(values, None)
 
 
-async def _close(changes: AsyncGenerator[Change], turn: asyncio.Lock) -> None:
+async def _close(values: AsyncGenerator[T], turn: asyncio.Lock) -> None:
     async with turn:
-        await changes.aclose()
+        await values.aclose()
 
 
 def _wait(call: Coroutine[Any, Any, T]) -> T:

@@ -56,9 +56,20 @@ def claim(connection: Connection, engine: str, *, lease: timedelta) -> Execution
     ).one_or_none()
     if taken is None:
         return None
+    return _run(connection, taken.execution_id, engine, lease=lease, due=taken.due)
+
+
+def begin_at_once(connection: Connection, execution: uuid.UUID, engine: str, *, lease: timedelta) -> ExecutionRecord:
+    """Let an engine hold an execution that was added in this transaction, and does not wait in the queue."""
+    return _run(connection, execution, engine, lease=lease, due=func.now())
+
+
+def _run(
+    connection: Connection, execution: uuid.UUID, engine: str, *, lease: timedelta, due: object
+) -> ExecutionRecord:
     row = connection.execute(
         update(_E)
-        .where(_E.c.id == taken.execution_id, _E.c.state == ExecutionState.QUEUED)
+        .where(_E.c.id == execution, _E.c.state == ExecutionState.QUEUED)
         .values(
             state=ExecutionState.RUNNING,
             attempt=_E.c.attempt + 1,
@@ -67,9 +78,7 @@ def claim(connection: Connection, engine: str, *, lease: timedelta) -> Execution
         .returning(_E)
     ).one()
     connection.execute(
-        insert(_L).values(
-            execution_id=row.id, engine=engine, attempt=row.attempt, until=func.now() + lease, due=taken.due
-        )
+        insert(_L).values(execution_id=row.id, engine=engine, attempt=row.attempt, until=func.now() + lease, due=due)
     )
     events.append(connection, state_changed(row.id, ExecutionState.RUNNING, attempt=row.attempt))
     return record(row)
@@ -120,7 +129,7 @@ def give_back(
 def end_lost_leases(connection: Connection, *, most_failures: int, pause: timedelta) -> Sequence[uuid.UUID]:
     """Return to the queue the executions whose leases have expired; return their ids.
 
-    One that is to be cancelled is cancelled, and one at its last failure fails.
+    One that is to be cancelled is cancelled; one at its last failure fails, and so does a camera stream.
 
     Args:
         connection: In a transaction.
@@ -133,10 +142,15 @@ def end_lost_leases(connection: Connection, *, most_failures: int, pause: timede
     ).all()
     for each in expired:
         row = connection.execute(
-            select(_E.c.cancel_asked_at, _E.c.failures).where(_E.c.id == each.execution_id).with_for_update()
+            select(_E.c.cancel_asked_at, _E.c.failures, _E.c.frames)
+            .where(_E.c.id == each.execution_id)
+            .with_for_update()
         ).one()
         if row.cancel_asked_at is not None:
             _end(connection, each.execution_id, each.attempt, ExecutionState.CANCELLED)
+        elif row.frames is not None:
+            error = ExecutionError(code="ENGINE_LOST", message="Its engine was lost: start another stream.")
+            _end(connection, each.execution_id, each.attempt, ExecutionState.FAILED, error=error)
         elif row.failures + 1 >= most_failures:
             message = (
                 f"Its engine was lost, and engines were lost or stores down {row.failures} times before: see the "

@@ -17,6 +17,7 @@ from imageflow_domain.executions import (
     ExecutionRecord,
     ExecutionRequest,
     ExecutionState,
+    FrameCounts,
     ImageObject,
     Priority,
     StepFacts,
@@ -143,6 +144,7 @@ def recent_seconds(connection: Connection, pipeline: str) -> Sequence[tuple[floa
             executions.c.pipeline == name,
             executions.c.version == int(version),
             executions.c.state == ExecutionState.COMPLETED,
+            executions.c.frames.is_(None),
         )
         .order_by(executions.c.id.desc())
         .limit(_RECENT)
@@ -205,4 +207,5 @@ def record(row: Row[Any]) -> ExecutionRecord:
         started_at=row.started_at,
         ended_at=row.ended_at,
         estimated_end_at=row.estimated_end_at,
+        frames=None if row.frames is None else FrameCounts(**row.frames),
     )

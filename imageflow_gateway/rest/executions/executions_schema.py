@@ -1,6 +1,7 @@
 """What goes in and out of the executions' routes."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
@@ -44,6 +45,16 @@ class StepTry(BaseModel):
     """Empty for the one that succeeded."""
 
 
+class ExecutionFrames(BaseModel):
+    """What became of the frames of a camera stream."""
+
+    processed: int
+    dropped: int
+    """As newer ones came while they waited."""
+    failed: int
+    """A step refused them, or failed."""
+
+
 class ExecutionStep(BaseModel):
     """What one step did."""
 
@@ -84,6 +95,8 @@ class ExecutionSummary(BaseModel):
     estimated_completion_time: datetime | None
     """What was estimated when it was accepted; `null` where nothing of the kind had completed."""
     error: ExecutionProblem | None
+    frames: ExecutionFrames | None
+    """Of a camera stream; `null` for any other execution."""
 
     @classmethod
     def of(cls, record: ExecutionRecord) -> "ExecutionSummary":
@@ -150,5 +163,6 @@ def _facts(record: ExecutionRecord) -> Mapping[str, Any]:
         "started_at": record.started_at,
         "ended_at": record.ended_at,
         "estimated_completion_time": record.estimated_end_at,
+        "frames": record.frames and ExecutionFrames(**asdict(record.frames)),
         "error": error and ExecutionProblem(code=error.code, message=error.message, step=error.step or None),
     }
