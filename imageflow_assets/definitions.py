@@ -15,6 +15,8 @@ from imageflow_assets.map.assets import ASSETS as MAP
 from imageflow_assets.map.jobs import JOBS
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
+from imageflow_assets.pipelines.jobs import JOBS as OF_EXECUTIONS
+from imageflow_assets.pipelines.sensors import execute_long_running
 from imageflow_resources.run_workers import fork_run_workers
 
 
@@ -22,9 +24,9 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Return all definitions, with the given resources in place of those that the environment configures."""
     return assemble(
         assets=[*MAP, *INSPECTION],
-        jobs=[*JOBS, keep_in_order_job, reinspect_job],
+        jobs=[*JOBS, keep_in_order_job, reinspect_job, *OF_EXECUTIONS],
         schedules=[nightly],
-        sensors=[request_surveys, notice_map_uploads, *SENSORS, alert_failed_runs, *OF_CLUSTERS],
+        sensors=[request_surveys, notice_map_uploads, *SENSORS, execute_long_running, alert_failed_runs, *OF_CLUSTERS],
         resources=resources,
     )
 

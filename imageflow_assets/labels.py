@@ -18,7 +18,7 @@ _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchem
 
 @dataclass(frozen=True, kw_only=True)
 class LineLabels:
-    """One of the two lines of assets: its group, its owners and its tags."""
+    """A line of runs: its group, its owners and its tags."""
 
     name: str
 
@@ -35,6 +35,7 @@ class LineLabels:
 
 MAP = LineLabels(name=queue.RunLine.MAP.value)
 INSPECTION = LineLabels(name=queue.RunLine.INSPECTION.value)
+EXECUTIONS = LineLabels(name=queue.RunLine.EXECUTIONS.value)
 SHORT = {LINE_TAG: queue.RunLine.UPKEEP.value}
 """Tags of jobs that make no asset: their runs do not wait in the queue behind those of surveys and batches."""
 

@@ -33,6 +33,9 @@ from imageflow_resources.queue import RunLine, line_of
 
 STAGE_LABEL = "imageflow/stage"
 
+_OF_PIPELINES = frozenset({RunLine.INSPECTION, RunLine.EXECUTIONS})
+"""Lines whose runs execute pipelines: on nodes for inspection, with pods for container components."""
+
 _STEP_GRACE_S = 5
 """What a step has to end when its run is cancelled; the run's slots are free by then."""
 
@@ -59,7 +62,7 @@ class RunPods(K8sRunLauncher):
         large = is_large(dagster_run, settings_of({}))
         stages = [self._stages.get(stage, Needs()) for stage in _stages_in_pod(dagster_run, is_large=large)]
         config = joined(stages, self._resources_of_all()).k8s_config()
-        makes_pods = self._components is not None and line_of(dagster_run) is RunLine.INSPECTION
+        makes_pods = self._components is not None and line_of(dagster_run) in _OF_PIPELINES
         config["pod_spec_config"]["automount_service_account_token"] = large or makes_pods
         if self._components is not None and makes_pods:
             config["pod_spec_config"]["service_account_name"] = self._components.service_account
@@ -141,7 +144,7 @@ class RunPods(K8sRunLauncher):
 def _stages_in_pod(run: dg.DagsterRun, *, is_large: bool) -> list[str]:
     """Return the stages that a run does in its own pod, in order."""
     line = line_of(run)
-    if line is RunLine.INSPECTION:
+    if line in _OF_PIPELINES:
         return [INSPECTION]
     if line is RunLine.UPKEEP or is_large:
         return []

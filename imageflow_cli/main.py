@@ -35,6 +35,7 @@ class _Group(click.Group):
         "up": ("imageflow_cli.up", "up"),
         "engine": ("imageflow_cli.engine", "engine"),
         "run": ("imageflow_cli.run", "run"),
+        "execution": ("imageflow_cli.execution", "execution"),
         "sweep": ("imageflow_cli.sweep", "sweep"),
         "backup": ("imageflow_cli.backup", "backup"),
         "restore": ("imageflow_cli.restore", "restore"),

@@ -1,13 +1,13 @@
 """`imageflow run`: images through a pipeline on a running server."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imageflow_cli.console import print_json, print_table
+from imageflow_cli.console import print_json
+from imageflow_cli.execution_output import print_steps, steps_as_json
 from imageflow_cli.media_endings import ending_of
 from imageflow_cli.options import as_json, with_settings
 from imageflow_cli.pipeline_output import check_pictures, read_file
@@ -132,11 +132,7 @@ def _show(image: Path, done: "Execution", files: dict[str, Path], server: str, *
     if not server.startswith("grpc"):
         click.echo(f"  found again at: {server.rstrip('/')}/api/v1/executions/{done.id}")
     if steps:
-        print_table(("step", "status", "time"), _rows(done))
-
-
-def _rows(done: "Execution") -> Sequence[tuple[str, str, str]]:
-    return [(step.step, step.status, f"{step.seconds * 1000:.2f} ms") for step in done.steps]
+        print_steps(done)
 
 
 def _facts(image: Path, done: "Execution", files: dict[str, Path]) -> dict[str, Any]:
@@ -155,5 +151,5 @@ def _facts(image: Path, done: "Execution", files: dict[str, Path]) -> dict[str, 
             }
             for name, output in done.outputs.items()
         },
-        "steps": [{"step": step.step, "status": step.status, "seconds": step.seconds} for step in done.steps],
+        "steps": steps_as_json(done),
     }

@@ -219,8 +219,12 @@ class RunSettings(BaseModel):
     """Shares of surveys whose tiles are cut at once."""
     inspection_pool: int = Field(default=2, ge=1)
     """Batches that are inspected at once; each uses all cores."""
+    long_executions: int = Field(default=2, ge=1)
+    """Runs of Dagster at once that execute live executions: of long-running pipelines, or with container components."""
     step_processes: int = Field(default=KEPT, ge=0)
     """Idle processes kept for long steps of pipelines, each of some 100 MB; others are started when needed."""
+    execution_log_lines: int = Field(default=1_000, ge=0, le=100_000)
+    """Log lines of an attempt at an execution that the database keeps; further ones lie in the object store."""
     retry_waits: Annotated[tuple[PositiveFloat, ...], NoDecode, BeforeValidator(_parts)] = (30, 60, 120)
     """Seconds, separated by spaces, before each further attempt of a step that met what may pass by itself: a store
     that is down, a game that died."""

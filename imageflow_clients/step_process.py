@@ -1,11 +1,13 @@
 """Processes in which long steps run, so that a cancelled one can be killed at any point.
 
-Nothing here knows what a step is: any function travels by pickle. Processes are kept warm, and end with their parent.
+Nothing here knows what a step is: any function travels by pickle. What it logs comes back line by line, what it used
+together with its answer. Processes are kept warm, and end with their parent.
 """
 
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import get_context
@@ -15,9 +17,13 @@ from typing import Any, Self, cast
 
 from typing_extensions import override
 
+from imageflow_clients.process_meter import ProcessMeter
+from imageflow_clients.step_logging import step_logging
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import StepDied
 from imageflow_domain.isolation import Isolation, Result
+from imageflow_domain.resource_use import ResourceUse
+from imageflow_domain.step_scope import LogLine, StepScope, current_scope, entered
 
 # Forking a process that has threads may copy a lock that is never released.
 _SPAWN = get_context("spawn")
@@ -40,10 +46,10 @@ class StepProcesses(Isolation):
 
     @override
     def call(self, function: Callable[..., Result], *arguments: Any, cancellation: Cancellation) -> Result:
-        worker = self._take()
+        worker, scope = self._take(), current_scope() or StepScope()
         try:
             with cancellation.interrupting(worker.kill):
-                done, answer = worker.ask(function, arguments)
+                done, answer = worker.ask(function, arguments, scope)
         except (EOFError, OSError) as error:
             worker.end()
             cancellation.check()
@@ -111,11 +117,17 @@ class _Worker:
     def exit_status(self) -> int | None:
         return self._process.exitcode
 
-    def ask(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    def ask(self, function: Callable[..., Any], arguments: tuple[Any, ...], scope: StepScope) -> tuple[bool, Any]:
         """Return whether the function returned, and what it returned or raised. Raises `EOFError` if it ended."""
         self._pipe.send_bytes(pickle.dumps((function, arguments), protocol=pickle.HIGHEST_PROTOCOL))
-        answer: tuple[bool, Any] = pickle.loads(self._pipe.recv_bytes())  # noqa: S301 - our own child wrote it
-        return answer
+        while True:
+            match pickle.loads(self._pipe.recv_bytes()):  # noqa: S301 - our own child wrote it
+                case LogLine() as line:
+                    scope.log(line)
+                case ResourceUse() as used:
+                    scope.use(used)
+                case (done, answer):
+                    return done, answer
 
     def kill(self) -> None:
         self._process.kill()
@@ -131,10 +143,20 @@ def _serve(pipe: Connection) -> None:
     """Answer calls until the other end is closed."""
     # Ctrl-C reaches every process of a terminal; what becomes of this one is for its parent to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(EOFError, OSError):  # the parent is gone
+    writing, meter = threading.Lock(), ProcessMeter(time.process_time)
+
+    def send(message: bytes) -> None:
+        with writing:  # components may log from threads
+            pipe.send_bytes(message)
+
+    with suppress(EOFError, OSError), step_logging():  # the parent is gone
         while True:
             function, arguments = pickle.loads(pipe.recv_bytes())  # noqa: S301 - our own parent wrote it
-            pipe.send_bytes(_answer(function, arguments))
+            scope = StepScope(lambda line: send(pickle.dumps(line)))
+            with entered(scope), meter.measuring(scope):
+                answer = _answer(function, arguments)
+            send(pickle.dumps(scope.used))
+            send(answer)
 
 
 def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:

@@ -9,6 +9,10 @@ _MOST_CHARS = 300
 """Of an error's message; the execution itself has all of it."""
 
 
+LOGGED = "log"
+"""Kind of the event of new log lines, which are no change of an execution: only those wait for it who read the log."""
+
+
 def subject_of(execution: uuid.UUID) -> str:
     """Return how the log calls an execution."""
     return f"execution/{execution}"
@@ -34,6 +38,17 @@ def state_changed(
     return Event(subject=subject_of(execution), kind="state", data=data)
 
 
+def lines_logged(execution: uuid.UUID, *, attempt: int, last: int) -> Event:
+    """Return the event of new log lines.
+
+    Args:
+        execution: Its id.
+        attempt: Of the execution.
+        last: Number of the newest line within the attempt.
+    """
+    return Event(subject=subject_of(execution), kind=LOGGED, data={"attempt": attempt, "last": last})
+
+
 def step_changed(execution: uuid.UUID, facts: StepFacts, *, attempt: int) -> Event:
     """Return the event of a step that began or ended."""
     data: dict[str, object] = {
@@ -46,4 +61,6 @@ def step_changed(execution: uuid.UUID, facts: StepFacts, *, attempt: int) -> Eve
         data["tries"] = len(facts.tries)
     if facts.error:
         data["error"] = facts.error[:_MOST_CHARS]
+    if resources := facts.resources.to_data():
+        data["resources"] = resources
     return Event(subject=subject_of(execution), kind="step", data=data)

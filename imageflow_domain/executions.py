@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from imageflow_domain.errors import InvalidInput
+from imageflow_domain.resource_use import ResourceUse, total
 
 _TIME_BITS_BELOW = 80
 _RANDOM_BITS = 74
@@ -31,6 +32,14 @@ class ExecutionState(StrEnum):
 
 
 ENDS = frozenset({ExecutionState.COMPLETED, ExecutionState.FAILED, ExecutionState.CANCELLED})
+
+
+class Runner(StrEnum):
+    """Who executes an execution."""
+
+    ENGINE = "engine"
+    DAGSTER = "dagster"
+    """A run of Dagster: of a pipeline that is marked as long-running, or that has container components."""
 
 
 class Priority(IntEnum):
@@ -82,6 +91,7 @@ class ExecutionRequest:
     """The client's own id of the request; empty where it has none."""
     protocol: str
     """By which it came, such as 'rest'."""
+    runner: Runner = Runner.ENGINE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +108,17 @@ class StepFacts:
     seconds: float
     """All tries and the waits between them."""
     tries: tuple[Mapping[str, Any], ...] = ()
-    """Seconds and error of each."""
+    """Seconds, error and resources of each."""
 
     @property
     def error(self) -> str:
         """Of the last try that failed; empty where none did."""
         return next((str(each["error"]) for each in reversed(self.tries) if each.get("error")), "")
+
+    @property
+    def resources(self) -> ResourceUse:
+        """What all tries used together."""
+        return total(ResourceUse.of(each.get("resources", {})) for each in self.tries)
 
 
 @dataclass(frozen=True, kw_only=True)

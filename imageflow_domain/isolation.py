@@ -9,7 +9,10 @@ Result = TypeVar("Result")
 
 
 class Isolation(Protocol):
-    """Runs functions elsewhere. Any number of threads may call at once."""
+    """Runs functions elsewhere. Any number of threads may call at once.
+
+    What a function logs and uses is reported to the step's scope of the calling thread.
+    """
 
     def call(self, function: Callable[..., Result], *arguments: Any, cancellation: Cancellation) -> Result:
         """Return `function(*arguments)`, computed in another process.

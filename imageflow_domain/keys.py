@@ -95,6 +95,12 @@ def execution_output(month: str, execution_id: uuid.UUID, attempt: int, name: st
     return f"{execution(month, execution_id)}/{attempt}/{check_name(name)}{_ending(ending)}"
 
 
+def execution_log(month: str, execution_id: uuid.UUID, attempt: int, first: int) -> str:
+    """Log lines of one attempt at an execution, from the line of a number on."""
+    # No output has such a name.
+    return f"{execution(month, execution_id)}/{attempt}/log-lines/{first:07d}.json.gz"
+
+
 def tile(digest: str) -> str:
     """Tiles are stored once by the digest of their pixels and encoder settings."""
     return f"tiles/{_digest(digest)[:2]}/{digest}.webp"

@@ -11,6 +11,11 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
+def storable(text: str) -> str:
+    """Return `text` as a database keeps it: without NUL, and with `?` for halves of surrogate pairs."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
 def texts_in(data: Any) -> Iterator[str]:
     """Yield every text of plain data, keys included."""
     match data:

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from imageflow_domain.errors import DatabaseUnavailable, EventsForgotten, Unavailable
 from imageflow_domain.events import EventCursor, LoggedEvent
+from imageflow_domain.execution_events import LOGGED
 from imageflow_edge.execution_wait import is_end
 from imageflow_edge.hub import Following, Hub
 
@@ -32,6 +33,8 @@ async def changes(
 ) -> AsyncGenerator[S | LoggedEvent | None]:
     """Yield how a subject stands, then its events until the end; `None` where there is nothing to say for a while.
 
+    Events of log lines are left out: see `log_tail`.
+
     Ends without the subject's end where the process stops: the client asks again, and goes on where it was.
 
     Args:
@@ -55,7 +58,8 @@ async def changes(
                     return
             with await hub.follow(subject, after=seen) as following:
                 async for event in _events(following, beat_s):
-                    yield event
+                    if event is None or event.event.kind != LOGGED:
+                        yield event
                     seen = following.cursor if event is None else event.cursor
                 return
         except EventsForgotten:

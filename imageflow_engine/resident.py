@@ -4,7 +4,6 @@ import logging
 import os
 import threading
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 from imageflow_clients.database.core.waking import Bell
@@ -14,7 +13,8 @@ from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import DatabaseUnavailable
 from imageflow_domain.executions import ExecutionRecord
 from imageflow_executions.execute import Executor
-from imageflow_executions.leases import LEASE, find_cancelled, give_back, renew_leases, requeue_expired, take_next
+from imageflow_executions.held_executions import HeldExecutions
+from imageflow_executions.leases import give_back, requeue_expired, take_next
 from imageflow_executions.months import prepare_months
 
 _LOG = logging.getLogger(__name__)
@@ -22,7 +22,6 @@ _LOG = logging.getLogger(__name__)
 _POLL_S = 1.0
 """Notifications may be lost with a connection: the queue is looked at so often besides."""
 
-_RENEW_S = LEASE.total_seconds() / 5
 _MEND_S = 5.0
 _MONTHS_S = 3600.0
 _RETRY_S = 1.0
@@ -43,12 +42,9 @@ class Resident:
         self._executor = executor
         self._name = name
         self._at_once = at_once or len(os.sched_getaffinity(0))
-        self._lock = threading.Lock()
-        self._held: dict[uuid.UUID, Cancellation] = {}
+        self._held = HeldExecutions(stores, name)
         self._places = threading.Semaphore(self._at_once)
         self._stopping = threading.Event()
-        self._gone: set[uuid.UUID] = set()
-        """Executions whose leases were not there at the last renewal."""
 
     def stop(self) -> None:
         """Take no further execution; `run` returns once those that go on have ended. Safe in a signal handler."""
@@ -56,9 +52,7 @@ class Resident:
 
     def run(self, *, grace_s: float) -> None:
         """Execute what waits until `stop`; then give those back that have not ended after `grace_s` seconds."""
-        with ThreadPoolExecutor(self._at_once, "imageflow-execution") as threads:
-            watch = threading.Thread(target=self._watch_on, name="imageflow-leases", daemon=True)
-            watch.start()
+        with ThreadPoolExecutor(self._at_once, "imageflow-execution") as threads, self._held:
             upkeep = threading.Thread(target=self._keep_up, name="imageflow-upkeep", daemon=True)
             upkeep.start()
             try:
@@ -88,10 +82,7 @@ class Resident:
         return True
 
     def _begin(self, threads: ThreadPoolExecutor, record: ExecutionRecord) -> None:
-        cancellation = Cancellation()
-        with self._lock:
-            self._held[record.id] = cancellation
-        threads.submit(self._execute, record, cancellation)
+        threads.submit(self._execute, record, self._held.hold(record.id))
 
     def _execute(self, record: ExecutionRecord, cancellation: Cancellation) -> None:
         try:
@@ -99,15 +90,14 @@ class Resident:
         except Exception:  # noqa: BLE001 - logged in full; the lease ends, and another engine begins it again
             _LOG.exception("execution %s is given up: its lease will end", record.id)
         finally:
-            with self._lock:
-                del self._held[record.id]
+            self._held.let_go(record.id)
             self._places.release()
 
     def _drain(self, grace_s: float) -> None:
         deadline = time.monotonic() + grace_s
-        while self._holds() and time.monotonic() < deadline:
+        while self._held.now() and time.monotonic() < deadline:
             time.sleep(0.05)
-        left = self._holds()
+        left = self._held.now()
         for cancellation in left.values():
             cancellation.cancel("The engine stops.")
         for execution in left:
@@ -116,41 +106,6 @@ class Resident:
             except DatabaseUnavailable as error:
                 _LOG.warning("execution %s goes on elsewhere once its lease has ended: %s", execution, error)
         self._executor.give_up()
-
-    def _holds(self) -> dict[uuid.UUID, Cancellation]:
-        with self._lock:
-            return dict(self._held)
-
-    def _watch_on(self) -> None:
-        """Renew leases, and stop what is cancelled or was taken from this engine."""
-        renewed = 0.0
-        with Bell(self._stores.database.engine, CHANNEL) as bell:
-            while not self._stopping.is_set() or self._holds():
-                try:
-                    bell.wait(_POLL_S)
-                    held = self._holds()
-                    if time.monotonic() - renewed > _RENEW_S:
-                        self._renew(held)
-                        renewed = time.monotonic()
-                    for execution in find_cancelled(self._stores, held) if held else ():
-                        held[execution].cancel("The execution was cancelled.")
-                except DatabaseUnavailable as error:
-                    _LOG.warning("leases cannot be renewed: %s", error)
-                    time.sleep(_RETRY_S)
-                except Exception:  # noqa: BLE001 - logged in full; without this thread all leases would end
-                    _LOG.exception("leases cannot be renewed")
-                    time.sleep(_RETRY_S)
-
-    def _renew(self, held: dict[uuid.UUID, Cancellation]) -> None:
-        """Renew the leases; one that began or ended meanwhile is looked at the next time."""
-        if not held:
-            return
-        gone = held.keys() - renew_leases(self._stores, self._name, held)
-        for execution in gone & self._gone:  # twice: one whose end is just committed is still held for a moment
-            if execution in self._holds():
-                _LOG.warning("execution %s was taken from this engine, which was silent for too long", execution)
-                held[execution].cancel("The engine lost its lease.")
-        self._gone = gone
 
     def _keep_up(self) -> None:
         """Requeue what other engines lost, and prepare the months to come."""

@@ -7,7 +7,9 @@ import uuid
 from contextlib import AbstractContextManager, nullcontext
 
 from imageflow_clients.inference.opening import open_models
+from imageflow_clients.process_meter import ProcessMeter
 from imageflow_clients.settings import Settings
+from imageflow_clients.step_logging import step_logging
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_edge.logs import configure_logs
@@ -47,8 +49,15 @@ def serve(settings: Settings) -> None:
         previewing = Engine(
             models=models, isolation=processes, reuse=Reuse(max_bytes=REUSED_BYTES), most_held_bytes=HELD_BYTES
         )
-        with Engine(models=models, isolation=processes) as engine, previewing, Journal(stores, name) as journal:
-            resident = Resident(stores, Executor(stores, engine, journal, name), name)
+        with (
+            step_logging(),
+            Engine(models=models, isolation=processes, meter=ProcessMeter()) as engine,
+            previewing,
+            Journal(stores, name) as journal,
+        ):
+            resident = Resident(
+                stores, Executor(stores, engine, journal, name, log_lines=settings.execution_log_lines), name
+            )
             previews = Previews(stores, previewing, Samples())
             with _rpc(settings, stores, previews, Streams(stores, engine, name)) as rpc:
 

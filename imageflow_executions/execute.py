@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from imageflow_catalog.pipelines import find_pipeline
+from imageflow_catalog.components import registry_of
+from imageflow_catalog.pipelines import find_pipeline, plan_of
 from imageflow_clients.database.executions import queue
 from imageflow_clients.database.executions.steps import StepChange
 from imageflow_clients.stores import Stores
@@ -16,16 +16,20 @@ from imageflow_domain.errors import Cancelled, ImageFlowError, Unavailable
 from imageflow_domain.executions import (
     ExecutionError,
     ExecutionRecord,
+    ExecutionRequest,
     ExecutionState,
     ImageObject,
+    Runner,
     StepFacts,
 )
-from imageflow_executions.failure import execution_error, storable
+from imageflow_domain.texts import storable
+from imageflow_executions.failure import execution_error
 from imageflow_executions.image_objects import put_output, read_inputs
 from imageflow_executions.journal import Ending, Journal
+from imageflow_executions.log_book import LINES_IN_DATABASE, LogBook
 from imageflow_executions.parameters import plan_with
 from imageflow_pipelines.engine import Engine
-from imageflow_pipelines.execution import Execution, StepRecord, StepStatus
+from imageflow_pipelines.execution import Execution, StepAttempt, StepRecord, StepStatus
 from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.spec_text import parse_spec
 
@@ -53,13 +57,17 @@ class Executor:
         engine: Runs plans.
         journal: Where changes are noted.
         name: Of this engine, as leases have it.
+        log_lines: Of an attempt, in the database; further ones go into the object store.
     """
 
-    def __init__(self, stores: Stores, engine: Engine, journal: Journal, name: str) -> None:
+    def __init__(
+        self, stores: Stores, engine: Engine, journal: Journal, name: str, *, log_lines: int = LINES_IN_DATABASE
+    ) -> None:
         self._stores = stores
         self._engine = engine
         self._journal = journal
         self._name = name
+        self._log_lines = log_lines
         self._plan_of = lru_cache(maxsize=_KEPT_PLANS)(self._published_plan)
 
     def execute(self, record: ExecutionRecord, cancellation: Cancellation) -> None:
@@ -88,6 +96,7 @@ class Executor:
         self._journal.give_up()
 
     def _give_back(self, record: ExecutionRecord, reason: str) -> None:
+        self._journal.drain()
         with self._stores.database.begin() as connection:
             queue.give_back(connection, self._name, record.id, reason=reason, pause=PAUSE)
 
@@ -99,7 +108,8 @@ class Executor:
             self._journal.step(_change(record, step, places[step.step]))
 
         sources = read_inputs(self._stores, record)
-        done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note)
+        with LogBook(self._stores, record, self._journal.log, lines_in_database=self._log_lines) as book:
+            done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note, log=book.write)
         for step in done.steps.values():
             note(step)  # skipped, reused or never begun; the others are written already
         match done.error:
@@ -121,6 +131,8 @@ class Executor:
 
     def _plan(self, record: ExecutionRecord) -> Plan:
         request = record.request
+        if request.runner is Runner.DAGSTER:
+            return self._plan_with_containers(request)
         if request.spec is not None:
             return plan_with(parse_spec(dict(request.spec)), request.parameters)
         return self._plan_of(request.pipeline, _Frozen(request.parameters))
@@ -129,6 +141,16 @@ class Executor:
         with self._stores.database.begin() as connection:
             published = find_pipeline(connection, reference)
         return plan_with(parse_spec(dict(published.spec)), parameters.value)
+
+    def _plan_with_containers(self, request: ExecutionRequest) -> Plan:
+        with self._stores.database.begin() as connection:
+            registry = registry_of(connection)
+            spec = request.spec
+            if spec is None:
+                published = find_pipeline(connection, request.pipeline)
+                plan_of(connection, published)  # with the images of its publication
+                spec = published.spec
+        return plan_with(parse_spec(dict(spec)), request.parameters, registry)
 
 
 class _Frozen:
@@ -156,7 +178,11 @@ def _change(record: ExecutionRecord, step: StepRecord, place: int) -> StepChange
         status=step.status,
         started_s=step.started_s,
         seconds=step.seconds,
-        tries=tuple({name: storable(value) for name, value in asdict(each).items()} for each in step.attempts),
+        tries=tuple(_tried(each) for each in step.attempts),
     )
     is_end = step.status is not StepStatus.RUNNING
     return StepChange(execution=record.id, attempt=record.attempt, facts=facts, is_end=is_end)
+
+
+def _tried(attempt: StepAttempt) -> Mapping[str, Any]:
+    return {"seconds": attempt.seconds, "error": storable(attempt.error), "resources": attempt.resources.to_data()}

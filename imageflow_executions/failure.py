@@ -4,14 +4,10 @@ import re
 
 from imageflow_domain.errors import ImageFlowError
 from imageflow_domain.executions import ExecutionError
+from imageflow_domain.texts import storable
 
 
 def execution_error(error: ImageFlowError) -> ExecutionError:
     """Return an error as it is kept: its code is the name of its class."""
     code = re.sub("(?<!^)(?=[A-Z])", "_", type(error).__name__).upper()
-    return ExecutionError(code=code, message=str(storable(str(error))), step=getattr(error, "step", ""))
-
-
-def storable(value: object) -> object:
-    """Return text without what PostgreSQL does not take; anything else as it is."""
-    return value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value
+    return ExecutionError(code=code, message=storable(str(error)), step=getattr(error, "step", ""))

@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
-from imageflow_clients.database.executions import queue, steps
+from imageflow_clients.database.executions import logs, queue, steps
+from imageflow_clients.database.executions.logs import LogChunk
 from imageflow_clients.database.executions.steps import StepChange
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
@@ -37,6 +38,16 @@ class Ending:
     """Done once the ending is committed: whether the execution was still this attempt's to end."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Mark:
+    """A place among what was noted."""
+
+    reached: Future[None] = field(default_factory=Future)
+
+
+Noted = StepChange | LogChunk | Ending
+
+
 class Journal:
     """A context manager: at its end everything that was noted is written.
 
@@ -46,13 +57,23 @@ class Journal:
     def __init__(self, stores: Stores, engine: str) -> None:
         self._stores = stores
         self._engine = engine
-        self._noted: queues.SimpleQueue[StepChange | Ending | None] = queues.SimpleQueue()
+        self._noted: queues.SimpleQueue[Noted | _Mark | None] = queues.SimpleQueue()
         self._thread = threading.Thread(target=self._write_on, name="imageflow-journal", daemon=True)
         self._gives_up = threading.Event()
 
     def step(self, change: StepChange) -> None:
         """Note that a step began or ended; returns at once."""
         self._noted.put(change)
+
+    def log(self, chunk: LogChunk) -> None:
+        """Note log lines; returns at once."""
+        self._noted.put(chunk)
+
+    def drain(self) -> None:
+        """Return once all that was noted before is written, or given up."""
+        mark = _Mark()
+        self._noted.put(mark)
+        mark.reached.result()
 
     def end(self, ending: Ending) -> Future[bool]:
         """Note how an execution ended, after its steps; the future is `Ending.written`."""
@@ -80,11 +101,14 @@ class Journal:
             while len(found) < _AT_ONCE and not self._noted.empty():
                 found.append(self._noted.get())
             is_over = None in found
-            batch = [each for each in found if each is not None]
+            batch = [each for each in found if isinstance(each, Noted)]
             if batch:
                 self._write_patiently(batch)
+            for each in found:
+                if isinstance(each, _Mark):
+                    each.reached.set_result(None)
 
-    def _write_patiently(self, batch: Sequence[StepChange | Ending]) -> None:
+    def _write_patiently(self, batch: Sequence[Noted]) -> None:
         while True:
             try:
                 ended = self._write(batch)
@@ -106,14 +130,18 @@ class Journal:
                     ending.written.set_result(was_ours)
                 return
 
-    def _write(self, batch: Sequence[StepChange | Ending]) -> list[tuple[Ending, bool]]:
+    def _write(self, batch: Sequence[Noted]) -> list[tuple[Ending, bool]]:
         """Write a batch in one transaction; return its endings, and whether each was still ours."""
         changes = [each for each in batch if isinstance(each, StepChange)]
+        chunks = [each for each in batch if isinstance(each, LogChunk)]
+        of = {each.execution for each in (*changes, *chunks)}
         # Leases are locked by id, as those of this engine that are renewed meanwhile.
         endings = sorted((each for each in batch if isinstance(each, Ending)), key=lambda each: each.record.id)
         with self._stores.database.begin() as connection:
-            if changes:
-                steps.write(connection, self._engine, changes)
+            if of:
+                held = queue.held_among(connection, self._engine, of)
+                steps.write(connection, held, changes)
+                logs.write(connection, held, chunks)
             return [
                 (
                     each,
@@ -129,7 +157,7 @@ class Journal:
                 for each in endings
             ]
 
-    def _fail(self, batch: Sequence[StepChange | Ending], error: Exception) -> None:
+    def _fail(self, batch: Sequence[Noted], error: Exception) -> None:
         for each in batch:
             if isinstance(each, Ending):
                 each.written.set_exception(error)

@@ -19,6 +19,12 @@ def take_next(stores: Stores, engine: str) -> ExecutionRecord | None:
         return queue.claim(connection, engine, lease=LEASE)
 
 
+def take_handed_over(stores: Stores, run: str, execution: uuid.UUID) -> ExecutionRecord | None:
+    """Take an execution for the run of Dagster that is to execute it; `None` where it does not wait any more."""
+    with stores.database.begin() as connection:
+        return queue.claim_one(connection, run, execution, lease=LEASE)
+
+
 def renew_leases(stores: Stores, engine: str, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
     """Prolong an engine's leases of the executions that it works on; return those that it still holds."""
     with stores.database.begin() as connection:

@@ -42,12 +42,12 @@ def effective(wanted: Plan) -> Effective:
 
 
 def refuse_containers(wanted: Plan) -> None:
-    """Raise `InvalidInput` for a plan with container components, which run in batches alone."""
+    """Raise `InvalidInput` for a plan with container components, which runs of Dagster execute."""
     containers = [step.component.reference() for step in wanted.steps.values() if step.component.container is not None]
     if containers:
         raise InvalidInput(
-            f"Pipelines with container components ({', '.join(containers)}) are not executed live yet: use `imageflow "
-            "pipeline run`, or inspect a batch with them."
+            f"Pipelines with container components ({', '.join(containers)}) have no previews and no camera streams: "
+            "start an execution."
         )
 
 

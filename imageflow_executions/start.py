@@ -12,12 +12,12 @@ from imageflow_clients.database.executions import queue, rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import Principal
 from imageflow_domain.errors import Conflict, InvalidInput, NotReady, Overloaded, TooLarge
-from imageflow_domain.executions import ExecutionRecord, ExecutionRequest, Priority, new_id
+from imageflow_domain.executions import ExecutionRecord, ExecutionRequest, Priority, Runner, new_id
 from imageflow_domain.idempotency import check_key
 from imageflow_domain.texts import check_text, is_storable, texts_in
 from imageflow_executions.estimate import estimate_s
 from imageflow_executions.image_objects import put_input, read_inputs
-from imageflow_executions.parameters import Given, effective, plan_with, refuse_containers
+from imageflow_executions.parameters import Given, effective, plan_with
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
 from imageflow_pipelines.plan import Plan
@@ -53,7 +53,7 @@ def start_execution(
     principal: Principal,
     execution: uuid.UUID | None = None,
 ) -> ExecutionRecord:
-    """Accept an execution: it waits for an engine from now on.
+    """Accept an execution: it waits for an engine, or for a run of Dagster, from now on.
 
     Args:
         stores: Where rows and objects go.
@@ -85,7 +85,7 @@ def start_execution(
         if asked.key is None or queue.add_key(connection, principal.name, asked.key, own, digest):
             estimate = estimate_s(rows.recent_seconds(connection, request.pipeline), size)
             started = rows.add(connection, own, request, inputs, estimate_s=estimate)
-            queue.enqueue(connection, own, asked.priority)
+            queue.enqueue(connection, own, asked.priority, request.runner)
             return started
     # Another call with the key was faster: its execution is the answer, and these inputs are not needed.
     stores.objects.delete_many(each.key for each in inputs.values())
@@ -143,6 +143,7 @@ def _request(asked: StartRequest, wanted: Plan, principal: Principal) -> Executi
         client=asked.client,
         correlation=asked.correlation,
         protocol=asked.protocol,
+        runner=_runner_of(wanted),
     )
 
 
@@ -165,11 +166,15 @@ def _plan_of(stores: Stores, start_request: StartRequest) -> Plan:
             else start_request.spec or {}
         )
     wanted = plan_with(parse_spec(dict(spec)), start_request.parameters, registry)
-    refuse_containers(wanted)
     kept = (wanted.spec.to_data(), effective(wanted))
     if not all(is_storable(each) for each in texts_in(kept)):
         raise InvalidInput("The pipeline or its parameters hold signs that are no text: leave them out.")
     return wanted
+
+
+def _runner_of(wanted: Plan) -> Runner:
+    has_container = any(step.component.container is not None for step in wanted.steps.values())
+    return Runner.DAGSTER if wanted.spec.long_running or has_container else Runner.ENGINE
 
 
 def _named(wanted: Plan, images: Mapping[str, bytes]) -> Mapping[str, bytes]:

@@ -14,11 +14,13 @@ from imageflow_domain.executions import (
     ExecutionRecord,
     ExecutionState,
     FrameCounts,
+    Runner,
     StepFacts,
     new_id,
 )
 from imageflow_executions.failure import execution_error
 from imageflow_executions.leases import LEASE
+from imageflow_executions.parameters import refuse_containers
 from imageflow_executions.start import StartRequest, prepare_request
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution, StepStatus
@@ -57,16 +59,19 @@ class Streams:
 
         Raises:
             InvalidPipeline: For a spec or parameters that cannot run, with the path of each fault.
-            InvalidInput: For wrong texts, or a pipeline with several inputs.
+            InvalidInput: For wrong texts, or a pipeline with several inputs or with container components.
             NotFound: For a pipeline that is not published.
         """
         wanted, request = prepare_request(self._stores, start_request, principal)
+        refuse_containers(wanted)
         if len(wanted.spec.inputs) != 1:
             raise InvalidInput(
                 f"The pipeline takes the images {', '.join(wanted.spec.inputs)}: a stream has frames for one input."
             )
         with self._stores.database.begin() as connection:
-            record = streams.begin(connection, new_id(), request, self._name, lease=LEASE)
+            record = streams.begin(
+                connection, new_id(), replace(request, runner=Runner.ENGINE), self._name, lease=LEASE
+            )
         return Stream(self._stores, self._engine, self._name, record, wanted)
 
 

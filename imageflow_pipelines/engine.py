@@ -16,10 +16,11 @@ from imageflow_domain.containers import Containers, NoContainers
 from imageflow_domain.errors import Cancelled, InvalidInput, NotFound, TooLarge
 from imageflow_domain.inference import InferenceSession, ModelDescription, ModelId, ModelRegistry
 from imageflow_domain.isolation import Isolation
+from imageflow_domain.step_scope import Meter
 from imageflow_pipelines.execution import Execution
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES, MAX_HELD_BYTES
 from imageflow_pipelines.plan import Plan
-from imageflow_pipelines.plan_run import Means, PlanRun, Watch
+from imageflow_pipelines.plan_run import Log, Means, PlanRun, Watch
 from imageflow_pipelines.reuse import Reuse
 
 
@@ -46,6 +47,7 @@ class Engine:
         threads: How many steps of one run go on at once, at least 1.
         reuse: Keeps what steps gave. Without one everything is computed anew.
         most_held_bytes: Of all values of one run that a later step still needs.
+        meter: Measures what steps use of this process. Without one only steps in processes of their own say it.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Engine:
         threads: int = 2,
         reuse: Reuse | None = None,
         most_held_bytes: int = MAX_HELD_BYTES,
+        meter: Meter | None = None,
     ) -> None:
         self._means = Means(
             models=models or NoModels(),
@@ -67,6 +70,7 @@ class Engine:
             most_held_bytes=most_held_bytes,
             # The calling thread is one of them.
             helpers=ThreadPoolExecutor(threads - 1, "imageflow-step") if threads > 1 else None,
+            meter=meter,
         )
 
     def __enter__(self) -> Self:
@@ -85,6 +89,7 @@ class Engine:
         *,
         cancellation: Cancellation | None = None,
         watch: Watch | None = None,
+        log: Log | None = None,
     ) -> Execution:
         """Run a plan on encoded pictures, by the names of the spec's inputs.
 
@@ -94,7 +99,7 @@ class Engine:
         _check_sources(plan, sources)
         asked = cancellation or Cancellation()
         stop = Cancellation()  # also stops the other branches when a step has failed
-        run = PlanRun(self._means, plan, sources, stop, watch)
+        run = PlanRun(self._means, plan, sources, stop, watch=watch, log=log)
         try:
             with asked.interrupting(lambda: stop.cancel(asked.reason)):
                 run.work()

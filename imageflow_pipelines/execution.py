@@ -1,11 +1,12 @@
 """The outcome of one run: its outputs, and what each step did and when."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
 from imageflow_domain.errors import ImageFlowError
+from imageflow_domain.resource_use import ResourceUse
 from imageflow_pipelines.values import Value
 
 
@@ -32,6 +33,7 @@ class StepAttempt:
     seconds: float
     error: str = ""
     """What went wrong; empty for the one that succeeded."""
+    resources: ResourceUse = field(default_factory=ResourceUse)
 
 
 @dataclass(frozen=True, kw_only=True)

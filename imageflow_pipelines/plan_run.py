@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from imageflow_domain.cancellation import Cancellation
@@ -13,6 +13,7 @@ from imageflow_domain.containers import Containers
 from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, NotFound, StepFailed, StepRefused
 from imageflow_domain.inference import ModelRegistry
 from imageflow_domain.isolation import Isolation
+from imageflow_domain.step_scope import LogLine, Meter, StepScope, entered
 from imageflow_pipelines.component import Context, megapixels, ports_of
 from imageflow_pipelines.execution import Execution, StepAttempt, StepRecord, StepStatus
 from imageflow_pipelines.limits import ISOLATE_FROM_S
@@ -24,6 +25,9 @@ from imageflow_pipelines.values import Encoded, Value, size_bytes
 
 Watch = Callable[[StepRecord], None]
 """Called when a step begins and when it ends, from the thread that runs it; must return at once."""
+
+Log = Callable[[str, LogLine], None]
+"""Called with a step's name and each line that it logs, from the thread that runs it."""
 
 Inputs = dict[str, Value | tuple[Value, ...]]
 
@@ -41,18 +45,27 @@ class Means:
     """Of all values of one run that a later step still needs."""
     helpers: ThreadPoolExecutor | None
     """Threads beside the calling one; `None` where that one is alone."""
+    meter: Meter | None
 
 
 class PlanRun:
     """One run. Threads take steps from `_ready` until none is left; `_changed` guards all but the steps' own work."""
 
     def __init__(
-        self, means: Means, plan: Plan, sources: Mapping[str, bytes], stop: Cancellation, watch: Watch | None
+        self,
+        means: Means,
+        plan: Plan,
+        sources: Mapping[str, bytes],
+        stop: Cancellation,
+        *,
+        watch: Watch | None = None,
+        log: Log | None = None,
     ) -> None:
         self._means = means
         self._plan = plan
         self._stop = stop
         self._watch = watch
+        self._log = log
         self._begun_s = time.perf_counter()
         self._changed = threading.Condition()
         self._active = 0
@@ -182,39 +195,49 @@ class PlanRun:
     def _outputs(self, step: Step, inputs: Inputs, attempts: list[StepAttempt]) -> Outputs:
         """Try a step as often as it may be; keep every attempt."""
         while True:
-            started_s = time.perf_counter()
+            scope, started_s = self._scope(step), time.perf_counter()
             try:
-                outputs = self._once(step, inputs)
+                outputs = self._once(step, inputs, scope)
             except Cancelled as error:
-                attempts.append(_attempt(started_s, error))
+                attempts.append(_attempt(scope, started_s, error))
                 if self._stop.is_cancelled:
                     raise
                 last: Exception = error  # only this step ran out of time
             except (InvalidInput, NotFound) as error:
-                attempts.append(_attempt(started_s, error))
+                attempts.append(_attempt(scope, started_s, error))
                 raise StepRefused(step.name, why=str(error)) from error
             except Exception as error:  # a step may run any code; the run reports it
-                attempts.append(_attempt(started_s, error))
+                attempts.append(_attempt(scope, started_s, error))
                 if self._stop.is_cancelled:  # which also took away what the step used
                     raise Cancelled(self._stop.reason) from error
                 last = error
             else:
-                attempts.append(StepAttempt(seconds=time.perf_counter() - started_s))
+                attempts.append(_attempt(scope, started_s))
                 return outputs
             if len(attempts) >= step.retry.attempts:
                 raise StepFailed(step.name, why=_why(last)) from last
             self._stop.wait(step.retry.delay_s * 2 ** (len(attempts) - 1))
 
-    def _once(self, step: Step, inputs: Inputs) -> Outputs:
-        with self._stop_of(step) as stop:
+    def _scope(self, step: Step) -> StepScope:
+        log = self._log
+        return StepScope(None if log is None else lambda line: log(step.name, line))
+
+    def _once(self, step: Step, inputs: Inputs, scope: StepScope) -> Outputs:
+        with self._stop_of(step) as stop, entered(scope):
             stop.check()
             isolation = self._means.isolation
             if isolation is not None and self._is_long(step, inputs):
                 outputs = isolation.call(step.component.compute, inputs, cancellation=stop)
             else:
-                outputs = step.component.compute(inputs, self._context(stop))
+                with self._measuring(step, scope):
+                    outputs = step.component.compute(inputs, self._context(stop))
             stop.check()
             return outputs
+
+    def _measuring(self, step: Step, scope: StepScope) -> AbstractContextManager[None]:
+        if self._means.meter is None or step.component.container is not None:  # this process only waits for it
+            return nullcontext()
+        return self._means.meter.measuring(scope)
 
     @contextmanager
     def _stop_of(self, step: Step) -> Iterator[Cancellation]:
@@ -318,8 +341,9 @@ class PlanRun:
         )
 
 
-def _attempt(started_s: float, error: Exception) -> StepAttempt:
-    return StepAttempt(seconds=time.perf_counter() - started_s, error=_why(error))
+def _attempt(scope: StepScope, started_s: float, error: Exception | None = None) -> StepAttempt:
+    seconds = time.perf_counter() - started_s
+    return StepAttempt(seconds=seconds, error="" if error is None else _why(error), resources=scope.used)
 
 
 def _why(error: Exception) -> str:

@@ -75,6 +75,8 @@ class PipelineSpec(BaseModel):
     """What the caller gives, each an encoded picture."""
     steps: dict[Name, StepSpec] = Field(min_length=1)
     outputs: dict[Name, Reference] = Field(min_length=1)
+    long_running: bool = False
+    """Whether live executions of it are runs of Dagster: it takes minutes rather than seconds."""
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data, as JSON and YAML write it; what equals its default is left out."""

@@ -27,6 +27,8 @@ class RunLine(StrEnum):
 
     MAP = "map"
     INSPECTION = "inspection"
+    EXECUTIONS = "executions"
+    """Live executions of long-running pipelines, and of those with container components."""
     UPKEEP = "upkeep"
     """Everything else: statistics, planning, the nightly upkeep. All of it is short."""
 
@@ -54,6 +56,7 @@ def runs_of_lines(settings: Settings) -> Mapping[RunLine, int]:
     return {
         RunLine.MAP: settings.capture_pool + settings.coords_pool + settings.tiles_pool + 1,
         RunLine.INSPECTION: settings.inspection_pool + 1,
+        RunLine.EXECUTIONS: settings.long_executions,
         RunLine.UPKEEP: _UPKEEP_RUNS,
     }
 

@@ -18,7 +18,7 @@ from imageflow.client.resilience import TIMEOUT_S, Deadline, Resilience, jittere
 from imageflow.client.rest import Rest
 from imageflow.client.stream_request import Frames, StreamOptions, numbered, stream_request
 from imageflow.client.transport import Transport
-from imageflow.client.values import Change, Execution, Output, ProcessedFrame, Protocol, SamplePreview
+from imageflow.client.values import Change, Execution, LogLine, Output, ProcessedFrame, Protocol, SamplePreview
 from imageflow_domain.errors import BadGateway, EventsForgotten, InvalidInput, Timeout, Unavailable
 from imageflow_domain.executions import ExecutionState
 
@@ -30,6 +30,9 @@ DEADLINE_S = 60.0
 
 _SLOWEST_BYTES_PER_S = 1_000_000
 """Images get the time that they take over a slow line, besides an attempt's own timeout."""
+
+_FAILURES = 10
+"""In a row, of a connection by which an execution is followed."""
 
 _ANSWER_S = 1.0
 """A server that waits for an execution's end answers so long before the attempt's timeout."""
@@ -177,7 +180,7 @@ class AsyncClient:
                 after = ""
             except MAY_PASS:
                 failures += 1
-                if failures > 10 and not isinstance(server.transport, Rest) and self._rest_server is not None:
+                if failures > _FAILURES and not isinstance(server.transport, Rest) and self._rest_server is not None:
                     server = self._rest_server
             await asyncio.sleep(min(jittered(min(2.0**failures / 2, 4.0)), deadline.left_s))
 
@@ -244,6 +247,41 @@ class AsyncClient:
             async for result in results:
                 if isinstance(result, ProcessedFrame):
                     yield result
+
+    async def logs(
+        self, execution: UUID, *, after: str = "", follow: bool = False, deadline_s: float = 24 * 3600.0
+    ) -> AsyncGenerator[LogLine]:
+        """Yield what the steps of an execution logged, every line once and in order.
+
+        A connection that breaks is made again, and goes on where it was.
+
+        Args:
+            execution: Its id.
+            after: `cursor` of the last line that is known; empty for all lines.
+            follow: Whether to wait for further lines until the execution has ended.
+            deadline_s: Raises `Timeout` then.
+        """
+        deadline = Deadline(deadline_s)
+        server = await self._reader(deadline)
+        failures = 0
+        while True:
+            deadline.check()
+            try:
+                pages = server.transport.read_log(execution, after, follow=follow, timeout_s=deadline.left_s)
+                async with aclosing(pages) as reading:
+                    async for page in reading:
+                        for line in page.lines:
+                            after, failures = line.cursor, 0
+                            yield line
+                        if page.is_end:
+                            return
+                if not follow or await _has_last_line(server.transport, execution, after, deadline):
+                    return
+            except MAY_PASS:
+                failures += 1
+                if failures > _FAILURES and not follow:
+                    raise
+            await asyncio.sleep(min(jittered(min(2.0**failures / 2, 4.0)), deadline.left_s))
 
     async def read(self, execution: UUID, output: str, *, deadline_s: float = DEADLINE_S) -> bytes:
         """Return the bytes of an output; raise `NotFound`."""
@@ -373,6 +411,14 @@ async def _is_last(at: Transport, execution: UUID, cursor: str, deadline: Deadli
     async with aclosing(at.watch(execution, "", timeout_s=deadline.left_s)) as changes:
         async for snapshot in changes:
             return snapshot.is_end and snapshot.cursor == cursor
+    return False
+
+
+async def _has_last_line(at: Transport, execution: UUID, cursor: str, deadline: Deadline) -> bool:
+    """Return whether an execution has ended, and `cursor` is that of its last line."""
+    async with aclosing(at.read_log(execution, cursor, follow=False, timeout_s=deadline.left_s)) as pages:
+        async for page in pages:
+            return page.is_end and not page.lines
     return False
 
 

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -14,13 +14,28 @@ import httpx
 from imageflow.client.failures import failure
 from imageflow.client.preview_request import PreviewRequest
 from imageflow.client.request import StartRequest
-from imageflow.client.values import Change, Execution, Frames, Output, PreviewOutput, Problem, SamplePreview, Step
+from imageflow.client.values import (
+    Change,
+    Execution,
+    Frames,
+    LogLine,
+    LogLines,
+    Output,
+    PreviewOutput,
+    Problem,
+    SamplePreview,
+    Step,
+)
 from imageflow_domain import errors
 from imageflow_domain.executions import ExecutionState
+from imageflow_domain.resource_use import ResourceUse
 
 _EXECUTIONS = "/api/v1/executions"
 _PREVIEWS = "/api/v1/previews"
 _CONNECTIONS = 10
+_LINES = 1_000
+"""Of a log, in one answer."""
+
 _OF_STATUS: Mapping[int, type[errors.ImageFlowError]] = {
     404: errors.NotFound,
     429: errors.TooManyRequests,
@@ -81,8 +96,29 @@ class Rest:
 
     async def watch(self, execution: UUID, after: str, *, timeout_s: float) -> AsyncGenerator[Change]:
         """Yield changes."""
+        async with aclosing(self._events(f"{_EXECUTIONS}/{execution}/events", after, timeout_s)) as events:
+            async for event in events:
+                yield _change(event["id"], event["event"], json.loads(event["data"]))
+
+    async def read_log(
+        self, execution: UUID, after: str, *, follow: bool, timeout_s: float
+    ) -> AsyncGenerator[LogLines]:
+        """Yield lines."""
+        address = f"{_EXECUTIONS}/{execution}/logs"
+        if follow:
+            async with aclosing(self._events(f"{address}/events", after, timeout_s)) as events:
+                async for event in events:
+                    yield LogLines(lines=(_log_line(json.loads(event["data"])),), is_end=False)
+        has_more = not follow
+        while has_more:
+            params = {"limit": _LINES} | ({"after": after} if after else {})
+            page = (await self._ask("GET", address, timeout_s, params=params)).json()
+            yield LogLines(lines=[_log_line(each) for each in page["lines"]], is_end=page["is_end"])
+            after, has_more = page["next"] or after, page["next"] is not None
+
+    async def _events(self, address: str, after: str, timeout_s: float) -> AsyncGenerator[dict[str, str]]:
+        """Yield server-sent events."""
         headers = {"last-event-id": after} if after else {}
-        address = f"{_EXECUTIONS}/{execution}/events"
         # The connection is never silent for long: the gateway sends comments.
         timeout = httpx.Timeout(timeout_s, read=min(timeout_s, 30))
         async with (
@@ -98,7 +134,7 @@ class Rest:
                     name, _, value = line.partition(": ")
                     event[name] = value
                 elif "data" in event:
-                    yield _change(event["id"], event["event"], json.loads(event["data"]))
+                    yield event
                     event = {}
                 else:
                     event = {}
@@ -209,21 +245,27 @@ def _preview_output(name: str, data: Mapping[str, Any]) -> PreviewOutput:
 
 def _step(data: Mapping[str, Any]) -> Step:
     tries = data.get("tries", 1)
-    if isinstance(tries, int):
-        return Step(
-            step=data["step"],
-            status=data["status"],
-            seconds=data["seconds"],
-            tries=tries,
-            error=data.get("error") or "",
-        )
-    errors_ = [each["error"] for each in tries if each["error"]]
+    if isinstance(tries, int):  # an event
+        count, error = tries, data.get("error") or ""
+    else:
+        count, error = len(tries), next((each["error"] for each in reversed(tries) if each["error"]), "")
     return Step(
         step=data["step"],
         status=data["status"],
         seconds=data["seconds"],
-        tries=len(tries),
-        error=errors_[-1] if errors_ else "",
+        tries=count,
+        error=error,
+        resources=ResourceUse.of(data.get("resources", {})),
+    )
+
+
+def _log_line(data: Mapping[str, Any]) -> LogLine:
+    return LogLine(
+        cursor=data["cursor"],
+        step=data["step"] or "",
+        at=datetime.fromisoformat(data["at"]),
+        level=data["level"],
+        text=data["text"],
     )
 
 

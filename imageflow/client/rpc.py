@@ -17,7 +17,7 @@ from imageflow.client.execution_messages import metadata_of, output_of, problem_
 from imageflow.client.failures import failure
 from imageflow.client.preview_request import PreviewRequest
 from imageflow.client.request import StartRequest
-from imageflow.client.values import Change, Execution, Frames, ProcessedFrame, SamplePreview, Step
+from imageflow.client.values import Change, Execution, Frames, LogLine, LogLines, ProcessedFrame, SamplePreview, Step
 from imageflow.v1 import image_processing_pb2 as pb
 from imageflow.v1 import preview_pb2 as preview_pb
 from imageflow.v1 import video_pb2 as video_pb
@@ -33,6 +33,7 @@ from imageflow.v1.limits import (
 )
 from imageflow_domain import errors
 from imageflow_domain.executions import ExecutionState
+from imageflow_domain.resource_use import ResourceUse
 
 CHANNELS = 10
 """Connections to one server, used in turn."""
@@ -104,6 +105,19 @@ class Rpc:
             async with self._failures():
                 async for event in call:
                     yield _change(event)
+        finally:
+            call.cancel()
+
+    async def read_log(
+        self, execution: UUID, after: str, *, follow: bool, timeout_s: float
+    ) -> AsyncGenerator[LogLines]:
+        """Yield lines."""
+        method = self._method("unary_stream", "ReadLog", pb.LogRequest, pb.LogLines)
+        call = method(pb.LogRequest(execution_id=str(execution), after=after, follow=follow), timeout=timeout_s)
+        try:
+            async with self._failures():
+                async for some in call:
+                    yield LogLines(lines=[_log_line(each) for each in some.lines], is_end=some.is_end)
         finally:
             call.cancel()
 
@@ -282,7 +296,21 @@ def _frames(counts: pb.FrameCounts) -> Frames:
 
 
 def _step(step: pb.StepResult) -> Step:
-    return Step(step=step.step, status=step.status, seconds=step.seconds, tries=step.tries, error=step.error)
+    used = {field.name: value for field, value in step.resources.ListFields()}
+    return Step(
+        step=step.step,
+        status=step.status,
+        seconds=step.seconds,
+        tries=step.tries,
+        error=step.error,
+        resources=ResourceUse.of(used),
+    )
+
+
+def _log_line(line: pb.LogLine) -> LogLine:
+    return LogLine(
+        cursor=line.cursor, step=line.step, at=line.at.ToDatetime(tzinfo=UTC), level=line.level, text=line.text
+    )
 
 
 def _change(event: pb.ExecutionEvent) -> Change:

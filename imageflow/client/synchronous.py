@@ -11,7 +11,7 @@ from imageflow.client.asynchronous import DEADLINE_S, PREVIEW_DEADLINE_S, AsyncC
 from imageflow.client.preview_request import Sample
 from imageflow.client.request import Image, Options
 from imageflow.client.stream_request import Frames, StreamOptions
-from imageflow.client.values import Change, Execution, ProcessedFrame, Protocol, SamplePreview
+from imageflow.client.values import Change, Execution, LogLine, ProcessedFrame, Protocol, SamplePreview
 
 T = TypeVar("T")
 
@@ -107,32 +107,38 @@ class Client:
 
     def watch(self, execution: UUID, *, after: str = "", deadline_s: float = 24 * 3600.0) -> Iterator[Change]:
         """Yield how an execution stands, then every change until it has ended: see `AsyncClient.watch`."""
-        yield from _each(self._client.watch(execution, after=after, deadline_s=deadline_s))
+        return _each(self._client.watch(execution, after=after, deadline_s=deadline_s))
+
+    def logs(
+        self, execution: UUID, *, after: str = "", follow: bool = False, deadline_s: float = 24 * 3600.0
+    ) -> Iterator[LogLine]:
+        """Yield what the steps of an execution logged: see `AsyncClient.logs`."""
+        return _each(self._client.logs(execution, after=after, follow=follow, deadline_s=deadline_s))
 
     def stream(
         self, frames: Frames, *, deadline_s: float = 24 * 3600.0, **options: Unpack[StreamOptions]
     ) -> Iterator[ProcessedFrame]:
         """Send the frames of a camera, and yield the results of those that are processed: see `AsyncClient.stream`."""
-        yield from _each(self._client.stream(frames, deadline_s=deadline_s, **options))
+        return _each(self._client.stream(frames, deadline_s=deadline_s, **options))
 
 
-def _each(values: AsyncGenerator[T]) -> Iterator[T]:
+def _each(coming: AsyncGenerator[T]) -> Iterator[T]:
     turn = asyncio.Lock()  # one that is interrupted in `_next` is closed once that has ended
     try:
-        while (value := _wait(_next(values, turn))) is not None:
-            yield value
+        while (one := _wait(_next(coming, turn))) is not None:
+            yield one
     finally:
-        _wait(_close(values, turn))
+        _wait(_close(coming, turn))
 
 
-async def _next(values: AsyncGenerator[T], turn: asyncio.Lock) -> T | None:
+async def _next(coming: AsyncGenerator[T], turn: asyncio.Lock) -> T | None:
     async with turn:
-        return await anext(values, None)
+        return await anext(coming, None)
 
 
-async def _close(values: AsyncGenerator[T], turn: asyncio.Lock) -> None:
+async def _close(coming: AsyncGenerator[T], turn: asyncio.Lock) -> None:
     async with turn:
-        await values.aclose()
+        await coming.aclose()
 
 
 def _wait(call: Coroutine[Any, Any, T]) -> T:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from imageflow.client.preview_request import PreviewRequest
 from imageflow.client.request import StartRequest
-from imageflow.client.values import Change, Execution, SamplePreview
+from imageflow.client.values import Change, Execution, LogLines, SamplePreview
 
 
 class Transport(Protocol):
@@ -28,6 +28,9 @@ class Transport(Protocol):
 
     async def preview(self, request: PreviewRequest, *, timeout_s: float) -> Sequence[SamplePreview]:
         """Return what a step gives for each sample."""
+
+    def read_log(self, execution: UUID, after: str, *, follow: bool, timeout_s: float) -> AsyncGenerator[LogLines]:
+        """Yield the lines that are there; with `follow`, those until the end of the execution or of the connection."""
 
     async def read(self, execution: UUID, output: str, *, timeout_s: float) -> bytes:
         """Return the bytes of an output."""

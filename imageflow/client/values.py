@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from imageflow_domain.executions import ExecutionState
+from imageflow_domain.resource_use import ResourceUse
 
 
 class Protocol(StrEnum):
@@ -55,6 +56,8 @@ class Step:
     tries: int = 1
     error: str = ""
     """Of the last try that failed."""
+    resources: ResourceUse = field(default_factory=ResourceUse)
+    """What all tries used together, as far as it is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,29 @@ class ProcessedFrame:
     dropped_frames: Sequence[int]
     """Their numbers; the newest 100 where there are more."""
     error: Problem | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """A line that a step of an execution logged."""
+
+    cursor: str
+    """Its place among the lines of the execution: `after` of a call that continues."""
+    step: str
+    """Empty where no step logged it."""
+    at: datetime
+    level: str
+    """debug, info, warning, error or critical."""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLines:
+    """Some lines, in order."""
+
+    lines: Sequence[LogLine]
+    is_end: bool
+    """Whether the execution has ended, and these are its last lines."""
 
 
 @dataclass(frozen=True, kw_only=True)

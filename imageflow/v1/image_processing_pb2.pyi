@@ -166,18 +166,30 @@ class OutputFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., sha256: _Optional[str] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., kind: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class StepResult(_message.Message):
-    __slots__ = ("step", "status", "seconds", "tries", "error")
+    __slots__ = ("step", "status", "seconds", "tries", "error", "resources")
     STEP_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     TRIES_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
     step: str
     status: str
     seconds: float
     tries: int
     error: str
-    def __init__(self, step: _Optional[str] = ..., status: _Optional[str] = ..., seconds: _Optional[float] = ..., tries: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
+    resources: ResourceUse
+    def __init__(self, step: _Optional[str] = ..., status: _Optional[str] = ..., seconds: _Optional[float] = ..., tries: _Optional[int] = ..., error: _Optional[str] = ..., resources: _Optional[_Union[ResourceUse, _Mapping]] = ...) -> None: ...
+
+class ResourceUse(_message.Message):
+    __slots__ = ("cpu_s", "peak_memory_bytes", "gpu_memory_bytes")
+    CPU_S_FIELD_NUMBER: _ClassVar[int]
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    GPU_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    cpu_s: float
+    peak_memory_bytes: int
+    gpu_memory_bytes: int
+    def __init__(self, cpu_s: _Optional[float] = ..., peak_memory_bytes: _Optional[int] = ..., gpu_memory_bytes: _Optional[int] = ...) -> None: ...
 
 class ExecutionRequest(_message.Message):
     __slots__ = ("execution_id",)
@@ -226,6 +238,38 @@ class StepChange(_message.Message):
     step: StepResult
     attempt: int
     def __init__(self, step: _Optional[_Union[StepResult, _Mapping]] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class LogRequest(_message.Message):
+    __slots__ = ("execution_id", "after", "follow")
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    execution_id: str
+    after: str
+    follow: bool
+    def __init__(self, execution_id: _Optional[str] = ..., after: _Optional[str] = ..., follow: _Optional[bool] = ...) -> None: ...
+
+class LogLines(_message.Message):
+    __slots__ = ("lines", "is_end")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    IS_END_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[LogLine]
+    is_end: bool
+    def __init__(self, lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ..., is_end: _Optional[bool] = ...) -> None: ...
+
+class LogLine(_message.Message):
+    __slots__ = ("cursor", "step", "at", "level", "text")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    step: str
+    at: _timestamp_pb2.Timestamp
+    level: str
+    text: str
+    def __init__(self, cursor: _Optional[str] = ..., step: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., level: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class OutputRequest(_message.Message):
     __slots__ = ("execution_id", "name")

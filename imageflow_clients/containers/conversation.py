@@ -4,12 +4,16 @@ import time
 from collections.abc import Callable
 
 from imageflow_clients.containers.stdio import Stdio, Turn
+from imageflow_domain.step_scope import LogLine, current_scope
 
 LINE_BYTES = 4 * 2**20
 """The longest line that is read."""
 
 _LOG_BYTES = 4096
 _LOG_LINES = 20
+_LEVEL = "info"
+"""Of lines of standard error, which have none."""
+
 _LOOK_S = 0.25
 _MOST_READS = 64
 
@@ -27,6 +31,8 @@ class Conversation:
         self._pending = b""
         """Read from standard output after the last whole line."""
         self._log = b""
+        self._unfinished = b""
+        """Read from standard error after the last whole line."""
 
     def exchange(self, line: bytes, limit_s: float, look: Callable[[], None]) -> bytes | None:
         """Write a line, or none, and return the line that comes back; `None` where the output ends before.
@@ -64,8 +70,7 @@ class Conversation:
     def log(self) -> str:
         """Return the last lines that the program wrote to standard error."""
         self._drain()
-        lines = self._log.decode(errors="replace").splitlines()[-_LOG_LINES:]
-        return "\n".join("".join(sign if sign.isprintable() else "?" for sign in line) for line in lines)
+        return "\n".join(_shown(line) for line in self._log.splitlines()[-_LOG_LINES:])
 
     def close(self) -> None:
         """Close the streams."""
@@ -82,4 +87,20 @@ class Conversation:
         turn = self._stdio.turn(line, wait_s)
         self._pending = (self._pending + turn.output)[: LINE_BYTES + 1]
         self._log = (self._log + turn.log)[-_LOG_BYTES:]
+        self._report(turn.log)
         return turn
+
+    def _report(self, said: bytes) -> None:
+        """Report the whole lines of standard error to the step for which this thread talks to the program."""
+        scope = current_scope()
+        *lines, unfinished = (self._unfinished + said).split(b"\n")
+        if self._stdio.is_over and unfinished:
+            lines, unfinished = [*lines, unfinished], b""
+        self._unfinished = unfinished[:_LOG_BYTES]
+        if scope is not None:
+            for line in lines:
+                scope.log(LogLine.now(_LEVEL, _shown(line.removesuffix(b"\r"))))
+
+
+def _shown(line: bytes) -> str:
+    return "".join(sign if sign.isprintable() else "?" for sign in line.decode(errors="replace"))

@@ -1,7 +1,9 @@
 """ONNX Runtime in this process: which provider computes, and a session that threads share."""
 
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,12 +12,18 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from imageflow_clients.inference.gpu_memory import gpu_memory_bytes
 from imageflow_clients.inference.tensor_check import check_inputs
+from imageflow_clients.process_meter import thread_ids, threads_cpu_s
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput, StepDied, Unavailable
 from imageflow_domain.inference import ModelDescription
+from imageflow_domain.resource_use import ResourceUse
+from imageflow_domain.step_scope import current_scope
 
 _MEMORY_WORDS = ("alloc", "memory", "bad_alloc")
+_LOADING = threading.Lock()
+"""Held while a model is loaded: the threads that appear meanwhile are its session's."""
 
 
 class Provider(StrEnum):
@@ -63,7 +71,11 @@ class OnnxSession:
         """
         self.model = model
         self.max_batch = runtime.max_batch
-        self._session, self._provider = _load(model, data, runtime)
+        with _LOADING:
+            before = thread_ids()
+            self._session, self._provider = _load(model, data, runtime)
+            python = {thread.native_id for thread in threading.enumerate()}
+            self._threads = thread_ids() - before - python
         self._outputs = [tensor.name for tensor in model.outputs]
         self.run({tensor.name: _zeros(tensor.shape, tensor.dtype) for tensor in model.inputs}, Cancellation())
 
@@ -80,7 +92,7 @@ class OnnxSession:
         def stop() -> None:
             options.terminate = True
 
-        with cancellation.interrupting(stop):
+        with cancellation.interrupting(stop), self._reporting():
             try:
                 answers = self._session.run(self._outputs, dict(inputs), options)
             except Exception as error:  # ONNX Runtime raises classes of its own, with no common root
@@ -88,6 +100,20 @@ class OnnxSession:
                 raise _explain(self.model, error) from error
         cancellation.check()
         return dict(zip(self._outputs, answers, strict=True))
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Report to the step's scope what threads of the session used, and the memory of graphics cards."""
+        scope = current_scope()
+        if scope is None:
+            yield
+            return
+        begun_s = threads_cpu_s(self._threads)
+        try:
+            yield
+        finally:
+            gpu_bytes = None if self._provider is Provider.CPU else gpu_memory_bytes()
+            scope.use(ResourceUse(cpu_s=threads_cpu_s(self._threads) - begun_s, gpu_memory_bytes=gpu_bytes))
 
 
 def _load(model: ModelDescription, data: bytes, runtime: Runtime) -> tuple[ort.InferenceSession, Provider]:

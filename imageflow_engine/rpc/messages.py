@@ -8,9 +8,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from imageflow.v1 import image_processing_pb2 as pb
 from imageflow_domain.events import LoggedEvent
+from imageflow_domain.execution_logs import ExecutionLine
 from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject, StepFacts
+from imageflow_domain.resource_use import ResourceUse
 from imageflow_engine.rpc import status
 from imageflow_executions.history import ExecutionInFull
+from imageflow_executions.logs import LogPage
 
 _STATES = {
     ExecutionState.QUEUED: pb.EXECUTION_STATE_QUEUED,
@@ -64,6 +67,17 @@ def event(one: ExecutionInFull | LoggedEvent) -> pb.ExecutionEvent:
     return made
 
 
+def log_lines(page: LogPage) -> pb.LogLines:
+    """Return log lines."""
+    return pb.LogLines(lines=map(_log_line, page.lines), is_end=page.is_end)
+
+
+def _log_line(line: ExecutionLine) -> pb.LogLine:
+    at = Timestamp()
+    at.FromDatetime(line.at)
+    return pb.LogLine(cursor=str(line.cursor), step=line.step, at=at, level=line.level, text=line.text)
+
+
 def _output(name: str, stored: ImageObject, outputs: Mapping[str, bytes] | None) -> pb.OutputFile:
     data = None if outputs is None else outputs.get(name)
     return pb.OutputFile(
@@ -73,7 +87,12 @@ def _output(name: str, stored: ImageObject, outputs: Mapping[str, bytes] | None)
 
 def _step_result(facts: StepFacts) -> pb.StepResult:
     return pb.StepResult(
-        step=facts.step, status=facts.status, seconds=facts.seconds, tries=len(facts.tries), error=facts.error
+        step=facts.step,
+        status=facts.status,
+        seconds=facts.seconds,
+        tries=len(facts.tries),
+        error=facts.error,
+        resources=pb.ResourceUse(**facts.resources.to_data()),
     )
 
 
@@ -93,5 +112,6 @@ def _step_change(data: Mapping[str, Any]) -> pb.StepChange:
         seconds=data["seconds"],
         tries=data.get("tries", 1),
         error=data.get("error", ""),
+        resources=pb.ResourceUse(**ResourceUse.of(data.get("resources", {})).to_data()),
     )
     return pb.StepChange(step=step, attempt=data["attempt"])

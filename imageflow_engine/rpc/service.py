@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -14,20 +14,24 @@ from anyio import CapacityLimiter, to_thread
 from imageflow.v1 import image_processing_pb2 as pb
 from imageflow.v1.limits import CHUNK_BYTES, IMAGE
 from imageflow_clients.stores import Stores
-from imageflow_domain.errors import ImageFlowError, InvalidInput, Timeout, TooManyRequests, Unavailable
+from imageflow_domain.errors import ImageFlowError, InvalidInput, Timeout, Unavailable
 from imageflow_domain.events import BEGINNING, EventCursor
 from imageflow_domain.execution_events import subject_of
+from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, parse_id
 from imageflow_domain.idempotency import image_key
 from imageflow_edge.changes import changes
 from imageflow_edge.execution_wait import ends_within
 from imageflow_edge.hub import Hub
+from imageflow_edge.log_tail import log_tail
+from imageflow_edge.places import placed
 from imageflow_engine.rpc import messages, status
 from imageflow_engine.rpc.assembly import Assembly, ImageRefused, Whole
 from imageflow_engine.rpc.call import MESSAGE_WITHIN_S, Call, Method
 from imageflow_engine.rpc.requests import images_of, start_request
 from imageflow_executions.history import ExecutionInFull, cancel_execution, get_execution
 from imageflow_executions.image_objects import find_object, read_object
+from imageflow_executions.logs import LogPage, read_log
 from imageflow_executions.start import StartRequest, start_execution
 
 _LOG = logging.getLogger(__name__)
@@ -52,6 +56,10 @@ _READ_WITHIN_S = 120.0
 
 _BEAT_S = 60.0
 _WATCHERS = 200
+_FULL = "{} clients follow executions here already: call GetExecution, or try later."
+_LINES = 200
+"""Of a log in one message."""
+
 
 _P = ParamSpec("_P")
 _Value = TypeVar("_Value")
@@ -86,6 +94,7 @@ class ImageProcessing:
             write(name="ProcessSingleImage", answer=self.process_single_image),
             read(name="GetExecution", answer=self.get_execution),
             read(name="WatchExecution", answer=self.watch_execution),
+            read(name="ReadLog", answer=self.read_log),
             write(name="CancelExecution", answer=self.cancel_execution),
             read(name="ReadOutput", answer=self.read_output),
         )
@@ -149,11 +158,7 @@ class ImageProcessing:
         """Send every change of an execution."""
         request = await call.only(pb.WatchRequest)
         execution, seen = parse_id(request.execution_id), _cursor(request.after)
-        if not self._watchers.available_tokens:
-            raise TooManyRequests(
-                f"{_WATCHERS} clients follow executions here already: call GetExecution, or try later."
-            )
-        async with self._watchers:
+        with placed(self._watchers, _FULL):
             found = await self._full(execution)
             if seen is not None and found.is_end and seen >= found.cursor:
                 return
@@ -164,6 +169,21 @@ class ImageProcessing:
                 async for one in following:
                     if one is not None:
                         await call.send(messages.event(one))
+
+    async def read_log(self, call: Call) -> None:
+        """Send log lines, and those that come where they are awaited."""
+        request = await call.only(pb.LogRequest)
+        execution, after = parse_id(request.execution_id), _log_cursor(request.after)
+        with placed(self._watchers, _FULL):
+            read = partial(self._log, execution)
+            pages = log_tail(self._hub, execution, read, after=after, beat_s=_BEAT_S)
+            async with aclosing(pages if request.follow else _to_the_end(read, after)) as following:
+                async for page in following:
+                    if page is not None:
+                        await call.send(messages.log_lines(page))
+
+    def _log(self, execution: uuid.UUID, after: LogCursor) -> Coroutine[Any, Any, LogPage]:
+        return self._use(read_log, execution, after=after, limit=_LINES)
 
     async def read_output(self, call: Call) -> None:
         """Send the bytes of an output."""
@@ -281,6 +301,23 @@ def _cursor(text: str) -> EventCursor | None:
     found = EventCursor.parse(text)
     if found is None:
         raise InvalidInput(f"'{text[:80]}' is no cursor of an event: send that of the last event that you have.")
+    return found
+
+
+async def _to_the_end(read: Callable[[LogCursor], Awaitable[LogPage]], after: LogCursor) -> AsyncGenerator[LogPage]:
+    """Yield the lines that are there."""
+    has_more = True
+    while has_more:
+        page = await read(after)
+        yield page
+        has_more = page.has_more
+        after = page.lines[-1].cursor if page.lines else after
+
+
+def _log_cursor(text: str) -> LogCursor:
+    found = LogCursor.parse(text) if text else BEGINNING_OF_LOG
+    if found is None:
+        raise InvalidInput(f"'{text[:80]}' is no cursor of a line: send that of the last line that you have.")
     return found
 
 

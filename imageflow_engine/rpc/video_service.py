@@ -5,7 +5,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from anyio import CapacityLimiter, WouldBlock, to_thread
+from anyio import CapacityLimiter, to_thread
 
 from imageflow.v1 import video_pb2 as pb
 from imageflow.v1.image_processing_pb2 import ErrorDetails, OutputFile
@@ -15,10 +15,10 @@ from imageflow_domain.errors import (
     ImageFlowError,
     InvalidInput,
     TooLarge,
-    TooManyRequests,
     Unavailable,
 )
 from imageflow_domain.executions import ExecutionState
+from imageflow_edge.places import placed
 from imageflow_engine.rpc import status
 from imageflow_engine.rpc.call import Call, Method
 from imageflow_engine.rpc.newest_frame import Frame, NewestFrame
@@ -29,6 +29,7 @@ from imageflow_executions.streams import FrameResult, Stream, Streams
 _LOG = logging.getLogger(__name__)
 
 _MOST_STREAMS = 8
+_FULL = "{} camera streams go on here already: use another engine, or try later."
 _IDLE_S = 60.0
 """How long a client may send no frame."""
 
@@ -57,14 +58,7 @@ class VideoService:
 
     async def process_video_stream(self, call: Call) -> None:
         """Process the newest frame of a stream again and again, and send its results."""
-        place = object()
-        try:
-            self._places.acquire_on_behalf_of_nowait(place)
-        except WouldBlock:
-            raise TooManyRequests(
-                f"{_MOST_STREAMS} streams go on here already: try another engine, or later."
-            ) from None
-        try:
+        with placed(self._places, _FULL):
             first = await call.only(pb.VideoFrame)
             if not first.HasField("config"):
                 raise InvalidInput("The first message of a stream has its config: send it.")
@@ -74,8 +68,6 @@ class VideoService:
             )
             stream = await to_thread.run_sync(self._streams.begin, asked, call.principal)
             await _Session(call, stream, self._stopping).run(first)
-        finally:
-            self._places.release_on_behalf_of(place)
 
 
 class _Session:

@@ -13,6 +13,7 @@ from imageflow_gateway.live.socket_messages import (
     Cancel,
     Cancelling,
     EndStream,
+    ExecutionLogs,
     ExecutionProgress,
     FrameResult,
     Preview,
@@ -23,11 +24,33 @@ from imageflow_gateway.live.socket_messages import (
     StreamEnded,
     Streaming,
     Subscribe,
+    SubscribeLogs,
     Unsubscribe,
+    UnsubscribeLogs,
 )
 
-_FROM_CLIENT = (Start, Preview, Stream, EndStream, Subscribe, Unsubscribe, Cancel)
-_FROM_GATEWAY = (Accepted, Cancelling, ExecutionProgress, Previewed, Streaming, FrameResult, StreamEnded, SocketError)
+_FROM_CLIENT = (
+    Start,
+    Preview,
+    Stream,
+    EndStream,
+    Subscribe,
+    Unsubscribe,
+    SubscribeLogs,
+    UnsubscribeLogs,
+    Cancel,
+)
+_FROM_GATEWAY = (
+    Accepted,
+    Cancelling,
+    ExecutionProgress,
+    ExecutionLogs,
+    Previewed,
+    Streaming,
+    FrameResult,
+    StreamEnded,
+    SocketError,
+)
 _SCHEMAS = "#/components/schemas"
 
 router = APIRouter(include_in_schema=False)

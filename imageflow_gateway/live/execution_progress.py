@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imageflow_domain.events import BEGINNING, LoggedEvent
-from imageflow_domain.executions import ExecutionRecord, ExecutionState
+from imageflow_domain.executions import ExecutionRecord, ExecutionState, StepFacts
 from imageflow_executions.history import ExecutionInFull
 from imageflow_gateway.live.socket_messages import ExecutionProgress, SocketProblem, StepProgress
 
@@ -36,9 +36,7 @@ class ProgressOf:
         record = found.record
         self._record, self._state, self._attempt = record, record.state, record.attempt
         self._started_at, self.cursor = record.started_at, found.cursor
-        self._steps = {
-            each.step: _step(each.step, each.status, each.seconds, each.error or None) for each in found.steps
-        }
+        self._steps = {each.step: _step_of(each) for each in found.steps}
         if record.error is not None:
             error = record.error
             self._error = SocketProblem(code=error.code, message=error.message, details=_failed_step(error.step))
@@ -50,9 +48,7 @@ class ProgressOf:
         if one.event.kind == "state":
             self._take_state(data, one.created_at)
         else:
-            step, status = str(data["step"]), str(data["status"])
-            error = data.get("error")
-            self._steps[step] = _step(step, status, _number(data["seconds"]), None if error is None else str(error))
+            self._steps[str(data["step"])] = _step(data)
         self.cursor = one.cursor
         return self.at(one.created_at)
 
@@ -96,9 +92,27 @@ class ProgressOf:
         return None if estimated is None else max(0.0, _ms(estimated, at))
 
 
-def _step(name: str, status: str, seconds: float, error: str | None) -> StepProgress:
+def _step_of(facts: StepFacts) -> StepProgress:
+    return _step(
+        {
+            "step": facts.step,
+            "status": facts.status,
+            "seconds": facts.seconds,
+            "error": facts.error or None,
+            "resources": facts.resources.to_data(),
+        }
+    )
+
+
+def _step(data: Mapping[str, Any]) -> StepProgress:
+    """Return a step of what its event has."""
+    status = data["status"]
     return StepProgress(
-        step_name=name, status=_STATUS.get(status, status), processing_time_ms=round(seconds * 1000, 3), error=error
+        step_name=data["step"],
+        status=_STATUS.get(status, status),
+        processing_time_ms=round(data["seconds"] * 1000, 3),
+        error=data.get("error"),
+        resources=data.get("resources", {}),
     )
 
 
@@ -108,8 +122,3 @@ def _failed_step(step: str) -> dict[str, Any]:
 
 def _ms(later: datetime, earlier: datetime) -> float:
     return round((later - earlier).total_seconds() * 1000, 3)
-
-
-def _number(value: object) -> float:
-    assert isinstance(value, int | float)  # noqa: S101 - as the log has it
-    return float(value)

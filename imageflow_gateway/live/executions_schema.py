@@ -15,6 +15,8 @@ class SnapshotStep(BaseModel):
     step: str
     status: str = Field(examples=["running"])
     seconds: float
+    resources: dict[str, Any]
+    """`cpu_s`, `peak_memory_bytes` and `gpu_memory_bytes`, as far as they are known."""
 
 
 class ExecutionSnapshot(BaseModel):
@@ -34,7 +36,10 @@ class ExecutionSnapshot(BaseModel):
             pipeline=found.record.request.pipeline,
             state=found.record.state,
             attempt=found.record.attempt,
-            steps=[SnapshotStep(step=one.step, status=one.status, seconds=one.seconds) for one in found.steps],
+            steps=[
+                SnapshotStep(step=one.step, status=one.status, seconds=one.seconds, resources=one.resources.to_data())
+                for one in found.steps
+            ],
         )
 
 
@@ -61,3 +66,5 @@ class StepEvent(BaseModel):
     at: datetime
     tries: int = 1
     error: str | None = None
+    resources: dict[str, Any] | None = None
+    """As far as they are known, of all tries."""

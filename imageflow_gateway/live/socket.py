@@ -4,14 +4,14 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from anyio import WouldBlock, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocketDisconnect
@@ -20,11 +20,15 @@ from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import Conflict, ImageFlowError, InvalidInput, Timeout, TooManyRequests
 from imageflow_domain.events import BEGINNING, EventCursor
 from imageflow_domain.execution_events import subject_of
+from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
 from imageflow_domain.executions import ExecutionRecord, Priority
 from imageflow_edge.changes import changes
 from imageflow_edge.error_table import answer_for
-from imageflow_executions import history, start
+from imageflow_edge.log_tail import log_tail
+from imageflow_edge.places import placed
+from imageflow_executions import history, logs, start
 from imageflow_executions.history import ExecutionInFull
+from imageflow_executions.logs import LogPage
 from imageflow_executions.start import StartRequest
 from imageflow_gateway.errors import UNEXPECTED, details_of, unexpected_message
 from imageflow_gateway.live.execution_progress import ProgressOf
@@ -37,16 +41,20 @@ from imageflow_gateway.live.socket_messages import (
     Cancel,
     Cancelling,
     EndStream,
+    ExecutionLogs,
     Preview,
     SocketError,
     SocketProblem,
     Start,
     Stream,
     Subscribe,
+    SubscribeLogs,
     Unsubscribe,
+    UnsubscribeLogs,
 )
 from imageflow_gateway.live.socket_previews import SocketPreviews
 from imageflow_gateway.live.socket_stream import SocketStream
+from imageflow_gateway.log_lines import LogLineEntry
 
 PREFIX: Final = "/api/v1/ws"
 
@@ -69,6 +77,13 @@ _READ_WITHIN_S = 30.0
 
 _BEAT_S = 30.0
 """Progress is sent so often without a change: proxies end quiet connections, and a client that is gone is noticed."""
+
+_LINES = 200
+"""Log lines of a message, at most."""
+
+_FULL = "{} executions are followed here already: ask for the execution itself, or follow it later."
+_Followed = tuple[type[Subscribe | SubscribeLogs], UUID]
+"""What a task sends, and of which execution."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -95,7 +110,7 @@ class _Session:
         self._socket = socket
         self._gateway = gateway
         self._sending = asyncio.Lock()
-        self._followed: dict[UUID, asyncio.Task[None]] = {}
+        self._followed: dict[_Followed, asyncio.Task[None]] = {}
         self._arriving: ArrivingImages[Start | Preview] | None = None
         self._previews = SocketPreviews(gateway, self._send, self._refuse)
         self._stream: SocketStream | None = None
@@ -163,7 +178,11 @@ class _Session:
                 case Subscribe():
                     await self._subscribe(message)
                 case Unsubscribe():
-                    self._leave(message.execution_id)
+                    self._leave((Subscribe, message.execution_id))
+                case SubscribeLogs():
+                    await self._subscribe_to_log(message)
+                case UnsubscribeLogs():
+                    self._leave((SubscribeLogs, message.execution_id))
                 case Cancel():
                     await self._cancel(message)
         except ImageFlowError as error:
@@ -250,7 +269,7 @@ class _Session:
         await self._send(
             Accepted(id=message.id, execution_id=record.id, estimated_completion_time=record.estimated_end_at)
         )
-        self._follow(record.id, None)
+        self._follow((Subscribe, record.id), self._send_changes(record.id, None))
 
     def _forget(self) -> None:
         if self._arriving is not None:
@@ -279,56 +298,53 @@ class _Session:
         if after is None and message.after is not None:
             raise InvalidInput(f"'{message.after[:80]}' is no cursor: send that of the last message that you have.")
         await self._full(message.execution_id)  # whether it is there
-        self._follow(message.execution_id, after)
+        self._follow((Subscribe, message.execution_id), self._send_changes(message.execution_id, after))
+
+    async def _subscribe_to_log(self, message: SubscribeLogs) -> None:
+        after = BEGINNING_OF_LOG if message.after is None else LogCursor.parse(message.after)
+        if after is None:
+            raise InvalidInput(f"'{message.after}' is no cursor of a line: send that of the last line that you have.")
+        await self._full(message.execution_id)  # whether it is there
+        self._follow((SubscribeLogs, message.execution_id), self._send_log(message.execution_id, after))
 
     async def _cancel(self, message: Cancel) -> None:
         cancel = self._gateway.use(history.cancel_execution)
         record = await to_thread.run_sync(cancel, message.execution_id)
         await self._send(Cancelling(id=message.id, execution_id=record.id))
 
-    def _follow(self, execution: UUID, after: EventCursor | None) -> None:
-        self._leave(execution)
+    def _follow(self, followed: _Followed, sending: Coroutine[Any, Any, None]) -> None:
+        self._leave(followed)
         if len(self._followed) >= _MOST_SUBSCRIPTIONS:
+            sending.close()
             raise TooManyRequests(f"A connection follows {_MOST_SUBSCRIPTIONS} executions at most: leave one first.")
-        task = asyncio.create_task(self._report(execution, after))
-        self._followed[execution] = task
-        task.add_done_callback(lambda done: self._ended(execution, done))
+        task = asyncio.create_task(self._report(followed[1], sending))
+        self._followed[followed] = task
+        task.add_done_callback(lambda done: self._ended(followed, done))
 
     def _leave_all(self) -> None:
-        for execution in tuple(self._followed):
-            self._leave(execution)
+        for followed in tuple(self._followed):
+            self._leave(followed)
 
-    def _leave(self, execution: UUID) -> None:
-        task = self._followed.pop(execution, None)
+    def _leave(self, followed: _Followed) -> None:
+        task = self._followed.pop(followed, None)
         if task is not None:
             task.cancel()
 
-    def _ended(self, execution: UUID, task: asyncio.Task[None]) -> None:
-        if self._followed.get(execution) is task:
-            del self._followed[execution]
+    def _ended(self, followed: _Followed, task: asyncio.Task[None]) -> None:
+        if self._followed.get(followed) is task:
+            del self._followed[followed]
             if not self._followed:
                 self._quiet_since_s = time.monotonic()
 
-    async def _report(self, execution: UUID, after: EventCursor | None) -> None:
-        """Send how an execution stands, in a place of this process; an error of it is a message."""
-        places = self._gateway.capacity.socket_followers
+    async def _report(self, execution: UUID, sending: Coroutine[Any, Any, None]) -> None:
+        """Send what is followed, in a place of this process; an error of it is a message."""
         try:
-            places.acquire_nowait()
-        except WouldBlock:
-            full = TooManyRequests(
-                f"{places.total_tokens:.0f} executions are followed here already: ask for the execution itself, or "
-                "follow it later."
-            )
-            await self._refuse(full, "", execution)
-            return
-        try:
-            await self._send_changes(execution, after)
+            with closing(sending), placed(self._gateway.capacity.socket_followers, _FULL):
+                await sending
         except WebSocketDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - logged in full; the connection and what else it follows go on
             await self._refuse(error, "", execution)
-        finally:
-            places.release()
 
     async def _send_changes(self, execution: UUID, after: EventCursor | None) -> None:
         """Send how an execution stands after each change, and from time to time without one."""
@@ -349,6 +365,20 @@ class _Session:
                         await self._send(now)
                 elif progress.cursor >= seen:
                     await self._send(progress.at(datetime.now(UTC)))
+
+    async def _send_log(self, execution: UUID, after: LogCursor) -> None:
+        """Send log lines as they come; without one, from time to time, a message with none."""
+        read = partial(self._lines, execution)
+        async with aclosing(log_tail(self._gateway.hub, execution, read, after=after, beat_s=_BEAT_S)) as following:
+            async for page in following:
+                lines = () if page is None else page.lines
+                entries = [LogLineEntry.of(line) for line in lines]
+                is_end = page is not None and page.is_end
+                await self._send(ExecutionLogs(execution_id=execution, lines=entries, is_end=is_end))
+
+    async def _lines(self, execution: UUID, after: LogCursor) -> LogPage:
+        read = partial(self._gateway.use(logs.read_log), execution, after=after, limit=_LINES)
+        return await to_thread.run_sync(read, limiter=self._gateway.capacity.progress_reads)
 
     async def _full(self, execution: UUID) -> ExecutionInFull:
         get = self._gateway.use(history.get_execution)

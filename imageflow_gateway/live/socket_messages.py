@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from imageflow_domain.executions import ExecutionState
 from imageflow_executions.preview import MOST_SAMPLES, SIDE_PX
+from imageflow_gateway.log_lines import LogLineEntry
 from imageflow_gateway.previews_schema import PreviewedSample
 
 _Id = Annotated[str, Field(max_length=200)]
@@ -119,6 +120,22 @@ class Unsubscribe(_FromClient):
     execution_id: uuid.UUID
 
 
+class SubscribeLogs(_FromClient):
+    """Follow the log lines of an execution."""
+
+    type: Literal["subscribe_logs"]
+    execution_id: uuid.UUID
+    after: str | None = Field(default=None, examples=["1-17"])
+    """`cursor` of the last line that the client has: the lines after it are sent."""
+
+
+class UnsubscribeLogs(_FromClient):
+    """Follow the log lines of an execution no more."""
+
+    type: Literal["unsubscribe_logs"]
+    execution_id: uuid.UUID
+
+
 class Cancel(_FromClient):
     """Cancel an execution."""
 
@@ -126,8 +143,9 @@ class Cancel(_FromClient):
     execution_id: uuid.UUID
 
 
-AnyClientMessage = Start | Preview | Stream | EndStream | Subscribe | Unsubscribe | Cancel
-
+AnyClientMessage = (
+    Start | Preview | Stream | EndStream | Subscribe | Unsubscribe | SubscribeLogs | UnsubscribeLogs | Cancel
+)
 ClientMessage = Annotated[AnyClientMessage, Field(discriminator="type")]
 
 CLIENT_MESSAGES: Final[TypeAdapter[AnyClientMessage]] = TypeAdapter(ClientMessage)
@@ -218,6 +236,8 @@ class StepProgress(BaseModel):
     status: str = Field(examples=["completed"])
     processing_time_ms: float
     error: str | None = None
+    resources: Mapping[str, Any] = Field(default_factory=dict)
+    """`cpu_s`, `peak_memory_bytes` and `gpu_memory_bytes` of all tries, as far as they are known."""
 
 
 class ExecutionProgress(BaseModel):
@@ -240,6 +260,16 @@ class ExecutionProgress(BaseModel):
     attempt: int
     cursor: str = Field(examples=["1-7"])
     error: SocketProblem | None = None
+
+
+class ExecutionLogs(BaseModel):
+    """Log lines of an execution, in order; none every 30 s without one. The last message has `is_end`."""
+
+    type: Literal["execution_logs"] = "execution_logs"
+    execution_id: uuid.UUID
+    lines: list[LogLineEntry]
+    is_end: bool
+    """Whether the execution has ended, and nothing more is sent of its log."""
 
 
 class SocketError(BaseModel):

@@ -188,6 +188,7 @@ def execute(instance: dg.DagsterInstance, stores: Stores, request: dg.RunRequest
             instance=instance,
             asset_selection=None if request.asset_selection is None else list(request.asset_selection),
             partition_key=request.partition_key,
+            run_config=dict(request.run_config or {}),
             tags=dict(request.tags),
             raise_on_error=False,
         )

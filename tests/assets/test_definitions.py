@@ -15,6 +15,7 @@ from imageflow_assets.inspection.sensors import SENSORS
 from imageflow_assets.map.assets import BY_LAYER
 from imageflow_assets.map.partitions import SURVEYS
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
+from imageflow_assets.pipelines.sensors import execute_long_running
 from imageflow_clients.dagster import LOCATION
 from imageflow_clients.database.core import heartbeats
 from imageflow_clients.database.maps import surveys as rows
@@ -69,7 +70,7 @@ def test_assets_depend_on_each_other_in_the_order_of_the_layers() -> None:
         assert {key.to_user_string() for key in BY_LAYER[Layer(layer)].dependency_keys} == {str(before)}
 
 
-@pytest.mark.parametrize("sensor", [request_surveys, notice_map_uploads, *SENSORS])
+@pytest.mark.parametrize("sensor", [request_surveys, notice_map_uploads, execute_long_running, *SENSORS])
 def test_sensors_run_without_being_switched_on(sensor: dg.SensorDefinition) -> None:
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert defs.resolve_sensor_def(sensor.name).default_status is dg.DefaultSensorStatus.RUNNING

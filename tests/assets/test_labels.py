@@ -13,6 +13,8 @@ from imageflow_assets.map.assets import ASSETS as MAP_ASSETS
 from imageflow_assets.map.jobs import JOBS, plan_survey_job
 from imageflow_assets.map.sensors import notice_map_uploads, request_surveys
 from imageflow_assets.map.upkeep import keep_in_order_job, nightly
+from imageflow_assets.pipelines.jobs import execute_pipeline_job
+from imageflow_assets.pipelines.sensors import execute_long_running
 from imageflow_clients.database.maps import schema, tile_schema
 from imageflow_resources.queue import RunLine, line_of
 
@@ -41,7 +43,17 @@ def test_a_column_schema_says_type_key_and_whether_a_value_may_be_missing() -> N
 
 @pytest.mark.parametrize(
     "made",
-    [*SENSORS, request_surveys, notice_map_uploads, *JOBS, reinspect_job, keep_in_order_job, nightly],
+    [
+        *SENSORS,
+        request_surveys,
+        notice_map_uploads,
+        execute_long_running,
+        *JOBS,
+        execute_pipeline_job,
+        reinspect_job,
+        keep_in_order_job,
+        nightly,
+    ],
     ids=lambda made: made.name,
 )
 def test_sensors_jobs_and_schedules_say_what_they_do_and_whose_they_are(
@@ -49,7 +61,7 @@ def test_sensors_jobs_and_schedules_say_what_they_do_and_whose_they_are(
 ) -> None:
     assert made.description
     assert made.owners
-    assert made.tags["imageflow/line"] in {"map", "inspection", "upkeep"}
+    assert made.tags["imageflow/line"] in {"map", "inspection", "executions", "upkeep"}
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import pytest
 
 from imageflow.client import AsyncClient, Client, Execution, ExecutionState, Priority, Protocol
 from imageflow_domain import errors
+from imageflow_domain.executions import new_id
 from imageflow_executions.history import Filter, get_execution, list_executions
 from tests.client.conftest import Deployment
-from tests.executions.starts import hanging, image, small
+from tests.executions.starts import hanging, image, logged, small, started
 from tests.rpc.conftest import free_port
 
 PROTOCOLS = (Protocol.REST, Protocol.GRPC, Protocol.AUTO)
@@ -42,6 +43,9 @@ def test_an_image_is_processed_and_its_outputs_have_their_bytes(client: Client, 
     assert [(step.step, step.status) for step in done.steps] == [
         (step, "done") for step in ("decode", "small", "grey", "encoded")
     ]
+    kept = get_execution(deployment.stores, done.id).steps
+    assert [step.resources for step in done.steps] == [step.resources for step in kept]
+    assert all(step.resources.cpu_s and step.resources.peak_memory_bytes for step in done.steps)
     for output in done.outputs.values():
         assert output is not None
         assert (len(output.data), hashlib.sha256(output.data).hexdigest()) == (output.size, output.sha256)
@@ -223,3 +227,16 @@ def test_an_engine_that_hangs_and_is_killed_costs_nothing_but_time(deployment: D
     assert done.state is ExecutionState.COMPLETED
     (record,) = list_executions(deployment.stores, Filter(client=name)).items
     assert (record.id, record.attempt) == (done.id, 1)
+
+
+def test_log_lines_are_read_and_followed_to_the_end(client: Client, deployment: Deployment) -> None:
+    record = started(deployment.stores)
+    logged(deployment.stores, record, "one", "two", attempt=1)
+    assert [(line.step, line.text) for line in client.logs(record.id)] == [("decode", "one"), ("decode", "two")]
+    following = client.logs(record.id, after="1-1", follow=True)
+    assert next(following).text == "two"
+    logged(deployment.stores, record, "three", first=3, attempt=1)
+    client.cancel(record.id)
+    assert [line.text for line in following] == ["three"]
+    with pytest.raises(errors.NotFound):
+        list(client.logs(new_id()))

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from imageflow_domain.executions import new_id
 from tests.cli.here import Here
 from tests.client.conftest import Deployment
 from tests.client.stub_gateway import Request, execution, stub_gateway
 from tests.e2e.stack import environment, wait_for
-from tests.executions.starts import image, small
+from tests.executions.starts import image, logged, small, started
 
 
 @pytest.fixture
@@ -43,6 +44,22 @@ def test_images_are_processed_and_their_outputs_written(
     assert "completed" in shown
     assert "image/png" in shown
     assert "encoded" in shown
+
+
+def test_an_execution_is_shown_with_its_log_and_cancelled(here: Here, deployment: Deployment) -> None:
+    record = started(deployment.stores)
+    logged(deployment.stores, record, "one", "two", attempt=1)
+    at = (str(record.id), "--server", deployment.url)
+    assert "queued" in here.run("execution", "show", *at).stdout
+    assert [line.split(" ", 1)[1].split() for line in here.run("execution", "logs", *at).stdout.splitlines()] == [
+        ["info", "decode:", "one"],
+        ["info", "decode:", "two"],
+    ]
+    (line,) = here.run("execution", "logs", *at, "--after", "1-1", "--json").stdout.splitlines()
+    assert (json.loads(line)["cursor"], json.loads(line)["text"]) == ("1-2", "two")
+    assert "cancelled" in here.run("execution", "cancel", *at).stdout
+    assert json.loads(here.run("execution", "show", *at, "--json").stdout)["status"] == "cancelled"
+    here.run("execution", "logs", str(new_id()), "--server", deployment.url, expect=3)
 
 
 def test_what_fails_is_said_with_the_exit_code_of_its_cause(here: Here, deployment: Deployment, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Processes for long steps: answers and errors travel, what is cancelled is killed, nothing outlives its parent."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from imageflow_clients.step_process import StepProcesses
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, InvalidInput, StepDied
+from imageflow_domain.step_scope import LogLine, StepScope, entered
 
 
 class Awkward(Exception):
@@ -33,6 +35,17 @@ def refuse() -> None:
 
 def be_awkward() -> None:
     raise Awkward(1, 2)
+
+
+def say_and_hold(mebibytes: int) -> int:
+    logging.getLogger("component").warning("holds %d MiB", mebibytes)
+    logging.getLogger("component").debug("is not kept")
+    return len(bytes(mebibytes * 2**20))
+
+
+def say_and_refuse() -> None:
+    logging.getLogger("component").info("looks at it")
+    refuse()
 
 
 def die() -> None:
@@ -138,3 +151,24 @@ def test_they_end_when_their_parent_is_killed(tmp_path_factory: pytest.TempPathF
     parent.kill()
     parent.wait()
     assert _ended(child)
+
+
+def test_what_is_logged_and_used_comes_back_to_the_step(processes: StepProcesses) -> None:
+    lines: list[LogLine] = []
+    scope = StepScope(lines.append)
+    with entered(scope):
+        assert processes.call(say_and_hold, 64, cancellation=Cancellation()) == 64 * 2**20
+    assert [(line.level, line.text) for line in lines] == [("warning", "holds 64 MiB")]
+    assert scope.used.cpu_s is not None
+    assert scope.used.cpu_s > 0
+    assert scope.used.peak_memory_bytes is not None
+    assert scope.used.peak_memory_bytes > 64 * 2**20
+
+
+def test_what_a_step_that_refuses_logged_and_used_comes_back_as_well(processes: StepProcesses) -> None:
+    lines: list[LogLine] = []
+    scope = StepScope(lines.append)
+    with entered(scope), pytest.raises(InvalidInput):
+        processes.call(say_and_refuse, cancellation=Cancellation())
+    assert [line.text for line in lines] == ["looks at it"]
+    assert scope.used.cpu_s is not None

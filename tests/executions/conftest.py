@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from pydantic import SecretStr
 
+from imageflow_clients.process_meter import ProcessMeter
 from imageflow_clients.settings import Settings
+from imageflow_clients.step_logging import step_logging
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_engine.resident import Resident
@@ -31,10 +33,24 @@ def stores(settings: Settings) -> Iterator[Stores]:
 
 
 @contextmanager
-def engine_over(stores: Stores, *, name: str = "first", at_once: int = 2, grace_s: float = 5.0) -> Iterator[Resident]:
+def engine_over(
+    stores: Stores,
+    *,
+    name: str = "first",
+    at_once: int = 2,
+    grace_s: float = 5.0,
+    kind: Callable[..., Engine] = Engine,
+    log_lines: int = 1_000,
+) -> Iterator[Resident]:
     """Run a resident engine in this process."""
-    with StepProcesses() as processes, Engine(isolation=processes) as engine, Journal(stores, name) as journal:
-        resident = Resident(stores, Executor(stores, engine, journal, name), name, at_once=at_once)
+    with (
+        step_logging(),
+        StepProcesses() as processes,
+        kind(isolation=processes, meter=ProcessMeter()) as engine,
+        Journal(stores, name) as journal,
+    ):
+        executor = Executor(stores, engine, journal, name, log_lines=log_lines)
+        resident = Resident(stores, executor, name, at_once=at_once)
         thread = threading.Thread(target=resident.run, kwargs={"grace_s": grace_s})
         thread.start()
         try:

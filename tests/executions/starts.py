@@ -2,13 +2,17 @@
 
 import time
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import cv2
 import numpy as np
 
+from imageflow_clients.database.executions import logs
+from imageflow_clients.database.executions.logs import LogChunk
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import LOCAL_OPERATOR
+from imageflow_domain.execution_logs import ExecutionLine, LogCursor
 from imageflow_domain.executions import ExecutionRecord, Priority
 from imageflow_executions.history import ExecutionInFull, get_execution
 from imageflow_executions.start import StartRequest, start_execution
@@ -79,4 +83,22 @@ def until_running(stores: Stores, execution: uuid.UUID, step: str) -> None:
     raise AssertionError(f"step {step} of {execution} never began")
 
 
-__all__ = ["Priority", "ended", "hanging", "image", "small", "started", "until_running"]
+def logged(stores: Stores, record: ExecutionRecord, *texts: str, first: int = 1, attempt: int | None = None) -> None:
+    """Write log lines as an engine does that has the execution."""
+    attempt = record.attempt if attempt is None else attempt
+    lines = [
+        ExecutionLine(
+            cursor=LogCursor(attempt=attempt, number=number),
+            step="decode",
+            at=datetime.now(UTC),
+            level="info",
+            text=text,
+        )
+        for number, text in enumerate(texts, first)
+    ]
+    chunk = LogChunk(execution=record.id, attempt=attempt, first=first, last=first + len(lines) - 1, lines=lines)
+    with stores.database.begin() as connection:
+        logs.write(connection, {record.id: attempt}, [chunk])
+
+
+__all__ = ["Priority", "ended", "hanging", "image", "logged", "small", "started", "until_running"]

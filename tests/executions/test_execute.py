@@ -62,6 +62,23 @@ def test_every_change_is_an_event_once_and_in_order(stores: Stores, running: Run
     assert all(each.seconds >= 0 and len(each.tries) == 1 for each in found.steps)
 
 
+def test_each_step_has_what_it_used_and_so_has_the_event_of_its_end(stores: Stores, running: Running) -> None:
+    with running():
+        record = started(stores)
+        found = ended(stores, record.id)
+    for step in found.steps:
+        assert step.resources.cpu_s is not None
+        assert 0 < step.resources.cpu_s < 5
+        assert step.resources.peak_memory_bytes is not None
+        assert step.resources.peak_memory_bytes > 10 * 2**20
+    with stores.database.begin() as connection:
+        log = events.read_subject(connection, subject_of(record.id), after=BEGINNING, limit=100)
+    done = {one.event.data["step"]: one.event.data for one in log if one.event.data.get("status") == "done"}
+    assert {name: data["resources"] for name, data in done.items()} == {
+        step.step: step.resources.to_data() for step in found.steps
+    }
+
+
 def test_a_step_that_refuses_its_input_fails_the_execution_with_its_name(stores: Stores, running: Running) -> None:
     with running():
         record = started(stores, images={"picture": b"no image at all"})

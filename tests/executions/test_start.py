@@ -11,9 +11,10 @@ from imageflow_clients.database.executions import months
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import Conflict, InvalidInput, InvalidPipeline, NotFound, NotReady, TooLarge
-from imageflow_domain.executions import Priority, created_month, first_id, new_id, parse_id
+from imageflow_domain.executions import ExecutionState, Priority, Runner, created_month, first_id, new_id, parse_id
 from imageflow_executions.estimate import estimate_s
-from imageflow_executions.history import Filter, get_execution, list_executions
+from imageflow_executions.hand_over import list_handed_over
+from imageflow_executions.history import Filter, cancel_execution, get_execution, list_executions
 from imageflow_executions.image_objects import read_inputs
 from imageflow_executions.months import prepare_months
 from imageflow_executions.parameters import effective, plan_with
@@ -106,7 +107,7 @@ def test_a_pipeline_and_a_spec_or_neither_are_refused(stores: Stores) -> None:
         start_execution(stores, StartRequest(pipeline="never", protocol="test"), {"picture": image()}, LOCAL_OPERATOR)
 
 
-def test_a_pipeline_with_a_container_component_is_refused_with_what_executes_it(stores: Stores) -> None:
+def test_a_pipeline_with_a_container_component_waits_for_a_run_of_dagster(stores: Stores) -> None:
     manifest = {
         "name": "focus",
         "version": 1,
@@ -118,8 +119,11 @@ def test_a_pipeline_with_a_container_component_is_refused_with_what_executes_it(
     spec = small("focused")
     spec["steps"]["focus"] = {"use": "focus@1", "from": {"image": "small.image"}}
     spec["outputs"]["focus"] = "focus.measurements"
-    with pytest.raises(InvalidInput, match=r"\(focus@1\) are not executed live"):
-        started(stores, spec)
+    record = started(stores, spec)
+    assert record.request.runner is Runner.DAGSTER
+    assert record.id in {each.execution for each in list_handed_over(stores)}
+    assert cancel_execution(stores, record.id).state is ExecutionState.CANCELLED
+    assert record.id not in {each.execution for each in list_handed_over(stores)}
 
 
 def test_the_same_request_with_the_same_key_is_the_same_execution(stores: Stores) -> None:

@@ -137,7 +137,7 @@ def _old(stores: Stores, *, months: int, state: str = "cancelled", key: str | No
     name = f"{began:%Y_%m}"
     begin_id, end_id = first_id(began.replace(day=1)), first_id(end)
     with stores.database.begin() as connection:
-        for table in ("executions", "execution_steps"):
+        for table in ("executions", "execution_steps", "execution_logs"):
             bounds = f"FROM ('{begin_id}') TO ('{end_id}')"
             connection.execute(text(f"CREATE TABLE {table}_{name} PARTITION OF {table} FOR VALUES {bounds}"))
     _start(stores, key=key, execution=old)

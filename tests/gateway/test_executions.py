@@ -64,6 +64,12 @@ def test_an_image_is_accepted_at_once_and_its_result_has_checksums(client: Clien
     assert found["correlation_id"] == "req-12345"
     assert found["parameters"]["small"]["width_px"] == 20
     assert [step["status"] for step in found["steps"]] == ["done"] * 4
+    used = [step["resources"] for step in found["steps"]]
+    assert all(each["cpu_s"] > 0 and each["peak_memory_bytes"] > 0 for each in used)
+    assert [[one["resources"] for one in step["tries"]] for step in found["steps"]] == [[each] for each in used]
+    assert [data["resources"]["cpu_s"] for kind, _, data in seen if kind == "step" and data["status"] == "done"] == [
+        each["cpu_s"] for each in used
+    ]
     for stored in (*found["outputs"].values(), *found["inputs"].values()):
         file = client.get(stored["url"])
         assert hashlib.sha256(file.content).hexdigest() == stored["sha256"]

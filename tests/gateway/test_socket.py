@@ -81,6 +81,7 @@ def test_an_image_in_frames_is_executed_and_its_progress_has_the_documents_shape
     assert [(step["step_name"], step["status"]) for step in last["step_results"]] == [
         (step, "completed") for step in ("decode", "small", "grey", "encoded")
     ]
+    assert all(step["resources"]["peak_memory_bytes"] > 0 for step in last["step_results"])
     percentages = [one["progress_percentage"] for one in seen]
     assert percentages == sorted(percentages)
     assert len({one["cursor"] for one in seen}) == len(seen)

@@ -1,5 +1,6 @@
 """Components that fail, wait and count on demand: what an engine has to live with."""
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -26,6 +27,23 @@ class Noted(Component):
         CALLS[self.note] += 1
         own = "" if picture is None else str(len(picture.data))
         return Text(f"({self.note}{own}{' '.join(text.text for text in texts)})")
+
+
+class Talker(Component):
+    """Logs its note, and what it does is counted; expected to last as long as it says."""
+
+    name: ClassVar[str] = "talker"
+    version: ClassVar[int] = 1
+    note: str
+    expected_s: float = 0
+
+    def cpu_s(self, megapixels: float) -> float:
+        return self.expected_s
+
+    def __call__(self, picture: Encoded) -> Text:
+        logging.getLogger("talker").warning("%s: %d bytes", self.note, len(picture.data))
+        logging.getLogger("talker").debug("not kept")
+        return Text(self.note)
 
 
 class Flaky(Component):
@@ -130,5 +148,5 @@ class Fork(Component):
 
 
 REGISTRY = Registry(
-    [*RELEASED, *(Release(each, golden="") for each in (Noted, Flaky, Sleeper, Dier, Waiter, Meeter, Fork))]
+    [*RELEASED, *(Release(each, golden="") for each in (Noted, Talker, Flaky, Sleeper, Dier, Waiter, Meeter, Fork))]
 )

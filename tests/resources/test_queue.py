@@ -64,7 +64,7 @@ def test_the_instance_takes_its_limits_from_the_settings(
     instance: dg.DagsterInstance, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = runs_of_lines(Settings())
-    assert lines == {RunLine.MAP: 3 + 2 + 2 + 1, RunLine.INSPECTION: 2 + 1, RunLine.UPKEEP: 2}
+    assert lines == {RunLine.MAP: 3 + 2 + 2 + 1, RunLine.INSPECTION: 2 + 1, RunLine.EXECUTIONS: 2, RunLine.UPKEEP: 2}
     config = instance.get_concurrency_config().run_queue_config
     assert config is not None
     assert config.max_concurrent_runs == sum(lines.values())

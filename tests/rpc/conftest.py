@@ -47,6 +47,7 @@ class Stub:
         self.get = self._method("GetExecution", pb.ExecutionRequest, pb.ProcessingResponse)
         self.cancel = self._method("CancelExecution", pb.ExecutionRequest, pb.ProcessingResponse)
         self.watch = self._method("WatchExecution", pb.WatchRequest, pb.ExecutionEvent, "unary_stream")
+        self.read_log = self._method("ReadLog", pb.LogRequest, pb.LogLines, "unary_stream")
         self.read = self._method("ReadOutput", pb.OutputRequest, pb.OutputChunk, "unary_stream")
 
         self.keep = self._method(

@@ -53,6 +53,7 @@ def test_an_image_in_one_message_is_answered_with_its_outputs_and_steps(
     assert [(each.step, each.status, each.tries) for each in answer.steps] == [
         (step, "done", 1) for step in ("decode", "small", "grey", "encoded")
     ]
+    assert all(each.resources.cpu_s > 0 and each.resources.peak_memory_bytes > 0 for each in answer.steps)
     found = get_execution(stores, uuid.UUID(result.execution_id)).record
     assert found.request.parameters["small"]["width_px"] == 20
     assert (found.request.priority, found.request.client, found.request.protocol) == (

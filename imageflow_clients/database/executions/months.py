@@ -12,7 +12,7 @@ from imageflow_clients.database.executions.schema import execution_keys, executi
 from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ENDS, first_id
 
-_TABLES = ("executions", "execution_steps")
+_TABLES = ("executions", "execution_steps", "execution_logs")
 _LOCK = 0x65786563  # "exec": any number that no other code locks
 _PATIENCE = "2s"
 

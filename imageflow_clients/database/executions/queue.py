@@ -5,10 +5,10 @@ several of them by id, then the execution.
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.core import events
@@ -16,7 +16,7 @@ from imageflow_clients.database.executions.rows import record
 from imageflow_clients.database.executions.schema import execution_keys, execution_leases, execution_queue, executions
 from imageflow_domain.errors import Conflict
 from imageflow_domain.execution_events import state_changed
-from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, Priority
+from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, Priority, Runner
 
 CHANNEL = "imageflow_executions"
 """What is notified when an execution begins to wait, or is to be cancelled."""
@@ -30,10 +30,11 @@ _L = execution_leases
 _E = executions
 
 
-def enqueue(connection: Connection, execution: uuid.UUID, priority: Priority) -> None:
-    """Let an execution wait for an engine."""
-    connection.execute(insert(_Q).values(execution_id=execution, due=func.now() - _BONUS[priority]))
-    notify(connection)
+def enqueue(connection: Connection, execution: uuid.UUID, priority: Priority, runner: Runner) -> None:
+    """Let an execution wait for an engine, or for a run of Dagster."""
+    connection.execute(insert(_Q).values(execution_id=execution, due=func.now() - _BONUS[priority], runner=runner))
+    if runner is Runner.ENGINE:
+        notify(connection)
 
 
 def notify(connection: Connection) -> None:
@@ -49,11 +50,54 @@ def count_waiting(connection: Connection, *, most: int) -> int:
 
 def claim(connection: Connection, engine: str, *, lease: timedelta) -> ExecutionRecord | None:
     """Take the execution that is due first for an engine, which holds it until its lease ends; `None` without any."""
-    waits = select(_Q.c.execution_id).where(_Q.c.not_before <= func.now()).order_by(_Q.c.due).limit(1)
+    is_due = (_Q.c.runner == Runner.ENGINE, _Q.c.not_before <= func.now())
+    waits = select(_Q.c.execution_id).where(*is_due).order_by(_Q.c.due).limit(1)
     first = waits.with_for_update(skip_locked=True).scalar_subquery()
-    taken = connection.execute(
-        delete(_Q).where(_Q.c.execution_id == first).returning(_Q.c.execution_id, _Q.c.due)
+    return _take(connection, engine, _Q.c.execution_id == first, lease)
+
+
+def claim_one(connection: Connection, engine: str, execution: uuid.UUID, *, lease: timedelta) -> ExecutionRecord | None:
+    """Take an execution for the run of Dagster that is to execute it; `None` where it does not wait."""
+    is_it = and_(_Q.c.execution_id == execution, _Q.c.runner == Runner.DAGSTER)
+    return _take(connection, engine, is_it, lease)
+
+
+def waiting_for_dagster(connection: Connection, *, limit: int) -> Sequence[tuple[uuid.UUID, int, Priority]]:
+    """Return id, attempts and priority of the executions that wait for a run of Dagster, those that are due first."""
+    rows = connection.execute(
+        select(_E.c.id, _E.c.attempt, _E.c.priority)
+        .join(_Q, _Q.c.execution_id == _E.c.id)
+        .where(_Q.c.runner == Runner.DAGSTER, _Q.c.not_before <= func.now())
+        .order_by(_Q.c.due)
+        .limit(limit)
+    )
+    return [(row.id, row.attempt, Priority(row.priority)) for row in rows]
+
+
+def fail_waiting(connection: Connection, execution: uuid.UUID, error: ExecutionError) -> bool:
+    """End an execution that nothing can begin; return whether it still waited."""
+    waited = connection.execute(
+        delete(_Q).where(_Q.c.execution_id == execution).returning(_Q.c.execution_id)
     ).one_or_none()
+    if waited is None:
+        return False
+    attempt = connection.execute(
+        update(_E)
+        .where(_E.c.id == execution)
+        .values(
+            state=ExecutionState.FAILED,
+            ended_at=func.clock_timestamp(),
+            error_code=error.code,
+            error=error.message,
+        )
+        .returning(_E.c.attempt)
+    ).scalar_one()
+    events.append(connection, state_changed(execution, ExecutionState.FAILED, attempt=attempt, error=error))
+    return True
+
+
+def _take(connection: Connection, engine: str, which: ColumnElement[bool], lease: timedelta) -> ExecutionRecord | None:
+    taken = connection.execute(delete(_Q).where(which).returning(_Q.c.execution_id, _Q.c.due)).one_or_none()
     if taken is None:
         return None
     return _run(connection, taken.execution_id, engine, lease=lease, due=taken.due)
@@ -99,6 +143,17 @@ def renew(
             update(_L).where(_L.c.execution_id.in_(ours)).values(until=func.now() + lease).returning(_L.c.execution_id)
         ).scalars()
     )
+
+
+def held_among(connection: Connection, engine: str, executions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, int]:
+    """Return the attempts of those that an engine holds, which no engine can take from it before the commit."""
+    rows = connection.execute(
+        select(_L.c.execution_id, _L.c.attempt)
+        .where(_L.c.engine == engine, _L.c.execution_id.in_(executions))
+        .order_by(_L.c.execution_id)
+        .with_for_update(key_share=True)
+    )
+    return {row.execution_id: row.attempt for row in rows}
 
 
 def cancelled_among(connection: Connection, held: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
@@ -249,13 +304,13 @@ def add_key(connection: Connection, principal: str, key: str, execution: uuid.UU
 
 
 def _requeue(connection: Connection, execution: uuid.UUID, due: object, reason: str, pause: timedelta | None) -> None:
-    attempt = connection.execute(
+    row = connection.execute(
         update(_E)
         .where(_E.c.id == execution, _E.c.state == ExecutionState.RUNNING)
         .values(state=ExecutionState.QUEUED, failures=_E.c.failures + (0 if pause is None else 1))
-        .returning(_E.c.attempt)
-    ).scalar_one()
+        .returning(_E.c.attempt, _E.c.runner)
+    ).one()
     not_before = func.now() + (pause or timedelta(0))
-    connection.execute(insert(_Q).values(execution_id=execution, due=due, not_before=not_before))
-    events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=attempt, reason=reason))
+    connection.execute(insert(_Q).values(execution_id=execution, due=due, not_before=not_before, runner=row.runner))
+    events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=row.attempt, reason=reason))
     notify(connection)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal_column, select
 
 from imageflow_clients.database.core import events
-from imageflow_clients.database.executions.schema import execution_keys, execution_steps, executions
+from imageflow_clients.database.executions.schema import execution_keys, execution_logs, execution_steps, executions
 from imageflow_domain.errors import NotFound
 from imageflow_domain.execution_events import state_changed
 from imageflow_domain.executions import (
@@ -20,6 +20,7 @@ from imageflow_domain.executions import (
     FrameCounts,
     ImageObject,
     Priority,
+    Runner,
     StepFacts,
     first_id,
 )
@@ -69,6 +70,7 @@ def add(
             client=request.client,
             correlation=request.correlation,
             protocol=request.protocol,
+            runner=request.runner,
             state=ExecutionState.QUEUED,
             inputs={name: asdict(each) for name, each in inputs.items()},
             estimated_end_at=None if estimate_s is None else func.now() + timedelta(seconds=estimate_s),
@@ -156,18 +158,29 @@ def recent_seconds(connection: Connection, pipeline: str) -> Sequence[tuple[floa
 
 
 def objects_of(connection: Connection, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Collection[str] | None]:
-    """Return the keys of inputs and outputs of those executions that there are; `None` for one that has not ended."""
+    """Return the keys of all objects of those executions that there are; `None` for one that has not ended."""
+    logs: dict[uuid.UUID, list[str]] = {}
+    for row in connection.execute(
+        select(execution_logs.c.execution_id, execution_logs.c.key).where(
+            execution_logs.c.execution_id.in_(ids), execution_logs.c.key.is_not(None)
+        )
+    ):
+        logs.setdefault(row.execution_id, []).append(row.key)
     found = connection.execute(
         select(executions.c.id, executions.c.state, executions.c.inputs, executions.c.outputs).where(
             executions.c.id.in_(ids)
         )
     )
     return {
-        row.id: frozenset(each["key"] for each in (*row.inputs.values(), *row.outputs.values()) if each is not None)
+        row.id: frozenset((*_keys(row.inputs), *_keys(row.outputs), *logs.get(row.id, ())))
         if ExecutionState(row.state).is_end
         else None
         for row in found
     }
+
+
+def _keys(objects: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
+    return (str(each["key"]) for each in objects.values() if each is not None)
 
 
 def keyed(connection: Connection, principal: str, key: str) -> tuple[uuid.UUID, str] | None:
@@ -196,6 +209,7 @@ def record(row: Row[Any]) -> ExecutionRecord:
             client=row.client,
             correlation=row.correlation,
             protocol=row.protocol,
+            runner=Runner(row.runner),
         ),
         state=ExecutionState(row.state),
         attempt=row.attempt,

@@ -31,6 +31,7 @@ executions = Table(
     Column("client", Text, nullable=False),
     Column("correlation", Text, nullable=False),
     Column("protocol", Text, nullable=False),
+    Column("runner", Text, nullable=False, server_default="engine", doc="Who executes it: an engine, or Dagster."),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0", doc="Lost engines, and stores that were down."),
@@ -49,6 +50,7 @@ executions = Table(
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("priority BETWEEN 0 AND 2", name="priority"),
     CheckConstraint("state IN ('queued', 'running', 'completed', 'failed', 'cancelled')", name="state"),
+    CheckConstraint("runner IN ('engine', 'dagster')", name="runner"),
     is_small("spec", 4_000_000),
     is_small("parameters", 4_000_000),
     is_short("client", 200),
@@ -83,13 +85,28 @@ execution_steps = Table(
     postgresql_partition_by="RANGE (execution_id)",
 )
 
+execution_logs = Table(
+    "execution_logs",
+    metadata,
+    Column("execution_id", Uuid, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("last", Integer, primary_key=True, autoincrement=False, doc="Number of the chunk's last line."),
+    Column("first", Integer, nullable=False),
+    Column("lines", JSONB(none_as_null=True), nullable=True),
+    Column("key", Text, nullable=True, doc="Of the object that has the lines."),
+    CheckConstraint("(lines IS NULL) <> (key IS NULL)", name="lines_or_key"),
+    postgresql_partition_by="RANGE (execution_id)",
+)
+
 execution_queue = Table(
     "execution_queue",
     metadata,
     Column("execution_id", Uuid, primary_key=True),
     Column("due", DateTime(timezone=True), nullable=False, doc="Creation, less what its priority is worth."),
     moment("not_before", doc="Later than now for one that waits after a failure."),
-    Index("ix_execution_queue_due", "due"),
+    Column("runner", Text, nullable=False, server_default="engine"),
+    CheckConstraint("runner IN ('engine', 'dagster')", name="runner"),
+    Index("ix_execution_queue_due", "runner", "due"),
 )
 
 execution_leases = Table(

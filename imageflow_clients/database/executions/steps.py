@@ -1,14 +1,14 @@
 """What an attempt at an execution writes of its steps: only while its engine holds it, and each change once."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, or_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.core import events
-from imageflow_clients.database.executions.schema import execution_leases, execution_steps
+from imageflow_clients.database.executions.schema import execution_steps
 from imageflow_domain.execution_events import step_changed
 from imageflow_domain.executions import StepFacts
 
@@ -25,26 +25,19 @@ class StepChange:
     is_end: bool
 
 
-def write(connection: Connection, engine: str, changes: Sequence[StepChange]) -> None:
+def write(connection: Connection, held: Mapping[uuid.UUID, int], changes: Sequence[StepChange]) -> None:
     """Write changes of steps, with their events, in their order; those of executions that were lost are left out.
 
     The same changes again write nothing: a transaction whose end is unknown may be repeated.
+
+    Args:
+        connection: In a transaction.
+        held: The attempt of each execution that the engine holds.
+        changes: In their order.
     """
-    held = _held(connection, engine, {change.execution for change in changes})
     for change in changes:
         if held.get(change.execution) == change.attempt and _write(connection, change):
             events.append(connection, step_changed(change.execution, change.facts, attempt=change.attempt))
-
-
-def _held(connection: Connection, engine: str, executions: set[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """Return the attempts of those that the engine holds, which no engine can take from it before the commit."""
-    rows = connection.execute(
-        select(execution_leases.c.execution_id, execution_leases.c.attempt)
-        .where(execution_leases.c.engine == engine, execution_leases.c.execution_id.in_(executions))
-        .order_by(execution_leases.c.execution_id)
-        .with_for_update(key_share=True)
-    )
-    return {row.execution_id: row.attempt for row in rows}
 
 
 def _write(connection: Connection, change: StepChange) -> bool:

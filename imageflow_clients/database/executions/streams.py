@@ -53,7 +53,7 @@ def end(
     if not queue.renew(connection, engine, (stream.id,), lease=lease):
         return False
     _count(connection, stream.id, counts)
-    steps.write(connection, engine, changes)
+    steps.write(connection, {stream.id: stream.attempt}, changes)
     if state is ExecutionState.CANCELLED:  # by a client that left, which asks for nothing any more
         asked = func.coalesce(_E.c.cancel_asked_at, func.now())
         connection.execute(update(_E).where(_E.c.id == stream.id).values(cancel_asked_at=asked))

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime
 
 from imageflow_domain.access import LOCAL_OPERATOR
-from imageflow_domain.errors import DatabaseUnavailable
+from imageflow_domain.errors import DatabaseUnavailable, InvalidInput
 from imageflow_domain.events import BEGINNING
+from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, Priority, parse_id
 from imageflow_domain.ids import Name
 from imageflow_edge.execution_wait import ends_within
-from imageflow_executions import history, image_objects, start
+from imageflow_executions import history, image_objects, logs, start
 from imageflow_executions.start import StartRequest
 from imageflow_gateway.addresses import ExecutionId, Limit
 from imageflow_gateway.etags import content_digest, matches, quoted
@@ -24,6 +25,7 @@ from imageflow_gateway.rest.executions.execution_form import ExecutionForm, read
 from imageflow_gateway.rest.executions.executions_schema import (
     ExecutionDetail,
     ExecutionList,
+    ExecutionLog,
     ExecutionSummary,
     ProcessingAccepted,
 )
@@ -155,6 +157,20 @@ def list_executions(
 def read_execution(execution: ExecutionId, gateway: GatewayDep) -> ExecutionDetail:
     """Its state, steps, parameters and files."""
     return _in_full(gateway, execution)
+
+
+@router.get(PREFIX + "/{execution}/logs", summary="Log lines of an execution")
+def read_log(
+    execution: ExecutionId,
+    gateway: GatewayDep,
+    after: Annotated[str | None, Query(max_length=20, description="`cursor` of the line before the first.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="How many at most.")] = 100,
+) -> ExecutionLog:
+    """What its steps logged, in order, those of earlier attempts first."""
+    place = BEGINNING_OF_LOG if after is None else LogCursor.parse(after)
+    if place is None:
+        raise InvalidInput(f"'{after}' is no cursor of a line: send that of the last line that you have.")
+    return ExecutionLog.of(gateway.use(logs.read_log)(execution, after=place, limit=limit))
 
 
 @router.post(PREFIX + "/{execution}/cancel", status_code=202, summary="Cancel an execution")

@@ -8,7 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, StepFacts
+from imageflow_domain.resource_use import ResourceUse
 from imageflow_executions.history import ExecutionInFull
+from imageflow_executions.logs import LogPage
+from imageflow_gateway.log_lines import LogLineEntry
 
 
 class StoredFile(BaseModel):
@@ -37,12 +40,29 @@ class ExecutionProblem(BaseModel):
     """The one that failed, where it was one."""
 
 
+class Resources(BaseModel):
+    """What a step used of the machine; `null` is not known, as of a process that was killed."""
+
+    cpu_s: float | None = None
+    """Processor time of the step's thread, or of its process where it has one of its own."""
+    peak_memory_bytes: int | None = None
+    """Greatest resident memory of the process while the step ran in it, whatever else ran there."""
+    gpu_memory_bytes: int | None = None
+    """Memory of graphics cards that the process held after the step's last use of one."""
+
+    @classmethod
+    def of(cls, used: ResourceUse) -> "Resources":
+        """Return the resources of a step."""
+        return cls(**used.to_data())
+
+
 class StepTry(BaseModel):
     """One try of a step."""
 
     seconds: float
     error: str
     """Empty for the one that succeeded."""
+    resources: Resources = Field(default_factory=Resources)
 
 
 class ExecutionFrames(BaseModel):
@@ -64,6 +84,8 @@ class ExecutionStep(BaseModel):
     """Since this attempt at the execution began."""
     seconds: float
     tries: list[StepTry]
+    resources: Resources
+    """Of all tries: the sum of processor times, the greatest memory."""
 
     @classmethod
     def of(cls, facts: StepFacts) -> "ExecutionStep":
@@ -74,6 +96,7 @@ class ExecutionStep(BaseModel):
             started_s=facts.started_s,
             seconds=facts.seconds,
             tries=[StepTry.model_validate(each) for each in facts.tries],
+            resources=Resources.of(facts.resources),
         )
 
 
@@ -137,6 +160,22 @@ class ExecutionDetail(ExecutionSummary):
             },
             steps=[ExecutionStep.of(each) for each in found.steps],
         )
+
+
+class ExecutionLog(BaseModel):
+    """Some log lines of an execution, in order."""
+
+    lines: list[LogLineEntry]
+    next: str | None
+    """`after` of the next page; `null` where there were no further lines when it was read."""
+    is_end: bool
+    """Whether the execution has ended, and these are its last lines."""
+
+    @classmethod
+    def of(cls, page: LogPage) -> "ExecutionLog":
+        """Return the lines of a page."""
+        lines = [LogLineEntry.of(line) for line in page.lines]
+        return cls(lines=lines, next=lines[-1].cursor if page.has_more else None, is_end=page.is_end)
 
 
 class ProcessingAccepted(BaseModel):

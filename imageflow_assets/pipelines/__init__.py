@@ -1,0 +1,1 @@
+"""Live executions that Dagster executes: one run each."""
