@@ -147,7 +147,8 @@ class Previews:
             case None:
                 try:
                     outputs = {
-                        name: value and _output(name, value, side_px, stop) for name, value in done.outputs.items()
+                        name: None if value is None else _output(name, value, side_px, stop)
+                        for name, value in done.outputs.items()
                     }
                 except TooLarge as too_large:
                     error = too_large

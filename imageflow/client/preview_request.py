@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from imageflow.client.request import Image, read_image
@@ -51,7 +52,7 @@ def preview_request(
     samples: Sample | Sequence[Sample], *, session: str, spec: Mapping[str, Any], step: str, longest_side_px: int
 ) -> PreviewRequest:
     """Return the request; raise `NotFound` or `InvalidInput` for a file that cannot be read."""
-    several = [samples] if isinstance(samples, (bytes, str, Mapping)) or not isinstance(samples, Sequence) else samples
+    several = (samples,) if isinstance(samples, bytes | str | Path | Mapping) else samples
     return PreviewRequest(
         session=session,
         spec=spec,

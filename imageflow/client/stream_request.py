@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
-from imageflow.client.request import Image, StartRequest, read_image, start_request
+from imageflow.client.request import Image, Options, StartRequest, read_image, start_request
 
 Frames = Iterable[Image] | AsyncIterable[Image]
 """Encoded images or paths of their files. A plain iterable may wait for its next frame: it is read on a thread."""
@@ -27,7 +27,7 @@ class StreamOptions(TypedDict, total=False):
 
 def stream_request(options: StreamOptions) -> StartRequest:
     """Return what a stream asks for: a request without images."""
-    return start_request({}, {**options})
+    return start_request({}, cast("Options", options))
 
 
 async def numbered(frames: Frames) -> AsyncIterator[tuple[int, bytes]]:

@@ -51,8 +51,8 @@ class Newest:
             TooManyRequests: Where as many clients wait as may.
         """
         turn = Turn()
-        await self._announce(client, turn)
         try:
+            await self._announce(client, turn)
             await self._wait(client, turn)
             late = asyncio.get_running_loop().call_later(self._longest_s, turn.finish, self._too_long())
             try:

@@ -91,7 +91,7 @@ def test_large_pixels_are_reduced_and_their_size_is_stated(previews: Previews) -
 def test_a_reduced_mask_stays_a_mask_and_measurements_are_json(previews: Previews) -> None:
     spec = small()
     spec["steps"]["mask"] = {"use": "threshold@1", "with": {"level": 100}, "from": {"image": "grey.image"}}
-    spec["steps"]["blobs"] = {"use": "blobs@1", "from": {"mask": "mask.mask"}}
+    spec["steps"]["blobs"] = {"use": "blobs@1", "with": {"mm_per_px": 1.0}, "from": {"mask": "mask.mask"}}
     (mask,) = previewed(previews, spec, "mask", image(), longest_side_px=16)
     assert set(np.unique(pixels(mask.outputs["mask"].file.data))) <= {0, 255}  # type: ignore[union-attr]
     (blobs,) = previewed(previews, spec, "blobs", image())
