@@ -1,6 +1,8 @@
 """A net of 3.5 million parameters to measure with: MobileNetV2 (M. Sandler et al., 2018) with random weights."""
 
+import hashlib
 import os
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -11,7 +13,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from typing_extensions import override
 
+from imageflow_clients.inference.card import Card, Wanted
 from imageflow_clients.inference.onnx_runtime import OnnxSession, Runtime
+from imageflow_clients.inference.sample import Sample
+from imageflow_clients.inference.stored_models import ModelStore
+from imageflow_clients.objects import ObjectStore
 from imageflow_domain.inference import (
     InferenceSession,
     ModelDescription,
@@ -122,6 +128,17 @@ def parameter_count() -> int:
     return _built()[1]
 
 
+def register(objects: ObjectStore) -> ModelId:
+    """Register the net in an object store, as the command line would."""
+    described = _description()
+    wanted = Wanted(name=described.id.name, version=1, task=described.task, labels=described.labels)
+    card = Card.of(wanted, replace(described, digest=hashlib.sha256(_built()[0]).hexdigest()))
+    picture = {"image": np.zeros((1, 3, SIDE_PX, SIDE_PX), np.float32)}
+    (scores,) = bare_session().run(None, picture)
+    ModelStore(objects).add(card, _built()[0], Sample.of(picture, {"scores": scores}))
+    return described.id
+
+
 def bare_session() -> ort.InferenceSession:
     """Return the net as the library itself gives it, with the same settings."""
     options = ort.SessionOptions()
@@ -132,7 +149,11 @@ def bare_session() -> ort.InferenceSession:
 
 def session(*, threads: int) -> OnnxSession:
     """Return the net on this machine's processor; 0 threads for as many as there are cores."""
-    description = ModelDescription(
+    return OnnxSession(_description(), _built()[0], Runtime(threads=threads))
+
+
+def _description() -> ModelDescription:
+    return ModelDescription(
         id=ModelId(name="mobile", version=1),
         digest="0" * 64,
         task=ModelTask.CLASSIFY,
@@ -140,4 +161,3 @@ def session(*, threads: int) -> OnnxSession:
         outputs=(Tensor(name="scores", dtype=TensorType.FLOAT32, shape=(None, _CLASSES)),),
         labels=tuple(f"c{i}" for i in range(_CLASSES)),
     )
-    return OnnxSession(description, _built()[0], Runtime(threads=threads))

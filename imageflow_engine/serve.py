@@ -59,7 +59,7 @@ def serve(settings: Settings) -> None:
                 stores, Executor(stores, engine, journal, name, log_lines=settings.execution_log_lines), name
             )
             previews = Previews(stores, previewing, Samples())
-            with _rpc(settings, stores, previews, Streams(stores, engine, name)) as rpc:
+            with _rpc(settings, stores, previews, Streams(stores, engine, name), resident) as rpc:
 
                 def stop(*_: object) -> None:
                     resident.stop()
@@ -79,6 +79,8 @@ def serve(settings: Settings) -> None:
 
 
 def _rpc(
-    settings: Settings, stores: Stores, previews: Previews, streams: Streams
+    settings: Settings, stores: Stores, previews: Previews, streams: Streams, resident: Resident
 ) -> AbstractContextManager[RpcServer | None]:
-    return RpcServer(settings, stores, previews, streams) if settings.engine_grpc_port else nullcontext()
+    if not settings.engine_grpc_port:
+        return nullcontext()
+    return RpcServer(settings, stores, previews, streams, resident.place)

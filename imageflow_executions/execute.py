@@ -1,7 +1,8 @@
 """Execute what was claimed: read the inputs, run the plan, store the outputs, note every step and the end."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -49,6 +50,15 @@ _BROKE_DOWN = ExecutionError(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Executed:
+    """An execution as an attempt ended it."""
+
+    record: ExecutionRecord
+    steps: Sequence[StepFacts]
+    """In the plan's order."""
+
+
 class Executor:
     """Executes on one engine. Any number of threads may call `execute` at once.
 
@@ -70,26 +80,37 @@ class Executor:
         self._log_lines = log_lines
         self._plan_of = lru_cache(maxsize=_KEPT_PLANS)(self._published_plan)
 
-    def execute(self, record: ExecutionRecord, cancellation: Cancellation) -> None:
-        """Bring a claimed execution to its end, which is committed when this returns.
+    def execute(
+        self, record: ExecutionRecord, cancellation: Cancellation, sources: Mapping[str, bytes] | None = None
+    ) -> Executed | None:
+        """Bring a claimed execution to its end, which is committed when this returns; return it as it ended.
 
         Where something that it needs is down it is returned to the queue, and fails at the third such failure. A
-        cancellation whose reason is that the lease was lost writes nothing any more.
+        cancellation whose reason is that the lease was lost writes nothing any more. `None` in both cases.
+
+        Args:
+            record: The execution, in the attempt that begins.
+            cancellation: Stops it.
+            sources: Its inputs; read from the object store where they are not given.
         """
+        steps: dict[str, StepFacts] = {}
         try:
-            ending = self._ending(record, cancellation)
+            ending = self._ending(record, cancellation, sources, steps)
         except Unavailable as error:
             if record.failures + 1 < MOST_FAILURES:
                 self._give_back(record, str(error))
-                return
+                return None
             ending = _failed(record, execution_error(error))
         except ImageFlowError as error:
             ending = _failed(record, execution_error(error))
         except Exception:  # noqa: BLE001 - logged in full, and the execution fails with it
             _LOG.exception("execution %s broke down", record.id)
             ending = _failed(record, _BROKE_DOWN)
-        if not self._journal.end(ending).result():
+        ended = self._journal.end(ending).result()
+        if ended is None:
             _LOG.warning("execution %s was taken over: what attempt %d made is not used", record.id, record.attempt)
+            return None
+        return Executed(record=ended, steps=sorted(steps.values(), key=lambda each: each.place))
 
     def give_up(self) -> None:
         """Wait no longer for a database that is away: executions end with their leases."""
@@ -100,14 +121,22 @@ class Executor:
         with self._stores.database.begin() as connection:
             queue.give_back(connection, self._name, record.id, reason=reason, pause=PAUSE)
 
-    def _ending(self, record: ExecutionRecord, cancellation: Cancellation) -> Ending:
+    def _ending(
+        self,
+        record: ExecutionRecord,
+        cancellation: Cancellation,
+        given: Mapping[str, bytes] | None,
+        steps: dict[str, StepFacts],
+    ) -> Ending:
         wanted = self._plan(record)
         places = {name: place for place, name in enumerate(wanted.steps)}
 
         def note(step: StepRecord) -> None:
-            self._journal.step(_change(record, step, places[step.step]))
+            change = _change(record, step, places[step.step])
+            steps[step.step] = change.facts
+            self._journal.step(change)
 
-        sources = read_inputs(self._stores, record)
+        sources = read_inputs(self._stores, record) if given is None else given
         with LogBook(self._stores, record, self._journal.log, lines_in_database=self._log_lines) as book:
             done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note, log=book.write)
         for step in done.steps.values():

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from imageflow_clients.database.core.waking import Bell
-from imageflow_clients.database.executions.queue import CHANNEL
+from imageflow_clients.database.executions.queue import CANCELLATIONS
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import DatabaseUnavailable
@@ -79,7 +79,7 @@ class HeldExecutions:
 
     def _watch_on(self) -> None:
         renewed = 0.0
-        with Bell(self._stores.database.engine, CHANNEL) as bell:
+        with Bell(self._stores.database.engine, CANCELLATIONS) as bell:
             while not self._is_over.is_set() or self.now():
                 try:
                     bell.wait(_POLL_S)

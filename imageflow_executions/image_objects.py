@@ -21,12 +21,12 @@ _ENDINGS = {
 }
 
 
-def put_input(stores: Stores, execution: uuid.UUID, name: str, data: bytes) -> ImageObject:
-    """Store what a client sent for one input."""
+def put_input(stores: Stores, execution: uuid.UUID, name: str, data: bytes, sha256: str) -> ImageObject:
+    """Store what a client sent for one input, whose digest is known."""
     media_type = media_type_of(data)
     key = keys.execution_input(created_month(execution), execution, name, _ENDINGS.get(media_type, ""))
     stores.objects.put(key, data)
-    return _object(key, data, media_type, "encoded")
+    return ImageObject(key=key, sha256=sha256, size=len(data), media_type=media_type)
 
 
 def put_output(stores: Stores, record: ExecutionRecord, name: str, value: Value) -> ImageObject:
@@ -35,7 +35,13 @@ def put_output(stores: Stores, record: ExecutionRecord, name: str, value: Value)
     ending = _ENDINGS.get(made.media_type, "")
     key = keys.execution_output(created_month(record.id), record.id, record.attempt, name, ending)
     stores.objects.put(key, made.data)
-    return _object(key, made.data, made.media_type, made.kind)
+    return ImageObject(
+        key=key,
+        sha256=hashlib.sha256(made.data).hexdigest(),
+        size=len(made.data),
+        media_type=made.media_type,
+        kind=made.kind,
+    )
 
 
 def read_inputs(stores: Stores, record: ExecutionRecord) -> Mapping[str, bytes]:
@@ -59,9 +65,3 @@ def find_object(objects: Mapping[str, ImageObject | None], name: str, what: str)
         known = ", ".join(each for each, stored in objects.items() if stored is not None)
         raise NotFound(f"There is no {what} '{name}': there is {known or 'none yet'}.")
     return found
-
-
-def _object(key: str, data: bytes, media_type: str, kind: str) -> ImageObject:
-    return ImageObject(
-        key=key, sha256=hashlib.sha256(data).hexdigest(), size=len(data), media_type=media_type, kind=kind
-    )

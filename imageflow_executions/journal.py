@@ -6,6 +6,7 @@ A commit takes longer than a short step: writing each change on its own would ma
 import logging
 import queue as queues
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
@@ -23,6 +24,10 @@ _LOG = logging.getLogger(__name__)
 _AT_ONCE = 500
 """Changes in one transaction."""
 
+_GATHER_S = 0.025
+"""How long the beginning or end of a step waits for other changes of the same transaction. Ends of executions do not
+wait: their clients do."""
+
 _RETRY_S = 0.5
 
 
@@ -34,8 +39,8 @@ class Ending:
     state: ExecutionState
     outputs: dict[str, ImageObject | None] = field(default_factory=dict)
     error: ExecutionError | None = None
-    written: Future[bool] = field(default_factory=Future)
-    """Done once the ending is committed: whether the execution was still this attempt's to end."""
+    written: Future[ExecutionRecord | None] = field(default_factory=Future)
+    """Done once the ending is committed: the execution, or `None` where it was not this attempt's to end any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +80,7 @@ class Journal:
         self._noted.put(mark)
         mark.reached.result()
 
-    def end(self, ending: Ending) -> Future[bool]:
+    def end(self, ending: Ending) -> Future[ExecutionRecord | None]:
         """Note how an execution ended, after its steps; the future is `Ending.written`."""
         self._noted.put(ending)
         return ending.written
@@ -97,9 +102,7 @@ class Journal:
     def _write_on(self) -> None:
         is_over = False
         while not is_over:
-            found = [self._noted.get()]
-            while len(found) < _AT_ONCE and not self._noted.empty():
-                found.append(self._noted.get())
+            found = self._gathered()
             is_over = None in found
             batch = [each for each in found if isinstance(each, Noted)]
             if batch:
@@ -107,6 +110,20 @@ class Journal:
             for each in found:
                 if isinstance(each, _Mark):
                     each.reached.set_result(None)
+
+    def _gathered(self) -> list[Noted | _Mark | None]:
+        """Return what was noted: at once where somebody waits for it, and else what comes within a moment."""
+        found = [self._noted.get()]
+        until = time.monotonic() + _GATHER_S
+        is_awaited = not isinstance(found[0], StepChange | LogChunk)
+        while len(found) < _AT_ONCE:
+            try:
+                left_s = until - time.monotonic()
+                found.append(self._noted.get_nowait() if is_awaited or left_s <= 0 else self._noted.get(timeout=left_s))
+            except queues.Empty:
+                break
+            is_awaited = is_awaited or not isinstance(found[-1], StepChange | LogChunk)
+        return found
 
     def _write_patiently(self, batch: Sequence[Noted]) -> None:
         while True:
@@ -126,12 +143,12 @@ class Journal:
                 self._fail(batch, error)
                 return
             else:
-                for ending, was_ours in ended:
-                    ending.written.set_result(was_ours)
+                for ending, record in ended:
+                    ending.written.set_result(record)
                 return
 
-    def _write(self, batch: Sequence[Noted]) -> list[tuple[Ending, bool]]:
-        """Write a batch in one transaction; return its endings, and whether each was still ours."""
+    def _write(self, batch: Sequence[Noted]) -> list[tuple[Ending, ExecutionRecord | None]]:
+        """Write a batch in one transaction; return its endings with what they ended."""
         changes = [each for each in batch if isinstance(each, StepChange)]
         chunks = [each for each in batch if isinstance(each, LogChunk)]
         of = {each.execution for each in (*changes, *chunks)}

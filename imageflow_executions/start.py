@@ -2,9 +2,9 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from imageflow_catalog.components import registry_of
 from imageflow_catalog.pipelines import look_up_pipeline
@@ -17,10 +17,12 @@ from imageflow_domain.idempotency import check_key
 from imageflow_domain.texts import check_text, is_storable, texts_in
 from imageflow_executions.estimate import estimate_s
 from imageflow_executions.image_objects import put_input, read_inputs
+from imageflow_executions.leases import LEASE
 from imageflow_executions.parameters import Given, effective, plan_with
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
 from imageflow_pipelines.plan import Plan
+from imageflow_pipelines.registry import Registry
 from imageflow_pipelines.spec_text import parse_spec
 
 MOST_WAITING = 10_000
@@ -46,12 +48,24 @@ class StartRequest:
     protocol: str
 
 
+class Place(Protocol):
+    """A place for one execution in an engine of this process."""
+
+    @property
+    def engine(self) -> str:
+        """The engine's name, as leases have it."""
+
+    def begin(self, record: ExecutionRecord, sources: Mapping[str, bytes]) -> None:
+        """Begin an execution that was just accepted, and that the engine has the lease of."""
+
+
 def start_execution(
     stores: Stores,
     start_request: StartRequest,
     images: Mapping[str, bytes],
     principal: Principal,
     execution: uuid.UUID | None = None,
+    place: Place | None = None,
 ) -> ExecutionRecord:
     """Accept an execution: it waits for an engine, or for a run of Dagster, from now on.
 
@@ -61,6 +75,7 @@ def start_execution(
         images: Encoded, by input of the pipeline. A single one under any name is the only input of a pipeline with one.
         principal: On whose behalf.
         execution: The id to use; a new one by default.
+        place: Where the execution begins at once, unless others wait for an engine.
 
     Raises:
         InvalidPipeline: For a spec or parameters that cannot run, with the path of each fault.
@@ -71,28 +86,39 @@ def start_execution(
         Overloaded: Where as many wait as may.
     """
     asked = _checked(start_request)
-    wanted = _plan_of(stores, asked)
+    known = _look_up(stores, asked, principal)
+    wanted = _plan_of(asked, known)
     sources = _named(wanted, images)
-    digest = _digest(asked, sources)
-    if asked.key is not None and (earlier := _earlier(stores, principal, asked.key, digest)) is not None:
-        return earlier
-    _check_room(stores)
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sources.items()}
+    digest = _digest(asked, digests)
+    if known.earlier is not None:
+        return _attached(stores, asked, known.earlier, digest)
+    if known.waiting >= MOST_WAITING:
+        raise Overloaded(f"{MOST_WAITING:,} executions wait already: send this one again later.")
     own = execution or new_id()
-    inputs = {name: put_input(stores, own, name, data) for name, data in sources.items()}
+    inputs = {name: put_input(stores, own, name, data, digests[name]) for name, data in sources.items()}
     request = _request(asked, wanted, principal)
-    size = sum(each.size for each in inputs.values())
+    estimate = estimate_s(known.recent_seconds, sum(each.size for each in inputs.values()))
+    at_once = None if known.waiting or request.runner is not Runner.ENGINE else place
     with stores.database.begin() as connection:
-        if asked.key is None or queue.add_key(connection, principal.name, asked.key, own, digest):
-            estimate = estimate_s(rows.recent_seconds(connection, request.pipeline), size)
-            started = rows.add(connection, own, request, inputs, estimate_s=estimate)
-            queue.enqueue(connection, own, asked.priority, request.runner)
-            return started
+        is_new = asked.key is None or queue.add_key(connection, principal.name, asked.key, own, digest)
+        if is_new:
+            started = rows.add(connection, own, request, inputs, estimate_s=estimate, is_begun=at_once is not None)
+            if at_once is None:
+                queue.enqueue(connection, own, asked.priority, request.runner)
+            else:
+                queue.begin(connection, started, at_once.engine, lease=LEASE)
+    if is_new:
+        if at_once is not None:
+            at_once.begin(started, sources)
+        return started
     # Another call with the key was faster: its execution is the answer, and these inputs are not needed.
     stores.objects.delete_many(each.key for each in inputs.values())
-    earlier = _earlier(stores, principal, str(asked.key), digest)
+    with stores.database.begin() as connection:
+        earlier = rows.keyed(connection, principal.name, str(asked.key))
     if earlier is None:
         raise Conflict(f"The execution of the key '{asked.key}' was deleted: send the request with another key.")
-    return earlier
+    return _attached(stores, asked, earlier, digest)
 
 
 def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal, *, protocol: str) -> ExecutionRecord:
@@ -129,7 +155,7 @@ def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal,
 def prepare_request(stores: Stores, start_request: StartRequest, principal: Principal) -> tuple[Plan, ExecutionRequest]:
     """Return the plan of what a client asks for, and what is kept of it; raises as `start_execution` does."""
     asked = _checked(start_request)
-    wanted = _plan_of(stores, asked)
+    wanted = _plan_of(asked, _look_up(stores, asked, principal))
     return wanted, _request(asked, wanted, principal)
 
 
@@ -157,15 +183,37 @@ def _checked(start_request: StartRequest) -> StartRequest:
     return replace(start_request, parameters=dict(start_request.parameters))
 
 
-def _plan_of(stores: Stores, start_request: StartRequest) -> Plan:
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What the database knows of a request before it is accepted, in one transaction."""
+
+    registry: Registry
+    spec: Mapping[str, Any]
+    earlier: tuple[uuid.UUID, str] | None
+    """The execution of its key, and the digest of what was asked with the key."""
+    waiting: int
+    recent_seconds: Sequence[tuple[float, int]]
+
+
+def _look_up(stores: Stores, asked: StartRequest, principal: Principal) -> _Known:
     with stores.database.begin() as connection:
         registry = registry_of(connection)
-        spec = (
-            look_up_pipeline(connection, start_request.pipeline).spec
-            if start_request.pipeline is not None
-            else start_request.spec or {}
+        if asked.pipeline is not None:
+            published = look_up_pipeline(connection, asked.pipeline)
+            spec, recent = published.spec, rows.recent_seconds(connection, published.reference)
+        else:
+            spec, recent = asked.spec or {}, ()
+        return _Known(
+            registry=registry,
+            spec=spec,
+            earlier=None if asked.key is None else rows.keyed(connection, principal.name, asked.key),
+            waiting=queue.count_waiting(connection, most=MOST_WAITING),
+            recent_seconds=recent,
         )
-    wanted = plan_with(parse_spec(dict(spec)), start_request.parameters, registry)
+
+
+def _plan_of(asked: StartRequest, known: _Known) -> Plan:
+    wanted = plan_with(parse_spec(dict(known.spec)), asked.parameters, known.registry)
     kept = (wanted.spec.to_data(), effective(wanted))
     if not all(is_storable(each) for each in texts_in(kept)):
         raise InvalidInput("The pipeline or its parameters hold signs that are no text: leave them out.")
@@ -193,8 +241,13 @@ def _named(wanted: Plan, images: Mapping[str, bytes]) -> Mapping[str, bytes]:
     return images
 
 
-def _digest(start_request: StartRequest, images: Mapping[str, bytes]) -> str:
-    """Return what tells a start_request from another under the same key."""
+def _digest(start_request: StartRequest, images: Mapping[str, str]) -> str:
+    """Return what tells a start_request from another under the same key.
+
+    Args:
+        start_request: What the client asks for.
+        images: The SHA-256 of each.
+    """
     said = [
         start_request.pipeline,
         start_request.spec,
@@ -203,26 +256,16 @@ def _digest(start_request: StartRequest, images: Mapping[str, bytes]) -> str:
         start_request.client,
         start_request.correlation,
     ]
-    sent = {name: hashlib.sha256(data).hexdigest() for name, data in images.items()}
-    return hashlib.sha256(canonical_json([*said, sent])).hexdigest()
+    return hashlib.sha256(canonical_json([*said, dict(images)])).hexdigest()
 
 
-def _earlier(stores: Stores, principal: Principal, key: str, digest: str) -> ExecutionRecord | None:
+def _attached(stores: Stores, asked: StartRequest, earlier: tuple[uuid.UUID, str], digest: str) -> ExecutionRecord:
     """Return the execution that a key was used for; raise `Conflict` where that was another start_request."""
+    execution, its_digest = earlier
+    if its_digest != digest:
+        raise Conflict(
+            f"The key '{asked.key}' was used for execution {execution}, which asked for something else: use another "
+            "key."
+        )
     with stores.database.begin() as connection:
-        found = rows.keyed(connection, principal.name, key)
-        if found is None:
-            return None
-        execution, its_digest = found
-        if its_digest != digest:
-            raise Conflict(
-                f"The key '{key}' was used for execution {execution}, which asked for something else: use another key."
-            )
         return rows.get(connection, execution)
-
-
-def _check_room(stores: Stores) -> None:
-    with stores.database.begin() as connection:
-        waiting = queue.count_waiting(connection, most=MOST_WAITING)
-    if waiting >= MOST_WAITING:
-        raise Overloaded(f"{MOST_WAITING:,} executions wait already: send this one again later.")

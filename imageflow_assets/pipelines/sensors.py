@@ -18,7 +18,7 @@ EXECUTION_TAG = "imageflow/execution"
 _PRIORITIES = {Priority.LOW: "-1", Priority.NORMAL: "0", Priority.HIGH: "1"}
 
 
-@sensor(EXECUTIONS, job=execute_pipeline_job, minimum_interval_seconds=10)
+@sensor(EXECUTIONS, job=execute_pipeline_job, minimum_interval_seconds=15)
 def execute_long_running(
     context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]
 ) -> dg.SensorResult | dg.SkipReason:

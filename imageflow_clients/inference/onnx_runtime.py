@@ -22,8 +22,6 @@ from imageflow_domain.resource_use import ResourceUse
 from imageflow_domain.step_scope import current_scope
 
 _MEMORY_WORDS = ("alloc", "memory", "bad_alloc")
-_LOADING = threading.Lock()
-"""Held while a model is loaded: the threads that appear meanwhile are its session's."""
 
 
 class Provider(StrEnum):
@@ -59,6 +57,35 @@ def available() -> tuple[Provider, ...]:
     return tuple(provider for provider, (name, _) in _PROVIDERS.items() if name in built)
 
 
+class _Loads:
+    """Notices which threads a load begins, as ONNX Runtime does not say it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun = 0
+        self._ended = 0
+
+    @contextmanager
+    def noticing(self) -> Iterator[set[int]]:
+        """Give a set that has the threads once the body has ended; none where other models were loaded meanwhile."""
+        found: set[int] = set()
+        with self._lock:
+            self._begun += 1
+            own, is_alone = self._begun, self._begun == self._ended + 1
+        before = thread_ids()
+        try:
+            yield found
+        finally:
+            with self._lock:
+                self._ended += 1
+                is_alone = is_alone and self._begun == own
+            if is_alone:
+                found |= thread_ids() - before - {thread.native_id for thread in threading.enumerate()}
+
+
+_LOADS = _Loads()
+
+
 class OnnxSession:
     """A loaded, warmed model; see `imageflow_domain.inference.InferenceSession`."""
 
@@ -71,11 +98,9 @@ class OnnxSession:
         """
         self.model = model
         self.max_batch = runtime.max_batch
-        with _LOADING:
-            before = thread_ids()
+        with _LOADS.noticing() as begun:
             self._session, self._provider = _load(model, data, runtime)
-            python = {thread.native_id for thread in threading.enumerate()}
-            self._threads = thread_ids() - before - python
+        self._threads = begun
         self._outputs = [tensor.name for tensor in model.outputs]
         self.run({tensor.name: _zeros(tensor.shape, tensor.dtype) for tensor in model.inputs}, Cancellation())
 

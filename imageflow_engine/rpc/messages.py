@@ -12,6 +12,7 @@ from imageflow_domain.execution_logs import ExecutionLine
 from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject, StepFacts
 from imageflow_domain.resource_use import ResourceUse
 from imageflow_engine.rpc import status
+from imageflow_executions.execute import Executed
 from imageflow_executions.history import ExecutionInFull
 from imageflow_executions.logs import LogPage
 
@@ -46,7 +47,7 @@ def result(record: ExecutionRecord, outputs: Mapping[str, bytes] | None = None) 
     return made
 
 
-def response(found: ExecutionInFull, outputs: Mapping[str, bytes] | None = None) -> pb.ProcessingResponse:
+def response(found: ExecutionInFull | Executed, outputs: Mapping[str, bytes] | None = None) -> pb.ProcessingResponse:
     """Return an execution with its steps, with the bytes of its outputs where they are given."""
     return pb.ProcessingResponse(
         result=result(found.record, outputs), steps=[_step_result(each) for each in found.steps]

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from imageflow_engine.rpc.call import Method, handler
 from imageflow_engine.rpc.preview_service import PreviewService
 from imageflow_engine.rpc.reflection import NAMES as REFLECTION
 from imageflow_engine.rpc.reflection import reflection
-from imageflow_engine.rpc.service import ImageProcessing
+from imageflow_engine.rpc.service import ImageProcessing, Places
 from imageflow_engine.rpc.video_service import VideoService
 from imageflow_executions.preview import Previews
 from imageflow_executions.streams import Streams
@@ -67,20 +68,24 @@ class _Running:
 class RpcServer:
     """A context manager: serves from its beginning to its end.
 
+    Raises `Unavailable` or `InvalidInput` at the beginning where it cannot listen.
+
     Args:
-        settings: Where to listen, and limits.
+        settings: Where it listens, and limits.
         stores: Where rows and objects are.
         previews: Computes previews.
         streams: Begins camera streams.
-
-    Raises `Unavailable` or `InvalidInput` at the beginning where it cannot listen.
+        place: Gives a place in the engine of this process; without one, executions wait in the queue.
     """
 
-    def __init__(self, settings: Settings, stores: Stores, previews: Previews, streams: Streams) -> None:
+    def __init__(
+        self, settings: Settings, stores: Stores, previews: Previews, streams: Streams, place: Places = nullcontext
+    ) -> None:
         self._settings = settings
         self._stores = stores
         self._previews = previews
         self._streams = streams
+        self._place = place
         self._begun: Future[int] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -150,7 +155,7 @@ class RpcServer:
     def _add_services(self, server: Any, hub: Hub, video: VideoService, port: int) -> None:
         settings = self._settings
         own = Addresses(host=settings.host, port=port, public=public_origin(settings.public_url))
-        service = ImageProcessing(self._stores, hub, most_image_bytes=settings.upload_limit_bytes)
+        service = ImageProcessing(self._stores, hub, most_image_bytes=settings.upload_limit_bytes, place=self._place)
         previews = PreviewService(self._previews)
         methods = {
             SERVICE: service.methods(),

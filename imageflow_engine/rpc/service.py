@@ -5,7 +5,9 @@ import logging
 import math
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import aclosing
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -25,10 +27,12 @@ from imageflow_edge.execution_wait import ends_within
 from imageflow_edge.hub import Hub
 from imageflow_edge.log_tail import log_tail
 from imageflow_edge.places import placed
+from imageflow_engine.resident import OwnPlace
 from imageflow_engine.rpc import messages, status
 from imageflow_engine.rpc.assembly import Assembly, ImageRefused, Whole
 from imageflow_engine.rpc.call import MESSAGE_WITHIN_S, Call, Method
 from imageflow_engine.rpc.requests import images_of, start_request
+from imageflow_executions.execute import Executed
 from imageflow_executions.history import ExecutionInFull, cancel_execution, get_execution
 from imageflow_executions.image_objects import find_object, read_object
 from imageflow_executions.logs import LogPage, read_log
@@ -65,6 +69,19 @@ _P = ParamSpec("_P")
 _Value = TypeVar("_Value")
 
 
+Places = Callable[[], AbstractContextManager[OwnPlace | None]]
+"""Gives a place in an engine; `None` where none is free."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Started:
+    """An execution that was accepted."""
+
+    record: ExecutionRecord
+    ended: Future[Executed | None] | None
+    """As this engine ended it; no future where it waits, or where another call began it."""
+
+
 class ImageProcessing:
     """The service of one engine. Belongs to one event loop.
 
@@ -72,12 +89,14 @@ class ImageProcessing:
         stores: Where rows and objects are.
         hub: Hands out events.
         most_image_bytes: Of one image that is sent in chunks.
+        place: Gives a place in the engine for an execution that begins at once.
     """
 
-    def __init__(self, stores: Stores, hub: Hub, *, most_image_bytes: int) -> None:
+    def __init__(self, stores: Stores, hub: Hub, *, most_image_bytes: int, place: Places) -> None:
         self._stores = stores
         self._hub = hub
         self._most_image_bytes = most_image_bytes
+        self._place = place
         self._images = CapacityLimiter(_AT_ONCE)
         """Images that are in memory, on threads of their own."""
         self._reads = CapacityLimiter(4)
@@ -137,10 +156,11 @@ class ImageProcessing:
         asked = start_request(
             request.metadata, correlation=request.correlation_id, key=call.key, spec_json=request.spec_json
         )
-        record = await self._start(call, asked, lambda: images_of(request))
-        if not record.state.is_end:
-            await self._ends_within(record, wait_s, call.left_s)
-        found = await self._full(record.id)
+        started = await self._start(call, asked, lambda: images_of(request))
+        ended = None
+        if not started.record.state.is_end:
+            ended = await self._ends_within(started, wait_s, call.left_s)
+        found = ended or await self._full(started.record.id)
         await call.send(messages.response(found, await self._outputs(found.record)))
 
     async def get_execution(self, call: Call) -> None:
@@ -204,10 +224,10 @@ class ImageProcessing:
         """Yield what the client gets for one image of a stream; an error of the image is its last result."""
         execution = ""
         try:
-            record = await self._started(call, whole)
-            execution = str(record.id)
-            yield messages.result(record)
-            ended = await self._ended(record)
+            started = await self._started(call, whole)
+            execution = str(started.record.id)
+            yield messages.result(started.record)
+            ended = await self._ended(started)
             yield messages.result(ended, await self._outputs(ended))
         except ImageFlowError as error:
             yield _refusal(whole.correlation, status.details_of(error), execution)
@@ -216,7 +236,7 @@ class ImageProcessing:
             _LOG.exception("unexpected error", extra={"fields": {"request_id": call_id}})
             yield _refusal(whole.correlation, status.unexpected(call_id), execution)
 
-    async def _started(self, call: Call, whole: Whole) -> ExecutionRecord:
+    async def _started(self, call: Call, whole: Whole) -> _Started:
         try:
             asked = start_request(
                 whole.metadata, correlation=whole.correlation, key=call.key and image_key(call.key, whole.correlation)
@@ -225,17 +245,21 @@ class ImageProcessing:
         finally:
             whole.close()
 
-    async def _start(
-        self, call: Call, asked: StartRequest, images: Callable[[], Mapping[str, bytes]]
-    ) -> ExecutionRecord:
-        def begin() -> ExecutionRecord:
-            return start_execution(self._stores, asked, images(), call.principal)
+    async def _start(self, call: Call, asked: StartRequest, images: Callable[[], Mapping[str, bytes]]) -> _Started:
+        def begin() -> _Started:
+            with self._place() as place:
+                record = start_execution(self._stores, asked, images(), call.principal, place=place)
+                return _Started(record=record, ended=None if place is None else place.ended)
 
         return await to_thread.run_sync(begin, limiter=self._images)
 
-    async def _ended(self, record: ExecutionRecord) -> ExecutionRecord:
+    async def _ended(self, started: _Started) -> ExecutionRecord:
         """Return an execution once it has ended; raise `Unavailable` where this process stops before."""
-        read = partial(self._full, record.id)
+        record, read = started.record, partial(self._full, started.record.id)
+        if started.ended is not None:
+            executed = await _result(started.ended)
+            if executed is not None:
+                return executed.record
         async with aclosing(
             changes(self._hub, subject_of(record.id), read, begin=BEGINNING, beat_s=_BEAT_S)
         ) as following:
@@ -246,9 +270,13 @@ class ImageProcessing:
             raise Unavailable("This engine stops, and the execution goes on elsewhere: ask another engine for it.")
         return found.record
 
-    async def _ends_within(self, record: ExecutionRecord, wait_s: float, left_s: float | None) -> None:
-        until_deadline_s = math.inf if left_s is None else left_s - _MARGIN_S
-        await ends_within(self._hub, record.id, min(wait_s, until_deadline_s))
+    async def _ends_within(self, started: _Started, wait_s: float, left_s: float | None) -> Executed | None:
+        """Wait for the end of an execution; return it where this engine ended it in time."""
+        within_s = min(wait_s, math.inf if left_s is None else left_s - _MARGIN_S)
+        if started.ended is not None:
+            return await _result(started.ended, max(0.0, within_s))
+        await ends_within(self._hub, started.record.id, within_s)
+        return None
 
     async def _outputs(self, record: ExecutionRecord) -> Mapping[str, bytes] | None:
         """Return the bytes of the outputs of a completed execution; `None` where they are too large for a message."""
@@ -285,6 +313,12 @@ async def _images(call: Call, assembly: Assembly) -> AsyncIterator[Whole | Image
                 yield whole
     for refused in assembly.end():
         yield refused
+
+
+async def _result(ended: Future[Executed | None], timeout_s: float | None = None) -> Executed | None:
+    """Return what an engine ended; `None` where it did not in time. A call that is cancelled cancels no execution."""
+    done, _ = await asyncio.wait({asyncio.wrap_future(ended)}, timeout=timeout_s)
+    return next(iter(done)).result() if done else None
 
 
 def _checked_wait(request: pb.ImageRequest) -> float:

@@ -30,7 +30,7 @@ def test_objects_of_an_execution_stay_and_others_go(stores: Stores, running: Run
     with running():
         record = ended(stores, _start(stores)).record
     assert record.state is ExecutionState.COMPLETED
-    never_accepted = put_input(stores, _id(timedelta(hours=1)), "picture", image(1))
+    never_accepted = put_input(stores, _id(timedelta(hours=1)), "picture", image(1), "0" * 64)
     output = next(each for each in record.outputs.values() if each is not None)
     replaced = output.key.replace(f"/{record.attempt}/", f"/{record.attempt + 7}/")
     stores.objects.put(replaced, b"of an engine that was suspended")
@@ -52,7 +52,7 @@ def test_objects_of_an_execution_stay_and_others_go(stores: Stores, running: Run
 
 def test_an_execution_that_has_not_ended_keeps_all_its_objects(stores: Stores) -> None:
     waiting = _start(stores)
-    made = put_input(stores, waiting, "other", image(2))
+    made = put_input(stores, waiting, "other", image(2), "0" * 64)
     assert sweep_objects(stores, grace=_NOW) == 0
     cancel_execution(stores, waiting)
     assert sweep_objects(stores, grace=_NOW) == 1
@@ -60,7 +60,7 @@ def test_an_execution_that_has_not_ended_keeps_all_its_objects(stores: Stores) -
 
 
 def test_a_month_is_swept_until_a_week_after_its_end(stores: Stores) -> None:
-    long_ago = put_input(stores, _id(timedelta(days=70)), "picture", image(3))
+    long_ago = put_input(stores, _id(timedelta(days=70)), "picture", image(3), "0" * 64)
     assert sweep_objects(stores) == 0
     assert stores.objects.exists(long_ago.key)
     stores.objects.delete(long_ago.key)

@@ -19,7 +19,10 @@ from imageflow_domain.execution_events import state_changed
 from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, Priority, Runner
 
 CHANNEL = "imageflow_executions"
-"""What is notified when an execution begins to wait, or is to be cancelled."""
+"""What is notified when an execution begins to wait for an engine."""
+
+CANCELLATIONS = "imageflow_cancellations"
+"""What is notified when an execution that is worked on is to be cancelled."""
 
 _BONUS = {Priority.LOW: timedelta(0), Priority.NORMAL: timedelta(minutes=5), Priority.HIGH: timedelta(minutes=30)}
 """How much earlier than it was made an execution counts as made. One of low priority so waits at most for those of
@@ -37,9 +40,19 @@ def enqueue(connection: Connection, execution: uuid.UUID, priority: Priority, ru
         notify(connection)
 
 
-def notify(connection: Connection) -> None:
+def begin(connection: Connection, begun: ExecutionRecord, engine: str, *, lease: timedelta) -> None:
+    """Give an engine the lease of an execution that was just inserted as begun."""
+    due = func.now() - _BONUS[begun.request.priority]
+    connection.execute(
+        insert(_L).values(
+            execution_id=begun.id, engine=engine, attempt=begun.attempt, until=func.now() + lease, due=due
+        )
+    )
+
+
+def notify(connection: Connection, channel: str = CHANNEL) -> None:
     """Wake the engines when the transaction is committed."""
-    connection.execute(select(func.pg_notify(CHANNEL, "")))
+    connection.execute(select(func.pg_notify(channel, "")))
 
 
 def count_waiting(connection: Connection, *, most: int) -> int:
@@ -100,20 +113,9 @@ def _take(connection: Connection, engine: str, which: ColumnElement[bool], lease
     taken = connection.execute(delete(_Q).where(which).returning(_Q.c.execution_id, _Q.c.due)).one_or_none()
     if taken is None:
         return None
-    return _run(connection, taken.execution_id, engine, lease=lease, due=taken.due)
-
-
-def begin_at_once(connection: Connection, execution: uuid.UUID, engine: str, *, lease: timedelta) -> ExecutionRecord:
-    """Let an engine hold an execution that was added in this transaction, and does not wait in the queue."""
-    return _run(connection, execution, engine, lease=lease, due=func.now())
-
-
-def _run(
-    connection: Connection, execution: uuid.UUID, engine: str, *, lease: timedelta, due: object
-) -> ExecutionRecord:
     row = connection.execute(
         update(_E)
-        .where(_E.c.id == execution, _E.c.state == ExecutionState.QUEUED)
+        .where(_E.c.id == taken.execution_id, _E.c.state == ExecutionState.QUEUED)
         .values(
             state=ExecutionState.RUNNING,
             attempt=_E.c.attempt + 1,
@@ -122,7 +124,9 @@ def _run(
         .returning(_E)
     ).one()
     connection.execute(
-        insert(_L).values(execution_id=row.id, engine=engine, attempt=row.attempt, until=func.now() + lease, due=due)
+        insert(_L).values(
+            execution_id=row.id, engine=engine, attempt=row.attempt, until=func.now() + lease, due=taken.due
+        )
     )
     events.append(connection, state_changed(row.id, ExecutionState.RUNNING, attempt=row.attempt))
     return record(row)
@@ -226,18 +230,17 @@ def end(
     *,
     outputs: object = None,
     error: ExecutionError | None = None,
-) -> bool:
-    """End an execution in one of the last states; return whether it was still this attempt's to end.
+) -> ExecutionRecord | None:
+    """End an execution in one of the last states and return it; `None` where it was not this attempt's to end any more.
 
     Only one that is to be cancelled is cancelled: an engine also stops what it lost, or what it gives back.
     """
+    if state is ExecutionState.CANCELLED and not cancelled_among(connection, [execution]):
+        return None
     own = (_L.c.execution_id == execution, _L.c.attempt == attempt)
-    if connection.execute(select(_L.c.engine).where(*own).with_for_update()).first() is None:
-        return False
-    if not _end(connection, execution, attempt, state, outputs=outputs, error=error):
-        return False
-    connection.execute(delete(_L).where(*own))
-    return True
+    if connection.execute(delete(_L).where(*own).returning(_L.c.execution_id)).first() is None:
+        return None
+    return _end(connection, execution, attempt, state, outputs=outputs, error=error)
 
 
 def _end(
@@ -248,13 +251,11 @@ def _end(
     *,
     outputs: object = None,
     error: ExecutionError | None = None,
-) -> bool:
-    is_ours = [_E.c.id == execution, _E.c.attempt == attempt, _E.c.state == ExecutionState.RUNNING]
-    if state is ExecutionState.CANCELLED:
-        is_ours.append(_E.c.cancel_asked_at.is_not(None))
-    changed = connection.execute(
+) -> ExecutionRecord:
+    """End an execution that this attempt holds."""
+    row = connection.execute(
         update(_E)
-        .where(*is_ours)
+        .where(_E.c.id == execution, _E.c.attempt == attempt, _E.c.state == ExecutionState.RUNNING)
         .values(
             state=state,
             outputs=outputs or {},
@@ -263,10 +264,10 @@ def _end(
             error=error and error.message,
             error_step=error and (error.step or None),
         )
-    ).rowcount
-    if changed:
-        events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
-    return bool(changed)
+        .returning(_E)
+    ).one()
+    events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
+    return record(row)
 
 
 def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionRecord:
@@ -284,7 +285,7 @@ def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionReco
         events.append(connection, state_changed(execution, ExecutionState.CANCELLED, attempt=row.attempt))
     elif state is ExecutionState.RUNNING:
         values = {"cancel_asked_at": func.coalesce(_E.c.cancel_asked_at, func.now())}
-        notify(connection)
+        notify(connection, CANCELLATIONS)
     elif state is ExecutionState.CANCELLED:
         return record(row)
     else:

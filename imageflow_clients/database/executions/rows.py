@@ -54,8 +54,10 @@ def add(
     inputs: Mapping[str, ImageObject],
     *,
     estimate_s: float | None,
+    is_begun: bool = False,
+    frames: FrameCounts | None = None,
 ) -> ExecutionRecord:
-    """Insert an execution that waits."""
+    """Insert an execution that waits, or that an engine begins at once: its first attempt."""
     name, _, version = request.pipeline.partition("@")
     row = connection.execute(
         insert(executions)
@@ -71,13 +73,18 @@ def add(
             correlation=request.correlation,
             protocol=request.protocol,
             runner=request.runner,
-            state=ExecutionState.QUEUED,
+            state=ExecutionState.RUNNING if is_begun else ExecutionState.QUEUED,
+            attempt=int(is_begun),
+            started_at=func.clock_timestamp() if is_begun else None,
             inputs={name: asdict(each) for name, each in inputs.items()},
+            frames=None if frames is None else asdict(frames),
             estimated_end_at=None if estimate_s is None else func.now() + timedelta(seconds=estimate_s),
         )
         .returning(executions)
     ).one()
     events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=0))
+    if is_begun:
+        events.append(connection, state_changed(execution, ExecutionState.RUNNING, attempt=1))
     return record(row)
 
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, and_, or_
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -35,27 +36,39 @@ def write(connection: Connection, held: Mapping[uuid.UUID, int], changes: Sequen
         held: The attempt of each execution that the engine holds.
         changes: In their order.
     """
-    for change in changes:
-        if held.get(change.execution) == change.attempt and _write(connection, change):
+    own = [change for change in changes if held.get(change.execution) == change.attempt]
+    # The last one of each step is its row; the events of all are logged where that row is new.
+    newest = {(change.execution, change.facts.step): change for change in own}
+    written = _write(connection, list(newest.values())) if newest else frozenset()
+    for change in own:
+        if (change.execution, change.facts.step) in written:
             events.append(connection, step_changed(change.execution, change.facts, attempt=change.attempt))
 
 
-def _write(connection: Connection, change: StepChange) -> bool:
-    facts = change.facts
-    rank = int(change.is_end)
-    new = upsert(_T).values(
-        execution_id=change.execution,
-        step=facts.step,
-        place=facts.place,
-        attempt=change.attempt,
-        rank=rank,
-        status=facts.status,
-        started_s=facts.started_s,
-        seconds=facts.seconds,
-        tries=[dict(each) for each in facts.tries],
-    )
+def _write(connection: Connection, changes: Sequence[StepChange]) -> frozenset[tuple[uuid.UUID, str]]:
+    """Write one change of each step; return the steps whose rows were older."""
+    new = upsert(_T)
     own = {name: new.excluded[name] for name in ("attempt", "rank", "status", "started_s", "seconds", "tries")}
-    is_newer = or_(_T.c.attempt < change.attempt, and_(_T.c.attempt == change.attempt, _T.c.rank < rank))
+    is_newer = or_(
+        _T.c.attempt < new.excluded.attempt,
+        and_(_T.c.attempt == new.excluded.attempt, _T.c.rank < new.excluded.rank),
+    )
     upserted = new.on_conflict_do_update(index_elements=["execution_id", "step"], set_=own, where=is_newer)
-    # By RETURNING: the driver counts no rows of an insert.
-    return connection.execute(upserted.returning(_T.c.step)).first() is not None
+    returned = upserted.returning(_T.c.execution_id, _T.c.step)
+    rows = connection.execute(returned, [_row(change) for change in changes])
+    return frozenset((row.execution_id, row.step) for row in rows)
+
+
+def _row(change: StepChange) -> dict[str, Any]:
+    facts = change.facts
+    return {
+        "execution_id": change.execution,
+        "step": facts.step,
+        "place": facts.place,
+        "attempt": change.attempt,
+        "rank": int(change.is_end),
+        "status": facts.status,
+        "started_s": facts.started_s,
+        "seconds": facts.seconds,
+        "tries": [dict(each) for each in facts.tries],
+    }

@@ -19,9 +19,9 @@ def begin(
     connection: Connection, execution: UUID, request: ExecutionRequest, engine: str, *, lease: timedelta
 ) -> ExecutionRecord:
     """Insert a stream, which an engine holds from its beginning."""
-    rows.add(connection, execution, request, {}, estimate_s=None)
-    _count(connection, execution, FrameCounts())
-    return queue.begin_at_once(connection, execution, engine, lease=lease)
+    record = rows.add(connection, execution, request, {}, estimate_s=None, is_begun=True, frames=FrameCounts())
+    queue.begin(connection, record, engine, lease=lease)
+    return record
 
 
 def beat(
