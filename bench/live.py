@@ -182,7 +182,7 @@ def _alone(steps: Plan, data: bytes) -> list[float]:
     return spent[_WARM_UP:]
 
 
-def _p95(seconds: list[float]) -> float:
+def _p95(seconds: Sequence[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1]
 
 

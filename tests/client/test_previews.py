@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import json
 import threading
 import time
@@ -20,6 +21,14 @@ from tests.executions.starts import hanging, image, small
 _PATH = "/api/v1/previews"
 
 
+_SEEDS = itertools.count(10_000)
+
+
+def unseen() -> bytes:
+    """Return an image of which no step is kept: what hangs on it does hang."""
+    return image(next(_SEEDS))
+
+
 @pytest.fixture
 def wire(deployment: Deployment) -> Iterator[ClientConnection]:
     with connect(f"{deployment.url.replace('http', 'ws', 1)}/api/v1/ws", max_size=None) as wire:
@@ -35,9 +44,10 @@ def ask(deployment: Deployment, *images: bytes, **fields: Any) -> httpx.Response
 
 @pytest.mark.parametrize("protocol", ["rest", "grpc"])
 def test_the_client_previews_by_each_protocol_with_equal_bytes(deployment: Deployment, protocol: str) -> None:
-    data = image(11)
+    seed = 100 if protocol == "rest" else 200
+    data = image(seed)
     with Client(deployment.url, protocol=protocol) as client:
-        first, second = client.preview([data, image(12)], spec=small(), step="encoded")
+        first, second = client.preview([data, image(seed + 1)], spec=small(), step="encoded")
         (again,) = client.preview(data, spec=small(width=16), step="encoded")
         executed = client.process(data, spec=small())
     output, expected = first.outputs["encoded"], executed.outputs["picture"]
@@ -65,7 +75,7 @@ def test_a_newer_preview_of_a_client_takes_the_place_of_an_older_one(deployment:
 
         def older() -> None:
             with pytest.raises(Superseded):
-                client.preview(image(), spec=hanging(), step="decode")
+                client.preview(unseen(), spec=hanging(), step="decode")
             ends.append(time.monotonic())
 
         thread = threading.Thread(target=older)
@@ -124,7 +134,7 @@ def test_a_client_that_leaves_stops_its_preview(deployment: Deployment) -> None:
         fields = {"session": f"leaves {number}", "spec": json.dumps(hanging()), "step": "decode"}
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in fields.items()]
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(deployment.url + _PATH, files=[*parts, ("image", ("a", image()))], timeout=1)
+            httpx.post(deployment.url + _PATH, files=[*parts, ("image", ("a", unseen()))], timeout=1)
     begun_s = time.monotonic()
     assert ask(deployment, image()).status_code == 200
     assert time.monotonic() - begun_s < 10
@@ -157,7 +167,7 @@ def test_a_preview_over_a_websocket_is_the_one_by_rest(deployment: Deployment, w
 
 
 def test_over_a_websocket_the_newest_preview_wins(wire: ClientConnection) -> None:
-    say(wire, image(), id="older", spec=hanging(), step="decode")
+    say(wire, unseen(), id="older", spec=hanging(), step="decode")
     time.sleep(0.5)
     begun_s = time.monotonic()
     say(wire, image(), id="newer")

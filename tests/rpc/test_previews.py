@@ -50,14 +50,14 @@ def test_a_sample_is_kept_and_its_preview_has_the_bytes_of_the_use_case(stub: St
 
 
 def test_an_older_request_of_a_session_ends_within_two_seconds(stub: Stub) -> None:
-    digest = kept(stub, image())
+    digest, unseen = kept(stub, image()), kept(stub, image(50))  # of which no step is kept: what hangs on it does hang
     ends: list[tuple[float, Any]] = []
 
     def older() -> None:
-        answer = refused(lambda: stub.preview(request(digest, hanging(), "decode")))
+        answer = refused(lambda: stub.preview(request(unseen, hanging(), "decode")))
         ends.append((time.monotonic(), answer))
 
-    other = stub.preview(request(digest, hanging(), "decode", session="another page"))
+    other = stub.preview(request(unseen, hanging(), "decode", session="another page"))
     thread = threading.Thread(target=older)
     thread.start()
     time.sleep(0.5)
@@ -72,12 +72,13 @@ def test_an_older_request_of_a_session_ends_within_two_seconds(stub: Stub) -> No
 
 
 def test_a_client_that_leaves_frees_its_place(stub: Stub) -> None:
-    digest = kept(stub, image())
     for number in range(4):  # more than go on at once
-        leaving = stub.preview(request(digest, hanging(), "decode", session=f"leaves {number}"))
+        unseen = kept(stub, image(60 + number))
+        leaving = stub.preview(request(unseen, hanging(), "decode", session=f"leaves {number}"))
         time.sleep(0.2)
+        assert leaving.is_active()
         leaving.cancel()
-    assert list(stub.preview(request(digest), timeout=10))
+    assert list(stub.preview(request(kept(stub, image())), timeout=10))
 
 
 def test_a_forgotten_sample_and_a_wrong_spec_are_said(stub: Stub) -> None:
