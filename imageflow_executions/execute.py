@@ -140,7 +140,8 @@ class Executor:
         with LogBook(self._stores, record, self._journal.log, lines_in_database=self._log_lines) as book:
             done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note, log=book.write)
         for step in done.steps.values():
-            note(step)  # skipped, reused or never begun; the others are written already
+            if step.step not in steps:  # skipped, reused or never begun
+                note(step)
         match done.error:
             case None:
                 outputs = self._stored(record, done)

@@ -151,7 +151,7 @@ class Journal:
         """Write a batch in one transaction; return its endings with what they ended."""
         changes = [each for each in batch if isinstance(each, StepChange)]
         chunks = [each for each in batch if isinstance(each, LogChunk)]
-        of = {each.execution for each in (*changes, *chunks)}
+        of = {change.execution for change in changes} | {chunk.execution for chunk in chunks}
         # Leases are locked by id, as those of this engine that are renewed meanwhile.
         endings = sorted((each for each in batch if isinstance(each, Ending)), key=lambda each: each.record.id)
         with self._stores.database.begin() as connection:

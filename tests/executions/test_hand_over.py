@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from imageflow_clients.database.core import events
+from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled
@@ -35,7 +36,7 @@ def execute(
     stores: Stores, record: ExecutionRecord, cancellation: Cancellation | None = None, *, run: str = "run"
 ) -> ExecutionRecord:
     stop = cancellation or Cancellation()
-    with Engine() as engine:
+    with StepProcesses() as processes, Engine(isolation=processes) as engine:
         return execute_handed_over(stores, record.id, engine, run=run, cancellation=stop, log_lines=10)
 
 

@@ -38,7 +38,7 @@ def lose(stores: Stores) -> None:
 
 def ends(stores: Stores, record: ExecutionRecord, state: ExecutionState = ExecutionState.COMPLETED) -> bool:
     with stores.database.begin() as connection:
-        return queue.end(connection, record.id, record.attempt, state)
+        return queue.end(connection, record.id, record.attempt, state) is not None
 
 
 def test_higher_priorities_go_first_and_equal_ones_in_their_order(stores: Stores) -> None:
@@ -84,7 +84,11 @@ def test_what_a_lost_engine_had_waits_again_and_its_writes_change_nothing(stores
     assert not ends(stores, first)
     facts = StepFacts(step="decode", place=0, status="done", started_s=0, seconds=1)
     with stores.database.begin() as connection:
-        write(connection, "lost", [StepChange(execution=first.id, attempt=1, facts=facts, is_end=True)])
+        write(
+            connection,
+            queue.held_among(connection, "lost", [first.id]),
+            [StepChange(execution=first.id, attempt=1, facts=facts, is_end=True)],
+        )
     assert get_execution(stores, first.id).steps == ()
     assert ends(stores, second)
     assert get_execution(stores, first.id).record.state is ExecutionState.COMPLETED
@@ -221,7 +225,7 @@ def test_changes_of_steps_that_are_written_again_change_nothing(stores: Stores) 
     ]
     for some in (changes, changes, changes[:1]):
         with stores.database.begin() as connection:
-            write(connection, "first", some)
+            write(connection, queue.held_among(connection, "first", [record.id]), some)
     found = get_execution(stores, record.id)
     assert found.steps == (done,)
     assert found.cursor.seq == 4  # queued, running, and two of the step

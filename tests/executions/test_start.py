@@ -199,7 +199,7 @@ def test_months_are_made_ahead_once_and_hold_what_is_made_in_them(stores: Stores
     with stores.database.begin() as connection:
         assert months.make_months(connection, ahead=2) == ()
         made = months.make_months(connection, ahead=14)
-        assert len(made) == 24
+        assert len(made) == 36
         now = connection.execute(text("SELECT now()")).scalar_one()
         bounds = connection.execute(
             text(
