@@ -55,7 +55,7 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.CaptureError: Answer(status=503, code="CAPTURE_FAILED", grpc="UNAVAILABLE"),
     domain.GameMissing: Answer(status=503, code="GAME_MISSING", grpc="FAILED_PRECONDITION"),
     domain.Timeout: Answer(status=504, code="TIMEOUT", grpc="DEADLINE_EXCEEDED"),
-    domain.Cancelled: Answer(status=500, code="FAILED", grpc="CANCELLED"),
+    domain.Cancelled: Answer(status=500, code="CANCELLED", grpc="CANCELLED"),
     domain.ImageFlowError: Answer(status=500, code="FAILED", grpc="INTERNAL"),
 }
 """An error that is not listed is answered as its nearest parent is."""

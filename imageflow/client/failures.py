@@ -31,6 +31,7 @@ _KINDS: dict[str, type[errors.ImageFlowError]] = {
     "CAPTURE_FAILED": errors.Unavailable,
     "GAME_MISSING": errors.GameMissing,
     "TIMEOUT": errors.Timeout,
+    "CANCELLED": errors.Cancelled,
     "FAILED": errors.ImageFlowError,
 }
 

@@ -61,6 +61,8 @@ _OF_CODE: dict[grpc.StatusCode, type[errors.ImageFlowError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidInput,
     grpc.StatusCode.NOT_FOUND: errors.NotFound,
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+    # Ours have details: without, it is the library's, of a connection that broke while a message was written.
+    grpc.StatusCode.INTERNAL: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.Timeout,
     grpc.StatusCode.RESOURCE_EXHAUSTED: errors.Overloaded,
 }
@@ -154,13 +156,21 @@ class Rpc:
             video_pb.VideoFrame,
             video_pb.ProcessedFrame,
         )
-        call = method(stream_messages.messages(request, frames), timeout=timeout_s)
+        sending = _Sending(stream_messages.messages(request, frames))
+        call = method(sending.messages(), timeout=timeout_s)
         try:
             async with self._failures():
                 async for message in call:
-                    yield (
-                        stream_messages.processed(message) if message.HasField("frame") else UUID(message.execution_id)
-                    )
+                    if message.HasField("frame"):
+                        yield stream_messages.processed(message)
+                    elif message.HasField("error"):
+                        raise failure(message.error.code, message.error.message, otherwise=errors.ImageFlowError)
+                    else:
+                        yield UUID(message.execution_id)
+        except asyncio.CancelledError:
+            if sending.error is not None:
+                raise sending.error from None
+            raise
         finally:
             call.cancel()
 
@@ -219,6 +229,22 @@ class Rpc:
             raise _error(self.name, error) from error
         except TimeoutError:
             raise errors.Timeout(f"{self.name} did not answer in time: see whether it runs.") from None
+
+
+class _Sending:
+    """Messages of a call, and the error that ended them: gRPC itself would only cancel the call."""
+
+    def __init__(self, messages: AsyncIterator[Any]) -> None:
+        self._messages = messages
+        self.error: Exception | None = None
+
+    async def messages(self) -> AsyncIterator[Any]:
+        try:
+            async for message in self._messages:
+                yield message
+        except Exception as error:
+            self.error = error
+            raise
 
 
 def _method_of(channel: Any, service: str, kind: str, name: str, request: Any, answer: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +15,7 @@ from imageflow_domain.errors import (
     DatabaseUnavailable,
     ImageFlowError,
     InvalidInput,
+    Timeout,
     TooLarge,
     Unavailable,
 )
@@ -35,6 +37,8 @@ _IDLE_S = 60.0
 
 _BEAT_S = 1.0
 """How often the database is told of a stream, and asked whether it is cancelled."""
+
+_SAY_WITHIN_S = 1.0
 
 _INLINE_BYTES = 3 * 2**20
 """Of all outputs of a frame."""
@@ -58,6 +62,13 @@ class VideoService:
 
     async def process_video_stream(self, call: Call) -> None:
         """Process the newest frame of a stream again and again, and send its results."""
+        try:
+            await self._process(call)
+        except ImageFlowError as error:
+            await _say(call, error)
+            raise
+
+    async def _process(self, call: Call) -> None:
         with placed(self._places, _FULL):
             first = await call.only(pb.VideoFrame)
             if not first.HasField("config"):
@@ -147,6 +158,12 @@ class _Session:
             await asyncio.shield(ending)
         except DatabaseUnavailable as error:
             _LOG.warning("stream %s ends with its lease: %s", self._stream.id, error)
+
+
+async def _say(call: Call, why: ImageFlowError) -> None:
+    """Send why a stream ends, in a message of its own: a client that is writing may not see the call's status."""
+    with suppress(TimeoutError, Timeout):  # it does not read
+        await asyncio.wait_for(call.send(pb.ProcessedFrame(error=status.details_of(why))), _SAY_WITHIN_S)
 
 
 def _message(execution: str, frame: Frame, result: FrameResult) -> pb.ProcessedFrame:

@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from imageflow.client import AsyncClient, Client, ProcessedFrame
-from imageflow_domain.errors import InvalidInput, NotFound
+from imageflow_domain.errors import Cancelled, InvalidInput, NotFound
 from imageflow_domain.executions import ExecutionState
 from imageflow_executions.history import get_execution
 from tests.client.conftest import Deployment
@@ -94,6 +94,30 @@ def test_what_is_wrong_with_a_stream_is_raised(deployment: Deployment) -> None:
         (broken,) = client.stream([b"no image"], pipeline="live")
     assert broken.error is not None
     assert (broken.error.code, broken.error.step) == ("STEP_REFUSED", "decode")
+
+
+def test_an_error_of_the_camera_is_raised_and_ends_the_stream(deployment: Deployment) -> None:
+    def broken() -> Iterator[bytes]:
+        yield image()
+        time.sleep(0.5)
+        raise OSError("the camera was unplugged")
+
+    with Client(deployment.url) as client, pytest.raises(OSError, match="unplugged"):
+        for result in client.stream(broken(), pipeline="live"):
+            execution = result.execution
+    assert until_ended(deployment, execution).state is ExecutionState.CANCELLED
+
+
+@pytest.mark.parametrize("times", range(3))
+def test_a_cancelled_stream_is_said_to_be_cancelled_while_frames_are_sent(deployment: Deployment, times: int) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield image()
+
+    with Client(deployment.url) as client, pytest.raises(Cancelled):
+        for place, result in enumerate(client.stream(endless(), pipeline="live")):
+            if place == 0:
+                client.cancel(result.execution)
 
 
 def say(wire: ClientConnection, **message: Any) -> None:

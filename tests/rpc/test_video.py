@@ -55,6 +55,14 @@ class Camera:
         return iter(self._frames.get, None)
 
 
+def until_refused(answers: Iterator[pb.ProcessedFrame]) -> list[pb.ProcessedFrame]:
+    found = []
+    with pytest.raises(grpc.RpcError):
+        for answer in answers:
+            found.append(answer)  # noqa: PERF402 - what came before the error is kept
+    return found
+
+
 def record_of(stores: Stores, execution: str) -> Any:
     return get_execution(stores, uuid.UUID(execution)).record
 
@@ -144,6 +152,9 @@ def test_mutated_messages_are_answered_or_refused_with_a_reason(stub: Stub) -> N
 
 
 def test_what_is_wrong_with_a_stream_is_said_at_its_beginning(stub: Stub) -> None:
+    first, last = until_refused(stub.stream(iter([config(), config()])))
+    assert first.execution_id
+    assert last.error.code == "INVALID_INPUT"
     code, said = refused(lambda: stub.stream(iter([pb.VideoFrame(frame=0, image_data=image())])))
     assert (code, said.code) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")
     cyclic = small()
