@@ -20,6 +20,7 @@ async def messages(request: StartRequest, frames: AsyncIterator[tuple[int, bytes
     yield pb.VideoFrame(config=config)
     async for number, data in frames:
         yield pb.VideoFrame(frame=number, image_data=data)
+    yield pb.VideoFrame(is_last=True)
 
 
 def processed(message: pb.ProcessedFrame) -> ProcessedFrame:

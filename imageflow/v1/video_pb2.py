@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from imageflow.v1 import image_processing_pb2 as imageflow_dot_v1_dot_image__processing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18imageflow/v1/video.proto\x12\x0cimageflow.v1\x1a#imageflow/v1/image_processing.proto\"g\n\x0bVideoConfig\x12-\n\x08metadata\x18\x01 \x01(\x0b\x32\x1b.imageflow.v1.ImageMetadata\x12\x11\n\tspec_json\x18\x02 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x03 \x01(\t\"Z\n\nVideoFrame\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.imageflow.v1.VideoConfig\x12\r\n\x05\x66rame\x18\x02 \x01(\x03\x12\x12\n\nimage_data\x18\x03 \x01(\x0c\"\xec\x01\n\x0eProcessedFrame\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x12\n\x05\x66rame\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12)\n\x07outputs\x18\x03 \x03(\x0b\x32\x18.imageflow.v1.OutputFile\x12\x16\n\x0e\x61\x62sent_outputs\x18\x04 \x03(\t\x12\x0f\n\x07seconds\x18\x05 \x01(\x01\x12\x0f\n\x07\x64ropped\x18\x06 \x01(\x05\x12\x16\n\x0e\x64ropped_frames\x18\x07 \x03(\x03\x12)\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x1a.imageflow.v1.ErrorDetailsB\x08\n\x06_frame2`\n\x0cVideoService\x12P\n\x12ProcessVideoStream\x12\x18.imageflow.v1.VideoFrame\x1a\x1c.imageflow.v1.ProcessedFrame(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18imageflow/v1/video.proto\x12\x0cimageflow.v1\x1a#imageflow/v1/image_processing.proto\"g\n\x0bVideoConfig\x12-\n\x08metadata\x18\x01 \x01(\x0b\x32\x1b.imageflow.v1.ImageMetadata\x12\x11\n\tspec_json\x18\x02 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x03 \x01(\t\"k\n\nVideoFrame\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.imageflow.v1.VideoConfig\x12\r\n\x05\x66rame\x18\x02 \x01(\x03\x12\x12\n\nimage_data\x18\x03 \x01(\x0c\x12\x0f\n\x07is_last\x18\x04 \x01(\x08\"\xec\x01\n\x0eProcessedFrame\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x12\n\x05\x66rame\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12)\n\x07outputs\x18\x03 \x03(\x0b\x32\x18.imageflow.v1.OutputFile\x12\x16\n\x0e\x61\x62sent_outputs\x18\x04 \x03(\t\x12\x0f\n\x07seconds\x18\x05 \x01(\x01\x12\x0f\n\x07\x64ropped\x18\x06 \x01(\x05\x12\x16\n\x0e\x64ropped_frames\x18\x07 \x03(\x03\x12)\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x1a.imageflow.v1.ErrorDetailsB\x08\n\x06_frame2`\n\x0cVideoService\x12P\n\x12ProcessVideoStream\x12\x18.imageflow.v1.VideoFrame\x1a\x1c.imageflow.v1.ProcessedFrame(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VIDEOCONFIG']._serialized_start=79
   _globals['_VIDEOCONFIG']._serialized_end=182
   _globals['_VIDEOFRAME']._serialized_start=184
-  _globals['_VIDEOFRAME']._serialized_end=274
-  _globals['_PROCESSEDFRAME']._serialized_start=277
-  _globals['_PROCESSEDFRAME']._serialized_end=513
-  _globals['_VIDEOSERVICE']._serialized_start=515
-  _globals['_VIDEOSERVICE']._serialized_end=611
+  _globals['_VIDEOFRAME']._serialized_end=291
+  _globals['_PROCESSEDFRAME']._serialized_start=294
+  _globals['_PROCESSEDFRAME']._serialized_end=530
+  _globals['_VIDEOSERVICE']._serialized_start=532
+  _globals['_VIDEOSERVICE']._serialized_end=628
 # @@protoc_insertion_point(module_scope)

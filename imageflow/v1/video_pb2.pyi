@@ -18,14 +18,16 @@ class VideoConfig(_message.Message):
     def __init__(self, metadata: _Optional[_Union[_image_processing_pb2.ImageMetadata, _Mapping]] = ..., spec_json: _Optional[str] = ..., correlation_id: _Optional[str] = ...) -> None: ...
 
 class VideoFrame(_message.Message):
-    __slots__ = ("config", "frame", "image_data")
+    __slots__ = ("config", "frame", "image_data", "is_last")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_DATA_FIELD_NUMBER: _ClassVar[int]
+    IS_LAST_FIELD_NUMBER: _ClassVar[int]
     config: VideoConfig
     frame: int
     image_data: bytes
-    def __init__(self, config: _Optional[_Union[VideoConfig, _Mapping]] = ..., frame: _Optional[int] = ..., image_data: _Optional[bytes] = ...) -> None: ...
+    is_last: bool
+    def __init__(self, config: _Optional[_Union[VideoConfig, _Mapping]] = ..., frame: _Optional[int] = ..., image_data: _Optional[bytes] = ..., is_last: _Optional[bool] = ...) -> None: ...
 
 class ProcessedFrame(_message.Message):
     __slots__ = ("execution_id", "frame", "outputs", "absent_outputs", "seconds", "dropped", "dropped_frames", "error")

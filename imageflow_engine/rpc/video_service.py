@@ -122,14 +122,22 @@ class _Session:
             raise group_error.exceptions[0] from None
 
     async def _read(self, first: pb.VideoFrame) -> None:
-        message: pb.VideoFrame | None = first
-        while message is not None:
-            if message.image_data and self._newest.put(message.frame, message.image_data):
-                self._stream.counts = replace(self._stream.counts, dropped=self._stream.counts.dropped + 1)
+        self._take(first)
+        is_over = first.is_last
+        while not is_over:
             message = await self._call.receive(pb.VideoFrame, within_s=_IDLE_S)
-            if message is not None and message.HasField("config"):
+            # A connection that is lost looks like the end of the messages before it is known to be lost.
+            if message is None:
+                raise Cancelled("The stream ended without a message that is the last one: its client is gone.")
+            if message.HasField("config"):
                 raise InvalidInput("Only the first message of a stream has a config: start another stream for it.")
+            self._take(message)
+            is_over = message.is_last
         self._newest.close()
+
+    def _take(self, message: pb.VideoFrame) -> None:
+        if message.image_data and self._newest.put(message.frame, message.image_data):
+            self._stream.counts = replace(self._stream.counts, dropped=self._stream.counts.dropped + 1)
 
     async def _process(self, frame: Frame) -> None:
         result = await on_thread(partial(self._stream.process, frame.data), self._stream.stop)

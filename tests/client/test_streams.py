@@ -102,10 +102,10 @@ def test_an_error_of_the_camera_is_raised_and_ends_the_stream(deployment: Deploy
         time.sleep(0.5)
         raise OSError("the camera was unplugged")
 
+    seen: list[ProcessedFrame] = []
     with Client(deployment.url) as client, pytest.raises(OSError, match="unplugged"):
-        for result in client.stream(broken(), pipeline="live"):
-            execution = result.execution
-    assert until_ended(deployment, execution).state is ExecutionState.CANCELLED
+        seen.extend(client.stream(broken(), pipeline="live"))
+    assert until_ended(deployment, seen[0].execution).state is ExecutionState.CANCELLED
 
 
 @pytest.mark.parametrize("times", range(3))
@@ -114,10 +114,13 @@ def test_a_cancelled_stream_is_said_to_be_cancelled_while_frames_are_sent(deploy
         while True:
             yield image()
 
-    with Client(deployment.url) as client, pytest.raises(Cancelled):
+    def cancelling(client: Client) -> None:
         for place, result in enumerate(client.stream(endless(), pipeline="live")):
             if place == 0:
                 client.cancel(result.execution)
+
+    with Client(deployment.url) as client, pytest.raises(Cancelled):
+        cancelling(client)
 
 
 def say(wire: ClientConnection, **message: Any) -> None:

@@ -31,6 +31,7 @@ def frames(*images: bytes) -> Iterator[pb.VideoFrame]:
     yield config()
     for number, data in enumerate(images):
         yield pb.VideoFrame(frame=number, image_data=data)
+    yield pb.VideoFrame(is_last=True)
 
 
 def slow() -> dict[str, Any]:
@@ -48,18 +49,27 @@ class Camera:
     def __init__(self) -> None:
         self._frames: queue.Queue[pb.VideoFrame | None] = queue.Queue()
 
-    def send(self, frame: pb.VideoFrame | None) -> None:
+    def send(self, frame: pb.VideoFrame) -> None:
         self._frames.put(frame)
+
+    def end(self) -> None:
+        """End its stream in order, or what is left of it."""
+        self._frames.put(pb.VideoFrame(is_last=True))
+        self._frames.put(None)
+
+    def leave(self) -> None:
+        """End its messages without a last one."""
+        self._frames.put(None)
 
     def __iter__(self) -> Iterator[pb.VideoFrame]:
         return iter(self._frames.get, None)
 
 
 def until_refused(answers: Iterator[pb.ProcessedFrame]) -> list[pb.ProcessedFrame]:
-    found = []
+    """Return what comes before a stream ends with an error."""
+    found: list[pb.ProcessedFrame] = []
     with pytest.raises(grpc.RpcError):
-        for answer in answers:
-            found.append(answer)  # noqa: PERF402 - what came before the error is kept
+        found.extend(answers)
     return found
 
 
@@ -88,7 +98,7 @@ def test_frames_that_come_in_time_are_all_processed_in_their_order(stub: Stub, s
             {"picture", "pixels"},
         )
         assert all(each.data for each in result.outputs)
-    camera.send(None)
+    camera.end()
     assert list(answers) == []
     record = until_ended(stores, first.execution_id)
     assert (record.state, record.frames) == (ExecutionState.COMPLETED, FrameCounts(processed=5))
@@ -103,7 +113,7 @@ def test_frames_that_come_too_fast_are_dropped_and_each_is_answered_or_reported_
     def sending() -> Iterator[pb.VideoFrame]:
         yield config(slow())
         for number in range(50):
-            yield pb.VideoFrame(frame=number, image_data=image())
+            yield pb.VideoFrame(frame=number, image_data=image(), is_last=number == 49)
             time.sleep(0.02)
 
     first, *results = stub.stream(sending())
@@ -128,7 +138,7 @@ def test_a_frame_that_is_no_image_has_an_error_and_the_stream_goes_on(stub: Stub
     assert (broken.error.code, broken.error.metadata["failed_step"]) == ("STEP_REFUSED", "decode")
     camera.send(pb.VideoFrame(frame=1, image_data=image()))
     assert next(answers).outputs
-    camera.send(None)
+    camera.end()
 
 
 def test_fuzzed_frames_disturb_nothing(stub: Stub) -> None:
@@ -141,7 +151,7 @@ def test_fuzzed_frames_disturb_nothing(stub: Stub) -> None:
         result = next(answers)
         assert result.frame == number
         assert bool(result.outputs) != bool(result.error.code)
-    camera.send(None)
+    camera.end()
 
 
 def test_mutated_messages_are_answered_or_refused_with_a_reason(stub: Stub) -> None:
@@ -152,8 +162,7 @@ def test_mutated_messages_are_answered_or_refused_with_a_reason(stub: Stub) -> N
 
 
 def test_what_is_wrong_with_a_stream_is_said_at_its_beginning(stub: Stub) -> None:
-    first, last = until_refused(stub.stream(iter([config(), config()])))
-    assert first.execution_id
+    _, last = until_refused(stub.stream(iter([config(), config()])))
     assert last.error.code == "INVALID_INPUT"
     code, said = refused(lambda: stub.stream(iter([pb.VideoFrame(frame=0, image_data=image())])))
     assert (code, said.code) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")
@@ -179,7 +188,7 @@ def test_a_wrong_frame_ends_the_stream_as_failed(stub: Stub, stores: Stores, wro
     next(answers)
     camera.send(wrong)
     code, said = refused(lambda: list(answers))
-    camera.send(None)
+    camera.end()
     assert (code, said.code) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")
     record = until_ended(stores, execution)
     assert (record.state, record.error.code) == (ExecutionState.FAILED, "INVALID_INPUT")
@@ -195,9 +204,20 @@ def test_a_client_that_leaves_in_the_middle_of_a_frame_ends_its_stream(stub: Stu
     call.cancel()
     begun_s = time.monotonic()
     record = until_ended(stores, execution)
-    camera.send(None)
+    camera.end()
     assert record.state is ExecutionState.CANCELLED
     assert time.monotonic() - begun_s < 5
+
+
+def test_messages_that_end_without_a_last_one_are_a_client_that_is_gone(stub: Stub, stores: Stores) -> None:
+    camera = Camera()
+    camera.send(config())
+    answers = iter(stub.stream(iter(camera)))
+    execution = next(answers).execution_id
+    camera.leave()
+    code, _ = refused(lambda: list(answers))
+    assert code is grpc.StatusCode.CANCELLED
+    assert until_ended(stores, execution).state is ExecutionState.CANCELLED
 
 
 def test_a_stream_is_cancelled_by_its_id_within_two_seconds(stub: Stub, stores: Stores) -> None:
@@ -211,7 +231,7 @@ def test_a_stream_is_cancelled_by_its_id_within_two_seconds(stub: Stub, stores: 
     begun_s = time.monotonic()
     code, _ = refused(lambda: list(answers))
     assert time.monotonic() - begun_s < 3
-    camera.send(None)
+    camera.end()
     assert code is grpc.StatusCode.CANCELLED
     assert until_ended(stores, execution).state is ExecutionState.CANCELLED
 
@@ -221,7 +241,7 @@ def test_a_silent_camera_is_refused_after_a_time(stub: Stub, stores: Stores, mon
     camera = Camera()
     camera.send(config())
     code, said = refused(lambda: list(stub.stream(iter(camera))))
-    camera.send(None)
+    camera.end()
     assert (code, said.code) == (grpc.StatusCode.DEADLINE_EXCEEDED, "TIMEOUT")
 
 
@@ -259,7 +279,7 @@ def test_streams_beyond_the_limit_are_refused(stub: Stub) -> None:
     code, said = refused(lambda: stub.stream(frames(image())))
     assert (code, said.code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_REQUESTS")
     for camera in cameras:
-        camera.send(None)
+        camera.end()
     for call in calls:
         assert list(call) == []
     assert len(list(stub.stream(frames(image())))) == 2
