@@ -113,6 +113,7 @@ def test_a_cancelled_stream_is_said_to_be_cancelled_while_frames_are_sent(deploy
     def endless() -> Iterator[bytes]:
         while True:
             yield image()
+            time.sleep(0.002)
 
     def cancelling(client: Client) -> None:
         for place, result in enumerate(client.stream(endless(), pipeline="live")):
