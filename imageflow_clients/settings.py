@@ -155,7 +155,7 @@ class AddressSettings(BaseModel):
     `none` tells them to use other protocols, and so does IMAGEFLOW_PUBLIC_URL where this is unset."""
 
     engine_address: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
-    """Host and port where gateways reach the gRPC of an engine, for previews. Unset: here."""
+    """Host and port where gateways reach the gRPC of an engine, for previews and camera streams. Unset: here."""
 
     dagster_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
     """Where processes of this deployment reach Dagster's webserver, such as http://dagster:3000. Unset: here."""

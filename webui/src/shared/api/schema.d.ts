@@ -1361,6 +1361,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/executions/{execution}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log lines of an execution
+         * @description What its steps logged, in order, those of earlier attempts first.
+         */
+        get: operations["read_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/executions/{execution}/cancel": {
         parameters: {
             query?: never;
@@ -1455,6 +1475,49 @@ export interface paths {
         get: operations["follow_execution"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{execution}/logs/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log lines of an execution as they come
+         * @description Every line once, in order, with Last-Event-ID from there on. Ends by itself when the execution has ended.
+         */
+        get: operations["follow_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview a step
+         * @description Compute the outputs of one step for samples; nothing is stored.
+         *
+         *     409 (SUPERSEDED) for a request that a newer one of the same session replaced, 404 (SAMPLE_FORGOTTEN) where the
+         *     images have to be sent again, 504 where it takes too long.
+         */
+        post: operations["preview_step"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2167,6 +2230,7 @@ export interface components {
             /** Estimated Completion Time */
             estimated_completion_time: string | null;
             error: components["schemas"]["ExecutionProblem"] | null;
+            frames: components["schemas"]["ExecutionFrames"] | null;
             /** Parameters */
             parameters: {
                 [key: string]: {
@@ -2185,6 +2249,18 @@ export interface components {
             steps: components["schemas"]["ExecutionStep"][];
         };
         /**
+         * ExecutionFrames
+         * @description What became of the frames of a camera stream.
+         */
+        ExecutionFrames: {
+            /** Processed */
+            processed: number;
+            /** Dropped */
+            dropped: number;
+            /** Failed */
+            failed: number;
+        };
+        /**
          * ExecutionList
          * @description A page of executions.
          */
@@ -2193,6 +2269,18 @@ export interface components {
             executions: components["schemas"]["ExecutionSummary"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * ExecutionLog
+         * @description Some log lines of an execution, in order.
+         */
+        ExecutionLog: {
+            /** Lines */
+            lines: components["schemas"]["LogLineEntry"][];
+            /** Next */
+            next: string | null;
+            /** Is End */
+            is_end: boolean;
         };
         /**
          * ExecutionProblem
@@ -2248,6 +2336,7 @@ export interface components {
             seconds: number;
             /** Tries */
             tries: components["schemas"]["StepTry"][];
+            resources: components["schemas"]["Resources"];
         };
         /**
          * ExecutionSummary
@@ -2287,6 +2376,7 @@ export interface components {
             /** Estimated Completion Time */
             estimated_completion_time: string | null;
             error: components["schemas"]["ExecutionProblem"] | null;
+            frames: components["schemas"]["ExecutionFrames"] | null;
         };
         /**
          * FailedStep
@@ -2755,6 +2845,36 @@ export interface components {
             made_by: components["schemas"]["MadeBy"][];
             /** Versions Known */
             versions_known: boolean;
+        };
+        /**
+         * LogLineEntry
+         * @description A line that a step logged.
+         */
+        LogLineEntry: {
+            /**
+             * Cursor
+             * @example 1-17
+             */
+            cursor: string;
+            /** Attempt */
+            attempt: number;
+            /**
+             * Step
+             * @example scratches
+             */
+            step: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Level
+             * @example warning
+             */
+            level: string;
+            /** Text */
+            text: string;
         };
         /**
          * Loops
@@ -3270,6 +3390,91 @@ export interface components {
             offenders: components["schemas"]["FoundFacts"][];
         };
         /**
+         * PreviewAnswer
+         * @description What the step gave for each sample, in their order.
+         */
+        PreviewAnswer: {
+            /** Samples */
+            samples: components["schemas"]["PreviewedSample"][];
+        };
+        /**
+         * PreviewProblem
+         * @description Why there are no outputs.
+         */
+        PreviewProblem: {
+            /**
+             * Code
+             * @example STEP_REFUSED
+             */
+            code: string;
+            /** Message */
+            message: string;
+            /** Step */
+            step: string | null;
+        };
+        /**
+         * PreviewedOutput
+         * @description What the step gave at one of its outputs.
+         */
+        PreviewedOutput: {
+            /**
+             * Kind
+             * @example image
+             */
+            kind: string;
+            /**
+             * Media Type
+             * @example image/png
+             */
+            media_type: string;
+            /** Sha256 */
+            sha256: string;
+            /** Width Px */
+            width_px: number | null;
+            /** Height Px */
+            height_px: number | null;
+            /** Data */
+            data: string;
+        };
+        /**
+         * PreviewedSample
+         * @description What the step gave for one sample.
+         */
+        PreviewedSample: {
+            /** Images */
+            images: {
+                [key: string]: string;
+            };
+            /** Outputs */
+            outputs: {
+                [key: string]: components["schemas"]["PreviewedOutput"] | null;
+            };
+            /** Steps */
+            steps: components["schemas"]["PreviewedStep"][];
+            /** Seconds */
+            seconds: number;
+            error: components["schemas"]["PreviewProblem"] | null;
+        };
+        /**
+         * PreviewedStep
+         * @description What one step did.
+         */
+        PreviewedStep: {
+            /** Step */
+            step: string;
+            /**
+             * Status
+             * @example reused
+             */
+            status: string;
+            /** Seconds */
+            seconds: number;
+            /** Tries */
+            tries: number;
+            /** Error */
+            error: string;
+        };
+        /**
          * ProcessingAccepted
          * @description The answer to an accepted image.
          */
@@ -3488,6 +3693,18 @@ export interface components {
             refused: components["schemas"]["RefusedMapUpload"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * Resources
+         * @description What a step used of the machine; `null` is not known, as of a process that was killed.
+         */
+        Resources: {
+            /** Cpu S */
+            cpu_s?: number | null;
+            /** Peak Memory Bytes */
+            peak_memory_bytes?: number | null;
+            /** Gpu Memory Bytes */
+            gpu_memory_bytes?: number | null;
         };
         /**
          * ResultDetail
@@ -3764,6 +3981,10 @@ export interface components {
             status: string;
             /** Seconds */
             seconds: number;
+            /** Resources */
+            resources: {
+                [key: string]: unknown;
+            };
         };
         /**
          * StageState
@@ -3876,6 +4097,10 @@ export interface components {
             tries: number;
             /** Error */
             error?: string | null;
+            /** Resources */
+            resources?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * StepTry
@@ -3886,6 +4111,7 @@ export interface components {
             seconds: number;
             /** Error */
             error: string;
+            resources?: components["schemas"]["Resources"];
         };
         /**
          * StoredFile
@@ -7892,6 +8118,51 @@ export interface operations {
             };
         };
     };
+    read_log: {
+        parameters: {
+            query?: {
+                /** @description `cursor` of the line before the first. */
+                after?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionLog"];
+                };
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     cancel_execution: {
         parameters: {
             query?: never;
@@ -8140,6 +8411,120 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    follow_log: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last line that the client got. */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events: a `line` for each line that is there, and for each that comes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                    "application/json": components["schemas"]["LogLineEntry"];
+                };
+            };
+            /** @description The execution has ended, and the client has its last line: do not ask again. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    preview_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** @description The client: of the requests of one session only the newest goes on. */
+                    session: string;
+                    /** @description The pipeline. */
+                    spec: Record<string, never>;
+                    /** @description The step whose outputs are wanted. */
+                    step: string;
+                    /**
+                     * @description Pixels that are larger are reduced to it.
+                     * @default 1024
+                     */
+                    longest_side_px?: number;
+                    /** @description SHA-256 of each sample's images, by input of the pipeline. Images that earlier previews had need not be sent again. Without it, the images that are sent are the samples. */
+                    samples?: {
+                        [key: string]: string;
+                    }[];
+                    /**
+                     * Format: binary
+                     * @description An image: one part for each sample, under the input's name where the pipeline has several.
+                     */
+                    image?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewAnswer"];
+                };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */
             422: {
