@@ -14,11 +14,15 @@ import pytest
 from imageflow.v1 import image_processing_pb2 as shared
 from imageflow.v1 import video_pb2 as pb
 from imageflow.v1.limits import VIDEO_SERVICE
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.executions import ExecutionState, FrameCounts
+from imageflow_engine.rpc.server import RpcServer
 from imageflow_executions.history import get_execution
+from imageflow_executions.preview import Previews
+from imageflow_executions.streams import Streams
 from tests.executions.starts import hanging, image, small
-from tests.rpc.conftest import Stub, refused, until
+from tests.rpc.conftest import Stub, free_port, refused, until
 from tests.rpc.test_hostile import answers_of, mutated
 
 
@@ -267,6 +271,27 @@ def test_a_client_that_does_not_read_its_results_is_cut_off_and_memory_stays_bou
     call.cancel()
     assert (record.state, record.error.code) == (ExecutionState.FAILED, "TIMEOUT")
     assert record.frames.dropped > record.frames.processed
+
+
+def test_an_engine_that_stops_ends_its_streams(
+    settings: Settings, stores: Stores, previews: Previews, streams: Streams
+) -> None:
+    here = settings.model_copy(update={"engine_grpc_port": free_port()})
+    with RpcServer(here, stores, previews, streams) as server:
+        stub = Stub(f"127.0.0.1:{server.port}")
+        camera = Camera()
+        camera.send(config(hanging()))
+        answers = iter(stub.stream(iter(camera)))
+        execution = next(answers).execution_id
+        camera.send(pb.VideoFrame(frame=0, image_data=image()))
+        time.sleep(0.3)
+        server.stop(grace_s=5)
+        (last,) = until_refused(answers)
+        camera.end()
+        assert last.error.code == "UNAVAILABLE"
+        stub.channel.close()
+    record = record_of(stores, execution)
+    assert (record.state, record.error.code) == (ExecutionState.FAILED, "UNAVAILABLE")
 
 
 def test_streams_beyond_the_limit_are_refused(stub: Stub) -> None:
