@@ -208,6 +208,7 @@ def test_the_description_has_every_message_and_its_references_lead_somewhere(ser
     assert channel["address"] == f"{V1}/ws"
     assert set(channel["messages"]) == {
         *("Start", "Preview", "Stream", "EndStream", "Subscribe", "Unsubscribe", "Cancel", "Frame"),
+        *("SubscribeLogs", "UnsubscribeLogs", "ExecutionLogs"),
         *("Accepted", "Cancelling", "ExecutionProgress", "SocketError"),
         *("Previewed", "Streaming", "FrameResult", "StreamEnded"),
     }
