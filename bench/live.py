@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,15 @@ def run() -> Result:
             spent = {"alone": _alone(plan(parse_spec(pipelines["net"])), data)}
             spent |= asyncio.run(_by_protocol(settings, "net", data))
             empty = asyncio.run(_by_protocol(settings, "empty", data))
+            streamed = asyncio.run(_streamed(settings, "net", picture(1280, 720)))
             cpu_s = {way: asyncio.run(_cpu_s(settings, servers, way, data)) for way in ("grpc", "rest")}
-    return Result(figures=(*_times(spent), *_of_empty(empty, cpu_s)))
+    return Result(figures=(*_times(spent), *_of_stream(streamed), *_of_empty(empty, cpu_s)))
+
+
+def _of_stream(seconds: Sequence[float]) -> Iterator[Figure]:
+    name = "720p JPEG, net of 3.5 M, a frame of a camera stream"
+    yield Figure(name=f"{name}, p50", value=statistics.median(seconds) * 1000, unit="ms", at_most=50)
+    yield Figure(name=f"{name}, p95", value=_p95(seconds) * 1000, unit="ms")
 
 
 def _times(spent: Mapping[str, Sequence[float]]) -> Iterator[Figure]:
@@ -103,10 +110,10 @@ def _of_empty(spent: Mapping[str, Sequence[float]], cpu_s: Mapping[str, float]) 
         yield Figure(name=name, value=value * 1000, unit="ms", at_most=5)
 
 
-def picture() -> bytes:
+def picture(width: int = 1920, height: int = 1080) -> bytes:
     """Return a JPEG with as much detail as a photograph has."""
-    rough = np.random.default_rng(0).integers(0, 256, (136, 241, 3), np.uint8)
-    done, data = cv2.imencode(".jpg", cv2.resize(rough, (1920, 1080), interpolation=cv2.INTER_CUBIC))
+    rough = np.random.default_rng(0).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+    done, data = cv2.imencode(".jpg", cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC))
     assert done
     return data.tobytes()
 
@@ -125,6 +132,26 @@ async def _by_protocol(settings: Settings, pipeline: str, data: bytes) -> dict[s
                 spent[name].append(time.perf_counter() - begun_s)
                 assert done.state is ExecutionState.COMPLETED
     return {name: seconds[_WARM_UP:] for name, seconds in spent.items()}
+
+
+async def _streamed(settings: Settings, pipeline: str, data: bytes) -> list[float]:
+    """Return the seconds from each frame of a stream to its result; a frame is sent when the last one is done."""
+    spent: list[float] = []
+    turn: asyncio.Queue[None] = asyncio.Queue()
+
+    async def camera() -> AsyncIterator[bytes]:
+        for _ in range(ROUNDS + _WARM_UP):
+            yield data
+            await turn.get()
+
+    async with AsyncClient(settings.gateway_url, protocol="grpc") as client:
+        begun_s = time.perf_counter()
+        async for result in client.stream(camera(), pipeline=pipeline):
+            assert result.error is None
+            spent.append(time.perf_counter() - begun_s)
+            begun_s = time.perf_counter()
+            turn.put_nowait(None)
+    return spent[_WARM_UP:]
 
 
 async def _cpu_s(settings: Settings, servers: Sequence[psutil.Process], way: str, data: bytes) -> float:

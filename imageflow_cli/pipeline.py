@@ -14,6 +14,7 @@ from imageflow_cli.component_output import print_component, print_components
 from imageflow_cli.console import print_json, print_table
 from imageflow_cli.options import as_json, with_settings
 from imageflow_cli.pipeline_output import Written, check_pictures, read_file, summary, write
+from imageflow_cli.preview_output import show_preview, write_preview
 from imageflow_clients.settings import Settings
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import InvalidInput
@@ -81,6 +82,55 @@ def run(
         raise InvalidInput(
             f"{len(failures)} of {len(images)} pictures failed for the reasons above; the others are done."
         )
+
+
+@pipeline.command()
+@click.argument("spec", type=_PATH)
+@click.argument("images", type=_PATH, nargs=-1, required=True)
+@click.option("--step", required=True, help="The step whose outputs are wanted.")
+@click.option(
+    "--server", help="Address of the gateway, or of an engine alone as grpc://host:port (default: this machine's)."
+)
+@click.option("--out", type=_PATH, help="Folder for the outputs, made if missing. Without it they are only listed.")
+@click.option(
+    "--side",
+    "longest_side_px",
+    type=click.IntRange(16, 4096),
+    default=1024,
+    show_default=True,
+    help="Pixels that are larger are reduced to this length of their longer side.",
+)
+@click.option("--steps", is_flag=True, help="Also show how long each step took.")
+@as_json
+@with_settings
+def preview(
+    settings: Settings,
+    spec: Path,
+    images: tuple[Path, ...],
+    step: str,
+    server: str | None,
+    out: Path | None,
+    longest_side_px: int,
+    steps: bool,
+    as_json: bool,
+) -> None:
+    """Show what one step of the pipeline in the file SPEC gives for up to 8 IMAGES, by an engine of a running server.
+
+    Nothing is stored. What has not changed since the last preview is not computed again.
+    """
+    from imageflow.client import Client
+
+    asked = _spec(spec).to_data()
+    check_pictures(images, out)
+    with Client(server or settings.gateway_url) as client:
+        previews = client.preview(
+            [read_file(image) for image in images], spec=asked, step=step, longest_side_px=longest_side_px
+        )
+    for image, shown in zip(images, previews, strict=True):
+        show_preview(shown, image, write_preview(shown, image, out), steps=steps, as_json=as_json)
+    failed = [each.error for each in previews if each.error is not None]
+    if failed:
+        raise InvalidInput(f"The step gave nothing for {len(failed)} of {len(images)} images: {failed[0].message}")
 
 
 @pipeline.command()

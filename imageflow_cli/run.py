@@ -8,6 +8,7 @@ import click
 
 from imageflow_cli.console import print_json
 from imageflow_cli.execution_output import print_steps, steps_as_json
+from imageflow_cli.media_endings import ending_of
 from imageflow_cli.options import as_json, with_settings
 from imageflow_cli.pipeline_output import check_pictures, read_file
 from imageflow_cli.whole_file import whole_file
@@ -17,20 +18,12 @@ from imageflow_domain.executions import ExecutionState, Priority
 from imageflow_domain.file_names import derived_name
 
 if TYPE_CHECKING:
-    from imageflow.client import Execution, Output
+    from imageflow.client import Execution
     from imageflow.client.request import Options
 
 _PATH = click.Path(path_type=Path)
 _AT_ONCE = 4
 """Images on their way; the server does as many at once as it has cores."""
-
-_ENDINGS = {
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/webp": "webp",
-    "image/bmp": "bmp",
-    "application/json": "json",
-}
 
 
 @click.command()
@@ -118,15 +111,13 @@ def _written(done: "Execution", image: Path, out: Path | None) -> dict[str, Path
     if out is None:
         return {}
     outputs = {name: each for name, each in done.outputs.items() if each is not None}
-    files = {name: out / derived_name(image.stem, f".{name}.{_ending(each)}") for name, each in outputs.items()}
+    files = {
+        name: out / derived_name(image.stem, f".{name}.{ending_of(each.media_type)}") for name, each in outputs.items()
+    }
     for name, file in files.items():
         with whole_file(file) as partial:
             partial.write_bytes(outputs[name].data)
     return files
-
-
-def _ending(output: "Output") -> str:
-    return _ENDINGS.get(output.media_type, "bin")
 
 
 def _show(image: Path, done: "Execution", files: dict[str, Path], server: str, *, steps: bool, as_json: bool) -> None:

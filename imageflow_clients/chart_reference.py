@@ -20,6 +20,7 @@ _FROM_ELSEWHERE = {
     "gateway_port",
     "dagster_port",
     "engine_grpc_port",
+    "engine_address",
     "grpc_address",
     "open",
     "object_store_url",

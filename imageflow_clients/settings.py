@@ -154,6 +154,9 @@ class AddressSettings(BaseModel):
     """Host and port under which clients reach gRPC, where that is not IMAGEFLOW_HOST and IMAGEFLOW_ENGINE_GRPC_PORT;
     `none` tells them to use other protocols, and so does IMAGEFLOW_PUBLIC_URL where this is unset."""
 
+    engine_address: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    """Host and port where gateways reach the gRPC of an engine, for previews and camera streams. Unset: here."""
+
     dagster_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
     """Where processes of this deployment reach Dagster's webserver, such as http://dagster:3000. Unset: here."""
     dagster_public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
@@ -171,6 +174,13 @@ class AddressSettings(BaseModel):
             return None if self.grpc_address == NO_ADDRESS else self.grpc_address
         if self.public_url is not None:
             return None  # clients are on other machines, which this machine's own address does not lead to
+        return f"{self.reachable_host}:{self.engine_grpc_port}" if self.engine_grpc_port else None
+
+    @property
+    def engine_base_address(self) -> str | None:
+        """Where processes of this deployment reach an engine's gRPC, as host:port; `None` where none serves it."""
+        if self.engine_address is not None:
+            return self.engine_address
         return f"{self.reachable_host}:{self.engine_grpc_port}" if self.engine_grpc_port else None
 
     @property

@@ -90,6 +90,10 @@ class NotFound(ImageFlowError):
     """A survey, tile, object or driver of that name does not exist."""
 
 
+class SampleForgotten(NotFound):
+    """A preview names an image by its digest that is not kept, or not any more: send its bytes."""
+
+
 class ObjectMissing(NotFound):
     """An object that a row promises is not in the store."""
 
@@ -130,6 +134,10 @@ class Outdated(Conflict):
 
 class VersionMissing(InvalidInput):
     """A change lacks the version of the thing that it was made from, so that it could overwrite another one unseen."""
+
+
+class Superseded(Conflict):
+    """A newer request of the same client took the place of this one."""
 
 
 class NotReady(ImageFlowError):

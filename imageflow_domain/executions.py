@@ -133,6 +133,17 @@ class ExecutionError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameCounts:
+    """What became of the frames of a camera stream."""
+
+    processed: int = 0
+    dropped: int = 0
+    """As newer ones came while they waited."""
+    failed: int = 0
+    """A step refused them, or failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExecutionRecord:
     """An execution as the database keeps it."""
 
@@ -152,6 +163,8 @@ class ExecutionRecord:
     ended_at: datetime | None
     estimated_end_at: datetime | None
     """The estimate at the start of the execution."""
+    frames: FrameCounts | None = None
+    """Of a camera stream; `None` for any other execution."""
 
 
 def new_id() -> uuid.UUID:

@@ -41,6 +41,8 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.EventsForgotten: Answer(status=410, code="EVENTS_FORGOTTEN", grpc="OUT_OF_RANGE"),
     domain.Outdated: Answer(status=412, code="OUTDATED", grpc="ABORTED"),
     domain.VersionMissing: Answer(status=428, code="PRECONDITION_REQUIRED", grpc="FAILED_PRECONDITION"),
+    domain.SampleForgotten: Answer(status=404, code="SAMPLE_FORGOTTEN", grpc="NOT_FOUND"),
+    domain.Superseded: Answer(status=409, code="SUPERSEDED", grpc="ABORTED"),
     domain.Conflict: Answer(status=409, code="CONFLICT", grpc="ALREADY_EXISTS"),
     domain.NotReady: Answer(status=409, code="NOT_READY", grpc="FAILED_PRECONDITION"),
     domain.TooManyRequests: Answer(status=429, code="TOO_MANY_REQUESTS", grpc="RESOURCE_EXHAUSTED"),
@@ -54,7 +56,7 @@ TABLE: Mapping[type[domain.ImageFlowError], Answer] = {
     domain.CaptureError: Answer(status=503, code="CAPTURE_FAILED", grpc="UNAVAILABLE"),
     domain.GameMissing: Answer(status=503, code="GAME_MISSING", grpc="FAILED_PRECONDITION"),
     domain.Timeout: Answer(status=504, code="TIMEOUT", grpc="DEADLINE_EXCEEDED"),
-    domain.Cancelled: Answer(status=500, code="FAILED", grpc="CANCELLED"),
+    domain.Cancelled: Answer(status=500, code="CANCELLED", grpc="CANCELLED"),
     domain.ImageFlowError: Answer(status=500, code="FAILED", grpc="INTERNAL"),
 }
 """An error that is not listed is answered as its nearest parent is."""

@@ -19,7 +19,11 @@ from imageflow_engine.rpc.server import RpcServer
 from imageflow_executions.execute import Executor
 from imageflow_executions.journal import Journal
 from imageflow_executions.months import prepare_months
+from imageflow_executions.preview import HELD_BYTES, REUSED_BYTES, Previews
+from imageflow_executions.samples import Samples
+from imageflow_executions.streams import Streams
 from imageflow_pipelines.engine import Engine
+from imageflow_pipelines.reuse import Reuse
 
 _GRACE_S = 10.0
 """What executions that go on get to end by themselves; then another engine begins them again."""
@@ -42,15 +46,20 @@ def serve(settings: Settings) -> None:
     with stores.database, StepProcesses(kept=settings.step_processes) as processes:
         prepare_months(stores)
         models = open_models(settings, stores.objects)
+        previewing = Engine(
+            models=models, isolation=processes, reuse=Reuse(max_bytes=REUSED_BYTES), most_held_bytes=HELD_BYTES
+        )
         with (
             step_logging(),
             Engine(models=models, isolation=processes, meter=ProcessMeter()) as engine,
+            previewing,
             Journal(stores, name) as journal,
         ):
             resident = Resident(
                 stores, Executor(stores, engine, journal, name, log_lines=settings.execution_log_lines), name
             )
-            with _rpc(settings, stores, resident) as rpc:
+            previews = Previews(stores, previewing, Samples())
+            with _rpc(settings, stores, previews, Streams(stores, engine, name), resident) as rpc:
 
                 def stop(*_: object) -> None:
                     resident.stop()
@@ -69,5 +78,9 @@ def serve(settings: Settings) -> None:
                         )  # what remains ends soon, and a further signal ends it now
 
 
-def _rpc(settings: Settings, stores: Stores, resident: Resident) -> AbstractContextManager[RpcServer | None]:
-    return RpcServer(settings, stores, resident.place) if settings.engine_grpc_port else nullcontext()
+def _rpc(
+    settings: Settings, stores: Stores, previews: Previews, streams: Streams, resident: Resident
+) -> AbstractContextManager[RpcServer | None]:
+    if not settings.engine_grpc_port:
+        return nullcontext()
+    return RpcServer(settings, stores, previews, streams, resident.place)

@@ -1,7 +1,6 @@
 """Execute what was claimed: read the inputs, run the plan, store the outputs, note every step and the end."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +24,7 @@ from imageflow_domain.executions import (
     StepFacts,
 )
 from imageflow_domain.texts import storable
+from imageflow_executions.failure import execution_error
 from imageflow_executions.image_objects import put_output, read_inputs
 from imageflow_executions.journal import Ending, Journal
 from imageflow_executions.log_book import LINES_IN_DATABASE, LogBook
@@ -100,9 +100,9 @@ class Executor:
             if record.failures + 1 < MOST_FAILURES:
                 self._give_back(record, str(error))
                 return None
-            ending = _failed(record, _error(error))
+            ending = _failed(record, execution_error(error))
         except ImageFlowError as error:
-            ending = _failed(record, _error(error))
+            ending = _failed(record, execution_error(error))
         except Exception:  # noqa: BLE001 - logged in full, and the execution fails with it
             _LOG.exception("execution %s broke down", record.id)
             ending = _failed(record, _BROKE_DOWN)
@@ -151,7 +151,7 @@ class Executor:
             case error if isinstance(error.__cause__, Unavailable):
                 raise error.__cause__
             case error:
-                return _failed(record, _error(error))
+                return _failed(record, execution_error(error))
 
     def _stored(self, record: ExecutionRecord, done: Execution) -> dict[str, ImageObject | None]:
         return {
@@ -216,9 +216,3 @@ def _change(record: ExecutionRecord, step: StepRecord, place: int) -> StepChange
 
 def _tried(attempt: StepAttempt) -> Mapping[str, Any]:
     return {"seconds": attempt.seconds, "error": storable(attempt.error), "resources": attempt.resources.to_data()}
-
-
-def _error(error: ImageFlowError) -> ExecutionError:
-    """Return an error as it is kept: its code is the name of its class."""
-    code = re.sub("(?<!^)(?=[A-Z])", "_", type(error).__name__).upper()
-    return ExecutionError(code=code, message=storable(str(error)), step=getattr(error, "step", ""))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from imageflow_domain.errors import Fault, InvalidPipeline
+from imageflow_domain.errors import Fault, InvalidInput, InvalidPipeline
 from imageflow_pipelines.plan import Plan, plan
 from imageflow_pipelines.registry import RELEASED, Registry
 from imageflow_pipelines.spec import PipelineSpec
@@ -39,6 +39,16 @@ def plan_with(spec: PipelineSpec, given: Given, registry: Registry = RELEASED) -
 def effective(wanted: Plan) -> Effective:
     """Return the parameters of every step as they take effect."""
     return {name: step.component.model_dump(mode="json") for name, step in wanted.steps.items()}
+
+
+def refuse_containers(wanted: Plan) -> None:
+    """Raise `InvalidInput` for a plan with container components, which runs of Dagster execute."""
+    containers = [step.component.reference() for step in wanted.steps.values() if step.component.container is not None]
+    if containers:
+        raise InvalidInput(
+            f"Pipelines with container components ({', '.join(containers)}) have no previews and no camera streams: "
+            "start an execution."
+        )
 
 
 def _places(wanted: Plan, name: str, value: Any, faults: list[Fault]) -> list[tuple[str, str, Any]]:

@@ -96,17 +96,7 @@ def start_execution(
         raise Overloaded(f"{MOST_WAITING:,} executions wait already: send this one again later.")
     own = execution or new_id()
     inputs = {name: put_input(stores, own, name, data, digests[name]) for name, data in sources.items()}
-    request = ExecutionRequest(
-        pipeline=_reference(wanted),
-        spec=None if asked.spec is None else wanted.spec.to_data(),
-        parameters=effective(wanted),
-        priority=asked.priority,
-        principal=principal.name,
-        client=asked.client,
-        correlation=asked.correlation,
-        protocol=asked.protocol,
-        runner=_runner_of(wanted),
-    )
+    request = _request(asked, wanted, principal)
     estimate = estimate_s(known.recent_seconds, sum(each.size for each in inputs.values()))
     at_once = None if known.waiting or request.runner is not Runner.ENGINE else place
     with stores.database.begin() as connection:
@@ -140,6 +130,8 @@ def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal,
     """
     with stores.database.begin() as connection:
         former = rows.get(connection, execution)
+    if former.frames is not None:
+        raise InvalidInput(f"Execution {execution} is a camera stream, whose frames are not kept: start another one.")
     if not former.state.is_end:
         raise NotReady(f"Execution {execution} is {former.state}: wait for its end, or cancel it.")
     spec = former.request.spec
@@ -156,6 +148,27 @@ def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal,
         ),
         read_inputs(stores, former),
         principal,
+    )
+
+
+def prepare_request(stores: Stores, start_request: StartRequest, principal: Principal) -> tuple[Plan, ExecutionRequest]:
+    """Return the plan of what a client asks for, and what is kept of it; raises as `start_execution` does."""
+    asked = _checked(start_request)
+    wanted = _plan_of(asked, _look_up(stores, asked, principal))
+    return wanted, _request(asked, wanted, principal)
+
+
+def _request(asked: StartRequest, wanted: Plan, principal: Principal) -> ExecutionRequest:
+    return ExecutionRequest(
+        pipeline=f"{wanted.spec.pipeline}@{wanted.spec.version}",
+        spec=None if asked.spec is None else wanted.spec.to_data(),
+        parameters=effective(wanted),
+        priority=asked.priority,
+        principal=principal.name,
+        client=asked.client,
+        correlation=asked.correlation,
+        protocol=asked.protocol,
+        runner=_runner_of(wanted),
     )
 
 
@@ -204,10 +217,6 @@ def _plan_of(asked: StartRequest, known: _Known) -> Plan:
     if not all(is_storable(each) for each in texts_in(kept)):
         raise InvalidInput("The pipeline or its parameters hold signs that are no text: leave them out.")
     return wanted
-
-
-def _reference(wanted: Plan) -> str:
-    return f"{wanted.spec.pipeline}@{wanted.spec.version}"
 
 
 def _runner_of(wanted: Plan) -> Runner:

@@ -18,6 +18,7 @@ from imageflow_gateway.admitting import Admission
 from imageflow_gateway.aliases import Aliases
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.edge import Edge
+from imageflow_gateway.engine_calls import EngineCalls
 from imageflow_gateway.gateway import UseCases
 from imageflow_gateway.live import asyncapi, socket
 from imageflow_gateway.live import executions as live_executions
@@ -29,7 +30,7 @@ from imageflow_gateway.metrics import RequestMetrics
 from imageflow_gateway.pages import documents
 from imageflow_gateway.rest import health, metrics
 from imageflow_gateway.rest.catalog import components, models, pipelines
-from imageflow_gateway.rest.executions import executions, protocols
+from imageflow_gateway.rest.executions import executions, previews, protocols
 from imageflow_gateway.rest.inspection import (
     alerts,
     artefacts,
@@ -93,6 +94,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
         requests=requests,
         work=lambda: work.get("all", lambda: read_work(stores)),
         hub=hub,
+        engine=EngineCalls(settings.engine_base_address),
     )
     errors.install(app)
     app.mount("/static", documents.PageFiles(directory=documents.STATIC), name="static")
@@ -104,6 +106,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
             models.PREFIX: settings.model_limit_bytes,
             executions.PREFIX: settings.upload_limit_bytes,
             executions.PROCESS: settings.upload_limit_bytes,
+            previews.PREFIX: settings.upload_limit_bytes,
         },
     )
     # The layer that is added last is the outermost.
@@ -132,7 +135,7 @@ def describe_api() -> FastAPI:
     maps = (jobs, surveys, shots, progress, live_progress, insight, saves, markers, games, drivers, uploads, tiles)
     catalog = (components, pipelines, models)
     inspection = (masters, batches, notifications, inspections, artefacts, verifications, statistics, alerts)
-    live = (executions, live_executions, protocols, socket, asyncapi)
+    live = (executions, live_executions, previews, protocols, socket, asyncapi)
     for noun in (*maps, *catalog, *inspection, *live, health, metrics, documents):
         app.include_router(noun.router)
     return app

@@ -13,6 +13,8 @@ class Capacity:
         """Images of batches that are in memory, on threads of their own."""
         self.execution_images = CapacityLimiter(8)
         """Requests whose images are in memory, on threads of their own."""
+        self.previews = CapacityLimiter(8)
+        """Previews whose images are in memory."""
         self.execution_followers = CapacityLimiter(1000)
         """Requests that wait for the end of an execution, and clients that follow one; more are refused."""
         self.sockets = CapacityLimiter(1000)

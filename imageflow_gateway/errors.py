@@ -81,7 +81,7 @@ def domain_response(error: domain.ImageFlowError) -> JSONResponse:
         answer.status,
         answer.code,
         str(error),
-        details=_details(error),
+        details=details_of(error),
         headers={"retry-after": str(_RETRY_AFTER_S)} if answer.status in _LATER else None,
     )
 
@@ -140,7 +140,8 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     return error_response(error.status_code, code, message, headers=headers)
 
 
-def _details(error: domain.ImageFlowError) -> Mapping[str, Any]:
+def details_of(error: domain.ImageFlowError) -> Mapping[str, Any]:
+    """Return more of an error for programs: such as each fault, the key of an object."""
     if isinstance(error, (domain.BadFrames, domain.BadFileNames)):
         return {"files": [{"name": file.name, "reason": file.reason} for file in error.files]}
     if isinstance(error, domain.Faulty):

@@ -16,6 +16,7 @@ from imageflow_edge.hub import Hub
 from imageflow_edge.work import Work
 from imageflow_gateway.capacity import Capacity
 from imageflow_gateway.dagster_links import DagsterLinks, links_for
+from imageflow_gateway.engine_calls import EngineCalls
 from imageflow_gateway.metrics import RequestMetrics
 from imageflow_inspection.artefacts import Artefacts
 from imageflow_surveys.changes import Comparisons
@@ -59,6 +60,8 @@ class Gateway:
     """For what Dagster adds to an answer: it is given little time."""
     launcher: Dagster
     """For launching and stopping runs: it is given as long as that takes."""
+    engine: EngineCalls
+    """For what an engine computes at once."""
     hub: Hub
     """For what follows events."""
     capacity: Capacity

@@ -85,7 +85,7 @@ class Artefacts:
         """
         wanted, data = self._read(inspection, place, item)
         with self._engine() as engine:
-            for step in _needed(wanted):
+            for step in wanted.needed():
                 execution = self._run(engine, wanted, step, step.outputs, data)
                 match execution.error:
                     case None:
@@ -102,7 +102,7 @@ class Artefacts:
         where the step, or one before it, could not be done.
         """
         wanted, data = self._read(inspection, place, item)
-        found = next((each for each in _needed(wanted) if each.name == step and output in each.outputs), None)
+        found = next((each for each in wanted.needed() if each.name == step and output in each.outputs), None)
         if found is None:
             raise NotFound(f"The pipeline of item '{item}' has no output '{step}.{output}': ask for the list of them.")
         with self._engine() as engine:
@@ -160,17 +160,6 @@ class Artefacts:
                 return execution
             case error:
                 raise error
-
-
-def _needed(wanted: Plan) -> list[Step]:
-    """Return the steps that a plan's outputs need, in their order."""
-    names = {source.step for source in wanted.outputs.values()}
-    needed = []
-    for step in reversed(tuple(wanted.steps.values())):
-        if step.name in names:
-            names.update(step.parents)
-            needed.append(step)
-    return needed[::-1]
 
 
 def _files(step: Step, execution: Execution) -> Iterator[Artefact]:

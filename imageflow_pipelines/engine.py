@@ -18,7 +18,7 @@ from imageflow_domain.inference import InferenceSession, ModelDescription, Model
 from imageflow_domain.isolation import Isolation
 from imageflow_domain.step_scope import Meter
 from imageflow_pipelines.execution import Execution
-from imageflow_pipelines.limits import MAX_ENCODED_BYTES
+from imageflow_pipelines.limits import MAX_ENCODED_BYTES, MAX_HELD_BYTES
 from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.plan_run import Log, Means, PlanRun, Watch
 from imageflow_pipelines.reuse import Reuse
@@ -50,6 +50,7 @@ class Engine:
             place, and a cancelled run ends only once they have.
         threads: How many steps of one run go on at once, at least 1.
         reuse: Keeps what steps gave. Without one everything is computed anew.
+        most_held_bytes: Of all values of one run that a later step still needs.
         meter: Measures what steps use of this process. Without one only steps in processes of their own say it.
     """
 
@@ -61,6 +62,7 @@ class Engine:
         isolation: Isolation | None = None,
         threads: int = 2,
         reuse: Reuse | None = None,
+        most_held_bytes: int = MAX_HELD_BYTES,
         meter: Meter | None = None,
     ) -> None:
         self._means = Means(
@@ -69,6 +71,7 @@ class Engine:
             isolation=isolation,
             threads=threads,
             reuse=reuse,
+            most_held_bytes=most_held_bytes,
             # The calling thread is one of them.
             helpers=ThreadPoolExecutor(threads - 1, "imageflow-step") if threads > 1 else None,
             meter=meter,

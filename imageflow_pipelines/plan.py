@@ -66,6 +66,16 @@ class Plan:
     """In an order in which each stands after those that feed it."""
     outputs: Mapping[str, Source]
 
+    def needed(self) -> tuple[Step, ...]:
+        """Return the steps that the outputs depend on, in their order."""
+        names = {source.step for source in self.outputs.values()}
+        found = []
+        for step in reversed(tuple(self.steps.values())):
+            if step.name in names:
+                names.update(step.parents)
+                found.append(step)
+        return tuple(reversed(found))
+
 
 def plan(spec: PipelineSpec, registry: Registry = RELEASED) -> Plan:
     """Return the plan of a spec. Raises `InvalidPipeline` with every fault that was found, each with its path."""

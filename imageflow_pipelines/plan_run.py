@@ -16,7 +16,7 @@ from imageflow_domain.isolation import Isolation
 from imageflow_domain.step_scope import LogLine, Meter, StepScope, entered
 from imageflow_pipelines.component import Context, megapixels, ports_of
 from imageflow_pipelines.execution import Execution, StepAttempt, StepRecord, StepStatus
-from imageflow_pipelines.limits import ISOLATE_FROM_S, MAX_HELD_BYTES
+from imageflow_pipelines.limits import ISOLATE_FROM_S
 from imageflow_pipelines.plan import Plan, Source, Step
 from imageflow_pipelines.reuse import Outputs, Reuse
 from imageflow_pipelines.spec import INPUTS
@@ -41,6 +41,8 @@ class Means:
     isolation: Isolation | None
     threads: int
     reuse: Reuse | None
+    most_held_bytes: int
+    """Of all values of one run that a later step still needs."""
     helpers: ThreadPoolExecutor | None
     """Threads beside the calling one; `None` where that one is alone."""
     meter: Meter | None
@@ -270,7 +272,7 @@ class PlanRun:
             if self._error is None and self._crash is None:
                 self._hold(step, outputs)
                 self._release(step)
-                too_much = self._held_bytes > MAX_HELD_BYTES
+                too_much = self._held_bytes > self._means.most_held_bytes
                 for child in self._children[step.name]:
                     self._missing[child] -= 1
                     if self._missing[child] == 0:
@@ -278,7 +280,8 @@ class PlanRun:
         if self._watch is not None:
             self._watch(record)
         if too_much:
-            why = f"the run now holds more than {MAX_HELD_BYTES:,} bytes: use smaller pictures or fewer branches."
+            most = self._means.most_held_bytes
+            why = f"the run now holds more than {most:,} bytes: use smaller pictures or fewer branches."
             self.fail(StepRefused(step.name, why=why))
 
     def fail(self, error: ImageFlowError, record: StepRecord | None = None) -> None:

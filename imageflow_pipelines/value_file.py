@@ -1,5 +1,6 @@
 """Values as files: what people and programs get of them, with a media type."""
 
+import hashlib
 from dataclasses import dataclass
 
 from imageflow_domain.errors import InvalidInput
@@ -20,6 +21,11 @@ class ValueFile:
     media_type: str
     """Pixels are PNG, encoded images what they are; all else is JSON."""
     data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """In hex, of `data`."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 def file_of(value: Value) -> ValueFile:

@@ -13,7 +13,12 @@ from services.environment import Environment
 
 ENVIRONMENT = Environment("protoc")
 ROOT = Path(__file__).parents[1]
-PROTOS = ("imageflow/v1/image_processing.proto", "imageflow_engine/rpc/reflection.proto")
+PROTOS = (
+    "imageflow/v1/image_processing.proto",
+    "imageflow/v1/preview.proto",
+    "imageflow/v1/video.proto",
+    "imageflow_engine/rpc/reflection.proto",
+)
 
 
 def compile_protos(out: Path) -> None:

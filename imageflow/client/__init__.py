@@ -12,7 +12,19 @@ Errors are those of `imageflow_domain.errors`.
 
 from imageflow.client.asynchronous import AsyncClient
 from imageflow.client.synchronous import Client
-from imageflow.client.values import Change, Execution, LogLine, Output, Problem, Protocol, Step
+from imageflow.client.values import (
+    Change,
+    Execution,
+    Frames,
+    LogLine,
+    Output,
+    PreviewOutput,
+    Problem,
+    ProcessedFrame,
+    Protocol,
+    SamplePreview,
+    Step,
+)
 from imageflow_domain.executions import ExecutionState, Priority
 
 __all__ = [
@@ -21,10 +33,14 @@ __all__ = [
     "Client",
     "Execution",
     "ExecutionState",
+    "Frames",
     "LogLine",
     "Output",
+    "PreviewOutput",
     "Priority",
     "Problem",
+    "ProcessedFrame",
     "Protocol",
+    "SamplePreview",
     "Step",
 ]

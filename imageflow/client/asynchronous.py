@@ -2,22 +2,28 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from imageflow.client.breaker import Breaker
 from imageflow.client.failures import MAY_PASS
+from imageflow.client.preview_request import Sample, preview_request
 from imageflow.client.request import Image, Options, StartRequest, start_request
 from imageflow.client.resilience import TIMEOUT_S, Deadline, Resilience, jittered
 from imageflow.client.rest import Rest
+from imageflow.client.stream_request import Frames, StreamOptions, numbered, stream_request
 from imageflow.client.transport import Transport
-from imageflow.client.values import Change, Execution, LogLine, Output, Protocol
+from imageflow.client.values import Change, Execution, LogLine, Output, ProcessedFrame, Protocol, SamplePreview
 from imageflow_domain.errors import BadGateway, EventsForgotten, InvalidInput, Timeout, Unavailable
 from imageflow_domain.executions import ExecutionState
+
+if TYPE_CHECKING:
+    from imageflow.client.rpc import Rpc
 
 DEADLINE_S = 60.0
 """Of a call with all its attempts, and of an execution that is waited for."""
@@ -30,6 +36,8 @@ _FAILURES = 10
 
 _ANSWER_S = 1.0
 """A server that waits for an execution's end answers so long before the attempt's timeout."""
+
+PREVIEW_DEADLINE_S = 30.0
 
 T = TypeVar("T")
 
@@ -72,7 +80,9 @@ class AsyncClient:
         self._rest_server = None if self._rest is None else _Server(self._rest)
         self._is_secure = scheme in ("grpcs", "https")
         self._grpc_address = address if self._is_engine else grpc_address
+        self._rpc: Rpc | None = None
         self._grpc_server: _Server | None = None
+        self._session = uuid.uuid4().hex
         self._recommended: dict[int, Protocol] = {}
         """By the order of magnitude of an image's size."""
 
@@ -173,6 +183,70 @@ class AsyncClient:
                 if failures > _FAILURES and not isinstance(server.transport, Rest) and self._rest_server is not None:
                     server = self._rest_server
             await asyncio.sleep(min(jittered(min(2.0**failures / 2, 4.0)), deadline.left_s))
+
+    async def preview(
+        self,
+        samples: Sample | Sequence[Sample],
+        *,
+        spec: Mapping[str, Any],
+        step: str,
+        longest_side_px: int = 1024,
+        deadline_s: float = PREVIEW_DEADLINE_S,
+    ) -> Sequence[SamplePreview]:
+        """Return what one step of a pipeline gives for samples, in their order. Nothing is stored.
+
+        Results of steps are kept for a while: after a change only the step that changed, and those after it, are
+        computed again. Of the previews of one client only the newest goes on.
+
+        Args:
+            samples: One image, or up to 8; of a pipeline with several inputs, an image for each input.
+            spec: The pipeline.
+            step: Whose outputs are wanted.
+            longest_side_px: Pixels that are larger are reduced to it.
+            deadline_s: There is one attempt.
+
+        Raises:
+            InvalidInput: The spec or the samples are wrong, in a way that the message names.
+            Superseded: This client has asked for another preview meanwhile.
+            Timeout: It takes longer than an engine computes a preview, 20 s, or than the deadline.
+            Unavailable: No engine answers.
+        """
+        deadline = Deadline(deadline_s)
+        request = await asyncio.to_thread(
+            preview_request, samples, session=self._session, spec=spec, step=step, longest_side_px=longest_side_px
+        )
+        server = await self._reader(deadline)
+        return await server.transport.preview(request, timeout_s=deadline.left_s)
+
+    async def stream(
+        self, frames: Frames, *, deadline_s: float = 24 * 3600.0, **options: Unpack[StreamOptions]
+    ) -> AsyncGenerator[ProcessedFrame]:
+        """Send the frames of a camera, and yield the results of those that are processed, in their order.
+
+        Frames are sent as they come. The newest one that waits is processed next; older ones are dropped, and the next
+        result says which. All of them are one execution, which ends with the frames.
+
+        Args:
+            frames: Encoded images of up to 4 MiB, or paths of files.
+            deadline_s: Raises `Timeout` then.
+            options: `pipeline` or `spec`, `parameters`, `client_id` and `correlation_id`, as `StreamOptions` has them.
+
+        Raises:
+            InvalidInput: The request is wrong, in a way that its message names.
+            NotFound: The pipeline is not published.
+            Cancelled: The execution was cancelled.
+            Unavailable: No engine answers, or the connection is lost: the stream is over.
+        """
+        deadline = Deadline(deadline_s)
+        request = stream_request(options)
+        await self._grpc(deadline)
+        rpc = self._rpc
+        assert rpc is not None  # noqa: S101 - made there
+        results = rpc.stream(request, numbered(frames), timeout_s=deadline.left_s)
+        async with aclosing(results):
+            async for result in results:
+                if isinstance(result, ProcessedFrame):
+                    yield result
 
     async def logs(
         self, execution: UUID, *, after: str = "", follow: bool = False, deadline_s: float = 24 * 3600.0
@@ -317,7 +391,8 @@ class AsyncClient:
             if self._grpc_server is None:  # another call may have been faster
                 from imageflow.client.rpc import Rpc
 
-                self._grpc_server = _Server(Rpc(address, is_secure=self._is_secure))
+                self._rpc = Rpc(address, is_secure=self._is_secure)
+                self._grpc_server = _Server(self._rpc)
         return self._grpc_server
 
     async def _protocols(self, size: int, deadline: Deadline) -> Mapping[str, Any]:

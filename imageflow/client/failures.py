@@ -16,6 +16,8 @@ _KINDS: dict[str, type[errors.ImageFlowError]] = {
     "GONE": errors.Gone,
     "EVENTS_FORGOTTEN": errors.EventsForgotten,
     "OUTDATED": errors.Outdated,
+    "SAMPLE_FORGOTTEN": errors.SampleForgotten,
+    "SUPERSEDED": errors.Superseded,
     "CONFLICT": errors.Conflict,
     "NOT_READY": errors.NotReady,
     "TOO_MANY_REQUESTS": errors.TooManyRequests,
@@ -29,6 +31,7 @@ _KINDS: dict[str, type[errors.ImageFlowError]] = {
     "CAPTURE_FAILED": errors.Unavailable,
     "GAME_MISSING": errors.GameMissing,
     "TIMEOUT": errors.Timeout,
+    "CANCELLED": errors.Cancelled,
     "FAILED": errors.ImageFlowError,
 }
 

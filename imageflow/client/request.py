@@ -80,7 +80,7 @@ def start_request(images: Image | Mapping[str, Image], options: Options) -> Star
     """Return the request; raise `NotFound` or `InvalidInput` for a file that cannot be read or a wrong key."""
     named = images if isinstance(images, Mapping) else {IMAGE: images}
     return StartRequest(
-        images={name: _bytes(image) for name, image in named.items()},
+        images={name: read_image(image) for name, image in named.items()},
         pipeline=options.get("pipeline"),
         spec=options.get("spec"),
         parameters={
@@ -102,7 +102,8 @@ def _checked_key(key: str) -> str:
     return check_key(key)
 
 
-def _bytes(image: Image) -> bytes:
+def read_image(image: Image) -> bytes:
+    """Return the bytes of an image; raise `NotFound` or `InvalidInput` for a file that cannot be read."""
     if isinstance(image, bytes):
         return image
     try:

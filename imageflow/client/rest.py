@@ -1,7 +1,8 @@
 """Executions over REST and server-sent events."""
 
+import base64
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -11,13 +12,26 @@ from uuid import UUID
 import httpx
 
 from imageflow.client.failures import failure
+from imageflow.client.preview_request import PreviewRequest
 from imageflow.client.request import StartRequest
-from imageflow.client.values import Change, Execution, LogLine, LogLines, Output, Problem, Step
+from imageflow.client.values import (
+    Change,
+    Execution,
+    Frames,
+    LogLine,
+    LogLines,
+    Output,
+    PreviewOutput,
+    Problem,
+    SamplePreview,
+    Step,
+)
 from imageflow_domain import errors
 from imageflow_domain.executions import ExecutionState
 from imageflow_domain.resource_use import ResourceUse
 
 _EXECUTIONS = "/api/v1/executions"
+_PREVIEWS = "/api/v1/previews"
 _CONNECTIONS = 10
 _LINES = 1_000
 """Of a log, in one answer."""
@@ -125,6 +139,27 @@ class Rest:
                 else:
                     event = {}
 
+    async def preview(self, request: PreviewRequest, *, timeout_s: float) -> Sequence[SamplePreview]:
+        """Return what a step gives; images that the server does not keep are sent with a second request."""
+        fields = {
+            "session": request.session,
+            "spec": json.dumps(request.spec),
+            "step": request.step,
+            "samples": json.dumps(
+                [{name: image.sha256 for name, image in sample.items()} for sample in request.samples]
+            ),
+            "longest_side_px": str(request.longest_side_px),
+        }
+        named: list[tuple[str, Any]] = [(name, (None, value)) for name, value in fields.items()]
+        images = [("image", ("image", data, "application/octet-stream")) for data in request.images()]
+        try:
+            answer = await self._ask("POST", _PREVIEWS, timeout_s, files=named)
+        except errors.SampleForgotten:
+            if not images:
+                raise
+            answer = await self._ask("POST", _PREVIEWS, timeout_s, files=[*named, *images])
+        return [_preview(each) for each in answer.json()["samples"]]
+
     async def protocols(self, *, size: int, timeout_s: float) -> Mapping[str, Any]:
         """Return what the server recommends for an image of a size."""
         answer = await self._ask("GET", "/api/v1/protocols", timeout_s, params={"size": size, "client": "realtime"})
@@ -173,6 +208,7 @@ def _execution(data: Mapping[str, Any]) -> Execution:
         steps=[_step(each) for each in data["steps"]],
         error=_problem(data["error"]),
         estimated_end_at=estimated and datetime.fromisoformat(estimated),
+        frames=data["frames"] and Frames(**data["frames"]),
     )
 
 
@@ -183,6 +219,27 @@ def _output(name: str, stored: Mapping[str, Any]) -> Output:
         size=stored["size"],
         media_type=stored["media_type"],
         kind=stored["kind"],
+    )
+
+
+def _preview(data: Mapping[str, Any]) -> SamplePreview:
+    return SamplePreview(
+        outputs={name: output and _preview_output(name, output) for name, output in data["outputs"].items()},
+        steps=[_step(each) for each in data["steps"]],
+        seconds=data["seconds"],
+        error=_problem(data["error"]),
+    )
+
+
+def _preview_output(name: str, data: Mapping[str, Any]) -> PreviewOutput:
+    return PreviewOutput(
+        name=name,
+        kind=data["kind"],
+        media_type=data["media_type"],
+        sha256=data["sha256"],
+        data=base64.b64decode(data["data"]),
+        width_px=data["width_px"] or 0,
+        height_px=data["height_px"] or 0,
     )
 
 

@@ -1,8 +1,9 @@
 """Executions over gRPC."""
 
+import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import Any
@@ -11,13 +12,27 @@ from uuid import UUID
 import grpc
 from google.protobuf.message import DecodeError
 
+from imageflow.client import preview_messages, stream_messages
+from imageflow.client.execution_messages import metadata_of, output_of, problem_of
 from imageflow.client.failures import failure
+from imageflow.client.preview_request import PreviewRequest
 from imageflow.client.request import StartRequest
-from imageflow.client.values import Change, Execution, LogLine, LogLines, Output, Problem, Step
+from imageflow.client.values import Change, Execution, Frames, LogLine, LogLines, ProcessedFrame, SamplePreview, Step
 from imageflow.v1 import image_processing_pb2 as pb
-from imageflow.v1.limits import CHUNK_BYTES, KEY, MOST_MESSAGE_BYTES, PINGS_S, SERVICE, STATUS_DETAILS
+from imageflow.v1 import preview_pb2 as preview_pb
+from imageflow.v1 import video_pb2 as video_pb
+from imageflow.v1.limits import (
+    CHUNK_BYTES,
+    KEY,
+    MOST_MESSAGE_BYTES,
+    PINGS_S,
+    PREVIEW_SERVICE,
+    SERVICE,
+    STATUS_DETAILS,
+    VIDEO_SERVICE,
+)
 from imageflow_domain import errors
-from imageflow_domain.executions import ExecutionState, Priority
+from imageflow_domain.executions import ExecutionState
 from imageflow_domain.resource_use import ResourceUse
 
 CHANNELS = 10
@@ -35,7 +50,6 @@ _OPTIONS = (
     ("grpc.enable_retries", 0),
 )
 
-_PRIORITIES = {Priority.LOW: pb.LOW, Priority.NORMAL: pb.NORMAL, Priority.HIGH: pb.HIGH}
 _STATES = {
     pb.EXECUTION_STATE_QUEUED: ExecutionState.QUEUED,
     pb.EXECUTION_STATE_RUNNING: ExecutionState.RUNNING,
@@ -47,6 +61,8 @@ _OF_CODE: dict[grpc.StatusCode, type[errors.ImageFlowError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidInput,
     grpc.StatusCode.NOT_FOUND: errors.NotFound,
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+    # Ours have details: without, it is the library's, of a connection that broke while a message was written.
+    grpc.StatusCode.INTERNAL: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.Timeout,
     grpc.StatusCode.RESOURCE_EXHAUSTED: errors.Overloaded,
 }
@@ -114,6 +130,64 @@ class Rpc:
             call = method(pb.OutputRequest(execution_id=str(execution), name=output), timeout=timeout_s)
             return b"".join([chunk.data async for chunk in call])
 
+    async def preview(self, request: PreviewRequest, *, timeout_s: float) -> Sequence[SamplePreview]:
+        """Return what a step gives; images that the engine does not keep are sent first."""
+        async with self._failures(), asyncio.timeout(timeout_s):
+            try:
+                return await self._preview(request)
+            except grpc.aio.AioRpcError as error:
+                images = tuple(request.images())
+                if not images or not isinstance(_error(self.name, error), errors.SampleForgotten):
+                    raise
+            keep = self._preview_method("stream_unary", "KeepSample", preview_pb.SampleChunk, preview_pb.KeptSample)
+            for image in images:
+                await keep(preview_messages.chunks(image))
+            return await self._preview(request)
+
+    async def stream(
+        self, request: StartRequest, frames: AsyncIterator[tuple[int, bytes]], *, timeout_s: float
+    ) -> AsyncGenerator[ProcessedFrame | UUID]:
+        """Yield the execution's id, then the result of each frame that is processed."""
+        method = _method_of(
+            next(self._next),
+            VIDEO_SERVICE,
+            "stream_stream",
+            "ProcessVideoStream",
+            video_pb.VideoFrame,
+            video_pb.ProcessedFrame,
+        )
+        sending = _Sending(stream_messages.messages(request, frames))
+        call = method(sending.messages(), timeout=timeout_s)
+        try:
+            async with self._failures():
+                async for message in call:
+                    if message.HasField("frame"):
+                        yield stream_messages.processed(message)
+                    elif message.HasField("error"):
+                        raise failure(message.error.code, message.error.message, otherwise=errors.ImageFlowError)
+                    else:
+                        yield UUID(message.execution_id)
+        except asyncio.CancelledError:
+            if sending.error is not None:
+                raise sending.error from None
+            raise
+        finally:
+            call.cancel()
+
+    async def _preview(self, request: PreviewRequest) -> Sequence[SamplePreview]:
+        method = self._preview_method("unary_stream", "Preview", preview_pb.PreviewRequest, preview_pb.PreviewPart)
+        results, data = preview_pb.SampleResults(), bytearray()
+        async for part in method(preview_messages.message(request)):
+            if part.HasField("results"):
+                results = part.results
+            else:
+                data += part.data
+        return preview_messages.previews(results, bytes(data))
+
+    def _preview_method(self, kind: str, name: str, request: Any, answer: Any) -> Any:
+        # One channel leads to one engine, which keeps samples and results of steps.
+        return _method_of(self._channels[0], PREVIEW_SERVICE, kind, name, request, answer)
+
     async def close(self) -> None:
         """Close all connections."""
         for channel in self._channels:
@@ -145,9 +219,7 @@ class Rpc:
             return _execution(await method(pb.ExecutionRequest(execution_id=str(execution)), timeout=timeout_s))
 
     def _method(self, kind: str, name: str, request: Any, answer: Any) -> Any:
-        return getattr(next(self._next), kind)(
-            f"/{SERVICE}/{name}", request_serializer=request.SerializeToString, response_deserializer=answer.FromString
-        )
+        return _method_of(next(self._next), SERVICE, kind, name, request, answer)
 
     @asynccontextmanager
     async def _failures(self) -> AsyncIterator[None]:
@@ -155,6 +227,30 @@ class Rpc:
             yield
         except grpc.aio.AioRpcError as error:
             raise _error(self.name, error) from error
+        except TimeoutError:
+            raise errors.Timeout(f"{self.name} did not answer in time: see whether it runs.") from None
+
+
+class _Sending:
+    """Messages of a call, and the error that ended them: gRPC itself would only cancel the call."""
+
+    def __init__(self, messages: AsyncIterator[Any]) -> None:
+        self._messages = messages
+        self.error: Exception | None = None
+
+    async def messages(self) -> AsyncIterator[Any]:
+        try:
+            async for message in self._messages:
+                yield message
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def _method_of(channel: Any, service: str, kind: str, name: str, request: Any, answer: Any) -> Any:
+    return getattr(channel, kind)(
+        f"/{service}/{name}", request_serializer=request.SerializeToString, response_deserializer=answer.FromString
+    )
 
 
 def _channel(address: str, *, is_secure: bool) -> Any:
@@ -180,19 +276,10 @@ def _details(value: bytes) -> pb.ErrorDetails | None:
         return None
 
 
-def _metadata(request: StartRequest) -> pb.ImageMetadata:
-    config = pb.PipelineConfig(
-        pipeline_id=request.pipeline or "",
-        parameters=request.parameters,
-        priority=_PRIORITIES[request.priority],
-    )
-    return pb.ImageMetadata(client_id=request.client_id, pipeline_config=config)
-
-
 def _image_request(request: StartRequest, wait_s: float) -> pb.ImageRequest:
     return pb.ImageRequest(
         correlation_id=request.correlation,
-        metadata=_metadata(request),
+        metadata=metadata_of(request),
         images=request.images,
         spec_json="" if request.spec is None else json.dumps(request.spec),
         wait_s=max(0.0, wait_s),
@@ -209,7 +296,7 @@ def _chunks(request: StartRequest) -> Iterator[pb.ImageChunk]:
             chunk_index=index,
             total_chunks=count,
             is_final_chunk=index == count - 1,
-            metadata=_metadata(request) if index == 0 else None,
+            metadata=metadata_of(request) if index == 0 else None,
         )
 
 
@@ -222,22 +309,16 @@ def _execution(response: pb.ProcessingResponse) -> Execution:
         pipeline=result.pipeline,
         correlation_id=result.correlation_id,
         attempt=result.attempt,
-        outputs={each.name: _output(each) for each in result.outputs} | dict.fromkeys(result.absent_outputs),
+        outputs={each.name: output_of(each) for each in result.outputs} | dict.fromkeys(result.absent_outputs),
         steps=[_step(each) for each in response.steps],
-        error=_problem(result.error) if result.HasField("error") else None,
+        error=problem_of(result.error) if result.HasField("error") else None,
         estimated_end_at=None if not has_estimate else result.estimated_completion_time.ToDatetime(tzinfo=UTC),
+        frames=_frames(result.frames) if result.HasField("frames") else None,
     )
 
 
-def _output(output: pb.OutputFile) -> Output:
-    return Output(
-        name=output.name,
-        sha256=output.sha256,
-        size=output.size,
-        media_type=output.media_type,
-        kind=output.kind,
-        data=output.data,
-    )
+def _frames(counts: pb.FrameCounts) -> Frames:
+    return Frames(processed=counts.processed, dropped=counts.dropped, failed=counts.failed)
 
 
 def _step(step: pb.StepResult) -> Step:
@@ -258,10 +339,6 @@ def _log_line(line: pb.LogLine) -> LogLine:
     )
 
 
-def _problem(error: pb.ErrorDetails) -> Problem:
-    return Problem(code=error.code, message=error.message, step=error.metadata.get("failed_step", ""))
-
-
 def _change(event: pb.ExecutionEvent) -> Change:
     match event.WhichOneof("event"):
         case "snapshot":
@@ -276,7 +353,7 @@ def _change(event: pb.ExecutionEvent) -> Change:
             )
         case "state":
             change = event.state
-            problem = _problem(change.error) if change.HasField("error") else None
+            problem = problem_of(change.error) if change.HasField("error") else None
             return Change(cursor=event.cursor, state=_STATES[change.state], attempt=change.attempt, error=problem)
         case _:
             return Change(cursor=event.cursor, steps=(_step(event.step.step),), attempt=event.step.attempt)

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
-from imageflow.client.asynchronous import DEADLINE_S, AsyncClient
+from imageflow.client.asynchronous import DEADLINE_S, PREVIEW_DEADLINE_S, AsyncClient
+from imageflow.client.preview_request import Sample
 from imageflow.client.request import Image, Options
-from imageflow.client.values import Change, Execution, LogLine, Protocol
+from imageflow.client.stream_request import Frames, StreamOptions
+from imageflow.client.values import Change, Execution, LogLine, ProcessedFrame, Protocol, SamplePreview
 
 T = TypeVar("T")
 
@@ -85,6 +87,20 @@ class Client:
         """Wait for the end of an execution; return it with the bytes of its outputs, or raise `Timeout`."""
         return _wait(self._client.result(execution, deadline_s=deadline_s))
 
+    def preview(
+        self,
+        samples: Sample | Sequence[Sample],
+        *,
+        spec: Mapping[str, Any],
+        step: str,
+        longest_side_px: int = 1024,
+        deadline_s: float = PREVIEW_DEADLINE_S,
+    ) -> Sequence[SamplePreview]:
+        """Return what one step of a pipeline gives for samples: see `AsyncClient.preview`."""
+        return _wait(
+            self._client.preview(samples, spec=spec, step=step, longest_side_px=longest_side_px, deadline_s=deadline_s)
+        )
+
     def read(self, execution: UUID, output: str, *, deadline_s: float = DEADLINE_S) -> bytes:
         """Return the bytes of an output; raise `NotFound`."""
         return _wait(self._client.read(execution, output, deadline_s=deadline_s))
@@ -98,6 +114,12 @@ class Client:
     ) -> Iterator[LogLine]:
         """Yield what the steps of an execution logged: see `AsyncClient.logs`."""
         return _each(self._client.logs(execution, after=after, follow=follow, deadline_s=deadline_s))
+
+    def stream(
+        self, frames: Frames, *, deadline_s: float = 24 * 3600.0, **options: Unpack[StreamOptions]
+    ) -> Iterator[ProcessedFrame]:
+        """Send the frames of a camera, and yield the results of those that are processed: see `AsyncClient.stream`."""
+        return _each(self._client.stream(frames, deadline_s=deadline_s, **options))
 
 
 def _each(coming: AsyncGenerator[T]) -> Iterator[T]:

@@ -1,11 +1,12 @@
 """What a protocol has to do: one attempt at each call, which the client repeats where it may."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from imageflow.client.preview_request import PreviewRequest
 from imageflow.client.request import StartRequest
-from imageflow.client.values import Change, Execution, LogLines
+from imageflow.client.values import Change, Execution, LogLines, SamplePreview
 
 
 class Transport(Protocol):
@@ -24,6 +25,9 @@ class Transport(Protocol):
 
     def watch(self, execution: UUID, after: str, *, timeout_s: float) -> AsyncGenerator[Change]:
         """Yield changes until the end of the execution, of the connection or of the time."""
+
+    async def preview(self, request: PreviewRequest, *, timeout_s: float) -> Sequence[SamplePreview]:
+        """Return what a step gives for each sample."""
 
     def read_log(self, execution: UUID, after: str, *, follow: bool, timeout_s: float) -> AsyncGenerator[LogLines]:
         """Yield the lines that are there; with `follow`, those until the end of the execution or of the connection."""

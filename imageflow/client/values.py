@@ -61,6 +61,15 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Frames:
+    """What became of the frames of a camera stream."""
+
+    processed: int
+    dropped: int
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Execution:
     """An execution as it stood when it was read."""
 
@@ -78,6 +87,55 @@ class Execution:
     error: Problem | None
     estimated_end_at: datetime | None
     """What was estimated when it was accepted; `None` where nothing of the kind had completed yet."""
+    frames: Frames | None = None
+    """Of a camera stream; `None` for any other execution."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewOutput:
+    """What a step gave at one of its outputs."""
+
+    name: str
+    kind: str
+    """Of the value: encoded images are files as the step wrote them, pixels are PNG, everything else is JSON."""
+    media_type: str
+    sha256: str
+    """In hex, of its bytes."""
+    data: bytes = field(repr=False)
+    width_px: int
+    """Of the value in the pipeline, which `data` shows reduced where that is smaller; 0 for anything but pixels."""
+    height_px: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplePreview:
+    """What a step gave for one sample."""
+
+    outputs: Mapping[str, PreviewOutput | None]
+    """`None` where a branch went another way; empty where there is an error."""
+    steps: Sequence[Step]
+    """The step and those that it depends on, in the pipeline's order. `reused` was kept from an earlier preview, and so
+    was what is `unneeded`."""
+    seconds: float
+    error: Problem | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessedFrame:
+    """What a pipeline gave for one frame of a camera stream."""
+
+    execution: UUID
+    """The stream."""
+    frame: int
+    """Its number, from 0."""
+    outputs: Mapping[str, Output | None]
+    """`None` where a branch went another way; empty where there is an error."""
+    seconds: float
+    dropped: int
+    """Frames that were dropped since the result before, as newer ones came while they waited."""
+    dropped_frames: Sequence[int]
+    """Their numbers; the newest 100 where there are more."""
+    error: Problem | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#imageflow/v1/image_processing.proto\x12\x0cimageflow.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x01\n\nImageChunk\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12\x12\n\nimage_data\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63hunk_index\x18\x03 \x01(\x05\x12\x14\n\x0ctotal_chunks\x18\x04 \x01(\x05\x12\x16\n\x0eis_final_chunk\x18\x05 \x01(\x08\x12-\n\x08metadata\x18\x06 \x01(\x0b\x32\x1b.imageflow.v1.ImageMetadata\"\x88\x01\n\rImageMetadata\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12\x11\n\tclient_id\x18\x04 \x01(\t\x12\x35\n\x0fpipeline_config\x18\x05 \x01(\x0b\x32\x1c.imageflow.v1.PipelineConfig\"\xd6\x01\n\x0ePipelineConfig\x12\x13\n\x0bpipeline_id\x18\x01 \x01(\t\x12@\n\nparameters\x18\x02 \x03(\x0b\x32,.imageflow.v1.PipelineConfig.ParametersEntry\x12-\n\x08priority\x18\x03 \x01(\x0e\x32\x16.imageflow.v1.PriorityH\x00\x88\x01\x01\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_priority\"\x83\x02\n\x0cImageRequest\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12\x12\n\nimage_data\x18\x02 \x01(\x0c\x12-\n\x08metadata\x18\x03 \x01(\x0b\x32\x1b.imageflow.v1.ImageMetadata\x12\x36\n\x06images\x18\x04 \x03(\x0b\x32&.imageflow.v1.ImageRequest.ImagesEntry\x12\x11\n\tspec_json\x18\x05 \x01(\t\x12\x13\n\x06wait_s\x18\x06 \x01(\x01H\x00\x88\x01\x01\x1a-\n\x0bImagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x42\t\n\x07_wait_s\"\xce\x02\n\x10ProcessingResult\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.imageflow.v1.ExecutionState\x12)\n\x07outputs\x18\x04 \x03(\x0b\x32\x18.imageflow.v1.OutputFile\x12)\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x1a.imageflow.v1.ErrorDetails\x12=\n\x19\x65stimated_completion_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x10\n\x08pipeline\x18\x08 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\t \x01(\x05\x12\x16\n\x0e\x61\x62sent_outputs\x18\n \x03(\t\"m\n\x12ProcessingResponse\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.imageflow.v1.ProcessingResult\x12\'\n\x05steps\x18\x02 \x03(\x0b\x32\x18.imageflow.v1.StepResult\"v\n\nOutputFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x11\n\x04\x64\x61ta\x18\x06 \x01(\x0cH\x00\x88\x01\x01\x42\x07\n\x05_data\"\x87\x01\n\nStepResult\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\r\n\x05tries\x18\x04 \x01(\x05\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12,\n\tresources\x18\x06 \x01(\x0b\x32\x19.imageflow.v1.ResourceUse\"\x95\x01\n\x0bResourceUse\x12\x12\n\x05\x63pu_s\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11peak_memory_bytes\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x1d\n\x10gpu_memory_bytes\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x08\n\x06_cpu_sB\x14\n\x12_peak_memory_bytesB\x13\n\x11_gpu_memory_bytes\"(\n\x10\x45xecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"3\n\x0cWatchRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\"\xdd\x01\n\x0e\x45xecutionEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08snapshot\x18\x03 \x01(\x0b\x32 .imageflow.v1.ProcessingResponseH\x00\x12*\n\x05state\x18\x04 \x01(\x0b\x32\x19.imageflow.v1.StateChangeH\x00\x12(\n\x04step\x18\x05 \x01(\x0b\x32\x18.imageflow.v1.StepChangeH\x00\x42\x07\n\x05\x65vent\"\x86\x01\n\x0bStateChange\x12+\n\x05state\x18\x01 \x01(\x0e\x32\x1c.imageflow.v1.ExecutionState\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12)\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1a.imageflow.v1.ErrorDetails\x12\x0e\n\x06reason\x18\x04 \x01(\t\"E\n\nStepChange\x12&\n\x04step\x18\x01 \x01(\x0b\x32\x18.imageflow.v1.StepResult\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"A\n\nLogRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"@\n\x08LogLines\x12$\n\x05lines\x18\x01 \x03(\x0b\x32\x15.imageflow.v1.LogLine\x12\x0e\n\x06is_end\x18\x02 \x01(\x08\"l\n\x07LogLine\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05level\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\"3\n\rOutputRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x1b\n\x0bOutputChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x9a\x01\n\x0c\x45rrorDetails\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12:\n\x08metadata\x18\x03 \x03(\x0b\x32(.imageflow.v1.ErrorDetails.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"N\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any*)\n\x08Priority\x12\x07\n\x03LOW\x10\x00\x12\n\n\x06NORMAL\x10\x01\x12\x08\n\x04HIGH\x10\x02*\xc4\x01\n\x0e\x45xecutionState\x12\x1f\n\x1b\x45XECUTION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45XECUTION_STATE_QUEUED\x10\x01\x12\x1b\n\x17\x45XECUTION_STATE_RUNNING\x10\x02\x12\x1d\n\x19\x45XECUTION_STATE_COMPLETED\x10\x03\x12\x1a\n\x16\x45XECUTION_STATE_FAILED\x10\x04\x12\x1d\n\x19\x45XECUTION_STATE_CANCELLED\x10\x05\x32\xbc\x04\n\x16ImageProcessingService\x12R\n\x12ProcessImageStream\x12\x18.imageflow.v1.ImageChunk\x1a\x1e.imageflow.v1.ProcessingResult(\x01\x30\x01\x12R\n\x12ProcessSingleImage\x12\x1a.imageflow.v1.ImageRequest\x1a .imageflow.v1.ProcessingResponse\x12P\n\x0cGetExecution\x12\x1e.imageflow.v1.ExecutionRequest\x1a .imageflow.v1.ProcessingResponse\x12L\n\x0eWatchExecution\x12\x1a.imageflow.v1.WatchRequest\x1a\x1c.imageflow.v1.ExecutionEvent0\x01\x12=\n\x07ReadLog\x12\x18.imageflow.v1.LogRequest\x1a\x16.imageflow.v1.LogLines0\x01\x12S\n\x0f\x43\x61ncelExecution\x12\x1e.imageflow.v1.ExecutionRequest\x1a .imageflow.v1.ProcessingResponse\x12\x46\n\nReadOutput\x12\x1b.imageflow.v1.OutputRequest\x1a\x19.imageflow.v1.OutputChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#imageflow/v1/image_processing.proto\x12\x0cimageflow.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x01\n\nImageChunk\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12\x12\n\nimage_data\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63hunk_index\x18\x03 \x01(\x05\x12\x14\n\x0ctotal_chunks\x18\x04 \x01(\x05\x12\x16\n\x0eis_final_chunk\x18\x05 \x01(\x08\x12-\n\x08metadata\x18\x06 \x01(\x0b\x32\x1b.imageflow.v1.ImageMetadata\"\x88\x01\n\rImageMetadata\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\x05\x12\x0e\n\x06height\x18\x03 \x01(\x05\x12\x11\n\tclient_id\x18\x04 \x01(\t\x12\x35\n\x0fpipeline_config\x18\x05 \x01(\x0b\x32\x1c.imageflow.v1.PipelineConfig\"\xd6\x01\n\x0ePipelineConfig\x12\x13\n\x0bpipeline_id\x18\x01 \x01(\t\x12@\n\nparameters\x18\x02 \x03(\x0b\x32,.imageflow.v1.PipelineConfig.ParametersEntry\x12-\n\x08priority\x18\x03 \x01(\x0e\x32\x16.imageflow.v1.PriorityH\x00\x88\x01\x01\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_priority\"\x83\x02\n\x0cImageRequest\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12\x12\n\nimage_data\x18\x02 \x01(\x0c\x12-\n\x08metadata\x18\x03 \x01(\x0b\x32\x1b.imageflow.v1.ImageMetadata\x12\x36\n\x06images\x18\x04 \x03(\x0b\x32&.imageflow.v1.ImageRequest.ImagesEntry\x12\x11\n\tspec_json\x18\x05 \x01(\t\x12\x13\n\x06wait_s\x18\x06 \x01(\x01H\x00\x88\x01\x01\x1a-\n\x0bImagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x42\t\n\x07_wait_s\"\xf9\x02\n\x10ProcessingResult\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.imageflow.v1.ExecutionState\x12)\n\x07outputs\x18\x04 \x03(\x0b\x32\x18.imageflow.v1.OutputFile\x12)\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x1a.imageflow.v1.ErrorDetails\x12=\n\x19\x65stimated_completion_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x10\n\x08pipeline\x18\x08 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\t \x01(\x05\x12\x16\n\x0e\x61\x62sent_outputs\x18\n \x03(\t\x12)\n\x06\x66rames\x18\x0b \x01(\x0b\x32\x19.imageflow.v1.FrameCounts\"A\n\x0b\x46rameCounts\x12\x11\n\tprocessed\x18\x01 \x01(\x03\x12\x0f\n\x07\x64ropped\x18\x02 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x03\"m\n\x12ProcessingResponse\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.imageflow.v1.ProcessingResult\x12\'\n\x05steps\x18\x02 \x03(\x0b\x32\x18.imageflow.v1.StepResult\"v\n\nOutputFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x11\n\x04\x64\x61ta\x18\x06 \x01(\x0cH\x00\x88\x01\x01\x42\x07\n\x05_data\"\x87\x01\n\nStepResult\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\r\n\x05tries\x18\x04 \x01(\x05\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12,\n\tresources\x18\x06 \x01(\x0b\x32\x19.imageflow.v1.ResourceUse\"\x95\x01\n\x0bResourceUse\x12\x12\n\x05\x63pu_s\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11peak_memory_bytes\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x1d\n\x10gpu_memory_bytes\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x08\n\x06_cpu_sB\x14\n\x12_peak_memory_bytesB\x13\n\x11_gpu_memory_bytes\"(\n\x10\x45xecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"3\n\x0cWatchRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\"\xdd\x01\n\x0e\x45xecutionEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08snapshot\x18\x03 \x01(\x0b\x32 .imageflow.v1.ProcessingResponseH\x00\x12*\n\x05state\x18\x04 \x01(\x0b\x32\x19.imageflow.v1.StateChangeH\x00\x12(\n\x04step\x18\x05 \x01(\x0b\x32\x18.imageflow.v1.StepChangeH\x00\x42\x07\n\x05\x65vent\"\x86\x01\n\x0bStateChange\x12+\n\x05state\x18\x01 \x01(\x0e\x32\x1c.imageflow.v1.ExecutionState\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12)\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1a.imageflow.v1.ErrorDetails\x12\x0e\n\x06reason\x18\x04 \x01(\t\"E\n\nStepChange\x12&\n\x04step\x18\x01 \x01(\x0b\x32\x18.imageflow.v1.StepResult\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"A\n\nLogRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"@\n\x08LogLines\x12$\n\x05lines\x18\x01 \x03(\x0b\x32\x15.imageflow.v1.LogLine\x12\x0e\n\x06is_end\x18\x02 \x01(\x08\"l\n\x07LogLine\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05level\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\"3\n\rOutputRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x1b\n\x0bOutputChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x9a\x01\n\x0c\x45rrorDetails\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12:\n\x08metadata\x18\x03 \x03(\x0b\x32(.imageflow.v1.ErrorDetails.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"N\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any*)\n\x08Priority\x12\x07\n\x03LOW\x10\x00\x12\n\n\x06NORMAL\x10\x01\x12\x08\n\x04HIGH\x10\x02*\xc4\x01\n\x0e\x45xecutionState\x12\x1f\n\x1b\x45XECUTION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45XECUTION_STATE_QUEUED\x10\x01\x12\x1b\n\x17\x45XECUTION_STATE_RUNNING\x10\x02\x12\x1d\n\x19\x45XECUTION_STATE_COMPLETED\x10\x03\x12\x1a\n\x16\x45XECUTION_STATE_FAILED\x10\x04\x12\x1d\n\x19\x45XECUTION_STATE_CANCELLED\x10\x05\x32\xbc\x04\n\x16ImageProcessingService\x12R\n\x12ProcessImageStream\x12\x18.imageflow.v1.ImageChunk\x1a\x1e.imageflow.v1.ProcessingResult(\x01\x30\x01\x12R\n\x12ProcessSingleImage\x12\x1a.imageflow.v1.ImageRequest\x1a .imageflow.v1.ProcessingResponse\x12P\n\x0cGetExecution\x12\x1e.imageflow.v1.ExecutionRequest\x1a .imageflow.v1.ProcessingResponse\x12L\n\x0eWatchExecution\x12\x1a.imageflow.v1.WatchRequest\x1a\x1c.imageflow.v1.ExecutionEvent0\x01\x12=\n\x07ReadLog\x12\x18.imageflow.v1.LogRequest\x1a\x16.imageflow.v1.LogLines0\x01\x12S\n\x0f\x43\x61ncelExecution\x12\x1e.imageflow.v1.ExecutionRequest\x1a .imageflow.v1.ProcessingResponse\x12\x46\n\nReadOutput\x12\x1b.imageflow.v1.OutputRequest\x1a\x19.imageflow.v1.OutputChunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,10 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMAGEREQUEST_IMAGESENTRY']._serialized_options = b'8\001'
   _globals['_ERRORDETAILS_METADATAENTRY']._loaded_options = None
   _globals['_ERRORDETAILS_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_PRIORITY']._serialized_start=2851
-  _globals['_PRIORITY']._serialized_end=2892
-  _globals['_EXECUTIONSTATE']._serialized_start=2895
-  _globals['_EXECUTIONSTATE']._serialized_end=3091
+  _globals['_PRIORITY']._serialized_start=2961
+  _globals['_PRIORITY']._serialized_end=3002
+  _globals['_EXECUTIONSTATE']._serialized_start=3005
+  _globals['_EXECUTIONSTATE']._serialized_end=3201
   _globals['_IMAGECHUNK']._serialized_start=114
   _globals['_IMAGECHUNK']._serialized_end=284
   _globals['_IMAGEMETADATA']._serialized_start=287
@@ -56,41 +56,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMAGEREQUEST_IMAGESENTRY']._serialized_start=846
   _globals['_IMAGEREQUEST_IMAGESENTRY']._serialized_end=891
   _globals['_PROCESSINGRESULT']._serialized_start=905
-  _globals['_PROCESSINGRESULT']._serialized_end=1239
-  _globals['_PROCESSINGRESPONSE']._serialized_start=1241
-  _globals['_PROCESSINGRESPONSE']._serialized_end=1350
-  _globals['_OUTPUTFILE']._serialized_start=1352
-  _globals['_OUTPUTFILE']._serialized_end=1470
-  _globals['_STEPRESULT']._serialized_start=1473
-  _globals['_STEPRESULT']._serialized_end=1608
-  _globals['_RESOURCEUSE']._serialized_start=1611
-  _globals['_RESOURCEUSE']._serialized_end=1760
-  _globals['_EXECUTIONREQUEST']._serialized_start=1762
-  _globals['_EXECUTIONREQUEST']._serialized_end=1802
-  _globals['_WATCHREQUEST']._serialized_start=1804
-  _globals['_WATCHREQUEST']._serialized_end=1855
-  _globals['_EXECUTIONEVENT']._serialized_start=1858
-  _globals['_EXECUTIONEVENT']._serialized_end=2079
-  _globals['_STATECHANGE']._serialized_start=2082
-  _globals['_STATECHANGE']._serialized_end=2216
-  _globals['_STEPCHANGE']._serialized_start=2218
-  _globals['_STEPCHANGE']._serialized_end=2287
-  _globals['_LOGREQUEST']._serialized_start=2289
-  _globals['_LOGREQUEST']._serialized_end=2354
-  _globals['_LOGLINES']._serialized_start=2356
-  _globals['_LOGLINES']._serialized_end=2420
-  _globals['_LOGLINE']._serialized_start=2422
-  _globals['_LOGLINE']._serialized_end=2530
-  _globals['_OUTPUTREQUEST']._serialized_start=2532
-  _globals['_OUTPUTREQUEST']._serialized_end=2583
-  _globals['_OUTPUTCHUNK']._serialized_start=2585
-  _globals['_OUTPUTCHUNK']._serialized_end=2612
-  _globals['_ERRORDETAILS']._serialized_start=2615
-  _globals['_ERRORDETAILS']._serialized_end=2769
-  _globals['_ERRORDETAILS_METADATAENTRY']._serialized_start=2722
-  _globals['_ERRORDETAILS_METADATAENTRY']._serialized_end=2769
-  _globals['_STATUS']._serialized_start=2771
-  _globals['_STATUS']._serialized_end=2849
-  _globals['_IMAGEPROCESSINGSERVICE']._serialized_start=3094
-  _globals['_IMAGEPROCESSINGSERVICE']._serialized_end=3666
+  _globals['_PROCESSINGRESULT']._serialized_end=1282
+  _globals['_FRAMECOUNTS']._serialized_start=1284
+  _globals['_FRAMECOUNTS']._serialized_end=1349
+  _globals['_PROCESSINGRESPONSE']._serialized_start=1351
+  _globals['_PROCESSINGRESPONSE']._serialized_end=1460
+  _globals['_OUTPUTFILE']._serialized_start=1462
+  _globals['_OUTPUTFILE']._serialized_end=1580
+  _globals['_STEPRESULT']._serialized_start=1583
+  _globals['_STEPRESULT']._serialized_end=1718
+  _globals['_RESOURCEUSE']._serialized_start=1721
+  _globals['_RESOURCEUSE']._serialized_end=1870
+  _globals['_EXECUTIONREQUEST']._serialized_start=1872
+  _globals['_EXECUTIONREQUEST']._serialized_end=1912
+  _globals['_WATCHREQUEST']._serialized_start=1914
+  _globals['_WATCHREQUEST']._serialized_end=1965
+  _globals['_EXECUTIONEVENT']._serialized_start=1968
+  _globals['_EXECUTIONEVENT']._serialized_end=2189
+  _globals['_STATECHANGE']._serialized_start=2192
+  _globals['_STATECHANGE']._serialized_end=2326
+  _globals['_STEPCHANGE']._serialized_start=2328
+  _globals['_STEPCHANGE']._serialized_end=2397
+  _globals['_LOGREQUEST']._serialized_start=2399
+  _globals['_LOGREQUEST']._serialized_end=2464
+  _globals['_LOGLINES']._serialized_start=2466
+  _globals['_LOGLINES']._serialized_end=2530
+  _globals['_LOGLINE']._serialized_start=2532
+  _globals['_LOGLINE']._serialized_end=2640
+  _globals['_OUTPUTREQUEST']._serialized_start=2642
+  _globals['_OUTPUTREQUEST']._serialized_end=2693
+  _globals['_OUTPUTCHUNK']._serialized_start=2695
+  _globals['_OUTPUTCHUNK']._serialized_end=2722
+  _globals['_ERRORDETAILS']._serialized_start=2725
+  _globals['_ERRORDETAILS']._serialized_end=2879
+  _globals['_ERRORDETAILS_METADATAENTRY']._serialized_start=2832
+  _globals['_ERRORDETAILS_METADATAENTRY']._serialized_end=2879
+  _globals['_STATUS']._serialized_start=2881
+  _globals['_STATUS']._serialized_end=2959
+  _globals['_IMAGEPROCESSINGSERVICE']._serialized_start=3204
+  _globals['_IMAGEPROCESSINGSERVICE']._serialized_end=3776
 # @@protoc_insertion_point(module_scope)

@@ -106,7 +106,7 @@ class ImageRequest(_message.Message):
     def __init__(self, correlation_id: _Optional[str] = ..., image_data: _Optional[bytes] = ..., metadata: _Optional[_Union[ImageMetadata, _Mapping]] = ..., images: _Optional[_Mapping[str, bytes]] = ..., spec_json: _Optional[str] = ..., wait_s: _Optional[float] = ...) -> None: ...
 
 class ProcessingResult(_message.Message):
-    __slots__ = ("correlation_id", "execution_id", "state", "outputs", "error", "estimated_completion_time", "seconds", "pipeline", "attempt", "absent_outputs")
+    __slots__ = ("correlation_id", "execution_id", "state", "outputs", "error", "estimated_completion_time", "seconds", "pipeline", "attempt", "absent_outputs", "frames")
     CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +117,7 @@ class ProcessingResult(_message.Message):
     PIPELINE_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     ABSENT_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
     correlation_id: str
     execution_id: str
     state: ExecutionState
@@ -127,7 +128,18 @@ class ProcessingResult(_message.Message):
     pipeline: str
     attempt: int
     absent_outputs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, correlation_id: _Optional[str] = ..., execution_id: _Optional[str] = ..., state: _Optional[_Union[ExecutionState, str]] = ..., outputs: _Optional[_Iterable[_Union[OutputFile, _Mapping]]] = ..., error: _Optional[_Union[ErrorDetails, _Mapping]] = ..., estimated_completion_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., pipeline: _Optional[str] = ..., attempt: _Optional[int] = ..., absent_outputs: _Optional[_Iterable[str]] = ...) -> None: ...
+    frames: FrameCounts
+    def __init__(self, correlation_id: _Optional[str] = ..., execution_id: _Optional[str] = ..., state: _Optional[_Union[ExecutionState, str]] = ..., outputs: _Optional[_Iterable[_Union[OutputFile, _Mapping]]] = ..., error: _Optional[_Union[ErrorDetails, _Mapping]] = ..., estimated_completion_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., seconds: _Optional[float] = ..., pipeline: _Optional[str] = ..., attempt: _Optional[int] = ..., absent_outputs: _Optional[_Iterable[str]] = ..., frames: _Optional[_Union[FrameCounts, _Mapping]] = ...) -> None: ...
+
+class FrameCounts(_message.Message):
+    __slots__ = ("processed", "dropped", "failed")
+    PROCESSED_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    processed: int
+    dropped: int
+    failed: int
+    def __init__(self, processed: _Optional[int] = ..., dropped: _Optional[int] = ..., failed: _Optional[int] = ...) -> None: ...
 
 class ProcessingResponse(_message.Message):
     __slots__ = ("result", "steps")

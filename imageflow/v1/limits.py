@@ -10,6 +10,8 @@ PINGS_S = 30.0
 """How often a client may ask whether the connection is alive; the server takes pings that are a third more frequent."""
 
 SERVICE = "imageflow.v1.ImageProcessingService"
+PREVIEW_SERVICE = "imageflow.v1.PreviewService"
+VIDEO_SERVICE = "imageflow.v1.VideoService"
 
 IMAGE = "image"
 """What the one image of a request is called; a pipeline with one input takes it under any name."""

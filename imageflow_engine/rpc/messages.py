@@ -1,6 +1,7 @@
 """Values of ours as the messages of the service."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -37,6 +38,8 @@ def result(record: ExecutionRecord, outputs: Mapping[str, bytes] | None = None) 
     )
     if record.error is not None:
         made.error.CopyFrom(status.failure(record.error, {"execution_id": str(record.id)}))
+    if record.frames is not None:
+        made.frames.CopyFrom(pb.FrameCounts(**asdict(record.frames)))
     if record.estimated_end_at is not None:
         made.estimated_completion_time.FromDatetime(record.estimated_end_at)
     if record.started_at is not None and record.ended_at is not None:

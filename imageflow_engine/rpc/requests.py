@@ -20,7 +20,7 @@ def start_request(
     config = metadata.pipeline_config
     return StartRequest(
         pipeline=config.pipeline_id or None,
-        spec=_spec(spec_json) if spec_json else None,
+        spec=parsed_spec(spec_json) if spec_json else None,
         parameters=dict(config.parameters),
         priority=_priority(config),
         client=metadata.client_id,
@@ -37,15 +37,8 @@ def images_of(request: pb.ImageRequest) -> Mapping[str, bytes]:
     return dict(request.images) or {IMAGE: request.image_data}
 
 
-def _priority(config: pb.PipelineConfig) -> Priority:
-    if not config.HasField("priority"):
-        return Priority.NORMAL
-    if config.priority not in _PRIORITIES:
-        raise InvalidInput(f"{int(config.priority)} is no priority: it is LOW (0), NORMAL (1) or HIGH (2).")
-    return _PRIORITIES[config.priority]
-
-
-def _spec(text: str) -> Mapping[str, Any]:
+def parsed_spec(text: str) -> Mapping[str, Any]:
+    """Return a spec as data; raise `InvalidInput` for text that is no JSON object."""
     try:
         spec = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -53,3 +46,11 @@ def _spec(text: str) -> Mapping[str, Any]:
     if not isinstance(spec, dict):
         raise InvalidInput("'spec_json' is no JSON object.")
     return spec
+
+
+def _priority(config: pb.PipelineConfig) -> Priority:
+    if not config.HasField("priority"):
+        return Priority.NORMAL
+    if config.priority not in _PRIORITIES:
+        raise InvalidInput(f"{int(config.priority)} is no priority: it is LOW (0), NORMAL (1) or HIGH (2).")
+    return _PRIORITIES[config.priority]

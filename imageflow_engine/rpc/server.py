@@ -14,7 +14,7 @@ from typing import Any, Self
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from imageflow.v1.limits import MOST_MESSAGE_BYTES, PINGS_S, SERVICE
+from imageflow.v1.limits import MOST_MESSAGE_BYTES, PINGS_S, PREVIEW_SERVICE, SERVICE, VIDEO_SERVICE
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_edge.addresses import Addresses, own_addresses
@@ -23,9 +23,13 @@ from imageflow_edge.ports import check_port
 from imageflow_edge.readiness import readiness
 from imageflow_engine.rpc.call import Method, handler
 from imageflow_engine.rpc.capacity import Capacity
+from imageflow_engine.rpc.preview_service import PreviewService
 from imageflow_engine.rpc.reflection import NAMES as REFLECTION
 from imageflow_engine.rpc.reflection import reflection
 from imageflow_engine.rpc.service import ImageProcessing, Places
+from imageflow_engine.rpc.video_service import VideoService
+from imageflow_executions.preview import Previews
+from imageflow_executions.streams import Streams
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,14 +69,20 @@ class RpcServer:
     Raises `Unavailable` or `InvalidInput` at the beginning where it cannot listen.
 
     Args:
-        settings: Where it listens.
+        settings: Where it listens, and limits.
         stores: Where rows and objects are.
+        previews: Computes previews.
+        streams: Begins camera streams.
         place: Gives a place in the engine of this process; without one, executions wait in the queue.
     """
 
-    def __init__(self, settings: Settings, stores: Stores, place: Places = nullcontext) -> None:
+    def __init__(
+        self, settings: Settings, stores: Stores, previews: Previews, streams: Streams, place: Places = nullcontext
+    ) -> None:
         self._settings = settings
         self._stores = stores
+        self._previews = previews
+        self._streams = streams
         self._place = place
         self._begun: Future[int] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -124,7 +134,8 @@ class RpcServer:
         port: int = server.add_insecure_port(_address(self._settings.host, self._settings.engine_grpc_port))
         state = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
-        self._add_services(server, hub, capacity, port)
+        video = VideoService(self._streams)
+        self._add_services(server, hub, capacity, video, port)
         await state.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)  # until the stores have answered
         await server.start()
         watching = asyncio.create_task(self._watch_health(state))
@@ -132,6 +143,7 @@ class RpcServer:
         _LOG.info("serves gRPC", extra={"fields": {"host": self._settings.host, "port": port}})
         await self._stopping.wait()
         watching.cancel()
+        video.stop()
         await state.enter_graceful_shutdown()
         # Calls that wait for an execution then answer with its state, and its followers ask another engine.
         hub_end = asyncio.get_running_loop().call_later(self._grace_s, hub.close)
@@ -139,14 +151,19 @@ class RpcServer:
         hub_end.cancel()
         hub.close()
 
-    def _add_services(self, server: Any, hub: Hub, capacity: Capacity, port: int) -> None:
+    def _add_services(self, server: Any, hub: Hub, capacity: Capacity, video: VideoService, port: int) -> None:
         settings = self._settings
         own = own_addresses(settings, port)
         service = ImageProcessing(
             self._stores, hub, capacity, most_image_bytes=settings.upload_limit_bytes, place=self._place
         )
-        methods = {SERVICE: service.methods()}
-        about = reflection((SERVICE, health.SERVICE_NAME))
+        previews = PreviewService(self._previews)
+        methods = {
+            SERVICE: service.methods(),
+            PREVIEW_SERVICE: previews.methods(),
+            VIDEO_SERVICE: video.methods(),
+        }
+        about = reflection((*methods, health.SERVICE_NAME))
         for name, those in (*methods.items(), *((name, (about,)) for name in REFLECTION)):
             server.add_generic_rpc_handlers((_handlers(name, those, own),))
 

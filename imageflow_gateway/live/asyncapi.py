@@ -12,18 +12,45 @@ from imageflow_gateway.live.socket_messages import (
     Accepted,
     Cancel,
     Cancelling,
+    EndStream,
     ExecutionLogs,
     ExecutionProgress,
+    FrameResult,
+    Preview,
+    Previewed,
     SocketError,
     Start,
+    Stream,
+    StreamEnded,
+    Streaming,
     Subscribe,
     SubscribeLogs,
     Unsubscribe,
     UnsubscribeLogs,
 )
 
-_FROM_CLIENT = (Start, Subscribe, Unsubscribe, SubscribeLogs, UnsubscribeLogs, Cancel)
-_FROM_GATEWAY = (Accepted, Cancelling, ExecutionProgress, ExecutionLogs, SocketError)
+_FROM_CLIENT = (
+    Start,
+    Preview,
+    Stream,
+    EndStream,
+    Subscribe,
+    Unsubscribe,
+    SubscribeLogs,
+    UnsubscribeLogs,
+    Cancel,
+)
+_FROM_GATEWAY = (
+    Accepted,
+    Cancelling,
+    ExecutionProgress,
+    ExecutionLogs,
+    Previewed,
+    Streaming,
+    FrameResult,
+    StreamEnded,
+    SocketError,
+)
 _SCHEMAS = "#/components/schemas"
 
 router = APIRouter(include_in_schema=False)
@@ -45,8 +72,9 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "ImageFlow",
             "version": version("imageflow"),
-            "description": "Live executions over one WebSocket. Text frames hold the messages below as JSON; binary "
-            "frames hold the images that a start announces, one image after the other.",
+            "description": "Live executions over one WebSocket. Text frames hold the messages below as JSON. Binary "
+            "frames hold the images that a start or a preview announces, one image after the other; or, of a camera "
+            "stream, one frame each.",
         },
         "channels": {
             "executions": {
@@ -70,7 +98,7 @@ def asyncapi() -> dict[str, Any]:
             }
             | {
                 "Frame": {
-                    "summary": "Bytes of an image that a start announced.",
+                    "summary": "Bytes of an image that a start or a preview announced, or a frame of a camera stream.",
                     "contentType": "application/octet-stream",
                     "payload": {"type": "string", "format": "binary"},
                 }

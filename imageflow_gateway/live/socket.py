@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from functools import partial
@@ -30,7 +30,7 @@ from imageflow_executions import history, logs, start
 from imageflow_executions.history import ExecutionInFull
 from imageflow_executions.logs import LogPage
 from imageflow_executions.start import StartRequest
-from imageflow_gateway.errors import UNEXPECTED, unexpected_message
+from imageflow_gateway.errors import UNEXPECTED, details_of, unexpected_message
 from imageflow_gateway.live.execution_progress import ProgressOf
 from imageflow_gateway.live.live_gateway import LiveGateway
 from imageflow_gateway.live.socket_images import ArrivingImages
@@ -40,15 +40,20 @@ from imageflow_gateway.live.socket_messages import (
     AnyClientMessage,
     Cancel,
     Cancelling,
+    EndStream,
     ExecutionLogs,
+    Preview,
     SocketError,
     SocketProblem,
     Start,
+    Stream,
     Subscribe,
     SubscribeLogs,
     Unsubscribe,
     UnsubscribeLogs,
 )
+from imageflow_gateway.live.socket_previews import SocketPreviews
+from imageflow_gateway.live.socket_stream import SocketStream
 from imageflow_gateway.log_lines import LogLineEntry
 
 PREFIX: Final = "/api/v1/ws"
@@ -106,7 +111,9 @@ class _Session:
         self._principal: Principal = socket.state.principal
         self._sending = asyncio.Lock()
         self._followed: dict[_Followed, asyncio.Task[None]] = {}
-        self._arriving: ArrivingImages | None = None
+        self._arriving: ArrivingImages[Start | Preview] | None = None
+        self._previews = SocketPreviews(gateway, self._send, self._refuse)
+        self._stream: SocketStream | None = None
         self._said: deque[float] = deque(maxlen=_MESSAGES_A_MINUTE)
         self._quiet_since_s = time.monotonic()
         self._is_lost = False
@@ -123,6 +130,9 @@ class _Session:
             return
         finally:
             self._forget()
+            self._previews.end()
+            if self._stream is not None:
+                self._stream.end()
             self._leave_all()
 
     async def _next(self) -> Mapping[str, Any]:
@@ -151,14 +161,20 @@ class _Session:
         name = ""
         try:
             if text is None:
-                name = self._arriving.start.id if self._arriving else ""
+                name = self._frames_name()
                 await self._take_frame(frame or b"")
                 return
             message = self._read(text)
             name = message.id
             match message:
                 case Start():
-                    self._announce(message)
+                    self._announce_start(message)
+                case Preview():
+                    await self._announce_preview(message)
+                case Stream():
+                    self._begin_stream(message)
+                case EndStream():
+                    await self._end_stream()
                 case Subscribe():
                     await self._subscribe(message)
                 case Unsubscribe():
@@ -185,27 +201,73 @@ class _Session:
             faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:8])
             raise InvalidInput(f"The message is not right: {faults}. See /asyncapi.json.") from error
 
-    def _announce(self, message: Start) -> None:
+    def _announce_start(self, message: Start) -> None:
+        names = [image.name for image in message.images]
+        if len(set(names)) < len(names):
+            raise InvalidInput("Two images have one name: name each after another input of the pipeline.")
+        self._announce(message, [(image.name, image.size) for image in message.images])
+
+    async def _announce_preview(self, message: Preview) -> None:
+        announced = [(image.name, image.size) for image in message.images if image.size is not None]
+        if announced:
+            self._announce(message, announced)
+        else:
+            await self._previews.begin(message, ())
+
+    def _begin_stream(self, message: Stream) -> None:
+        self._check_frames_are_free()
+        self._stream = SocketStream(self._gateway, message, self._send, self._refuse)
+
+    async def _end_stream(self) -> None:
+        if self._stream is None or self._stream.is_over:
+            raise InvalidInput("There is no stream to end: it has ended, or none was begun.")
+        await self._stream.finish()
+
+    def _frames_name(self) -> str:
+        """Return the id of the message that binary frames belong to."""
+        if self._stream is not None and not self._stream.is_over:
+            return self._stream.id
+        return self._arriving.message.id if self._arriving else ""
+
+    def _check_frames_are_free(self) -> None:
+        """Raise `Conflict` where the binary frames that come belong to another message."""
         if self._arriving is not None:
-            raise Conflict(f"The images of '{self._arriving.start.id}' have not all come: send them first.")
+            raise Conflict(f"The images of '{self._arriving.message.id}' have not all come: send them first.")
+        if self._stream is not None and not self._stream.is_over:
+            raise Conflict(f"The stream '{self._stream.id}' takes all frames: end it first, or use another connection.")
+
+    def _announce(self, message: Start | Preview, announced: Sequence[tuple[str, int]]) -> None:
+        self._check_frames_are_free()
         most_bytes = self._gateway.settings.upload_limit_bytes
-        self._arriving = ArrivingImages(message, self._gateway.scratch, most_bytes=most_bytes)
+        self._arriving = ArrivingImages(message, announced, self._gateway.scratch, most_bytes=most_bytes)
 
     async def _take_frame(self, frame: bytes) -> None:
         arriving = self._arriving
+        if self._stream is not None and arriving is None:
+            await self._stream.take(frame)
+            return
         if arriving is None:
-            raise InvalidInput("A binary frame came without a start that announces it.")
+            raise InvalidInput("A binary frame came without a message that announces it.")
         try:
             await to_thread.run_sync(arriving.take, frame)
-            if not arriving.is_whole:
-                return
-            record = await self._start(arriving)
+            if arriving.is_whole:
+                await self._begin(arriving)
         except ImageFlowError:
             self._forget()
             raise
+
+    async def _begin(self, arriving: ArrivingImages[Start | Preview]) -> None:
+        """Do what a message asks for, whose images are all there."""
+        message = arriving.message
+        if isinstance(message, Preview):
+            sent = [data for _, data in await to_thread.run_sync(arriving.images)]
+            self._forget()
+            await self._previews.begin(message, sent)
+            return
+        record = await self._start(message, arriving)
         self._forget()
         await self._send(
-            Accepted(id=arriving.start.id, execution_id=record.id, estimated_completion_time=record.estimated_end_at)
+            Accepted(id=message.id, execution_id=record.id, estimated_completion_time=record.estimated_end_at)
         )
         self._follow((Subscribe, record.id), self._send_changes(record.id, None))
 
@@ -214,8 +276,7 @@ class _Session:
             self._arriving.close()
             self._arriving = None
 
-    async def _start(self, arriving: ArrivingImages) -> ExecutionRecord:
-        message = arriving.start
+    async def _start(self, message: Start, arriving: ArrivingImages[Start | Preview]) -> ExecutionRecord:
         request = StartRequest(
             pipeline=message.pipeline,
             spec=message.spec,
@@ -228,7 +289,7 @@ class _Session:
         )
         start_now = self._gateway.use(start.start_execution)
         return await to_thread.run_sync(
-            lambda: start_now(request, arriving.images(), self._principal),
+            lambda: start_now(request, dict(arriving.images()), self._principal),
             limiter=self._gateway.capacity.execution_images,
         )
 
@@ -281,15 +342,10 @@ class _Session:
         try:
             with closing(sending), placed(self._gateway.capacity.socket_followers, _FULL):
                 await sending
-        except ImageFlowError as error:
-            await self._refuse(error, "", execution)
         except WebSocketDisconnect:
             return
-        except Exception:  # noqa: BLE001 - logged in full; the connection and what else it follows go on
-            request_id = self._socket.state.request_id
-            _LOG.exception("unexpected error", extra={"fields": {"request_id": request_id}})
-            problem = SocketProblem(code=UNEXPECTED, message=unexpected_message(request_id))
-            await self._send(SocketError(execution_id=execution, error=problem))
+        except Exception as error:  # noqa: BLE001 - logged in full; the connection and what else it follows go on
+            await self._refuse(error, "", execution)
 
     async def _send_changes(self, execution: UUID, after: EventCursor | None) -> None:
         """Send how an execution stands after each change, and from time to time without one."""
@@ -329,8 +385,14 @@ class _Session:
         get = self._gateway.use(history.get_execution)
         return await to_thread.run_sync(get, execution, limiter=self._gateway.capacity.progress_reads)
 
-    async def _refuse(self, error: ImageFlowError, name: str, execution: UUID | None = None) -> None:
-        problem = SocketProblem(code=answer_for(error).code, message=str(error))
+    async def _refuse(self, error: Exception, name: str, execution: UUID | None = None) -> None:
+        """Tell the client of an error, and the log of one that is unexpected."""
+        if isinstance(error, ImageFlowError):
+            problem = SocketProblem(code=answer_for(error).code, message=str(error), details=details_of(error))
+        else:
+            request_id = self._socket.state.request_id
+            _LOG.error("unexpected error", extra={"fields": {"request_id": request_id}}, exc_info=error)
+            problem = SocketProblem(code=UNEXPECTED, message=unexpected_message(request_id))
         await self._send(SocketError(id=name, execution_id=execution, error=problem))
 
     async def _send(self, message: BaseModel) -> None:

@@ -1,64 +1,64 @@
-"""Images of a start that arrive in binary frames."""
+"""Images that a message announces, and that arrive in binary frames."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Generic, TypeVar
 
 from imageflow_domain.errors import InvalidInput, TooLarge
-from imageflow_gateway.live.socket_messages import Start
 from imageflow_gateway.parts import cannot_hold
 
 _IN_MEMORY_BYTES = 65_536
 
+M = TypeVar("M", covariant=True)
 
-class ArrivingImages:
-    """The images of one start so far; large ones lie on disk. Close it.
 
-    Raises `InvalidInput` for two images of one name, `TooLarge` where all have more bytes than are taken.
+class ArrivingImages(Generic[M]):
+    """The images of one message so far; large ones lie on disk. Close it.
+
+    Args:
+        message: What announces them.
+        announced: Name and size of each image, in the order in which they come.
+        scratch: Where large ones lie.
+        most_bytes: Of all images together; raises `TooLarge` where they have more.
     """
 
-    def __init__(self, start: Start, scratch: Path, *, most_bytes: int) -> None:
-        names = [image.name for image in start.images]
-        if len(set(names)) < len(names):
-            raise InvalidInput("Two images have one name: name each after another input of the pipeline.")
-        if sum(image.size for image in start.images) > most_bytes:
-            raise TooLarge(f"A start has more than the {most_bytes:,} bytes that are taken: shrink its images.")
-        self.start = start
+    def __init__(self, message: M, announced: Sequence[tuple[str, int]], scratch: Path, *, most_bytes: int) -> None:
+        if sum(size for _, size in announced) > most_bytes:
+            raise TooLarge(f"The images have more than the {most_bytes:,} bytes that are taken together: shrink them.")
+        self.message = message
+        self._announced = announced
         self._scratch = scratch
-        self._sizes = {image.name: image.size for image in start.images}
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: list[IO[bytes]] = []
 
     @property
     def is_whole(self) -> bool:
         """Whether every byte has come."""
-        return all(name in self._files and self._files[name].tell() == size for name, size in self._sizes.items())
+        return len(self._files) == len(self._announced) and not self._left()
 
     def take(self, frame: bytes) -> None:
         """Take a frame; raise `InvalidInput` where it goes beyond the size of its image."""
-        name = self._current()
-        if name not in self._files:
-            self._files[name] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(self._scratch))  # noqa: SIM115 - closed by its owner
-        file, size = self._files[name], self._sizes[name]
-        if file.tell() + len(frame) > size:
+        if not self._left():
+            self._files.append(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(self._scratch)))  # noqa: SIM115 - closed by its owner
+        if len(frame) > self._left():
+            name, size = self._announced[len(self._files) - 1]
             raise InvalidInput(f"The frames of '{name}' have more than the {size:,} bytes that were announced.")
         try:
-            file.write(frame)
+            self._files[-1].write(frame)
         except OSError as error:
             raise cannot_hold(self._scratch, error) from error
 
-    def images(self) -> Mapping[str, bytes]:
-        """Return the images; reads files."""
-        for file in self._files.values():
+    def images(self) -> list[tuple[str, bytes]]:
+        """Return the images with their names, in their order; reads files."""
+        for file in self._files:
             file.seek(0)
-        return {name: file.read() for name, file in self._files.items()}
+        return [(name, file.read()) for (name, _), file in zip(self._announced, self._files, strict=True)]
 
     def close(self) -> None:
         """Forget them."""
-        for file in self._files.values():
+        for file in self._files:
             file.close()
 
-    def _current(self) -> str:
-        return next(
-            name for name, size in self._sizes.items() if name not in self._files or self._files[name].tell() < size
-        )
+    def _left(self) -> int:
+        """Return how many bytes of the image that arrives are missing; 0 where the next frame begins another one."""
+        return self._announced[len(self._files) - 1][1] - self._files[-1].tell() if self._files else 0

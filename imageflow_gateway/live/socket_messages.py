@@ -3,12 +3,14 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from imageflow_domain.executions import ExecutionState
+from imageflow_executions.preview import MOST_SAMPLES, SIDE_PX
 from imageflow_gateway.log_lines import LogLineEntry
+from imageflow_gateway.previews_schema import PreviewedSample
 
 _Id = Annotated[str, Field(max_length=200)]
 
@@ -47,6 +49,59 @@ class Start(_FromClient):
     key: str | None = None
     """Idempotency key."""
     images: list[ImageAnnouncement] = Field(min_length=1, max_length=16)
+
+
+class PreviewImage(BaseModel):
+    """An image of a preview: one that follows in binary frames, or one that an earlier preview had."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=200)] = "image"
+    """The input of the pipeline; any name where it has one."""
+    size: int | None = Field(default=None, ge=1)
+    """Bytes of all its frames together."""
+    sha256: str | None = Field(default=None, max_length=64)
+    """In hex, in place of `size` and the frames. Refused with SAMPLE_FORGOTTEN where it has to be sent again."""
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        if (self.size is None) == (self.sha256 is None):
+            raise ValueError("an image has a size or a sha256: one of the two")
+        return self
+
+
+class Preview(_FromClient):
+    """Compute the outputs of one step for samples. It takes the place of an older preview of this connection."""
+
+    type: Literal["preview"]
+    spec: dict[str, Any]
+    """The pipeline."""
+    step: str
+    """The one whose outputs are wanted."""
+    images: list[PreviewImage] = Field(min_length=1, max_length=16 * MOST_SAMPLES)
+    """The first image of each name is in the first sample, the second one in the second sample."""
+    longest_side_px: int = SIDE_PX
+    """Pixels that are larger are reduced to it."""
+
+
+class Stream(_FromClient):
+    """Begin a camera stream: from its answer on, every binary frame is an image, until `end_stream`."""
+
+    type: Literal["stream"]
+    pipeline: str | None = Field(default=None, examples=["edges"])
+    """name or name@version of a published pipeline, which has one input."""
+    spec: dict[str, Any] | None = None
+    """A whole pipeline, in place of a published one."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """step.parameter, or parameter where only one step has it, to its value."""
+    client_id: str = ""
+    correlation_id: str = ""
+
+
+class EndStream(_FromClient):
+    """Send no more frames: the stream ends once the newest one is processed."""
+
+    type: Literal["end_stream"]
 
 
 class Subscribe(_FromClient):
@@ -88,10 +143,20 @@ class Cancel(_FromClient):
     execution_id: uuid.UUID
 
 
-AnyClientMessage = Start | Subscribe | Unsubscribe | SubscribeLogs | UnsubscribeLogs | Cancel
+AnyClientMessage = (
+    Start | Preview | Stream | EndStream | Subscribe | Unsubscribe | SubscribeLogs | UnsubscribeLogs | Cancel
+)
 ClientMessage = Annotated[AnyClientMessage, Field(discriminator="type")]
 
 CLIENT_MESSAGES: Final[TypeAdapter[AnyClientMessage]] = TypeAdapter(ClientMessage)
+
+
+class SocketProblem(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(examples=["NOT_FOUND"])
+    message: str
+    details: Mapping[str, Any] = Field(default_factory=dict)
 
 
 class Accepted(BaseModel):
@@ -112,6 +177,58 @@ class Cancelling(BaseModel):
     execution_id: uuid.UUID
 
 
+class Previewed(BaseModel):
+    """What the step gave for each sample, in their order."""
+
+    type: Literal["previewed"] = "previewed"
+    id: str
+    samples: list[PreviewedSample]
+
+
+class Streaming(BaseModel):
+    """A camera stream has begun: its frames may be sent."""
+
+    type: Literal["streaming"] = "streaming"
+    id: str
+    execution_id: uuid.UUID
+
+
+class FrameOutput(BaseModel):
+    """One output for a frame."""
+
+    kind: str = Field(examples=["encoded"])
+    media_type: str = Field(examples=["image/jpeg"])
+    sha256: str
+    """Of the bytes."""
+    data: str
+    """The bytes in base64."""
+
+
+class FrameResult(BaseModel):
+    """What the pipeline gave for one frame of the stream. Results come in the order of their frames."""
+
+    type: Literal["frame"] = "frame"
+    execution_id: uuid.UUID
+    frame: int
+    """Its number: the stream's binary frames are numbered from 0."""
+    outputs: dict[str, FrameOutput | None]
+    """`null` where a branch went another way; empty where there is an error."""
+    processing_time_ms: float
+    dropped: int
+    """Frames that were dropped since the result before, as newer ones came while they waited."""
+    dropped_frames: list[int]
+    """Their numbers; the newest 100 where there are more."""
+    error: SocketProblem | None = None
+
+
+class StreamEnded(BaseModel):
+    """The stream is over. Its execution has the counts of its frames."""
+
+    type: Literal["stream_ended"] = "stream_ended"
+    id: str
+    execution_id: uuid.UUID
+
+
 class StepProgress(BaseModel):
     """How one step stands."""
 
@@ -121,14 +238,6 @@ class StepProgress(BaseModel):
     error: str | None = None
     resources: Mapping[str, Any] = Field(default_factory=dict)
     """`cpu_s`, `peak_memory_bytes` and `gpu_memory_bytes` of all tries, as far as they are known."""
-
-
-class SocketProblem(BaseModel):
-    """What went wrong."""
-
-    code: str = Field(examples=["NOT_FOUND"])
-    message: str
-    details: Mapping[str, Any] = Field(default_factory=dict)
 
 
 class ExecutionProgress(BaseModel):

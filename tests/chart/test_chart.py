@@ -284,9 +284,19 @@ def test_a_release_beside_another_one_is_gateways_and_a_tile_cache_over_the_same
     named = {(one["kind"], one["metadata"]["name"]): one for one in made}
     settings = named["ConfigMap", "imageflow-settings"]["data"]
     assert settings["IMAGEFLOW_DAGSTER_URL"] == "http://blue-dagster:3000"
+    assert settings["IMAGEFLOW_ENGINE_ADDRESS"] == "blue-engine:50051"
     policy = named["NetworkPolicy", "imageflow-to-blue"]["spec"]
     assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] == "blue"
     assert {"ServiceAccount", "Role", "CronJob", "StatefulSet"}.isdisjoint(kind for kind, _ in named)
+
+
+def test_gateways_reach_the_engines_for_what_these_compute_at_once() -> None:
+    named = {(one["kind"], one["metadata"]["name"]): one for one in manifests()}
+    assert named["ConfigMap", "imageflow-settings"]["data"]["IMAGEFLOW_ENGINE_ADDRESS"] == "imageflow-engine:50051"
+    (rule,) = named["NetworkPolicy", "imageflow-to-engine"]["spec"]["ingress"]
+    (caller,) = rule["from"]
+    assert caller["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+    assert rule["ports"] == [{"port": 50051}]
 
 
 def test_the_volumes_of_a_trial_are_kept_when_it_is_uninstalled() -> None:

@@ -73,6 +73,7 @@ def execution(state: str, outputs: Mapping[str, bytes] | None = None) -> bytes:
         "attempt": 1,
         "estimated_completion_time": None,
         "error": None,
+        "frames": None,
         "steps": [],
         "outputs": {
             name: {

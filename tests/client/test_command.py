@@ -16,7 +16,7 @@ from tests.cli.here import Here
 from tests.client.conftest import Deployment
 from tests.client.stub_gateway import Request, execution, stub_gateway
 from tests.e2e.stack import environment, wait_for
-from tests.executions.starts import ended, hanging, image, logged, started, until_running
+from tests.executions.starts import ended, hanging, image, logged, small, started, until_running
 
 
 @pytest.fixture
@@ -116,3 +116,20 @@ def test_what_is_done_is_written_and_shown_before_the_rest_and_kept_by_ctrl_c(he
             over.set()
     assert (process.returncode, said.strip()) == (130, "Interrupted.")
     assert (out / "fast.edges.png").read_bytes() == b"its edges"
+
+
+def test_a_step_is_previewed_and_its_outputs_written(here: Here, deployment: Deployment, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(small()))
+    (tmp_path / "photo.png").write_bytes(image())
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    asked = ("pipeline", "preview", str(tmp_path / "spec.json"), str(tmp_path / "photo.png"))
+    at = ("--server", deployment.url, "--step", "small")
+    done = here.run(*asked, *at, "--out", str(tmp_path / "out"), "--json")
+    (output,) = json.loads(done.stdout)["outputs"].values()
+    assert hashlib.sha256(Path(output["file"]).read_bytes()).hexdigest() == output["sha256"]
+    assert (output["width_px"], output["height_px"]) == (32, 24)
+    shown = here.run(*asked, *at, "--steps").stdout
+    assert "32 x 24 px" in shown
+    assert "reused" in shown
+    failed = here.run(*asked, str(tmp_path / "bad.png"), *at, expect=2)
+    assert "1 of 2 images" in failed.stderr

@@ -207,8 +207,10 @@ def test_the_description_has_every_message_and_its_references_lead_somewhere(ser
     (channel,) = described["channels"].values()
     assert channel["address"] == f"{V1}/ws"
     assert set(channel["messages"]) == {
-        *("Start", "Subscribe", "Unsubscribe", "SubscribeLogs", "UnsubscribeLogs", "Cancel", "Frame"),
-        *("Accepted", "Cancelling", "ExecutionProgress", "ExecutionLogs", "SocketError"),
+        *("Start", "Preview", "Stream", "EndStream", "Subscribe", "Unsubscribe", "Cancel", "Frame"),
+        *("SubscribeLogs", "UnsubscribeLogs", "ExecutionLogs"),
+        *("Accepted", "Cancelling", "ExecutionProgress", "SocketError"),
+        *("Previewed", "Streaming", "FrameResult", "StreamEnded"),
     }
     for reference in _references(described):
         place = described

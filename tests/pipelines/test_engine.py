@@ -6,7 +6,6 @@ import time
 import pytest
 
 from imageflow_domain.errors import InvalidInput, StepFailed, StepRefused, TooLarge
-from imageflow_pipelines import plan_run
 from imageflow_pipelines.canonical import digest
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import StepRecord, StepStatus
@@ -181,12 +180,12 @@ def test_a_model_that_is_not_registered_is_told_at_its_step() -> None:
     assert str(run(given).error) == "Step 'c': There is no model 'nope@1': none is registered."
 
 
-def test_a_run_that_holds_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_run, "MAX_HELD_BYTES", 96 * 64 * 3 + 100)
+def test_a_run_that_holds_too_much_is_refused() -> None:
+    most = 96 * 64 * 3 + 100
     chain = decoded({"a": step("blur@1", image="decode.image"), "b": step("blur@1", image="a.image")}, out="b.image")
-    assert run(chain).succeeded()  # what was read by all is forgotten
+    assert run(chain, Engine(most_held_bytes=most)).succeeded()  # what was read by all is forgotten
     wide = decoded({"a": step("blur@1", image="decode.image")}, one="decode.image", two="a.image")
-    assert "holds more than" in str(run(wide).error)
+    assert "holds more than" in str(run(wide, Engine(most_held_bytes=most)).error)
 
 
 def test_many_runs_share_an_engine() -> None:

@@ -11,11 +11,19 @@ import pytest
 from pydantic import SecretStr
 
 from imageflow.v1 import image_processing_pb2 as pb
-from imageflow.v1.limits import SERVICE, STATUS_DETAILS
+from imageflow.v1 import preview_pb2 as preview_pb
+from imageflow.v1 import video_pb2 as video_pb
+from imageflow.v1.limits import PREVIEW_SERVICE, SERVICE, STATUS_DETAILS, VIDEO_SERVICE
 from imageflow_clients.settings import Settings
+from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores, open_stores
 from imageflow_engine.rpc.server import RpcServer
 from imageflow_executions.months import prepare_months
+from imageflow_executions.preview import HELD_BYTES, REUSED_BYTES, Previews
+from imageflow_executions.samples import Samples
+from imageflow_executions.streams import Streams
+from imageflow_pipelines.engine import Engine
+from imageflow_pipelines.reuse import Reuse
 from tests.executions.conftest import engine_over
 from tests.executions.starts import small
 
@@ -42,14 +50,27 @@ class Stub:
         self.read_log = self._method("ReadLog", pb.LogRequest, pb.LogLines, "unary_stream")
         self.read = self._method("ReadOutput", pb.OutputRequest, pb.OutputChunk, "unary_stream")
 
-    def raw(self, method: str, kind: str = "unary_unary") -> Callable[..., Any]:
-        """Return a method whose messages are bytes."""
-        return getattr(self.channel, kind)(f"/{SERVICE}/{method}")  # type: ignore[no-any-return]
+        self.keep = self._method(
+            "KeepSample", preview_pb.SampleChunk, preview_pb.KeptSample, "stream_unary", PREVIEW_SERVICE
+        )
+        self.preview = self._method(
+            "Preview", preview_pb.PreviewRequest, preview_pb.PreviewPart, "unary_stream", PREVIEW_SERVICE
+        )
 
-    def _method(self, name: str, request: Any, answer: Any, kind: str = "unary_unary") -> Callable[..., Any]:
+        self.stream = self._method(
+            "ProcessVideoStream", video_pb.VideoFrame, video_pb.ProcessedFrame, "stream_stream", VIDEO_SERVICE
+        )
+
+    def raw(self, method: str, kind: str = "unary_unary", service: str = SERVICE) -> Callable[..., Any]:
+        """Return a method whose messages are bytes."""
+        return getattr(self.channel, kind)(f"/{service}/{method}")  # type: ignore[no-any-return]
+
+    def _method(
+        self, name: str, request: Any, answer: Any, kind: str = "unary_unary", service: str = SERVICE
+    ) -> Callable[..., Any]:
         make = getattr(self.channel, kind)
         method = make(
-            f"/{SERVICE}/{name}", request_serializer=request.SerializeToString, response_deserializer=answer.FromString
+            f"/{service}/{name}", request_serializer=request.SerializeToString, response_deserializer=answer.FromString
         )
 
         def call(message: Any, **options: Any) -> Any:
@@ -112,8 +133,24 @@ def stores(settings: Settings) -> Iterator[Stores]:
 
 
 @pytest.fixture(scope="module")
-def server(settings: Settings, stores: Stores) -> Iterator[RpcServer]:
-    with RpcServer(settings, stores) as server:
+def previews(stores: Stores) -> Iterator[Previews]:
+    """Compute previews as an engine's process does."""
+    with (
+        StepProcesses() as processes,
+        Engine(isolation=processes, reuse=Reuse(max_bytes=REUSED_BYTES), most_held_bytes=HELD_BYTES) as engine,
+    ):
+        yield Previews(stores, engine, Samples())
+
+
+@pytest.fixture(scope="module")
+def streams(stores: Stores) -> Iterator[Streams]:
+    with StepProcesses() as processes, Engine(isolation=processes) as engine:
+        yield Streams(stores, engine, "streaming")
+
+
+@pytest.fixture(scope="module")
+def server(settings: Settings, stores: Stores, previews: Previews, streams: Streams) -> Iterator[RpcServer]:
+    with RpcServer(settings, stores, previews, streams) as server:
         yield server
 
 

@@ -19,6 +19,10 @@ from imageflow_domain.executions import ExecutionState
 from imageflow_engine.rpc.server import RpcServer
 from imageflow_executions.history import cancel_execution, get_execution
 from imageflow_executions.image_objects import read_object
+from imageflow_executions.preview import Previews
+from imageflow_executions.samples import Samples
+from imageflow_executions.streams import Streams
+from imageflow_pipelines.engine import Engine
 from tests.executions.conftest import engine_over
 from tests.executions.starts import ended, hanging, image, small, until_running
 from tests.rpc.conftest import Stub, free_port, spec_request
@@ -26,13 +30,13 @@ from tests.rpc.conftest import Stub, free_port, spec_request
 
 @contextmanager
 def serving(settings: Settings, stores: Stores, **options: Any) -> Iterator[Stub]:
-    with (
-        engine_over(stores, **options) as resident,
-        RpcServer(settings.model_copy(update={"engine_grpc_port": free_port()}), stores, resident.place) as server,
-    ):
-        stub = Stub(f"127.0.0.1:{server.port}")
-        yield stub
-        stub.channel.close()
+    here = settings.model_copy(update={"engine_grpc_port": free_port()})
+    with Engine() as engine, engine_over(stores, **options) as resident:
+        previews, streams = Previews(stores, engine, Samples()), Streams(stores, engine, "streaming")
+        with RpcServer(here, stores, previews, streams, resident.place) as server:
+            stub = Stub(f"127.0.0.1:{server.port}")
+            yield stub
+            stub.channel.close()
 
 
 def begin(stub: Stub, spec: dict[str, Any] | None = None) -> pb.ProcessingResult:

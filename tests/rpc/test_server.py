@@ -22,6 +22,8 @@ from imageflow_domain.errors import InvalidInput, Unavailable
 from imageflow_engine.rpc import reflection_pb2 as reflection
 from imageflow_engine.rpc.server import RpcServer
 from imageflow_executions.history import Filter, cancel_execution, list_executions
+from imageflow_executions.preview import Previews
+from imageflow_executions.streams import Streams
 from tests.clients.servers import ROOT
 from tests.executions.starts import image
 from tests.rpc.conftest import WITHIN_S, Stub, free_port, spec_request, until
@@ -71,18 +73,20 @@ def test_tools_learn_the_services_and_their_messages(stub: Stub, name: str) -> N
 
 
 def test_a_port_in_use_and_a_strange_address_are_said_at_the_start(
-    settings: Settings, stores: Stores, server: RpcServer
+    settings: Settings, stores: Stores, previews: Previews, streams: Streams, server: RpcServer
 ) -> None:
     with pytest.raises(Unavailable, match="IMAGEFLOW_ENGINE_GRPC_PORT"):
-        RpcServer(settings, stores).__enter__()
+        RpcServer(settings, stores, previews, streams).__enter__()
     elsewhere = settings.model_copy(update={"host": "192.0.2.1", "engine_grpc_port": free_port()})
     with pytest.raises(InvalidInput, match="no address of this machine"):
-        RpcServer(elsewhere, stores).__enter__()
+        RpcServer(elsewhere, stores, previews, streams).__enter__()
 
 
-def test_a_server_that_stops_ends_its_followers_and_lets_calls_end(settings: Settings, stores: Stores) -> None:
+def test_a_server_that_stops_ends_its_followers_and_lets_calls_end(
+    settings: Settings, stores: Stores, previews: Previews, streams: Streams
+) -> None:
     here = settings.model_copy(update={"engine_grpc_port": free_port()})
-    with RpcServer(here, stores) as server:
+    with RpcServer(here, stores, previews, streams) as server:
         stub = Stub(f"127.0.0.1:{server.port}")
         execution = stub.process(spec_request(image(), wait_s=0)).result.execution_id
         events: list[pb.ExecutionEvent] = []

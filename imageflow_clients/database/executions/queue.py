@@ -205,7 +205,7 @@ def give_back(
 def end_lost_leases(connection: Connection, *, most_failures: int, pause: timedelta) -> Sequence[uuid.UUID]:
     """Return to the queue the executions whose leases have expired; return their ids.
 
-    One that is to be cancelled is cancelled, and one at its last failure fails.
+    One that is to be cancelled is cancelled; one at its last failure fails, and so does a camera stream.
 
     Args:
         connection: In a transaction.
@@ -218,10 +218,15 @@ def end_lost_leases(connection: Connection, *, most_failures: int, pause: timede
     ).all()
     for each in expired:
         row = connection.execute(
-            select(_E.c.cancel_asked_at, _E.c.failures).where(_E.c.id == each.execution_id).with_for_update()
+            select(_E.c.cancel_asked_at, _E.c.failures, _E.c.frames)
+            .where(_E.c.id == each.execution_id)
+            .with_for_update()
         ).one()
         if row.cancel_asked_at is not None:
             _end(connection, each.execution_id, each.attempt, ExecutionState.CANCELLED)
+        elif row.frames is not None:
+            error = ExecutionError(code="ENGINE_LOST", message="Its engine was lost: start another stream.")
+            _end(connection, each.execution_id, each.attempt, ExecutionState.FAILED, error=error)
         elif row.failures + 1 >= most_failures:
             message = (
                 f"Its engine was lost, and engines were lost or stores down {row.failures} times before: see the "

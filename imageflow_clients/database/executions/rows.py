@@ -17,6 +17,7 @@ from imageflow_domain.executions import (
     ExecutionRecord,
     ExecutionRequest,
     ExecutionState,
+    FrameCounts,
     ImageObject,
     Priority,
     Runner,
@@ -54,6 +55,7 @@ def add(
     *,
     estimate_s: float | None,
     is_begun: bool = False,
+    frames: FrameCounts | None = None,
 ) -> ExecutionRecord:
     """Insert an execution that waits, or that an engine begins at once: its first attempt."""
     name, _, version = request.pipeline.partition("@")
@@ -75,6 +77,7 @@ def add(
             attempt=int(is_begun),
             started_at=func.clock_timestamp() if is_begun else None,
             inputs={name: asdict(each) for name, each in inputs.items()},
+            frames=None if frames is None else asdict(frames),
             estimated_end_at=None if estimate_s is None else func.now() + timedelta(seconds=estimate_s),
         )
         .returning(executions.c.created_at, executions.c.started_at, executions.c.estimated_end_at)
@@ -166,7 +169,7 @@ _RECENT_SECONDS = text("""
     SELECT extract(epoch FROM ended_at - started_at)::float8 AS seconds,
            (SELECT sum((stored.value->>'size')::bigint)::bigint FROM jsonb_each(inputs) AS stored) AS size
     FROM executions
-    WHERE pipeline = :pipeline AND version = :version AND state = 'completed'
+    WHERE pipeline = :pipeline AND version = :version AND state = 'completed' AND frames IS NULL
     ORDER BY id DESC LIMIT :most
 """)
 
@@ -234,4 +237,5 @@ def record(row: Row[Any]) -> ExecutionRecord:
         started_at=row.started_at,
         ended_at=row.ended_at,
         estimated_end_at=row.estimated_end_at,
+        frames=None if row.frames is None else FrameCounts(**row.frames),
     )

@@ -45,6 +45,7 @@ executions = Table(
     Column("ended_at", DateTime(timezone=True), nullable=True),
     Column("estimated_end_at", DateTime(timezone=True), nullable=True),
     Column("cancel_asked_at", DateTime(timezone=True), nullable=True),
+    Column("frames", JSONB, nullable=True, doc="Of a camera stream: how many were processed, dropped and failed."),
     is_name("pipeline", name="pipeline"),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("priority BETWEEN 0 AND 2", name="priority"),

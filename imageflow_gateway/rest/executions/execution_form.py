@@ -52,9 +52,9 @@ class ExecutionForm:
         if part.file_name is not None and name not in (*TEXTS, *JSON):
             if len(self.files) == _MOST_IMAGES:
                 raise TooLarge(f"The form has more than {_MOST_IMAGES} images: a pipeline takes fewer.")
-            self.files[name] = _kept(part)
+            self.files[name] = kept_file(part)
         elif name in TEXTS:
-            self.texts[name] = _text(part)
+            self.texts[name] = text_of(part)
         elif name in JSON:
             self.values[name] = _mapping(part)
         else:
@@ -109,7 +109,7 @@ async def read_form(request: Request, *, most_bytes: int, scratch: Path) -> Asyn
         form.close()
 
 
-def _kept(part: Part) -> IO[bytes]:
+def kept_file(part: Part) -> IO[bytes]:
     """Return a part's file, which stays when the part is closed."""
     if part.size <= _IN_MEMORY_BYTES:
         return BytesIO(part.file.read())
@@ -118,7 +118,8 @@ def _kept(part: Part) -> IO[bytes]:
     return kept
 
 
-def _text(part: Part) -> str:
+def text_of(part: Part) -> str:
+    """Return a part as text; raise `InvalidInput` for one that is none, `TooLarge` for more than 4 MB."""
     if part.size > _MOST_FIELD_BYTES:
         raise TooLarge(f"'{part.name}' has {part.size:,} bytes, more than {_MOST_FIELD_BYTES:,}.")
     try:
@@ -127,12 +128,16 @@ def _text(part: Part) -> str:
         raise InvalidInput(f"'{part.name}' is not text in UTF-8.") from error
 
 
-def _mapping(part: Part) -> Mapping[str, Any]:
+def json_of(part: Part) -> Any:
+    """Return the value of a part that is JSON; raise `InvalidInput` for anything else."""
     try:
-        value = json.loads(_text(part))
+        return json.loads(text_of(part))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"'{part.name}' is no JSON: {error}.") from error
-    return _checked(part.name, value)
+
+
+def _mapping(part: Part) -> Mapping[str, Any]:
+    return _checked(part.name, json_of(part))
 
 
 def _checked(name: str, value: Any) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """What goes in and out of the executions' routes."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
@@ -64,6 +65,16 @@ class StepTry(BaseModel):
     resources: Resources = Field(default_factory=Resources)
 
 
+class ExecutionFrames(BaseModel):
+    """What became of the frames of a camera stream."""
+
+    processed: int
+    dropped: int
+    """As newer ones came while they waited."""
+    failed: int
+    """A step refused them, or failed."""
+
+
 class ExecutionStep(BaseModel):
     """What one step did."""
 
@@ -107,6 +118,8 @@ class ExecutionSummary(BaseModel):
     estimated_completion_time: datetime | None
     """What was estimated when it was accepted; `null` where nothing of the kind had completed."""
     error: ExecutionProblem | None
+    frames: ExecutionFrames | None
+    """Of a camera stream; `null` for any other execution."""
 
     @classmethod
     def of(cls, record: ExecutionRecord) -> "ExecutionSummary":
@@ -189,5 +202,6 @@ def _facts(record: ExecutionRecord) -> Mapping[str, Any]:
         "started_at": record.started_at,
         "ended_at": record.ended_at,
         "estimated_completion_time": record.estimated_end_at,
+        "frames": record.frames and ExecutionFrames(**asdict(record.frames)),
         "error": error and ExecutionProblem(code=error.code, message=error.message, step=error.step or None),
     }

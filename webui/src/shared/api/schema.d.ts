@@ -1501,6 +1501,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview a step
+         * @description Compute the outputs of one step for samples; nothing is stored.
+         *
+         *     409 (SUPERSEDED) for a request that a newer one of the same session replaced, 404 (SAMPLE_FORGOTTEN) where the
+         *     images have to be sent again, 504 where it takes too long.
+         */
+        post: operations["preview_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/protocols": {
         parameters: {
             query?: never;
@@ -2207,6 +2230,7 @@ export interface components {
             /** Estimated Completion Time */
             estimated_completion_time: string | null;
             error: components["schemas"]["ExecutionProblem"] | null;
+            frames: components["schemas"]["ExecutionFrames"] | null;
             /** Parameters */
             parameters: {
                 [key: string]: {
@@ -2223,6 +2247,18 @@ export interface components {
             };
             /** Steps */
             steps: components["schemas"]["ExecutionStep"][];
+        };
+        /**
+         * ExecutionFrames
+         * @description What became of the frames of a camera stream.
+         */
+        ExecutionFrames: {
+            /** Processed */
+            processed: number;
+            /** Dropped */
+            dropped: number;
+            /** Failed */
+            failed: number;
         };
         /**
          * ExecutionList
@@ -2340,6 +2376,7 @@ export interface components {
             /** Estimated Completion Time */
             estimated_completion_time: string | null;
             error: components["schemas"]["ExecutionProblem"] | null;
+            frames: components["schemas"]["ExecutionFrames"] | null;
         };
         /**
          * FailedStep
@@ -3055,11 +3092,11 @@ export interface components {
          * ModelTask
          * @description What a model is for, and so which tensors it has.
          *
-         *     A model that is a network takes one input, N x 3 x height x width, float32: RGB from 0 to 1, after subtracting
-         *     `mean` and dividing by `std`. Outputs are float32, found by the names below.
+         *     Every model takes one input, N x 3 x height x width, float32: RGB from 0 to 1, after subtracting `mean` and dividing
+         *     by `std`. Outputs are float32, found by the names below.
          * @enum {string}
          */
-        ModelTask: "classify" | "detect" | "anomaly" | "align";
+        ModelTask: "classify" | "detect" | "anomaly";
         /**
          * MostlyAnchoredFacts
          * @description Whether enough screenshots are anchored.
@@ -3328,7 +3365,7 @@ export interface components {
         };
         /**
          * PositionsHoldFacts
-         * @description Whether screenshots lie at their expected positions, or had to be searched for farther away.
+         * @description Whether screenshots lie where they were believed to, or had to be searched for farther away.
          */
         PositionsHoldFacts: {
             /** Holds */
@@ -3351,6 +3388,91 @@ export interface components {
             farthest_px: number;
             /** Offenders */
             offenders: components["schemas"]["FoundFacts"][];
+        };
+        /**
+         * PreviewAnswer
+         * @description What the step gave for each sample, in their order.
+         */
+        PreviewAnswer: {
+            /** Samples */
+            samples: components["schemas"]["PreviewedSample"][];
+        };
+        /**
+         * PreviewProblem
+         * @description Why there are no outputs.
+         */
+        PreviewProblem: {
+            /**
+             * Code
+             * @example STEP_REFUSED
+             */
+            code: string;
+            /** Message */
+            message: string;
+            /** Step */
+            step: string | null;
+        };
+        /**
+         * PreviewedOutput
+         * @description What the step gave at one of its outputs.
+         */
+        PreviewedOutput: {
+            /**
+             * Kind
+             * @example image
+             */
+            kind: string;
+            /**
+             * Media Type
+             * @example image/png
+             */
+            media_type: string;
+            /** Sha256 */
+            sha256: string;
+            /** Width Px */
+            width_px: number | null;
+            /** Height Px */
+            height_px: number | null;
+            /** Data */
+            data: string;
+        };
+        /**
+         * PreviewedSample
+         * @description What the step gave for one sample.
+         */
+        PreviewedSample: {
+            /** Images */
+            images: {
+                [key: string]: string;
+            };
+            /** Outputs */
+            outputs: {
+                [key: string]: components["schemas"]["PreviewedOutput"] | null;
+            };
+            /** Steps */
+            steps: components["schemas"]["PreviewedStep"][];
+            /** Seconds */
+            seconds: number;
+            error: components["schemas"]["PreviewProblem"] | null;
+        };
+        /**
+         * PreviewedStep
+         * @description What one step did.
+         */
+        PreviewedStep: {
+            /** Step */
+            step: string;
+            /**
+             * Status
+             * @example reused
+             */
+            status: string;
+            /** Seconds */
+            seconds: number;
+            /** Tries */
+            tries: number;
+            /** Error */
+            error: string;
         };
         /**
          * ProcessingAccepted
@@ -6274,7 +6396,7 @@ export interface operations {
                      * Format: binary
                      * @description model.onnx
                      */
-                    model?: string;
+                    model: string;
                     /**
                      * Format: binary
                      * @description model.json
@@ -6282,16 +6404,11 @@ export interface operations {
                     card: string;
                     /**
                      * Format: binary
-                     * @description Of a model for `align`, in place of the parts below: an image of the part.
-                     */
-                    reference?: string;
-                    /**
-                     * Format: binary
                      * @description answers.npz
                      */
-                    answers?: string;
+                    answers: string;
                     /** @description The golden pictures, PNG, by their names. */
-                    golden?: string[];
+                    golden: string[];
                 };
             };
         };
@@ -8345,6 +8462,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A part of the address or the body is wrong; `details` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error, in the same shape. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    preview_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** @description The client: of the requests of one session only the newest goes on. */
+                    session: string;
+                    /** @description The pipeline. */
+                    spec: Record<string, never>;
+                    /** @description The step whose outputs are wanted. */
+                    step: string;
+                    /**
+                     * @description Pixels that are larger are reduced to it.
+                     * @default 1024
+                     */
+                    longest_side_px?: number;
+                    /** @description SHA-256 of each sample's images, by input of the pipeline. Images that earlier previews had need not be sent again. Without it, the images that are sent are the samples. */
+                    samples?: {
+                        [key: string]: string;
+                    }[];
+                    /**
+                     * Format: binary
+                     * @description An image: one part for each sample, under the input's name where the pipeline has several.
+                     */
+                    image?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewAnswer"];
+                };
             };
             /** @description A part of the address or the body is wrong; `details` names each. */
             422: {
