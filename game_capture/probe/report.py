@@ -91,7 +91,12 @@ class Edge:
 
     def __str__(self) -> str:
         """Say it in a few words."""
-        said = {"stops": "stops after", "wraps": "wraps after", "not met": "goes on for", "not seen": "not seen after"}
+        said = {
+            "stops": "stops after",
+            "wraps": "wraps after",
+            "not met": "no edge within",
+            "not seen": "nothing distinctive after",
+        }
         return f"{self.way}: {said[self.kind]} {self.after_px:.0f} px"
 
 
