@@ -111,8 +111,8 @@ def _scroll(report: Report, given: Scroll | None) -> Proposed:
     return Proposed(value=ordered, said=said)
 
 
-def _off(across: Scale, down: Scale) -> float:
-    return max(across.variation_px, down.variation_px)
+def _off(across: Scale | None, down: Scale | None) -> float:
+    return max(scale.variation_px for scale in (across, down) if scale is not None)
 
 
 def _pause_ms(report: Report, given: Scroll | None) -> int:
@@ -184,7 +184,13 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
             "savegame or a scenario, name the world's seed, or bring the camera to one place in `home`, such as by a "
             "click on the minimap: {at: [X, Y]}."
         )
-    if not report.chosen.is_steady:
+    if not report.chosen.is_steady and report.chosen.way.is_absolute:
+        off_px = _off(report.chosen.across, report.chosen.down)
+        advice.append(
+            f"Clicks on the minimap lead up to {off_px:.0f} px beside the place that was clicked, such as to the "
+            "middle of a tile. A survey measures each move: it needs a map on which neighbours show distinctive things."
+        )
+    elif not report.chosen.is_steady:
         advice.append(
             f"No way to scroll was steady: {report.chosen.way.name} is the least unsteady one. Where the game has a "
             "minimap that takes clicks, name it in `scroll`, without `camera_px_per_px`, and probe again."

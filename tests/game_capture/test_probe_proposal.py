@@ -8,7 +8,7 @@ from game_capture.probe.report import Edge, Pause, Report, Tried
 from game_capture.probe.scale import Scale, Trial, scale_of
 from game_capture.probe.settling import Settling, waiting_for
 from game_capture.probe.ways import Way, way_of
-from game_capture.x11.scrolling import DragScroll, KeyScroll
+from game_capture.x11.scrolling import DragScroll, KeyScroll, MinimapScroll
 from imageflow_domain.geometry import Rect
 
 WINDOW = Rect(x_px=0, y_px=0, width_px=1280, height_px=1024)
@@ -185,3 +185,15 @@ def test_a_drag_to_the_upper_left_of_the_world_is_left_to_the_author() -> None:
 
 def test_an_edge_that_was_not_met_says_how_far_it_was_looked_for() -> None:
     assert str(Edge(way="right", kind="not met", after_px=1280.0)) == "right: no edge within 1280 px"
+
+
+def test_a_minimap_whose_clicks_are_not_steady_is_not_advised_again() -> None:
+    minimap = MinimapScroll(
+        minimap=Rect(x_px=1140, y_px=11, width_px=102, height_px=212), first=(1172, 41), camera_px_per_px=(1, 1)
+    )
+    report = _report(way_of(minimap), 18.0, 18.0)
+    uneven = scale_of([Trial(units=n, along_px=px) for n, px in ((8, 162.0), (16, 270.0), (24, 432.0))], may_lose=False)
+    (advice,) = propose(
+        replace(report, chosen=replace(report.chosen, across=uneven)), {}, minimap, default_park=CORNER
+    ).advice
+    assert advice.startswith("Clicks on the minimap lead up to 18 px beside the place that was clicked")
