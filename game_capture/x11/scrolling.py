@@ -253,8 +253,8 @@ class MinimapScroll(_Scroll):
         inside = self.minimap
         if not (inside.x_px <= x < inside.right_px and inside.y_px <= y < inside.bottom_px):
             raise PositionUnreachable(
-                f"The minimap would have to be clicked at {x},{y}, outside of it ({inside}): ask for a smaller grid, "
-                "or see scroll.first, scroll.minimap and scroll.camera_px_per_px."
+                f"The minimap would have to be clicked at {x},{y}, outside of it ({inside}): ask for a smaller grid "
+                "or set a smaller `step`, or see scroll.first, scroll.minimap and scroll.camera_px_per_px."
             )
         send(f"mousemove {x} {y}")
         time.sleep(PAUSE_S)
