@@ -34,7 +34,7 @@ class Way:
     @property
     def is_absolute(self) -> bool:
         """Whether units lead to a place, wherever the camera is: one beyond the world's edge must be taken back."""
-        return isinstance(self.scroll, MinimapScroll)
+        return self.scroll.is_absolute
 
     @property
     def is_second_choice(self) -> bool:

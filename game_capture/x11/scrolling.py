@@ -49,6 +49,8 @@ class _Scroll(Words, ABC):
     """What to do where the camera goes the wrong way; `{scale}`, `{way}` and `{back}` stand for names of settings."""
     mover: ClassVar[str]
     """The setting that may be wrong where the camera stands still."""
+    is_absolute: ClassVar[bool] = False
+    """Whether units lead to a place, wherever the camera is."""
     moves_pointer: ClassVar[bool] = False
     """Whether games put the pointer back somewhere a moment after such a movement."""
 
@@ -224,6 +226,7 @@ class MinimapScroll(_Scroll):
 
     scale: ClassVar[str] = "camera_px_per_px"
     turn: ClassVar[str] = "measure scroll.minimap and scroll.first anew"
+    is_absolute: ClassVar[bool] = True
     mover: ClassVar[str] = "button"
 
     by: Literal["minimap"] = "minimap"
