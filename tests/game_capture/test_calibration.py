@@ -2,8 +2,8 @@
 
 import pytest
 
-from game_capture.calibration import SURE_WINDOWS, Calibration, probe
-from game_capture.loop import Axis, Move
+from game_capture.calibration import Calibration, probe
+from game_capture.loop import SURE_WINDOWS, Axis, Move
 from imageflow_domain.capture import Movement
 from imageflow_domain.geometry import Offset
 
