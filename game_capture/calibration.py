@@ -20,6 +20,11 @@ _REPEATS_OF_LOST = 3
 """Probes that must repeat a result that lost presses explain as well: one in ten may be lost."""
 
 _EQUAL_PX = 2.0
+_PLACE_PX = 320
+_PLACE_ALIKE = 0.25
+"""The same where each click leads to the nearest tile: only a long probe tells how far a pixel of the minimap goes, and
+by so much of its length it may be off."""
+
 _ALIKE = 0.1
 """By so much of a press, the configured distance may be off and is still the one that was meant."""
 
@@ -30,6 +35,8 @@ class Calibration:
 
     press_px: float
     """How far one press moves the camera."""
+    is_absolute: bool = False
+    """Whether presses lead to a place, as clicks on a minimap do; it may be a tile beside the one that was clicked."""
     probes: int = 0
     still: int = 0
     """Probes that did not move the camera at all."""
@@ -53,7 +60,7 @@ class Calibration:
         if not self.moves(move, seen):
             return replace(known, still=self.still + 1)
         press_px = along / abs(move.presses)
-        if abs(along - abs(move.presses) * self.press_px) <= max(_EQUAL_PX, _ALIKE * self.press_px / 2):
+        if abs(along - abs(move.presses) * self.press_px) <= self._alike_px(move):
             return replace(known, measured_px=press_px, is_done=True)
         if self.measured_px is None or abs(press_px - self.measured_px) > _EQUAL_PX:
             return replace(known, measured_px=press_px, repeats=0)
@@ -61,6 +68,11 @@ class Calibration:
         if known.repeats < (_REPEATS_OF_LOST if self._may_be_lost(move, along) else 1):
             return known
         return replace(known, press_px=(press_px + self.measured_px) / 2, is_done=True)
+
+    def _alike_px(self, move: Move) -> float:
+        """How far a probe may be off where the configured distance is meant."""
+        place_px = _PLACE_ALIKE * abs(move.presses) * self.press_px if self.is_absolute else 0.0
+        return max(_EQUAL_PX, _ALIKE * self.press_px / 2, place_px)
 
     def _may_be_lost(self, move: Move, along: float) -> bool:
         """Whether fewer whole presses of the configured distance explain how far a probe went."""
@@ -79,7 +91,8 @@ class Calibration:
 
 def probe(move: Move, calibration: Calibration) -> Move:
     """Return the first move of an axis: a few presses, more where earlier ones did nothing or may have been lost."""
-    presses = max(1, round(_PROBE_PX / calibration.press_px)) * (1 + calibration.still) + calibration.repeats
+    length_px = _PLACE_PX if calibration.is_absolute else _PROBE_PX
+    presses = max(1, round(length_px / calibration.press_px)) * (1 + calibration.still) + calibration.repeats
     return replace(move, presses=move.direction * min(abs(move.presses), presses))
 
 
@@ -89,6 +102,7 @@ class ScrollNames(Protocol):
     scale: ClassVar[str]
     turn: ClassVar[str]
     mover: ClassVar[str]
+    is_absolute: ClassVar[bool]
 
 
 _WAYS = {Axis.X: ("left", "right"), Axis.Y: ("up", "down")}

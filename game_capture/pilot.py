@@ -123,7 +123,7 @@ class Pilot:
         self._told_px = press_px
         self._made = dict.fromkeys(Axis, 0)
         """Presses that took effect since the start: a minimap is clicked where these lead."""
-        self._calibration = {axis: Calibration(press_px=press_px[axis]) for axis in Axis}
+        self._calibration = {axis: Calibration(press_px=press_px[axis], is_absolute=names.is_absolute) for axis in Axis}
         self._belief = Belief(at=Position(x_px=0.0, y_px=0.0))
         self._offset: Position | None = None
         self._shown: View | None = None

@@ -10,13 +10,23 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from imageflow_domain.errors import CaptureError, GameMissing, ImageFlowError, NoMap, Unavailable
+from imageflow_domain.errors import (
+    CaptureError,
+    GameMissing,
+    ImageFlowError,
+    NoMap,
+    PositionUnreachable,
+    Unavailable,
+)
 
 ERROR = "error"
 """Metadata of a failed step: the name of the domain error's class, which determines the exit code of a command."""
 
 PICTURE = "picture"
 """Metadata of a failed step: key of the object that shows what a game showed then."""
+
+_ENDS_THE_SAME = (GameMissing, NoMap, PositionUnreachable)
+"""Errors of captures that another attempt would meet again."""
 
 
 @contextmanager
@@ -30,7 +40,7 @@ def explained(retry_number: int = 0, waits_s: Sequence[float] = ()) -> Iterator[
     try:
         yield
     except ImageFlowError as error:
-        may_pass = isinstance(error, (Unavailable, CaptureError)) and not isinstance(error, (GameMissing, NoMap))
+        may_pass = isinstance(error, (Unavailable, CaptureError)) and not isinstance(error, _ENDS_THE_SAME)
         if may_pass and retry_number < len(waits_s):
             raise dg.RetryRequested(max_retries=len(waits_s), seconds_to_wait=waits_s[retry_number]) from error
         kept_as = error.kept_as if isinstance(error, CaptureError) else None

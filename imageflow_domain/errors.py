@@ -218,7 +218,7 @@ class GameNeverSettled(CaptureError):
 
 
 class PositionUnreachable(CaptureError):
-    """The game did not go, or has no way to go, to the commanded position."""
+    """There is no way to the commanded position: it lies outside the map, the frames or the minimap."""
 
 
 class NoMap(CaptureError):

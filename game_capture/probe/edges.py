@@ -64,6 +64,8 @@ def _edge(rig: Rig, chosen: Tried, sight: Sight, name: str, axis: Axis, directio
         unseen = 0
         went_px = direction * (offset.dx_px if axis is Axis.X else offset.dy_px)
         if went_px < abs(scale.unit_px) / 2:
+            if chosen.way.is_absolute:  # or the first move the other way would only undo this one
+                rig.go(chosen.way, axis, -sign * units)
             return Edge(way=name, kind="stops", after_px=gone_px)
         gone_px += went_px
         turn_px = _turn(sight, first, after, axis, direction, gone_px, side)

@@ -260,7 +260,7 @@ class Course:
             self._tell("Measuring moves", number, 2)
             first = self._tried_scale(way, axis)
             trials: list[Trial] = []
-            for units in series(first, side_px(sight.box, axis), may_lose=way.may_lose):
+            for units in series(way, first, side_px(sight.box, axis)):
                 sent = units * self._away[way.name, axis]
                 offset = self._move(way, axis, sent, sight.moved)
                 trials.append(Trial(units=sent, along_px=None) if offset is None else trial_of(axis, sent, offset))

@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 from game_capture.loop import Axis
 from game_capture.probe.report import Tried
 from game_capture.probe.scale import Scale, Trial
+from game_capture.probe.ways import Way
 from imageflow_domain.geometry import Offset, Rect
 
 Picture = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""
 
 _COUNTS = (1, 2, 3, 5)
+_PLACES = 6
+"""Of a minimap, along each axis."""
+
 FARTHEST = 0.55
 """Of the box's side: farther moves leave too little that both pictures show."""
 
@@ -60,12 +64,15 @@ def side_px(box: Rect, axis: Axis) -> int:
     return box.width_px if axis is Axis.X else box.height_px
 
 
-def series(scale: Scale, side_px: int, *, may_lose: bool) -> tuple[int, ...]:
+def series(way: Way, scale: Scale, side_px: int) -> tuple[int, ...]:
     """Return the units of a series of moves: several lengths that a picture holds, each forth and back."""
     unit_px = abs(scale.unit_px)
     most = max(1, int(FARTHEST * side_px / unit_px))
-    base = 1 if may_lose else max(1, round(_LEAST_PX / unit_px))
-    lengths = sorted({min(most, count * base) for count in _COUNTS})
+    base = 1 if way.may_lose else max(1, round(_LEAST_PX / unit_px))
+    if way.is_absolute:  # short moves tell little of the scale where each click leads to the nearest tile
+        lengths = sorted({max(1, round(most * part / _PLACES)) for part in range(1, _PLACES + 1)})
+    else:
+        lengths = sorted({min(most, count * base) for count in _COUNTS})
     series = [units for length in lengths for units in (length, -length)]
     # few lengths are tried more often
     return tuple(series * max(1, -(-_LEAST_MOVES // len(series))))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 from game_capture.probe.report import RESTLESS_SHARE, Report
@@ -15,6 +15,12 @@ _STEP = 0.7
 
 _OTHER_WORLD = 0.5
 """Share of the picture that differs where two starts do not show the same place; units and clocks change less."""
+
+_NEAR = 0.25
+"""Of the crop's side: a camera that is nearer to the world's edge needs no other `home`."""
+
+_SURE = 1.2
+"""More presses than the distance needs: some may be lost, and the camera stops at the edge."""
 
 _LEAST_EQUAL = 0.5
 """Share of the pixels that must be equal: a camera that moves leaves less."""
@@ -105,8 +111,8 @@ def _scroll(report: Report, given: Scroll | None) -> Proposed:
     return Proposed(value=ordered, said=said)
 
 
-def _off(across: Scale, down: Scale) -> float:
-    return max(across.variation_px, down.variation_px)
+def _off(across: Scale | None, down: Scale | None) -> float:
+    return max(scale.variation_px for scale in (across, down) if scale is not None)
 
 
 def _pause_ms(report: Report, given: Scroll | None) -> int:
@@ -178,7 +184,13 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
             "savegame or a scenario, name the world's seed, or bring the camera to one place in `home`, such as by a "
             "click on the minimap: {at: [X, Y]}."
         )
-    if not report.chosen.is_steady:
+    if not report.chosen.is_steady and report.chosen.way.is_absolute:
+        off_px = _off(report.chosen.across, report.chosen.down)
+        advice.append(
+            f"Clicks on the minimap lead up to {off_px:.0f} px beside the place that was clicked, such as to the "
+            "middle of a tile. A survey measures each move: it needs a map on which neighbours show distinctive things."
+        )
+    elif not report.chosen.is_steady:
         advice.append(
             f"No way to scroll was steady: {report.chosen.way.name} is the least unsteady one. Where the game has a "
             "minimap that takes clicks, name it in `scroll`, without `camera_px_per_px`, and probe again."
@@ -195,4 +207,32 @@ def _advice(report: Report, step: list[int], sides: tuple[int, int]) -> list[str
             f"The camera stops at once when it is sent {' and '.join(stops)}: bring it to the upper left of what is to "
             "be surveyed in `home`."
         )
-    return advice
+    corner = _to_world_corner(report)
+    return advice if corner is None else [*advice, corner]
+
+
+def _to_world_corner(report: Report) -> str | None:
+    """Say how the camera comes to the world's upper left; `None` where that is not known, or it is near already."""
+    gone = {edge.way: edge.after_px for edge in report.edges if edge.kind == "stops"}
+    if "left" not in gone or "up" not in gone:
+        return None
+    if gone["left"] < report.crop.width_px * _NEAR and gone["up"] < report.crop.height_px * _NEAR:
+        return None
+    said = (
+        f"The upper left of the world is {gone['left']:.0f} px to the left of the first area and {gone['up']:.0f} px "
+        "above it: to survey from there, bring the camera to it at the end of `home`"
+    )
+    scroll = report.chosen.way.scroll
+    if not isinstance(scroll, KeyScroll):
+        return f"{said}."
+    across, down = report.chosen.across, report.chosen.down
+    assert across is not None  # noqa: S101  a way that is chosen moves along both axes
+    assert down is not None  # noqa: S101
+    keys = (
+        (scroll.left if across.unit_px > 0 else scroll.right, gone["left"] / abs(across.unit_px)),
+        (scroll.up if down.unit_px > 0 else scroll.down, gone["up"] / abs(down.unit_px)),
+    )
+    settings = "".join(f", {name}: {ms}" for name, ms in (("hold_ms", scroll.hold_ms),) if ms)
+    settings += f", pause_ms: {_pause_ms(report, None)}"
+    actions = ", ".join(f"{{key: {key}, count: {ceil(_SURE * presses) + 1}{settings}}}" for key, presses in keys)
+    return f"{said}, by {actions}."

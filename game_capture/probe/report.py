@@ -91,7 +91,12 @@ class Edge:
 
     def __str__(self) -> str:
         """Say it in a few words."""
-        said = {"stops": "stops after", "wraps": "wraps after", "not met": "goes on for", "not seen": "not seen after"}
+        said = {
+            "stops": "stops after",
+            "wraps": "wraps after",
+            "not met": "no edge within",
+            "not seen": "nothing distinctive after",
+        }
         return f"{self.way}: {said[self.kind]} {self.after_px:.0f} px"
 
 
@@ -139,7 +144,8 @@ class Report:
         for axis, scale in (("across", across), ("down", down)):
             if scale is not None:
                 lost = f", {scale.lost} of {scale.sent} lost" if self.chosen.way.may_lose else ""
-                lost += f", each move goes {scale.slip_px:.0f} px less" if abs(scale.slip_px) >= 1 else ""
+                farther = "less" if scale.slip_px > 0 else "farther"
+                lost += f", each move goes {abs(scale.slip_px):.0f} px {farther}" if abs(scale.slip_px) >= 1 else ""
                 yield (
                     f"px per {self.chosen.way.unit_name}, {axis}",
                     f"{scale.unit_px:.4g}, variation {scale.variation_px:.1f}, {scale.moves} moves{lost}",

@@ -48,7 +48,7 @@ def look_at_rest(rig: Rig, *, may_park: bool) -> NDArray[np.bool_]:
         again = _rest(rig)
         # where a program scrolls until its pointer first moves, the picture after the start tells nothing
         pairs = ((again.drifting_share, rest.drifting_share), (again.squares.mean(), rest.squares.mean()))
-        if any(now < _CALMER * before for now, before in pairs):
+        if any(now < _CALMER * before for now, before in pairs) or _rests_elsewhere(rig, rest, again):
             rest = again
         else:
             rig.park = corner
@@ -66,6 +66,8 @@ class _Rest:
     """Share of the squares that changed since the pointer came to rest."""
     after_s: float
     """From the end of the start."""
+    last: Picture
+    """What was shown in the end."""
 
 
 def _rest(rig: Rig) -> _Rest:
@@ -77,4 +79,17 @@ def _rest(rig: Rig) -> _Rest:
         if squares.mean() <= _DRIFTING_SHARE:
             break
     share = float(changed_squares([rig.starts[-1], *pictures]).mean())
-    return _Rest(squares=squares, drifting_share=share, after_s=after_s)
+    return _Rest(squares=squares, drifting_share=share, after_s=after_s, last=pictures[-1])
+
+
+def _rests_elsewhere(rig: Rig, one: _Rest, other: _Rest) -> bool:
+    """Whether two starts that showed the same at their end came to rest at two places of the map.
+
+    Where the last step of `home` has an effect only after the start, the picture changes after both, and only the place
+    of rest tells that the pointer scrolled.
+    """
+    restless = one.squares | other.squares
+    starts, rests = (
+        float((changed_squares(pictures) & ~restless).mean()) for pictures in (rig.starts[-2:], (one.last, other.last))
+    )
+    return starts <= _DRIFTING_SHARE < rests

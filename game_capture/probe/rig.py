@@ -161,7 +161,8 @@ class Rig:
             patience_s = self._staging.start_timeout_s or 0.0
             pictures = self._actions_pictures
             perform(actions, stage, pictures, where=where, least_timeout_s=patience_s, done=self._saved)
-        time.sleep(self.late_s)
+        # what the last step does may begin late, as a click on a minimap on a busy machine does
+        time.sleep(max(self.late_s, self.lag_s if self._steps else 0.0))
         screen, self.stood_at_start = self._wait_until_still(stage, _RESTLESS_PATIENCE_S)
         self.starts.append(to_rgb(screen))
         self._park(stage)

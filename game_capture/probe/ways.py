@@ -32,6 +32,11 @@ class Way:
         return isinstance(self.scroll, KeyScroll | WheelScroll | EdgeScroll)
 
     @property
+    def is_absolute(self) -> bool:
+        """Whether units lead to a place, wherever the camera is: one beyond the world's edge must be taken back."""
+        return self.scroll.is_absolute
+
+    @property
     def is_second_choice(self) -> bool:
         """Whether it is tried only where nothing before it moved the camera steadily: how far held keys go varies."""
         return isinstance(self.scroll, KeyScroll) and self.scroll.hold_ms > 0 and self.is_guessed

@@ -49,6 +49,8 @@ class _Scroll(Words, ABC):
     """What to do where the camera goes the wrong way; `{scale}`, `{way}` and `{back}` stand for names of settings."""
     mover: ClassVar[str]
     """The setting that may be wrong where the camera stands still."""
+    is_absolute: ClassVar[bool] = False
+    """Whether units lead to a place, wherever the camera is."""
     moves_pointer: ClassVar[bool] = False
     """Whether games put the pointer back somewhere a moment after such a movement."""
 
@@ -224,6 +226,7 @@ class MinimapScroll(_Scroll):
 
     scale: ClassVar[str] = "camera_px_per_px"
     turn: ClassVar[str] = "measure scroll.minimap and scroll.first anew"
+    is_absolute: ClassVar[bool] = True
     mover: ClassVar[str] = "button"
 
     by: Literal["minimap"] = "minimap"
@@ -253,8 +256,8 @@ class MinimapScroll(_Scroll):
         inside = self.minimap
         if not (inside.x_px <= x < inside.right_px and inside.y_px <= y < inside.bottom_px):
             raise PositionUnreachable(
-                f"The minimap would have to be clicked at {x},{y}, outside of it ({inside}): ask for a smaller grid, "
-                "or see scroll.first, scroll.minimap and scroll.camera_px_per_px."
+                f"The minimap would have to be clicked at {x},{y}, outside of it ({inside}): ask for a smaller grid "
+                "or set a smaller `step`, or see scroll.first, scroll.minimap and scroll.camera_px_per_px."
             )
         send(f"mousemove {x} {y}")
         time.sleep(PAUSE_S)

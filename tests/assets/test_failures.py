@@ -23,8 +23,8 @@ from imageflow_domain.errors import (
     StoreUnavailable,
 )
 
-MAY_PASS = [StoreUnavailable, DatabaseUnavailable, GameDied, GameNeverSettled, PositionUnreachable, CaptureError]
-WILL_NOT_PASS = [GameMissing, InvalidInput, NotFound, NotReady, Conflict]
+MAY_PASS = [StoreUnavailable, DatabaseUnavailable, GameDied, GameNeverSettled, CaptureError]
+WILL_NOT_PASS = [GameMissing, PositionUnreachable, InvalidInput, NotFound, NotReady, Conflict]
 
 
 @pytest.fixture(autouse=True)

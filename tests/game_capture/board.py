@@ -14,6 +14,7 @@ squares; the window shows a part of it, with a minimap in its lower right corner
 `hides=N`: its window goes at the Nth key, and it lives on.
 `slips`: once, at the 3rd movement, the camera goes 10 px less far.
 `warps`: a while after a drag it puts the pointer back where that began, and it marks the place under the pointer.
+`tiles=PX`: a click on the minimap brings the middle of a tile of that size to the window's middle.
 `light`: a light in the world that never stands still, at `LIGHT`.
 """
 
@@ -179,6 +180,9 @@ class Board:
             self.drag_from = self.begun = (event.x, event.y)
         elif event.x >= self.minimap[0] and event.y >= self.minimap[1]:
             where = [(event.x - self.minimap[0]) * MINIMAP, (event.y - self.minimap[1]) * MINIMAP]
+            if "tiles" in self.words:
+                tile = int(self.words["tiles"])
+                where = [px // tile * tile + tile // 2 - size // 2 for px, size in zip(where, self.size, strict=True)]
             self.go(where[0] - self.at[0], where[1] - self.at[1])
 
     def dragged(self, event: "tk.Event[tk.Misc]") -> None:

@@ -113,3 +113,28 @@ def test_edges_are_looked_for_as_far_as_a_minimap_goes(tmp_path: Path) -> None:
         edges = find_edges(rig, chosen, sight, dict.fromkeys(Axis, 12), lambda *_: None)
     kinds = {edge.way: edge.kind for edge in edges}
     assert kinds["right"] == "stops"
+
+
+def test_a_minimap_that_leads_to_the_middle_of_tiles_has_a_scale_by_which_a_survey_finds_its_areas(
+    tmp_path: Path,
+) -> None:
+    minimap = MinimapScroll(minimap=MINIMAP, first=(290, 180), camera_px_per_px=(1, 1))
+    with board_rig(tmp_path, "tiles=24", scroll=minimap) as rig:
+        chosen = measured(rig, way_of(minimap)).chosen
+    assert chosen.across is not None
+    assert chosen.down is not None
+    assert not chosen.is_steady
+    scales = [chosen.across.unit_px, chosen.down.unit_px]
+    assert scales == pytest.approx([board.MINIMAP, board.MINIMAP], rel=0.1)
+
+
+def test_a_minimap_goes_the_other_way_from_a_worlds_edge_at_once(tmp_path: Path) -> None:
+    minimap = MinimapScroll(minimap=MINIMAP, first=(262, 180), camera_px_per_px=(1, 1))
+    scale = scale_of([Trial(units=n, along_px=n * board.MINIMAP) for n in (4, -4)], may_lose=False)
+    chosen = Tried(way=way_of(minimap), across=scale, down=scale)
+    with board_rig(tmp_path, "tiles=20", scroll=minimap) as rig:
+        sight = Sight(FrameComparer, MAP, (), look_at_rest(rig, may_park=True))
+        edges = find_edges(rig, chosen, sight, dict.fromkeys(Axis, 4), lambda *_: None)
+    met = {edge.way: edge for edge in edges}
+    assert met["left"].kind == "stops"
+    assert met["right"].after_px >= 400

@@ -8,7 +8,7 @@ from game_capture.probe.report import Edge, Pause, Report, Tried
 from game_capture.probe.scale import Scale, Trial, scale_of
 from game_capture.probe.settling import Settling, waiting_for
 from game_capture.probe.ways import Way, way_of
-from game_capture.x11.scrolling import DragScroll, KeyScroll
+from game_capture.x11.scrolling import DragScroll, KeyScroll, MinimapScroll
 from imageflow_domain.geometry import Rect
 
 WINDOW = Rect(x_px=0, y_px=0, width_px=1280, height_px=1024)
@@ -154,3 +154,46 @@ def test_a_game_that_begins_in_another_world_each_time_and_a_way_that_is_not_ste
     assert "Load a savegame" in other
     assert "Where the game has a minimap that takes clicks, name it in `scroll`" in unsteady
     assert not propose(replace(report, other_start_share=0.3), {}, KEYS, default_park=CORNER).advice
+
+
+def test_a_camera_far_from_the_upper_left_of_the_world_is_given_the_keys_that_lead_there() -> None:
+    report = _report(way_of(KEYS), -64.0, 32.0)
+    edges = (
+        Edge(way="left", kind="stops", after_px=960.0),
+        Edge(way="right", kind="not met", after_px=1280.0),
+        Edge(way="up", kind="stops", after_px=800.0),
+    )
+    (advice,) = propose(replace(report, edges=edges), {}, KEYS, default_park=CORNER).advice
+    assert "960 px to the left of the first area and 800 px above it" in advice
+    assert "by {key: d, count: 19, pause_ms: 80}, {key: w, count: 31, pause_ms: 80}." in advice
+
+
+def test_a_camera_at_the_upper_left_of_the_world_or_in_a_world_without_it_needs_no_other_home() -> None:
+    report = _report(way_of(KEYS), 64.0, 32.0)
+    at_corner = [Edge(way=way, kind="stops", after_px=64.0) for way in ("left", "up")]
+    wrapping = [Edge(way="left", kind="wraps", after_px=4096.0), Edge(way="up", kind="stops", after_px=2048.0)]
+    for edges in (at_corner, wrapping):
+        assert not propose(replace(report, edges=tuple(edges)), {}, KEYS, default_park=CORNER).advice
+
+
+def test_a_drag_to_the_upper_left_of_the_world_is_left_to_the_author() -> None:
+    edges = tuple(Edge(way=way, kind="stops", after_px=960.0) for way in ("left", "up"))
+    report = replace(_report(way_of(DragScroll(button=2)), -1.5, -1.5), edges=edges)
+    (advice,) = propose(report, {}, DragScroll(button=2), default_park=CORNER).advice
+    assert advice.endswith("bring the camera to it at the end of `home`.")
+
+
+def test_an_edge_that_was_not_met_says_how_far_it_was_looked_for() -> None:
+    assert str(Edge(way="right", kind="not met", after_px=1280.0)) == "right: no edge within 1280 px"
+
+
+def test_a_minimap_whose_clicks_are_not_steady_is_not_advised_again() -> None:
+    minimap = MinimapScroll(
+        minimap=Rect(x_px=1140, y_px=11, width_px=102, height_px=212), first=(1172, 41), camera_px_per_px=(1, 1)
+    )
+    report = _report(way_of(minimap), 18.0, 18.0)
+    uneven = scale_of([Trial(units=n, along_px=px) for n, px in ((8, 162.0), (16, 270.0), (24, 432.0))], may_lose=False)
+    (advice,) = propose(
+        replace(report, chosen=replace(report.chosen, across=uneven)), {}, minimap, default_park=CORNER
+    ).advice
+    assert advice.startswith("Clicks on the minimap lead up to 18 px beside the place that was clicked")
