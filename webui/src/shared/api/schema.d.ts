@@ -3092,11 +3092,11 @@ export interface components {
          * ModelTask
          * @description What a model is for, and so which tensors it has.
          *
-         *     Every model takes one input, N x 3 x height x width, float32: RGB from 0 to 1, after subtracting `mean` and dividing
-         *     by `std`. Outputs are float32, found by the names below.
+         *     A model that is a network takes one input, N x 3 x height x width, float32: RGB from 0 to 1, after subtracting
+         *     `mean` and dividing by `std`. Outputs are float32, found by the names below.
          * @enum {string}
          */
-        ModelTask: "classify" | "detect" | "anomaly";
+        ModelTask: "classify" | "detect" | "anomaly" | "align";
         /**
          * MostlyAnchoredFacts
          * @description Whether enough screenshots are anchored.
@@ -3365,7 +3365,7 @@ export interface components {
         };
         /**
          * PositionsHoldFacts
-         * @description Whether screenshots lie where they were believed to, or had to be searched for farther away.
+         * @description Whether screenshots lie at their expected positions, or had to be searched for farther away.
          */
         PositionsHoldFacts: {
             /** Holds */
@@ -6396,7 +6396,7 @@ export interface operations {
                      * Format: binary
                      * @description model.onnx
                      */
-                    model: string;
+                    model?: string;
                     /**
                      * Format: binary
                      * @description model.json
@@ -6404,11 +6404,16 @@ export interface operations {
                     card: string;
                     /**
                      * Format: binary
+                     * @description Of a model for `align`, in place of the parts below: an image of the part.
+                     */
+                    reference?: string;
+                    /**
+                     * Format: binary
                      * @description answers.npz
                      */
-                    answers: string;
+                    answers?: string;
                     /** @description The golden pictures, PNG, by their names. */
-                    golden: string[];
+                    golden?: string[];
                 };
             };
         };
