@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from imageflow_clients.database.executions import streams
+from imageflow_clients.database.executions.queue import LEASE
 from imageflow_clients.database.executions.steps import StepChange
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import Principal
@@ -19,7 +20,6 @@ from imageflow_domain.executions import (
     new_id,
 )
 from imageflow_executions.failure import execution_error
-from imageflow_executions.leases import LEASE
 from imageflow_executions.parameters import refuse_containers
 from imageflow_executions.start import StartRequest, prepare_request
 from imageflow_pipelines.engine import Engine

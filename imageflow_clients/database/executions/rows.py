@@ -98,6 +98,7 @@ def add(
         started_at=row.started_at,
         ended_at=None,
         estimated_end_at=row.estimated_end_at,
+        frames=frames,
     )
 
 

@@ -57,7 +57,7 @@ def end(
     if state is ExecutionState.CANCELLED:  # by a client that left, which asks for nothing any more
         asked = func.coalesce(_E.c.cancel_asked_at, func.now())
         connection.execute(update(_E).where(_E.c.id == stream.id).values(cancel_asked_at=asked))
-    return queue.end(connection, stream.id, stream.attempt, state, error=error) is not None
+    return queue.end(connection, stream, state, error=error) is not None
 
 
 def _count(connection: Connection, execution: UUID, counts: FrameCounts) -> None:
