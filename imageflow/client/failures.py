@@ -16,6 +16,7 @@ _KINDS: dict[str, type[errors.ImageFlowError]] = {
     "GONE": errors.Gone,
     "EVENTS_FORGOTTEN": errors.EventsForgotten,
     "OUTDATED": errors.Outdated,
+    "PRECONDITION_REQUIRED": errors.VersionMissing,
     "SAMPLE_FORGOTTEN": errors.SampleForgotten,
     "SUPERSEDED": errors.Superseded,
     "CONFLICT": errors.Conflict,

@@ -212,7 +212,7 @@ class _Session:
         if announced:
             self._announce(message, announced)
         else:
-            await self._previews.begin(message, ())
+            await self._previews.start(message, ())
 
     def _begin_stream(self, message: Stream) -> None:
         self._check_frames_are_free()
@@ -262,7 +262,7 @@ class _Session:
         if isinstance(message, Preview):
             sent = [data for _, data in await to_thread.run_sync(arriving.images)]
             self._forget()
-            await self._previews.begin(message, sent)
+            await self._previews.start(message, sent)
             return
         record = await self._start(message, arriving)
         self._forget()

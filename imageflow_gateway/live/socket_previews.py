@@ -34,7 +34,7 @@ class SocketPreviews:
         self._session = uuid.uuid4().hex
         self._newest: tuple[str, asyncio.Task[None]] | None = None
 
-    async def begin(self, message: Preview, sent: Sequence[bytes]) -> None:
+    async def start(self, message: Preview, sent: Sequence[bytes]) -> None:
         """Begin a preview; an older one that goes on ends, and its client is told."""
         older = self._newest
         self._newest = message.id, asyncio.create_task(self._answer(message, sent))
