@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from imageflow.v1.image_processing_pb2 import ErrorDetails
 from imageflow.v1.limits import KEY, MOST_MESSAGE_BYTES, STATUS_DETAILS
 from imageflow_domain.access import Principal
-from imageflow_domain.errors import ImageFlowError, InvalidInput, Timeout
+from imageflow_domain.errors import Cancelled, ImageFlowError, InvalidInput, Timeout
 from imageflow_edge.addresses import Addresses
 from imageflow_edge.admission import Call as EdgeCall
 from imageflow_edge.admission import Operation, admit
@@ -51,7 +51,8 @@ class Call:
         Raises `InvalidInput` for bytes that are no such message, `Timeout` where it takes longer.
         """
         try:
-            data = await asyncio.wait_for(self._context.read(), within_s)
+            async with asyncio.timeout(within_s):
+                data = await self._context.read()
         except TimeoutError:
             raise Timeout(f"No message within {within_s:.0f} s: send the rest of it sooner, or end the call.") from None
         if data is grpc.aio.EOF:
@@ -69,12 +70,18 @@ class Call:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a message once the client has room for it; raise `Timeout` where it does not read for too long."""
+        """Send a message once the client has room for it.
+
+        Raises `Timeout` where it does not read for too long, `Cancelled` where it has left or this engine stops.
+        """
         async with self._writing:
             try:
-                await asyncio.wait_for(self._context.write(message.SerializeToString()), MESSAGE_WITHIN_S)
+                async with asyncio.timeout(MESSAGE_WITHIN_S):
+                    await self._context.write(message.SerializeToString())
             except TimeoutError:
                 raise Timeout(f"An answer was not read within {MESSAGE_WITHIN_S:.0f} s: read the answers.") from None
+            except grpc.aio.BaseError:
+                raise Cancelled("The client has left, or this engine stops.") from None
 
 
 @dataclass(frozen=True, kw_only=True)

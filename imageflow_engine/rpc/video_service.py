@@ -170,8 +170,9 @@ class _Session:
 
 async def _say(call: Call, why: ImageFlowError) -> None:
     """Send why a stream ends, in a message of its own: a client that is writing may not see the call's status."""
-    with suppress(TimeoutError, Timeout):  # it does not read
-        await asyncio.wait_for(call.send(pb.ProcessedFrame(error=status.details_of(why))), _SAY_WITHIN_S)
+    with suppress(TimeoutError, Timeout, Cancelled):  # it does not read, or has left
+        async with asyncio.timeout(_SAY_WITHIN_S):
+            await call.send(pb.ProcessedFrame(error=status.details_of(why)))
 
 
 def _message(execution: str, frame: Frame, result: FrameResult) -> pb.ProcessedFrame:

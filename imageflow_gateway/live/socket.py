@@ -398,7 +398,8 @@ class _Session:
     async def _send(self, message: BaseModel) -> None:
         async with self._sending:
             try:
-                await asyncio.wait_for(self._socket.send_text(message.model_dump_json()), _READ_WITHIN_S)
+                async with asyncio.timeout(_READ_WITHIN_S):
+                    await self._socket.send_text(message.model_dump_json())
             except TimeoutError:
                 self._is_lost = True
                 raise WebSocketDisconnect from None
