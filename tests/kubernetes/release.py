@@ -36,25 +36,25 @@ class Release:
         """Where this machine reaches the tile cache, and the gateway behind it."""
         return f"http://{network.NODE}:{self.node_port}"
 
-    def install(self) -> None:
-        """Make the namespace, which admits no pod with rights, install, and wait until all is ready."""
+    def install(self, values: Mapping[str, Any] | None = None) -> None:
+        """Make the namespace, which admits no pod with rights, install with values, and wait until all is ready."""
         self.cluster.kubectl("create", "namespace", self.name)
         self.cluster.kubectl("label", "namespace", self.name, RESTRICTED)
-        self.install_again()
+        self.install_again(values)
 
     def uninstall(self) -> str:
         """Uninstall, and return what Helm says; the volumes stay, and `install_again` finds them."""
         return self.cluster.run("helm", "-n", self.name, "uninstall", self.name, "--wait")
 
-    def install_again(self) -> None:
+    def install_again(self, values: Mapping[str, Any] | None = None) -> None:
         """Install under the same name, over the volumes that stayed."""
-        self._helm("install", CHART, {})
-        self._await_ready()
+        self._helm("install", CHART, values or {})
+        self.await_ready()
 
     def upgrade(self, values: Mapping[str, Any], *, chart: Path = CHART) -> None:
         """Upgrade with these values beside its own, and wait until all is ready."""
         self._helm("upgrade", chart, values)
-        self._await_ready()
+        self.await_ready()
 
     def revision(self) -> str:
         """Return the number of what is installed, for `roll_back`."""
@@ -63,9 +63,10 @@ class Release:
     def roll_back(self, revision: str) -> None:
         """Bring a former revision back, and wait until all is ready."""
         self.cluster.run("helm", "-n", self.name, "rollback", self.name, revision)
-        self._await_ready()
+        self.await_ready()
 
-    def _await_ready(self) -> None:
+    def await_ready(self) -> None:
+        """Wait until every part is ready and the API answers."""
         for kind in ("statefulset", "deployment"):
             for name in self.names(kind, f"app.kubernetes.io/instance={self.name}"):
                 self.kubectl("rollout", "status", f"{kind}/{name}", f"--timeout={READY_S}s")
