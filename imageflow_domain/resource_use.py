@@ -12,7 +12,7 @@ class ResourceUse:
     cpu_s: float | None = None
     """Processor time of the step's thread, or of its process where it has one of its own."""
     peak_memory_bytes: int | None = None
-    """Greatest resident memory of the process while the step ran in it, whatever else ran there."""
+    """Greatest resident memory of the process while the step ran in it, other work included."""
     gpu_memory_bytes: int | None = None
     """Memory of graphics cards that the process held after the step's last use of one."""
 

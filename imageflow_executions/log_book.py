@@ -64,7 +64,7 @@ class LogBook:
         self._is_closed = False
 
     def write(self, step: str, line: LogLine) -> None:
-        """Take a line of a step. Where the object store is slow, whoever logs much waits for it."""
+        """Take a line of a step. Where the object store is slow, a step that logs much waits for it."""
         with self._lock:
             if self._is_closed:  # a thread that a component left behind
                 return

@@ -19,5 +19,5 @@ async def on_thread(function: Callable[[], T], stop: Cancellation) -> T:
     except asyncio.CancelledError:
         stop.cancel("The client is gone.")
         await asyncio.wait({working})
-        working.exception()  # retrieved: nobody waits for it any more
+        working.exception()  # retrieved, so that asyncio does not report it as lost
         raise

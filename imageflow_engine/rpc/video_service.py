@@ -36,7 +36,7 @@ _IDLE_S = 60.0
 """How long a client may send no frame."""
 
 _BEAT_S = 1.0
-"""How often the database is told of a stream, and asked whether it is cancelled."""
+"""How often a stream's frame counts are written, and its cancellation is read."""
 
 _SAY_WITHIN_S = 1.0
 

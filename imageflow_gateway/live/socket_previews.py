@@ -35,7 +35,7 @@ class SocketPreviews:
         self._newest: tuple[str, asyncio.Task[None]] | None = None
 
     async def start(self, message: Preview, sent: Sequence[bytes]) -> None:
-        """Begin a preview; an older one that goes on ends, and its client is told."""
+        """Begin a preview; an older one that goes on ends and is answered as superseded."""
         older = self._newest
         self._newest = message.id, asyncio.create_task(self._answer(message, sent))
         if older is not None and older[1].cancel():
@@ -53,7 +53,7 @@ class SocketPreviews:
             await self._send(Previewed(id=message.id, samples=samples))
         except WebSocketDisconnect:
             return
-        except Exception as error:  # noqa: BLE001 - the client is told, and what is unexpected is logged in full
+        except Exception as error:  # noqa: BLE001 - answered, and logged in full where it is unexpected
             with suppress(WebSocketDisconnect):
                 await self._refuse(error, message.id)
 

@@ -106,7 +106,7 @@ class SocketStream:
                 await self._send(StreamEnded(id=message.id, execution_id=execution))
         except WebSocketDisconnect:
             return
-        except Exception as error:  # noqa: BLE001 - the client is told, and what is unexpected is logged in full
+        except Exception as error:  # noqa: BLE001 - answered, and logged in full where it is unexpected
             with suppress(WebSocketDisconnect):
                 await self._refuse(error, message.id)
 
