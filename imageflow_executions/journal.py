@@ -112,7 +112,7 @@ class Journal:
                     each.reached.set_result(None)
 
     def _gathered(self) -> list[Noted | _Mark | None]:
-        """Return what was noted: at once where a caller waits for it, otherwise with all that comes within `_GATHER_S`."""
+        """Return what was noted: at once where a caller waits for it, otherwise all that comes within `_GATHER_S`."""
         found = [self._noted.get()]
         until = time.monotonic() + _GATHER_S
         is_awaited = not isinstance(found[0], StepChange | LogChunk)
