@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import replace
@@ -34,7 +35,7 @@ from imageflow_executions.upkeep import sweep_objects
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution
 from imageflow_pipelines.plan import Plan
-from tests.executions.starts import ended, hanging, logged, started, until_running
+from tests.executions.starts import WITHIN_S, ended, hanging, logged, started, until_running
 
 Running = Callable[..., AbstractContextManager[Resident]]
 
@@ -59,6 +60,13 @@ def all_lines(stores: Stores, execution: Any, *, limit: int = 1_000) -> list[Exe
         found += page.lines
         page = read_log(stores, execution, after=page.lines[-1].cursor, limit=limit)
     return found
+
+
+def until_logged(stores: Stores, execution: Any, words: str) -> None:
+    until = time.monotonic() + WITHIN_S
+    while words not in [line.text for line in all_lines(stores, execution)]:
+        assert time.monotonic() < until, f"'{words}' was never logged"
+        time.sleep(0.02)
 
 
 def log_objects(stores: Stores) -> set[str]:
@@ -206,7 +214,7 @@ def test_a_follower_of_an_attempt_that_begins_again_gets_the_lines_of_both(
         with running(kind=talkative("first"), grace_s=0.1):
             until_running(stores, record.id, "decode")
         with running(kind=talkative("second")):
-            until_running(stores, record.id, "decode")
+            until_logged(stores, record.id, "second")
             cancel_execution(stores, record.id)
             ended(stores, record.id)
 
