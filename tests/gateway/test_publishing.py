@@ -198,7 +198,7 @@ def test_every_fault_of_items_is_told_with_its_path(client: Any) -> None:
 def test_criteria_of_every_type_have_a_schema(client: Any) -> None:
     told = ok(client.get(f"{V1}/criteria"))["criteria"]
     assert told.keys() == {"VISUAL", "DIMENSION", "FUNCTION", "TEXT"}
-    assert told["TEXT"]["properties"]["match"]["enum"] == ["equals", "contains", "like"]
+    assert told["TEXT"]["properties"]["match"]["enum"] == ["equals", "contains", "like", "pattern"]
 
 
 # Batches
