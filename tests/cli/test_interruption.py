@@ -39,7 +39,7 @@ def test_an_interrupted_survey_ends_at_once_and_can_be_resumed(
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
         assert time.monotonic() - begin < 15
-        assert process.returncode == 130
+        assert process.returncode == 130, said
         assert "Traceback" not in said
     shown = cli.json("survey", "show", survey)
     assert shown["state"] == "cancelled"

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -125,7 +126,13 @@ class ApiServer:
         pod = self._pods.get(request.path_params["name"])
         if pod is None:
             return _nothing()
-        return JSONResponse({**pod.body, "status": {"conditions": [_FULL]} if self.is_full else pod.status()})
+        return JSONResponse(
+            {
+                **pod.body,
+                "metadata": pod.metadata(),
+                "status": {"conditions": [_FULL]} if self.is_full else pod.status(),
+            }
+        )
 
     async def _delete(self, request: Request) -> Response:
         pod = self._pods.get(request.path_params["name"])
@@ -195,6 +202,7 @@ class _Pod:
         self.folder = ExchangeFolder.make(folder)
         self.log = b""
         self.has_ended = False
+        self.is_deleted = False
         self.attached: WebSocket | None = None
         self._container = next(each for each in body["spec"]["containers"] if each["name"] == COMPONENT)
         self._program = find_program("podman", "any")
@@ -241,6 +249,10 @@ class _Pod:
                 except (WebSocketDisconnect, RuntimeError):  # the reader has left
                     self.attached = None
 
+    def metadata(self) -> dict[str, Any]:
+        deletion = {"deletionTimestamp": datetime.now(UTC).isoformat()} if self.is_deleted else {}
+        return {**self.body["metadata"], **deletion}
+
     def status(self) -> dict[str, Any]:
         return {
             "containerStatuses": [
@@ -254,13 +266,16 @@ class _Pod:
             return {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
         if self.has_ended:
             code = self.process.returncode
-            reason = {_OUT_OF_MEMORY: "OOMKilled", **dict.fromkeys(_NOT_STARTED, "StartError")}.get(code, "Error")
+            reason = "Error"  # also of one that was killed because its pod is deleted
+            if not self.is_deleted:
+                reason = {_OUT_OF_MEMORY: "OOMKilled", **dict.fromkeys(_NOT_STARTED, "StartError")}.get(code, reason)
             return {"terminated": {"exitCode": code, "reason": reason, "message": self.log.decode()[-1000:]}}
         if self._is_early or self.log or time.monotonic() - self._begun > _SILENT_S:
             return {"running": {}}
         return {"waiting": {"reason": "ContainerCreating"}}
 
     async def remove(self) -> None:
+        self.is_deleted = True
         command = self._program.remove_command(f"imageflow-{self.name}")
         removal = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
