@@ -290,6 +290,44 @@ def test_the_log_tells_failures_on_giving_back_a_connection_but_no_interruption(
     assert ("Exception during reset" in caplog.text) is told
 
 
+class Interrupted(BaseException):
+    """As Dagster's, which psycopg does not know."""
+
+
+def interrupt(*_: object) -> None:
+    raise Interrupted
+
+
+@pytest.mark.parametrize("moment", ["ping", "query"])
+def test_an_interruption_stays_one_wherever_the_database_is_waited_for(empty_database: Settings, moment: str) -> None:
+    migrate_database(empty_database)
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    with open_database(empty_database) as database:
+        with database.begin() as connection:
+            backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        if moment == "ping":
+            os.kill(backend, signal.SIGSTOP)
+        timer = threading.Timer(0.5, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
+        timer.start()
+        try:
+            with pytest.raises(Interrupted), database.begin() as connection:
+                connection.execute(text("SELECT pg_sleep(60)"))
+        finally:
+            os.kill(backend, signal.SIGCONT)
+            timer.join()
+            signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_failure_while_an_interruption_is_handled_is_no_interruption(empty_database: Settings) -> None:
+    migrate_database(empty_database)
+    with open_database(empty_database) as database:
+        try:
+            interrupt()
+        except Interrupted:
+            with pytest.raises(IntegrityError), database.begin() as connection:
+                connection.execute(text("INSERT INTO saves (game, save) VALUES ('g', 's'), ('g', 's')"))
+
+
 def test_offsets_of_ten_thousand_screenshots_are_replaced_at_once(empty_database: Settings) -> None:
     cells = [Cell(row=row, col=col) for row in range(100) for col in range(100)]
     migrate_database(empty_database)

@@ -147,7 +147,7 @@ def test_a_pod_that_is_deleted_costs_its_image_one_attempt(
     ask(pods, rogue_image, "", GOOD)
     name = server.bodies[0]["metadata"]["name"]
     threading.Timer(0.5, maker.pods.delete, (name,)).start()
-    with pytest.raises(StepDied, match="Its pod (was deleted|is gone)"):
+    with pytest.raises(StepDied, match=r"Its pod (was deleted|is gone)"):
         ask(pods, rogue_image, "hang")
 
 

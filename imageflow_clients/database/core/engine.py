@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -39,8 +40,10 @@ class Database:
 
         A connection that was lost before the block is replaced, also when the embedded server has to be started
         again. Raises `DatabaseUnavailable` where there is none to be had or it is lost within the block, whose work
-        is then undone: the same block may be run again.
+        is then undone: the same block may be run again. An interruption (`KeyboardInterrupt` and other exceptions that
+        are no `Exception`) stays one.
         """
+        handled = sys.exception()
         try:
             with self.engine.begin() as connection, logged_at_end(connection):
                 yield connection
@@ -48,10 +51,11 @@ class Database:
             raise DatabaseUnavailable(
                 "Every connection of this process to the database is busy: try again in a moment."
             ) from error
-        except (OperationalError, InterfaceError) as error:
-            raise _unavailable(error) from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            interruption = _interruption_behind(error, handled)
+            if interruption is not None:
+                raise interruption from None
+            if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
                 raise _unavailable(error) from error
             raise
 
@@ -129,6 +133,21 @@ def _closed_on_failure(database: Database) -> Iterator[None]:
     except BaseException:  # Ctrl-C too: no other code closes the pool
         database.close()
         raise
+
+
+def _interruption_behind(error: DBAPIError, handled: BaseException | None) -> BaseException | None:
+    """Return the interruption whose handling failed with an error, where there is one.
+
+    SQLAlchemy's ping of a pooled connection resets it at the end, which fails while the interrupted query goes on.
+
+    Args:
+        error: What came out of the transaction.
+        handled: What was being handled when the transaction began: not its own interruption.
+    """
+    link: BaseException | None = error
+    while isinstance(link, Exception) and link is not handled:
+        link = link.__cause__ or link.__context__
+    return None if link is handled else link
 
 
 def _unavailable(error: DBAPIError) -> DatabaseUnavailable:
