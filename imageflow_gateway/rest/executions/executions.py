@@ -224,7 +224,9 @@ def read_output(
 
 
 def _form(request: Request, gateway: Gateway) -> AbstractAsyncContextManager[ExecutionForm]:
-    return read_form(request, most_bytes=gateway.settings.upload_limit_bytes, scratch=gateway.scratch)
+    return read_form(
+        request, gateway.capacity.forms, most_bytes=gateway.settings.upload_limit_bytes, scratch=gateway.scratch
+    )
 
 
 async def _started(
