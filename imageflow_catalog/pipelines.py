@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from imageflow_catalog.components import registry_of
@@ -15,11 +16,29 @@ from imageflow_domain.page import Page, cut
 from imageflow_domain.pipelines import PublishedPipeline
 from imageflow_domain.texts import is_storable, texts_in
 from imageflow_pipelines.canonical import canonical_json
+from imageflow_pipelines.older_versions import OlderVersion, older_versions
 from imageflow_pipelines.plan import Plan, plan
 from imageflow_pipelines.spec_text import parse_spec
 
 _PAGE = 1000
 _VERSION = re.compile("[1-9][0-9]{0,8}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineCheck:
+    """A spec that can run."""
+
+    plan: Plan
+    older_versions: tuple[OlderVersion, ...]
+    """Its steps that use an older version of a component."""
+
+
+def check_pipeline(stores: Stores, data: Any) -> PipelineCheck:
+    """Check a spec, given as plain data, and publish nothing; raise `InvalidPipeline` with the path of each fault."""
+    spec = parse_spec(data)
+    with stores.database.begin() as connection:
+        registry = registry_of(connection)
+    return PipelineCheck(plan=plan(spec, registry), older_versions=older_versions(spec, registry))
 
 
 def publish_pipeline(stores: Stores, data: Any) -> PublishedPipeline:

@@ -3,11 +3,14 @@
 import asyncio
 from uuid import UUID
 
-from imageflow_domain.errors import EventsForgotten, Unavailable
+from anyio import CapacityLimiter
+
+from imageflow_domain.errors import EventsForgotten, TooManyRequests, Unavailable
 from imageflow_domain.events import BEGINNING, LoggedEvent
 from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ENDS
 from imageflow_edge.hub import Hub
+from imageflow_edge.places import placed
 
 
 async def ends_within(hub: Hub, execution: UUID, timeout_s: float) -> bool:
@@ -27,6 +30,15 @@ async def ends_within(hub: Hub, execution: UUID, timeout_s: float) -> bool:
     except (EventsForgotten, Unavailable):  # the execution goes on: its client asks for it later
         return False
     return False
+
+
+async def ends_within_place(hub: Hub, places: CapacityLimiter, execution: UUID, timeout_s: float) -> bool:
+    """Do what `ends_within` does, in one of the places of a process; return `False` at once where none is free."""
+    try:
+        with placed(places, "{} clients follow executions here already."):
+            return await ends_within(hub, execution, timeout_s)
+    except TooManyRequests:
+        return False
 
 
 def is_end(one: LoggedEvent) -> bool:

@@ -60,7 +60,6 @@ from imageflow_surveys.published import PublishedMaps
 from imageflow_surveys.trust_report import TrustReports
 from imageflow_surveys.ttl_cache import TtlCache
 
-_BODY_LIMIT_BYTES = 1_000_000
 _PATIENCE_S = 3.0
 """For what Dagster adds to an answer, which comes without it where Dagster is slower."""
 
@@ -68,12 +67,12 @@ _WORK_S = 5.0
 """How old the waiting work of /metrics may be."""
 
 
-def create_app(settings: Settings, stores: Stores) -> FastAPI:
+def create_app(settings: Settings, stores: Stores, capacity: Capacity | None = None) -> FastAPI:
     """Return the gateway; it opens nothing and closes nothing."""
     app = describe_api()
     dagster = Dagster(url=settings.dagster_base_url, patience_s=_PATIENCE_S)
     known_models = open_models(settings, stores.objects)
-    capacity = Capacity()
+    capacity = capacity or Capacity()
     requests = RequestMetrics()
     work: TtlCache[str, Work] = TtlCache(ttl_s=_WORK_S, size=1)
     hub = Hub(stores.database)
@@ -99,7 +98,7 @@ def create_app(settings: Settings, stores: Stores) -> FastAPI:
     errors.install(app)
     app.mount("/static", documents.PageFiles(directory=documents.STATIC), name="static")
     limits = SizeLimits(
-        default_bytes=_BODY_LIMIT_BYTES,
+        default_bytes=capacity.body_bytes,
         own_bytes={
             uploads.PREFIX: settings.upload_limit_bytes,
             batches.PREFIX: settings.batch_limit_bytes,

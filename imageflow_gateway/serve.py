@@ -23,9 +23,6 @@ from imageflow_gateway.open_files import allow_open_files
 
 _LOG = logging.getLogger(__name__)
 
-_OTHER_CONNECTIONS = 1_000
-"""Beside those that stay open; Granian lets more wait, and by default more than 128 in all."""
-
 _GRACE_S = 5.0
 """What requests that have begun get to end by themselves."""
 
@@ -48,8 +45,8 @@ def serve(settings: Settings) -> None:
     prepare_months(stores)
     app = create_app(settings, stores)
     gateway: LiveGateway = app.state.gateway
-    connections = gateway.capacity.long_connections + _OTHER_CONNECTIONS
-    allow_open_files(connections)
+    capacity = gateway.capacity
+    allow_open_files(capacity.connections)
     gc.collect()
     gc.freeze()  # A full collection stops every stream, for 0.3 s where it goes through all loaded modules as well.
     server = Server(
@@ -58,8 +55,8 @@ def serve(settings: Settings) -> None:
         port=settings.gateway_port,
         interface=Interfaces.ASGINL,
         websockets=True,
-        backlog=_OTHER_CONNECTIONS,
-        backpressure=connections,
+        backlog=capacity.short_connections,
+        backpressure=capacity.connections,
         log_level=LogLevels.error,
         log_dictconfig=_LEFT_TO_US,
     )

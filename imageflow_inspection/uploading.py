@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from imageflow_clients.database import Connection
 from imageflow_clients.database.inspection import batches, masters
@@ -33,7 +33,7 @@ class BatchUpload:
     The same pictures may be sent again under the same name, and are then the same batch; with others beside them, they
     are its next version. What would replace or leave out a picture that is there is refused.
 
-    For files that may be no pictures, call `takes` with each; `close` then names all that are wrong.
+    For files that may be no pictures, call `take` or `takes` with each; `close` then names all that are wrong.
     """
 
     def __init__(self, stores: Stores, product: str, name: str) -> None:
@@ -77,6 +77,11 @@ class BatchUpload:
         if (bad := bad_picture(name)) is not None:
             self._wrong.append(bad)
         return not self._wrong
+
+    def take(self, name: str, file: IO[bytes]) -> None:
+        """Add a file where `takes` says so, and read it only then. Raises as `takes` and `add` do."""
+        if self.takes(name):
+            self.add(name, file.read())
 
     def _check(self, picture: str) -> None:
         """Raise `InvalidInput` for a picture that is not taken, by its name alone."""

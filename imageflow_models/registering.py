@@ -4,8 +4,6 @@ from pathlib import Path
 
 from imageflow_clients.inference.card import Card
 from imageflow_clients.inference.stored_models import ModelStore
-from imageflow_clients.stores import Stores
-from imageflow_domain.errors import InvalidInput, NotFound
 from imageflow_domain.inference import ModelId
 from imageflow_models.bundle import Bundle, read_bundle
 from imageflow_models.gate import accept_model
@@ -31,12 +29,3 @@ def register_bundle(store: ModelStore, bundle: Bundle) -> Card:
     card, sample = accept_model(bundle)
     store.add(card, bundle.data, sample)
     return card
-
-
-def register_sent(stores: Stores, folder: Path) -> Card:
-    """Register a bundle from the API; see `register`. Messages do not name the folder, which is ours."""
-    try:
-        bundle = read_bundle(folder)
-    except (InvalidInput, NotFound) as error:
-        raise InvalidInput(str(error).replace(f"{folder}/", "")) from error
-    return register_bundle(ModelStore(stores.objects), bundle)

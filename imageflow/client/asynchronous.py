@@ -6,24 +6,20 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
-from urllib.parse import urlsplit
+from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
-from imageflow.client.breaker import Breaker
 from imageflow.client.failures import MAY_PASS
+from imageflow.client.following import follow_changes, follow_log
 from imageflow.client.preview_request import Sample, preview_request
 from imageflow.client.request import Image, Options, StartRequest, start_request
-from imageflow.client.resilience import TIMEOUT_S, Deadline, Resilience, jittered
-from imageflow.client.rest import Rest
+from imageflow.client.resilience import TIMEOUT_S, Deadline
+from imageflow.client.servers import Servers
 from imageflow.client.stream_request import Frames, StreamOptions, numbered, stream_request
 from imageflow.client.transport import Transport
 from imageflow.client.values import Change, Execution, LogLine, Output, ProcessedFrame, Protocol, SamplePreview
-from imageflow_domain.errors import BadGateway, EventsForgotten, InvalidInput, Timeout, Unavailable
+from imageflow_domain.errors import BadGateway, Timeout
 from imageflow_domain.executions import ExecutionState
-
-if TYPE_CHECKING:
-    from imageflow.client.rpc import Rpc
 
 DEADLINE_S = 60.0
 """Of a call with all its attempts, and of an execution that is waited for."""
@@ -31,23 +27,12 @@ DEADLINE_S = 60.0
 _SLOWEST_BYTES_PER_S = 1_000_000
 """Images get the time that they take over a slow line, besides an attempt's own timeout."""
 
-_FAILURES = 10
-"""In a row, of a connection by which an execution is followed."""
-
 _ANSWER_S = 1.0
 """A server that waits for an execution's end answers so long before the attempt's timeout."""
 
 PREVIEW_DEADLINE_S = 30.0
 
 T = TypeVar("T")
-
-
-class _Server:
-    """One protocol of a server, with its breaker."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
-        self.resilience = Resilience(Breaker(transport.name))
 
 
 class AsyncClient:
@@ -67,24 +52,8 @@ class AsyncClient:
     def __init__(
         self, server: str, *, protocol: Protocol | str = Protocol.AUTO, grpc_address: str | None = None
     ) -> None:
-        scheme, address = _parsed(server)
-        self._is_engine = scheme.startswith("grpc")
-        try:
-            self._protocol = Protocol.GRPC if self._is_engine else Protocol(protocol)
-        except ValueError:
-            known = ", ".join(Protocol)
-            raise InvalidInput(f"'{protocol}' is no protocol: it is one of {known}.") from None
-        if self._is_engine and protocol == Protocol.REST:
-            raise InvalidInput(f"'{server}' is an engine, which has no REST: name the gateway, as http://host:8080.")
-        self._rest = None if self._is_engine else Rest(server)
-        self._rest_server = None if self._rest is None else _Server(self._rest)
-        self._is_secure = scheme in ("grpcs", "https")
-        self._grpc_address = address if self._is_engine else grpc_address
-        self._rpc: Rpc | None = None
-        self._grpc_server: _Server | None = None
+        self._servers = Servers(server, protocol, grpc_address)
         self._session = uuid.uuid4().hex
-        self._recommended: dict[int, Protocol] = {}
-        """By the order of magnitude of an image's size."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,9 +63,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        for server in (self._rest_server, self._grpc_server):
-            if server is not None:
-                await server.transport.close()
+        await self._servers.close()
 
     async def process(
         self,
@@ -163,26 +130,9 @@ class AsyncClient:
             deadline_s: Raises `Timeout` then.
         """
         deadline = Deadline(deadline_s)
-        server = await self._reader(deadline)
-        failures = 0
-        while True:
-            deadline.check()
-            try:
-                async with aclosing(server.transport.watch(execution, after, timeout_s=deadline.left_s)) as changes:
-                    async for change in changes:
-                        after, failures = change.cursor, 0
-                        yield change
-                        if change.is_end:
-                            return
-                if after and await _is_last(server.transport, execution, after, deadline):
-                    return
-            except EventsForgotten:
-                after = ""
-            except MAY_PASS:
-                failures += 1
-                if failures > _FAILURES and not isinstance(server.transport, Rest) and self._rest_server is not None:
-                    server = self._rest_server
-            await asyncio.sleep(min(jittered(min(2.0**failures / 2, 4.0)), deadline.left_s))
+        async with aclosing(follow_changes(self._servers, execution, after=after, deadline=deadline)) as changes:
+            async for change in changes:
+                yield change
 
     async def preview(
         self,
@@ -215,7 +165,7 @@ class AsyncClient:
         request = await asyncio.to_thread(
             preview_request, samples, session=self._session, spec=spec, step=step, longest_side_px=longest_side_px
         )
-        server = await self._reader(deadline)
+        server = await self._servers.reader(deadline)
         return await server.transport.preview(request, timeout_s=deadline.left_s)
 
     async def stream(
@@ -239,10 +189,8 @@ class AsyncClient:
         """
         deadline = Deadline(deadline_s)
         request = stream_request(options)
-        await self._grpc(deadline)
-        rpc = self._rpc
-        assert rpc is not None  # noqa: S101 - made there
-        results = rpc.stream(request, numbered(frames), timeout_s=deadline.left_s)
+        engine = await self._servers.grpc(deadline)
+        results = engine.transport.stream(request, numbered(frames), timeout_s=deadline.left_s)
         async with aclosing(results):
             async for result in results:
                 if isinstance(result, ProcessedFrame):
@@ -262,26 +210,10 @@ class AsyncClient:
             deadline_s: Raises `Timeout` then.
         """
         deadline = Deadline(deadline_s)
-        server = await self._reader(deadline)
-        failures = 0
-        while True:
-            deadline.check()
-            try:
-                pages = server.transport.read_log(execution, after, follow=follow, timeout_s=deadline.left_s)
-                async with aclosing(pages) as reading:
-                    async for page in reading:
-                        for line in page.lines:
-                            after, failures = line.cursor, 0
-                            yield line
-                        if page.is_end:
-                            return
-                if not follow or await _has_last_line(server.transport, execution, after, deadline):
-                    return
-            except MAY_PASS:
-                failures += 1
-                if failures > _FAILURES and not follow:
-                    raise
-            await asyncio.sleep(min(jittered(min(2.0**failures / 2, 4.0)), deadline.left_s))
+        following = follow_log(self._servers, execution, after=after, follow=follow, deadline=deadline)
+        async with aclosing(following) as lines:
+            async for line in lines:
+                yield line
 
     async def read(self, execution: UUID, output: str, *, deadline_s: float = DEADLINE_S) -> bytes:
         """Return the bytes of an output; raise `NotFound`."""
@@ -294,15 +226,16 @@ class AsyncClient:
             wait_s = min(limit_s, TIMEOUT_S) - _ANSWER_S if waits else 0.0
             return await at.start(request, wait_s=wait_s, timeout_s=limit_s)
 
-        server = await self._server_for(request, deadline)
-        if self._protocol is Protocol.AUTO and server is not self._rest_server:
+        server = await self._servers.starter(request, deadline)
+        fallback = self._servers.fallback_of(server)
+        if fallback is not None:
             try:
                 return await server.resilience.call(
                     lambda limit_s: attempt(server.transport, limit_s), deadline, timeout_s=timeout_s, waits_s=()
                 )
             except MAY_PASS:
                 # No engine answers, or none that can be reached from here: the gateway lets it wait for one.
-                server = self._known_rest()
+                server = fallback
         return await server.resilience.call(
             lambda limit_s: attempt(server.transport, limit_s), deadline, timeout_s=timeout_s
         )
@@ -353,83 +286,11 @@ class AsyncClient:
         *,
         timeout_s: float | None = None,
     ) -> T:
-        server = await self._reader(deadline)
+        server = await self._servers.reader(deadline)
         return await server.resilience.call(
             lambda limit_s: attempt(server.transport, limit_s), deadline, timeout_s=timeout_s
         )
 
-    async def _reader(self, deadline: Deadline) -> _Server:
-        """Return where executions are asked for: their id is known to each gateway and engine."""
-        if self._rest_server is not None and self._protocol is not Protocol.GRPC:
-            return self._rest_server
-        return await self._grpc(deadline)
-
-    async def _server_for(self, request: StartRequest, deadline: Deadline) -> _Server:
-        match self._protocol:
-            case Protocol.REST:
-                return self._known_rest()
-            case Protocol.GRPC:
-                return await self._grpc(deadline)
-            case _:
-                return await self._recommended_for(request, deadline)
-
-    async def _recommended_for(self, request: StartRequest, deadline: Deadline) -> _Server:
-        if not request.fits_one_message and (request.spec is not None or len(request.images) > 1):
-            return self._known_rest()
-        magnitude = request.size.bit_length()
-        if magnitude not in self._recommended:
-            found = await self._protocols(request.size, deadline)
-            self._recommended[magnitude] = Protocol(found["recommended"])
-        is_grpc = self._recommended[magnitude] is Protocol.GRPC
-        return await self._grpc(deadline) if is_grpc else self._known_rest()
-
-    async def _grpc(self, deadline: Deadline) -> _Server:
-        if self._grpc_server is None:
-            address = self._grpc_address or (await self._protocols(0, deadline))["grpc_address"]
-            if address is None:
-                raise Unavailable("This deployment serves no gRPC: use REST, or set IMAGEFLOW_ENGINE_GRPC_PORT there.")
-            if self._grpc_server is None:  # another call may have been faster
-                from imageflow.client.rpc import Rpc
-
-                self._rpc = Rpc(address, is_secure=self._is_secure)
-                self._grpc_server = _Server(self._rpc)
-        return self._grpc_server
-
-    async def _protocols(self, size: int, deadline: Deadline) -> Mapping[str, Any]:
-        server = self._known_rest()
-        rest = self._rest
-        assert rest is not None  # noqa: S101 - `server` is made of it
-        return await server.resilience.call(lambda limit_s: rest.protocols(size=size, timeout_s=limit_s), deadline)
-
-    def _known_rest(self) -> _Server:
-        assert self._rest_server is not None  # noqa: S101 - only an engine's client has none, and uses gRPC alone
-        return self._rest_server
-
-
-async def _is_last(at: Transport, execution: UUID, cursor: str, deadline: Deadline) -> bool:
-    """Return whether an execution has ended, and `cursor` is that of its last change."""
-    async with aclosing(at.watch(execution, "", timeout_s=deadline.left_s)) as changes:
-        async for snapshot in changes:
-            return snapshot.is_end and snapshot.cursor == cursor
-    return False
-
-
-async def _has_last_line(at: Transport, execution: UUID, cursor: str, deadline: Deadline) -> bool:
-    """Return whether an execution has ended, and `cursor` is that of its last line."""
-    async with aclosing(at.read_log(execution, cursor, follow=False, timeout_s=deadline.left_s)) as pages:
-        async for page in pages:
-            return page.is_end and not page.lines
-    return False
-
 
 def _is_whole(output: Output, data: bytes) -> bool:
     return hashlib.sha256(data).hexdigest() == output.sha256
-
-
-def _parsed(server: str) -> tuple[str, str]:
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https", "grpc", "grpcs") or not parts.netloc or parts.path not in ("", "/"):
-        raise InvalidInput(
-            f"'{server[:80]}' is no server: name one as http://127.0.0.1:8080, or an engine as grpc://127.0.0.1:50051."
-        )
-    return parts.scheme, parts.netloc

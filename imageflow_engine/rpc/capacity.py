@@ -17,6 +17,8 @@ class Capacity:
         """Clients that read an output, whose bytes are in memory meanwhile."""
         self.watchers = CapacityLimiter(200)
         """Clients that follow an execution; more are refused."""
+        self.camera_streams = CapacityLimiter(8)
+        """Camera streams; more are refused."""
         self.executed_of_a_stream = 8
         """Images of one stream that are executed at once: its client is not read from before one of them has ended."""
         self.incomplete_of_a_stream = 16

@@ -134,7 +134,7 @@ class RpcServer:
         port: int = server.add_insecure_port(_address(self._settings.host, self._settings.engine_grpc_port))
         state = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
-        video = VideoService(self._streams)
+        video = VideoService(self._streams, capacity.camera_streams)
         self._add_services(server, hub, capacity, video, port)
         await state.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)  # until the stores have answered
         await server.start()

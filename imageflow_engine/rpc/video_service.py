@@ -30,7 +30,6 @@ from imageflow_executions.streams import FrameResult, Stream, Streams
 
 _LOG = logging.getLogger(__name__)
 
-_MOST_STREAMS = 8
 _FULL = "{} camera streams go on here already: use another engine, or try later."
 _IDLE_S = 60.0
 """How long a client may send no frame."""
@@ -45,11 +44,16 @@ _INLINE_BYTES = 3 * 2**20
 
 
 class VideoService:
-    """The service of one engine. Belongs to one event loop."""
+    """The service of one engine. Belongs to one event loop.
 
-    def __init__(self, streams: Streams) -> None:
+    Args:
+        streams: Begins streams.
+        places: Those of camera streams; more streams are refused.
+    """
+
+    def __init__(self, streams: Streams, places: CapacityLimiter) -> None:
         self._streams = streams
-        self._places = CapacityLimiter(_MOST_STREAMS)
+        self._places = places
         self._stopping = asyncio.Event()
 
     def methods(self) -> tuple[Method, ...]:

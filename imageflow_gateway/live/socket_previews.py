@@ -2,20 +2,18 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from anyio import to_thread
-from pydantic import BaseModel
 from starlette.websockets import WebSocketDisconnect
 
 from imageflow.client.preview_request import PreviewRequest, SampleImage, in_turn
 from imageflow_domain.errors import Superseded
 from imageflow_gateway.gateway import Gateway
+from imageflow_gateway.live.socket_answers import SocketAnswers
 from imageflow_gateway.live.socket_messages import Preview, Previewed
 from imageflow_gateway.previewing import previewed
-
-Refuse = Callable[[Exception, str], Awaitable[None]]
 
 
 class SocketPreviews:
@@ -23,14 +21,12 @@ class SocketPreviews:
 
     Args:
         gateway: Reaches an engine.
-        send: Sends a message to the client.
-        refuse: Tells the client what was wrong with the message of an id.
+        answers: Sends messages to the client.
     """
 
-    def __init__(self, gateway: Gateway, send: Callable[[BaseModel], Awaitable[None]], refuse: Refuse) -> None:
+    def __init__(self, gateway: Gateway, answers: SocketAnswers) -> None:
         self._gateway = gateway
-        self._send = send
-        self._refuse = refuse
+        self._answers = answers
         self._session = uuid.uuid4().hex
         self._newest: tuple[str, asyncio.Task[None]] | None = None
 
@@ -39,7 +35,9 @@ class SocketPreviews:
         older = self._newest
         self._newest = message.id, asyncio.create_task(self._answer(message, sent))
         if older is not None and older[1].cancel():
-            await self._refuse(Superseded("A newer preview of this connection took the place of this one."), older[0])
+            await self._answers.refuse(
+                Superseded("A newer preview of this connection took the place of this one."), older[0]
+            )
 
     def end(self) -> None:
         """End the preview that goes on."""
@@ -50,12 +48,12 @@ class SocketPreviews:
         try:
             async with self._gateway.capacity.previews:
                 samples = await previewed(self._gateway, await to_thread.run_sync(self._request, message, sent))
-            await self._send(Previewed(id=message.id, samples=samples))
+            await self._answers.send(Previewed(id=message.id, samples=samples))
         except WebSocketDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - answered, and logged in full where it is unexpected
             with suppress(WebSocketDisconnect):
-                await self._refuse(error, message.id)
+                await self._answers.refuse(error, message.id)
 
     def _request(self, message: Preview, sent: Sequence[bytes]) -> PreviewRequest:
         data = iter(sent)

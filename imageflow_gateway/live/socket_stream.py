@@ -2,17 +2,17 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from uuid import UUID
 
-from pydantic import BaseModel
 from starlette.websockets import WebSocketDisconnect
 
 from imageflow.client.stream_request import stream_request
 from imageflow.client.values import Output, ProcessedFrame
 from imageflow_domain.errors import InvalidInput, TooLarge
 from imageflow_gateway.gateway import Gateway
+from imageflow_gateway.live.socket_answers import SocketAnswers
 from imageflow_gateway.live.socket_messages import (
     FrameOutput,
     FrameResult,
@@ -22,33 +22,22 @@ from imageflow_gateway.live.socket_messages import (
     Streaming,
 )
 
-Refuse = Callable[[Exception, str], Awaitable[None]]
-
-_MOST_FRAME_BYTES = 4_000_000
-"""An engine takes a frame in one message of gRPC."""
-
-_ON_THE_WAY = 2
-"""Frames that wait for their turn to be sent to the engine, which itself keeps the newest one alone."""
-
 
 class SocketStream:
     """One stream, from its beginning to its end.
 
     Args:
-        gateway: Reaches an engine.
+        gateway: Reaches an engine, and has the limits.
         message: What begins it.
-        send: Sends a message to the client.
-        refuse: Tells the client what was wrong with the message of an id.
+        answers: Sends messages to the client.
     """
 
-    def __init__(
-        self, gateway: Gateway, message: Stream, send: Callable[[BaseModel], Awaitable[None]], refuse: Refuse
-    ) -> None:
+    def __init__(self, gateway: Gateway, message: Stream, answers: SocketAnswers) -> None:
         self._gateway = gateway
         self._message = message
-        self._send = send
-        self._refuse = refuse
-        self._frames: asyncio.Queue[bytes | None] = asyncio.Queue(_ON_THE_WAY)
+        self._answers = answers
+        self._limits = gateway.capacity.socket
+        self._frames: asyncio.Queue[bytes | None] = asyncio.Queue(self._limits.waiting_frames)
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -65,8 +54,8 @@ class SocketStream:
         """Take a frame, once there is room for it; raise `InvalidInput` or `TooLarge` for one that is not taken."""
         if not frame:
             raise InvalidInput("A frame is empty (0 bytes): send an image.")
-        if len(frame) > _MOST_FRAME_BYTES:
-            raise TooLarge(f"A frame has {len(frame):,} bytes, more than {_MOST_FRAME_BYTES:,}: make it smaller.")
+        if len(frame) > (most := self._limits.stream_frame_bytes):
+            raise TooLarge(f"A frame has {len(frame):,} bytes, more than {most:,}: make it smaller.")
         await self._put(frame)
 
     async def finish(self) -> None:
@@ -80,7 +69,7 @@ class SocketStream:
     async def _put(self, frame: bytes | None) -> None:
         putting = asyncio.ensure_future(self._frames.put(frame))
         await asyncio.wait({putting, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        putting.cancel()  # where the stream is over, nobody takes it
+        putting.cancel()  # where the stream ended first, the queue is read no longer
 
     async def _run(self) -> None:
         message = self._message
@@ -99,16 +88,16 @@ class SocketStream:
                 async for result in results:
                     if isinstance(result, UUID):
                         execution = result
-                        await self._send(Streaming(id=message.id, execution_id=result))
+                        await self._answers.send(Streaming(id=message.id, execution_id=result))
                     else:
-                        await self._send(_frame(result))
+                        await self._answers.send(_frame(result))
             if execution is not None:
-                await self._send(StreamEnded(id=message.id, execution_id=execution))
+                await self._answers.send(StreamEnded(id=message.id, execution_id=execution))
         except WebSocketDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - answered, and logged in full where it is unexpected
             with suppress(WebSocketDisconnect):
-                await self._refuse(error, message.id)
+                await self._answers.refuse(error, message.id)
 
     async def _numbered(self) -> AsyncIterator[tuple[int, bytes]]:
         number = 0

@@ -27,7 +27,7 @@ from tests.thorough import repeated
 
 PATIENCE_S = 60.0
 _SLOW_S = repeated(0.0, 66.0)
-"""Longer than the minute for which a hub keeps a subject that nobody reads."""
+"""Of a slow client. In the soak, longer than the 60 s after which the hub drops a subject without readers."""
 
 
 @pytest.fixture

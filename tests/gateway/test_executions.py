@@ -1,16 +1,21 @@
 import hashlib
 import json
 import threading
+import time
 from typing import Any
 from uuid import UUID
 
 import pytest
+from anyio import CapacityLimiter
 
+from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.executions import new_id
+from imageflow_gateway.app import create_app
+from imageflow_gateway.capacity import Capacity, FormLimits
 from tests.executions.starts import hanging, image, small, until_running
 from tests.gateway.answers import V1
-from tests.gateway.conftest import Client
+from tests.gateway.conftest import Client, asking
 
 EXECUTIONS = f"{V1}/executions"
 PROCESS = f"{V1}/pipeline/process"
@@ -89,6 +94,32 @@ def test_one_that_does_not_end_in_time_is_answered_as_accepted(client: Client) -
     answer = start(client, wait=0.2, pipeline="live@1")
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
     assert client.post(f"{EXECUTIONS}/{answer.json()['execution_id']}/cancel").json()["status"] == "cancelled"
+
+
+def test_one_is_answered_as_accepted_where_as_many_requests_wait_as_may(settings: Settings, stores: Stores) -> None:
+    app = create_app(settings, stores, Capacity(execution_followers=CapacityLimiter(0)))
+    with asking(app, port=settings.gateway_port) as full:
+        before = time.monotonic()
+        answer = start(full, wait=30, pipeline="live@1")
+    assert (answer.status_code, time.monotonic() - before < 15) == (202, True)
+
+
+def test_a_form_holds_as_many_images_and_bytes_as_it_may(settings: Settings, stores: Stores) -> None:
+    limits = FormLimits(images=1, field_bytes=50)
+    with asking(create_app(settings, stores, Capacity(forms=limits)), port=settings.gateway_port) as client:
+        two = form(image(), pipeline="live")
+        two["files"]["other"] = two["files"]["image"]
+        many = client.post(EXECUTIONS, **two)
+        long = client.post(EXECUTIONS, **form(image(), pipeline="l" * 51))
+    assert [(each.status_code, said in each.text) for each, said in ((many, "1 images"), (long, "51 bytes"))] == [
+        (413, True),
+        (413, True),
+    ]
+
+
+def test_a_request_that_is_no_upload_has_a_limit_of_its_own(settings: Settings, stores: Stores) -> None:
+    with asking(create_app(settings, stores, Capacity(body_bytes=10)), port=settings.gateway_port) as client:
+        assert client.post(f"{V1}/pipelines", json=small("live")).status_code == 413
 
 
 def test_files_are_read_by_ranges_and_not_again_by_their_tag(client: Client, engine: None) -> None:

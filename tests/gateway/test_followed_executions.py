@@ -29,8 +29,7 @@ def waiting(stores: Stores) -> Iterator[uuid.UUID]:
 
 def test_of_many_clients_at_once_as_many_get_a_place_as_there_are(stores: Stores, waiting: uuid.UUID) -> None:
     async def follow() -> None:
-        capacity, hub = Capacity(), Hub(stores.database)
-        capacity.execution_followers = CapacityLimiter(2)
+        capacity, hub = Capacity(execution_followers=CapacityLimiter(2)), Hub(stores.database)
         following = FollowedExecutions(stores, capacity, hub)
         asked = [following.subscribe(waiting, None) for _ in range(6)]
         found: list[Any] = await asyncio.gather(*asked, return_exceptions=True)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_executions.history import cancel_execution
 from imageflow_gateway.app import create_app
+from imageflow_gateway.capacity import Capacity, SocketLimits
 from tests.executions.starts import started
 from tests.gateway.answers import V1
 
@@ -62,9 +63,18 @@ class InProcess:
 
 
 @pytest.fixture
-def app(settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    monkeypatch.setattr("imageflow_gateway.live.socket._LOOK_S", 0.05)
-    return create_app(settings, stores)
+def limited(settings: Settings, stores: Stores) -> Callable[..., FastAPI]:
+    """Make an app whose WebSockets have other limits, which are checked often."""
+
+    def make(**limits: Any) -> FastAPI:
+        return create_app(settings, stores, Capacity(socket=SocketLimits(check_s=0.05, **limits)))
+
+    return make
+
+
+@pytest.fixture
+def app(limited: Callable[..., FastAPI]) -> FastAPI:
+    return limited()
 
 
 @pytest.fixture
@@ -79,38 +89,31 @@ def text(**message: Any) -> dict[str, str]:
     return {"text": json.dumps(message, default=str)}
 
 
-def test_images_that_do_not_arrive_end_the_connection(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imageflow_gateway.live.socket._FRAME_WITHIN_S", 0.3)
-    answers = InProcess(app, text(type="start", images=[{"size": 10}]), {"bytes": b"x"}).run()
+def test_images_that_do_not_arrive_end_the_connection(limited: Callable[..., FastAPI]) -> None:
+    answers = InProcess(limited(frame_within_s=0.3), text(type="start", images=[{"size": 10}]), {"bytes": b"x"}).run()
     assert [each["type"] for each in answers] == ["websocket.accept", "websocket.close"]
     assert (answers[1]["code"], "again" in answers[1]["reason"]) == (4504, True)
 
 
 def test_a_connection_that_follows_nothing_and_sends_nothing_is_ended(
-    app: FastAPI, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    limited: Callable[..., FastAPI], stores: Stores
 ) -> None:
-    monkeypatch.setattr("imageflow_gateway.live.socket._IDLE_S", 0.3)
     record = started(stores)
     cancel_execution(stores, record.id)
-    answers = InProcess(app, text(type="subscribe", execution_id=record.id)).run()
+    answers = InProcess(limited(idle_s=0.3), text(type="subscribe", execution_id=record.id)).run()
     assert [each["type"] for each in answers] == ["websocket.accept", "websocket.send", "websocket.close"]
     assert (answers[-1]["code"], "connect again" in answers[-1]["reason"]) == (4504, True)
 
 
-def test_progress_is_sent_again_while_nothing_changes(
-    app: FastAPI, waiting: uuid.UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("imageflow_gateway.live.socket._BEAT_S", 0.1)
-    monkeypatch.setattr("imageflow_gateway.live.socket._IDLE_S", 0.1)  # of a connection that follows nothing
+def test_progress_is_sent_again_while_nothing_changes(limited: Callable[..., FastAPI], waiting: uuid.UUID) -> None:
+    app = limited(beat_s=0.1, idle_s=0.1)  # a connection that follows an execution is not idle
     client = InProcess(app, text(type="subscribe", execution_id=waiting), until=5)
     client.run()
     assert {(each["state"], each["cursor"]) for each in client.messages} == {("queued", client.messages[0]["cursor"])}
 
 
-def test_a_client_that_does_not_read_loses_its_connection(
-    app: FastAPI, waiting: uuid.UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("imageflow_gateway.live.socket._READ_WITHIN_S", 0.3)
+def test_a_client_that_does_not_read_loses_its_connection(limited: Callable[..., FastAPI], waiting: uuid.UUID) -> None:
+    app = limited(read_within_s=0.3)
     capacity = app.state.gateway.capacity
     assert len(InProcess(app, text(type="subscribe", execution_id=waiting), reads=1).run()) == 1
     assert (capacity.sockets.borrowed_tokens, capacity.socket_followers.borrowed_tokens) == (0, 0)
@@ -128,10 +131,33 @@ def test_more_executions_than_may_be_followed_are_refused_and_leave_other_client
     assert capacity.execution_followers.available_tokens == capacity.execution_followers.total_tokens
 
 
+def test_a_connection_follows_as_many_executions_as_it_may(
+    limited: Callable[..., FastAPI], stores: Stores, waiting: uuid.UUID
+) -> None:
+    other = started(stores).id
+    said = [text(type="subscribe", id=str(each), execution_id=each) for each in (waiting, other)]
+    client = InProcess(limited(followed=1), *said, until=3)
+    client.run()
+    cancel_execution(stores, other)
+    refused = [each for each in client.messages if each["type"] == "error"]
+    assert [(each["id"], each["error"]["code"]) for each in refused] == [(str(other), "TOO_MANY_REQUESTS")]
+
+
+def test_messages_that_are_too_long_and_those_beyond_the_limit_of_a_minute_are_refused(
+    limited: Callable[..., FastAPI],
+) -> None:
+    long, short = {"text": "1" * 20}, {"text": "1"}
+    client = InProcess(limited(messages_a_minute=2, text_bytes=10), long, short, short, until=4)
+    client.run()
+    errors = [each["error"] for each in client.messages]
+    assert [each["code"] for each in errors] == ["INVALID_INPUT", "INVALID_INPUT", "TOO_MANY_REQUESTS"]
+    assert ["at most 10 bytes" in each["message"] for each in errors] == [True, False, False]
+
+
 def test_an_unexpected_error_of_a_follower_is_answered_and_the_connection_stays(
     app: FastAPI, waiting: uuid.UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imageflow_gateway.live.socket.ProgressOf", broken)
+    monkeypatch.setattr("imageflow_gateway.live.socket_followers.ProgressOf", broken)
     client = InProcess(app, text(type="subscribe", execution_id=waiting), {"text": "no json"}, until=3)
     client.run()
     errors = {each["error"]["code"]: each for each in client.messages}

@@ -128,9 +128,7 @@ def test_a_fault_while_events_are_followed_ends_no_stream(stores: Stores, runnin
 
 
 def test_more_pages_than_may_watch_are_refused_until_one_is_closed(stores: Stores, running: Survey) -> None:
-    capacity = Capacity()
-    capacity.watchers = 1
-    watching = Watching(stores, capacity, Hub(stores.database))
+    watching = Watching(stores, Capacity(watchers=1), Hub(stores.database))
     links = DagsterLinks(base_url="http://d")
 
     async def watch() -> None:

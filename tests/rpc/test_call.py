@@ -10,7 +10,7 @@ from imageflow_engine.rpc.call import Call
 
 
 class _Client:
-    """Sends one message when it is told to."""
+    """A client whose one message the test sends, by setting it."""
 
     def __init__(self) -> None:
         self.message: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

@@ -1,31 +1,19 @@
 """Models: listed, and registered through the gate."""
 
-import shutil
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 
 from imageflow_catalog import models as use_cases
-from imageflow_domain.errors import InvalidInput
-from imageflow_domain.file_names import PICTURE_TYPES, check_file_name, is_hidden
 from imageflow_gateway.addresses import Limit, Reference, model_id
 from imageflow_gateway.errors import ErrorBody
 from imageflow_gateway.gateway import GatewayDep
-from imageflow_gateway.parts import Part, cannot_hold, parts
+from imageflow_gateway.parts import cannot_hold, parts
 from imageflow_gateway.rest.catalog.models_schema import ModelFacts, ModelList
-from imageflow_models.bundle import ANSWERS, CARD, FILE, GOLDEN, MAX_GOLDEN, REFERENCE
-from imageflow_models.registering import register_sent
+from imageflow_models.sent_model import SentModel
 
 PREFIX: Final = "/api/v1/models"
-_FORM = {
-    "model": FILE,
-    "card": CARD,
-    "answers": f"{GOLDEN}/{ANSWERS}",
-}
-_PICTURES = "golden"
 
 router = APIRouter(prefix=PREFIX, tags=["pipelines"])
 
@@ -99,42 +87,9 @@ async def create_model(request: Request, gateway: GatewayDep) -> ModelFacts:
     """
     scratch = gateway.scratch
     try:
-        with TemporaryDirectory(dir=scratch, prefix="model-") as name:
-            folder = Path(name)
-            (folder / GOLDEN).mkdir()
+        with gateway.use(SentModel)() as sent:
             async for part in parts(request, most_bytes=gateway.settings.model_limit_bytes, scratch=scratch):
-                await to_thread.run_sync(_keep, folder, part)
-            register = gateway.use(register_sent)
-            return ModelFacts.of(await to_thread.run_sync(register, folder, limiter=gateway.capacity.models))
+                await to_thread.run_sync(sent.add, part.name, part.file_name, part.file)
+            return ModelFacts.of(await to_thread.run_sync(sent.register, limiter=gateway.capacity.models))
     except OSError as error:
         raise cannot_hold(scratch, error) from error
-
-
-def _keep(folder: Path, part: Part) -> None:
-    path = folder / _place(part)
-    if path.exists():
-        raise InvalidInput(f"There are two parts for '{path.relative_to(folder)}': send one.")
-    if path.parent.name == GOLDEN and len(list(path.parent.iterdir())) > MAX_GOLDEN:
-        raise InvalidInput(f"A golden set has at most {MAX_GOLDEN} pictures: send fewer.")
-    with path.open("wb") as file:
-        shutil.copyfileobj(part.file, file)
-
-
-def _place(part: Part) -> str:
-    """Return where a part lies in a model's folder."""
-    if part.name in _FORM:
-        return _FORM[part.name]
-    if part.name not in (_PICTURES, REFERENCE):
-        raise InvalidInput(
-            f"'{part.name[:80]}' is no part of a model: send card, model, answers and golden pictures, or card and "
-            "reference."
-        )
-    name = check_file_name(part.file_name or "")
-    if part.name == REFERENCE:
-        ending = next((each for each in PICTURE_TYPES if name.lower().endswith(each)), None)
-        if ending is None:
-            raise InvalidInput(f"'{name}' is no reference image: send one of {', '.join(PICTURE_TYPES)}.")
-        return f"{REFERENCE}{ending}"
-    if not name.endswith(".png") or is_hidden(name):
-        raise InvalidInput(f"'{name}' is no golden picture: send PNG files.")
-    return f"{GOLDEN}/{name}"

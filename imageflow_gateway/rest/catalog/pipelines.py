@@ -10,12 +10,9 @@ from imageflow_gateway.addresses import Limit
 from imageflow_gateway.gateway import GatewayDep
 from imageflow_gateway.rest.catalog.pipelines_schema import (
     CheckedPipeline,
-    OlderVersionFacts,
     PipelineFacts,
     PipelineList,
 )
-from imageflow_pipelines.plan import plan
-from imageflow_pipelines.spec_text import parse_spec
 
 router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"])
 
@@ -50,14 +47,7 @@ def create_pipeline(spec: Spec, gateway: GatewayDep) -> PipelineFacts:
 @router.post("/check", summary="Validate a pipeline")
 def check_pipeline(spec: Spec, gateway: GatewayDep) -> CheckedPipeline:
     """Publish nothing. 422 lists every fault with its path in the spec."""
-    registry = gateway.use(get_registry)()
-    checked = plan(parse_spec(spec), registry)
-    return CheckedPipeline(
-        pipeline=checked.spec.pipeline,
-        version=checked.spec.version,
-        order=list(checked.steps),
-        older_versions=OlderVersionFacts.all_of(checked.spec, registry),
-    )
+    return CheckedPipeline.of(gateway.use(use_cases.check_pipeline)(spec))
 
 
 @router.get("/{reference}", summary="One pipeline")

@@ -1,15 +1,16 @@
 """Pipelines in the API."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel
 
+from imageflow_catalog.pipelines import PipelineCheck
 from imageflow_domain.pipelines import PublishedPipeline
-from imageflow_pipelines.older_versions import older_versions
+from imageflow_pipelines.older_versions import OlderVersion, older_versions
 from imageflow_pipelines.registry import Registry
-from imageflow_pipelines.spec import PipelineSpec
 from imageflow_pipelines.spec_text import parse_spec
 
 
@@ -24,9 +25,9 @@ class OlderVersionFacts(BaseModel):
     """What each later version gives otherwise than the one before it, by `name@version`, oldest first."""
 
     @classmethod
-    def all_of(cls, spec: PipelineSpec, registry: Registry) -> list[Self]:
-        """Return them in the order of the spec's steps, by the components that there are now."""
-        return [cls.model_validate(asdict(each)) for each in older_versions(spec, registry)]
+    def all_of(cls, found: Sequence[OlderVersion]) -> list[Self]:
+        """Return them in their order."""
+        return [cls.model_validate(asdict(each)) for each in found]
 
 
 class PipelineFacts(BaseModel):
@@ -56,7 +57,7 @@ class PipelineFacts(BaseModel):
             images=dict(published.images),
             created_at=published.created_at,
             spec=dict(published.spec),
-            older_versions=OlderVersionFacts.all_of(parse_spec(dict(published.spec)), registry),
+            older_versions=OlderVersionFacts.all_of(older_versions(parse_spec(dict(published.spec)), registry)),
         )
 
 
@@ -77,3 +78,13 @@ class CheckedPipeline(BaseModel):
     """Its steps, each after those that feed it."""
     older_versions: list[OlderVersionFacts]
     """Its steps that use an older version of a component."""
+
+    @classmethod
+    def of(cls, checked: PipelineCheck) -> Self:
+        """Name its steps and what they use."""
+        return cls(
+            pipeline=checked.plan.spec.pipeline,
+            version=checked.plan.spec.version,
+            order=list(checked.plan.steps),
+            older_versions=OlderVersionFacts.all_of(checked.older_versions),
+        )

@@ -15,12 +15,10 @@ from fastapi import Request
 from imageflow_domain.errors import InvalidInput, TooLarge
 from imageflow_domain.executions import Priority
 from imageflow_executions.start import StartRequest
+from imageflow_gateway.capacity import FormLimits
 from imageflow_gateway.parts import Part, parts
 
-_MOST_IMAGES = 16
 _IN_MEMORY_BYTES = 65_536
-_MOST_FIELD_BYTES = 4_000_000
-"""Of a part that is no file: a spec, parameters."""
 
 TEXTS: Final = ("pipeline", "priority", "client_id", "correlation_id")
 JSON: Final = ("spec", "parameters", "pipeline_config")
@@ -28,8 +26,9 @@ JSON: Final = ("spec", "parameters", "pipeline_config")
 
 @dataclass
 class ExecutionForm:
-    """The parts of a form so far."""
+    """The parts of a form so far, within limits."""
 
+    limits: FormLimits
     texts: dict[str, str] = field(default_factory=dict)
     values: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     files: dict[str, IO[bytes]] = field(default_factory=dict)
@@ -50,13 +49,13 @@ class ExecutionForm:
         if name in self.texts or name in self.values or name in self.files:
             raise InvalidInput(f"The form has two parts '{name[:80]}': send one.")
         if part.file_name is not None and name not in (*TEXTS, *JSON):
-            if len(self.files) == _MOST_IMAGES:
-                raise TooLarge(f"The form has more than {_MOST_IMAGES} images: a pipeline takes fewer.")
+            if len(self.files) == self.limits.images:
+                raise TooLarge(f"The form has more than {self.limits.images} images: a pipeline takes fewer.")
             self.files[name] = kept_file(part)
         elif name in TEXTS:
-            self.texts[name] = text_of(part)
+            self.texts[name] = text_of(part, self.limits)
         elif name in JSON:
-            self.values[name] = _mapping(part)
+            self.values[name] = _checked(name, json_of(part, self.limits))
         else:
             known = ", ".join((*TEXTS, *JSON))
             raise InvalidInput(f"The form has a part '{name[:80]}' that is no file: fields are {known}.")
@@ -98,9 +97,11 @@ class ExecutionForm:
 
 
 @asynccontextmanager
-async def read_form(request: Request, *, most_bytes: int, scratch: Path) -> AsyncIterator[ExecutionForm]:
+async def read_form(
+    request: Request, limits: FormLimits, *, most_bytes: int, scratch: Path
+) -> AsyncIterator[ExecutionForm]:
     """Give the form of a request; raise as `parts` does, and as `ExecutionForm.take` does."""
-    form = ExecutionForm()
+    form = ExecutionForm(limits)
     try:
         async for part in parts(request, most_bytes=most_bytes, scratch=scratch):
             await to_thread.run_sync(form.take, part)
@@ -118,26 +119,22 @@ def kept_file(part: Part) -> IO[bytes]:
     return kept
 
 
-def text_of(part: Part) -> str:
-    """Return a part as text; raise `InvalidInput` for one that is none, `TooLarge` for more than 4 MB."""
-    if part.size > _MOST_FIELD_BYTES:
-        raise TooLarge(f"'{part.name}' has {part.size:,} bytes, more than {_MOST_FIELD_BYTES:,}.")
+def text_of(part: Part, limits: FormLimits) -> str:
+    """Return a part as text; raise `InvalidInput` for one that is none, `TooLarge` for one that is too long."""
+    if part.size > limits.field_bytes:
+        raise TooLarge(f"'{part.name}' has {part.size:,} bytes, more than {limits.field_bytes:,}.")
     try:
         return part.file.read().decode()
     except UnicodeDecodeError as error:
         raise InvalidInput(f"'{part.name}' is not text in UTF-8.") from error
 
 
-def json_of(part: Part) -> Any:
+def json_of(part: Part, limits: FormLimits) -> Any:
     """Return the value of a part that is JSON; raise `InvalidInput` for anything else."""
     try:
-        return json.loads(text_of(part))
+        return json.loads(text_of(part, limits))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"'{part.name}' is no JSON: {error}.") from error
-
-
-def _mapping(part: Part) -> Mapping[str, Any]:
-    return _checked(part.name, json_of(part))
 
 
 def _checked(name: str, value: Any) -> Mapping[str, Any]:

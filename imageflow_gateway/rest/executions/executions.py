@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from anyio import WouldBlock, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime
 
@@ -14,7 +14,7 @@ from imageflow_domain.events import BEGINNING
 from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, Priority, parse_id
 from imageflow_domain.ids import Name
-from imageflow_edge.execution_wait import ends_within
+from imageflow_edge.execution_wait import ends_within_place
 from imageflow_executions import history, image_objects, logs, start
 from imageflow_executions.start import StartRequest
 from imageflow_gateway.addresses import ExecutionId, Limit
@@ -123,7 +123,8 @@ async def start_execution(
     async with _form(request, gateway) as form:
         record = await _started(gateway, form.start_request(key), form, principal)
     response.headers["location"] = _address(record.id)
-    if wait and (record.state.is_end or await _ends_within(gateway, record.id, wait)):
+    places = gateway.capacity.execution_followers
+    if wait and (record.state.is_end or await ends_within_place(gateway.hub, places, record.id, wait)):
         response.status_code = 200
     return await to_thread.run_sync(_accepted, gateway, record)
 
@@ -224,7 +225,9 @@ def read_output(
 
 
 def _form(request: Request, gateway: Gateway) -> AbstractAsyncContextManager[ExecutionForm]:
-    return read_form(request, most_bytes=gateway.settings.upload_limit_bytes, scratch=gateway.scratch)
+    return read_form(
+        request, gateway.capacity.forms, most_bytes=gateway.settings.upload_limit_bytes, scratch=gateway.scratch
+    )
 
 
 async def _started(
@@ -236,19 +239,6 @@ async def _started(
         return start_now(start_request, form.images(), principal)
 
     return await to_thread.run_sync(begin, limiter=gateway.capacity.execution_images)
-
-
-async def _ends_within(gateway: Gateway, execution: UUID, timeout_s: float) -> bool:
-    """Return whether an execution ends in time; `False` at once where as many requests wait as may."""
-    followers, place = gateway.capacity.execution_followers, object()
-    try:
-        followers.acquire_on_behalf_of_nowait(place)
-    except WouldBlock:
-        return False
-    try:
-        return await ends_within(gateway.hub, execution, timeout_s)
-    finally:
-        followers.release_on_behalf_of(place)
 
 
 def _accepted(gateway: Gateway, record: ExecutionRecord) -> ExecutionDetail:

@@ -12,10 +12,9 @@ from fastapi import Request
 from imageflow.client.preview_request import PreviewRequest, SampleImage, in_turn
 from imageflow_domain.errors import InvalidInput, TooLarge
 from imageflow_executions.preview import MOST_SAMPLES, SIDE_PX
+from imageflow_gateway.capacity import FormLimits
 from imageflow_gateway.parts import Part, parts
 from imageflow_gateway.rest.executions.execution_form import json_of, kept_file, text_of
-
-_MOST_IMAGES = 16 * MOST_SAMPLES
 
 TEXTS: Final = ("session", "step", "longest_side_px")
 JSON: Final = ("spec", "samples")
@@ -23,8 +22,9 @@ JSON: Final = ("spec", "samples")
 
 @dataclass
 class PreviewForm:
-    """The parts of a form so far."""
+    """The parts of a form so far, within limits."""
 
+    limits: FormLimits
     texts: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     files: list[tuple[str, IO[bytes]]] = field(default_factory=list)
@@ -41,14 +41,14 @@ class PreviewForm:
         if name in self.texts or name in self.values:
             raise InvalidInput(f"The form has two parts '{name[:80]}': send one.")
         if name in TEXTS:
-            self.texts[name] = text_of(part)
+            self.texts[name] = text_of(part, self.limits)
         elif name in JSON:
-            self.values[name] = json_of(part)
+            self.values[name] = json_of(part, self.limits)
         elif part.file_name is None:
             known = ", ".join((*TEXTS, *JSON))
             raise InvalidInput(f"The form has a part '{name[:80]}' that is no file: fields are {known}.")
-        elif len(self.files) == _MOST_IMAGES:
-            raise TooLarge(f"The form has more than {_MOST_IMAGES} images: send fewer samples.")
+        elif len(self.files) == (most := self.limits.images * MOST_SAMPLES):
+            raise TooLarge(f"The form has more than {most} images: send fewer samples.")
         else:
             self.files.append((name, kept_file(part)))
 
@@ -88,9 +88,11 @@ def _digests(value: Any) -> Sequence[Mapping[str, str]]:
 
 
 @asynccontextmanager
-async def read_preview_form(request: Request, *, most_bytes: int, scratch: Path) -> AsyncIterator[PreviewForm]:
+async def read_preview_form(
+    request: Request, limits: FormLimits, *, most_bytes: int, scratch: Path
+) -> AsyncIterator[PreviewForm]:
     """Give the form of a request; raise as `parts` does, and as `PreviewForm.take` does."""
-    form = PreviewForm()
+    form = PreviewForm(limits)
     try:
         async for part in parts(request, most_bytes=most_bytes, scratch=scratch):
             await to_thread.run_sync(form.take, part)

@@ -78,8 +78,9 @@ async def preview_step(request: Request, gateway: GatewayDep) -> PreviewAnswer:
     409 (SUPERSEDED) for a request that a newer one of the same session replaced, 404 (SAMPLE_FORGOTTEN) where the
     images have to be sent again, 504 where it takes too long.
     """
-    limit = gateway.settings.upload_limit_bytes
-    async with read_preview_form(request, most_bytes=limit, scratch=gateway.scratch) as form, gateway.capacity.previews:
+    capacity, limit = gateway.capacity, gateway.settings.upload_limit_bytes
+    reading = read_preview_form(request, capacity.forms, most_bytes=limit, scratch=gateway.scratch)
+    async with reading as form, capacity.previews:
         asked = await to_thread.run_sync(form.request)
         return PreviewAnswer(samples=await _while_connected(request, previewed(gateway, asked)))
 

@@ -141,5 +141,4 @@ def retry_batch(batch: RowId, gateway: GatewayDep) -> BatchSummary:
 def _keep(upload: BatchUpload, part: Part) -> None:
     if part.name != "pictures" or part.file_name is None:
         raise InvalidInput(f"'{part.name[:80]}' is no picture: send files as 'pictures', each with its name.")
-    if upload.takes(part.file_name):
-        upload.add(part.file_name, part.file.read())
+    upload.take(part.file_name, part.file)
