@@ -14,7 +14,6 @@ from imageflow_domain.events import BEGINNING
 from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, Priority, parse_id
 from imageflow_domain.ids import Name
-from imageflow_edge.execution_wait import ends_within
 from imageflow_executions import history, image_objects, logs, start
 from imageflow_executions.start import StartRequest
 from imageflow_gateway.addresses import ExecutionId, Limit
@@ -204,8 +203,8 @@ def read_input(
     wanted: _Range = None,
 ) -> Response:
     """The bytes that the client sent."""
-    found = gateway.use(history.get_execution)(execution)
-    stored = image_objects.find_object(found.record.inputs, name, "input")
+    record = gateway.use(history.get_record)(execution)
+    stored = image_objects.find_object(record.inputs, name, "input")
     return _file(gateway, stored, if_none_match, wanted)
 
 
@@ -218,8 +217,8 @@ def read_output(
     wanted: _Range = None,
 ) -> Response:
     """Images as the pipeline encoded them, pixels as PNG without loss, everything else as JSON."""
-    found = gateway.use(history.get_execution)(execution)
-    stored = image_objects.find_object(found.record.outputs, name, "output")
+    record = gateway.use(history.get_record)(execution)
+    stored = image_objects.find_object(record.outputs, name, "output")
     return _file(gateway, stored, if_none_match, wanted)
 
 
@@ -246,7 +245,7 @@ async def _ends_within(gateway: Gateway, execution: UUID, timeout_s: float) -> b
     except WouldBlock:
         return False
     try:
-        return await ends_within(gateway.hub, execution, timeout_s)
+        return await gateway.ends.within(execution, timeout_s)
     finally:
         followers.release_on_behalf_of(place)
 
