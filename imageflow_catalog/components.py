@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import dataclass, field
 from typing import Any
 
 from imageflow_clients.database import Connection
@@ -47,6 +48,37 @@ def registry_of(connection: Connection) -> Registry:
     """Return every component that a pipeline may use: ImageFlow's own and the registered containers."""
     found = rows.all_components(connection)
     return RELEASED.with_containers(container_component(each.image, each.manifest) for each in found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownComponents:
+    """Every component that a pipeline may use at one time."""
+
+    digest: str
+    """Of those that are registered."""
+    registry: Registry = field(compare=False)
+
+
+def known_components(connection: Connection, digest: str | None = None) -> KnownComponents:
+    """Return every component that a pipeline may use; read only where the process has not read them before.
+
+    Args:
+        connection: In a transaction.
+        digest: `digest_of_all` the registered ones, where it is known.
+    """
+    digest = rows.digest_of_all(connection) if digest is None else digest
+    kept = _KNOWN.get(digest)
+    if kept is None:
+        kept = KnownComponents(digest=digest, registry=registry_of(connection))
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[digest] = kept
+    return kept
+
+
+# Registered components never change: their digest says what the registry is.
+_KNOWN: dict[str, KnownComponents] = {}
+_MOST_KNOWN = 8
 
 
 def get_registry(stores: Stores) -> Registry:

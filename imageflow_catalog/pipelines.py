@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from imageflow_catalog.components import registry_of
+from imageflow_catalog.components import KnownComponents, known_components, registry_of
 from imageflow_clients.database import Connection
 from imageflow_clients.database.catalog import pipelines as rows
 from imageflow_clients.stores import Stores
@@ -22,6 +22,7 @@ from imageflow_pipelines.spec_text import parse_spec
 
 _PAGE = 1000
 _VERSION = re.compile("[1-9][0-9]{0,8}")
+_NO_REFERENCE = "'{}' names no pipeline: it looks like 'scratches@1'."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +65,25 @@ def find_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
     """Return the published pipeline of `name@version`; raise `NotFound`, or `InvalidInput` for another spelling."""
     name, _, version = reference.partition("@")
     if not _VERSION.fullmatch(version):
-        raise InvalidInput(f"'{reference}' names no pipeline: it looks like 'scratches@1'.")
+        raise InvalidInput(_NO_REFERENCE.format(reference))
     return rows.get(connection, name, int(version))
 
 
 def look_up_pipeline(connection: Connection, reference: str) -> PublishedPipeline:
     """Return the published pipeline of `name@version`, or the newest of `name`; raise as `find_pipeline` does."""
     return find_pipeline(connection, reference) if "@" in reference else rows.newest(connection, reference)
+
+
+def look_up_with_components(connection: Connection, reference: str) -> tuple[PublishedPipeline, KnownComponents]:
+    """Do what `look_up_pipeline` does, and return the components that there are, by one statement for both."""
+    name, at, version = reference.partition("@")
+    if at and not _VERSION.fullmatch(version):
+        raise InvalidInput(_NO_REFERENCE.format(reference))
+    found = rows.with_components(connection, name, int(version) if at else None)
+    if found is None:
+        return look_up_pipeline(connection, reference), known_components(connection)  # which says what there is
+    published, digest = found
+    return published, known_components(connection, digest)
 
 
 def get_pipeline(stores: Stores, reference: str) -> PublishedPipeline:

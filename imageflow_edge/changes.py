@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from imageflow_domain.errors import DatabaseUnavailable, EventsForgotten, Unavailable
 from imageflow_domain.events import EventCursor, LoggedEvent
 from imageflow_domain.execution_events import LOGGED
-from imageflow_edge.execution_wait import is_end
+from imageflow_edge.execution_ends import is_end
 from imageflow_edge.hub import Following, Hub
 
 _RETRY_S = 1.0

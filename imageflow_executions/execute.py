@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from imageflow_catalog.components import registry_of
 from imageflow_catalog.pipelines import find_pipeline, plan_of
 from imageflow_clients.database.executions import queue
-from imageflow_clients.database.executions.steps import StepChange
+from imageflow_clients.database.executions.attempts import Ending, StepChange
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
 from imageflow_domain.errors import Cancelled, ImageFlowError, Unavailable
@@ -26,13 +26,14 @@ from imageflow_domain.executions import (
 from imageflow_domain.texts import storable
 from imageflow_executions.failure import execution_error
 from imageflow_executions.image_objects import put_output, read_inputs
-from imageflow_executions.journal import Ending, Journal
+from imageflow_executions.journal import Journal
 from imageflow_executions.log_book import LINES_IN_DATABASE, LogBook
 from imageflow_executions.parameters import plan_with
 from imageflow_pipelines.engine import Engine
 from imageflow_pipelines.execution import Execution, StepAttempt, StepRecord, StepStatus
 from imageflow_pipelines.plan import Plan
 from imageflow_pipelines.spec_text import parse_spec
+from imageflow_pipelines.value_file import file_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,6 +58,16 @@ class Executed:
     record: ExecutionRecord
     steps: Sequence[StepFacts]
     """In the plan's order."""
+    outputs: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The bytes of its outputs, as they were stored: who waits for them need not read them."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What an attempt has made so far."""
+
+    steps: dict[str, StepFacts] = field(default_factory=dict)
+    outputs: dict[str, bytes] = field(default_factory=dict)
 
 
 class Executor:
@@ -93,9 +104,9 @@ class Executor:
             cancellation: Stops it.
             sources: Its inputs; read from the object store where they are not given.
         """
-        steps: dict[str, StepFacts] = {}
+        made = _Made()
         try:
-            ending = self._ending(record, cancellation, sources, steps)
+            ending = self._ending(record, cancellation, sources, made)
         except Unavailable as error:
             if record.failures + 1 < MOST_FAILURES:
                 self._give_back(record, str(error))
@@ -110,7 +121,8 @@ class Executor:
         if ended is None:
             _LOG.warning("execution %s was taken over: what attempt %d made is not used", record.id, record.attempt)
             return None
-        return Executed(record=ended, steps=sorted(steps.values(), key=lambda each: each.place))
+        steps = sorted(made.steps.values(), key=lambda each: each.place)
+        return Executed(record=ended, steps=steps, outputs=made.outputs)
 
     def give_up(self) -> None:
         """Wait no longer for a database that is away: executions end with their leases."""
@@ -126,25 +138,25 @@ class Executor:
         record: ExecutionRecord,
         cancellation: Cancellation,
         given: Mapping[str, bytes] | None,
-        steps: dict[str, StepFacts],
+        made: _Made,
     ) -> Ending:
         wanted = self._plan(record)
         places = {name: place for place, name in enumerate(wanted.steps)}
 
         def note(step: StepRecord) -> None:
             change = _change(record, step, places[step.step])
-            steps[step.step] = change.facts
+            made.steps[step.step] = change.facts
             self._journal.step(change)
 
         sources = read_inputs(self._stores, record) if given is None else given
         with LogBook(self._stores, record, self._journal.log, lines_in_database=self._log_lines) as book:
             done = self._engine.run(wanted, sources, cancellation=cancellation, watch=note, log=book.write)
         for step in done.steps.values():
-            if step.step not in steps:  # skipped, reused or never begun
+            if step.step not in made.steps:  # skipped, reused or never begun
                 note(step)
         match done.error:
             case None:
-                outputs = self._stored(record, done)
+                outputs = self._stored(record, done, made.outputs)
                 return Ending(record=record, state=ExecutionState.COMPLETED, outputs=outputs)
             case Cancelled():
                 return Ending(record=record, state=ExecutionState.CANCELLED)
@@ -153,11 +165,15 @@ class Executor:
             case error:
                 return _failed(record, execution_error(error))
 
-    def _stored(self, record: ExecutionRecord, done: Execution) -> dict[str, ImageObject | None]:
-        return {
-            name: None if value is None else put_output(self._stores, record, name, value)
-            for name, value in done.outputs.items()
-        }
+    def _stored(
+        self, record: ExecutionRecord, done: Execution, made: dict[str, bytes]
+    ) -> dict[str, ImageObject | None]:
+        stored: dict[str, ImageObject | None] = dict.fromkeys(done.outputs)
+        for name, value in done.outputs.items():
+            if value is not None:
+                file = file_of(value)
+                stored[name], made[name] = put_output(self._stores, record, name, file), file.data
+        return stored
 
     def _plan(self, record: ExecutionRecord) -> Plan:
         request = record.request

@@ -4,14 +4,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
-from imageflow_clients.database.core import events
 from imageflow_clients.database.executions import queue, rows
 from imageflow_clients.database.executions.rows import Filter
 from imageflow_clients.stores import Stores
 from imageflow_domain.events import EventCursor
-from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import ExecutionRecord, StepFacts
 from imageflow_domain.page import Page, cut
 from imageflow_domain.texts import check_text
@@ -40,13 +36,14 @@ class ExecutionInFull:
 def get_execution(stores: Stores, execution: uuid.UUID) -> ExecutionInFull:
     """Return an execution with its steps; raise `NotFound`."""
     with stores.database.begin() as connection:
-        # The events, the row and the steps are those of one moment: a follower continues after it without a gap.
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        return ExecutionInFull(
-            record=rows.get(connection, execution),
-            steps=rows.steps_of(connection, execution),
-            cursor=events.head(connection, subject_of(execution)),
-        )
+        record, steps, cursor = rows.get_in_full(connection, execution)
+    return ExecutionInFull(record=record, steps=steps, cursor=cursor)
+
+
+def get_record(stores: Stores, execution: uuid.UUID) -> ExecutionRecord:
+    """Return an execution without its steps; raise `NotFound`."""
+    with stores.database.begin() as connection:
+        return rows.get(connection, execution)
 
 
 def list_executions(

@@ -8,8 +8,7 @@ from imageflow_clients.stores import Stores
 from imageflow_domain import keys
 from imageflow_domain.errors import NotFound, ObjectDamaged
 from imageflow_domain.executions import ExecutionRecord, ImageObject, created_month
-from imageflow_pipelines.value_file import UNKNOWN_TYPE, file_of, media_type_of
-from imageflow_pipelines.values import Value
+from imageflow_pipelines.value_file import UNKNOWN_TYPE, ValueFile, media_type_of
 
 _ENDINGS = {
     "image/png": ".png",
@@ -29,9 +28,8 @@ def put_input(stores: Stores, execution: uuid.UUID, name: str, data: bytes, sha2
     return ImageObject(key=key, sha256=sha256, size=len(data), media_type=media_type)
 
 
-def put_output(stores: Stores, record: ExecutionRecord, name: str, value: Value) -> ImageObject:
+def put_output(stores: Stores, record: ExecutionRecord, name: str, made: ValueFile) -> ImageObject:
     """Store what one attempt at an execution made for one output."""
-    made = file_of(value)
     ending = _ENDINGS.get(made.media_type, "")
     key = keys.execution_output(created_month(record.id), record.id, record.attempt, name, ending)
     stores.objects.put(key, made.data)

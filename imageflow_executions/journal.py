@@ -7,17 +7,18 @@ import logging
 import queue as queues
 import threading
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Self
 
-from imageflow_clients.database.executions import logs, queue, steps
+from imageflow_clients.database.executions import attempts, logs, queue
+from imageflow_clients.database.executions.attempts import Ending, StepChange
 from imageflow_clients.database.executions.logs import LogChunk
-from imageflow_clients.database.executions.steps import StepChange
 from imageflow_clients.stores import Stores
 from imageflow_domain.errors import DatabaseUnavailable
-from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject
+from imageflow_domain.executions import ExecutionRecord
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,13 +33,9 @@ _RETRY_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How an attempt at an execution ended."""
+class AwaitedEnding(Ending):
+    """An ending whose commit is awaited."""
 
-    record: ExecutionRecord
-    state: ExecutionState
-    outputs: dict[str, ImageObject | None] = field(default_factory=dict)
-    error: ExecutionError | None = None
     written: Future[ExecutionRecord | None] = field(default_factory=Future)
     """Done once the ending is committed: the execution, or `None` where it was not this attempt's to end any more."""
 
@@ -50,7 +47,7 @@ class _Mark:
     reached: Future[None] = field(default_factory=Future)
 
 
-Noted = StepChange | LogChunk | Ending
+Noted = StepChange | LogChunk | AwaitedEnding
 
 
 class Journal:
@@ -81,9 +78,10 @@ class Journal:
         mark.reached.result()
 
     def end(self, ending: Ending) -> Future[ExecutionRecord | None]:
-        """Note how an execution ended, after its steps; the future is `Ending.written`."""
-        self._noted.put(ending)
-        return ending.written
+        """Note how an execution ended, after its steps; the future is `AwaitedEnding.written`."""
+        awaited = AwaitedEnding(record=ending.record, state=ending.state, outputs=ending.outputs, error=ending.error)
+        self._noted.put(awaited)
+        return awaited.written
 
     def give_up(self) -> None:
         """Wait no longer for a database that is away; what cannot be written raises where its end is awaited."""
@@ -143,31 +141,24 @@ class Journal:
                 self._fail(batch, error)
                 return
             else:
-                for ending, record in ended:
-                    ending.written.set_result(record)
+                for each in batch:
+                    if isinstance(each, AwaitedEnding):
+                        each.written.set_result(ended.get(each.record.id))
                 return
 
-    def _write(self, batch: Sequence[Noted]) -> list[tuple[Ending, ExecutionRecord | None]]:
-        """Write a batch in one transaction; return its endings with what they ended."""
+    def _write(self, batch: Sequence[Noted]) -> Mapping[uuid.UUID, ExecutionRecord]:
+        """Write a batch in one transaction; return what it ended."""
         changes = [each for each in batch if isinstance(each, StepChange)]
         chunks = [each for each in batch if isinstance(each, LogChunk)]
-        of = {change.execution for change in changes} | {chunk.execution for chunk in chunks}
-        # Leases are locked by id, as those of this engine that are renewed meanwhile.
-        endings = sorted((each for each in batch if isinstance(each, Ending)), key=lambda each: each.record.id)
+        endings = [each for each in batch if isinstance(each, AwaitedEnding)]
         with self._stores.database.begin() as connection:
-            if of:
-                held = queue.held_among(connection, self._engine, of)
-                steps.write(connection, held, changes)
-                logs.write(connection, held, chunks)
-            return [
-                (
-                    each,
-                    queue.end(connection, each.record, each.state, outputs=each.outputs, error=each.error),
-                )
-                for each in endings
-            ]
+            if chunks:
+                # Of all of them: leases are locked by id, as those of this engine that are renewed meanwhile.
+                of = {each.record.id if isinstance(each, AwaitedEnding) else each.execution for each in batch}
+                logs.write(connection, queue.held_among(connection, self._engine, of), chunks)
+            return attempts.write(connection, changes, endings) if changes or endings else {}
 
     def _fail(self, batch: Sequence[Noted], error: Exception) -> None:
         for each in batch:
-            if isinstance(each, Ending):
+            if isinstance(each, AwaitedEnding):
                 each.written.set_exception(error)

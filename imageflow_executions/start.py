@@ -2,27 +2,28 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from imageflow_catalog.components import registry_of
-from imageflow_catalog.pipelines import look_up_pipeline
-from imageflow_clients.database.executions import queue, rows
+from imageflow_catalog.components import known_components
+from imageflow_catalog.pipelines import look_up_with_components
+from imageflow_clients.database.executions import rows, starts
+from imageflow_clients.database.executions.rows import Acceptance
+from imageflow_clients.database.executions.starts import RequestKey
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import Principal
 from imageflow_domain.errors import Conflict, InvalidInput, NotReady, Overloaded, TooLarge
 from imageflow_domain.executions import ExecutionRecord, ExecutionRequest, Priority, Runner, new_id
 from imageflow_domain.idempotency import check_key
-from imageflow_domain.texts import check_text, is_storable, texts_in
+from imageflow_domain.texts import check_text
 from imageflow_executions.estimate import estimate_s
 from imageflow_executions.image_objects import put_input, read_inputs
-from imageflow_executions.parameters import Given, effective, plan_with
+from imageflow_executions.parameters import Given
+from imageflow_executions.plans import RequestedPlan, published_plan, requested_plan
 from imageflow_pipelines.canonical import canonical_json
 from imageflow_pipelines.limits import MAX_ENCODED_BYTES
 from imageflow_pipelines.plan import Plan
-from imageflow_pipelines.registry import Registry
-from imageflow_pipelines.spec_text import parse_spec
 
 MOST_WAITING = 10_000
 """Executions that may wait for an engine at once; more are refused."""
@@ -86,28 +87,29 @@ def start_execution(
     """
     asked = _checked(start_request)
     known = _look_up(stores, asked, principal)
-    wanted = _plan_of(asked, known)
-    sources = _named(wanted, images)
+    sources = _named(known.wanted.plan, images)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sources.items()}
     digest = _digest(asked, digests)
-    if known.earlier is not None:
-        return _attached(stores, asked, known.earlier, digest)
-    if known.waiting >= MOST_WAITING:
+    accepted = known.accepted
+    if accepted.earlier is not None:
+        return _attached(stores, asked, accepted.earlier, digest)
+    if accepted.waiting >= MOST_WAITING:
         raise Overloaded(f"{MOST_WAITING:,} executions wait already: send this one again later.")
     own = execution or new_id()
     inputs = {name: put_input(stores, own, name, data, digests[name]) for name, data in sources.items()}
-    request = _request(asked, wanted, principal)
-    estimate = estimate_s(known.recent_seconds, sum(each.size for each in inputs.values()))
-    at_once = None if known.waiting or request.runner is not Runner.ENGINE else place
+    request = _request(asked, known.wanted, principal)
+    at_once = None if accepted.waiting or request.runner is not Runner.ENGINE else place
     with stores.database.begin() as connection:
-        is_new = asked.key is None or queue.add_key(connection, principal.name, asked.key, own, digest)
-        if is_new:
-            started = rows.add(connection, own, request, inputs, estimate_s=estimate, is_begun=at_once is not None)
-            if at_once is None:
-                queue.enqueue(connection, own, asked.priority, request.runner)
-            else:
-                queue.begin(connection, started, at_once.engine, lease=queue.LEASE)
-    if is_new:
+        started = starts.add(
+            connection,
+            own,
+            request,
+            inputs,
+            estimate_s=estimate_s(accepted.recent_seconds, sum(each.size for each in inputs.values())),
+            engine=None if at_once is None else at_once.engine,
+            key=None if asked.key is None else RequestKey(key=asked.key, digest=digest),
+        )
+    if started is not None:
         if at_once is not None:
             at_once.begin(started, sources)
         return started
@@ -154,21 +156,22 @@ def repeat_execution(stores: Stores, execution: uuid.UUID, principal: Principal,
 def prepare_request(stores: Stores, start_request: StartRequest, principal: Principal) -> tuple[Plan, ExecutionRequest]:
     """Return the plan of what a client asks for, and what is kept of it; raises as `start_execution` does."""
     asked = _checked(start_request)
-    wanted = _plan_of(asked, _look_up(stores, asked, principal))
-    return wanted, _request(asked, wanted, principal)
+    wanted = _look_up(stores, asked, principal).wanted
+    return wanted.plan, _request(asked, wanted, principal)
 
 
-def _request(asked: StartRequest, wanted: Plan, principal: Principal) -> ExecutionRequest:
+def _request(asked: StartRequest, wanted: RequestedPlan, principal: Principal) -> ExecutionRequest:
+    spec = wanted.plan.spec
     return ExecutionRequest(
-        pipeline=f"{wanted.spec.pipeline}@{wanted.spec.version}",
-        spec=None if asked.spec is None else wanted.spec.to_data(),
-        parameters=effective(wanted),
+        pipeline=f"{spec.pipeline}@{spec.version}",
+        spec=None if asked.spec is None else spec.to_data(),
+        parameters=wanted.parameters,
         priority=asked.priority,
         principal=principal.name,
         client=asked.client,
         correlation=asked.correlation,
         protocol=asked.protocol,
-        runner=_runner_of(wanted),
+        runner=wanted.runner,
     )
 
 
@@ -186,42 +189,20 @@ def _checked(start_request: StartRequest) -> StartRequest:
 class _Known:
     """What the database knows of a request before it is accepted, in one transaction."""
 
-    registry: Registry
-    spec: Mapping[str, Any]
-    earlier: tuple[uuid.UUID, str] | None
-    """The execution of its key, and the digest of what was asked with the key."""
-    waiting: int
-    recent_seconds: Sequence[tuple[float, int]]
+    wanted: RequestedPlan
+    accepted: Acceptance
 
 
 def _look_up(stores: Stores, asked: StartRequest, principal: Principal) -> _Known:
     with stores.database.begin() as connection:
-        registry = registry_of(connection)
         if asked.pipeline is not None:
-            published = look_up_pipeline(connection, asked.pipeline)
-            spec, recent = published.spec, rows.recent_seconds(connection, published.reference)
+            published, known = look_up_with_components(connection, asked.pipeline)
+            reference, wanted = published.reference, published_plan(published, asked.parameters, known)
         else:
-            spec, recent = asked.spec or {}, ()
-        return _Known(
-            registry=registry,
-            spec=spec,
-            earlier=None if asked.key is None else rows.keyed(connection, principal.name, asked.key),
-            waiting=queue.count_waiting(connection, most=MOST_WAITING),
-            recent_seconds=recent,
-        )
-
-
-def _plan_of(asked: StartRequest, known: _Known) -> Plan:
-    wanted = plan_with(parse_spec(dict(known.spec)), asked.parameters, known.registry)
-    kept = (wanted.spec.to_data(), effective(wanted))
-    if not all(is_storable(each) for each in texts_in(kept)):
-        raise InvalidInput("The pipeline or its parameters hold signs that are no text: leave them out.")
-    return wanted
-
-
-def _runner_of(wanted: Plan) -> Runner:
-    has_container = any(step.component.container is not None for step in wanted.steps.values())
-    return Runner.DAGSTER if wanted.spec.long_running or has_container else Runner.ENGINE
+            registry = known_components(connection).registry
+            reference, wanted = None, requested_plan(asked.spec or {}, asked.parameters, registry)
+        accepted = rows.acceptance(connection, reference, principal.name, asked.key, most_waiting=MOST_WAITING)
+        return _Known(wanted=wanted, accepted=accepted)
 
 
 def _named(wanted: Plan, images: Mapping[str, bytes]) -> Mapping[str, bytes]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from imageflow_clients.database.executions import streams
+from imageflow_clients.database.executions.attempts import StepChange
 from imageflow_clients.database.executions.queue import LEASE
-from imageflow_clients.database.executions.steps import StepChange
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import Principal
 from imageflow_domain.cancellation import Cancellation
@@ -69,9 +69,7 @@ class Streams:
                 f"The pipeline takes the images {', '.join(wanted.spec.inputs)}: a stream has frames for one input."
             )
         with self._stores.database.begin() as connection:
-            record = streams.begin(
-                connection, new_id(), replace(request, runner=Runner.ENGINE), self._name, lease=LEASE
-            )
+            record = streams.begin(connection, new_id(), replace(request, runner=Runner.ENGINE), self._name)
         return Stream(self._stores, self._engine, self._name, record, wanted)
 
 

@@ -9,6 +9,7 @@ from imageflow_clients.inference.opening import open_models
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_edge.addresses import own_addresses
+from imageflow_edge.execution_ends import ExecutionEnds
 from imageflow_edge.hub import Hub
 from imageflow_edge.limits import SizeLimits
 from imageflow_edge.proxies import trusted_networks
@@ -93,6 +94,7 @@ def create_app(settings: Settings, stores: Stores, capacity: Capacity | None = N
         requests=requests,
         work=lambda: work.get("all", lambda: read_work(stores)),
         hub=hub,
+        ends=ExecutionEnds(stores.database),
         engine=EngineCalls(settings.engine_base_address),
     )
     errors.install(app)

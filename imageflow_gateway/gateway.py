@@ -12,6 +12,7 @@ from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import Principal
 from imageflow_domain.inference import ModelRegistry
+from imageflow_edge.execution_ends import ExecutionEnds
 from imageflow_edge.hub import Hub
 from imageflow_edge.work import Work
 from imageflow_gateway.capacity import Capacity
@@ -64,6 +65,8 @@ class Gateway:
     """For what an engine computes at once."""
     hub: Hub
     """For what follows events."""
+    ends: ExecutionEnds
+    """For requests that wait for the end of an execution."""
     capacity: Capacity
     requests: RequestMetrics
     work: Callable[[], Work]

@@ -18,6 +18,7 @@ from imageflow.v1.limits import MOST_MESSAGE_BYTES, PINGS_S, PREVIEW_SERVICE, SE
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_edge.addresses import Addresses, own_addresses
+from imageflow_edge.execution_ends import ExecutionEnds
 from imageflow_edge.hub import Hub
 from imageflow_edge.ports import check_port
 from imageflow_edge.readiness import readiness
@@ -129,13 +130,13 @@ class RpcServer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        hub, capacity = Hub(self._stores.database), Capacity()
+        hub, ends, capacity = Hub(self._stores.database), ExecutionEnds(self._stores.database), Capacity()
         server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=capacity.calls)
         port: int = server.add_insecure_port(_address(self._settings.host, self._settings.engine_grpc_port))
         state = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         video = VideoService(self._streams, capacity.camera_streams)
-        self._add_services(server, hub, capacity, video, port)
+        self._add_services(server, hub, ends, capacity, video, port)
         await state.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)  # until the stores have answered
         await server.start()
         watching = asyncio.create_task(self._watch_health(state))
@@ -146,16 +147,21 @@ class RpcServer:
         video.stop()
         await state.enter_graceful_shutdown()
         # Calls that wait for an execution then answer with its state, and its followers ask another engine.
-        hub_end = asyncio.get_running_loop().call_later(self._grace_s, hub.close)
+        loop = asyncio.get_running_loop()
+        answers = [loop.call_later(self._grace_s, close) for close in (hub.close, ends.close)]
         await server.stop(self._grace_s + _ANSWER_S)
-        hub_end.cancel()
+        for answer in answers:
+            answer.cancel()
         hub.close()
+        ends.close()
 
-    def _add_services(self, server: Any, hub: Hub, capacity: Capacity, video: VideoService, port: int) -> None:
+    def _add_services(
+        self, server: Any, hub: Hub, ends: ExecutionEnds, capacity: Capacity, video: VideoService, port: int
+    ) -> None:
         settings = self._settings
         own = own_addresses(settings, port)
         service = ImageProcessing(
-            self._stores, hub, capacity, most_image_bytes=settings.upload_limit_bytes, place=self._place
+            self._stores, hub, ends, capacity, most_image_bytes=settings.upload_limit_bytes, place=self._place
         )
         previews = PreviewService(self._previews)
         methods = {

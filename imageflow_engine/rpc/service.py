@@ -23,7 +23,7 @@ from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, parse_id
 from imageflow_domain.idempotency import image_key
 from imageflow_edge.changes import changes
-from imageflow_edge.execution_wait import ends_within
+from imageflow_edge.execution_ends import ExecutionEnds
 from imageflow_edge.hub import Hub
 from imageflow_edge.log_tail import log_tail
 from imageflow_edge.places import placed
@@ -82,14 +82,25 @@ class ImageProcessing:
     Args:
         stores: Where rows and objects are.
         hub: Hands out events.
+        ends: Wakes calls that wait for an execution which this engine does not have.
         capacity: How much is done at once.
         most_image_bytes: Of one image that is sent in chunks.
         place: Gives a place in the engine for an execution that begins at once.
     """
 
-    def __init__(self, stores: Stores, hub: Hub, capacity: Capacity, *, most_image_bytes: int, place: Places) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        hub: Hub,
+        ends: ExecutionEnds,
+        capacity: Capacity,
+        *,
+        most_image_bytes: int,
+        place: Places,
+    ) -> None:
         self._stores = stores
         self._hub = hub
+        self._ends = ends
         self._most_image_bytes = most_image_bytes
         self._capacity = capacity
         self._place = place
@@ -151,7 +162,8 @@ class ImageProcessing:
         if not started.record.state.is_end:
             ended = await self._ends_within(started, wait_s, call.left_s)
         found = ended or await self._full(started.record.id)
-        await call.send(messages.response(found, await self._outputs(found.record)))
+        outputs = await self._outputs(found.record, {} if ended is None else ended.outputs)
+        await call.send(messages.response(found, outputs))
 
     async def get_execution(self, call: Call) -> None:
         """Send an execution as it is."""
@@ -217,8 +229,8 @@ class ImageProcessing:
             started = await self._started(call, whole)
             execution = str(started.record.id)
             yield messages.result(started.record)
-            ended = await self._ended(started)
-            yield messages.result(ended, await self._outputs(ended))
+            ended, made = await self._ended(started)
+            yield messages.result(ended, await self._outputs(ended, made))
         except ImageFlowError as error:
             yield _refusal(whole.correlation, status.details_of(error), execution)
         except Exception:  # noqa: BLE001 - logged in full; the other images of the stream go on
@@ -243,13 +255,16 @@ class ImageProcessing:
 
         return await to_thread.run_sync(begin, limiter=self._capacity.images)
 
-    async def _ended(self, started: _Started) -> ExecutionRecord:
-        """Return an execution once it has ended; raise `Unavailable` where this process stops before."""
+    async def _ended(self, started: _Started) -> tuple[ExecutionRecord, Mapping[str, bytes]]:
+        """Return an execution once it has ended, and the outputs that this engine has made for it.
+
+        Raises `Unavailable` where this process stops before.
+        """
         record, read = started.record, partial(self._full, started.record.id)
         if started.ended is not None:
             executed = await _result(started.ended)
             if executed is not None:
-                return executed.record
+                return executed.record, executed.outputs
         async with aclosing(
             changes(self._hub, subject_of(record.id), read, begin=BEGINNING, beat_s=_BEAT_S)
         ) as following:
@@ -258,22 +273,27 @@ class ImageProcessing:
         found = await read()
         if not found.is_end:
             raise Unavailable("This engine stops, and the execution goes on elsewhere: ask another engine for it.")
-        return found.record
+        return found.record, {}
 
     async def _ends_within(self, started: _Started, wait_s: float, left_s: float | None) -> Executed | None:
         """Wait for the end of an execution; return it where this engine ended it in time."""
         within_s = min(wait_s, math.inf if left_s is None else left_s - _MARGIN_S)
         if started.ended is not None:
             return await _result(started.ended, max(0.0, within_s))
-        await ends_within(self._hub, started.record.id, within_s)
+        await self._ends.within(started.record.id, within_s)
         return None
 
-    async def _outputs(self, record: ExecutionRecord) -> Mapping[str, bytes] | None:
-        """Return the bytes of the outputs of a completed execution; `None` where they are too large for a message."""
+    async def _outputs(self, record: ExecutionRecord, made: Mapping[str, bytes]) -> Mapping[str, bytes] | None:
+        """Return the bytes of the outputs of a completed execution; `None` where they are too large for a message.
+
+        Args:
+            record: The execution.
+            made: Its outputs where this engine has just stored them; others are read.
+        """
         stored = {name: each for name, each in record.outputs.items() if each is not None}
         if record.state is not ExecutionState.COMPLETED or sum(each.size for each in stored.values()) > _INLINE_BYTES:
             return None
-        return {name: await self._use(read_object, each) for name, each in stored.items()}
+        return made or {name: await self._use(read_object, each) for name, each in stored.items()}
 
     async def _full(self, execution: uuid.UUID) -> ExecutionInFull:
         return await self._use(get_execution, execution)

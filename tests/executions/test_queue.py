@@ -7,7 +7,7 @@ from sqlalchemy import text
 from typing_extensions import override
 
 from imageflow_clients.database.executions import queue
-from imageflow_clients.database.executions.steps import StepChange, write
+from imageflow_clients.database.executions.attempts import Ending, StepChange, write
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import Conflict
@@ -42,7 +42,7 @@ def lose(stores: Stores) -> None:
 
 def ends(stores: Stores, record: ExecutionRecord, state: ExecutionState = ExecutionState.COMPLETED) -> bool:
     with stores.database.begin() as connection:
-        return queue.end(connection, record, state) is not None
+        return record.id in write(connection, [], [Ending(record=record, state=state)])
 
 
 def test_higher_priorities_go_first_and_equal_ones_in_their_order(stores: Stores) -> None:
@@ -88,11 +88,7 @@ def test_what_a_lost_engine_had_waits_again_and_its_writes_change_nothing(stores
     assert not ends(stores, first)
     facts = StepFacts(step="decode", place=0, status="done", started_s=0, seconds=1)
     with stores.database.begin() as connection:
-        write(
-            connection,
-            queue.held_among(connection, "lost", [first.id]),
-            [StepChange(execution=first.id, attempt=1, facts=facts, is_end=True)],
-        )
+        write(connection, [StepChange(execution=first.id, attempt=1, facts=facts, is_end=True)])
     assert get_execution(stores, first.id).steps == ()
     assert ends(stores, second)
     assert get_execution(stores, first.id).record.state is ExecutionState.COMPLETED
@@ -229,7 +225,7 @@ def test_changes_of_steps_that_are_written_again_change_nothing(stores: Stores) 
     ]
     for some in (changes, changes, changes[:1]):
         with stores.database.begin() as connection:
-            write(connection, queue.held_among(connection, "first", [record.id]), some)
+            write(connection, some)
     found = get_execution(stores, record.id)
     assert found.steps == (done,)
     assert found.cursor.seq == 4  # queued, running, and two of the step

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from imageflow_catalog.components import register_component
 from imageflow_catalog.pipelines import publish_pipeline
-from imageflow_clients.database.executions import months
+from imageflow_clients.database.executions import months, rows
 from imageflow_clients.stores import Stores
 from imageflow_domain.access import LOCAL_OPERATOR
 from imageflow_domain.errors import Conflict, InvalidInput, InvalidPipeline, NotFound, NotReady, TooLarge
@@ -181,6 +181,24 @@ def test_the_history_is_filtered_by_client_priority_and_words_of_the_error(store
     assert found(error="jpeg or engine") == {one.id, other.id}
     assert found(error="times -jpeg") == {other.id}
     assert found(error="'; DROP TABLE executions; --") == set()
+
+
+def test_a_word_that_only_old_errors_have_is_found_by_the_index(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, *newer = [started(stores, client="of old errors") for _ in range(4)]
+    with stores.database.begin() as connection:
+        for record, error in ((old, "a needle"), *((each, "a common failure") for each in newer)):
+            connection.execute(
+                text("UPDATE executions SET state = 'failed', error_code = 'X', error = :error WHERE id = :id"),
+                {"error": error, "id": record.id},
+            )
+    monkeypatch.setattr(rows, "_NEWEST", 2)
+    which = Filter(error="needle", client="of old errors")
+    assert [each.id for each in list_executions(stores, which).items] == [old.id]
+    common = Filter(error="common", client="of old errors")
+    assert [each.id for each in list_executions(stores, common).items] == [each.id for each in reversed(newer)]
+    assert [each.id for each in list_executions(stores, common, after=newer[2].id, limit=1).items] == [newer[1].id]
 
 
 def test_ids_are_uuids_of_version_7_in_the_order_of_time() -> None:

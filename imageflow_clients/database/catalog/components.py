@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from imageflow_clients.database.catalog.schema import components
@@ -40,6 +41,27 @@ def all_components(connection: Connection) -> tuple[RegisteredComponent, ...]:
     """Return every registered component, by name and version."""
     rows = connection.execute(select(components).order_by(components.c.name, components.c.version))
     return tuple(map(_component, rows))
+
+
+# Of all components that are registered, which never change.
+ALL_DIGEST = select(
+    func.md5(
+        func.coalesce(
+            func.string_agg(
+                components.c.digest, aggregate_order_by(literal(","), components.c.name, components.c.version)
+            ),
+            "",
+        )
+    )
+).scalar_subquery()
+
+
+def digest_of_all(connection: Connection) -> str:
+    """Return what tells the registered components from those of another time."""
+    return str(connection.execute(_DIGEST_OF_ALL).scalar_one())
+
+
+_DIGEST_OF_ALL = select(ALL_DIGEST)
 
 
 def _component(row: Row[Any]) -> RegisteredComponent:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Integer, Row, bindparam, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from imageflow_clients.database.catalog.components import ALL_DIGEST
 from imageflow_clients.database.catalog.schema import pipelines
 from imageflow_domain.errors import Conflict, NotFound
 from imageflow_domain.pipelines import PublishedPipeline
@@ -53,6 +54,26 @@ def newest(connection: Connection, name: str) -> PublishedPipeline:
     if row is None:
         raise NotFound(f"No pipeline '{name}' is published: publish it, or name another.")
     return _pipeline(row)
+
+
+def with_components(connection: Connection, name: str, version: int | None) -> tuple[PublishedPipeline, str] | None:
+    """Return a published pipeline, by default its newest version, and `digest_of_all` of the components.
+
+    `None` where it is not published.
+    """
+    row = connection.execute(_WITH_COMPONENTS, {"name": name, "version": version}).one_or_none()
+    return None if row is None else (_pipeline(row), row.components)
+
+
+_WITH_COMPONENTS = (
+    select(pipelines, ALL_DIGEST.label("components"))
+    .where(
+        pipelines.c.name == bindparam("name"),
+        pipelines.c.version == func.coalesce(bindparam("version", type_=Integer), pipelines.c.version),
+    )
+    .order_by(pipelines.c.version.desc())
+    .limit(1)
+)
 
 
 def page(

@@ -1,11 +1,12 @@
 """How every engine of ours connects: with patience, and by starting the embedded server where that is the one."""
 
 import re
+import select
 import time
 from typing import Any
 
 from sqlalchemy import URL, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from imageflow_clients.embedded_postgres import EmbeddedPostgres
 from imageflow_clients.settings import DatabaseSettings
@@ -14,6 +15,8 @@ from imageflow_domain.errors import DatabaseUnavailable, InvalidInput
 PATIENCE_S = 15.0
 _PAUSE_S = 0.1
 _TIMEOUT_S = 5
+_TRUSTED_S = 10.0
+"""A connection that was idle for longer is asked whether its server still answers."""
 # Failures that do not pass by waiting; libpq gives no code for them, only text.
 _FINAL = re.compile(
     r"authentication failed|does not exist|no pg_hba\.conf entry|no password supplied|invalid|resolve host"
@@ -61,6 +64,38 @@ def connect_with_patience(engine: Engine, embedded: EmbeddedPostgres | None, pat
                 embedded.ensure_running()
                 deadline += time.monotonic() - begun  # a busy machine takes its time to start it
             time.sleep(_PAUSE_S)
+
+
+def replace_lost_connections(engine: Engine) -> None:
+    """Make the pool of `engine` replace connections that were lost while they were idle.
+
+    A server that ends a connection sends so: what there is to read on a connection tells it without a round trip.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: object, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: Any, record: Any, _proxy: object) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None:  # it was just made
+            return
+        if time.monotonic() - idle_since < _TRUSTED_S and not _has_something_to_read(connection):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError("The connection was lost while it was idle.") from error
+
+
+def _has_something_to_read(connection: Any) -> bool:
+    """Whether the server sent something, or closed the connection."""
+    if connection.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def reason_of(error: BaseException) -> str:

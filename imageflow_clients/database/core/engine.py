@@ -19,6 +19,7 @@ from imageflow_clients.database.core.connecting import (
     embedded_server,
     given_url,
     reason_of,
+    replace_lost_connections,
 )
 from imageflow_clients.database.core.events import logged_at_end
 from imageflow_clients.database.core.migrating import check_schema, current_revision, migrate
@@ -108,13 +109,13 @@ def _connected(settings: DatabaseSettings, patience_s: float) -> tuple[Database,
     url = given_url(settings) if embedded is None else embedded.url("imageflow")
     engine = create_engine(
         url,
-        pool_pre_ping=True,
         pool_size=5,
         max_overflow=15,
         connect_args={"application_name": "imageflow"},
     )
     logging.getLogger(_POOL_LOG).addFilter(_is_a_failure)
     connect_with_patience(engine, embedded, patience_s)
+    replace_lost_connections(engine)
     return Database(engine), embedded is not None
 
 

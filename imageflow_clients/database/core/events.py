@@ -5,9 +5,8 @@ A subject's events are numbered under a lock that lasts until their transaction 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
@@ -119,54 +118,54 @@ def logged(row: Row[Any]) -> LoggedEvent:
 
 
 def _write(connection: Connection, pending: Sequence[Event]) -> None:
-    by_subject = attrgetter("subject")
     # Sorted: no two transactions wait for each other's subjects.
-    for subject, own in groupby(sorted(pending, key=by_subject), key=by_subject):
-        for life in _lives(own):
-            _write_life(connection, subject, life)
-    connection.execute(_NOTIFY)
+    for some in _cut_behind_deletions(sorted(pending, key=attrgetter("subject"))):
+        data = [json.dumps(event.data, ensure_ascii=False) for event in some]
+        given = {
+            "channel": CHANNEL,
+            "subjects": [event.subject for event in some],
+            "kinds": [event.kind for event in some],
+            "data": data,
+        }
+        connection.execute(_WRITE, given)
+        if some[-1].kind == DELETED:
+            connection.execute(
+                update(_SUBJECTS)
+                .where(_SUBJECTS.c.subject == some[-1].subject)
+                .values(epoch=text(f"greatest(epoch + 1, {_NOW_US})"), seq=0)
+            )
 
 
-_NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
-
-
-def _lives(events: Iterator[Event]) -> Iterator[list[Event]]:
-    """Cut a subject's events behind each deletion."""
-    life: list[Event] = []
+def _cut_behind_deletions(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Cut events behind each deletion, as those that follow belong to another epoch of the subject."""
+    some: list[Event] = []
     for event in events:
-        life.append(event)
+        some.append(event)
         if event.kind == DELETED:
-            yield life
-            life = []
-    if life:
-        yield life
+            yield some
+            some = []
+    if some:
+        yield some
 
 
-def _write_life(connection: Connection, subject: str, life: Sequence[Event]) -> None:
-    data = [json.dumps(event.data, ensure_ascii=False) for event in life]
-    connection.execute(
-        _WRITE,
-        {"subject": subject, "count": len(life), "kinds": [event.kind for event in life], "data": data},
-    )
-    if life[-1].kind == DELETED:
-        connection.execute(
-            update(_SUBJECTS)
-            .where(_SUBJECTS.c.subject == subject)
-            .values(epoch=text(f"greatest(epoch + 1, {_NOW_US})"), seq=0)
-        )
-
-
-# One statement, as each transaction of an execution has one: the subject's lock, its numbers, and the events.
+# One statement, as each transaction of an execution has one: the subjects' locks, their numbers, the events, and the
+# notification.
 _WRITE = text("""
-    WITH numbered AS (
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:subjects AS text[]), CAST(:kinds AS text[]), CAST(:data AS text[]))
+            WITH ORDINALITY AS each(subject, kind, data, number)
+    ), numbered AS (
         INSERT INTO event_subjects (subject, epoch, seq)
-            VALUES (:subject, cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint), :count)
-        ON CONFLICT (subject) DO UPDATE SET seq = event_subjects.seq + :count, changed_at = now()
-        RETURNING epoch, seq
+            SELECT subject, cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint), count(*)
+            FROM given GROUP BY subject ORDER BY subject COLLATE "C"
+        ON CONFLICT (subject) DO UPDATE SET seq = event_subjects.seq + excluded.seq, changed_at = now()
+        RETURNING subject, epoch, seq
+    ), written AS (
+        INSERT INTO events (subject, epoch, seq, kind, data)
+            SELECT subject, epoch, seq + 1 - row_number() OVER (PARTITION BY subject ORDER BY number DESC),
+                   kind, data::jsonb
+            FROM given JOIN numbered USING (subject)
+            ORDER BY subject COLLATE "C", number
     )
-    INSERT INTO events (subject, epoch, seq, kind, data)
-        SELECT :subject, numbered.epoch, numbered.seq - :count + given.number, given.kind, given.data::jsonb
-        FROM numbered, unnest(CAST(:kinds AS text[]), CAST(:data AS text[]))
-            WITH ORDINALITY AS given(kind, data, number)
-        ORDER BY given.number
+    SELECT pg_notify(:channel, '')
 """)

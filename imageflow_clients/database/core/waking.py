@@ -1,6 +1,7 @@
 """Waiting for what is notified, on one direct connection: no pooler between, which would not pass it on."""
 
 import threading
+from collections.abc import Sequence
 from typing import Self
 
 import psycopg
@@ -22,19 +23,21 @@ class Bell:
         self._waiting = threading.Lock()
         self._is_closed = False
 
-    def wait(self, timeout_s: float) -> None:
-        """Return once the channel is notified, however often, or after `timeout_s`.
+    def wait(self, timeout_s: float) -> Sequence[str]:
+        """Return what the channel is notified of, or nothing after `timeout_s`.
 
-        Returns at once when it has just connected, as earlier notifications were not received. Raises
+        Returns at once, and nothing, when it has just connected, as earlier notifications were not received. Raises
         `DatabaseUnavailable` where the database is not there; the next call connects again.
         """
+        received: Sequence[str] = ()
         with self._waiting:
             if self._connection is None:
                 self._connection = self._listen()
             else:
-                self._wait(self._connection, timeout_s)
+                received = self._wait(self._connection, timeout_s)
         if self._is_closed:
             self.close()
+        return received
 
     def close(self) -> None:
         """Close the connection, at the end of a wait that is under way."""
@@ -51,10 +54,9 @@ class Bell:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _wait(self, connection: "psycopg.Connection[tuple[object, ...]]", timeout_s: float) -> None:
+    def _wait(self, connection: "psycopg.Connection[tuple[object, ...]]", timeout_s: float) -> Sequence[str]:
         try:
-            for _ in connection.notifies(timeout=timeout_s, stop_after=1):
-                pass
+            return [each.payload for each in connection.notifies(timeout=timeout_s, stop_after=1)]
         except psycopg.OperationalError as error:
             self._disconnect()
             raise DatabaseUnavailable(f"The database failed: {reason_of(error)}. Try again.") from error

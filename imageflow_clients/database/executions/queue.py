@@ -6,20 +6,22 @@ several of them by id, then the execution.
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from imageflow_clients.database.core import events
 from imageflow_clients.database.executions.rows import record
 from imageflow_clients.database.executions.schema import execution_leases, execution_queue, executions
 from imageflow_domain.errors import Conflict
 from imageflow_domain.execution_events import state_changed
-from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, ImageObject, Priority, Runner
+from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionState, Priority, Runner
 
 CHANNEL = "imageflow_executions"
 """What is notified when an execution begins to wait for an engine."""
+
+ENDS = "imageflow_ends"
+"""What is notified of the id of each execution that ends."""
 
 CANCELLATIONS = "imageflow_cancellations"
 """What is notified when an execution that is worked on is to be cancelled."""
@@ -27,7 +29,7 @@ CANCELLATIONS = "imageflow_cancellations"
 LEASE = timedelta(seconds=15)
 """An engine that does not renew its leases for so long counts as lost."""
 
-_BONUS = {Priority.LOW: timedelta(0), Priority.NORMAL: timedelta(minutes=5), Priority.HIGH: timedelta(minutes=30)}
+BONUS = {Priority.LOW: timedelta(0), Priority.NORMAL: timedelta(minutes=5), Priority.HIGH: timedelta(minutes=30)}
 """How much earlier than it was made an execution counts as made. One of low priority so waits at most for those of
 high priority that are made within half an hour after it."""
 
@@ -36,58 +38,52 @@ _L = execution_leases
 _E = executions
 
 
-def enqueue(connection: Connection, execution: uuid.UUID, priority: Priority, runner: Runner) -> None:
-    """Let an execution wait for an engine, or for a run of Dagster."""
-    connection.execute(insert(_Q).values(execution_id=execution, due=func.now() - _BONUS[priority], runner=runner))
-    if runner is Runner.ENGINE:
-        notify(connection)
-
-
-def begin(connection: Connection, begun: ExecutionRecord, engine: str, *, lease: timedelta) -> None:
-    """Give an engine the lease of an execution that was just inserted as begun."""
-    connection.execute(
-        _BEGIN,
-        {
-            "id": begun.id,
-            "engine": engine,
-            "attempt": begun.attempt,
-            "lease": lease,
-            "bonus": _BONUS[begun.request.priority],
-        },
-    )
-
-
-_BEGIN = text("""
-    INSERT INTO execution_leases (execution_id, engine, attempt, until, due)
-        VALUES (:id, :engine, :attempt, now() + :lease, now() - :bonus)
-""")
-
-
-def notify(connection: Connection, channel: str = CHANNEL) -> None:
-    """Wake the engines when the transaction is committed."""
-    connection.execute(select(func.pg_notify(channel, "")))
-
-
-def count_waiting(connection: Connection, *, most: int) -> int:
-    """Return how many executions wait; `most` where there are more."""
-    return int(connection.execute(_COUNT_WAITING, {"most": most}).scalar_one())
-
-
-_COUNT_WAITING = text("SELECT count(*) FROM (SELECT 1 FROM execution_queue LIMIT :most) AS counted")
+def notify(connection: Connection, channel: str = CHANNEL, payload: str = "") -> None:
+    """Wake those who wait when the transaction is committed."""
+    connection.execute(select(func.pg_notify(channel, payload)))
 
 
 def claim(connection: Connection, engine: str, *, lease: timedelta) -> ExecutionRecord | None:
     """Take the execution that is due first for an engine, which holds it until its lease ends; `None` without any."""
-    is_due = (_Q.c.runner == Runner.ENGINE, _Q.c.not_before <= func.now())
-    waits = select(_Q.c.execution_id).where(*is_due).order_by(_Q.c.due).limit(1)
-    first = waits.with_for_update(skip_locked=True).scalar_subquery()
-    return _take(connection, engine, _Q.c.execution_id == first, lease)
+    return _take(connection, engine, Runner.ENGINE, None, lease)
 
 
 def claim_one(connection: Connection, engine: str, execution: uuid.UUID, *, lease: timedelta) -> ExecutionRecord | None:
     """Take an execution for the run of Dagster that is to execute it; `None` where it does not wait."""
-    is_it = and_(_Q.c.execution_id == execution, _Q.c.runner == Runner.DAGSTER)
-    return _take(connection, engine, is_it, lease)
+    return _take(connection, engine, Runner.DAGSTER, execution, lease)
+
+
+def _take(
+    connection: Connection, engine: str, runner: Runner, execution: uuid.UUID | None, lease: timedelta
+) -> ExecutionRecord | None:
+    given = {"engine": engine, "runner": runner, "execution": execution, "lease": lease}
+    row = connection.execute(_TAKE, given).one_or_none()
+    if row is None:
+        return None
+    events.append(connection, state_changed(row.id, ExecutionState.RUNNING, attempt=row.attempt))
+    return record(row)
+
+
+_TAKE = text("""
+    WITH taken AS (
+        DELETE FROM execution_queue WHERE execution_id = (
+            SELECT execution_id FROM execution_queue
+            WHERE runner = :runner
+                AND CASE WHEN CAST(:execution AS uuid) IS NULL THEN not_before <= now()
+                         ELSE execution_id = CAST(:execution AS uuid) END
+            ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) RETURNING execution_id, due
+    ), begun AS (
+        UPDATE executions
+        SET state = 'running', attempt = attempt + 1, started_at = coalesce(started_at, clock_timestamp())
+        FROM taken WHERE id = taken.execution_id AND state = 'queued'
+        RETURNING executions.*, taken.due
+    ), leased AS (
+        INSERT INTO execution_leases (execution_id, engine, attempt, until, due)
+            SELECT id, CAST(:engine AS text), attempt, now() + CAST(:lease AS interval), due FROM begun
+    )
+    SELECT * FROM begun
+""")
 
 
 def waiting_for_dagster(connection: Connection, *, limit: int) -> Sequence[tuple[uuid.UUID, int, Priority]]:
@@ -120,31 +116,8 @@ def fail_waiting(connection: Connection, execution: uuid.UUID, error: ExecutionE
         )
         .returning(_E.c.attempt)
     ).scalar_one()
-    events.append(connection, state_changed(execution, ExecutionState.FAILED, attempt=attempt, error=error))
+    _announce_end(connection, execution, ExecutionState.FAILED, attempt, error)
     return True
-
-
-def _take(connection: Connection, engine: str, which: ColumnElement[bool], lease: timedelta) -> ExecutionRecord | None:
-    taken = connection.execute(delete(_Q).where(which).returning(_Q.c.execution_id, _Q.c.due)).one_or_none()
-    if taken is None:
-        return None
-    row = connection.execute(
-        update(_E)
-        .where(_E.c.id == taken.execution_id, _E.c.state == ExecutionState.QUEUED)
-        .values(
-            state=ExecutionState.RUNNING,
-            attempt=_E.c.attempt + 1,
-            started_at=func.coalesce(_E.c.started_at, func.clock_timestamp()),
-        )
-        .returning(_E)
-    ).one()
-    connection.execute(
-        insert(_L).values(
-            execution_id=row.id, engine=engine, attempt=row.attempt, until=func.now() + lease, due=taken.due
-        )
-    )
-    events.append(connection, state_changed(row.id, ExecutionState.RUNNING, attempt=row.attempt))
-    return record(row)
 
 
 def renew(
@@ -239,56 +212,40 @@ def end_lost_leases(connection: Connection, *, most_failures: int, pause: timede
     return [each.execution_id for each in expired]
 
 
-def end(
-    connection: Connection,
-    begun: ExecutionRecord,
-    state: ExecutionState,
-    *,
-    outputs: Mapping[str, ImageObject | None] | None = None,
-    error: ExecutionError | None = None,
-) -> ExecutionRecord | None:
-    """End an execution in one of the last states and return it; `None` where it was not this attempt's to end any more.
-
-    Only one that is to be cancelled is cancelled: an engine also stops what it lost, or what it gives back.
-    """
-    if state is ExecutionState.CANCELLED and not cancelled_among(connection, [begun.id]):
-        return None
-    if connection.execute(_RELEASE, {"id": begun.id, "attempt": begun.attempt}).first() is None:
-        return None
-    made = dict(outputs or {})
-    stored = {name: each and asdict(each) for name, each in made.items()}
-    started_at, ended_at = _end(connection, begun.id, begun.attempt, state, outputs=stored, error=error)
-    return replace(begun, state=state, outputs=made, error=error, started_at=started_at, ended_at=ended_at)
-
-
-_RELEASE = text("DELETE FROM execution_leases WHERE execution_id = :id AND attempt = :attempt RETURNING 1")
-
-
 def _end(
     connection: Connection,
     execution: uuid.UUID,
     attempt: int,
     state: ExecutionState,
     *,
-    outputs: object = None,
     error: ExecutionError | None = None,
-) -> tuple[datetime, datetime]:
-    """End an execution that this attempt holds; return when it was begun first, and now."""
-    row = connection.execute(
+) -> None:
+    """End an execution whose attempt was lost."""
+    connection.execute(
         update(_E)
         .where(_E.c.id == execution, _E.c.attempt == attempt, _E.c.state == ExecutionState.RUNNING)
         .values(
             state=state,
-            outputs=outputs or {},
+            outputs={},
             ended_at=func.clock_timestamp(),
             error_code=error and error.code,
             error=error and error.message,
             error_step=error and (error.step or None),
         )
-        .returning(_E.c.started_at, _E.c.ended_at)
+        .returning(_E.c.id)
     ).one()
+    _announce_end(connection, execution, state, attempt, error)
+
+
+def _announce_end(
+    connection: Connection,
+    execution: uuid.UUID,
+    state: ExecutionState,
+    attempt: int,
+    error: ExecutionError | None = None,
+) -> None:
     events.append(connection, state_changed(execution, state, attempt=attempt, error=error))
-    return row.started_at, row.ended_at
+    notify(connection, ENDS, str(execution))
 
 
 def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionRecord:
@@ -303,7 +260,7 @@ def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionReco
     state = ExecutionState(row.state)
     if waited is not None:
         values = {"state": ExecutionState.CANCELLED, "ended_at": func.clock_timestamp()}
-        events.append(connection, state_changed(execution, ExecutionState.CANCELLED, attempt=row.attempt))
+        _announce_end(connection, execution, ExecutionState.CANCELLED, row.attempt)
     elif state is ExecutionState.RUNNING:
         values = {"cancel_asked_at": func.coalesce(_E.c.cancel_asked_at, func.now())}
         notify(connection, CANCELLATIONS)
@@ -312,19 +269,6 @@ def ask_to_cancel(connection: Connection, execution: uuid.UUID) -> ExecutionReco
     else:
         raise Conflict(f"Execution {execution} has {state} already: there is nothing to cancel.")
     return record(connection.execute(update(_E).where(_E.c.id == execution).values(**values).returning(_E)).one())
-
-
-def add_key(connection: Connection, principal: str, key: str, execution: uuid.UUID, digest: str) -> bool:
-    """Keep which execution an idempotency key is for; return whether none had it."""
-    given = {"principal": principal, "key": key, "id": execution, "digest": digest}
-    return connection.execute(_ADD_KEY, given).first() is not None
-
-
-_ADD_KEY = text("""
-    INSERT INTO execution_keys (principal, key, execution_id, request_digest)
-        VALUES (:principal, :key, :id, :digest)
-    ON CONFLICT DO NOTHING RETURNING 1
-""")
 
 
 def _requeue(connection: Connection, execution: uuid.UUID, due: object, reason: str, pause: timedelta | None) -> None:

@@ -1,18 +1,20 @@
-"""Rows of executions, and of their steps."""
+"""Rows of executions, and of their steps, as they are read."""
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal_column, select, text
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, literal_column, select, text
 
-from imageflow_clients.database.core import events
+from imageflow_clients.database.core.schema import event_subjects
 from imageflow_clients.database.executions.schema import execution_logs, execution_steps, executions
 from imageflow_domain.errors import NotFound
-from imageflow_domain.execution_events import state_changed
+from imageflow_domain.events import BEGINNING, EventCursor
+from imageflow_domain.execution_events import subject_of
 from imageflow_domain.executions import (
+    ENDS,
     ExecutionError,
     ExecutionRecord,
     ExecutionRequest,
@@ -47,61 +49,6 @@ class Filter:
     """Started earlier."""
 
 
-def add(
-    connection: Connection,
-    execution: uuid.UUID,
-    request: ExecutionRequest,
-    inputs: Mapping[str, ImageObject],
-    *,
-    estimate_s: float | None,
-    is_begun: bool = False,
-    frames: FrameCounts | None = None,
-) -> ExecutionRecord:
-    """Insert an execution that waits, or that an engine begins at once: its first attempt."""
-    name, _, version = request.pipeline.partition("@")
-    row = connection.execute(
-        insert(executions)
-        .values(
-            id=execution,
-            pipeline=name,
-            version=int(version),
-            spec=request.spec,
-            parameters={step: dict(given) for step, given in request.parameters.items()},
-            priority=request.priority,
-            principal=request.principal,
-            client=request.client,
-            correlation=request.correlation,
-            protocol=request.protocol,
-            runner=request.runner,
-            state=ExecutionState.RUNNING if is_begun else ExecutionState.QUEUED,
-            attempt=int(is_begun),
-            started_at=func.clock_timestamp() if is_begun else None,
-            inputs={name: asdict(each) for name, each in inputs.items()},
-            frames=None if frames is None else asdict(frames),
-            estimated_end_at=None if estimate_s is None else func.now() + timedelta(seconds=estimate_s),
-        )
-        .returning(executions.c.created_at, executions.c.started_at, executions.c.estimated_end_at)
-    ).one()
-    events.append(connection, state_changed(execution, ExecutionState.QUEUED, attempt=0))
-    if is_begun:
-        events.append(connection, state_changed(execution, ExecutionState.RUNNING, attempt=1))
-    return ExecutionRecord(
-        id=execution,
-        request=request,
-        state=ExecutionState.RUNNING if is_begun else ExecutionState.QUEUED,
-        attempt=int(is_begun),
-        failures=0,
-        inputs=inputs,
-        outputs={},
-        error=None,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        ended_at=None,
-        estimated_end_at=row.estimated_end_at,
-        frames=frames,
-    )
-
-
 def get(connection: Connection, execution: uuid.UUID) -> ExecutionRecord:
     """Return an execution; raise `NotFound`."""
     row = connection.execute(select(executions).where(executions.c.id == execution)).one_or_none()
@@ -119,10 +66,36 @@ def page(connection: Connection, which: Filter, *, after: uuid.UUID | None, limi
         after: Only those that were made before this one.
         limit: How many at most.
     """
-    wanted = select(executions).where(*_conditions(which)).order_by(executions.c.id.desc()).limit(limit)
+    conditions = tuple(_conditions(which))
     if after is not None:
-        wanted = wanted.where(executions.c.id < after)
-    return tuple(record(row) for row in connection.execute(wanted))
+        conditions += (executions.c.id < after,)
+    wanted = select(executions).where(*conditions).order_by(executions.c.id.desc())
+    if which.error is None:
+        return tuple(record(row) for row in connection.execute(wanted.limit(limit)))
+    # Words that many errors have are found among the newest, where their index would give all of them first. Words
+    # that few errors have are found by the index, where the newest first would be the whole history.
+    has_words = _has_words(which.error)
+    newest = wanted.limit(_NEWEST).subquery()
+    found = connection.execute(
+        select(newest).where(_has_words(which.error, newest.c.error)).order_by(newest.c.id.desc()).limit(limit)
+    ).all()
+    if len(found) < limit:
+        having = select(executions.c.id).where(*conditions, has_words).cte("having").prefix_with("MATERIALIZED")
+        found = connection.execute(
+            select(executions)
+            .where(executions.c.id.in_(select(having.c.id).order_by(having.c.id.desc()).limit(limit)))
+            .order_by(executions.c.id.desc())
+        ).all()
+    return tuple(map(record, found))
+
+
+_NEWEST = 5_000
+"""Executions whose errors are looked through before the index of words is asked."""
+
+
+def _has_words(words: str, error: ColumnElement[str] = executions.c.error) -> ColumnElement[bool]:
+    simple: ColumnElement[str] = literal_column("'simple'")
+    return func.to_tsvector(simple, error).op("@@")(func.websearch_to_tsquery(simple, words))
 
 
 def _conditions(which: Filter) -> Iterator[ColumnElement[bool]]:
@@ -131,47 +104,137 @@ def _conditions(which: Filter) -> Iterator[ColumnElement[bool]]:
         if value is not None:
             yield executions.c[name] == value
     if which.error is not None:
-        words = func.to_tsvector(literal_column("'simple'"), executions.c.error)
         yield executions.c.error.is_not(None)
-        yield words.op("@@")(func.websearch_to_tsquery(literal_column("'simple'"), which.error))
     if which.since is not None:
         yield executions.c.id >= first_id(which.since)
     if which.before is not None:
         yield executions.c.id < first_id(which.before)
 
 
-def steps_of(connection: Connection, execution: uuid.UUID) -> tuple[StepFacts, ...]:
-    """Return what the steps of an execution did, in the order of its plan."""
-    rows = connection.execute(
-        select(execution_steps).where(execution_steps.c.execution_id == execution).order_by(execution_steps.c.place)
-    )
-    return tuple(
-        StepFacts(
-            step=row.step,
-            place=row.place,
-            status=row.status,
-            started_s=row.started_s,
-            seconds=row.seconds,
-            tries=tuple(row.tries),
+def ended_among(connection: Connection, wanted: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Return those of some executions that have ended."""
+    return frozenset(connection.execute(_ENDED_AMONG, {"executions": list(wanted), "ends": list(ENDS)}).scalars())
+
+
+_ENDED_AMONG = text("""
+    SELECT id FROM executions WHERE id = ANY(CAST(:executions AS uuid[])) AND state = ANY(CAST(:ends AS text[]))
+""")
+
+
+def get_in_full(
+    connection: Connection, execution: uuid.UUID
+) -> tuple[ExecutionRecord, tuple[StepFacts, ...], EventCursor]:
+    """Return an execution, its steps in the order of its plan, and the place of its newest event, of one moment.
+
+    Raises `NotFound`.
+    """
+    row = connection.execute(_IN_FULL, {"id": execution, "subject": subject_of(execution)}).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no execution '{execution}'.")
+    cursor = BEGINNING if row.epoch is None else EventCursor(epoch=row.epoch, seq=row.seq)
+    return record(row), tuple(map(_facts, row.steps)), cursor
+
+
+_STEPS = (
+    select(
+        func.jsonb_agg(
+            func.jsonb_build_array(
+                execution_steps.c.step,
+                execution_steps.c.place,
+                execution_steps.c.status,
+                execution_steps.c.started_s,
+                execution_steps.c.seconds,
+                execution_steps.c.tries,
+            ).op("ORDER BY")(execution_steps.c.place)
         )
-        for row in rows
+    )
+    .where(execution_steps.c.execution_id == bindparam("id"))
+    .scalar_subquery()
+)
+# One statement, whose parts are of one moment.
+_IN_FULL = (
+    select(
+        executions,
+        func.coalesce(_STEPS, text("'[]'::jsonb")).label("steps"),
+        event_subjects.c.epoch,
+        event_subjects.c.seq,
+    )
+    .select_from(executions.outerjoin(event_subjects, event_subjects.c.subject == bindparam("subject")))
+    .where(executions.c.id == bindparam("id"))
+)
+
+
+def _facts(row: Sequence[Any]) -> StepFacts:
+    step, place, status, started_s, seconds, tries = row
+    return StepFacts(
+        step=step,
+        place=place,
+        status=status,
+        started_s=float(started_s),
+        seconds=float(seconds),
+        tries=tuple(tries),
     )
 
 
-def recent_seconds(connection: Connection, pipeline: str) -> Sequence[tuple[float, int]]:
-    """Return duration in seconds and bytes of inputs of the executions of `name@version` that completed last."""
-    name, _, version = pipeline.partition("@")
-    rows = connection.execute(_RECENT_SECONDS, {"pipeline": name, "version": int(version), "most": _RECENT})
-    return [(float(row.seconds), int(row.size)) for row in rows]
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """What a request for an execution is accepted by, of one moment."""
+
+    earlier: tuple[uuid.UUID, str] | None
+    """The execution of its idempotency key, and the digest of what was asked with the key."""
+    waiting: int
+    """Executions that wait; not counted beyond a limit."""
+    recent_seconds: Sequence[tuple[float, int]]
+    """Duration in seconds and bytes of inputs of the executions of the pipeline that completed last."""
+
+
+def acceptance(
+    connection: Connection, pipeline: str | None, principal: str, key: str | None, *, most_waiting: int
+) -> Acceptance:
+    """Return what a request is accepted by.
+
+    Args:
+        connection: In a transaction.
+        pipeline: `name@version`; `None` for one that was sent with the request.
+        principal: Whose key it is.
+        key: Its idempotency key.
+        most_waiting: Where the count of those that wait ends.
+    """
+    name, _, version = (pipeline or "").partition("@")
+    row = connection.execute(
+        _ACCEPTANCE,
+        {
+            "pipeline": name,
+            "version": int(version or 0),
+            "principal": principal,
+            "key": key,
+            "most_waiting": most_waiting,
+            "recent": _RECENT,
+        },
+    ).one()
+    return Acceptance(
+        earlier=None if row.execution_id is None else (row.execution_id, row.request_digest),
+        waiting=row.waiting,
+        recent_seconds=tuple(zip(row.seconds or (), row.sizes or (), strict=True)),
+    )
 
 
 # By the database: to read the inputs of fifty executions took longer than all that is written for one.
-_RECENT_SECONDS = text("""
-    SELECT extract(epoch FROM ended_at - started_at)::float8 AS seconds,
-           (SELECT sum((stored.value->>'size')::bigint)::bigint FROM jsonb_each(inputs) AS stored) AS size
-    FROM executions
-    WHERE pipeline = :pipeline AND version = :version AND state = 'completed' AND frames IS NULL
-    ORDER BY id DESC LIMIT :most
+_ACCEPTANCE = text("""
+    SELECT keyed.execution_id, keyed.request_digest,
+           (SELECT count(*) FROM (SELECT FROM execution_queue LIMIT :most_waiting) AS counted) AS waiting,
+           recent.seconds, recent.sizes
+    FROM (
+        SELECT array_agg(seconds) AS seconds, array_agg(size) AS sizes
+        FROM (
+            SELECT extract(epoch FROM ended_at - started_at)::float8 AS seconds,
+                   (SELECT sum((stored.value->>'size')::bigint)::bigint FROM jsonb_each(inputs) AS stored) AS size
+            FROM executions
+            WHERE pipeline = :pipeline AND version = :version AND state = 'completed' AND frames IS NULL
+            ORDER BY id DESC LIMIT :recent
+        ) AS completed
+    ) AS recent
+    LEFT JOIN execution_keys AS keyed ON keyed.principal = :principal AND keyed.key = CAST(:key AS text)
 """)
 
 

@@ -7,20 +7,18 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, update
 
-from imageflow_clients.database.executions import queue, rows, steps
+from imageflow_clients.database.executions import attempts, queue, starts
+from imageflow_clients.database.executions.attempts import Ending, StepChange
 from imageflow_clients.database.executions.schema import executions
-from imageflow_clients.database.executions.steps import StepChange
 from imageflow_domain.executions import ExecutionError, ExecutionRecord, ExecutionRequest, ExecutionState, FrameCounts
 
 _E = executions
 
 
-def begin(
-    connection: Connection, execution: UUID, request: ExecutionRequest, engine: str, *, lease: timedelta
-) -> ExecutionRecord:
+def begin(connection: Connection, execution: UUID, request: ExecutionRequest, engine: str) -> ExecutionRecord:
     """Insert a stream, which an engine holds from its beginning."""
-    record = rows.add(connection, execution, request, {}, estimate_s=None, is_begun=True, frames=FrameCounts())
-    queue.begin(connection, record, engine, lease=lease)
+    record = starts.add(connection, execution, request, {}, engine=engine, frames=FrameCounts())
+    assert record is not None  # noqa: S101 - it has no key that another one may have
     return record
 
 
@@ -53,11 +51,11 @@ def end(
     if not queue.renew(connection, engine, (stream.id,), lease=lease):
         return False
     _count(connection, stream.id, counts)
-    steps.write(connection, {stream.id: stream.attempt}, changes)
     if state is ExecutionState.CANCELLED:  # by a client that left, which asks for nothing any more
         asked = func.coalesce(_E.c.cancel_asked_at, func.now())
         connection.execute(update(_E).where(_E.c.id == stream.id).values(cancel_asked_at=asked))
-    return queue.end(connection, stream, state, error=error) is not None
+    ending = Ending(record=stream, state=state, error=error)
+    return stream.id in attempts.write(connection, changes, [ending])
 
 
 def _count(connection: Connection, execution: UUID, counts: FrameCounts) -> None:

@@ -14,7 +14,6 @@ from imageflow_domain.events import BEGINNING
 from imageflow_domain.execution_logs import BEGINNING_OF_LOG, LogCursor
 from imageflow_domain.executions import ExecutionRecord, ExecutionState, ImageObject, Priority, parse_id
 from imageflow_domain.ids import Name
-from imageflow_edge.execution_wait import ends_within_place
 from imageflow_executions import history, image_objects, logs, start
 from imageflow_executions.start import StartRequest
 from imageflow_gateway.addresses import ExecutionId, Limit
@@ -124,7 +123,7 @@ async def start_execution(
         record = await _started(gateway, form.start_request(key), form, principal)
     response.headers["location"] = _address(record.id)
     places = gateway.capacity.execution_followers
-    if wait and (record.state.is_end or await ends_within_place(gateway.hub, places, record.id, wait)):
+    if wait and (record.state.is_end or await gateway.ends.within_place(places, record.id, wait)):
         response.status_code = 200
     return await to_thread.run_sync(_accepted, gateway, record)
 
@@ -205,8 +204,8 @@ def read_input(
     wanted: _Range = None,
 ) -> Response:
     """The bytes that the client sent."""
-    found = gateway.use(history.get_execution)(execution)
-    stored = image_objects.find_object(found.record.inputs, name, "input")
+    record = gateway.use(history.get_record)(execution)
+    stored = image_objects.find_object(record.inputs, name, "input")
     return _file(gateway, stored, if_none_match, wanted)
 
 
@@ -219,8 +218,8 @@ def read_output(
     wanted: _Range = None,
 ) -> Response:
     """Images as the pipeline encoded them, pixels as PNG without loss, everything else as JSON."""
-    found = gateway.use(history.get_execution)(execution)
-    stored = image_objects.find_object(found.record.outputs, name, "output")
+    record = gateway.use(history.get_record)(execution)
+    stored = image_objects.find_object(record.outputs, name, "output")
     return _file(gateway, stored, if_none_match, wanted)
 
 
