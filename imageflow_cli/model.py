@@ -1,15 +1,19 @@
-"""`imageflow model`: train the models for drawn products, check one against its golden set, register, list."""
+"""`imageflow model`: learn from good images, train on drawn products, check against a golden set, register, list."""
 
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from imageflow_cli.console import errors, print_json, print_table
-from imageflow_cli.options import as_json, with_settings
+from imageflow_cli.options import NAME, as_json, with_settings
+from imageflow_cli.picture_folder import files_of, print_skipped
+from imageflow_cli.stage_bars import stage_bars
 from imageflow_clients.inference.stored_models import ModelStore
 from imageflow_clients.object_stores import open_object_store
 from imageflow_clients.settings import Settings
 from imageflow_domain.errors import InvalidInput
+from imageflow_domain.file_names import why_no_picture
 from imageflow_domain.inference import ModelTask
 
 _FOLDER = click.Path(path_type=Path)
@@ -54,6 +58,71 @@ def train(folder: Path, version: int, pictures: int, passes: int, validation: in
     )
     for path in made:
         click.echo(str(path))
+
+
+@model.command()
+@click.argument("name", type=NAME)
+@click.option("--good", type=_FOLDER, required=True, help="Photographs of good products: 16 or more.")
+@click.option("--bad", type=_FOLDER, help="Photographs of bad ones: only judged, for the report.")
+@click.option("--out", type=_FOLDER, help="Folder of the model, made if missing.  [default: NAME]")
+@click.option("--version", type=click.IntRange(1, 10**9 - 1), default=1, show_default=True, help="Of the model.")
+@click.option(
+    "--false-alarms",
+    type=click.FloatRange(0, 50, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Share of good products that may be called bad.",
+)
+@click.option(
+    "--megapixels",
+    type=click.FloatRange(0.15, 12),
+    default=3.0,
+    show_default=True,
+    help="Larger photographs are shrunk to this: more finds smaller defects, and takes longer.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def learn(
+    name: str,
+    good: Path,
+    bad: Path | None,
+    out: Path | None,
+    version: int,
+    false_alarms: float,
+    megapixels: float,
+    seed: int,
+) -> None:
+    """Learn what good products look like, and write a model NAME that marks what is unlike them.
+
+    Takes a few minutes for 100 photographs. Interrupted, the same command goes on where it was.
+    """
+    from imageflow_models.learning.learning import REPORT, Listeners, Plan, learn
+
+    folder = out or Path(name)
+    plan = Plan(
+        good=_photographs(good),
+        bad=_photographs(bad) if bad else (),
+        rate=false_alarms / 100,
+        seed=seed,
+        most_px=round(megapixels * 1e6),
+    )
+    with stage_bars() as on_progress:
+        threshold = learn(
+            folder,
+            name,
+            version,
+            plan,
+            Listeners(on_progress=on_progress, on_message=lambda text: errors.print(Text(text))),
+        )
+    click.echo(threshold.describe(), err=True)
+    click.echo(f"Look at {folder / REPORT}, then: imageflow model register {folder}", err=True)
+    click.echo(str(folder))
+
+
+def _photographs(folder: Path) -> list[Path]:
+    taken, skipped = files_of(folder, why_no_picture)
+    print_skipped(skipped)
+    return taken
 
 
 @model.command()

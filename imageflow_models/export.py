@@ -4,12 +4,10 @@ The graphs are written operator by operator from `network.LAYERS`; that they ans
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from imageflow_domain.inference import ModelTask
 from imageflow_models.network import (
@@ -27,11 +25,8 @@ from imageflow_models.network import (
     Layer,
     Mean,
 )
+from imageflow_models.onnx_graph import Graph, tensor
 from imageflow_models.products import SIZE_PX
-
-_OPSET = 18
-_IR_VERSION = 9  # what opset 18 came with, so that older runtimes read it too
-_COUNT = "N"
 
 
 def export(weights: Mapping[str, NDArray[np.float32]], task: ModelTask) -> bytes:
@@ -46,21 +41,7 @@ def export(weights: Mapping[str, NDArray[np.float32]], task: ModelTask) -> bytes
     for layer in _needed(wanted):
         graph.add_layer(layer)
     outputs = graph.finish_boxes() if task is ModelTask.DETECT else graph.finish_heat()
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            f"drawn_products_{task}",
-            [helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, [_COUNT, 3, SIZE_PX, SIZE_PX])],
-            outputs,
-            graph.constants,
-        ),
-        producer_name="imageflow",
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-    )
-    onnx.checker.check_model(model, full_check=True)
-    data: bytes = model.SerializeToString(deterministic=True)
-    return data
+    return graph.serialise(f"drawn_products_{task}", tensor(IMAGE, [3, SIZE_PX, SIZE_PX]), outputs)
 
 
 def _needed(wanted: Iterable[str]) -> list[Layer]:
@@ -80,23 +61,22 @@ def _needed(wanted: Iterable[str]) -> list[Layer]:
     return kept[::-1]
 
 
-class _Graph:
-    """Nodes and constants while a graph grows."""
+class _Graph(Graph):
+    """The net's layers as nodes."""
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        super().__init__()
         self._weights = weights
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
 
     def add_layer(self, layer: Layer) -> None:
         match layer:
             case Convolution():
                 self._convolve(layer)
             case Mean():
-                self._add("GlobalAveragePool", [layer.of], layer.name)
+                self.add("GlobalAveragePool", [layer.of], layer.name)
             case Joined():
-                scales = self._constant(f"{layer.name}.scales", np.array([1, 1, 2, 2], np.float32))
-                larger = self._add(
+                scales = self.constant(f"{layer.name}.scales", np.array([1, 1, 2, 2], np.float32))
+                larger = self.add(
                     "Resize",
                     [layer.coarse, "", scales],
                     f"{layer.name}.larger",
@@ -104,37 +84,37 @@ class _Graph:
                     coordinate_transformation_mode="asymmetric",
                     nearest_mode="floor",
                 )
-                self._add("Concat", [larger, layer.fine], layer.name, axis=1)
+                self.add("Concat", [larger, layer.fine], layer.name, axis=1)
 
     def finish_boxes(self) -> list[onnx.ValueInfoProto]:
         """Turn the outputs of the last layers for each cell into `boxes` and `scores`."""
-        rows = self._constant("rows", np.array([0, CELLS * CELLS, -1], np.int64))
-        lengths = self._add(
-            "Mul", [self._add("Softplus", [SIDES], "sides"), self._constant("cell", _scalar(CELL_PX))], "lengths"
+        rows = self.constant("rows", np.array([0, CELLS * CELLS, -1], np.int64))
+        lengths = self.add(
+            "Mul", [self.add("Softplus", [SIDES], "sides"), self.constant("cell", _scalar(CELL_PX))], "lengths"
         )
-        self._add("Sigmoid", [SCORES], "cell_scores")
+        self.add("Sigmoid", [SCORES], "cell_scores")
         for name, by_cell in (("lengths_by_row", lengths), ("scores", "cell_scores")):
-            self._add("Reshape", [self._add("Transpose", [by_cell], f"{by_cell}.last", perm=[0, 2, 3, 1]), rows], name)
-        signs = self._constant("signs", np.array([-1, -1, 1, 1], np.float32))
-        offsets = self._add("Mul", ["lengths_by_row", signs], "offsets")
-        self._add("Add", [offsets, self._constant("middles", _middles())], "boxes")
-        return [_output("boxes", [CELLS * CELLS, 4]), _output("scores", [CELLS * CELLS, len(KINDS)])]
+            self.add("Reshape", [self.add("Transpose", [by_cell], f"{by_cell}.last", perm=[0, 2, 3, 1]), rows], name)
+        signs = self.constant("signs", np.array([-1, -1, 1, 1], np.float32))
+        offsets = self.add("Mul", ["lengths_by_row", signs], "offsets")
+        self.add("Add", [offsets, self.constant("middles", _middles())], "boxes")
+        return [tensor("boxes", [CELLS * CELLS, 4]), tensor("scores", [CELLS * CELLS, len(KINDS)])]
 
     def finish_heat(self) -> list[onnx.ValueInfoProto]:
         """Turn the heat of each kind into that of the hottest: `heat`."""
-        axes = self._constant("channels", np.array([1], np.int64))
-        hottest = self._add("ReduceMax", [HEAT, axes], "hottest", keepdims=1)
-        self._add("Sigmoid", [hottest], "heat")
-        return [_output("heat", [1, PLACES, PLACES])]
+        axes = self.constant("channels", np.array([1], np.int64))
+        hottest = self.add("ReduceMax", [HEAT, axes], "hottest", keepdims=1)
+        self.add("Sigmoid", [hottest], "heat")
+        return [tensor("heat", [1, PLACES, PLACES])]
 
     def _convolve(self, layer: Convolution) -> None:
         weight = self._weights[f"{layer.name}.weight"].transpose(3, 2, 0, 1)
-        result = self._add(
+        result = self.add(
             "Conv",
             [
                 layer.of,
-                self._constant(f"{layer.name}.weight", weight),
-                self._constant(f"{layer.name}.bias", self._weights[f"{layer.name}.bias"]),
+                self.constant(f"{layer.name}.weight", weight),
+                self.constant(f"{layer.name}.bias", self._weights[f"{layer.name}.bias"]),
             ],
             f"{layer.name}.sum" if layer.plus or layer.rectified else layer.name,
             kernel_shape=[layer.kernel, layer.kernel],
@@ -143,17 +123,9 @@ class _Graph:
             pads=[layer.padding] * 4,
         )
         if layer.plus:
-            result = self._add("Add", [result, layer.plus], f"{layer.name}.more" if layer.rectified else layer.name)
+            result = self.add("Add", [result, layer.plus], f"{layer.name}.more" if layer.rectified else layer.name)
         if layer.rectified:
-            self._add("Relu", [result], layer.name)
-
-    def _add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
-        return output
-
-    def _constant(self, name: str, values: NDArray[Any]) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
+            self.add("Relu", [result], layer.name)
 
 
 def _scalar(value: float) -> NDArray[np.float32]:
@@ -165,7 +137,3 @@ def _middles() -> NDArray[np.float32]:
     middle = (np.arange(CELLS, dtype=np.float32) + np.float32(0.5)) * CELL_PX
     x, y = np.meshgrid(middle, middle)
     return np.stack([x, y, x, y], axis=-1).reshape(CELLS * CELLS, 4)
-
-
-def _output(name: str, shape: list[int]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [_COUNT, *shape])

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from imageflow_models.registering import shipped
@@ -60,3 +62,29 @@ def test_a_reference_image_is_checked_and_registered_as_a_model(cli: Here, tmp_p
     assert cli.run("model", "register", str(folder)).stdout.split() == ["plate@1"]
     (listed,) = cli.run("model", "list", "--json").stdout.splitlines()
     assert json.loads(listed)["task"] == "align"
+
+
+def test_a_model_is_learned_from_a_folder_and_registered(cli: Here, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    good = tmp_path / "good"
+    good.mkdir()
+    for i in range(18):
+        grain = cv2.GaussianBlur(random.standard_normal((128, 128)), (0, 0), 1.5)
+        assert cv2.imwrite(str(good / f"{i}.png"), np.clip(120 + 60 * grain, 0, 255).astype(np.uint8))
+    (good / "notes.txt").write_text("from Monday")
+    (good / "broken.png").write_text("no image")
+    out = tmp_path / "lid"
+    done = cli.run("model", "learn", "lid", "--good", str(good), "--out", str(out))
+    assert done.stdout.split() == [str(out)]
+    assert "Skipped: notes.txt (a note or a sidecar)." in done.stderr
+    assert "Left out: broken.png is no JPEG, PNG, WebP or BMP picture." in done.stderr
+    assert "18 good images: at most 19 % false alarms can be shown." in " ".join(done.stderr.split())
+    assert (out / "report.html").exists()
+    assert cli.run("model", "register", str(out)).stdout.split() == ["lid@1"]
+
+
+def test_learning_from_too_few_images_says_how_many_it_takes(cli: Here, tmp_path: Path) -> None:
+    good = tmp_path / "good"
+    good.mkdir()
+    said = cli.run("model", "learn", "lid", "--good", str(good), "--out", str(tmp_path / "lid"), expect=2).stderr
+    assert "There are 0 different good images: learning takes at least 16." in " ".join(said.split())
