@@ -126,8 +126,8 @@ def _warn(names: Sequence[str], good: GoodImages, suspects: Sequence[int], tell:
     groups = two_groups(good.descriptors)
     if groups is not None:
         tell(
-            f"The images fall into two groups that have nothing in common, as those of two products: "
-            f"{named(names, groups.first)}; and {named(names, groups.second)}. Learn a model for each product."
+            f"The images fall into two groups: {named(names, groups.first)}; and {named(names, groups.second)}. "
+            "If these are two products, learn a model for each."
         )
     if suspects:
         tell(

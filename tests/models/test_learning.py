@@ -174,7 +174,7 @@ def test_two_products_in_one_folder_are_noticed(good: list[Path], tmp_path: Path
     heard = _Heard()
     paths = [*good, *_write(tmp_path / "others", others, ".bmp")]
     learn(tmp_path / "lid", MODEL.name, 1, Plan(good=paths), heard.listeners())
-    assert [text for text in heard.messages if "two products" in text and "Learn a model for each" in text]
+    assert [text for text in heard.messages if "two products" in text and "learn a model for each" in text]
 
 
 @pytest.mark.parametrize(
