@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 _OUTLIER = 4.0
 """Robust standard deviations of the logarithm of scores."""
 _APART = 10.0
-"""Ashman's D from which two groups may be two products; 2 is a visible valley. Photographs of magnetic tiles in two lights
-reach 7, tiles and drawn parts together 16 and more."""
+"""Ashman's D from which two groups may be two products; 2 is a visible valley. Thirty photographs of magnetic tiles
+of two batches reach 7, tiles and drawn parts together 16 and more."""
 _SMALL_GROUP = 0.1
 _ROUNDS = 50
 
