@@ -10,7 +10,7 @@ from imageflow_cli.console import errors
 
 @contextmanager
 def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function that is told a step, how much of it is done, and of how much."""
+    """Yield a function that takes the name of a step, how much of it is done, and its total."""
     columns = (TextColumn("{task.description:<17}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bars:

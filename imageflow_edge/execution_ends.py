@@ -70,7 +70,7 @@ class ExecutionEnds:
             return False
 
     def close(self) -> None:
-        """Let nobody wait any longer: clients ask again, and find the process that serves then."""
+        """End all waits: clients repeat their requests, which another process answers."""
         self._is_closed = True
         if self._reader is not None:
             self._reader.cancel()

@@ -53,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Listeners:
-    """Who is told what while a model is learned."""
+    """Callbacks for the progress and the findings of learning."""
 
     on_progress: Callable[[str, int, int], None]
     """Called with the step, how many images are done, and of how many."""

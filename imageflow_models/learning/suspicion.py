@@ -1,4 +1,4 @@
-"""Good images that may be none, and folders that may hold two products: what is told before a model is used."""
+"""Detection of good images that may be bad, and of folders that may hold two products."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
