@@ -89,7 +89,7 @@ def page(connection: Connection, which: Filter, *, after: uuid.UUID | None, limi
     return tuple(map(record, found))
 
 
-_NEWEST = 5_000
+_NEWEST = 2_000
 """Executions whose errors are looked through before the index of words is asked."""
 
 
