@@ -18,7 +18,6 @@ from imageflow_edge.ports import check_port
 from imageflow_executions.months import prepare_months
 from imageflow_gateway.app import create_app
 from imageflow_gateway.live.live_gateway import LiveGateway
-from imageflow_gateway.live.watching import Watching
 from imageflow_gateway.open_files import allow_open_files
 
 _LOG = logging.getLogger(__name__)
@@ -61,14 +60,14 @@ def serve(settings: Settings) -> None:
         log_dictconfig=_LEFT_TO_US,
     )
     try:
-        uvloop.run(_until_signalled(server, gateway.watching))
+        uvloop.run(_until_signalled(server, gateway))
     finally:
         for number in _STOPS:
             signal.signal(number, signal.SIG_DFL)  # the loop that the handlers call is closed
         stores.database.close()
 
 
-async def _until_signalled(server: Server, watching: Watching) -> None:
+async def _until_signalled(server: Server, gateway: LiveGateway) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOPS:
@@ -78,7 +77,9 @@ async def _until_signalled(server: Server, watching: Watching) -> None:
     asking = asyncio.create_task(asked.wait())
     await asyncio.wait({serving, asking}, return_when=asyncio.FIRST_COMPLETED)
     asking.cancel()
-    watching.close()  # streams that wait for events would delay the end
+    # Streams that wait for events, and requests that wait for executions, would delay the end.
+    gateway.watching.close()
+    gateway.ends.close()
     server.stop()  # type: ignore[no-untyped-call]  # Granian states no types here
     # Granian itself would wait indefinitely for the rest of a body that its sender does not send.
     await asyncio.wait({serving}, timeout=_GRACE_S)

@@ -4,13 +4,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from imageflow_clients.database.core import events
+from imageflow_clients.database.executions import queue
 from imageflow_clients.step_process import StepProcesses
 from imageflow_clients.stores import Stores
 from imageflow_domain.cancellation import Cancellation
@@ -75,6 +77,17 @@ def test_a_second_run_leaves_an_execution_that_was_taken_alone(stores: Stores) -
     assert execute(stores, record).attempt == 1
     assert execute(stores, record, run="another") == execute(stores, record)
     assert changes(stores, record.id)[-1] == ("", "completed")
+
+
+def test_a_run_waits_for_a_cancellation_that_is_taken_back(stores: Stores) -> None:
+    record = started(stores, long(small()))
+    with ThreadPoolExecutor(1) as pool:
+        with suppress(Cancelled), stores.database.begin() as cancelling:
+            queue.ask_to_cancel(cancelling, record.id)
+            taken = pool.submit(take_handed_over, stores, "run", record.id)
+            assert wait([taken], timeout=0.5).not_done
+            raise Cancelled("taken back")
+        assert taken.result() is not None
 
 
 def test_a_client_cancels_one_that_a_run_executes_within_two_seconds(stores: Stores) -> None:

@@ -9,17 +9,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from imageflow_clients.database.executions.rows import Filter
 from imageflow_clients.settings import Settings
 from imageflow_clients.stores import Stores
 from imageflow_domain.survey import Survey
+from imageflow_executions.history import list_executions
 from imageflow_gateway.capacity import Capacity
 from tests.clients.servers import ROOT
+from tests.executions.starts import image
+from tests.gateway.answers import V1
 
 
 def test_tiles_come_through_the_server(served: Any, survey: Survey) -> None:
@@ -96,6 +101,29 @@ def test_a_request_that_never_ends_does_not_keep_it_from_ending(
     assert "cut off" in log.splitlines()[-1]
     assert not stores.objects.exists("uploads/maps/a/b/c/d.png")
     assert not [path for path in stores.scratch.iterdir() if path.is_file()]
+
+
+def test_a_request_that_waits_for_an_execution_is_answered_when_it_ends(
+    live_pipeline: None,
+    settings: Settings,
+    stores: Stores,
+    start: Callable[[Settings], Any],
+    free_port: Callable[[], int],
+) -> None:
+    gateway = start(settings.model_copy(update={"gateway_port": free_port()}))
+    gateway.wait()
+    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=gateway.url, trust_env=False, timeout=60) as client:
+        request = {"files": {"image": ("part.png", image(), "image/png")}, "data": {"pipeline": "live@1"}}
+        waiting = pool.submit(client.post, f"{V1}/executions", params={"wait": 60}, **request)
+        until = time.monotonic() + 30
+        while not list_executions(stores, Filter()).items:
+            assert time.monotonic() < until, "no execution was started"
+            time.sleep(0.05)
+        time.sleep(0.5)
+        log = gateway.stop()
+        answer = waiting.result()
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    assert "cut off" not in log
 
 
 def test_the_gateway_may_open_as_many_files_as_its_hard_limit_allows(

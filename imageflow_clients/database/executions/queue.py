@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, TextClause, delete, func, insert, select, text, update
 
 from imageflow_clients.database.core import events
 from imageflow_clients.database.executions.rows import record
@@ -45,45 +45,45 @@ def notify(connection: Connection, channel: str = CHANNEL, payload: str = "") ->
 
 def claim(connection: Connection, engine: str, *, lease: timedelta) -> ExecutionRecord | None:
     """Take the execution that is due first for an engine, which holds it until its lease ends; `None` without any."""
-    return _take(connection, engine, Runner.ENGINE, None, lease)
+    return _take(connection, _FIRST, engine=engine, lease=lease)
 
 
 def claim_one(connection: Connection, engine: str, execution: uuid.UUID, *, lease: timedelta) -> ExecutionRecord | None:
     """Take an execution for the run of Dagster that is to execute it; `None` where it does not wait."""
-    return _take(connection, engine, Runner.DAGSTER, execution, lease)
+    return _take(connection, _ONE, engine=engine, execution=execution, lease=lease)
 
 
-def _take(
-    connection: Connection, engine: str, runner: Runner, execution: uuid.UUID | None, lease: timedelta
-) -> ExecutionRecord | None:
-    given = {"engine": engine, "runner": runner, "execution": execution, "lease": lease}
-    row = connection.execute(_TAKE, given).one_or_none()
+def _take(connection: Connection, statement: TextClause, **given: object) -> ExecutionRecord | None:
+    row = connection.execute(statement, given).one_or_none()
     if row is None:
         return None
     events.append(connection, state_changed(row.id, ExecutionState.RUNNING, attempt=row.attempt))
     return record(row)
 
 
-_TAKE = text("""
-    WITH taken AS (
-        DELETE FROM execution_queue WHERE execution_id = (
-            SELECT execution_id FROM execution_queue
-            WHERE runner = :runner
-                AND CASE WHEN CAST(:execution AS uuid) IS NULL THEN not_before <= now()
-                         ELSE execution_id = CAST(:execution AS uuid) END
-            ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED
-        ) RETURNING execution_id, due
-    ), begun AS (
-        UPDATE executions
-        SET state = 'running', attempt = attempt + 1, started_at = coalesce(started_at, clock_timestamp())
-        FROM taken WHERE id = taken.execution_id AND state = 'queued'
-        RETURNING executions.*, taken.due
-    ), leased AS (
-        INSERT INTO execution_leases (execution_id, engine, attempt, until, due)
-            SELECT id, CAST(:engine AS text), attempt, now() + CAST(:lease AS interval), due FROM begun
-    )
-    SELECT * FROM begun
-""")
+def _taking(which: str) -> TextClause:
+    return text(f"""
+        WITH taken AS (
+            DELETE FROM execution_queue WHERE {which} RETURNING execution_id, due
+        ), begun AS (
+            UPDATE executions
+            SET state = 'running', attempt = attempt + 1, started_at = coalesce(started_at, clock_timestamp())
+            FROM taken WHERE id = taken.execution_id AND state = 'queued'
+            RETURNING executions.*, taken.due
+        ), leased AS (
+            INSERT INTO execution_leases (execution_id, engine, attempt, until, due)
+                SELECT id, CAST(:engine AS text), attempt, now() + CAST(:lease AS interval), due FROM begun
+        )
+        SELECT * FROM begun
+    """)  # noqa: S608 - `which` is one of the two below
+
+
+_FIRST = _taking("""execution_id = (
+    SELECT execution_id FROM execution_queue WHERE runner = 'engine' AND not_before <= now()
+    ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED
+)""")
+# Waits for a transaction that holds the row: where that one is rolled back, the execution still waits.
+_ONE = _taking("runner = 'dagster' AND execution_id = :execution")
 
 
 def waiting_for_dagster(connection: Connection, *, limit: int) -> Sequence[tuple[uuid.UUID, int, Priority]]:
